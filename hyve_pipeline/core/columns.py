@@ -1,0 +1,35 @@
+"""The few computations on Arrow columns that are needed, with types.
+
+`pyarrow.compute` makes its functions when it is imported, so type checkers do not see them; calling them
+by name does the same.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def total(column: pa.ChunkedArray) -> int:
+    """The sum of a column of integers; 0 when it is empty."""
+    return pc.call_function("sum", [column]).as_py() or 0
+
+
+def bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """The smallest and the largest value; both None when the column is empty."""
+    result = pc.call_function("min_max", [column]).as_py()
+    return result["min"], result["max"]
+
+
+def rows_with(table: pa.Table, column: str, values: Collection[str]) -> pa.Table:
+    """The rows whose `column` is one of `values`, in their order."""
+    options = pc.SetLookupOptions(value_set=pa.array(list(values)))
+    return table.filter(pc.call_function("is_in", [table.column(column)], options))
+
+
+def with_prefix(prefix: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Every string of the column with `prefix` before it."""
+    if not prefix:
+        return column
+    return pc.call_function("binary_join_element_wise", [pa.scalar(prefix), column, pa.scalar("")])

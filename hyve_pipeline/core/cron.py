@@ -1,0 +1,79 @@
+"""Cron expressions of five fields, checked when the settings are read rather than when the schedule is due.
+
+The grammar is the common ground of cron and Dagster's scheduler: everything that is accepted here is
+accepted there. It is checked here since Dagster takes half a second to import.
+"""
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+
+_NICKNAMES = {"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
+_ITEM = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>[0-9]+))?", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_LEAP_YEAR = 2000
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    lowest: int
+    highest: int
+    names: tuple[str, ...] = ()
+
+    def number(self, text: str) -> int:
+        number = self.lowest + self.names.index(text.lower()) if text.lower() in self.names else None
+        if number is None and text.isdigit() and len(text) <= 2:
+            number = int(text)
+        if number is None or not self.lowest <= number <= self.highest:
+            raise ValueError(f"{self.name} {text!r} is not from {self.lowest} to {self.highest}")
+        return number
+
+    def numbers(self, text: str) -> set[int]:
+        """All numbers that a list such as ``1-5/2,10`` stands for."""
+        numbers: set[int] = set()
+        for item in text.split(","):
+            parts = _ITEM.fullmatch(item)
+            if parts is None or (parts["first"] == "*" and parts["last"]):
+                raise ValueError(f"{self.name} {item!r} is neither *, a number, a range nor a step such as */5")
+            first = self.lowest if parts["first"] == "*" else self.number(parts["first"])
+            last = self.highest if parts["first"] == "*" or parts["step"] else first
+            if parts["last"]:
+                last = self.number(parts["last"])
+            step = int(parts["step"] or 1)
+            if first > last or step == 0:
+                raise ValueError(f"{self.name} {item!r} is an empty range")
+            numbers.update(range(first, last + 1, step))
+        return numbers
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("weekday", 0, 7, _WEEKDAYS),
+)
+
+
+def check_cron(expression: str) -> None:
+    """Check a cron expression such as ``0 2 * * *`` or ``@daily``.
+
+    Raises:
+        ValueError: it has other than five fields, a field is wrong, or no month has such a day.
+    """
+    if expression in _NICKNAMES:
+        return
+    fields = expression.split()
+    if len(fields) != len(_FIELDS):
+        raise ValueError(
+            f"{expression!r} is not a cron expression such as '0 2 * * *': "
+            "minute, hour, day, month and weekday are needed"
+        )
+    try:
+        _, _, days, months, _ = (field.numbers(text) for field, text in zip(_FIELDS, fields, strict=True))
+    except ValueError as error:
+        raise ValueError(f"{expression!r} is not a cron expression such as '0 2 * * *': {error}") from None
+    if min(days) > max(monthrange(_LEAP_YEAR, month)[1] for month in months):
+        raise ValueError(f"{expression!r} never comes: there is no such day in any of its months")

@@ -1,0 +1,238 @@
+"""The comparison of two inventories, one bounded key range at a time.
+
+The work is a full outer join in DuckDB. Only one range's rows are in memory, so memory depends on the
+range and not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import duckdb
+import pyarrow as pa
+
+from hyve_pipeline.core.filters import Filters
+from hyve_pipeline.core.inventory import Inventory
+from hyve_pipeline.core.manifest import Count, Frozen
+from hyve_pipeline.core.settings import CompareRule, Options
+
+
+class ChangeSet(StrEnum):
+    """What the comparison says about one key."""
+
+    NEW = "new"
+    MODIFIED = "modified"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"  # would be copied, but the source's storage class can't be read now
+    UNCHANGED = "unchanged"
+    EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
+
+
+# The sets whose rows are kept; of the others only the totals matter.
+LISTED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE, ChangeSet.SKIPPED)
+
+# Classes whose objects can't be read before they are restored.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
+ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+CHANGE_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
+        pa.field("set", pa.string(), nullable=False, metadata={"description": "new, modified, duplicate or skipped"}),
+        pa.field("reason", pa.string(), nullable=False, metadata={"description": "why the key is in its set"}),
+        pa.field("size", pa.int64(), nullable=False, metadata={"description": "bytes to copy, or to delete"}),
+        pa.field("source_etag", pa.string(), metadata={"description": "the source's ETag when it was listed"}),
+        pa.field("source_last_modified", _TIME, metadata={"description": "when the source was last written"}),
+        pa.field("storage_class", pa.string(), metadata={"description": "the source's storage class"}),
+        pa.field("store_etag", pa.string(), metadata={"description": "the store's ETag when it was listed"}),
+        pa.field("store_last_modified", _TIME, metadata={"description": "when the store's copy was last written"}),
+        pa.field("store_size", pa.int64(), metadata={"description": "bytes of the store's copy"}),
+    ]
+)
+
+# The rules of modification, in words that a person reads in the plan. None means unchanged. `s` is the
+# source's row and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the
+# content (multipart uploads), so it says nothing about equality.
+PLAIN_MD5_PATTERN = "'^[0-9a-fA-F]{32}$'"
+_MODIFIED_REASON: dict[CompareRule, str] = {
+    "last_modified": """CASE
+        WHEN s.size <> t.size THEN 'size differs'
+        WHEN s.last_modified > t.last_modified THEN 'source is newer'
+        WHEN s.last_modified = t.last_modified AND s.etag <> t.etag THEN 'same time, ETag differs' END""",
+    "size": "CASE WHEN s.size <> t.size THEN 'size differs' END",
+    "etag": f"""CASE
+        WHEN regexp_matches(s.etag, {PLAIN_MD5_PATTERN}) AND regexp_matches(t.etag, {PLAIN_MD5_PATTERN})
+            THEN CASE WHEN s.etag <> t.etag THEN 'ETag differs' END
+        WHEN s.size <> t.size THEN 'size differs'
+        WHEN s.last_modified > t.last_modified THEN 'source is newer' END""",
+}
+
+
+class Diff(Frozen):
+    """The manifest of one comparison.
+
+    Attributes:
+        id: unique below the sync.
+        sync: the sync's name.
+        created: when the comparison was made.
+        options: the options in force, overrides of the one run included.
+        source, store: the inventories compared.
+        counts: objects and bytes by set; bytes are the source's, for duplicates the store's.
+        changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
+        digest: SHA-256 of that file.
+        uris: the Parquet file of each set that has a list: new, modified and duplicate.
+    """
+
+    id: str
+    sync: str
+    created: datetime
+    options: Options
+    source: Inventory
+    store: Inventory
+    counts: dict[ChangeSet, Count]
+    changes: str
+    digest: str
+    uris: dict[ChangeSet, str]
+
+
+@dataclass(frozen=True)
+class RelativeRange:
+    """The keys from `first` on and before `end`, both without prefix; None means no bound."""
+
+    first: str
+    end: str | None
+
+
+@dataclass(frozen=True)
+class RangeDiff:
+    """What one range's comparison found: its listed rows, sorted by key, and the totals of each set."""
+
+    rows: pa.Table
+    counts: dict[ChangeSet, Count]
+
+
+def cut_ranges(chunks: Iterable[tuple[str, int]], most_rows: int) -> Iterator[RelativeRange]:
+    """Cut the key space so that a range holds about `most_rows` rows.
+
+    Args:
+        chunks: first key (without prefix) and number of rows of each row group of both inventories.
+        most_rows: rows wanted in a range; a single chunk is never divided.
+    """
+    first, rows = "", 0
+    for key, count in sorted(chunks):
+        if rows and rows + count > most_rows and key > first:
+            yield RelativeRange(first, key)
+            first, rows = key, 0
+        rows += count
+    yield RelativeRange(first, None)
+
+
+class Differ:
+    """Compares ranges of two inventories by one rule and one set of filters.
+
+    Args:
+        rule: the rule by which an object is modified.
+        filters: the globs of the sync.
+        source_prefix: what to take off the source's keys.
+        store_prefix: what to take off the store's keys.
+        memory_limit: DuckDB's own limit, such as ``"1GB"``.
+        spill_folder: where DuckDB may write what does not fit.
+    """
+
+    def __init__(
+        self,
+        rule: CompareRule,
+        filters: Filters,
+        *,
+        source_prefix: str = "",
+        store_prefix: str = "",
+        memory_limit: str = "1GB",
+        spill_folder: str | None = None,
+    ) -> None:
+        self._connection = duckdb.connect()
+        self._connection.execute(f"SET memory_limit = '{memory_limit}'")
+        self._connection.execute("SET TimeZone = 'UTC'")
+        if spill_folder is not None:
+            self._connection.execute("SET temp_directory = ?", [spill_folder])
+        self._offsets = {"source": len(source_prefix) + 1, "store": len(store_prefix) + 1}
+        self._classify = _classification(rule, filters)
+
+    def diff(self, source: pa.Table, store: pa.Table, key_range: RelativeRange) -> RangeDiff:
+        """Compare the rows of both inventories that lie in `key_range`.
+
+        Args:
+            source: rows of the source's inventory; rows outside the range are ignored.
+            store: rows of the store's inventory, likewise.
+            key_range: the range, in keys without prefix.
+        """
+        connection = self._connection
+        connection.register("source_rows", source)
+        connection.register("store_rows", store)
+        try:
+            for side, offset in self._offsets.items():
+                bound = "" if key_range.end is None else " AND relative < $end"
+                parameters = {"first": key_range.first} | ({"end": key_range.end} if bound else {})
+                connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE {side}_range AS "  # noqa: S608 - no outside text
+                    f"SELECT * EXCLUDE (key), key[{offset}:] AS relative FROM {side}_rows "
+                    f"WHERE relative >= $first{bound}",
+                    parameters,
+                )
+            connection.execute(self._classify)
+            columns = ", ".join(CHANGE_SCHEMA.names)
+            kept = ", ".join(f"'{name}'" for name in LISTED_SETS)
+            rows = connection.sql(
+                f"SELECT {columns} FROM changes WHERE set IN ({kept}) ORDER BY key"  # noqa: S608
+            ).to_arrow_table().cast(CHANGE_SCHEMA)
+            totals = connection.execute("SELECT set, count(*), sum(size)::BIGINT FROM changes GROUP BY set").fetchall()
+        finally:
+            connection.unregister("source_rows")
+            connection.unregister("store_rows")
+        counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
+        return RangeDiff(rows, counts)
+
+    def close(self) -> None:
+        """Free the memory and the spill folder."""
+        self._connection.close()
+
+
+def _classification(rule: CompareRule, filters: Filters) -> str:
+    archived = ", ".join(f"'{name}'" for name in ARCHIVED_CLASSES)
+    return f"""
+        CREATE OR REPLACE TEMP TABLE changes AS
+        WITH joined AS (
+            SELECT
+                coalesce(s.relative, t.relative) AS key,
+                CASE
+                    WHEN t.relative IS NULL THEN 'missing in store'
+                    WHEN s.relative IS NULL THEN 'missing in source'
+                    ELSE {_MODIFIED_REASON[rule]}
+                END AS difference,
+                s.relative IS NULL AS only_in_store,
+                t.relative IS NULL AS only_in_source,
+                coalesce(s.size, t.size) AS size,
+                s.etag AS source_etag,
+                s.last_modified AS source_last_modified,
+                s.storage_class AS storage_class,
+                t.etag AS store_etag,
+                t.last_modified AS store_last_modified,
+                t.size AS store_size
+            FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
+        )
+        SELECT
+            * EXCLUDE (difference, only_in_store, only_in_source),
+            CASE
+                WHEN NOT ({filters.condition("key")}) THEN 'excluded'
+                WHEN difference IS NULL THEN 'unchanged'
+                WHEN only_in_store THEN 'duplicate'
+                WHEN storage_class IN ({archived}) THEN 'skipped'
+                WHEN only_in_source THEN 'new'
+                ELSE 'modified'
+            END AS set,
+            CASE WHEN storage_class IN ({archived}) AND NOT only_in_store
+                THEN 'archived as ' || storage_class || ', ' || difference
+                ELSE coalesce(difference, '') END AS reason
+        FROM joined"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text

@@ -1,0 +1,119 @@
+"""What happened to each object of a plan.
+
+A journal is append-only: every attempt at a shard adds rows, one an object, and none is ever altered.
+The last row of a key counts. An attempt that came to its end leaves a summary beside its rows; an
+attempt without one was cut short.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import pyarrow as pa
+
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.manifest import Frozen
+
+
+class Outcome(StrEnum):
+    """How it ended for one object."""
+
+    DONE = "done"
+    SKIPPED = "skipped"  # it changed since the plan, or can't be read; the next plan has it
+    FAILED = "failed"
+
+
+JOURNAL_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
+        pa.field("action", pa.string(), nullable=False, metadata={"description": "copy or delete"}),
+        pa.field("outcome", pa.string(), nullable=False, metadata={"description": "done, skipped or failed"}),
+        pa.field("code", pa.string(), metadata={"description": "why it was skipped or failed, as S3 says it"}),
+        pa.field("detail", pa.string(), metadata={"description": "the same in a sentence"}),
+        pa.field("etag_before", pa.string(), metadata={"description": "the store's ETag before, if known"}),
+        pa.field("etag_after", pa.string(), metadata={"description": "the store's ETag after a copy"}),
+        pa.field("version_before", pa.string(), metadata={"description": "the store's version id before"}),
+        pa.field("version_after", pa.string(), metadata={"description": "the store's version id after"}),
+        pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
+        pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
+        pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False, metadata={"description": "when it ended"}),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One object's outcome; fields as the columns of `JOURNAL_SCHEMA`."""
+
+    key: str
+    action: Action
+    outcome: Outcome
+    at: datetime
+    bytes: int = 0
+    attempts: int = 1
+    code: str | None = None
+    detail: str | None = None
+    etag_before: str | None = None
+    etag_after: str | None = None
+    version_before: str | None = None
+    version_after: str | None = None
+    trashed: bool = False
+
+
+def to_table(rows: Iterable[JournalRow]) -> pa.Table:
+    """The rows as an Arrow table with the columns of `JOURNAL_SCHEMA`."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=JOURNAL_SCHEMA)
+
+
+class Tally(Frozen):
+    """How many objects of some shards ended how, and the bytes of those that are done."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            done=self.done + other.done,
+            skipped=self.skipped + other.skipped,
+            failed=self.failed + other.failed,
+            bytes=self.bytes + other.bytes,
+        )
+
+
+class ShardState(StrEnum):
+    """How far a shard came."""
+
+    PENDING = "pending"  # never tried
+    STARTED = "started"  # an attempt is running, or was cut short
+    FAILED = "failed"  # the last attempt ended with failed objects
+    FINISHED = "finished"  # every object is done or skipped
+
+
+class AttemptSummary(Frozen):
+    """What an attempt that came to its end says of its shard, as a whole.
+
+    Attributes:
+        attempt: its number, from 1.
+        run_id: the Dagster run that made it.
+        started, ended: when.
+        tally: all of the shard's objects, those of earlier attempts included.
+        failures: how many objects failed, by error code.
+        skips: how many were skipped, by code.
+    """
+
+    attempt: int
+    run_id: str
+    started: datetime
+    ended: datetime
+    tally: Tally
+    failures: dict[str, int]
+    skips: dict[str, int]
+
+    @property
+    def state(self) -> ShardState:
+        """Whether the shard is finished with this attempt."""
+        return ShardState.FAILED if self.tally.failed else ShardState.FINISHED

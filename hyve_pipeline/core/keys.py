@@ -1,0 +1,67 @@
+"""How a key is written: as a line of a list, losslessly, and on a terminal, harmlessly.
+
+A key is any text of up to 1,024 UTF-8 bytes, so it may hold newlines, escape sequences or characters
+that turn the writing direction.
+"""
+
+import json
+import re
+
+# Unicode category Cc is exactly these two ranges, and Unicode promises that it stays so.
+QUOTED_KEY_PATTERN = r'^"|[\x00-\x1f\x7f-\x9f]'
+_QUOTED_KEY = re.compile(QUOTED_KEY_PATTERN)
+
+
+def list_line(key: str) -> str:
+    r"""The key as one line of a list such as ``new.txt``, without the newline at the end.
+
+    That is the key itself. A key that holds a control character (Unicode category Cc), or begins with
+    ``"``, is written as a JSON string, so that every line holds one key and can be read back.
+
+    >>> list_line("a b/ü.jpg"), list_line("a\nb")
+    ('a b/ü.jpg', '"a\\nb"')
+    """
+    return json.dumps(key) if _QUOTED_KEY.search(key) else key
+
+
+def parse_list_line(line: str) -> str:
+    """The key that `list_line` wrote as `line`.
+
+    Args:
+        line: one line of a list, without the newline at the end.
+
+    Raises:
+        ValueError: the line begins with ``"`` but is not one JSON string.
+    """
+    if not line.startswith('"'):
+        return line
+    # A line that begins with a quote can be no other JSON value than a string.
+    return json.loads(line)
+
+
+def displayed(text: str) -> str:
+    r"""The text in a form that is safe and unambiguous on a terminal and in a log line.
+
+    Printable characters of every script stay as they are, and so does the space. What could move the
+    cursor, turn the writing direction, end the line, or not be seen (control and format characters, line
+    and paragraph separators, other kinds of space, lone surrogates, private and unassigned characters)
+    becomes ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``; a backslash becomes ``\\``, so that two different
+    texts never look the same by their escapes.
+
+    >>> print(displayed("naïve\x1b[2J\u202egpj.exe"))
+    naïve\x1b[2J\u202egpj.exe
+    """
+    if text.isprintable() and "\\" not in text:
+        return text
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,65 @@
+"""Limits such as ``max_deletes``: a number of objects, or a share of the store's objects."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+# Below this many objects a share is not judged: in a small bucket a handful of ordinary deletes
+# is already a large percentage.
+SHARE_FLOOR = 100
+
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `amount` objects, or at most `amount` percent of the store's objects.
+
+    Attributes:
+        amount: a number of objects, or a percentage from 0 to 100.
+        is_share: whether `amount` is a percentage.
+    """
+
+    amount: Decimal
+    is_share: bool
+
+    @classmethod
+    def parse(cls, text: str | int) -> "Limit":
+        """Read ``500``, ``"500"`` or ``"10%"``.
+
+        Raises:
+            ValueError: the text is neither, or the share is over 100 %.
+        """
+        written = str(text).strip()
+        if not isinstance(text, bool) and _NUMBER.fullmatch(written):
+            return cls(Decimal(written), is_share=False)
+        share = _SHARE.fullmatch(written)
+        if share is None or Decimal(share[1]) > 100:
+            raise ValueError(f"{text!r} is neither a number of objects such as 500 nor a share such as '10%'")
+        return cls(Decimal(share[1]), is_share=True)
+
+    def is_exceeded_by(self, objects: int, store_objects: int) -> bool:
+        """Whether `objects` out of `store_objects` are too many.
+
+        A share is judged only above 100 objects; a number means exactly that number.
+        """
+        if not self.is_share:
+            return objects > self.amount
+        return objects > SHARE_FLOOR and objects * 100 > self.amount * store_objects
+
+    def __str__(self) -> str:
+        return f"{self.amount.normalize():f}%" if self.is_share else str(self.amount)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Let settings and manifests hold limits as the text a person writes."""
+
+        def read(value: Any) -> "Limit":
+            return value if isinstance(value, Limit) else cls.parse(value)
+
+        return core_schema.no_info_plain_validator_function(read, serialization=core_schema.to_string_ser_schema())

@@ -1,0 +1,19 @@
+"""The base of every manifest: the small JSON documents that describe inventories, diffs and plans."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Immutable, and strict about its fields, so that an altered file is noticed when it is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Count(Frozen):
+    """A number of objects and the bytes they hold."""
+
+    objects: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(objects=self.objects + other.objects, bytes=self.bytes + other.bytes)

@@ -1,0 +1,75 @@
+"""How far a plan came: what its journal adds up to."""
+
+from hyve_pipeline.core.guard import Action, Refusal
+from hyve_pipeline.core.journal import AttemptSummary, ShardState, Tally
+from hyve_pipeline.core.manifest import Frozen
+from hyve_pipeline.core.plan import Plan, Shard
+
+
+class ShardStatus(Frozen):
+    """How far one shard came.
+
+    Attributes:
+        shard: the shard.
+        state: how far it came.
+        summary: of its last attempt, when that came to its end.
+    """
+
+    shard: Shard
+    state: ShardState
+    summary: AttemptSummary | None
+
+
+class PlanStatus(Frozen):
+    """How far a plan came.
+
+    Attributes:
+        plan: the plan.
+        shards: every shard, in order.
+        refusals: what the safety rules forbid, a person's approval taken into account.
+    """
+
+    plan: Plan
+    shards: tuple[ShardStatus, ...]
+    refusals: tuple[Refusal, ...]
+
+    def tally(self, action: Action) -> Tally:
+        """What became of all objects of one action so far."""
+        tallies = (status.summary.tally for status in self.shards if status.shard.action == action and status.summary)
+        return sum(tallies, start=Tally())
+
+    def unfinished(self, action: Action) -> list[Shard]:
+        """The shards of one action that still have something to do."""
+        return [
+            status.shard
+            for status in self.shards
+            if status.shard.action == action and status.state is not ShardState.FINISHED
+        ]
+
+    def reasons(self) -> dict[str, int]:
+        """How many objects failed or were skipped, by code."""
+        totals: dict[str, int] = {}
+        for status in self.shards:
+            if status.summary is not None:
+                for codes in (status.summary.failures, status.summary.skips):
+                    for code, count in codes.items():
+                        totals[code] = totals.get(code, 0) + count
+        return totals
+
+    def refusal(self, action: Action) -> Refusal | None:
+        """What forbids `action`, or None."""
+        return next((refusal for refusal in self.refusals if refusal.action == action), None)
+
+    @property
+    def state(self) -> str:
+        """One word for the whole plan: ``empty``, ``refused``, ``planned``, ``started``, ``failed`` or ``finished``."""
+        states = {status.state for status in self.shards}
+        if not states:
+            return "empty"
+        if states == {ShardState.FINISHED}:
+            return "finished"
+        if ShardState.FAILED in states:
+            return "failed"
+        if self.refusals:
+            return "refused"
+        return "planned" if states == {ShardState.PENDING} else "started"

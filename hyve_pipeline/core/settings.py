@@ -1,0 +1,187 @@
+"""Typed, frozen settings: what ``hyve.toml`` means once it has been read.
+
+No setting holds a secret. A side names an AWS profile; the keys stay in the user's credentials file.
+"""
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from hyve_pipeline.core.fields import (
+    BucketName,
+    EndpointUrl,
+    Globs,
+    Prefix,
+    ProfileName,
+    Region,
+    Schedule,
+    Size,
+    SyncName,
+    TimezoneName,
+    TrashUri,
+    split_trash,
+)
+from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.limits import Limit
+from hyve_pipeline.core.sizes import GIB, MIB
+
+CompareRule = Literal["last_modified", "size", "etag"]
+TransportName = Literal["auto", "crt", "botocore"]
+ApplyMode = Literal["never", "copies", "all"]
+
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_DEFAULT_PORTS = (None, 80, 443)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class BucketSettings(_Frozen):
+    """One side of a sync: a bucket, a prefix in it, and how to reach it.
+
+    Attributes:
+        bucket: the bucket's name.
+        prefix: only keys below it count; empty means the whole bucket. Always ends with ``/``.
+        profile: an AWS profile; without one, the AWS default credential chain is used.
+        region: the bucket's region; without one, the profile's or environment's.
+        endpoint_url: an S3-compatible server; without one, AWS.
+    """
+
+    bucket: BucketName
+    prefix: Prefix = ""
+    profile: ProfileName | None = None
+    region: Region | None = None
+    endpoint_url: EndpointUrl | None = None
+
+    @property
+    def uri(self) -> str:
+        """The side as ``s3://bucket/prefix``."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def server(self) -> str:
+        """The server the bucket is on, in a form in which equal servers compare equal.
+
+        All of AWS is one server here, and so are the two default ports of a host: to take two servers
+        for one can only refuse a sync of a bucket with its namesake, to take one for two could let a
+        sync delete in its own source.
+        """
+        if self.endpoint_url is None:
+            return "aws"
+        parts = urlsplit(self.endpoint_url)
+        host = (parts.hostname or "").rstrip(".")
+        if host.endswith(_AWS_HOSTS):
+            return "aws"
+        if _is_loopback(host):
+            host = "localhost"
+        return host if parts.port in _DEFAULT_PORTS else f"{host}:{parts.port}"
+
+    def overlaps(self, other: "BucketSettings") -> bool:
+        """Whether a key of one side can also be a key of the other."""
+        if (self.server, self.bucket) != (other.server, other.bucket):
+            return False
+        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    # A connection to the unspecified address, 0.0.0.0, reaches this machine.
+    return address.is_loopback or address.is_unspecified
+
+
+class Options(_Frozen):
+    """How one sync compares, limits and does its work.
+
+    Attributes:
+        compare: the rule by which an object is modified.
+        include: globs on the key below the prefix; empty means everything.
+        exclude: globs on the key below the prefix; they win over `include`.
+        max_deletes: more deletes than this are refused, see `core.guard`.
+        max_overwrites: more overwrites than this are refused; None means no limit.
+        trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means none.
+        shard_objects: a shard holds at most this many objects.
+        shard_bytes: a shard holds at most this many bytes, or one object.
+        concurrency: requests in flight at once, per process.
+        transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
+        multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
+        multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
+    """
+
+    compare: CompareRule = "last_modified"
+    include: Globs = ()
+    exclude: Globs = ()
+    max_deletes: Limit = Limit.parse("10%")
+    max_overwrites: Limit | None = None
+    trash: TrashUri | None = None
+    shard_objects: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
+    concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
+    transport: TransportName = "auto"
+    multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB
+    multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB
+
+
+class SyncSettings(_Frozen):
+    """One table ``[sync.NAME]``.
+
+    Attributes:
+        name: the sync's name, the first part of every asset key and job name.
+        source: where objects come from; never written.
+        store: what becomes an exact copy.
+        options: how the work is done.
+        schedule: cron expression at which a dryrun is taken, or None.
+        timezone: IANA name of the schedule's time zone.
+        apply: what may be done with each new plan without a person.
+    """
+
+    name: SyncName
+    source: BucketSettings
+    store: BucketSettings
+    options: Options = Options()
+    schedule: Schedule | None = None
+    timezone: TimezoneName = "UTC"
+    apply: ApplyMode = "never"
+
+    @model_validator(mode="after")
+    def _check_places(self) -> "SyncSettings":
+        if self.source.overlaps(self.store):
+            raise _overlap("store", "the source", self.store, self.source)
+        trash = self.trash
+        for side, place in (("source", self.source), ("store", self.store)):
+            if trash is not None and trash.overlaps(place):
+                raise _overlap("options.trash", f"the {side}", trash, place)
+        return self
+
+    @property
+    def trash(self) -> BucketSettings | None:
+        """The trash as a place on the store's server, reached with the store's credentials."""
+        if self.options.trash is None:
+            return None
+        bucket, prefix = split_trash(self.options.trash)
+        return self.store.model_copy(update={"bucket": bucket, "prefix": prefix})
+
+
+def _overlap(setting: str, other: str, place: BucketSettings, other_place: BucketSettings) -> PydanticCustomError:
+    """The mistake of two places that overlap; the context names the setting that is to be mended."""
+    return PydanticCustomError(
+        "overlap",
+        "overlaps {other}: {place} and {other_place}; neither may hold the other",
+        {"setting": setting, "other": other, "place": displayed(place.uri), "other_place": displayed(other_place.uri)},
+    )
+
+
+class Settings(_Frozen):
+    """The whole of ``hyve.toml``.
+
+    Attributes:
+        sync: the syncs by name.
+    """
+
+    sync: dict[str, SyncSettings] = {}

@@ -1,0 +1,29 @@
+"""Sizes in bytes, as people write them."""
+
+import re
+from decimal import Decimal
+
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
+
+_UNITS = {"": 1, "b": 1}
+_UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgtp", 1)}
+_UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", 1)}
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)")
+
+
+def parse_size(text: str) -> int:
+    """Read ``"100 GiB"`` (1,024 based), ``"100 GB"`` (1,000 based) or ``"1000000"``; any case.
+
+    Returns:
+        Bytes, rounded down.
+
+    Raises:
+        ValueError: the text is no such size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if match is None or unit is None:
+        raise ValueError(f"{text!r} is not a size such as '100 GiB' or a number of bytes")
+    return int(Decimal(match[1]) * unit)

@@ -1,0 +1,43 @@
+"""The two buckets as external assets: where the lineage begins and where it ends."""
+
+import dagster as dg
+
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.inventory import Side
+from hyve_pipeline.core.settings import SyncSettings
+from hyve_pipeline.dag.names import LOCATION, Names
+
+_WRITERS: tuple[Action, ...] = ("copy", "delete")
+
+
+def build_buckets(names: Names, sync: SyncSettings) -> list[dg.AssetSpec]:
+    """The external assets `source` and `store`.
+
+    The store's inventory must not depend on the store: the graph would have a cycle.
+    """
+    writers = {
+        f"written by {action}": dg.MetadataValue.job(names.shard_job(action), location_name=LOCATION)
+        for action in _WRITERS
+    }
+    return [
+        _bucket(names, "source", sync.source.uri, f"The source bucket {sync.source.uri}. It is never written."),
+        _bucket(
+            names,
+            "store",
+            sync.store.uri,
+            f"The store bucket {sync.store.uri}, as the copy and delete jobs make it. "
+            "A partition is a shard of a plan; shards that failed show at their job's partitions.",
+        )
+        .replace_attributes(deps=[names.plan], partitions_def=names.store_shards)
+        .merge_attributes(metadata=writers),
+    ]
+
+
+def _bucket(names: Names, side: Side, uri: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        names.bucket(side),
+        description=description,
+        group_name=names.sync,
+        kinds={"s3"},
+        metadata={"dagster/uri": uri},
+    )

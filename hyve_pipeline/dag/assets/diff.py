@@ -1,0 +1,118 @@
+"""The assets `new`, `modified` and `duplicate_stores`, and the blocking checks of the safety limits."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.guard import Action, Refusal
+from hyve_pipeline.core.inventory import SIDES
+from hyve_pipeline.dag.failures import as_failure
+from hyve_pipeline.dag.names import IO_MANAGER, Names
+from hyve_pipeline.dag.partitions import register_shards
+from hyve_pipeline.dag.report import change_lineage, limit_metadata, set_metadata
+from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.flow.diff import diff_inventories
+from hyve_pipeline.flow.plan import freeze_plan, judge_diff
+from hyve_pipeline.flow.tables import StoredTable
+
+_DESCRIPTIONS = {
+    ChangeSet.NEW: "Keys in the source that the store does not have.",
+    ChangeSet.MODIFIED: "Keys in both buckets whose copy in the store is out of date.",
+    ChangeSet.DUPLICATE: "Keys in the store that the source no longer has: to be deleted.",
+}
+
+# The blocking checks: name, the action that it protects the store from, and the set that it counts.
+_LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
+    ("overwrite_limits", "copy", ChangeSet.MODIFIED),
+    ("delete_limits", "delete", ChangeSet.DUPLICATE),
+)
+
+
+class DryrunConfig(dg.Config):
+    """Options of one dryrun; what is left out comes from the configuration."""
+
+    compare: str | None = Field(
+        default=None, description="The rule by which an object is modified: last_modified, size or etag."
+    )
+    max_deletes: str | None = Field(
+        default=None, description="Refuse more deletes than this: a number such as 500, or a share such as 10%."
+    )
+    max_overwrites: str | None = Field(
+        default=None, description="Refuse more overwrites than this: a number such as 500, or a share such as 10%."
+    )
+
+
+def build_diff(names: Names) -> dg.AssetsDefinition:
+    """The three sets in which the buckets differ, judged before anything can follow."""
+    specs = [
+        dg.AssetSpec(
+            names.change_set(name),
+            deps=[names.inventory(side) for side in SIDES],
+            description=description,
+            group_name=names.sync,
+            kinds={"duckdb", "parquet"},
+        ).with_io_manager_key(IO_MANAGER)
+        for name, description in _DESCRIPTIONS.items()
+    ]
+    check_specs = [
+        dg.AssetCheckSpec(
+            check,
+            asset=names.change_set(name),
+            blocking=True,
+            description=f"A plan with too many {action} actions is kept, but it is not accepted.",
+        )
+        for check, action, name in _LIMIT_CHECKS
+    ]
+
+    @dg.multi_asset(
+        name=f"{names.sync}_diff",
+        specs=specs,
+        ins={f"{side}_inventory": dg.AssetIn(names.inventory(side)) for side in SIDES},
+        check_specs=check_specs,
+        required_resource_keys={names.resource},
+    )
+    def diff(
+        context: dg.AssetExecutionContext,
+        config: DryrunConfig,
+        source_inventory: StoredTable,
+        store_inventory: StoredTable,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        with as_failure():
+            sync = resource.context().overridden(**config.model_dump())
+            found = diff_inventories(
+                sync,
+                sync.inventories("source").load(source_inventory.id),
+                sync.inventories("store").load(store_inventory.id),
+            )
+            refusals = judge_diff(found)
+            refused_plan = None
+            if refusals:
+                # Nothing that follows a failed blocking check runs, but a refused plan is kept all the
+                # same, and its copies may be made.
+                refused_plan = freeze_plan(sync, found)
+                register_shards(context.instance, names, refused_plan)
+        for name in _DESCRIPTIONS:
+            yield dg.MaterializeResult(
+                names.change_set(name),
+                value=StoredTable(id=found.id, uris=(found.uris[name],)),
+                metadata={**set_metadata(sync, found, name), "dagster/column_lineage": change_lineage(names)},
+            )
+        for check, action, name in _LIMIT_CHECKS:
+            refusal = _refusal_of(action, refusals)
+            yield dg.AssetCheckResult(
+                passed=refusal is None,
+                asset_key=names.change_set(name),
+                check_name=check,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=None if refusal is None else f"refused by {refusal.rule}: {refusal.detail}",
+                metadata=limit_metadata(found, name, refused_plan),
+            )
+
+    return diff
+
+
+def _refusal_of(action: Action, refusals: tuple[Refusal, ...]) -> Refusal | None:
+    return next((refusal for refusal in refusals if refusal.action == action), None)

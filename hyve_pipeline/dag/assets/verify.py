@@ -1,0 +1,63 @@
+"""The asset `verification`: the store, listed again and held against the plan."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from hyve_pipeline.dag.failures import as_failure
+from hyve_pipeline.dag.names import IO_MANAGER, PLAN_TAG, Names
+from hyve_pipeline.dag.report import verification_metadata
+from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.flow.tables import StoredTable
+from hyve_pipeline.flow.verify import verify_plan
+
+PLAN_HOLDS = "plan_holds"
+
+
+class VerifyConfig(dg.Config):
+    """Which plan to verify."""
+
+    plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
+
+
+def build_verification(names: Names) -> dg.AssetsDefinition:
+    """The verification, with a check that fails when the store is not as the plan has it."""
+
+    @dg.multi_asset(
+        name=f"{names.sync}_verification",
+        specs=[
+            dg.AssetSpec(
+                names.verification,
+                deps=[names.plan, names.bucket("store")],
+                description="The store listed again and compared with the plan: one row a difference.",
+                group_name=names.sync,
+                kinds={"s3", "duckdb", "parquet"},
+            ).with_io_manager_key(IO_MANAGER)
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                PLAN_HOLDS, asset=names.verification, description="Every key of the store is as the plan has it."
+            )
+        ],
+        required_resource_keys={names.resource},
+    )
+    def verification(
+        context: dg.AssetExecutionContext, config: VerifyConfig
+    ) -> Iterator[dg.MaterializeResult[StoredTable]]:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        with as_failure():
+            sync = resource.context()
+            plan = choose_plan(sync, config.plan)
+            context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+            outcome = verify_plan(sync, plan)
+        metadata = verification_metadata(outcome)
+        yield dg.MaterializeResult(
+            names.verification,
+            value=StoredTable(id=plan.id, uris=(outcome.uri,)),
+            metadata=metadata,
+            check_results=[dg.AssetCheckResult(passed=outcome.verified, check_name=PLAN_HOLDS, metadata=metadata)],
+        )
+
+    return verification

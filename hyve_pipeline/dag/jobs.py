@@ -1,0 +1,93 @@
+"""The jobs of one sync: asset jobs that look, and op jobs that act, one run a shard."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.inventory import SIDES
+from hyve_pipeline.dag.failures import as_failure
+from hyve_pipeline.dag.names import PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.dag.report import shard_metadata
+from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.flow.apply import apply_shard, is_worth_retrying
+from hyve_pipeline.flow.status import find_shard
+
+# What `define_asset_job` returns; Dagster exports no name for it.
+AssetJob = UnresolvedAssetJobDefinition
+
+_DESCRIPTIONS: dict[Action, str] = {
+    "copy": "Copies the new and modified objects of one shard of a plan, server-side and pinned to the planned ETag.",
+    "delete": "Deletes the duplicate objects of one shard of a plan, after all of the plan's copies have succeeded. "
+    "Each key is checked again right before.",
+}
+
+# For failures that are likely to pass; the requests themselves have been tried several times by then.
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+def build_dryrun_job(names: Names) -> AssetJob:
+    """Takes both inventories, compares them and freezes a plan."""
+    sets = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
+    keys = [*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan]
+    return dg.define_asset_job(
+        names.dryrun_job,
+        selection=dg.AssetSelection.assets(*keys),
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description="Lists both buckets, compares them and makes a plan. Changes nothing in either bucket.",
+    )
+
+
+def build_verify_job(names: Names) -> AssetJob:
+    """Lists the store again and compares it with a plan."""
+    return dg.define_asset_job(
+        names.verify_job,
+        selection=dg.AssetSelection.assets(names.verification),
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description="Lists the store again and says whether the plan holds there. Changes nothing.",
+    )
+
+
+def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
+    """Does one shard of a plan: the partition says which, and the plan says everything else."""
+
+    @dg.op(
+        name=f"{names.sync}_{action}_shard",
+        description=_DESCRIPTIONS[action],
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={names.resource},
+        retry_policy=_RETRIES,
+    )
+    def act(context: dg.OpExecutionContext) -> None:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        with as_failure():
+            sync = resource.context()
+            plan, shard = find_shard(sync, context.partition_key, action)
+            context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+            summary = apply_shard(sync, plan, shard, context.run.run_id)
+        metadata = shard_metadata(plan, shard, summary)
+        if summary.tally.failed:
+            reasons = ", ".join(f"{count} {code}" for code, count in sorted(summary.failures.items()))
+            raise dg.Failure(
+                f"{summary.tally.failed} of {shard.objects} objects failed ({reasons}); 'hyve show {plan.id} --failed' "
+                "lists them, a retry of this shard does only what is left",
+                metadata=metadata,
+                allow_retries=is_worth_retrying(summary),
+            )
+        context.log_event(
+            dg.AssetMaterialization(names.bucket("store"), partition=context.partition_key, metadata=metadata)
+        )
+
+    @dg.job(
+        name=names.shard_job(action),
+        partitions_def=names.job_shards(action),
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description=_DESCRIPTIONS[action],
+    )
+    def shard_job() -> None:
+        act()
+
+    return shard_job

@@ -1,0 +1,91 @@
+"""Every name that Dagster sees, in one place. All carry the sync's name, so that several live in one project."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.inventory import Side
+
+# Tags of runs.
+PLAN_TAG = "hyve/plan"
+SYNC_TAG = "hyve/sync"
+COMMAND_TAG = "hyve/command"
+HOST_TAG = "hyve/host"
+PID_TAG = "hyve/pid"
+
+LOCATION = "hyve_pipeline"
+DEFINITIONS_MODULE = "hyve_pipeline.definitions"
+
+IO_MANAGER = "hyve_parquet"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one sync's definitions.
+
+    Attributes:
+        sync: the sync's name.
+    """
+
+    sync: str
+
+    def asset(self, name: str) -> dg.AssetKey:
+        """The key of one of the sync's assets, prefixed with the sync's name."""
+        return dg.AssetKey([self.sync, name])
+
+    def bucket(self, side: Side) -> dg.AssetKey:
+        """The external asset that stands for a bucket."""
+        return self.asset(side)
+
+    def inventory(self, side: Side) -> dg.AssetKey:
+        """The inventory of a bucket."""
+        return self.asset(f"{side}_inventory")
+
+    def change_set(self, name: ChangeSet) -> dg.AssetKey:
+        """One of the sets in which the buckets differ; `duplicate_stores` is the original's word."""
+        return self.asset("duplicate_stores" if name is ChangeSet.DUPLICATE else name.value)
+
+    @property
+    def plan(self) -> dg.AssetKey:
+        """The plan."""
+        return self.asset("plan")
+
+    @property
+    def verification(self) -> dg.AssetKey:
+        """The comparison of the store with the plan."""
+        return self.asset("verification")
+
+    @property
+    def dryrun_job(self) -> str:
+        """The asset job that makes a plan."""
+        return f"{self.sync}_dryrun"
+
+    @property
+    def verify_job(self) -> str:
+        """The asset job that verifies a plan."""
+        return f"{self.sync}_verify"
+
+    def shard_job(self, action: Action) -> str:
+        """The op job that does one shard."""
+        return f"{self.sync}_{action}"
+
+    def job_shards(self, action: Action) -> dg.DynamicPartitionsDefinition:
+        """The partitions of the op job of one action: its shards, of all plans."""
+        return dg.DynamicPartitionsDefinition(name=f"{self.sync}_{action}_shards")
+
+    @property
+    def store_shards(self) -> dg.DynamicPartitionsDefinition:
+        """The partitions of the asset `store`: the shards of both actions."""
+        return dg.DynamicPartitionsDefinition(name=f"{self.sync}_shards")
+
+    @property
+    def resource(self) -> str:
+        """The resource that holds the sync's settings."""
+        return f"{self.sync}_sync"
+
+    @property
+    def schedule(self) -> str:
+        """The schedule that takes dryruns."""
+        return f"{self.sync}_dryrun_schedule"

@@ -1,0 +1,185 @@
+"""What Dagster shows of inventories, sets, plans, shards and verifications: the metadata of their events.
+
+Numbers are plain numbers under stable names, so that Dagster plots them over time. Keys are shown with
+their unprintable characters escaped.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.inventory import SIDES, Inventory, Side
+from hyve_pipeline.core.journal import AttemptSummary
+from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.plan import Plan, Shard
+from hyve_pipeline.core.verification import Verification
+from hyve_pipeline.dag.names import Names
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.diff import LIST_NAMES
+from hyve_pipeline.flow.summaries import first_rows, prefix_sizes
+
+Metadata = Mapping[str, Any]
+
+
+def inventory_metadata(inventory: Inventory) -> Metadata:
+    """What is in a bucket. The IO manager adds row count, URI and column schema."""
+    sizes = [
+        {"prefix": displayed(size.prefix) or "(none)", "objects": size.count.objects, "bytes": size.count.bytes}
+        for size in prefix_sizes(inventory)
+    ]
+    metadata: dict[str, Any] = {
+        "bucket": inventory.place.uri,
+        "objects": inventory.objects,
+        "bytes": inventory.bytes,
+        "listed in (s)": round((inventory.ended - inventory.started).total_seconds(), 3),
+        "top-level prefixes": _table(sizes, ["prefix", "objects", "bytes"]),
+    }
+    if inventory.oldest is not None and inventory.newest is not None:
+        metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
+        metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)
+    return metadata
+
+
+def proof_metadata(inventory: Inventory) -> Metadata:
+    """How the listing went, range by range."""
+    ranges = [
+        {
+            "after": displayed(walk.range.after),
+            "until": "(end)" if walk.range.until is None else displayed(walk.range.until),
+            "keys": walk.keys,
+            "pages": walk.pages,
+            "ended by": walk.end.value,
+        }
+        for walk in inventory.proof
+    ]
+    return {
+        "pages": sum(walk.pages for walk in inventory.proof),
+        "ranges": _table(ranges, ["after", "until", "keys", "pages", "ended by"]),
+    }
+
+
+def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
+    """How many objects are in one set, where their list is, and the first few."""
+    columns = ["key", "size", "reason"]
+    preview = [
+        {"key": displayed(row["key"]), "size": row["size"], "reason": row["reason"]}
+        for row in first_rows(diff.uris[name])
+    ]
+    return {
+        "objects": diff.counts[name].objects,
+        "bytes": diff.counts[name].bytes,
+        "list": dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[name]}.txt")),
+        "first keys": _table(preview, columns),
+    }
+
+
+def limit_metadata(diff: Diff, name: ChangeSet, refused_plan: Plan | None) -> Metadata:
+    """The figures that a limit was judged by."""
+    metadata: dict[str, Any] = {
+        "objects": diff.counts[name].objects,
+        "objects in store": diff.store.objects,
+        "objects in source": diff.source.objects,
+        "max_deletes": str(diff.options.max_deletes),
+        "max_overwrites": str(diff.options.max_overwrites or "off"),
+    }
+    if refused_plan is not None:
+        metadata[PLAN_ENTRY] = refused_plan.id
+    return metadata
+
+
+# Under this name every event that concerns a plan carries the plan's id.
+PLAN_ENTRY = "plan"
+
+
+def plan_metadata(plan: Plan) -> Metadata:
+    """What a person decides by."""
+    summary = [
+        {"set": name.value, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes} for name in ChangeSet
+    ]
+    return {
+        PLAN_ENTRY: plan.id,
+        "copies": plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects,
+        "bytes to copy": plan.count(ChangeSet.NEW).bytes + plan.count(ChangeSet.MODIFIED).bytes,
+        "deletes": plan.count(ChangeSet.DUPLICATE).objects,
+        "copy shards": len(plan.shards_of("copy")),
+        "delete shards": len(plan.shards_of("delete")),
+        "summary": _table(summary, ["set", "objects", "bytes"]),
+        "source inventory": plan.source_inventory,
+        "store inventory": plan.store_inventory,
+    }
+
+
+def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadata:
+    """What one attempt at a shard came to."""
+    seconds = (summary.ended - summary.started).total_seconds()
+    metadata: dict[str, Any] = {
+        PLAN_ENTRY: plan.id,
+        "action": shard.action,
+        "objects": shard.objects,
+        "done": summary.tally.done,
+        "skipped": summary.tally.skipped,
+        "failed": summary.tally.failed,
+        "bytes": summary.tally.bytes,
+        "seconds": round(seconds, 3),
+        "objects per second": round(summary.tally.done / seconds, 1) if seconds else 0.0,
+        "attempt": summary.attempt,
+        "first key": displayed(shard.first_key),
+        "last key": displayed(shard.last_key),
+    }
+    reasons = summary.failures | summary.skips
+    if reasons:
+        rows = [{"code": code, "objects": count} for code, count in sorted(reasons.items())]
+        metadata["reasons"] = _table(rows, ["code", "objects"])
+    return metadata
+
+
+def verification_metadata(outcome: Verification) -> Metadata:
+    """Whether the store is as the plan has it, and where it is not."""
+    examples = [{"difference": kind.value, "key": displayed(key)} for kind, key in outcome.examples]
+    return {
+        PLAN_ENTRY: outcome.plan,
+        "verified": outcome.verified,
+        "objects as planned": outcome.objects,
+        "differences": sum(outcome.differences.values()),
+        **{kind.value: count for kind, count in outcome.differences.items()},
+        "first differences": _table(examples, ["difference", "key"]),
+    }
+
+
+# Which columns of the inventories each column of a set comes from.
+_LINEAGE: dict[str, list[tuple[Side, str]]] = {
+    "key": [("source", "key"), ("store", "key")],
+    "set": [(side, column) for side in SIDES for column in ("key", "size", "last_modified", "etag")],
+    "reason": [(side, column) for side in SIDES for column in ("key", "size", "last_modified", "etag")],
+    "size": [("source", "size"), ("store", "size")],
+    "source_etag": [("source", "etag")],
+    "source_last_modified": [("source", "last_modified")],
+    "storage_class": [("source", "storage_class")],
+    "store_etag": [("store", "etag")],
+    "store_last_modified": [("store", "last_modified")],
+    "store_size": [("store", "size")],
+}
+
+
+def change_lineage(names: Names) -> dg.TableColumnLineage:
+    """Where the columns of a set come from."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(names.inventory(side), origin) for side, origin in _LINEAGE[column]]
+            for column in CHANGE_SCHEMA.names
+        }
+    )
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
+    types = {column: _column_type(rows, column) for column in columns}
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(row) for row in rows],
+        schema=dg.TableSchema([dg.TableColumn(column, types[column]) for column in columns]),
+    )
+
+
+def _column_type(rows: list[dict[str, Any]], column: str) -> str:
+    return "int" if rows and isinstance(rows[0][column], int) else "string"

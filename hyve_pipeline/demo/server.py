@@ -1,0 +1,184 @@
+"""An S3 server of one's own on the loopback interface: moto's, in a child process.
+
+It needs no account, no network and no AWS settings, keeps everything in memory, and accepts any credentials.
+The child ends when its parent does, however the parent ends, because it watches its standard input.
+"""
+
+import argparse
+import io
+import logging
+import os
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import IO, Any
+
+_HOST = "127.0.0.1"
+_STOP_SECONDS = 5
+
+
+class EmbeddedServer:
+    """Moto's S3 server in a child process, listening on a free port of 127.0.0.1.
+
+    Use it as a context manager, or call `stop`. Buckets and objects vanish with it.
+
+    Attributes:
+        endpoint_url: where it listens, such as ``http://127.0.0.1:43121``.
+        pid: the child's process id.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        """Start the server and wait until it listens.
+
+        Args:
+            port: the port to listen on; 0 takes a free one.
+
+        Raises:
+            RuntimeError: the server did not start; the message holds what it wrote.
+        """
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "hyve_pipeline.demo.server", "--port", str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A terminal's Ctrl-C goes to its whole process group: the server must outlast the command
+            # that is interrupted, which may still have requests to finish.
+            start_new_session=True,
+            text=True,
+        )
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        line = self._process.stdout.readline().strip()
+        if not line.isdigit():
+            self.stop()
+            raise RuntimeError(f"the embedded S3 server did not start: {line or 'no output'}")
+        self.pid = self._process.pid
+        self.endpoint_url = f"http://{_HOST}:{line}"
+
+    def stop(self) -> None:
+        """End the child and wait for it. Calling it again does nothing."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> "EmbeddedServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 1024  # a client may open hundreds of connections at once
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+def _make_handler(application: Any) -> type[BaseHTTPRequestHandler]:
+    """A request handler that keeps connections open, which werkzeug's own does not.
+
+    Without this, every request costs a connection, and a sync of some thousand objects thousands of them.
+    """
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+    class Handler(MotoRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def run_wsgi(self) -> None:
+            if self.headers.get("Expect", "").strip().lower() == "100-continue":
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            environ = self.make_environ()
+            # The next request begins where this body ends: it is read here, whatever the application does.
+            if environ.get("wsgi.input_terminated"):
+                body = environ["wsgi.input"].read()
+                environ["CONTENT_LENGTH"] = str(len(body))
+                environ.pop("HTTP_TRANSFER_ENCODING", None)
+            else:
+                body = self.rfile.read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
+            # Moto takes the key from the raw URI; its routes, matched against this, know no line ends.
+            environ["PATH_INFO"] = environ["PATH_INFO"].replace("\n", "_")
+            status, headers, answer = _call(application, environ)
+            self._answer(status, headers, answer)
+
+        def _answer(self, status: str, headers: list[tuple[str, str]], answer: bytes) -> None:
+            lines = [f"HTTP/1.1 {status}"]
+            lines += [f"{name}: {value}" for name, value in headers]
+            code = int(status.split(None, 1)[0])
+            if code != 204 and not any(name.lower() == "content-length" for name, _ in headers):
+                lines.append(f"Content-Length: {len(answer)}")
+            head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+            self.wfile.write(head if self.command == "HEAD" or code in (204, 304) else head + answer)
+
+        def log_message(self, *args: Any, **kwargs: Any) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+def _call(application: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Run one request through a WSGI application and collect its whole answer."""
+    begun: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+        begun.append((status, headers))
+
+    chunks: Iterable[bytes] = application(environ, start_response)
+    try:
+        answer = b"".join(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+    status, headers = begun[-1]
+    return status, headers, answer
+
+
+def _end_with(parent: IO[str]) -> None:
+    """End this process when the parent's end of the pipe closes."""
+    while parent.read(1):
+        pass
+    os._exit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve S3 until standard input closes; the port is the one line written to standard output."""
+    parser = argparse.ArgumentParser(prog="python -m hyve_pipeline.demo.server", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    port = parser.parse_args(arguments).port
+
+    logging.disable(logging.CRITICAL)
+    from moto.moto_server.werkzeug_app import create_backend_app
+
+    handler = _make_handler(create_backend_app("s3"))
+    try:
+        server = _Server((_HOST, port), handler)
+    except OSError as error:
+        sys.exit(print(f"{_HOST}:{port}: {error.strerror}"))  # noqa: T201 - the parent reads it
+    with server:
+        # What werkzeug's handler asks of its server.
+        vars(server).update(ssl_context=None, multithread=True, multiprocess=False, _server_version="moto")
+        print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
+        threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Applies one shard of a plan, object by object, and journals every outcome.
+
+An attempt goes on where earlier ones ended: objects that the journal calls done or skipped are left alone.
+An object that was done but not journaled, because the process died in between, is recognised by comparing
+with the store.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from hyve_pipeline.core.errors import HyveError, RefusedError
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.journal import AttemptSummary, JournalRow, Outcome, ShardState, Tally
+from hyve_pipeline.core.plan import Plan, Shard
+from hyve_pipeline.core.progress import report
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.copy import ObjectCopier
+from hyve_pipeline.flow.delete import ObjectDeleter
+from hyve_pipeline.flow.inflight import run_in_flight
+from hyve_pipeline.flow.plan import read_shard
+from hyve_pipeline.flow.status import plan_status, raise_refusal
+from hyve_pipeline.flow.trash import Trash
+from hyve_pipeline.s3.errors import is_transient_code
+from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
+
+
+def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
+    """Hold the safety rules that concern the whole plan against what is about to be done.
+
+    Deletes are allowed only when every copy shard is finished, none of its objects failed, and no limit
+    refuses them; copies only when no limit refuses them. A person's approval of the plan counts.
+
+    Raises:
+        RefusedError: naming the rule, the figures and the way on.
+    """
+    status = plan_status(context, plan)
+    raise_refusal(status, action)
+    if action == "copy":
+        return
+    states = Counter(status.state for status in status.shards if status.shard.action == "copy")
+    if states.total() != states[ShardState.FINISHED]:
+        figures = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        raise RefusedError(
+            "copies_first",
+            f"not all copies of plan {plan.id} have succeeded (shards: {figures}); "
+            "nothing is deleted before: run 'hyve copy' or 'hyve retry'",
+        )
+
+
+def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> AttemptSummary:
+    """Do one shard, or what is left of it.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        shard: one of its shards.
+        run_id: the Dagster run that does it, for the journal.
+
+    Returns:
+        The summary of the whole shard, earlier attempts included. Objects that failed are counted there;
+        they raise nothing.
+
+    Raises:
+        RefusedError: a safety rule forbids it, or another process is working on the shard.
+        BucketError: a bucket can't be reached.
+        StateError: the plan or the journal is damaged, or can't be written.
+    """
+    check_allowed(context, plan, shard.action)
+    journal = ShardJournal(context.state, plan.id, shard)
+    with journal.locked():
+        state, summary = journal.latest()
+        if state is ShardState.FINISHED and summary is not None:
+            return summary
+        settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
+        is_first = state is ShardState.PENDING
+        with journal.begin(run_id, datetime.now(UTC)) as writer:
+            return _attempt(context, plan, shard, writer, settled, is_first=is_first)
+
+
+def is_worth_retrying(summary: AttemptSummary) -> bool:
+    """Whether some of a shard's failures are likely to pass."""
+    return any(is_transient_code(code) for code in summary.failures)
+
+
+def _attempt(
+    context: SyncContext,
+    plan: Plan,
+    shard: Shard,
+    writer: AttemptWriter,
+    settled: dict[str, JournalRow],
+    *,
+    is_first: bool,
+) -> AttemptSummary:
+    outcomes = _Outcomes(shard.action, writer, settled)
+    rows = (row for row in read_shard(plan, shard).to_pylist() if row["key"] not in settled)
+    with ExitStack() as stack:
+        source = stack.enter_context(context.connect(plan.source))
+        store = stack.enter_context(context.connect(plan.store))
+        # What a shard needs comes from its plan: the options may have changed since.
+        options = plan.options
+        place = context.settings.model_copy(update={"options": options}).trash
+        kept = stack.enter_context(context.connect(place)) if place is not None else None
+        trash = Trash(options, store, kept)
+        # A bucket that can't be reached is one message here, not one for each of ten thousand objects.
+        for connection in filter(None, (source, store, kept)):
+            probe_bucket(connection)
+        if shard.action == "copy":
+            copier = ObjectCopier(options, source, store, trash, check_store_first=not is_first)
+            works = (copier.copy(row) for row in rows)
+            run_in_flight(works, options.concurrency, outcomes.add)
+        else:
+            deleter = ObjectDeleter(source, store, trash)
+            batches = (deleter.delete(batch) for batch in _batches(rows))
+            run_in_flight(batches, max(1, options.concurrency // 32), outcomes.add_all)
+    if outcomes.total != shard.objects:
+        raise HyveError(
+            f"shard {plan.partition_key(shard)} has {shard.objects} objects but {outcomes.total} outcomes; "
+            "its journal is not complete, run 'hyve retry'"
+        )
+    summary = outcomes.summary()
+    writer.finish(summary)
+    return summary
+
+
+_BATCH_KEYS = 1_000  # the most that one DeleteObjects takes
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH_KEYS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+class _Outcomes:
+    """Journals outcomes as they come and adds them up, together with those of earlier attempts."""
+
+    def __init__(self, action: Action, writer: AttemptWriter, settled: dict[str, JournalRow]) -> None:
+        self._activity = action
+        self._writer = writer
+        self._counts: Counter[Outcome] = Counter()
+        self._codes: dict[Outcome, Counter[str]] = {outcome: Counter() for outcome in Outcome}
+        self._bytes = 0
+        for row in settled.values():
+            self._count(row)
+        report(action, len(settled), self._bytes)
+
+    @property
+    def total(self) -> int:
+        return self._counts.total()
+
+    def add(self, row: JournalRow) -> None:
+        self._writer.append(row)
+        self._count(row)
+        report(self._activity, 1, row.bytes)
+
+    def add_all(self, rows: list[JournalRow]) -> None:
+        for row in rows:
+            self.add(row)
+
+    def _count(self, row: JournalRow) -> None:
+        self._counts[row.outcome] += 1
+        if row.outcome is Outcome.DONE:
+            self._bytes += row.bytes
+        else:
+            self._codes[row.outcome][row.code or "unknown"] += 1
+
+    def summary(self) -> AttemptSummary:
+        begun = self._writer.begun
+        return AttemptSummary(
+            attempt=begun.attempt,
+            run_id=begun.run_id,
+            started=begun.started,
+            ended=datetime.now(UTC),
+            tally=Tally(
+                done=self._counts[Outcome.DONE],
+                skipped=self._counts[Outcome.SKIPPED],
+                failed=self._counts[Outcome.FAILED],
+                bytes=self._bytes,
+            ),
+            failures=dict(self._codes[Outcome.FAILED]),
+            skips=dict(self._codes[Outcome.SKIPPED]),
+        )

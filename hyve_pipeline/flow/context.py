@@ -1,0 +1,109 @@
+"""What every verb needs: the home, and one sync's settings."""
+
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.inventory import Side
+from hyve_pipeline.core.settings import BucketSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings_file import load_settings, select_sync
+from hyve_pipeline.s3.connection import Connection, open_connection
+from hyve_pipeline.state.credentials import check_profiles
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
+
+# The layers above need the home too; they get it here.
+__all__ = ["Home", "SyncContext", "load_configuration"]
+
+
+def load_configuration(home: Home) -> Settings:
+    """Read the home's configuration.
+
+    Raises:
+        ConfigurationError: it is missing or wrong, or it names an AWS profile that does not exist.
+    """
+    settings = load_settings(home.settings_file)
+    check_profiles(settings, home.settings_file)
+    return settings
+
+
+@dataclass(frozen=True)
+class SyncContext:
+    """One sync in one home.
+
+    Attributes:
+        home: where all state is.
+        settings: the sync's settings.
+    """
+
+    home: Home
+    settings: SyncSettings
+
+    @classmethod
+    def choose(cls, home: Home, sync: str | None) -> "SyncContext":
+        """Read the configuration and choose a sync; `sync` may be None when there is only one.
+
+        Raises:
+            ConfigurationError: the configuration is wrong, or the sync can't be chosen.
+        """
+        return cls(home, select_sync(load_configuration(home), sync, home.settings_file))
+
+    def overridden(self, **options: object) -> "SyncContext":
+        """The same sync with some options replaced; those that are None stay as they are.
+
+        Raises:
+            ConfigurationError: a value is not valid for its option.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if not given:
+            return self
+        try:
+            changed = Options.model_validate(self.settings.options.model_dump() | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigurationError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
+        return replace(self, settings=self.settings.model_copy(update={"options": changed}))
+
+    @property
+    def name(self) -> str:
+        """The sync's name."""
+        return self.settings.name
+
+    @property
+    def state(self) -> Folder:
+        """The folder of the sync's state."""
+        return self.home.state(self.name)
+
+    @property
+    def lists(self) -> Folder:
+        """The folder of the newest plan's text lists."""
+        return self.home.lists(self.name)
+
+    @property
+    def diffs(self) -> DiffShelf:
+        """The sync's diffs."""
+        return DiffShelf(self.state)
+
+    @property
+    def plans(self) -> PlanShelf:
+        """The sync's plans."""
+        return PlanShelf(self.state, self.name)
+
+    def inventories(self, side: Side) -> InventoryShelf:
+        """The inventories of one side."""
+        return InventoryShelf(self.state, side)
+
+    def place(self, side: Side) -> BucketSettings:
+        """The bucket of one side."""
+        return self.settings.source if side == "source" else self.settings.store
+
+    def connect(self, place: BucketSettings) -> Connection:
+        """Open a connection to a bucket of this sync.
+
+        Raises:
+            ConfigurationError: its profile, credentials or region can't be used.
+        """
+        options = self.settings.options
+        return open_connection(place, concurrency=options.concurrency, transport=options.transport)

@@ -1,0 +1,135 @@
+"""Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from hyve_pipeline.core.columns import rows_with, total
+from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.guard import Action, Figures, Refusal, judge
+from hyve_pipeline.core.plan import Plan, Shard, cut_shards, plan_id
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
+from hyve_pipeline.state.plans import PLAN_FILES
+
+_SETS_OF: dict[Action, list[ChangeSet]] = {
+    "copy": [ChangeSet.NEW, ChangeSet.MODIFIED],
+    "delete": [ChangeSet.DUPLICATE],
+}
+
+
+def figures_of(diff: Diff) -> Figures:
+    """What the safety rules judge of a diff."""
+    return Figures(
+        source_objects=diff.source.objects,
+        store_objects=diff.store.objects,
+        modified=diff.counts[ChangeSet.MODIFIED].objects,
+        duplicate=diff.counts[ChangeSet.DUPLICATE].objects,
+    )
+
+
+def judge_diff(diff: Diff) -> tuple[Refusal, ...]:
+    """What the safety rules say of a diff under its options."""
+    return judge(figures_of(diff), diff.options)
+
+
+def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
+    """Make the plan of a diff, or find it when it has been made already.
+
+    Raises:
+        StateError: the diff's file is damaged or can't be read.
+    """
+    identity = plan_id(diff)
+    if context.plans.exists(identity):
+        return context.plans.load(identity)
+    folder = context.plans.folder_of(identity)
+    copies = _write_shards(folder, diff, "copy", first_number=1)
+    deletes = _write_shards(folder, diff, "delete", first_number=len(copies) + 1)
+    plan = Plan(
+        id=identity,
+        sync=context.name,
+        created=datetime.now(UTC),
+        source=diff.source.place,
+        store=diff.store.place,
+        options=diff.options,
+        source_inventory=diff.source.uri,
+        store_inventory=diff.store.uri,
+        figures=figures_of(diff),
+        counts=diff.counts,
+        uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
+        shards=(*copies, *deletes),
+        refusals=judge_diff(diff),
+    )
+    context.plans.save(plan)
+    return plan
+
+
+def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
+    """The plan of that id, or the newest one.
+
+    Raises:
+        ConfigurationError: there is none, or it was made for other buckets than the configuration names now.
+    """
+    plan = context.plans.load(plan_id) if plan_id is not None else context.plans.newest()
+    if plan is None:
+        raise ConfigurationError(f"sync {context.name} has no plan yet: run 'hyve dryrun' first")
+    for side, planned, place in (
+        ("source", plan.source, context.settings.source),
+        ("store", plan.store, context.settings.store),
+    ):
+        if (planned.uri, planned.server) != (place.uri, place.server):
+            raise ConfigurationError(
+                f"plan {plan.id} was made for the {side} {planned.uri}, the configuration now names {place.uri}: "
+                "run 'hyve dryrun' for a new plan"
+            )
+    return plan
+
+
+def read_shard(plan: Plan, shard: Shard) -> pa.Table:
+    """The rows of one shard, columns as in `core.diff.CHANGE_SCHEMA`.
+
+    Raises:
+        StateError: the plan's file is damaged or can't be read.
+    """
+    reader = ParquetReader(plan.uris[shard.action])
+    try:
+        return reader.read([shard.row_group])
+    finally:
+        reader.close()
+
+
+def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int) -> tuple[Shard, ...]:
+    options = diff.options
+    shards: list[Shard] = []
+    with writing_parquet(folder, PLAN_FILES[action], CHANGE_SCHEMA) as writer:
+        tables = _rows_of(diff, action)
+        for row_group, table in enumerate(cut_shards(tables, options.shard_objects, options.shard_bytes)):
+            writer.write_table(table, row_group_size=table.num_rows)
+            keys = table.column("key")
+            shards.append(
+                Shard(
+                    number=first_number + row_group,
+                    action=action,
+                    row_group=row_group,
+                    objects=table.num_rows,
+                    bytes=total(table.column("size")),
+                    first_key=keys[0].as_py(),
+                    last_key=keys[-1].as_py(),
+                )
+            )
+    return tuple(shards)
+
+
+def _rows_of(diff: Diff, action: Action) -> Iterator[pa.Table]:
+    wanted = [name.value for name in _SETS_OF[action]]
+    reader = ParquetReader(diff.changes)
+    try:
+        for table in reader.tables():
+            rows = rows_with(table, "set", wanted)
+            if rows.num_rows:
+                yield rows
+    finally:
+        reader.close()

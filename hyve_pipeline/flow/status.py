@@ -1,0 +1,64 @@
+"""Reads from the journal how far a plan came."""
+
+from collections.abc import Iterator
+
+from hyve_pipeline.core.errors import ConfigurationError, RefusedError
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.journal import JournalRow, Outcome
+from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
+from hyve_pipeline.core.plan import Plan, Shard, split_partition_key
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.state.journals import shard_journals
+
+
+def plan_status(context: SyncContext, plan: Plan) -> PlanStatus:
+    """How far `plan` came.
+
+    Raises:
+        StateError: a file of the journal is damaged.
+    """
+    shards: list[ShardStatus] = []
+    for shard, journal in shard_journals(context.state, plan):
+        state, summary = journal.latest()
+        shards.append(ShardStatus(shard=shard, state=state, summary=summary))
+    return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan.judged(context.plans.approval(plan.id)))
+
+
+def unsettled_rows(context: SyncContext, plan: Plan) -> Iterator[JournalRow]:
+    """The rows that count of all objects that failed or were skipped, in shard order.
+
+    Raises:
+        StateError: a file of the journal is damaged.
+    """
+    for _, journal in shard_journals(context.state, plan):
+        for row in journal.last_rows().values():
+            if row.outcome is not Outcome.DONE:
+                yield row
+
+
+def find_shard(context: SyncContext, partition_key: str, action: Action) -> tuple[Plan, Shard]:
+    """The plan and the shard of a partition key.
+
+    Raises:
+        ConfigurationError: there is no such shard, or it is one of another action.
+    """
+    try:
+        plan_id, number = split_partition_key(partition_key)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    plan = context.plans.load(plan_id)
+    for shard in plan.shards_of(action):
+        if shard.number == number:
+            return plan, shard
+    raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}")
+
+
+def raise_refusal(status: PlanStatus, action: Action) -> None:
+    """Refuse in the words of the safety rule that forbids `action`, if one does.
+
+    Raises:
+        RefusedError: naming the rule, the figures and the way on.
+    """
+    refusal = status.refusal(action)
+    if refusal is not None:
+        raise RefusedError(refusal.rule, refusal.detail)

@@ -1,0 +1,58 @@
+"""Remembers, for each asset, which Parquet files hold its rows."""
+
+from collections.abc import Sequence
+
+import pyarrow.dataset as ds
+
+from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.core.manifest import Frozen
+from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.parquet import open_dataset
+
+
+class StoredTable(Frozen):
+    """Where an asset's rows are.
+
+    Attributes:
+        id: the id of the inventory, diff, plan or verification that they belong to.
+        uris: the Parquet files, all with the same columns.
+    """
+
+    id: str
+    uris: tuple[str, ...]
+
+
+def open_table(table: StoredTable) -> ds.Dataset:
+    """The rows as a dataset."""
+    return open_dataset(table.uris)
+
+
+class TableShelf:
+    """The tables of one asset: the newest one, and the one that each run made.
+
+    Args:
+        home: the home.
+        sync: the sync's name.
+        asset: the asset's name in the sync.
+    """
+
+    def __init__(self, home: Home, sync: str, asset: str) -> None:
+        self._folder = home.state(sync).below(f"assets/{asset}")
+        self._name = f"{sync}/{asset}"
+
+    def keep(self, table: StoredTable, run_id: str) -> None:
+        """Remember a table as the newest one and as the one of a run."""
+        # The run's own first: later steps of the same run must see this table, whatever others do meanwhile.
+        for name in (run_id, "newest"):
+            self._folder.write_manifest(f"{name}.json", table)
+
+    def find(self, run_ids: Sequence[str]) -> StoredTable:
+        """The table of the first of these runs that made one, or else the newest.
+
+        Raises:
+            StateError: there is none at all.
+        """
+        for name in (*run_ids, "newest"):
+            if self._folder.exists(f"{name}.json"):
+                return self._folder.read_manifest(f"{name}.json", StoredTable)
+        raise StateError(f"{self._name} was never materialized: run 'hyve dryrun' first")

@@ -1,0 +1,59 @@
+"""Keeps what is about to be overwritten or deleted, where the sync names a trash."""
+
+from hyve_pipeline.core.actions import CopyTask
+from hyve_pipeline.core.settings import Options
+from hyve_pipeline.flow.tries import Tries
+from hyve_pipeline.s3.connection import Connection
+from hyve_pipeline.s3.copying import copy_object
+
+
+class Trash:
+    """The trash of one sync: copies of the store's objects under the same keys, below the trash's prefix.
+
+    Args:
+        options: the sync's options.
+        store: the store.
+        trash: the trash, or None when nothing is kept.
+    """
+
+    def __init__(self, options: Options, store: Connection, trash: Connection | None) -> None:
+        self._options = options
+        self._store = store
+        self._trash = trash
+
+    async def keep(self, key: str, size: int, etag: str, tries: Tries) -> bool:
+        """Copy the store's object `key` to the trash, if there is one.
+
+        Args:
+            key: the key below the prefix.
+            size: bytes of the store's object when it was listed.
+            etag: its ETag then; the copy is pinned to it.
+            tries: counts repeated requests.
+
+        Returns:
+            Whether the object is in the trash now.
+
+        Raises:
+            ObjectChangedError: the store's object is no longer the planned one.
+            S3RequestError: it could not be kept; it must not be overwritten or deleted then.
+        """
+        if self._trash is None:
+            return False
+        trash = self._trash
+        task = CopyTask(
+            source_key=self._store.place.prefix + key,
+            store_key=trash.place.prefix + key,
+            size=size,
+            source_etag=etag,
+            storage_class="STANDARD",
+        )
+        await tries.answer(
+            lambda: copy_object(
+                self._store,
+                trash,
+                task,
+                multipart_threshold=self._options.multipart_threshold,
+                part_size=self._options.multipart_part_size,
+            )
+        )
+        return True

@@ -1,0 +1,95 @@
+"""Lists the store again and says whether a plan holds there."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from hyve_pipeline.core.diff import RelativeRange, cut_ranges
+from hyve_pipeline.core.filters import Filters
+from hyve_pipeline.core.journal import Outcome
+from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.core.verification import (
+    COPIED_SCHEMA,
+    DIFFERENCE_SCHEMA,
+    Difference,
+    Verification,
+    Verifier,
+)
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.inventory import take_inventory
+from hyve_pipeline.flow.rows import SortedRows, open_inventory
+from hyve_pipeline.state.journals import ShardJournal
+from hyve_pipeline.state.parquet import writing_parquet
+
+_RANGE_ROWS = 400_000
+_EXAMPLES = 20
+
+
+def verify_plan(context: SyncContext, plan: Plan) -> Verification:
+    """List the store and compare it with what `plan` should have left there.
+
+    Raises:
+        BucketError: the store can't be reached.
+        IncompleteInventoryError: it can't be listed completely.
+        StateError: a file of the plan or its journal is damaged.
+    """
+    inventory = take_inventory(context, "store")
+    prefix = plan.store.prefix
+    counts: Counter[Difference] = Counter()
+    examples: list[tuple[Difference, str]] = []
+    objects = 0
+    folder = context.state.below(f"verifications/{plan.id}")
+    filters = Filters(plan.options.include, plan.options.exclude)
+    with (
+        closing(open_inventory(inventory)) as listed,
+        closing(SortedRows(plan.store_inventory, prefix)) as planned,
+        closing(SortedRows(plan.uris["copy"])) as copies,
+        closing(SortedRows(plan.uris["delete"])) as deletes,
+        closing(Verifier(filters, prefix)) as verifier,
+        writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
+    ):
+        files = {"listed": listed, "planned": planned, "copies": copies, "deletes": deletes}
+        chunks = [chunk for file in files.values() for chunk in file.chunks]
+        for key_range in cut_ranges(chunks, _RANGE_ROWS):
+            tables = {name: file.read(key_range) for name, file in files.items()}
+            differences, same = verifier.compare(key_range, copied=_copied(context, plan, key_range), **tables)
+            writer.write_table(differences)
+            objects += same
+            for row in differences.to_pylist():
+                counts[Difference(row["difference"])] += 1
+                if len(examples) < _EXAMPLES:
+                    examples.append((Difference(row["difference"]), row["key"]))
+    verification = Verification(
+        sync=context.name,
+        plan=plan.id,
+        ended=datetime.now(UTC),
+        objects=objects,
+        differences=dict(counts),
+        examples=tuple(examples),
+        inventory=inventory.uri,
+        uri=folder.uri_of(f"{inventory.id}.parquet"),
+    )
+    folder.write_manifest(f"{inventory.id}.json", verification)
+    return verification
+
+
+def latest_verification(context: SyncContext, plan: Plan) -> Verification | None:
+    """What the last verification of `plan` said, None when there was none."""
+    folder = context.state.below(f"verifications/{plan.id}")
+    names = [name for name in folder.names() if name.endswith(".json")]
+    return folder.read_manifest(names[-1], Verification) if names else None
+
+
+def _copied(context: SyncContext, plan: Plan, key_range: RelativeRange) -> pa.Table:
+    rows = [row for journal in _journals(context, plan, key_range) for row in journal.last_rows().values()]
+    done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
+    return pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
+
+
+def _journals(context: SyncContext, plan: Plan, key_range: RelativeRange) -> Iterator[ShardJournal]:
+    for shard in plan.shards_of("copy"):
+        if shard.last_key >= key_range.first and (key_range.end is None or shard.first_key < key_range.end):
+            yield ShardJournal(context.state, plan.id, shard)

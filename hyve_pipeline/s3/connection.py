@@ -1,0 +1,310 @@
+"""Connections to one bucket: settings and AWS profile in, requests and answers out."""
+
+import os
+import re
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.utils import get_environ_proxies
+
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.settings import BucketSettings, TransportName
+from hyve_pipeline.s3.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError, error_of, is_error
+from hyve_pipeline.s3.futures import hand_on
+from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.transport import CONNECT_SECONDS, MAX_TRIES, USER_AGENT, Endpoint, Transport
+
+# Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
+_CUSTOM_REGION = "us-east-1"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Names that can be a label of a host name below AWS's wildcard certificate.
+_HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+
+# Connections of the boto3 client, which does only what is rare.
+_CLIENT_CONNECTIONS = 16
+
+# Requests in flight at once whose answers may take long, as far as the transport has another bound.
+_PATIENT_CONNECTIONS = 32
+
+# Threads for work of many requests, such as large objects that are copied in parts.
+_WORKERS = 4
+
+
+class Connection:
+    """A way to one bucket with one set of credentials. Thread-safe; use it as a context manager.
+
+    Attributes:
+        place: the settings of the bucket.
+        bucket: its name.
+        endpoint: where its requests go.
+        transport_name: ``crt`` or ``botocore``, whichever sends the requests.
+    """
+
+    def __init__(
+        self,
+        place: BucketSettings,
+        session: "_Session",
+        endpoint: Endpoint,
+        transport: Transport,
+        transport_name: TransportName,
+    ) -> None:
+        """Use `open_connection`."""
+        self.place = place
+        self.bucket = place.bucket
+        self.endpoint = endpoint
+        self.transport_name = transport_name
+        self._session = session
+        self._transport = transport
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._workers: ThreadPoolExecutor | None = None
+        self._patient: Transport | None = None
+
+    def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":
+        """Sign and send a request, with retries where they may help.
+
+        Args:
+            request: the request.
+            is_slow: the server may be silent for over half a minute before it answers.
+
+        Returns:
+            A future that gives the answer of a request that succeeded, or raises `S3RequestError`.
+        """
+        outcome: Future[Response] = Future()
+
+        def settle(done: "Future[Response]") -> None:
+            try:
+                response = done.result()
+                if is_error(response):
+                    raise error_of(self.bucket, request, response)
+                outcome.set_result(response)
+            except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+                if isinstance(error, S3RequestError) and error.code == RESPONSE_TIMEOUT and transport.is_impatient:
+                    self._send_patiently(request, outcome)
+                else:
+                    outcome.set_exception(error)
+
+        transport = self._patient_transport() if is_slow else self._transport
+        transport.send(request).add_done_callback(settle)
+        return outcome
+
+    def _send_patiently(self, request: Request, outcome: "Future[Response]") -> None:
+        """Send a request once more that the transport has not waited long enough for."""
+        try:
+            self.send(request, is_slow=True).add_done_callback(lambda done: hand_on(done, outcome))
+        except RuntimeError as error:  # the connection was closed meanwhile
+            outcome.set_exception(error)
+
+    def _patient_transport(self) -> Transport:
+        if not self._transport.is_impatient:
+            return self._transport
+        with self._lock:
+            if self._patient is None:
+                self._patient = _make_transport("botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS)
+            return self._patient
+
+    @property
+    def client(self) -> Any:
+        """A boto3 S3 client with the same credentials and endpoint, for all that is rare."""
+        return self._session.client
+
+    @property
+    def workers(self) -> ThreadPoolExecutor:
+        """A few threads for work that takes many requests one after the other."""
+        with self._lock:
+            if self._workers is None:
+                self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"s3-{self.bucket}-worker")
+            return self._workers
+
+    def raise_if_closing(self, request: Request) -> None:
+        """Let work of many requests end early.
+
+        Raises:
+            S3RequestError: `close` was called.
+        """
+        if self._closing.is_set():
+            raise S3RequestError(
+                request.operation,
+                self.bucket,
+                request.key,
+                status=None,
+                code=CONNECTION_ERROR,
+                message="the connection is being closed",
+            )
+
+    def close(self) -> None:
+        """Give up what is in flight and free connections and threads. Calling it again does nothing."""
+        self._closing.set()
+        if self._workers is not None:
+            # What runs there notices, and takes back what it has begun, as long as it can still send.
+            self._workers.shutdown(wait=True, cancel_futures=True)
+        self._transport.close()
+        if self._patient is not None:
+            self._patient.close()
+        self._session.close()
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_connection(place: BucketSettings, *, concurrency: int = 128, transport: TransportName = "auto") -> Connection:
+    """Make a connection to a bucket. Nothing is sent yet, save what credentials need.
+
+    Args:
+        place: the bucket, how to reach it, and the AWS profile.
+        concurrency: requests that are in flight at once.
+        transport: who sends the requests; ``auto`` takes the CRT unless a proxy, an own certificate
+            authority or a missing library asks for botocore.
+
+    Raises:
+        ConfigurationError: the profile, its credentials or the region are missing or unusable.
+    """
+    session = _Session(place)
+    endpoint = session.endpoint()
+    name = transport if transport != "auto" else _choose_transport(endpoint, session.verify)
+    return Connection(place, session, endpoint, _make_transport(name, endpoint, session, concurrency), name)
+
+
+class _Session:
+    """The boto3 session behind a connection, with every failure of it told in one line."""
+
+    def __init__(self, place: BucketSettings) -> None:
+        self.place = place
+        self._lock = threading.Lock()
+        try:
+            self._botocore = botocore.session.Session(profile=place.profile)
+            self._boto3 = boto3.Session(botocore_session=self._botocore)
+            self._credentials = self._boto3.get_credentials()
+            if self._credentials is not None:
+                self._credentials.get_frozen_credentials()
+        except ProfileNotFound as error:
+            raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
+        except BotoCoreError as error:
+            raise self._problem(f"the AWS credentials cannot be used: {error}") from error
+        if self._credentials is None:
+            raise self._problem(
+                f"there are no AWS credentials for {self._who}: run `hyve configure`, "
+                "or set a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+
+    @property
+    def _who(self) -> str:
+        return f"profile {self.place.profile!r}" if self.place.profile else "this user"
+
+    def _problem(self, text: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.place.uri}: {text}")
+
+    def credentials(self) -> ReadOnlyCredentials:
+        """The credentials to sign with now; temporary ones are renewed before they expire."""
+        assert self._credentials is not None  # noqa: S101 - checked when the session was made
+        return self._credentials.get_frozen_credentials()
+
+    @cached_property
+    def region(self) -> str:
+        """The region to sign for.
+
+        Raises:
+            ConfigurationError: none is set anywhere, and the server is AWS.
+        """
+        region = self.place.region or self._boto3.region_name or os.environ.get("AWS_REGION")
+        if region:
+            return region
+        if self.place.endpoint_url is not None:
+            return _CUSTOM_REGION
+        raise self._problem("the bucket's region is not known: set its region, or one for the profile")
+
+    @property
+    def verify(self) -> bool | str:
+        """The trusted certificates, as boto3 takes them: a file or folder, or True for its own."""
+        bundle = self._botocore.get_config_variable("ca_bundle")
+        return bundle or os.environ.get("REQUESTS_CA_BUNDLE") or True
+
+    @property
+    def client(self) -> Any:
+        with self._lock:
+            return self._client
+
+    @cached_property
+    def _client(self) -> Any:
+        is_path_style = self.place.endpoint_url is not None or not _HOST_LABEL.fullmatch(self.place.bucket)
+        try:
+            return self._boto3.client(
+                "s3",
+                region_name=self.region,
+                endpoint_url=self.place.endpoint_url,
+                config=Config(
+                    s3={"addressing_style": "path" if is_path_style else "auto"},
+                    connect_timeout=CONNECT_SECONDS,
+                    max_pool_connections=_CLIENT_CONNECTIONS,
+                    # Many servers know none of the newer checksums that boto3 adds to everything else.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    retries={"total_max_attempts": MAX_TRIES, "mode": "standard"},
+                    user_agent_extra=USER_AGENT,
+                ),
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise self._problem(f"the AWS settings cannot be used: {error}") from error
+
+    def endpoint(self) -> Endpoint:
+        """Where requests go: path style for custom servers and names with dots, else virtual-host style."""
+        # Without an endpoint in the settings boto3 says where S3 is: it knows partitions, FIPS, and
+        # endpoints from the environment and the profile.
+        parts = urlsplit(self.place.endpoint_url or self.client.meta.endpoint_url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        port = parts.port
+        authority = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+        bucket = self.place.bucket
+        is_aws = self.place.endpoint_url is None and host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        if is_aws and _HOST_LABEL.fullmatch(bucket):
+            return Endpoint(parts.scheme, f"{bucket}.{authority}", "", self.region, bucket)
+        return Endpoint(parts.scheme, authority, f"/{bucket}", self.region, bucket)
+
+    def close(self) -> None:
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
+
+
+def _choose_transport(endpoint: Endpoint, verify: bool | str) -> TransportName:
+    """The CRT, unless something is in force that only botocore can do."""
+    if endpoint.scheme in get_environ_proxies(f"{endpoint.scheme}://{endpoint.authority}"):
+        return "botocore"
+    if endpoint.scheme == "https" and verify is not True:
+        return "botocore"
+    try:
+        import awscrt.s3  # noqa: F401
+    except ImportError:
+        return "botocore"
+    return "crt"
+
+
+def _make_transport(name: TransportName, endpoint: Endpoint, session: _Session, concurrency: int) -> Transport:
+    # Each is imported only when it is wanted: the CRT may be missing.
+    if name == "crt":
+        try:
+            from hyve_pipeline.s3.transport_crt import CrtTransport
+        except ImportError as error:
+            raise ConfigurationError(
+                f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
+            ) from error
+        return CrtTransport(endpoint, session.credentials, concurrency)
+    from hyve_pipeline.s3.transport_botocore import BotocoreTransport
+
+    return BotocoreTransport(endpoint, session.credentials, concurrency, session.verify)

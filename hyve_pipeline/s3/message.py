@@ -1,0 +1,70 @@
+"""Requests and responses as both transports know them, and how keys are written into them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+Pairs = tuple[tuple[str, str], ...]
+
+# S3 signs the path as it is sent. Everything but these and the unreserved characters is percent-encoded, so
+# that no client, proxy or server on the way finds anything to decode, fold or join.
+_SAFE_IN_PATH = "/~"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One S3 request, not yet signed and without its host.
+
+    Attributes:
+        operation: the operation's name in the S3 API, such as ``CopyObject``.
+        method: the HTTP method.
+        key: the object's key, or None for a request to the bucket.
+        query: parameters by name and value, not yet encoded.
+        headers: headers beside those that the transport adds (host, date, signature, length).
+        body: the body's bytes.
+    """
+
+    operation: str
+    method: str
+    key: str | None = None
+    query: Pairs = ()
+    headers: Pairs = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The whole answer to one request.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names and values as the server sent them.
+        body: the body's bytes; empty for a HEAD request.
+    """
+
+    status: int
+    headers: Pairs
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The value of the header of that name, in whatever case, or None."""
+        wanted = name.lower()
+        for found, value in self.headers:
+            if found.lower() == wanted:
+                return value
+        return None
+
+
+def encode_key(key: str) -> str:
+    """Percent-encode a key for a path: all bytes but ``/`` and the unreserved characters."""
+    return quote(key, safe=_SAFE_IN_PATH)
+
+
+def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Percent-encode parameters, spaces as ``%20``, in the order of their names as signing wants it."""
+    return urlencode(sorted(pairs), quote_via=quote, safe="~")
+
+
+def copy_source(bucket: str, key: str) -> str:
+    """The value of ``x-amz-copy-source`` for an object."""
+    return f"{bucket}/{encode_key(key)}"

@@ -1,0 +1,76 @@
+"""What a transport is: something that signs a request, sends it, tries again, and gives the answer."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from botocore.credentials import ReadOnlyCredentials
+
+from hyve_pipeline.s3.message import Request, Response, encode_key, encode_query
+
+USER_AGENT = "hyve-pipeline"
+
+# The whole number of times that a transport sends one request before it gives up.
+MAX_TRIES = 5
+
+# Delays between tries: full jitter below a bound that doubles, see
+# https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+FIRST_DELAY_SECONDS = 0.25
+MAX_DELAY_SECONDS = 20
+
+CONNECT_SECONDS = 10
+
+# The credentials to sign with at this moment; called for every request, so that they may be renewed.
+CurrentCredentials = Callable[[], ReadOnlyCredentials]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the requests to one bucket go.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        authority: the host, with its port where that is not the scheme's own.
+        path: what comes before the key's slash: empty in virtual-host style, ``/bucket`` in path style.
+        region: the region to sign for.
+        bucket: the bucket's name.
+    """
+
+    scheme: str
+    authority: str
+    path: str
+    region: str
+    bucket: str
+
+    def target(self, request: Request) -> str:
+        """The path and query of a request, percent-encoded."""
+        path = self.path or "/"
+        if request.key is not None:
+            path = f"{self.path}/{encode_key(request.key)}"
+        return f"{path}?{encode_query(request.query)}" if request.query else path
+
+    def url(self, request: Request) -> str:
+        """The whole URL of a request."""
+        return f"{self.scheme}://{self.authority}{self.target(request)}"
+
+
+class Transport(Protocol):
+    """Sends requests to one bucket. Thread-safe.
+
+    Attributes:
+        is_impatient: it gives up with `RESPONSE_TIMEOUT` on servers that are silent for half a minute.
+    """
+
+    is_impatient: bool
+
+    def send(self, request: Request) -> "Future[Response]":
+        """Send a request, again where that may help, and give the last answer, of whatever status.
+
+        Where no answer came, the future holds an `S3RequestError` without status.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up what is in flight and free connections and threads. Calling it again does nothing."""
+        ...

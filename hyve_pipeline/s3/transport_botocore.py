@@ -1,0 +1,159 @@
+"""The transport that works wherever botocore does: HTTP proxies, own certificate authorities, no CRT.
+
+Botocore signs and sends; the retries are made here, as the CRT makes them.
+"""
+
+import random
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.exceptions import BotoCoreError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError, SSLError
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+
+from hyve_pipeline.s3.errors import (
+    CONNECTION_ERROR,
+    CREDENTIALS_ERROR,
+    INVALID_RESPONSE,
+    RESPONSE_TIMEOUT,
+    TIMEOUT,
+    TLS_ERROR,
+    S3RequestError,
+    error_of,
+    is_error,
+)
+from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.transport import (
+    CONNECT_SECONDS,
+    FIRST_DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
+    MAX_TRIES,
+    USER_AGENT,
+    CurrentCredentials,
+    Endpoint,
+)
+
+_READ_SECONDS = 120
+
+# A server may be silent while it copies up to 5 GiB, or joins 10,000 parts.
+_LONG_READ_SECONDS = 900
+_LONG_OPERATIONS = {"CopyObject", "UploadPartCopy", "CompleteMultipartUpload"}
+
+
+class BotocoreTransport:
+    """Sends requests by botocore's signer and HTTP session, on threads of its own."""
+
+    is_impatient = False
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: CurrentCredentials,
+        concurrency: int,
+        verify: bool | str = True,
+    ) -> None:
+        """Make the session and the pool of threads.
+
+        Args:
+            endpoint: where requests go.
+            credentials: gives the credentials to sign with.
+            concurrency: requests that are in flight at once.
+            verify: a file or folder of trusted certificates, or True for botocore's own.
+        """
+        self._endpoint = endpoint
+        self._credentials = credentials
+        self._closed = threading.Event()
+        base_url = f"{endpoint.scheme}://{endpoint.authority}"
+        proxies = get_environ_proxies(base_url)
+        # A proxy for plain HTTP gets the whole URL, in which urllib3 folds dot segments.
+        self._folds_dots = endpoint.scheme == "http" and "http" in proxies
+        self._session = URLLib3Session(
+            verify=verify,  # pyright: ignore[reportArgumentType] - botocore takes a path as well
+            proxies=proxies,
+            timeout=(CONNECT_SECONDS, _READ_SECONDS),
+            max_pool_connections=concurrency,
+        )
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"s3-{endpoint.bucket}")
+
+    def send(self, request: Request) -> "Future[Response]":
+        """Send a request, see `Transport.send`."""
+        return self._pool.submit(self._send_with_retries, request)
+
+    def close(self) -> None:
+        """Start no further request and free idle connections, see `Transport.close`."""
+        self._closed.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    def _send_with_retries(self, request: Request) -> Response:
+        for retry in range(MAX_TRIES):
+            is_last = retry == MAX_TRIES - 1 or self._closed.is_set()
+            try:
+                response = self._send_once(request)
+            except S3RequestError as error:
+                if is_last or not error.is_transient:
+                    raise
+            else:
+                if is_last or not self._is_transient_error(request, response):
+                    return response
+            bound = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**retry)
+            self._closed.wait(random.uniform(0, bound))  # noqa: S311 - jitter is no secret
+        raise AssertionError("the last try returns or raises")
+
+    def _is_transient_error(self, request: Request, response: Response) -> bool:
+        return is_error(response) and error_of(self._endpoint.bucket, request, response).is_transient
+
+    def _send_once(self, request: Request) -> Response:
+        """Sign and send once.
+
+        Raises:
+            S3RequestError: no whole answer came.
+        """
+        url = self._endpoint.url(request)
+        if self._folds_dots and {".", ".."} & set(urlsplit(url).path.split("/")):
+            raise self._failure(request, "ProxyError", "an HTTP proxy would fold the dots in this key's path")
+        message = AWSRequest(
+            method=request.method,
+            url=url,
+            headers={"User-Agent": USER_AGENT, **dict(request.headers)},
+            data=request.body or None,
+        )
+        if request.operation in _LONG_OPERATIONS:
+            message.context["read_timeout"] = _LONG_READ_SECONDS
+        try:
+            credentials = self._credentials()
+            S3SigV4Auth(credentials, "s3", self._endpoint.region).add_auth(message)
+        except BotoCoreError as error:
+            raise self._failure(request, CREDENTIALS_ERROR, str(error)) from error
+        try:
+            answer = self._session.send(message.prepare())
+        except (HTTPClientError, BotoCoreError) as error:
+            raise self._failure(request, _code(error), str(error)) from error
+        return self._whole(request, answer)
+
+    def _whole(self, request: Request, answer: AWSResponse) -> Response:
+        """The response, once it is as long as the server said: botocore lets a cut one pass."""
+        body = answer.content or b""
+        length = answer.headers.get("Content-Length")
+        if request.method != "HEAD" and length is not None and int(length) != len(body):
+            raise self._failure(request, INVALID_RESPONSE, f"the answer ended after {len(body)} of {length} bytes")
+        return Response(answer.status_code, tuple(answer.headers.items()), body)
+
+    def _failure(self, request: Request, code: str, message: str) -> S3RequestError:
+        return S3RequestError(
+            request.operation, self._endpoint.bucket, request.key, status=None, code=code, message=message
+        )
+
+
+def _code(error: Exception) -> str:
+    """One of our codes for a failure that botocore names by its class."""
+    if isinstance(error, SSLError):
+        return TLS_ERROR
+    if isinstance(error, ReadTimeoutError):
+        return RESPONSE_TIMEOUT
+    if isinstance(error, ConnectTimeoutError):
+        return TIMEOUT
+    return CONNECTION_ERROR

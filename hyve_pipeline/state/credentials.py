@@ -1,0 +1,210 @@
+"""Profiles in the user's own AWS files, the only place where Hyve keeps a secret.
+
+The files are found and read as the AWS tools do: the credentials file (``AWS_SHARED_CREDENTIALS_FILE``,
+else ``~/.aws/credentials``) with sections ``[NAME]``, and the configuration file (``AWS_CONFIG_FILE``, else
+``~/.aws/config``) with sections ``[profile NAME]`` and ``[default]``. No message from here holds a secret,
+so none quotes the content of these files.
+"""
+
+import configparser
+import io
+import os
+import shlex
+from pathlib import Path
+
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.fields import is_profile_name
+from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.replace_file import replace_file
+from hyve_pipeline.core.settings import Settings
+from hyve_pipeline.core.settings_mistakes import Mistake, closest
+from hyve_pipeline.state.ini import put_options
+
+# These go with the keys they were issued with; beside new keys they would make every request fail.
+_SESSION_TOKENS = ("aws_session_token", "aws_security_token")
+
+# Settings of a profile that botocore obeys before it looks for keys: the keys would never be used.
+_STRONGER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url", "sso_account_id")
+
+
+def credentials_file() -> Path:
+    """The user's AWS credentials file, which need not exist."""
+    return _aws_file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+
+
+def config_file() -> Path:
+    """The user's AWS configuration file, which need not exist."""
+    return _aws_file("AWS_CONFIG_FILE", "~/.aws/config")
+
+
+def has_profile(name: str) -> bool:
+    """Whether the user's AWS files have this profile.
+
+    Raises:
+        ConfigurationError: one of the files can't be read.
+    """
+    return name in profile_names()
+
+
+def profile_names() -> list[str]:
+    """The profiles of the user's AWS files, in their order.
+
+    Raises:
+        ConfigurationError: one of the files can't be read.
+    """
+    names = list(_parsed(credentials_file()).sections())
+    names += filter(None, map(_profile_of_section, _parsed(config_file()).sections()))
+    return list(dict.fromkeys(names))
+
+
+def check_profiles(settings: Settings, path: Path) -> None:
+    """Check that the user's AWS files have every profile that the configuration names.
+
+    Args:
+        settings: the whole configuration.
+        path: the file it comes from, for messages.
+
+    Raises:
+        ConfigurationError: one is unknown; the message names file, table and key.
+    """
+    sides = [
+        (("sync", sync.name, side), place.profile)
+        for sync in settings.sync.values()
+        for side, place in (("source", sync.source), ("store", sync.store))
+        if place.profile is not None
+    ]
+    if not sides:
+        return
+    known = profile_names()
+    for table, profile in sides:
+        if profile not in known:
+            meant = closest(profile, known)
+            hint = f"; did you mean {displayed(meant)}?" if meant else ""
+            problem = (
+                f"no profile {profile!r} in {_shown(credentials_file())} or {_shown(config_file())} "
+                f"(known: {', '.join(map(displayed, known)) or 'none'}{hint}); `hyve configure` adds one"
+            )
+            raise ConfigurationError(f"{_shown(path)}: {Mistake(table, 'profile', problem)}")
+
+
+def write_profile(profile: str, access_key_id: str, secret_access_key: str, region: str | None = None) -> Path:
+    """Put a pair of keys into the user's AWS credentials file.
+
+    A profile of that name gets the new keys and loses its session token, which belonged to the old ones.
+    Everything else in the file stays byte for byte. The file is for its owner alone afterwards.
+
+    Args:
+        profile: the profile's name.
+        access_key_id: the public half of the keys.
+        secret_access_key: the secret half.
+        region: the profile's region; None leaves what is there.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigurationError: a value can't stand in such a file, or the file can't be read or written. It is
+            unchanged then.
+    """
+    values = {"aws_access_key_id": access_key_id.strip(), "aws_secret_access_key": secret_access_key.strip()}
+    if region is not None:
+        values["region"] = region.strip()
+    _check_values(profile, values)
+    path = credentials_file()
+    text = _read(path)
+    before = _parse(path, text)
+    _check_source(profile, before)
+    new_text = put_options(text, profile, values, remove=_SESSION_TOKENS)
+    _check_only_change(path, before, _parse(path, new_text), profile, values)
+    try:
+        # A new folder is made for the owner alone, as the AWS command line does.
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = path.stat().st_mode & 0o600 if path.exists() else 0o600
+        replace_file(path, new_text.encode("utf-8", "surrogateescape"), mode)
+    except OSError as error:
+        raise ConfigurationError(f"{_shown(path)}: can't be written: {error.strerror}") from None
+    return path
+
+
+def _aws_file(variable: str, default: str) -> Path:
+    return Path(os.path.expandvars(os.environ.get(variable, default))).expanduser()
+
+
+def _shown(path: Path) -> str:
+    return displayed(str(path))
+
+
+def _read(path: Path) -> str:
+    try:
+        # What is no regular file, such as /dev/null, is no AWS file either to botocore.
+        if not path.is_file():
+            return ""
+        # Other people's bytes come through unchanged, whatever their encoding.
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise ConfigurationError(f"{_shown(path)}: can't be read: {error.strerror}") from None
+
+
+def _parsed(path: Path) -> configparser.RawConfigParser:
+    return _parse(path, _read(path))
+
+
+def _parse(path: Path, text: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_file(io.StringIO(text, newline=None))
+    except configparser.Error as error:
+        # Only the line's number: the error's own text quotes the line, and that may be the secret.
+        line = getattr(error, "lineno", None) or next((line for line, _ in getattr(error, "errors", [])), None)
+    else:
+        return parser
+    place = f"line {line}: " if line else ""
+    # Outside of the `except`, so that the error with its quotation is not this one's context.
+    raise ConfigurationError(f"{_shown(path)}: {place}is not in the form of an AWS file; mend it first")
+
+
+def _profile_of_section(section: str) -> str | None:
+    """The profile that a section of the configuration file is about, read as botocore reads it."""
+    if section == "default":
+        return section
+    try:
+        parts = shlex.split(section)
+    except ValueError:
+        return None
+    return parts[1] if len(parts) == 2 and section.startswith("profile") else None
+
+
+def _check_values(profile: str, values: dict[str, str]) -> None:
+    if not is_profile_name(profile):
+        raise ConfigurationError(f"{profile!r} can't be the name of an AWS profile")
+    for name, value in values.items():
+        if not value or not value.isascii() or not value.isprintable():
+            raise ConfigurationError(f"{name} of profile {profile!r} must be one line of printable ASCII characters")
+
+
+def _check_source(profile: str, credentials: configparser.RawConfigParser) -> None:
+    config = _parsed(config_file())
+    sections = [(credentials_file(), credentials, profile)] if credentials.has_section(profile) else []
+    sections += [(config_file(), config, name) for name in config.sections() if _profile_of_section(name) == profile]
+    for path, parser, section in sections:
+        source = next((option for option in _STRONGER_SOURCES if parser.has_option(section, option)), None)
+        if source is not None:
+            raise ConfigurationError(
+                f"{_shown(path)}: profile {profile!r} has {source}, which AWS tools obey instead of keys; "
+                "choose another profile for the keys, or use this one without keys"
+            )
+
+
+def _check_only_change(
+    path: Path,
+    before: configparser.RawConfigParser,
+    after: configparser.RawConfigParser,
+    profile: str,
+    values: dict[str, str],
+) -> None:
+    """Hold the text about to be written against what it must mean."""
+    wanted = {section: dict(before.items(section)) for section in before.sections()}
+    old = {name: value for name, value in wanted.get(profile, {}).items() if name not in _SESSION_TOKENS}
+    wanted[profile] = old | values
+    if {section: dict(after.items(section)) for section in after.sections()} != wanted:
+        raise ConfigurationError(f"{_shown(path)}: profile {profile!r} can't be changed automatically; do it by hand")

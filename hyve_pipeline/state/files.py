@@ -1,0 +1,129 @@
+"""Files in a folder that is named by a URI: a local one today, ``s3://`` the same way.
+
+Every file appears whole or not at all. Locally it is written beside its place, flushed to the disk and
+then renamed; an object store shows an object only when its upload is complete.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+from pyarrow import fs
+from pydantic import BaseModel, ValidationError
+
+from hyve_pipeline.core.errors import StateError
+
+Manifest = TypeVar("Manifest", bound=BaseModel)
+
+# A name that begins so is a file being written; readers never see it as content.
+_UNFINISHED = ".unfinished-"
+
+
+class Folder:
+    """A folder and the files below it, named by relative paths with ``/``.
+
+    Args:
+        uri: an absolute path, or a URI that `pyarrow.fs` knows.
+    """
+
+    def __init__(self, uri: str) -> None:
+        if "://" in uri:
+            self.filesystem, self._root = fs.FileSystem.from_uri(uri)
+        else:
+            self.filesystem, self._root = fs.LocalFileSystem(), str(Path(uri).absolute())
+        self.uri = uri.rstrip("/")
+
+    def below(self, name: str) -> "Folder":
+        """The folder `name` in this one."""
+        return Folder(f"{self.uri}/{name}")
+
+    def uri_of(self, path: str) -> str:
+        """The URI of a file below this folder."""
+        return f"{self.uri}/{path}"
+
+    def path_of(self, path: str) -> str:
+        """The file as its filesystem names it, without a scheme."""
+        return f"{self._root}/{path}"
+
+    @contextmanager
+    def writing(self, path: str) -> Iterator[BinaryIO]:
+        """A binary stream whose bytes become the file `path` when the block ends without an exception.
+
+        Raises:
+            StateError: the file can't be written; names the file and the system's reason.
+        """
+        try:
+            if isinstance(self.filesystem, fs.LocalFileSystem):
+                with _replacing(Path(self.path_of(path))) as stream:
+                    yield stream
+            else:
+                with self.filesystem.open_output_stream(self.path_of(path)) as stream:
+                    yield cast(BinaryIO, stream)
+        except OSError as error:
+            raise StateError(f"{self.uri_of(path)}: can't be written: {error.strerror or error}") from error
+
+    def write_text(self, path: str, text: str) -> None:
+        """Write `text` as UTF-8, replacing the file."""
+        with self.writing(path) as stream:
+            stream.write(text.encode())
+
+    def read_text(self, path: str) -> str:
+        """The file's text.
+
+        Raises:
+            StateError: it is missing or can't be read.
+        """
+        try:
+            with self.filesystem.open_input_stream(self.path_of(path)) as stream:
+                return stream.read().decode()
+        except FileNotFoundError as error:
+            raise StateError(f"{self.uri_of(path)}: missing") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise StateError(f"{self.uri_of(path)}: can't be read: {error}") from error
+
+    def write_manifest(self, path: str, manifest: BaseModel) -> None:
+        """Write a manifest as JSON."""
+        self.write_text(path, manifest.model_dump_json(indent=1) + "\n")
+
+    def read_manifest(self, path: str, model: type[Manifest]) -> Manifest:
+        """Read a manifest back.
+
+        Raises:
+            StateError: it is missing, or not what was written.
+        """
+        text = self.read_text(path)
+        try:
+            return model.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise StateError(f"{self.uri_of(path)}: damaged at {place or 'its start'}: {first['msg']}") from error
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file of that name."""
+        return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File
+
+    def names(self, path: str = "") -> list[str]:
+        """Names of the files and folders directly in `path`, sorted; empty when there is no such folder."""
+        selector = fs.FileSelector(self.path_of(path).rstrip("/"), allow_not_found=True)
+        names = (info.base_name for info in self.filesystem.get_file_info(selector))
+        return sorted(name for name in names if not name.startswith(_UNFINISHED))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
+    try:
+        with unfinished.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,96 @@
+"""Parquet files below a folder, with page checksums so that a damaged page is noticed when it is read."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.state.files import Folder
+
+
+@contextmanager
+def writing_parquet(folder: Folder, path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A writer whose row groups become the file `path` when the block ends without an exception.
+
+    Raises:
+        StateError: the file can't be written.
+    """
+    with (
+        folder.writing(path) as stream,
+        pq.ParquetWriter(stream, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        yield writer
+
+
+class ParquetReader:
+    """Reads row groups of one Parquet file, verifying page checksums.
+
+    Raises:
+        StateError: on opening or reading, when the file is missing or damaged; names it.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        parent, _, name = uri.rpartition("/")
+        folder = Folder(parent)
+        try:
+            self._file = pq.ParquetFile(
+                folder.filesystem.open_input_file(folder.path_of(name)), page_checksum_verification=True
+            )
+        except FileNotFoundError as error:
+            raise StateError(f"{uri}: missing") from error
+        except (OSError, pa.ArrowException) as error:
+            raise StateError(f"{uri}: damaged: {error}") from error
+
+    @property
+    def rows(self) -> int:
+        """How many rows the file has."""
+        return self._file.metadata.num_rows
+
+    @property
+    def row_groups(self) -> int:
+        """How many row groups the file has."""
+        return self._file.num_row_groups
+
+    def first_keys(self) -> list[tuple[str, int]]:
+        """The first key and the number of rows of each row group, from the file's footer."""
+        metadata = self._file.metadata
+        index = metadata.schema.names.index("key")
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        return [(group.column(index).statistics.min, group.num_rows) for group in groups]
+
+    def read(self, row_groups: list[int]) -> pa.Table:
+        """The rows of some row groups, in order."""
+        try:
+            return self._file.read_row_groups(row_groups)
+        except (OSError, pa.ArrowException) as error:
+            raise StateError(f"{self.uri}: damaged: {error}") from error
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The file's rows, a row group at a time."""
+        for number in range(self.row_groups):
+            yield self.read([number])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close(force=True)
+
+
+def open_dataset(uris: Sequence[str]) -> ds.Dataset:
+    """Parquet files of equal columns, all in one filesystem, as one dataset."""
+    folders = [(Folder(uri.rpartition("/")[0]), uri.rpartition("/")[2]) for uri in uris]
+    paths = [folder.path_of(name) for folder, name in folders]
+    return ds.dataset(paths, filesystem=folders[0][0].filesystem, format="parquet")
+
+
+def digest(folder: Folder, path: str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    result = hashlib.sha256()
+    with folder.filesystem.open_input_stream(folder.path_of(path)) as stream:
+        while block := stream.read(1024 * 1024):
+            result.update(block)
+    return result.hexdigest()

@@ -1,0 +1,100 @@
+"""Fixtures that every part's tests share: servers, buckets of a test's own, and an AWS profile."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from hyve_pipeline.core.settings import BucketSettings
+from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
+
+PROFILE = "hyve-tests"
+_bucket_numbers = count(1)
+
+
+class MakeBucket(Protocol):
+    """Makes an empty bucket whose name no other test has."""
+
+    def __call__(self, label: str = "bucket", *, endpoint_url: str | None = None, versioned: bool = False) -> str: ...
+
+
+class MakePlace(Protocol):
+    """Makes an empty bucket as `MakeBucket` does, and the settings that reach it."""
+
+    def __call__(
+        self,
+        label: str = "bucket",
+        *,
+        endpoint_url: str | None = None,
+        versioned: bool = False,
+        prefix: str = "",
+    ) -> BucketSettings: ...
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    """The endpoint of the demo's server, shared by the tests of one worker."""
+    with EmbeddedServer() as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of `rclone serve s3`, shared by the tests of one worker; it checks signatures."""
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as endpoint_url:
+        yield endpoint_url
+
+
+@pytest.fixture
+def aws_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the only AWS profile there is; nothing of the user's AWS or proxy settings is seen."""
+    for name in os.environ:
+        if name.startswith("AWS_") or name.upper().endswith(("_PROXY", "_CA_BUNDLE")):
+            monkeypatch.delenv(name)
+    credentials = tmp_path / "aws_credentials"
+    credentials.write_text(
+        f"[{PROFILE}]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws_config"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return PROFILE
+
+
+@pytest.fixture
+def make_bucket(request: pytest.FixtureRequest) -> MakeBucket:
+    """Makes buckets on moto's server, or on the one that is named."""
+
+    def make(label: str = "bucket", *, endpoint_url: str | None = None, versioned: bool = False) -> str:
+        name = f"{label}-{os.getpid()}-{next(_bucket_numbers)}"
+        client = client_for(endpoint_url or request.getfixturevalue("moto_endpoint"))
+        client.create_bucket(Bucket=name)
+        if versioned:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        return name
+
+    return make
+
+
+@pytest.fixture
+def make_place(request: pytest.FixtureRequest, make_bucket: MakeBucket, aws_profile: str) -> MakePlace:
+    """Makes buckets on moto's server, or on the one that is named, and gives the settings that reach them."""
+
+    def make(
+        label: str = "bucket",
+        *,
+        endpoint_url: str | None = None,
+        versioned: bool = False,
+        prefix: str = "",
+    ) -> BucketSettings:
+        endpoint_url = endpoint_url or request.getfixturevalue("moto_endpoint")
+        bucket = make_bucket(label, endpoint_url=endpoint_url, versioned=versioned)
+        return BucketSettings(
+            bucket=bucket, prefix=prefix, profile=aws_profile, region=REGION, endpoint_url=endpoint_url
+        )
+
+    return make

@@ -1,0 +1,160 @@
+"""A tiny HTTP server that answers as a test tells it to, right or wrong."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, quote, urlsplit
+from xml.sax.saxutils import escape
+
+from hyve_pipeline.core.settings import BucketSettings
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+DATE = "2024-05-06T07:08:09.123Z"
+MICROSECONDS = 1_714_979_289_123_000
+ETAG = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to answer; `hang_up` closes the connection without an answer, `cut` after that many bytes of the body."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    hang_up: bool = False
+    cut: int | None = None
+
+
+Script = Callable[[Received], Answer]
+
+
+class ScriptedServer:
+    """The server while it runs: where it is, and what it received."""
+
+    def __init__(self, script: Script) -> None:
+        self.received: list[Received] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                received = Received(self.command, self.path, headers, body)
+                outer.received.append(received)
+                answer = script(received)
+                if answer.hang_up:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                if "Content-Length" not in answer.headers:
+                    self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body[: answer.cut])
+                if answer.cut is not None:
+                    self.close_connection = True
+
+            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer
+
+            def log_message(self, *args: object, **kwargs: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.endpoint_url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def place(self, bucket: str = "scripted", prefix: str = "") -> BucketSettings:
+        return BucketSettings(bucket=bucket, prefix=prefix, endpoint_url=self.endpoint_url, region="us-east-1")
+
+
+@contextmanager
+def scripted_server(script: Script | Iterable[Answer]) -> Iterator[ScriptedServer]:
+    """Run a server by a function, or by a list of answers of which the last is given again and again."""
+    if not callable(script):
+        answers = list(script)
+        lock = threading.Lock()
+
+        def script(received: Received) -> Answer:
+            with lock:
+                return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    server = ScriptedServer(script)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def error_answer(status: int, code: str, message: str = "as scripted", **headers: str) -> Answer:
+    """An S3 error."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>R1</RequestId></Error>"
+    return Answer(f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), status, headers)
+
+
+def listing_entry(
+    key: str, *, size: object = 3, date: str = DATE, etag: str = f'"{ETAG}"', storage_class: str | None = "STANDARD"
+) -> str:
+    """One object of a listing, its key in the form of ``encoding-type=url``."""
+    last = "" if storage_class is None else f"<StorageClass>{storage_class}</StorageClass>"
+    return (
+        f"<Contents><Key>{quote(key, safe='/')}</Key><LastModified>{date}</LastModified>"
+        f"<ETag>{escape(etag)}</ETag><Size>{size}</Size>{last}</Contents>"
+    )
+
+
+def listing(
+    entries: Iterable[str] = (),
+    *,
+    truncated: bool | None = False,
+    token: str | None = None,
+    encoding: str | None = "url",
+    namespace: str | None = NAMESPACE,
+) -> bytes:
+    """A page of a listing from entries as `listing_entry` makes them."""
+    parts = ["<Name>scripted</Name><MaxKeys>1000</MaxKeys>"]
+    if encoding is not None:
+        parts.append(f"<EncodingType>{encoding}</EncodingType>")
+    if truncated is not None:
+        parts.append(f"<IsTruncated>{str(truncated).lower()}</IsTruncated>")
+    if token is not None:
+        parts.append(f"<NextContinuationToken>{escape(token)}</NextContinuationToken>")
+    attribute = "" if namespace is None else f' xmlns="{namespace}"'
+    content = "".join([*parts, *entries])
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult{attribute}>{content}</ListBucketResult>'.encode()
+
+
+def listing_of(*keys: str, truncated: bool | None = False, token: str | None = None) -> Answer:
+    """A page that lists these keys."""
+    return Answer(listing(map(listing_entry, keys), truncated=truncated, token=token))

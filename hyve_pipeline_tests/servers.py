@@ -1,0 +1,81 @@
+"""S3 servers that tests run against, and quick ways to fill and read their buckets."""
+
+import re
+import subprocess
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ACCESS_KEY_ID = "AKIDHYVETESTS"
+SECRET_ACCESS_KEY = "hyve-tests-secret"
+REGION = "us-east-1"
+
+_THREADS = 8
+
+
+@contextmanager
+def rclone_server(folder: Path) -> Iterator[str]:
+    """Run `rclone serve s3` on a folder and yield its endpoint; buckets are the folders below.
+
+    Unlike moto's server it checks signatures, against `ACCESS_KEY_ID` and `SECRET_ACCESS_KEY`. Its keys are
+    paths of files, so they can't hold everything that S3's can.
+    """
+    command = [
+        Path(sysconfig.get_path("scripts")) / "rclone",
+        *("serve", "s3", folder, "--addr", "127.0.0.1:0", "--config", ""),
+        *("--auth-key", f"{ACCESS_KEY_ID},{SECRET_ACCESS_KEY}"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        written = ""
+        while (found := re.search(r"\[(http://127\.0\.0\.1:\d+)/\]", written)) is None:
+            line = process.stderr.readline()
+            assert line, f"rclone did not start: {written}"
+            written += line
+        yield found[1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def client_for(endpoint_url: str, **settings: Any) -> Any:
+    """A boto3 S3 client for one of the test servers."""
+    return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION).client(
+        "s3",
+        endpoint_url=endpoint_url,
+        config=Config(
+            s3={"addressing_style": "path"},
+            proxies={},
+            max_pool_connections=_THREADS,
+            request_checksum_calculation="when_required",
+            **settings,
+        ),
+    )
+
+
+def put_objects(client: Any, bucket: str, objects: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> None:
+    """Put every object, `key: body`, several at a time."""
+    pairs = objects.items() if isinstance(objects, Mapping) else objects
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda pair: client.put_object(Bucket=bucket, Key=pair[0], Body=pair[1]), pairs))
+
+
+def list_keys(client: Any, bucket: str) -> list[str]:
+    """Every key of a bucket in the server's order."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+def read_bucket(client: Any, bucket: str) -> dict[str, bytes]:
+    """The whole content of a bucket, `key: body`."""
+    keys = list_keys(client, bucket)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        bodies = pool.map(lambda key: client.get_object(Bucket=bucket, Key=key)["Body"].read(), keys)
+        return dict(zip(keys, bodies, strict=True))
