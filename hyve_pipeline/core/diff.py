@@ -184,9 +184,13 @@ class Differ:
             connection.execute(self._classify)
             columns = ", ".join(CHANGE_SCHEMA.names)
             kept = ", ".join(f"'{name}'" for name in LISTED_SETS)
-            rows = connection.sql(
-                f"SELECT {columns} FROM changes WHERE set IN ({kept}) ORDER BY key"  # noqa: S608
-            ).to_arrow_table().cast(CHANGE_SCHEMA)
+            rows = (
+                connection.sql(
+                    f"SELECT {columns} FROM changes WHERE set IN ({kept}) ORDER BY key"  # noqa: S608
+                )
+                .to_arrow_table()
+                .cast(CHANGE_SCHEMA)
+            )
             totals = connection.execute("SELECT set, count(*), sum(size)::BIGINT FROM changes GROUP BY set").fetchall()
         finally:
             connection.unregister("source_rows")

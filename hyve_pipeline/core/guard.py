@@ -10,6 +10,7 @@ from hyve_pipeline.core.manifest import Frozen
 from hyve_pipeline.core.settings import Options
 
 Action = Literal["copy", "delete"]
+ACTIONS: tuple[Action, ...] = ("copy", "delete")
 
 
 class Refusal(Frozen):

@@ -24,6 +24,13 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+# Codes of outcomes that are ours; all others are S3's.
+ALREADY_DONE = "AlreadyDone"  # done by an earlier attempt that could not journal it any more
+ALREADY_GONE = "AlreadyGone"  # deleted by someone else
+CHANGED = "ChangedSincePlan"  # the object is no longer the planned one
+BACK_IN_SOURCE = "BackInSource"  # the source has a key again that was to be deleted
+ARCHIVED = "Archived"  # the source's object can't be read before it is restored
+
 JOURNAL_SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),

@@ -1,7 +1,7 @@
 """How far a plan came: what its journal adds up to."""
 
 from hyve_pipeline.core.guard import Action, Refusal
-from hyve_pipeline.core.journal import AttemptSummary, ShardState, Tally
+from hyve_pipeline.core.journal import ARCHIVED, AttemptSummary, ShardState, Tally
 from hyve_pipeline.core.manifest import Frozen
 from hyve_pipeline.core.plan import Plan, Shard
 
@@ -38,6 +38,10 @@ class PlanStatus(Frozen):
         tallies = (status.summary.tally for status in self.shards if status.shard.action == action and status.summary)
         return sum(tallies, start=Tally())
 
+    def has_begun(self, action: Action) -> bool:
+        """Whether any shard of an action was ever tried."""
+        return any(status.shard.action == action and status.state is not ShardState.PENDING for status in self.shards)
+
     def unfinished(self, action: Action) -> list[Shard]:
         """The shards of one action that still have something to do."""
         return [
@@ -45,6 +49,11 @@ class PlanStatus(Frozen):
             for status in self.shards
             if status.shard.action == action and status.state is not ShardState.FINISHED
         ]
+
+    def changed(self, action: Action) -> int:
+        """How many objects of one action were skipped because they changed since the plan."""
+        summaries = [status.summary for status in self.shards if status.shard.action == action and status.summary]
+        return sum(count for summary in summaries for code, count in summary.skips.items() if code != ARCHIVED)
 
     def reasons(self) -> dict[str, int]:
         """How many objects failed or were skipped, by code."""

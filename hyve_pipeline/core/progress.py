@@ -1,46 +1,46 @@
 """How work in progress is reported to whoever watches it.
 
-The work calls `report`; nobody listens unless a command line asked to with `listening`. It is a plain
-module-level listener because an op that Dagster runs in this process has no other way to reach the
-terminal: inside a run, standard output and error are captured.
+The work calls `report`, and `expect` when it knows how much there will be; nobody listens unless a command
+line asked to with `listening`. It is one module-level listener because an op that Dagster runs in this
+process has no other way to the terminal: inside a run, standard output and error are captured.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One step forward.
-
-    Attributes:
-        activity: what is being done, such as ``list source`` or ``copy``.
-        objects: objects done since the last report.
-        bytes: bytes done since the last report.
-    """
-
-    activity: str
-    objects: int
-    bytes: int
 
 
 class Listener(Protocol):
     """Hears of progress; called from whichever thread does the work."""
 
-    def __call__(self, progress: Progress) -> None:
-        """Take in one step."""
+    def expect(self, activity: str, objects: int, size: int) -> None:
+        """So many more objects and bytes are to come in this activity."""
+        ...
+
+    def advance(self, activity: str, objects: int, size: int) -> None:
+        """So many more objects and bytes are done."""
         ...
 
 
 _listener: Listener | None = None
 
 
-def report(activity: str, objects: int, size: int) -> None:
-    """Tell the listener, if there is one."""
+def expect(activity: str, objects: int, size: int) -> None:
+    """Tell the listener, if there is one, how much is to come.
+
+    Args:
+        activity: what is being done, such as ``list source`` or ``copy``.
+        objects: objects to come.
+        size: bytes to come.
+    """
     if _listener is not None:
-        _listener(Progress(activity, objects, size))
+        _listener.expect(activity, objects, size)
+
+
+def report(activity: str, objects: int, size: int) -> None:
+    """Tell the listener, if there is one, of one step forward."""
+    if _listener is not None:
+        _listener.advance(activity, objects, size)
 
 
 @contextmanager

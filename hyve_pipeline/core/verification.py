@@ -113,9 +113,13 @@ class Verifier:
             parameters = {"first": key_range.first, "end": key_range.end}
             self._connection.execute(self._query, parameters)
             columns = ", ".join(DIFFERENCE_SCHEMA.names)
-            differences = self._connection.sql(
-                f"SELECT {columns} FROM compared WHERE difference IS NOT NULL ORDER BY key"  # noqa: S608
-            ).to_arrow_table().cast(DIFFERENCE_SCHEMA)
+            differences = (
+                self._connection.sql(
+                    f"SELECT {columns} FROM compared WHERE difference IS NOT NULL ORDER BY key"  # noqa: S608
+                )
+                .to_arrow_table()
+                .cast(DIFFERENCE_SCHEMA)
+            )
             (same,) = self._connection.execute("SELECT count(*) FROM compared WHERE difference IS NULL").fetchall()[0]
         finally:
             for name in tables:

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from hyve_pipeline.core.errors import HyveError, RefusedError
+from hyve_pipeline.core.errors import HyveError, ObjectsFailedError, RefusedError
 
 _EXIT_CODE = "exit code"
 _RULE = "rule"
 _DETAIL = "detail"
+
+# A failure with this entry is about single objects of a shard, not about the shard as a whole.
+FAILED_OBJECTS = "failed"
 
 
 @contextmanager
@@ -40,5 +43,7 @@ def error_of(description: str, metadata: Mapping[str, dg.MetadataValue]) -> Hyve
     """The error whose failure has this description and metadata."""
     if _RULE in metadata:
         return RefusedError(str(metadata[_RULE].value), str(metadata[_DETAIL].value))
+    if FAILED_OBJECTS in metadata:
+        return ObjectsFailedError(description)
     code = metadata.get(_EXIT_CODE)
     return StepFailedError(description, int(str(code.value)) if code is not None else 1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from hyve_pipeline.core.errors import HyveError
 from hyve_pipeline.dag.failures import error_of
@@ -30,6 +31,7 @@ class RunOutcome:
     Attributes:
         run_id: the run's id.
         success: whether every step succeeded.
+        interrupted: whether it was stopped by a signal.
         error: the first failure, as the verb raised it; None when there was none.
         materialized: metadata of each materialized asset, by the last part of its key.
         checks: metadata of each evaluated check, by its name.
@@ -37,6 +39,7 @@ class RunOutcome:
 
     run_id: str
     success: bool = False
+    interrupted: bool = False
     error: HyveError | None = None
     materialized: dict[str, Mapping[str, dg.MetadataValue]] = field(default_factory=dict)
     checks: dict[str, Mapping[str, dg.MetadataValue]] = field(default_factory=dict)
@@ -82,9 +85,21 @@ def _take_in(outcome: RunOutcome, event: dg.DagsterEvent) -> None:
         evaluation = event.asset_check_evaluation_data
         outcome.checks[evaluation.check_name] = evaluation.metadata
     elif kind is dg.DagsterEventType.STEP_FAILURE and outcome.error is None:
+        outcome.interrupted = _is_interrupt(event)
         outcome.error = _error_of_step(event)
+    elif kind is dg.DagsterEventType.RUN_CANCELED:
+        outcome.interrupted = True
     elif kind is dg.DagsterEventType.RUN_SUCCESS:
         outcome.success = True
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error is not None:
+        if error.cls_name == DagsterExecutionInterruptedError.__name__:
+            return True
+        error = error.cause
+    return False
 
 
 def _error_of_step(event: dg.DagsterEvent) -> HyveError:

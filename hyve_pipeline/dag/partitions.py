@@ -1,21 +1,21 @@
 """Makes the shards of a plan known to Dagster."""
 
+from collections.abc import Collection
+
 import dagster as dg
 
-from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.guard import ACTIONS, Refusal
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.dag.names import Names
 
-_ACTIONS: tuple[Action, ...] = ("copy", "delete")
 
-
-def register_shards(instance: dg.DagsterInstance, names: Names, plan: Plan) -> None:
+def register_shards(instance: dg.DagsterInstance, names: Names, plan: Plan, refusals: Collection[Refusal]) -> None:
     """Add a plan's shards to the partitions of the two jobs and of the store.
 
-    Only what the plan's safety rules allow becomes a partition: what was refused can't even be launched.
+    Only what the safety rules allow becomes a partition: what they refuse can't even be launched.
     """
-    refused = {refusal.action for refusal in plan.refusals}
-    for action in _ACTIONS:
+    refused = {refusal.action for refusal in refusals}
+    for action in ACTIONS:
         keys = plan.partition_keys(action)
         if keys and action not in refused:
             for partitions in (names.job_shards(action), names.store_shards):

@@ -15,6 +15,7 @@ from hyve_pipeline.core.journal import AttemptSummary
 from hyve_pipeline.core.keys import displayed
 from hyve_pipeline.core.plan import Plan, Shard
 from hyve_pipeline.core.verification import Verification
+from hyve_pipeline.dag.failures import FAILED_OBJECTS
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.diff import LIST_NAMES
@@ -120,7 +121,7 @@ def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadat
         "objects": shard.objects,
         "done": summary.tally.done,
         "skipped": summary.tally.skipped,
-        "failed": summary.tally.failed,
+        FAILED_OBJECTS: summary.tally.failed,
         "bytes": summary.tally.bytes,
         "seconds": round(seconds, 3),
         "objects per second": round(summary.tally.done / seconds, 1) if seconds else 0.0,

@@ -16,9 +16,16 @@ from collections.abc import Iterable, Sequence
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import IO, Any
+from urllib.parse import unquote_to_bytes
 
 _HOST = "127.0.0.1"
 _STOP_SECONDS = 5
+
+_CHANGED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>PreconditionFailed</Code>'
+    b"<Message>At least one of the pre-conditions you specified did not hold</Message>"
+    b"<Condition>x-amz-copy-source-If-Match</Condition></Error>"
+)
 
 
 class EmbeddedServer:
@@ -113,10 +120,11 @@ def _make_handler(application: Any) -> type[BaseHTTPRequestHandler]:
             else:
                 body = self.rfile.read(int(environ.get("CONTENT_LENGTH") or 0))
             environ["wsgi.input"] = io.BytesIO(body)
-            # Moto takes the key from the raw URI; its routes, matched against this, know no line ends.
-            environ["PATH_INFO"] = environ["PATH_INFO"].replace("\n", "_")
-            status, headers, answer = _call(application, environ)
-            self._answer(status, headers, answer)
+            environ["PATH_INFO"] = _path_info(environ["PATH_INFO"])
+            if _has_source_changed(application, environ):
+                self._answer("412 Precondition Failed", [("Content-Type", "application/xml")], _CHANGED)
+            else:
+                self._answer(*_call(application, environ))
 
         def _answer(self, status: str, headers: list[tuple[str, str]], answer: bytes) -> None:
             lines = [f"HTTP/1.1 {status}"]
@@ -149,6 +157,27 @@ def _call(application: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[st
             close()
     status, headers = begun[-1]
     return status, headers, answer
+
+
+def _has_source_changed(application: Any, environ: dict[str, Any]) -> bool:
+    """Whether a copy is pinned to an ETag that its source no longer has; moto does not know the condition."""
+    source = environ.get("HTTP_X_AMZ_COPY_SOURCE")
+    wanted = environ.get("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH")
+    if source is None or wanted is None:
+        return False
+    path, _, query = f"/{source.removeprefix('/')}".partition("?")
+    head = {name: value for name, value in environ.items() if not name.startswith("HTTP_X_AMZ_COPY_SOURCE")}
+    head.update(REQUEST_METHOD="HEAD", RAW_URI=path, REQUEST_URI=path, QUERY_STRING=query, CONTENT_LENGTH="0")
+    head.update(PATH_INFO=_path_info(unquote_to_bytes(path).decode("latin-1")))
+    head["wsgi.input"] = io.BytesIO()
+    status, headers, _ = _call(application, head)
+    etag = next((value for name, value in headers if name.lower() == "etag"), "")
+    return status.startswith("200") and etag.strip('"') != wanted.strip('"')
+
+
+def _path_info(path: str) -> str:
+    """The path for moto's routes, which know no line ends; moto takes the key from the raw URI."""
+    return path.replace("\n", "_")
 
 
 def _end_with(parent: IO[str]) -> None:

@@ -1,6 +1,7 @@
 """What every verb needs: the home, and one sync's settings."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -8,11 +9,13 @@ from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.inventory import Side
 from hyve_pipeline.core.settings import BucketSettings, Options, Settings, SyncSettings
 from hyve_pipeline.core.settings_file import load_settings, select_sync
-from hyve_pipeline.s3.connection import Connection, open_connection
 from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
+
+if TYPE_CHECKING:
+    from hyve_pipeline.s3.connection import Connection
 
 # The layers above need the home too; they get it here.
 __all__ = ["Home", "SyncContext", "load_configuration"]
@@ -99,11 +102,14 @@ class SyncContext:
         """The bucket of one side."""
         return self.settings.source if side == "source" else self.settings.store
 
-    def connect(self, place: BucketSettings) -> Connection:
+    def connect(self, place: BucketSettings) -> "Connection":
         """Open a connection to a bucket of this sync.
 
         Raises:
             ConfigurationError: its profile, credentials or region can't be used.
         """
+        # Imported late: whoever only reads plans and journals need not load an S3 library.
+        from hyve_pipeline.s3.connection import open_connection
+
         options = self.settings.options
         return open_connection(place, concurrency=options.concurrency, transport=options.transport)

@@ -5,7 +5,7 @@ from typing import Any
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.diff import ChangeSet
-from hyve_pipeline.core.journal import JournalRow, Outcome
+from hyve_pipeline.core.journal import ALREADY_DONE, ARCHIVED, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.tries import Tries
@@ -13,11 +13,6 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.heading import ObjectHead, head_object
-
-# Codes of the journal that are ours; all others are S3's.
-ALREADY_DONE = "AlreadyDone"
-CHANGED = "ChangedSincePlan"
-UNREADABLE = "Archived"
 
 
 def _is_copy(head: ObjectHead, row: dict[str, Any]) -> bool:
@@ -61,7 +56,7 @@ class ObjectCopier:
         except ObjectChangedError as error:
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, str(error))
         except ObjectUnreadableError as error:
-            return self._row(row, tries, Outcome.SKIPPED, UNREADABLE, str(error))
+            return self._row(row, tries, Outcome.SKIPPED, ARCHIVED, str(error))
         except S3RequestError as error:
             return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hyve_pipeline.core.journal import JournalRow, Outcome
+from hyve_pipeline.core.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.flow.inflight import Reply
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.tries import Tries
@@ -17,11 +17,6 @@ from hyve_pipeline.s3.deleting import delete_objects
 from hyve_pipeline.s3.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.s3.heading import ObjectHead, head_object
 from hyve_pipeline.s3.probing import send_probe
-
-# Codes of the journal that are ours; all others are S3's.
-ALREADY_GONE = "AlreadyGone"
-BACK_IN_SOURCE = "BackInSource"
-CHANGED = "ChangedSincePlan"
 
 
 @dataclass(frozen=True)

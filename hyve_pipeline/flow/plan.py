@@ -9,7 +9,7 @@ from hyve_pipeline.core.columns import rows_with, total
 from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.guard import Action, Figures, Refusal, judge
-from hyve_pipeline.core.plan import Plan, Shard, cut_shards, plan_id
+from hyve_pipeline.core.plan import Approval, Plan, Shard, cut_shards, plan_id
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
@@ -86,6 +86,24 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
                 "run 'hyve dryrun' for a new plan"
             )
     return plan
+
+
+def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_overwrites: str | None) -> None:
+    """Keep a person's word that a plan is to be judged by other limits. What is None stays as it was.
+
+    Raises:
+        ConfigurationError: a limit is neither a number nor a share.
+    """
+    if max_deletes is None and max_overwrites is None:
+        return
+    limits = context.overridden(max_deletes=max_deletes, max_overwrites=max_overwrites).settings.options
+    before = context.plans.approval(plan.id) or Approval(given=datetime.now(UTC))
+    approval = Approval(
+        given=datetime.now(UTC),
+        max_deletes=before.max_deletes if max_deletes is None else limits.max_deletes,
+        max_overwrites=before.max_overwrites if max_overwrites is None else limits.max_overwrites,
+    )
+    context.plans.approve(plan.id, approval)
 
 
 def read_shard(plan: Plan, shard: Shard) -> pa.Table:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.cron import check_cron
@@ -58,6 +58,7 @@ ITEMS = st.one_of(
 FIELDS = st.lists(ITEMS, min_size=1, max_size=3).map(",".join)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.just("*") | FIELDS, min_size=5, max_size=5).map(" ".join)
     | st.text("0123456789*/-,@ aehjn", max_size=20)

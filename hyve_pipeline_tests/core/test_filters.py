@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.filters import Filters
@@ -88,6 +88,7 @@ def test_a_condition_can_stand_within_others(database: duckdb.DuckDBPyConnection
     assert rows == [("img/az",)]
 
 
+@settings(deadline=None)
 @given(st.lists(GLOBS, max_size=3), st.lists(GLOBS, max_size=3))
 def test_a_condition_holds_no_text_that_could_end_its_literals(include: list[str], exclude: list[str]) -> None:
     condition = Filters(tuple(include), tuple(exclude)).condition("key")
@@ -96,6 +97,7 @@ def test_a_condition_holds_no_text_that_could_end_its_literals(include: list[str
     assert condition.count("'") == 4 * (len(include) + len(exclude))
 
 
+@settings(deadline=None)
 @given(
     include=st.lists(GLOBS, max_size=2), exclude=st.lists(GLOBS, max_size=2), keys=st.lists(KEYS | GLOBS, min_size=1)
 )
@@ -117,6 +119,7 @@ def test_duckdb_python_and_fnmatch_agree(
     assert let_through(database, filters, keys) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(GLOBS, min_size=1, max_size=20), st.lists(KEYS | GLOBS, min_size=1, max_size=20))
 def test_every_glob_alone_is_translated_rightly(
     database: duckdb.DuckDBPyConnection, globs: list[str], keys: list[str]

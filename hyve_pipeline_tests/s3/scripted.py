@@ -48,6 +48,13 @@ class Answer:
 Script = Callable[[Received], Answer]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hung up, as they should in some tests."""
+
+
 class ScriptedServer:
     """The server while it runs: where it is, and what it received."""
 
@@ -79,13 +86,15 @@ class ScriptedServer:
                 if answer.cut is not None:
                     self.close_connection = True
 
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer
+            def __getattr__(self, name: str) -> Callable[[], None]:
+                if name.startswith("do_"):
+                    return self._answer
+                raise AttributeError(name)
 
             def log_message(self, *args: object, **kwargs: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.endpoint_url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -99,18 +108,21 @@ class ScriptedServer:
         return BucketSettings(bucket=bucket, prefix=prefix, endpoint_url=self.endpoint_url, region="us-east-1")
 
 
+def _one_after_another(answers: Iterable[Answer]) -> Script:
+    left = list(answers)
+    lock = threading.Lock()
+
+    def answer(received: Received) -> Answer:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer
+
+
 @contextmanager
 def scripted_server(script: Script | Iterable[Answer]) -> Iterator[ScriptedServer]:
     """Run a server by a function, or by a list of answers of which the last is given again and again."""
-    if not callable(script):
-        answers = list(script)
-        lock = threading.Lock()
-
-        def script(received: Received) -> Answer:
-            with lock:
-                return answers.pop(0) if len(answers) > 1 else answers[0]
-
-    server = ScriptedServer(script)
+    server = ScriptedServer(script if callable(script) else _one_after_another(script))
     try:
         yield server
     finally:

@@ -2,12 +2,10 @@
 
 import dagster as dg
 
-from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.guard import ACTIONS
 from hyve_pipeline.core.inventory import Side
 from hyve_pipeline.core.settings import SyncSettings
 from hyve_pipeline.dag.names import LOCATION, Names
-
-_WRITERS: tuple[Action, ...] = ("copy", "delete")
 
 
 def build_buckets(names: Names, sync: SyncSettings) -> list[dg.AssetSpec]:
@@ -17,7 +15,7 @@ def build_buckets(names: Names, sync: SyncSettings) -> list[dg.AssetSpec]:
     """
     writers = {
         f"written by {action}": dg.MetadataValue.job(names.shard_job(action), location_name=LOCATION)
-        for action in _WRITERS
+        for action in ACTIONS
     }
     return [
         _bucket(names, "source", sync.source.uri, f"The source bucket {sync.source.uri}. It is never written."),

@@ -93,7 +93,7 @@ def build_diff(names: Names) -> dg.AssetsDefinition:
                 # Nothing that follows a failed blocking check runs, but a refused plan is kept all the
                 # same, and its copies may be made.
                 refused_plan = freeze_plan(sync, found)
-                register_shards(context.instance, names, refused_plan)
+                register_shards(context.instance, names, refused_plan, refusals)
         for name in _DESCRIPTIONS:
             yield dg.MaterializeResult(
                 names.change_set(name),

@@ -36,7 +36,7 @@ def build_plan(names: Names) -> dg.AssetsDefinition:
         with as_failure():
             sync = resource.context()
             frozen = freeze_plan(sync, sync.diffs.load(new.id))
-        register_shards(context.instance, names, frozen)
+        register_shards(context.instance, names, frozen, frozen.refusals)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
         return dg.MaterializeResult(
             names.plan,

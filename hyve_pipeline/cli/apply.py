@@ -1,0 +1,80 @@
+"""``hyve copy``, ``delete``, ``retry`` and ``sync``: what acts on the store."""
+
+from pathlib import Path
+
+import click
+
+from hyve_pipeline.cli.options import limit_option, plan_option, sync_options
+
+
+@click.command()
+@sync_options
+@plan_option
+@limit_option("max-overwrites")
+def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, max_overwrites: str | None) -> int:
+    """Copy what the newest plan lists as new and modified. Takes a plan first when there is none."""
+    from hyve_pipeline.cli.work import Work, opened
+
+    with opened(home, sync_name, "copy") as (sync, session):
+        work = Work(sync, session)
+        if plan_id is None and sync.plans.newest() is None:
+            work.take_plan(max_overwrites=max_overwrites)
+        else:
+            work.choose_plan(plan_id, max_overwrites=max_overwrites)
+        work.act("copy")
+    return work.finish(as_json=as_json)
+
+
+@click.command()
+@sync_options
+@plan_option
+@limit_option("max-deletes")
+def delete(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, max_deletes: str | None) -> int:
+    """Delete what a plan lists as duplicate, after its copies have all succeeded."""
+    from hyve_pipeline.cli.work import Work, opened
+
+    with opened(home, sync_name, "delete") as (sync, session):
+        work = Work(sync, session)
+        work.choose_plan(plan_id, max_deletes=max_deletes)
+        work.act("delete")
+    return work.finish(as_json=as_json)
+
+
+@click.command()
+@sync_options
+@plan_option
+def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None) -> int:
+    """Run again only the shards of a plan that did not finish.
+
+    Copies are taken up when any copy of the plan had begun, and deletes when any delete had: what nobody
+    asked for before is not begun.
+    """
+    from hyve_pipeline.cli.work import Work, opened
+
+    with opened(home, sync_name, "retry") as (sync, session):
+        work = Work(sync, session)
+        work.choose_plan(plan_id)
+        if work.status.has_begun("copy"):
+            work.act("copy")
+        if work.status.has_begun("delete") and not work.is_stopped:
+            work.act("delete")
+    return work.finish(as_json=as_json)
+
+
+@click.command()
+@sync_options
+@limit_option("max-deletes")
+@limit_option("max-overwrites")
+def sync(home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None) -> int:
+    """Take a plan, copy, delete and verify."""
+    from hyve_pipeline.cli.work import Work, opened
+
+    with opened(home, sync_name, "sync") as (chosen, session):
+        work = Work(chosen, session)
+        work.take_plan(max_deletes=max_deletes, max_overwrites=max_overwrites)
+        work.act("copy")
+        if not work.is_stopped:
+            work.act("delete")
+        if not work.is_stopped:
+            work.verify()
+    return work.finish(as_json=as_json)

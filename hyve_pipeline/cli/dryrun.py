@@ -1,0 +1,28 @@
+"""``hyve dryrun``: compare the buckets and make a plan."""
+
+from pathlib import Path
+
+import click
+
+from hyve_pipeline.cli.options import limit_option, sync_options
+
+
+@click.command()
+@sync_options
+@limit_option("max-deletes")
+@limit_option("max-overwrites")
+def dryrun(
+    home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None
+) -> int:
+    """Take both inventories, write the plan and the three lists, and change nothing in either bucket."""
+    from hyve_pipeline.cli.output import describe_plan, list_files, plan_document, print_json, say
+    from hyve_pipeline.cli.work import opened
+
+    with opened(home, sync_name, "dryrun") as (sync, session):
+        plan = session.dryrun({"max_deletes": max_deletes, "max_overwrites": max_overwrites})
+    if as_json:
+        print_json(plan_document(sync, plan))
+    else:
+        describe_plan(plan)
+        say("lists: " + ", ".join(list_files(sync).values()))
+    return 3 if plan.refusals else 0

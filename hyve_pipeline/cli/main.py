@@ -1,0 +1,141 @@
+"""The command ``hyve``.
+
+A command's module is imported only when that command runs: `help` must answer at once, and neither Dagster
+nor an S3 library is loaded for a command that needs neither.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from hyve_pipeline import __version__
+
+# In the order of the help. The original's five come first.
+_COMMANDS = {
+    "configure": (
+        "hyve_pipeline.cli.configure:configure",
+        "Ask for keys, region and buckets, try them, and keep them.",
+    ),
+    "dryrun": ("hyve_pipeline.cli.dryrun:dryrun", "Compare the buckets and make a plan; change nothing."),
+    "copy": ("hyve_pipeline.cli.apply:copy", "Copy what the plan lists as new and modified."),
+    "sync": ("hyve_pipeline.cli.apply:sync", "Dryrun, copy, delete and verify."),
+    "help": ("hyve_pipeline.cli.main:show_help", "Show the commands, or one of them."),
+    "delete": ("hyve_pipeline.cli.apply:delete", "Delete what the plan lists as duplicate, after its copies."),
+    "verify": ("hyve_pipeline.cli.verify:verify", "List the store again and say whether the plan holds there."),
+    "retry": ("hyve_pipeline.cli.apply:retry", "Run again only the shards of a plan that did not finish."),
+    "plans": ("hyve_pipeline.cli.plans:plans", "List the plans and how far each came."),
+    "show": ("hyve_pipeline.cli.plans:show", "Show one plan in detail."),
+    "ui": ("hyve_pipeline.cli.ui:ui", "Open the Dagster web UI on loopback, with this configuration loaded."),
+    "demo": ("hyve_pipeline.cli.demo:demo", "See all of it on an embedded S3 server with made-up images."),
+}
+
+_EPILOG = "Exit codes: 0 done, 1 some objects failed or changed, 2 wrong usage or configuration, 3 refused by a \
+safety rule, 4 a bucket could not be listed or reached, 130 interrupted."
+
+
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="hyve")
+@click.pass_context
+def hyve(context: click.Context) -> None:
+    """Keep one S3 bucket an exact, provable copy of another, from inside Dagster."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@click.command("help")
+@click.argument("command", required=False)
+@click.pass_context
+def show_help(context: click.Context, command: str | None) -> None:
+    """Show the commands, or one of them."""
+    group = context.parent
+    if group is None or not isinstance(group.command, click.Group):
+        raise click.UsageError("help belongs to hyve")
+    if command is None:
+        click.echo(group.get_help())
+        return
+    found = group.command.get_command(group, command)
+    if found is None:
+        raise click.UsageError(f"no such command {command!r}; 'hyve help' lists them")
+    with click.Context(found, info_name=command, parent=group) as shown:
+        click.echo(found.get_help(shown))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what follows ``hyve``; None takes the process's own.
+
+    Returns:
+        The exit code. Whatever went wrong has been said in one line on standard error.
+    """
+    # Bad names in messages are shown as they are, escaped by Python's own rule, rather than crash the print.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "hyve"
+        return _say(f"{command}: {error.format_message()}", 2)
+    except click.exceptions.Abort:
+        return _say("interrupted", 130)
+    except click.ClickException as error:
+        return _say(error.format_message(), error.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted; what was done is in the journal", 130)
+    except BrokenPipeError:
+        # Whoever read our output is gone; what Python flushes at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, and the details on request
+        return _say_unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    from hyve_pipeline.core.keys import displayed
+
+    click.echo(f"hyve: {displayed(' '.join(message.split()))}".replace("hyve: hyve ", "hyve "), err=True)
+    return code
+
+
+def _say_unexpected(error: Exception) -> int:
+    from hyve_pipeline.core.errors import HyveError
+
+    if isinstance(error, HyveError):
+        return _say(str(error), error.exit_code)
+    if os.environ.get("HYVE_TRACEBACK"):
+        traceback.print_exception(error)
+    return _say(f"unexpected {type(error).__name__}: {error} (HYVE_TRACEBACK=1 shows where)", 1)
+
+
+def main() -> None:
+    """Run the command of this process and exit with its code."""
+    sys.exit(run())

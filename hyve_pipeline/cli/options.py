@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="HYVE_HOME",
+    default="~/.hyve",
+    show_default="$HYVE_HOME or ~/.hyve",
+    help="The folder that holds the configuration and all state.",
+)
+
+sync_option = click.option("--sync", "sync_name", metavar="NAME", help="Which sync; needed when there are several.")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+
+plan_option = click.option("--plan", "plan_id", metavar="ID", help="Which plan, instead of the newest.")
+
+
+def limit_option(name: str) -> Callable[[Command], Command]:
+    """The option that overrides one of the two limits."""
+    what = {"max-deletes": "deletes", "max-overwrites": "overwrites"}[name]
+    return click.option(f"--{name}", metavar="N|P%", help=f"Accept this many {what}, instead of the configured limit.")
+
+
+def sync_options(command: Command) -> Command:
+    """The options of every command that works on a sync."""
+    return home_option(sync_option(json_option(command)))

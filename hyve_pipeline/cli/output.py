@@ -1,0 +1,166 @@
+"""What commands print: JSON documents for scripts, a few lines for people. Keys are always escaped."""
+
+import json
+from typing import Any
+
+import click
+
+from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.guard import ACTIONS, Action, Refusal
+from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.manifest import Count
+from hyve_pipeline.core.outcome import PlanStatus
+from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.core.verification import Verification
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.diff import LIST_NAMES
+
+_SETS = (
+    ChangeSet.NEW,
+    ChangeSet.MODIFIED,
+    ChangeSet.DUPLICATE,
+    ChangeSet.UNCHANGED,
+    ChangeSet.SKIPPED,
+)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one JSON document on standard output."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def say(line: str = "") -> None:
+    """Print a line for a person on standard output; it may hold keys."""
+    click.echo(displayed(line))
+
+
+def warn(line: str) -> None:
+    """Print a line for a person on standard error; it may hold keys."""
+    click.echo(displayed(line), err=True)
+
+
+def readable_bytes(size: int) -> str:
+    """A number of bytes with a decimal unit, as `1.2 MB`."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} PB"
+
+
+def refusal_document(refusal: Refusal | None) -> dict[str, str] | None:
+    """A refusal as the JSON documents have it."""
+    return None if refusal is None else {"rule": refusal.rule, "detail": refusal.detail}
+
+
+def list_files(sync: SyncContext) -> dict[str, str]:
+    """The paths of the three lists, by name."""
+    return {name: sync.lists.uri_of(f"{name}.txt") for name in LIST_NAMES.values()}
+
+
+def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
+    """A plan as `dryrun --json` prints it."""
+    counts = {name.value: plan.count(name).model_dump() for name in _SETS}
+    refusal = next(iter(plan.refusals), None)
+    return {
+        "sync": sync.name,
+        "plan": plan.id,
+        **counts,
+        "refused": refusal_document(refusal),
+        "files": list_files(sync),
+    }
+
+
+def describe_plan(plan: Plan) -> None:
+    """Print a plan for a person."""
+    say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
+    for name in (*_SETS, ChangeSet.EXCLUDED):
+        count = plan.count(name)
+        if name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or count.objects:
+            say(f"  {name.value:<10}{_described(count)}")
+    if plan.count(ChangeSet.SKIPPED).objects:
+        warn(
+            f"warning: {plan.count(ChangeSet.SKIPPED).objects} archived objects can't be read now and are skipped; "
+            "what the store has of them stays"
+        )
+    for refusal in plan.refusals:
+        warn(f"refused by {refusal.rule}: {refusal.detail}")
+
+
+def _described(count: Count) -> str:
+    return f"{count.objects:>12,} objects  {readable_bytes(count.bytes):>10}"
+
+
+def planned_objects(plan: Plan, action: Action) -> int:
+    """How many objects a plan copies or deletes."""
+    return sum(shard.objects for shard in plan.shards_of(action))
+
+
+def describe_status(status: PlanStatus) -> None:
+    """Print for a person how far a plan came."""
+    say(f"state: {status.state}")
+    words: dict[Action, str] = {"copy": "copied", "delete": "deleted"}
+    for action, word in words.items():
+        planned, tally = planned_objects(status.plan, action), status.tally(action)
+        if planned:
+            line = f"  {word:<10}{tally.done:>12,} of {planned:,} objects  {readable_bytes(tally.bytes):>10}"
+            line += f", {tally.skipped:,} skipped" if tally.skipped else ""
+            say(line + (f", {tally.failed:,} failed" if tally.failed else ""))
+    for code, objects in sorted(status.reasons().items()):
+        say(f"    {objects:,} {code}")
+
+
+def describe_shards(status: PlanStatus) -> None:
+    """Print for a person how far each shard of a plan came."""
+    for entry in status.shards:
+        shard = entry.shard
+        say(
+            f"  {status.plan.partition_key(shard)}  {shard.action:<6}  {entry.state:<8}  {shard.objects:>9,} objects"
+            f"  {readable_bytes(shard.bytes):>10}  {shard.first_key} to {shard.last_key}"
+        )
+
+
+def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[str, Any]:
+    """A plan and how far it came, as `plans --json` and `show --json` print it."""
+    plan = status.plan
+    document: dict[str, Any] = {
+        "plan": plan.id,
+        "sync": plan.sync,
+        "created": plan.created.isoformat(),
+        "state": status.state,
+        **{name.value: plan.count(name).model_dump() for name in _SETS},
+        "refused": refusal_document(next(iter(status.refusals), None)),
+    }
+    for action in ACTIONS:
+        tally = status.tally(action).model_dump()
+        document[action] = {"planned": planned_objects(plan, action), **tally}
+    document["reasons"] = status.reasons()
+    if with_shards:
+        document["shards"] = [
+            {
+                "partition": plan.partition_key(entry.shard),
+                "action": entry.shard.action,
+                "state": entry.state.value,
+                "objects": entry.shard.objects,
+                "bytes": entry.shard.bytes,
+                "first_key": entry.shard.first_key,
+                "last_key": entry.shard.last_key,
+                "run": entry.summary.run_id if entry.summary else None,
+            }
+            for entry in status.shards
+        ]
+    return document
+
+
+def describe_verification(outcome: Verification) -> None:
+    """Print for a person whether a plan holds."""
+    if outcome.verified:
+        say(f"verified: all {outcome.objects:,} objects of the store are as plan {outcome.plan} has them")
+        return
+    figures = ", ".join(f"{count:,} {kind.value}" for kind, count in outcome.differences.items())
+    warn(f"not verified: the store differs from plan {outcome.plan} ({figures})")
+    for kind, key in outcome.examples:
+        warn(f"  {kind.value}: {key}")
+    if sum(outcome.differences.values()) > len(outcome.examples):
+        warn(f"  all of them: {outcome.uri}")

@@ -1,0 +1,78 @@
+"""``hyve plans`` and ``hyve show``: what was planned, and how far it came."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hyve_pipeline.cli.options import sync_options
+
+if TYPE_CHECKING:
+    from hyve_pipeline.core.plan import Plan
+    from hyve_pipeline.flow.context import SyncContext
+
+
+@click.command()
+@sync_options
+def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
+    """List the plans, oldest first, and how far each came."""
+    from hyve_pipeline.cli.output import planned_objects, print_json, say, status_document
+    from hyve_pipeline.core.guard import ACTIONS
+    from hyve_pipeline.flow.context import Home, SyncContext
+    from hyve_pipeline.flow.status import plan_status
+
+    sync = SyncContext.choose(Home(home), sync_name)
+    statuses = [plan_status(sync, sync.plans.load(plan_id)) for plan_id in sync.plans.ids()]
+    if as_json:
+        print_json({"sync": sync.name, "plans": [status_document(status) for status in statuses]})
+        return 0
+    if not statuses:
+        say(f"sync {sync.name} has no plan yet: run 'hyve dryrun'")
+    for status in statuses:
+        copied, deleted = status.tally("copy").done, status.tally("delete").done
+        planned = {action: planned_objects(status.plan, action) for action in ACTIONS}
+        say(
+            f"{status.plan.id}  {status.plan.created:%Y-%m-%d %H:%M}  {status.state:<8}"
+            f"  copied {copied:,} of {planned['copy']:,}, deleted {deleted:,} of {planned['delete']:,}"
+        )
+    return 0
+
+
+@click.command()
+@click.argument("plan_id", metavar="ID")
+@sync_options
+@click.option("--failed", "only_unsettled", is_flag=True, help="List the keys that failed or were skipped, and why.")
+def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_unsettled: bool) -> int:
+    """Show one plan in detail: its counts, its shards, and what its journal says."""
+    from hyve_pipeline.cli.output import describe_plan, describe_shards, describe_status, print_json, status_document
+    from hyve_pipeline.flow.context import Home, SyncContext
+    from hyve_pipeline.flow.status import plan_status
+
+    sync = SyncContext.choose(Home(home), sync_name)
+    plan = sync.plans.load(plan_id)
+    if only_unsettled:
+        return _show_unsettled(sync, plan, as_json=as_json)
+    status = plan_status(sync, plan)
+    if as_json:
+        print_json(status_document(status, with_shards=True))
+        return 0
+    describe_plan(plan)
+    describe_status(status)
+    describe_shards(status)
+    return 0
+
+
+def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
+    from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.flow.status import unsettled_rows
+
+    rows = unsettled_rows(sync, plan)
+    if as_json:
+        names = ("key", "action", "outcome", "code", "detail", "attempts")
+        print_json({"plan": plan.id, "objects": [{name: getattr(row, name) for name in names} for row in rows]})
+        return 0
+    for row in rows:
+        say(f"{row.action} {row.outcome} {row.code}: {row.key}")
+        if row.detail:
+            say(f"    {row.detail}")
+    return 0

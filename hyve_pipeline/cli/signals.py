@@ -1,0 +1,35 @@
+"""Makes every polite signal to end a Ctrl-C, so that what a command started is stopped whichever way it ends."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def ending_signals_interrupt() -> Iterator[None]:
+    """Let the first SIGINT, SIGTERM or SIGHUP raise `KeyboardInterrupt`, and ignore those that follow.
+
+    A second one would cut the cleaning up short. SIGINT counts even where it was ignored before, as in a
+    script's background process, since it is then meant for this process alone; an ignored SIGHUP (`nohup`)
+    stays ignored.
+    """
+    ending = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ending.append(signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in ending:
+            signal.signal(number, _ignore)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in ending}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing. Unlike SIG_IGN, a child does not inherit it."""

@@ -1,0 +1,35 @@
+"""``hyve verify``: say whether a plan holds in the store."""
+
+from pathlib import Path
+
+import click
+
+from hyve_pipeline.cli.options import plan_option, sync_options
+
+
+@click.command()
+@sync_options
+@plan_option
+def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None) -> int:
+    """List the store again and say whether the plan holds there."""
+    from hyve_pipeline.cli.output import describe_verification, print_json
+    from hyve_pipeline.cli.work import opened
+    from hyve_pipeline.flow.plan import choose_plan
+
+    with opened(home, sync_name, "verify") as (sync, session):
+        outcome = session.verify(choose_plan(sync, plan_id))
+    if as_json:
+        print_json(
+            {
+                "sync": sync.name,
+                "plan": outcome.plan,
+                "verified": outcome.verified,
+                "objects": outcome.objects,
+                "differences": {kind.value: count for kind, count in outcome.differences.items()},
+                "examples": [{"difference": kind.value, "key": key} for kind, key in outcome.examples],
+                "runs": session.runs,
+            }
+        )
+    else:
+        describe_verification(outcome)
+    return 0 if outcome.verified else 1

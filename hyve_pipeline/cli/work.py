@@ -1,0 +1,148 @@
+"""The steps that the acting commands are made of, and what they print at the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hyve_pipeline.cli.output import (
+    describe_plan,
+    describe_status,
+    describe_verification,
+    print_json,
+    refusal_document,
+    warn,
+)
+from hyve_pipeline.cli.progress import showing_progress
+from hyve_pipeline.core.errors import ConfigurationError, RefusedError
+from hyve_pipeline.core.guard import Action, Refusal
+from hyve_pipeline.core.outcome import PlanStatus
+from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.core.verification import Verification
+from hyve_pipeline.dag.session import Session, open_session
+from hyve_pipeline.flow.apply import check_allowed
+from hyve_pipeline.flow.context import Home, SyncContext
+from hyve_pipeline.flow.plan import approve_plan, choose_plan
+from hyve_pipeline.flow.status import plan_status
+
+
+def choose_sync(home: Path, sync_name: str | None) -> SyncContext:
+    """Read the configuration and choose a sync.
+
+    Raises:
+        ConfigurationError: the configuration is wrong, or the sync can't be chosen.
+    """
+    return SyncContext.choose(Home(home), sync_name)
+
+
+@contextmanager
+def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[SyncContext, Session]]:
+    """A sync and a session to work on it, with progress shown until the block ends.
+
+    Raises:
+        ConfigurationError: the configuration is wrong, or the sync can't be chosen.
+    """
+    sync = choose_sync(home, sync_name)
+    with showing_progress(sync.name), open_session(sync, command) as session:
+        yield sync, session
+
+
+class Work:
+    """One command's work on one plan, step by step.
+
+    Attributes:
+        is_stopped: whether a step was refused or failed, so that what follows must not begin.
+    """
+
+    def __init__(self, sync: SyncContext, session: Session) -> None:
+        self.is_stopped = False
+        self._sync = sync
+        self._session = session
+        self._plan: Plan | None = None
+        self._asked: list[Action] = []
+        self._refusal: Refusal | None = None
+        self._verification: Verification | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan; `take_plan` or `choose_plan` comes first."""
+        if self._plan is None:
+            raise ConfigurationError("no plan was chosen")
+        return self._plan
+
+    @property
+    def status(self) -> PlanStatus:
+        """How far the plan came."""
+        return plan_status(self._sync, self.plan)
+
+    def take_plan(self, **limits: str | None) -> None:
+        """Make a new plan; `limits` override the configured ones, by name."""
+        self._plan = self._session.dryrun(limits)
+
+    def choose_plan(
+        self, plan_id: str | None, *, max_deletes: str | None = None, max_overwrites: str | None = None
+    ) -> None:
+        """Take up an existing plan, the newest one by default; limits given here count from now on."""
+        self._plan = choose_plan(self._sync, plan_id)
+        approve_plan(self._sync, self._plan, max_deletes, max_overwrites)
+
+    def act(self, action: Action) -> None:
+        """Do the plan's copies or deletes that are left, unless a safety rule forbids it."""
+        self._asked.append(action)
+        if not self.plan.shards_of(action):
+            return
+        try:
+            check_allowed(self._sync, self.plan, action)
+        except RefusedError as error:
+            self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
+            self.is_stopped = True
+            return
+        status = self._session.apply(self.plan, self.status.unfinished(action))
+        self.is_stopped = bool(status.tally(action).failed)
+
+    def verify(self) -> None:
+        """List the store again and compare it with the plan."""
+        self._verification = self._session.verify(self.plan)
+
+    def finish(self, *, as_json: bool) -> int:
+        """Print what came of it, and return the exit code."""
+        if as_json:
+            print_json(self._document())
+        else:
+            self._describe()
+        if self._refusal is not None:
+            return 3
+        status = self.status
+        failed = any(status.tally(action).failed or status.changed(action) for action in self._asked)
+        unverified = self._verification is not None and not self._verification.verified
+        return 1 if failed or unverified else 0
+
+    def _document(self) -> dict[str, Any]:
+        copied, deleted = self.status.tally("copy"), self.status.tally("delete")
+        return {
+            "sync": self._sync.name,
+            "plan": self.plan.id,
+            "copied": copied.done,
+            "copy_failed": copied.failed,
+            "copy_skipped": copied.skipped,
+            "deleted": deleted.done,
+            "delete_failed": deleted.failed,
+            "delete_skipped": deleted.skipped,
+            "verified": None if self._verification is None else self._verification.verified,
+            "refused": refusal_document(self._refusal),
+            "runs": self._session.runs,
+        }
+
+    def _describe(self) -> None:
+        describe_plan(self.plan)
+        describe_status(self.status)
+        if self._verification is not None:
+            describe_verification(self._verification)
+        if self._refusal is not None:
+            warn(f"refused by {self._refusal.rule}: {self._refusal.detail}")
+        failed = sum(self.status.tally(action).failed for action in self._asked)
+        if failed:
+            warn(
+                f"{failed:,} objects failed, nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
+                "lists them, 'hyve retry' tries them again"
+            )

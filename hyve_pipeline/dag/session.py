@@ -1,0 +1,122 @@
+"""One command's access to Dagster: the instance, one sync's jobs, and the runs that were made."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from hyve_pipeline.core.errors import HyveError, InterruptedRunError, ObjectsFailedError
+from hyve_pipeline.core.guard import ACTIONS
+from hyve_pipeline.core.outcome import PlanStatus
+from hyve_pipeline.core.plan import Plan, Shard
+from hyve_pipeline.core.progress import expect
+from hyve_pipeline.core.verification import Verification
+from hyve_pipeline.dag.build import build_sync
+from hyve_pipeline.dag.inprocess import RunOutcome, run_job
+from hyve_pipeline.dag.instance import open_instance
+from hyve_pipeline.dag.janitor import close_dead_runs
+from hyve_pipeline.dag.names import PLAN_TAG, Names
+from hyve_pipeline.dag.partitions import register_shards
+from hyve_pipeline.dag.report import PLAN_ENTRY
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.flow.status import plan_status
+from hyve_pipeline.flow.verify import latest_verification
+
+
+class Session:
+    """Runs one sync's jobs in this process, in the order that a command asks for.
+
+    Attributes:
+        runs: the ids of the runs made, in order.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, sync: SyncContext, command: str) -> None:
+        """Use `open_session`."""
+        self.runs: list[str] = []
+        self._instance = instance
+        self._sync = sync
+        self._command = command
+        self._names = Names(sync.name)
+        self._definitions = build_sync(sync.home, sync.settings)
+
+    def dryrun(self, overrides: Mapping[str, str | None]) -> Plan:
+        """Take both inventories, compare them and make a plan, refused or not.
+
+        Args:
+            overrides: options of this dryrun, by name; None leaves the configuration's.
+
+        Raises:
+            HyveError: a bucket can't be reached, or a listing is not complete.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        config = {"ops": {f"{self._sync.name}_diff": {"config": given}}} if given else {}
+        outcome = self._run(self._names.dryrun_job, run_config=config)
+        events = [outcome.materialized.get("plan", {}), *outcome.checks.values()]
+        plan_id = next((str(event[PLAN_ENTRY].value) for event in events if PLAN_ENTRY in event), None)
+        if plan_id is None:
+            raise outcome.error or HyveError(f"run {outcome.run_id} made no plan: look at it in the UI")
+        return choose_plan(self._sync, plan_id)
+
+    def apply(self, plan: Plan, shards: list[Shard]) -> PlanStatus:
+        """Do some shards of a plan, one run each, whether or not others fail.
+
+        Objects that fail are in the status; they raise nothing.
+
+        Raises:
+            HyveError: something failed that is not about single objects, such as a bucket out of reach.
+        """
+        status = plan_status(self._sync, plan)
+        register_shards(self._instance, self._names, plan, status.refusals)
+        for action in ACTIONS:
+            mine = [shard for shard in shards if shard.action == action]
+            if mine:
+                expect(action, sum(shard.objects for shard in mine), sum(shard.bytes for shard in mine))
+        for shard in shards:
+            outcome = self._run(
+                self._names.shard_job(shard.action),
+                partition_key=plan.partition_key(shard),
+                tags={PLAN_TAG: plan.id},
+            )
+            if not outcome.success and not isinstance(outcome.error, ObjectsFailedError):
+                raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
+        return plan_status(self._sync, plan)
+
+    def verify(self, plan: Plan) -> Verification:
+        """List the store again and compare it with a plan.
+
+        Raises:
+            HyveError: the store can't be reached, or its listing is not complete.
+        """
+        config = {"ops": {f"{self._sync.name}_verification": {"config": {"plan": plan.id}}}}
+        outcome = self._run(self._names.verify_job, run_config=config)
+        verification = latest_verification(self._sync, plan)
+        if not outcome.success or verification is None:
+            raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
+        return verification
+
+    def _run(self, job: str, **arguments: Any) -> RunOutcome:
+        try:
+            outcome = run_job(
+                self._instance, self._definitions.resolve_job_def(job), command=self._command, **arguments
+            )
+        except (KeyboardInterrupt, DagsterExecutionInterruptedError) as interrupt:
+            raise InterruptedRunError("interrupted; what was done is in the journal") from interrupt
+        self.runs.append(outcome.run_id)
+        if outcome.interrupted:
+            raise InterruptedRunError("interrupted; what was done is in the journal")
+        return outcome
+
+
+@contextmanager
+def open_session(sync: SyncContext, command: str) -> Iterator[Session]:
+    """Open Dagster's storage for a command, and close runs that killed commands left behind.
+
+    Raises:
+        StateError: the storage can't be opened.
+    """
+    with open_instance(sync.home) as instance:
+        close_dead_runs(instance)
+        yield Session(instance, sync, command)

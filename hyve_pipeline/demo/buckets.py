@@ -1,0 +1,101 @@
+"""Fills the demo's two buckets as months of use would have left them.
+
+The story: the store is what the last sync made of the source; since then images came, changed and went.
+"""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from hyve_pipeline.demo.images import DemoImage, make_album, make_odd_images
+
+SOURCE_BUCKET = "hyve-rootwork"
+STORE_BUCKET = "hyve-store"
+REGION = "us-east-1"
+# The server takes any keys. Only its own process ever sees these.
+ACCESS_KEY_ID = "demo"
+SECRET_ACCESS_KEY = "demo"  # noqa: S105 - there is nothing that it protects
+
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What the buckets hold, in numbers of objects.
+
+    Attributes:
+        new: only in the source.
+        modified: in both, and newer in the source.
+        duplicate: only in the store.
+        unchanged: in both.
+    """
+
+    new: int
+    modified: int
+    duplicate: int
+    unchanged: int
+
+
+def fill_buckets(endpoint_url: str) -> Filled:
+    """Make both buckets and fill them so that none of a plan's sets is empty.
+
+    Args:
+        endpoint_url: the server; it must be empty.
+    """
+    client = _client(endpoint_url)
+    for bucket in (SOURCE_BUCKET, STORE_BUCKET):
+        client.create_bucket(Bucket=bucket)
+    unchanged = [*make_album("albums/2024", "JPEG", 120), *make_album("avatars", "PNG", 60)]
+    before = list(make_album("albums/2025", "JPEG", 48))
+    gone = [*make_album("drafts", "PNG", 24), *make_album("albums/2023", "JPEG", 12)]
+    after = list(make_album("albums/2025", "JPEG", 48, edition=2))
+    new = [*make_album("albums/2026", "JPEG", 70), *make_album("thumbnails", "PNG", 45), *make_odd_images()]
+
+    _put(client, SOURCE_BUCKET, unchanged)
+    _put(client, STORE_BUCKET, [*unchanged, *before, *gone])
+    _wait_for_next_second()
+    _put(client, SOURCE_BUCKET, [*after, *new])
+    return Filled(len(new), len(after), len(gone), len(unchanged))
+
+
+def add_images(endpoint_url: str) -> int:
+    """Put some more images into the source, so that the next plan has something to do.
+
+    Returns:
+        How many.
+    """
+    images = list(make_album("albums/2027", "JPEG", 12))
+    _put(_client(endpoint_url), SOURCE_BUCKET, images)
+    return len(images)
+
+
+def _client(endpoint_url: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
+    # The server is on this machine: a proxy that the user has set would not find it.
+    config = Config(s3={"addressing_style": "path"}, proxies={}, max_pool_connections=_THREADS)
+    return session.client("s3", endpoint_url=endpoint_url, config=config)
+
+
+def _put(client: Any, bucket: str, images: Iterable[DemoImage]) -> None:
+    def put(image: DemoImage) -> None:
+        client.put_object(
+            Bucket=bucket,
+            Key=image.key,
+            Body=image.body,
+            ContentType=image.content_type,
+            CacheControl="public, max-age=86400",
+            Metadata={"made-by": "hyve-demo"},
+        )
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(put, images))
+
+
+def _wait_for_next_second() -> None:
+    """Wait until an object written now is newer, by a LastModified in whole seconds, than those before."""
+    time.sleep(1 - time.time() % 1 + 0.01)

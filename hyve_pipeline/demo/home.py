@@ -1,0 +1,124 @@
+"""The demo's own home: a folder that it may empty, and an environment that knows of no other."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings_writer import write_sync
+from hyve_pipeline.demo.buckets import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SOURCE_BUCKET, STORE_BUCKET
+
+SYNC = "images"
+
+# Only a folder that has this file is ever emptied.
+_MARK = ".hyve-demo"
+_LOCK = ".hyve-demo.lock"
+_CREDENTIALS = "aws_credentials"
+_CONFIG = "aws_config"
+
+# Small enough that the plan has several shards, as a real one has.
+_SHARD_OBJECTS = 60
+
+# What the user has set for other purposes. The server is on this machine, so no proxy leads to it.
+_FOREIGN_PREFIXES = ("AWS_", "HYVE_", "DAGSTER_")
+_FOREIGN_SUFFIXES = ("_PROXY", "_CA_BUNDLE")
+
+
+@contextmanager
+def claimed_home(path: Path) -> Iterator[Path]:
+    """An empty home that no other demo uses at the same time.
+
+    Args:
+        path: the folder: one that does not exist, is empty, or is an earlier demo's home.
+
+    Raises:
+        ConfigurationError: it is something else, can't be written, or another demo is using it.
+    """
+    from filelock import FileLock, Timeout
+
+    path = path.expanduser().absolute()
+    lock = FileLock(path / _LOCK)
+    try:
+        _check_may_be_emptied(path)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / _MARK).touch()
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigurationError(
+            f"{displayed(str(path))}: another demo is using this home: stop that one, or choose another by --home"
+        ) from None
+    except OSError as error:
+        raise _unusable(path, error) from None
+    with lock:
+        try:
+            _empty(path)
+        except OSError as error:
+            raise _unusable(path, error) from None
+        yield path
+
+
+def configure(home: Path, endpoint_url: str) -> Path:
+    """Write the configuration of the demo's sync, and the keys in an AWS credentials file of the demo's own.
+
+    The configuration names no profile, as none of the user's profiles has to do with it.
+
+    Returns:
+        The configuration.
+    """
+    credentials = home / _CREDENTIALS
+    credentials.write_text(
+        f"[default]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n",
+        encoding="utf-8",
+    )
+    credentials.chmod(0o600)
+    (home / _CONFIG).touch()
+    source = BucketSettings(bucket=SOURCE_BUCKET, region=REGION, endpoint_url=endpoint_url)
+    store = source.model_copy(update={"bucket": STORE_BUCKET})
+    settings = SyncSettings(name=SYNC, source=source, store=store, options=Options(shard_objects=_SHARD_OBJECTS))
+    write_sync(home / "hyve.toml", settings)
+    return home / "hyve.toml"
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of the demo's commands: this one without anything that leads to another home or account."""
+    own = {
+        "HYVE_HOME": str(home),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / _CREDENTIALS),
+        "AWS_CONFIG_FILE": str(home / _CONFIG),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return _without_foreign(os.environ) | own
+
+
+def _without_foreign(variables: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in variables.items()
+        if not name.upper().startswith(_FOREIGN_PREFIXES) and not name.upper().endswith(_FOREIGN_SUFFIXES)
+    }
+
+
+def _check_may_be_emptied(path: Path) -> None:
+    if not path.exists() or (path / _MARK).is_file() or (path.is_dir() and not any(path.iterdir())):
+        return
+    raise ConfigurationError(
+        f"{displayed(str(path))}: is not a demo's home, so it is left as it is: choose another by --home"
+    )
+
+
+def _empty(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.name in (_MARK, _LOCK):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _unusable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{displayed(str(path))}: can't be the demo's home: {error.strerror}")

@@ -1,0 +1,34 @@
+"""Connections by either transport, closed when a test ends."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Protocol
+
+import pytest
+
+from hyve_pipeline.core.settings import BucketSettings, TransportName
+from hyve_pipeline.s3.connection import Connection, open_connection
+
+
+class Connect(Protocol):
+    """Opens a connection by the transport that the test is run for."""
+
+    def __call__(self, place: BucketSettings, *, concurrency: int = 16) -> Connection: ...
+
+
+@pytest.fixture(params=["crt", "botocore"])
+def transport(request: pytest.FixtureRequest) -> TransportName:
+    """Each test that speaks S3 is run once for each transport."""
+    return request.param
+
+
+@pytest.fixture
+def connect(transport: TransportName, aws_profile: str) -> Iterator[Connect]:
+    """Opens connections with the test's AWS profile."""
+    with ExitStack() as stack:
+
+        def connect(place: BucketSettings, *, concurrency: int = 16) -> Connection:
+            place = place if place.profile else place.model_copy(update={"profile": aws_profile})
+            return stack.enter_context(open_connection(place, concurrency=concurrency, transport=transport))
+
+        yield connect

@@ -1,0 +1,226 @@
+"""Copies in parts: nothing of the object is lost, and nothing is left behind."""
+
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.actions import CopyTask
+from hyve_pipeline.core.settings import GIB, MIB
+from hyve_pipeline.s3.copying import copy_object
+from hyve_pipeline.s3.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
+from hyve_pipeline.s3.multipart import MAX_PARTS, part_ranges
+from hyve_pipeline_tests.conftest import MakePlace
+from hyve_pipeline_tests.s3.conftest import Connect
+from hyve_pipeline_tests.s3.keys import ODD_KEYS
+from hyve_pipeline_tests.s3.scripted import ETAG, Answer, Received, error_answer, scripted_server
+from hyve_pipeline_tests.s3.test_copying import PROPERTIES, assert_same_properties
+from hyve_pipeline_tests.servers import client_for
+
+BODY = bytes(range(256)) * (11 * MIB // 256) + b"tail"
+THRESHOLD = 5 * MIB
+PART = 5 * MIB
+
+
+def _put(client: Any, bucket: str, key: str, **properties: Any) -> CopyTask:
+    etag = client.put_object(Bucket=bucket, Key=key, Body=BODY, **properties)["ETag"].strip('"')
+    return CopyTask(key, key, len(BODY), etag)
+
+
+def test_content_and_properties_are_kept(make_place: MakePlace, connect: Connect) -> None:
+    source, store = make_place("source"), make_place("store")
+    client = client_for(str(source.endpoint_url))
+    extra = {"WebsiteRedirectLocation": "/elsewhere", "Expires": "Thu, 01 Dec 2050 16:00:00 GMT"}
+    task = _put(client, source.bucket, "big", **PROPERTIES, **extra, Tagging="team=a%20b%26c&empty=")
+    result = copy_object(connect(source), connect(store), task, multipart_threshold=THRESHOLD, part_size=PART).result()
+    assert result.etag.endswith("-3")
+    assert result.bytes == len(BODY)
+    copy = client.get_object(Bucket=store.bucket, Key="big")
+    assert copy["Body"].read() == BODY
+    assert copy["ETag"] == f'"{result.etag}"'
+    assert_same_properties(client, source.bucket, store.bucket, "big")
+    assert client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("key", ["a//b", "../up", "/lead", "new\nline", "a%20b+c", "☃ ü\u0308"])
+def test_odd_keys(make_place: MakePlace, connect: Connect, key: str) -> None:
+    assert key in ODD_KEYS or key.isprintable()
+    source, store = make_place("source"), make_place("store")
+    client = client_for(str(source.endpoint_url))
+    task = _put(client, source.bucket, key)
+    copy_object(connect(source), connect(store), task, multipart_threshold=THRESHOLD, part_size=PART).result()
+    assert client.get_object(Bucket=store.bucket, Key=key)["Body"].read() == BODY
+
+
+def test_versions_are_told(make_place: MakePlace, connect: Connect) -> None:
+    source, store = make_place("source", versioned=True), make_place("store", versioned=True)
+    client = client_for(str(source.endpoint_url))
+    task = _put(client, source.bucket, "k")
+    result = copy_object(connect(source), connect(store), task, multipart_threshold=THRESHOLD, part_size=PART).result()
+    assert result.version_id == client.head_object(Bucket=store.bucket, Key="k")["VersionId"]
+
+
+def test_threshold_itself_is_one_copy(make_place: MakePlace, connect: Connect) -> None:
+    source, store = make_place("source"), make_place("store")
+    task = _put(client_for(str(source.endpoint_url)), source.bucket, "k")
+    result = copy_object(connect(source), connect(store), task, multipart_threshold=len(BODY)).result()
+    assert result.etag == task.source_etag
+
+
+def test_object_that_changed_is_not_copied(make_place: MakePlace, connect: Connect) -> None:
+    source, store = make_place("source"), make_place("store")
+    client = client_for(str(source.endpoint_url))
+    task = _put(client, source.bucket, "k")
+    client.put_object(Bucket=source.bucket, Key="k", Body=BODY[::-1])
+    from_, to = connect(source), connect(store)
+    with pytest.raises(ObjectChangedError):
+        copy_object(from_, to, task, multipart_threshold=THRESHOLD, part_size=PART).result()
+    client.delete_object(Bucket=source.bucket, Key="k")
+    with pytest.raises(ObjectChangedError):
+        copy_object(from_, to, task, multipart_threshold=THRESHOLD, part_size=PART).result()
+    assert client.list_objects_v2(Bucket=store.bucket)["KeyCount"] == 0
+    assert client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", []) == []
+
+
+class _Bucket:
+    """A scripted bucket with one large object, on which one operation goes wrong."""
+
+    def __init__(self, failing: str, failure: Answer) -> None:
+        self.failing = failing
+        self.failure = failure
+        self.operations: list[str] = []
+
+    def __call__(self, received: Received) -> Answer:
+        operation = self._operation(received)
+        self.operations.append(operation)
+        if operation == self.failing:
+            return self.failure
+        return {
+            "head": Answer(
+                headers={
+                    "ETag": f'"{ETAG}"',
+                    "Content-Length": str(len(BODY)),
+                    "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT",
+                }
+            ),
+            "tags": Answer(b"<Tagging><TagSet/></Tagging>"),
+            "create": Answer(
+                b"<InitiateMultipartUploadResult><UploadId>u 1</UploadId></InitiateMultipartUploadResult>"
+            ),
+            "part": Answer(b'<CopyPartResult><ETag>"p"</ETag></CopyPartResult>'),
+            "complete": Answer(b'<CompleteMultipartUploadResult><ETag>"e-3"</ETag></CompleteMultipartUploadResult>'),
+            "abort": Answer(status=204),
+        }[operation]
+
+    def _operation(self, received: Received) -> str:
+        query = received.query
+        if received.method == "HEAD":
+            assert received.headers["if-match"] == f'"{ETAG}"'
+            return "head"
+        if "tagging" in query:
+            return "tags"
+        if "uploads" in query:
+            return "create"
+        assert query["uploadId"] == "u 1"
+        if "partNumber" in query:
+            assert received.headers["x-amz-copy-source-if-match"] == f'"{ETAG}"'
+            return "part"
+        return "complete" if received.method == "POST" else "abort"
+
+    def copy(self, connect: Connect) -> str:
+        with scripted_server(self) as server:
+            connection = connect(server.place())
+            task = CopyTask("a", "b", len(BODY), ETAG)
+            copy = copy_object(connection, connection, task, multipart_threshold=THRESHOLD, part_size=PART)
+            return copy.result().etag
+
+
+@pytest.mark.parametrize(
+    ("failing", "failure", "kind", "is_aborted"),
+    [
+        ("head", Answer(status=412), ObjectChangedError, False),
+        ("head", Answer(status=404), ObjectChangedError, False),
+        ("head", Answer(status=403), S3RequestError, False),
+        ("tags", error_answer(403, "AccessDenied"), S3RequestError, False),
+        ("create", error_answer(403, "AccessDenied"), S3RequestError, False),
+        ("create", Answer(b"<Odd/>"), S3RequestError, False),
+        ("part", error_answer(412, "PreconditionFailed"), ObjectChangedError, True),
+        ("part", error_answer(404, "NoSuchKey"), ObjectChangedError, True),
+        ("part", error_answer(403, "InvalidObjectState"), ObjectUnreadableError, True),
+        ("part", Answer(b"<CopyPartResult/>"), S3RequestError, True),
+        ("complete", error_answer(400, "InvalidPart"), S3RequestError, True),
+        ("complete", Answer(error_answer(400, "InvalidPart").body, status=200), S3RequestError, True),
+    ],
+)
+def test_failures_leave_nothing_behind(
+    connect: Connect, failing: str, failure: Answer, kind: type[S3RequestError], is_aborted: bool
+) -> None:
+    bucket = _Bucket(failing, failure)
+    with pytest.raises(S3RequestError) as caught:
+        bucket.copy(connect)
+    assert type(caught.value) is kind
+    assert bucket.operations.count("abort") == is_aborted
+    if is_aborted:
+        assert bucket.operations[-1] == "abort"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [error_answer(501, "NotImplemented"), error_answer(404, "NoSuchTagSet"), error_answer(405, "MethodNotAllowed")],
+)
+def test_server_without_tags(connect: Connect, failure: Answer) -> None:
+    bucket = _Bucket("tags", failure)
+    assert bucket.copy(connect) == "e-3"
+    assert bucket.operations.count("part") == 3
+
+
+def test_metadata_that_headers_cannot_tell_is_not_lost_silently(connect: Connect) -> None:
+    head = Answer(
+        headers={
+            "ETag": f'"{ETAG}"',
+            "Content-Length": "9",
+            "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT",
+            "x-amz-missing-meta": "2",
+        }
+    )
+    with pytest.raises(S3RequestError, match="metadata"):
+        _Bucket("head", head).copy(connect)
+
+
+def test_closing_takes_back_what_was_begun(connect: Connect) -> None:
+    bucket = _Bucket("", Answer())
+    with scripted_server(bucket) as server:
+        connection = connect(server.place())
+        task = CopyTask("a", "b", 200 * PART, ETAG)
+        copy = copy_object(connection, connection, task, multipart_threshold=THRESHOLD, part_size=PART // 1000)
+        while "part" not in bucket.operations:
+            pass
+        connection.close()
+        with pytest.raises(S3RequestError, match="being closed"):
+            copy.result()
+        assert bucket.operations[-1] == "abort"
+
+
+@pytest.mark.parametrize(
+    ("size", "part_size", "parts"),
+    [(1, 5, 1), (10, 5, 2), (11, 5, 3), (5 * GIB + 1, 256 * MIB, 21), (48 * 1024 * GIB, 256 * MIB, MAX_PARTS)],
+)
+def test_parts_tile_the_object(size: int, part_size: int, parts: int) -> None:
+    ranges = part_ranges(size, part_size)
+    assert len(ranges) == parts <= MAX_PARTS
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == size - 1
+    assert all(left[1] + 1 == right[0] for left, right in zip(ranges, ranges[1:], strict=False))
+    assert len({last - first for first, last in ranges[:-1]}) <= 1
+
+
+@pytest.mark.rclone
+def test_second_server(rclone_endpoint: str, make_place: MakePlace, connect: Connect) -> None:
+    source = make_place("source", endpoint_url=rclone_endpoint)
+    store = make_place("store", endpoint_url=rclone_endpoint)
+    client = client_for(rclone_endpoint)
+    task = _put(client, source.bucket, "big file.bin", ContentType="image/png", Metadata={"camera": "X100"})
+    copy_object(connect(source), connect(store), task, multipart_threshold=THRESHOLD, part_size=PART).result()
+    copy = client.get_object(Bucket=store.bucket, Key="big file.bin")
+    assert copy["Body"].read() == BODY
+    assert copy["ContentType"] == "image/png"
+    assert copy["Metadata"]["camera"] == "X100"
