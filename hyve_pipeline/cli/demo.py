@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -39,19 +38,23 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
     starts ends with it; its home stays for you to look at.
     """
     from hyve_pipeline.demo.buckets import add_images, fill_buckets
-    from hyve_pipeline.demo.home import claimed_home, configure, environment
+    from hyve_pipeline.demo.home import claimed_home, configure, own_environment
     from hyve_pipeline.demo.server import EmbeddedServer
     from hyve_pipeline.flow.context import Home
 
-    with ending_signals_interrupt(), claimed_home(home) as own_home, EmbeddedServer() as server:
+    with (
+        ending_signals_interrupt(),
+        claimed_home(home) as own_home,
+        own_environment(own_home),
+        EmbeddedServer() as server,
+    ):
         _say(f"An S3 server of this demo's own runs at {server.endpoint_url}. It holds")
         filled = fill_buckets(server.endpoint_url)
         _say(f"  hyve-rootwork  the source  {filled.unchanged + filled.modified + filled.new:>4} images")
         _say(f"  hyve-store     the store   {filled.unchanged + filled.modified + filled.duplicate:>4} images")
         _say(f"The configuration is {_shown(configure(own_home, server.endpoint_url))}.")
-        variables = environment(own_home)
         for command in _COMMANDS:
-            code = _run_hyve([command], variables)
+            code = _run_hyve(command)
             if code:
                 return code
             if command == "dryrun":
@@ -60,25 +63,21 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
             _say()
             count = add_images(server.endpoint_url)
             _say(f"{count} more images came into hyve-rootwork: launch images_dryrun in the UI to find them.")
-            # Of this process too, which has nothing else to do from here on.
-            os.environ.clear()
-            os.environ.update(variables)
             return run_ui(Home(own_home), port, browser=browser)
     _say_what_next(own_home)
     return 0
 
 
-def _run_hyve(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
+def _run_hyve(command: str) -> int:
     """Run one command as a person would, and wait for it.
 
     Returns:
         Its exit code.
     """
     _say()
-    click.secho(f"$ hyve {shlex.join(arguments)}", bold=_has_colours())
+    click.secho(f"$ hyve {command}", bold=_has_colours())
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "hyve_pipeline", *arguments],
-        env=dict(variables),
+        [sys.executable, "-m", "hyve_pipeline", command],
         stdin=subprocess.DEVNULL,
         # A terminal's Ctrl-C reaches this process only, which passes it on once: two would cut the end short.
         start_new_session=True,

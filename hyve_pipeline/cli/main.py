@@ -5,6 +5,7 @@ nor an S3 library is loaded for a command that needs neither.
 """
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -97,7 +98,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     # Bad names in messages are shown as they are, escaped by Python's own rule, rather than crash the print.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)

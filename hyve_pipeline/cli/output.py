@@ -146,7 +146,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
                 "bytes": entry.shard.bytes,
                 "first_key": entry.shard.first_key,
                 "last_key": entry.shard.last_key,
-                "run": entry.summary.run_id if entry.summary else None,
+                "run": entry.run_id,
             }
             for entry in status.shards
         ]

@@ -89,6 +89,7 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
         raise ConfigurationError(f"{displayed(str(home.path))}: another `hyve ui` runs on this home") from None
     with lock, open_instance(home):
         pass
+    click.echo("starting Dagster, which takes some seconds", err=True)
     with lock, suppress(KeyboardInterrupt), ending_signals_interrupt(), _dagster(home, port) as dagster:
         url = f"http://{_HOST}:{port}"
         _wait_until_ready(dagster, url, home)

@@ -5,6 +5,7 @@ The last row of a key counts. An attempt that came to its end leaves a summary b
 attempt without one was cut short.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -91,6 +92,58 @@ class Tally(Frozen):
         )
 
 
+class Outcomes(Frozen):
+    """What some rows of a journal add up to.
+
+    Attributes:
+        tally: how many objects ended how.
+        failures: how many objects failed, by error code.
+        skips: how many were skipped, by code.
+    """
+
+    tally: Tally
+    failures: dict[str, int]
+    skips: dict[str, int]
+
+
+def count_outcomes(rows: Iterable[JournalRow]) -> Outcomes:
+    """Add up rows of different keys."""
+    counter = OutcomeCounter()
+    for row in rows:
+        counter.add(row)
+    return counter.outcomes()
+
+
+class OutcomeCounter:
+    """Adds up rows of different keys as they come."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Outcome] = Counter()
+        self._codes: dict[Outcome, Counter[str]] = {outcome: Counter() for outcome in Outcome}
+        self._bytes = 0
+
+    def add(self, row: JournalRow) -> None:
+        """Take in one row."""
+        self._counts[row.outcome] += 1
+        if row.outcome is Outcome.DONE:
+            self._bytes += row.bytes
+        else:
+            self._codes[row.outcome][row.code or "unknown"] += 1
+
+    def outcomes(self) -> Outcomes:
+        """What the rows so far add up to."""
+        return Outcomes(
+            tally=Tally(
+                done=self._counts[Outcome.DONE],
+                skipped=self._counts[Outcome.SKIPPED],
+                failed=self._counts[Outcome.FAILED],
+                bytes=self._bytes,
+            ),
+            failures=dict(self._codes[Outcome.FAILED]),
+            skips=dict(self._codes[Outcome.SKIPPED]),
+        )
+
+
 class ShardState(StrEnum):
     """How far a shard came."""
 
@@ -100,25 +153,19 @@ class ShardState(StrEnum):
     FINISHED = "finished"  # every object is done or skipped
 
 
-class AttemptSummary(Frozen):
-    """What an attempt that came to its end says of its shard, as a whole.
+class AttemptSummary(Outcomes):
+    """What an attempt that came to its end says of its shard, as a whole, earlier attempts included.
 
     Attributes:
         attempt: its number, from 1.
         run_id: the Dagster run that made it.
         started, ended: when.
-        tally: all of the shard's objects, those of earlier attempts included.
-        failures: how many objects failed, by error code.
-        skips: how many were skipped, by code.
     """
 
     attempt: int
     run_id: str
     started: datetime
     ended: datetime
-    tally: Tally
-    failures: dict[str, int]
-    skips: dict[str, int]
 
     @property
     def state(self) -> ShardState:

@@ -1,7 +1,7 @@
 """How far a plan came: what its journal adds up to."""
 
 from hyve_pipeline.core.guard import Action, Refusal
-from hyve_pipeline.core.journal import ARCHIVED, AttemptSummary, ShardState, Tally
+from hyve_pipeline.core.journal import ARCHIVED, ShardState, Tally
 from hyve_pipeline.core.manifest import Frozen
 from hyve_pipeline.core.plan import Plan, Shard
 
@@ -12,12 +12,17 @@ class ShardStatus(Frozen):
     Attributes:
         shard: the shard.
         state: how far it came.
-        summary: of its last attempt, when that came to its end.
+        tally: what became of its objects so far.
+        failures, skips: how many objects failed or were skipped, by code.
+        run_id: the run of its last attempt that came to its end.
     """
 
     shard: Shard
     state: ShardState
-    summary: AttemptSummary | None
+    tally: Tally
+    failures: dict[str, int]
+    skips: dict[str, int]
+    run_id: str | None
 
 
 class PlanStatus(Frozen):
@@ -35,8 +40,7 @@ class PlanStatus(Frozen):
 
     def tally(self, action: Action) -> Tally:
         """What became of all objects of one action so far."""
-        tallies = (status.summary.tally for status in self.shards if status.shard.action == action and status.summary)
-        return sum(tallies, start=Tally())
+        return sum((status.tally for status in self.shards if status.shard.action == action), start=Tally())
 
     def has_begun(self, action: Action) -> bool:
         """Whether any shard of an action was ever tried."""
@@ -52,17 +56,16 @@ class PlanStatus(Frozen):
 
     def changed(self, action: Action) -> int:
         """How many objects of one action were skipped because they changed since the plan."""
-        summaries = [status.summary for status in self.shards if status.shard.action == action and status.summary]
-        return sum(count for summary in summaries for code, count in summary.skips.items() if code != ARCHIVED)
+        skips = [status.skips for status in self.shards if status.shard.action == action]
+        return sum(count for codes in skips for code, count in codes.items() if code != ARCHIVED)
 
     def reasons(self) -> dict[str, int]:
         """How many objects failed or were skipped, by code."""
         totals: dict[str, int] = {}
         for status in self.shards:
-            if status.summary is not None:
-                for codes in (status.summary.failures, status.summary.skips):
-                    for code, count in codes.items():
-                        totals[code] = totals.get(code, 0) + count
+            for codes in (status.failures, status.skips):
+                for code, count in codes.items():
+                    totals[code] = totals.get(code, 0) + count
         return totals
 
     def refusal(self, action: Action) -> Refusal | None:
@@ -71,7 +74,11 @@ class PlanStatus(Frozen):
 
     @property
     def state(self) -> str:
-        """One word for the whole plan: ``empty``, ``refused``, ``planned``, ``started``, ``failed`` or ``finished``."""
+        """One word for the whole plan.
+
+        ``empty`` (nothing to do), ``planned``, ``started``, ``failed``, ``copied`` (only deletes are left),
+        ``refused`` (a safety rule forbids what is left) or ``finished``.
+        """
         states = {status.state for status in self.shards}
         if not states:
             return "empty"
@@ -81,4 +88,6 @@ class PlanStatus(Frozen):
             return "failed"
         if self.refusals:
             return "refused"
-        return "planned" if states == {ShardState.PENDING} else "started"
+        if states == {ShardState.PENDING}:
+            return "planned"
+        return "copied" if self.has_begun("copy") and not self.unfinished("copy") else "started"

@@ -1,5 +1,7 @@
 """The jobs of one sync: asset jobs that look, and op jobs that act, one run a shard."""
 
+import random
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
@@ -22,8 +24,10 @@ _DESCRIPTIONS: dict[Action, str] = {
     "Each key is checked again right before.",
 }
 
-# For failures that are likely to pass; the requests themselves have been tried several times by then.
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# How often a shard is tried again by itself, and how long after the first time; requests have been tried
+# several times by then. Not a `RetryPolicy`: that would also try again what a person has interrupted.
+_MOST_RETRIES = 2
+_FIRST_DELAY_SECONDS = 5.0
 
 
 def build_dryrun_job(names: Names) -> AssetJob:
@@ -58,7 +62,6 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
         description=_DESCRIPTIONS[action],
         out=dg.Out(dg.Nothing),
         required_resource_keys={names.resource},
-        retry_policy=_RETRIES,
     )
     def act(context: dg.OpExecutionContext) -> None:
         resource: SyncResource = getattr(context.resources, names.resource)
@@ -68,13 +71,16 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
             context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
             summary = apply_shard(sync, plan, shard, context.run.run_id)
         metadata = shard_metadata(plan, shard, summary)
+        if is_worth_retrying(summary) and context.retry_number < _MOST_RETRIES:
+            delay = _FIRST_DELAY_SECONDS * 2**context.retry_number
+            raise dg.RetryRequested(_MOST_RETRIES, seconds_to_wait=delay * random.uniform(0.5, 1.5))  # noqa: S311
         if summary.tally.failed:
             reasons = ", ".join(f"{count} {code}" for code, count in sorted(summary.failures.items()))
             raise dg.Failure(
                 f"{summary.tally.failed} of {shard.objects} objects failed ({reasons}); 'hyve show {plan.id} --failed' "
                 "lists them, a retry of this shard does only what is left",
                 metadata=metadata,
-                allow_retries=is_worth_retrying(summary),
+                allow_retries=False,
             )
         context.log_event(
             dg.AssetMaterialization(names.bucket("store"), partition=context.partition_key, metadata=metadata)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,23 +83,22 @@ def configure(home: Path, endpoint_url: str) -> Path:
     return home / "hyve.toml"
 
 
-def environment(home: Path) -> dict[str, str]:
-    """The environment of the demo's commands: this one without anything that leads to another home or account."""
-    own = {
-        "HYVE_HOME": str(home),
-        "AWS_SHARED_CREDENTIALS_FILE": str(home / _CREDENTIALS),
-        "AWS_CONFIG_FILE": str(home / _CONFIG),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    return _without_foreign(os.environ) | own
-
-
-def _without_foreign(variables: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in variables.items()
-        if not name.upper().startswith(_FOREIGN_PREFIXES) and not name.upper().endswith(_FOREIGN_SUFFIXES)
-    }
+@contextmanager
+def own_environment(home: Path) -> Iterator[None]:
+    """Let this process and those that it starts know of no other home or account until the block ends."""
+    before = dict(os.environ)
+    for name in before:
+        if name.upper().startswith(_FOREIGN_PREFIXES) or name.upper().endswith(_FOREIGN_SUFFIXES):
+            del os.environ[name]
+    os.environ["HYVE_HOME"] = str(home)
+    os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(home / _CREDENTIALS)
+    os.environ["AWS_CONFIG_FILE"] = str(home / _CONFIG)
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _check_may_be_emptied(path: Path) -> None:

@@ -6,14 +6,14 @@ with the store.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from hyve_pipeline.core.errors import HyveError, RefusedError
 from hyve_pipeline.core.guard import Action
-from hyve_pipeline.core.journal import AttemptSummary, JournalRow, Outcome, ShardState, Tally
+from hyve_pipeline.core.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
 from hyve_pipeline.core.plan import Plan, Shard
 from hyve_pipeline.core.progress import report
 from hyve_pipeline.flow.context import SyncContext
@@ -95,7 +95,7 @@ def _attempt(
     *,
     is_first: bool,
 ) -> AttemptSummary:
-    outcomes = _Outcomes(shard.action, writer, settled)
+    recorder = _Recorder(shard.action, writer, settled.values())
     rows = (row for row in read_shard(plan, shard).to_pylist() if row["key"] not in settled)
     with ExitStack() as stack:
         source = stack.enter_context(context.connect(plan.source))
@@ -111,17 +111,17 @@ def _attempt(
         if shard.action == "copy":
             copier = ObjectCopier(options, source, store, trash, check_store_first=not is_first)
             works = (copier.copy(row) for row in rows)
-            run_in_flight(works, options.concurrency, outcomes.add)
+            run_in_flight(works, options.concurrency, recorder.add)
         else:
             deleter = ObjectDeleter(source, store, trash)
             batches = (deleter.delete(batch) for batch in _batches(rows))
-            run_in_flight(batches, max(1, options.concurrency // 32), outcomes.add_all)
-    if outcomes.total != shard.objects:
+            run_in_flight(batches, max(1, options.concurrency // 32), recorder.add_all)
+    if recorder.total != shard.objects:
         raise HyveError(
-            f"shard {plan.partition_key(shard)} has {shard.objects} objects but {outcomes.total} outcomes; "
+            f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
             "its journal is not complete, run 'hyve retry'"
         )
-    summary = outcomes.summary()
+    summary = recorder.summary()
     writer.finish(summary)
     return summary
 
@@ -140,38 +140,27 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-class _Outcomes:
-    """Journals outcomes as they come and adds them up, together with those of earlier attempts."""
+class _Recorder:
+    """Journals outcomes as they come and counts them, together with those of earlier attempts."""
 
-    def __init__(self, action: Action, writer: AttemptWriter, settled: dict[str, JournalRow]) -> None:
+    def __init__(self, action: Action, writer: AttemptWriter, settled: Collection[JournalRow]) -> None:
+        self.total = len(settled)
         self._activity = action
         self._writer = writer
-        self._counts: Counter[Outcome] = Counter()
-        self._codes: dict[Outcome, Counter[str]] = {outcome: Counter() for outcome in Outcome}
-        self._bytes = 0
-        for row in settled.values():
-            self._count(row)
-        report(action, len(settled), self._bytes)
-
-    @property
-    def total(self) -> int:
-        return self._counts.total()
+        self._counter = OutcomeCounter()
+        for row in settled:
+            self._counter.add(row)
+        report(action, len(settled), sum(row.bytes for row in settled))
 
     def add(self, row: JournalRow) -> None:
         self._writer.append(row)
-        self._count(row)
+        self._counter.add(row)
+        self.total += 1
         report(self._activity, 1, row.bytes)
 
     def add_all(self, rows: list[JournalRow]) -> None:
         for row in rows:
             self.add(row)
-
-    def _count(self, row: JournalRow) -> None:
-        self._counts[row.outcome] += 1
-        if row.outcome is Outcome.DONE:
-            self._bytes += row.bytes
-        else:
-            self._codes[row.outcome][row.code or "unknown"] += 1
 
     def summary(self) -> AttemptSummary:
         begun = self._writer.begun
@@ -180,12 +169,5 @@ class _Outcomes:
             run_id=begun.run_id,
             started=begun.started,
             ended=datetime.now(UTC),
-            tally=Tally(
-                done=self._counts[Outcome.DONE],
-                skipped=self._counts[Outcome.SKIPPED],
-                failed=self._counts[Outcome.FAILED],
-                bytes=self._bytes,
-            ),
-            failures=dict(self._codes[Outcome.FAILED]),
-            skips=dict(self._codes[Outcome.SKIPPED]),
+            **dict(self._counter.outcomes()),
         )

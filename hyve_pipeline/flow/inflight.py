@@ -9,6 +9,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
+from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -49,50 +50,54 @@ Work = Coroutine["Reply[Any] | Pause", None, T]
 
 class _Driver(Generic[T]):
     def __init__(self, on_result: Callable[[T], None]) -> None:
-        self.in_flight = 0
         self._on_result = on_result
+        # What waits is held here and not only in the queue: an exception that a signal raises can lose
+        # whatever was taken out of the queue in that very moment.
+        self._waiting: dict[Work[T], Future[Any]] = {}
         self._answered: SimpleQueue[Work[T]] = SimpleQueue()
         self._paused: list[tuple[float, int, Work[T]]] = []
         self._order = itertools.count()
 
-    def start(self, work: Work[T]) -> None:
-        self.in_flight += 1
-        self._step(work)
+    @property
+    def in_flight(self) -> int:
+        return len(self._waiting) + len(self._paused)
+
+    def step(self, work: Work[T]) -> None:
+        """Let an object's work go on until it waits for something again."""
+        self._waiting.pop(work, None)
+        try:
+            wish = work.send(None)
+        except StopIteration as ended:
+            self._on_result(ended.value)
+            return
+        if isinstance(wish, Pause):
+            heapq.heappush(self._paused, (time.monotonic() + wish.seconds, next(self._order), work))
+        else:
+            self._waiting[work] = wish.future
+            wish.future.add_done_callback(lambda _: self._answered.put(work))
 
     def wait(self) -> None:
         """Go on with whatever can go on next; return after a while when nothing can."""
         now = time.monotonic()
         if self._paused and self._paused[0][0] <= now:
-            self._step(heapq.heappop(self._paused)[2])
+            self.step(heapq.heappop(self._paused)[2])
             return
         patience = min(_LOOK_UP_SECONDS, self._paused[0][0] - now) if self._paused else _LOOK_UP_SECONDS
         try:
             work = self._answered.get(timeout=patience)
         except Empty:
             return
-        self._step(work)
+        self.step(work)
 
-    def _step(self, work: Work[T]) -> None:
-        try:
-            wish = work.send(None)
-        except StopIteration as ended:
-            self.in_flight -= 1
-            self._on_result(ended.value)
-            return
-        except BaseException:
-            self.in_flight -= 1
-            raise
-        if isinstance(wish, Pause):
-            heapq.heappush(self._paused, (time.monotonic() + wish.seconds, next(self._order), work))
-        else:
-            wish.future.add_done_callback(lambda _: self._answered.put(work))
-
-    def abandon_pauses(self) -> None:
-        """Give up what waits for another try; it has no outcome and will be done by the next attempt."""
-        for _, _, work in self._paused:
+    def drain(self, seconds: float) -> None:
+        """Let what is in flight end, without a pause; what would pause has no outcome."""
+        deadline = time.monotonic() + seconds
+        while self._waiting and (left := deadline - time.monotonic()) > 0:
+            futures.wait(self._waiting.values(), left, futures.FIRST_COMPLETED)
+            for work in [work for work, future in self._waiting.items() if future.done()]:
+                self.step(work)
+        for work in (*self._waiting, *(work for _, _, work in self._paused)):
             work.close()
-            self.in_flight -= 1
-        self._paused.clear()
 
 
 def run_in_flight(works: Iterator[Work[T]], limit: int, on_result: Callable[[T], None]) -> None:
@@ -105,15 +110,11 @@ def run_in_flight(works: Iterator[Work[T]], limit: int, on_result: Callable[[T],
     driver: _Driver[T] = _Driver(on_result)
     try:
         for work in works:
-            driver.start(work)
+            driver.step(work)
             while driver.in_flight >= limit:
                 driver.wait()
         while driver.in_flight:
             driver.wait()
     except BaseException:
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        driver.abandon_pauses()
-        while driver.in_flight and time.monotonic() < deadline:
-            driver.wait()
-            driver.abandon_pauses()
+        driver.drain(_DRAIN_SECONDS)
         raise

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from hyve_pipeline.core.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.guard import Action
-from hyve_pipeline.core.journal import JournalRow, Outcome
+from hyve_pipeline.core.journal import JournalRow, Outcome, count_outcomes
 from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
 from hyve_pipeline.core.plan import Plan, Shard, split_partition_key
 from hyve_pipeline.flow.context import SyncContext
@@ -20,7 +20,20 @@ def plan_status(context: SyncContext, plan: Plan) -> PlanStatus:
     shards: list[ShardStatus] = []
     for shard, journal in shard_journals(context.state, plan):
         state, summary = journal.latest()
-        shards.append(ShardStatus(shard=shard, state=state, summary=summary))
+        if summary is not None:
+            run_id, counted = summary.run_id, summary
+        else:
+            run_id, counted = None, count_outcomes(journal.last_rows().values())
+        shards.append(
+            ShardStatus(
+                shard=shard,
+                state=state,
+                tally=counted.tally,
+                failures=counted.failures,
+                skips=counted.skips,
+                run_id=run_id,
+            )
+        )
     return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan.judged(context.plans.approval(plan.id)))
 
 

@@ -12,6 +12,7 @@ RESPONSE_TIMEOUT = "ResponseTimeout"
 TLS_ERROR = "TLSError"
 CREDENTIALS_ERROR = "CredentialsError"
 INVALID_RESPONSE = "InvalidResponse"
+ANSWER_TOO_LARGE = "AnswerTooLarge"
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _TRANSIENT_CODES = {

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copying import CopyResult, read_copied_etag, source_error, source_version_of, storage_class_header
-from hyve_pipeline.s3.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
 from hyve_pipeline.s3.heading import read_head, version_of
 from hyve_pipeline.s3.message import Pairs, Request, Response, copy_source
 from hyve_pipeline.s3.xml import MalformedXmlError, child_text, escape_text, parse_xml
@@ -36,7 +36,7 @@ _KEPT_HEADERS = {
 _METADATA = "x-amz-meta-"
 
 # How servers without tags answer a request for them.
-_NO_TAGS = {"NotImplemented", "MethodNotAllowed", "NoSuchTagSet"}
+_NO_TAGS = {"NotImplemented", "MethodNotAllowed", "NoSuchTagSet", ANSWER_TOO_LARGE}
 
 
 def submit_copy_in_parts(source: Connection, store: Connection, task: CopyTask, part_size: int) -> "Future[CopyResult]":
@@ -106,6 +106,9 @@ def _read_tags(source: Connection, key: str) -> list[tuple[str, str]]:
         if error.code in _NO_TAGS or error.status == 501:
             return []
         raise
+    # Others do not know this request and answer with the object itself, which alone has an ETag.
+    if not response.body or response.header("etag") is not None:
+        return []
     try:
         root = parse_xml(response.body)
     except MalformedXmlError as error:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from botocore.credentials import ReadOnlyCredentials
 
+from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError
 from hyve_pipeline.s3.message import Request, Response, encode_key, encode_query
 
 USER_AGENT = "hyve-pipeline"
@@ -20,6 +21,10 @@ FIRST_DELAY_SECONDS = 0.25
 MAX_DELAY_SECONDS = 20
 
 CONNECT_SECONDS = 10
+
+# More than any answer that is asked for: a server that takes a request for tags as one for the object must
+# not fill the memory. A listing's 1,000 keys of 1,024 bytes, percent-encoded, come to 3 MiB.
+MAX_BODY_BYTES = 16 * 1024**2
 
 # The credentials to sign with at this moment; called for every request, so that they may be renewed.
 CurrentCredentials = Callable[[], ReadOnlyCredentials]
@@ -53,6 +58,22 @@ class Endpoint:
     def url(self, request: Request) -> str:
         """The whole URL of a request."""
         return f"{self.scheme}://{self.authority}{self.target(request)}"
+
+
+class AnswerTooLargeError(Exception):
+    """An answer has over `MAX_BODY_BYTES`."""
+
+
+def answer_too_large(bucket: str, request: Request) -> S3RequestError:
+    """The error for an answer that has over `MAX_BODY_BYTES`; another try would bring the same."""
+    return S3RequestError(
+        request.operation,
+        bucket,
+        request.key,
+        status=None,
+        code=ANSWER_TOO_LARGE,
+        message=f"the server's answer has over {MAX_BODY_BYTES} bytes: it may not know this operation",
+    )
 
 
 class Transport(Protocol):

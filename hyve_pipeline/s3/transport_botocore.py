@@ -9,10 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError, SSLError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
 from hyve_pipeline.s3.errors import (
     CONNECTION_ERROR,
@@ -29,11 +31,13 @@ from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import (
     CONNECT_SECONDS,
     FIRST_DELAY_SECONDS,
+    MAX_BODY_BYTES,
     MAX_DELAY_SECONDS,
     MAX_TRIES,
     USER_AGENT,
     CurrentCredentials,
     Endpoint,
+    answer_too_large,
 )
 
 _READ_SECONDS = 120
@@ -120,23 +124,24 @@ class BotocoreTransport:
             url=url,
             headers={"User-Agent": USER_AGENT, **dict(request.headers)},
             data=request.body or None,
+            stream_output=True,
         )
         if request.operation in _LONG_OPERATIONS:
             message.context["read_timeout"] = _LONG_READ_SECONDS
         try:
-            credentials = self._credentials()
-            S3SigV4Auth(credentials, "s3", self._endpoint.region).add_auth(message)
+            S3SigV4Auth(self._credentials(), "s3", self._endpoint.region).add_auth(message)
         except BotoCoreError as error:
             raise self._failure(request, CREDENTIALS_ERROR, str(error)) from error
         try:
             answer = self._session.send(message.prepare())
-        except (HTTPClientError, BotoCoreError) as error:
+            body = answer.raw.read(MAX_BODY_BYTES + 1)
+        except (HTTPClientError, BotoCoreError, HTTPError, OSError) as error:
             raise self._failure(request, _code(error), str(error)) from error
-        return self._whole(request, answer)
-
-    def _whole(self, request: Request, answer: AWSResponse) -> Response:
-        """The response, once it is as long as the server said: botocore lets a cut one pass."""
-        body = answer.content or b""
+        if len(body) > MAX_BODY_BYTES:
+            answer.raw.close()
+            raise answer_too_large(self._endpoint.bucket, request)
+        answer.raw.release_conn()
+        # Botocore lets an answer pass that was cut short.
         length = answer.headers.get("Content-Length")
         if request.method != "HEAD" and length is not None and int(length) != len(body):
             raise self._failure(request, INVALID_RESPONSE, f"the answer ended after {len(body)} of {length} bytes")
@@ -152,7 +157,7 @@ def _code(error: Exception) -> str:
     """One of our codes for a failure that botocore names by its class."""
     if isinstance(error, SSLError):
         return TLS_ERROR
-    if isinstance(error, ReadTimeoutError):
+    if isinstance(error, ReadTimeoutError | BodyTimeoutError):
         return RESPONSE_TIMEOUT
     if isinstance(error, ConnectTimeoutError):
         return TIMEOUT

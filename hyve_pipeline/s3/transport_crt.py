@@ -31,11 +31,14 @@ from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import (
     CONNECT_SECONDS,
     FIRST_DELAY_SECONDS,
+    MAX_BODY_BYTES,
     MAX_DELAY_SECONDS,
     MAX_TRIES,
     USER_AGENT,
+    AnswerTooLargeError,
     CurrentCredentials,
     Endpoint,
+    answer_too_large,
 )
 
 # The CRT opens as many connections as it thinks a throughput needs, 0.4 Gbps each, and at least ten. Small
@@ -47,6 +50,14 @@ _GBPS_PER_CONNECTION = 0.4
 _TOKENS_PER_RETRY = 10
 
 _CLOSE_SECONDS = 10
+
+# After its last try the CRT keeps nothing of S3's refusal but its kind.
+_REFUSALS = {
+    "AWS_ERROR_S3_INTERNAL_ERROR": (500, "InternalError"),
+    "AWS_ERROR_S3_SLOW_DOWN": (503, "SlowDown"),
+    "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (403, "RequestTimeTooSkewed"),
+    "AWS_ERROR_S3_REQUEST_TIMEOUT": (400, "RequestTimeout"),
+}
 
 
 class CrtTransport:
@@ -122,7 +133,7 @@ class CrtTransport:
 class _Exchange:
     """One request and the answer to it as it comes in, on the CRT's threads."""
 
-    __slots__ = ("_body", "_headers", "_is_done", "_native", "_request", "_status", "_transport", "future")
+    __slots__ = ("_body", "_headers", "_is_done", "_native", "_request", "_size", "_status", "_transport", "future")
 
     def __init__(self, transport: CrtTransport, request: Request) -> None:
         self.future: Future[Response] = Future()
@@ -133,6 +144,7 @@ class _Exchange:
         self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
+        self._size = 0
 
     def begin(self, client: S3Client, endpoint: Endpoint) -> None:
         request = self._request
@@ -164,8 +176,12 @@ class _Exchange:
         self._status = status_code
         self._headers = headers
         self._body.clear()
+        self._size = 0
 
     def _on_body(self, chunk: bytes, **_: Any) -> None:
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
+            raise AnswerTooLargeError
         self._body.append(bytes(chunk))
 
     def _on_done(
@@ -190,14 +206,17 @@ class _Exchange:
             self.future.set_exception(self._failure(error))
 
     def _failure(self, error: Exception) -> S3RequestError:
+        if isinstance(error, AnswerTooLargeError):
+            return answer_too_large(self._transport.bucket, self._request)
         name = getattr(error, "name", type(error).__name__)
         message = getattr(error, "message", None) or str(error)
+        status, code = _REFUSALS.get(name) or (None, _code(name))
         return S3RequestError(
             self._request.operation,
             self._transport.bucket,
             self._request.key,
-            status=None,
-            code=_code(name),
+            status=status,
+            code=code,
             message=f"{message} [{name}]",
         )
 

@@ -12,6 +12,7 @@ from hyve_pipeline.core.settings import BucketSettings
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 DATE = "2024-05-06T07:08:09.123Z"
+HTTP_DATE = "Mon, 06 May 2024 07:08:09 GMT"
 MICROSECONDS = 1_714_979_289_123_000
 ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 
@@ -133,6 +134,11 @@ def error_answer(status: int, code: str, message: str = "as scripted", **headers
     """An S3 error."""
     body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>R1</RequestId></Error>"
     return Answer(f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), status, headers)
+
+
+def head_answer(size: int = 3, etag: str = ETAG, **headers: str) -> Answer:
+    """An answer to HeadObject."""
+    return Answer(headers={"ETag": f'"{etag}"', "Content-Length": str(size), "Last-Modified": HTTP_DATE, **headers})
 
 
 def listing_entry(

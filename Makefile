@@ -1,0 +1,64 @@
+# Everything runs in .venv, made from constraints.txt and remade only when what it is made from changes.
+# `make` lists the targets. ARGS passes options on: make test ARGS="-k plan", make demo ARGS=--ui
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Any Python that the package supports; the system's own first.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+SOURCES := setup.cfg pyproject.toml constraints.txt
+ARGS ?=
+
+# More than eight S3 servers and Dagsters at once only get in each other's way.
+PYTEST_OPTIONS := -n auto --maxprocesses 8 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo ui test lint format clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/.for-use ## See all of it on an embedded S3 server with made-up images
+	@$(BIN)/hyve demo $(ARGS)
+
+ui: $(VENV)/.for-use ## Open the web UI for $HYVE_HOME, or ~/.hyve
+	@$(BIN)/hyve ui $(ARGS)
+
+test: $(VENV)/.for-tests ## Run all tests
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
+
+lint: $(VENV)/.for-development ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/.for-development ## Put everything into the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the virtual environment and the demo's home
+	rm -rf $(VENV) .demo
+
+# Each of these holds what the one before it holds, and more.
+$(VENV)/.for-use: $(VENV)/.made $(SOURCES)
+	@echo "Installing into $(VENV); the first time takes a minute or two."
+	@$(INSTALL) .
+	@touch $@
+
+$(VENV)/.for-tests: $(VENV)/.made $(SOURCES)
+	@echo "Installing into $(VENV) with what the tests need; the first time takes a minute or two."
+	@$(INSTALL) '.[test]'
+	@touch $(VENV)/.for-use $@
+
+$(VENV)/.for-development: $(VENV)/.made $(SOURCES)
+	@echo "Installing into $(VENV) with what developers need; the first time takes some minutes."
+	@$(INSTALL) '.[dev]'
+	@touch $(VENV)/.for-use $(VENV)/.for-tests $@
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Hyve needs Python 3.11, 3.12 or 3.13: name one by make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

@@ -1,0 +1,182 @@
+"""``hyve configure``: ask for keys, region and buckets, try them, and keep them."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hyve_pipeline.cli.options import home_option, json_option
+from hyve_pipeline.cli.questions import Questions
+
+if TYPE_CHECKING:
+    from hyve_pipeline.core.settings import SyncSettings
+    from hyve_pipeline.flow.configure import Answers, Draft, Keys
+
+
+@click.command()
+@home_option
+@json_option
+@click.option(
+    "--sync",
+    "sync_name",
+    metavar="NAME",
+    help="Which sync to set up: a new one or one to change. Without it the only one there is, or 'images'.",
+)
+@click.option("--in-bucket", metavar="BUCKET", help="The source: its objects are read, it is never written.")
+@click.option("--out-bucket", metavar="BUCKET", help="The store: what becomes a copy of the source.")
+@click.option("--in-prefix", metavar="PREFIX", help="Only what is below this prefix of the source.")
+@click.option("--out-prefix", metavar="PREFIX", help="Copy to below this prefix of the store.")
+@click.option("--region", metavar="REGION", help="The region of both buckets.")
+@click.option("--endpoint-url", metavar="URL", help="The S3-compatible server of both buckets; without one, AWS.")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    help="The AWS profile of both buckets. One that exists is used as it is, for a new one keys are asked. "
+    "'' goes back to the AWS default credentials.",
+)
+@click.option("--replace-keys", is_flag=True, help="Ask for keys, and put them in place of those the profile has.")
+@click.option("--no-input", is_flag=True, help="Never ask: use the options, and what the configuration has.")
+def configure(
+    home: Path,
+    as_json: bool,
+    sync_name: str | None,
+    in_bucket: str | None,
+    out_bucket: str | None,
+    in_prefix: str | None,
+    out_prefix: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    profile: str | None,
+    replace_keys: bool,
+    no_input: bool,
+) -> int:
+    """Ask for access key id, secret key, region, in bucket and out bucket, try them, and keep them.
+
+    Both buckets are listed before anything is written; nothing is written to a bucket. The keys go into a
+    profile of your AWS credentials file ('hyve' unless --profile names one), the rest into hyve.toml. No access
+    key id: the profile, or the AWS default credentials, are used as they are. An empty answer keeps what is in
+    brackets, an empty option ('') removes what was set.
+
+    Answers may also be piped in, one a line, in this order: access key id, secret key, region, in bucket, out
+    bucket. What an option answers is not asked.
+    """
+    from hyve_pipeline.flow.configure import Answers, Draft
+    from hyve_pipeline.flow.context import Home
+
+    if replace_keys and no_input:
+        raise click.UsageError("--replace-keys asks for keys, which --no-input forbids")
+    draft = Draft(Home(home), sync_name)
+    given = Answers(in_bucket, out_bucket, in_prefix, out_prefix, region, endpoint_url, profile)
+    if no_input:
+        _check_complete(draft, given)
+        answers, keys = given, None
+    else:
+        answers, keys = _asked(draft, given, Questions(), replace_keys=replace_keys)
+    sync = draft.tried(draft.merged(answers), keys)
+    credentials = draft.save(sync, keys)
+    if as_json:
+        _print_document(draft, sync)
+    else:
+        _describe(draft, sync, credentials)
+    return 0
+
+
+def _check_complete(draft: "Draft", given: "Answers") -> None:
+    if draft.places:
+        return
+    for option, value in (("--in-bucket", given.in_bucket), ("--out-bucket", given.out_bucket)):
+        if not value:
+            raise click.UsageError(f"{option} is needed with --no-input, as sync {draft.name!r} is a new one")
+
+
+def _asked(
+    draft: "Draft", given: "Answers", questions: Questions, *, replace_keys: bool
+) -> tuple["Answers", "Keys | None"]:
+    """The answers with those added that had to be asked for, in the original's order."""
+    from dataclasses import replace
+
+    keys = _asked_keys(draft, given.profile, questions, replace_keys=replace_keys)
+    answers = given if keys is None else replace(given, profile=keys.profile)
+    source, store = draft.places or (None, None)
+    if answers.region is None:
+        answers = replace(answers, region=_asked_region(draft, questions, has_keys=keys is not None))
+    if answers.in_bucket is None:
+        bucket = questions.ask(
+            "In bucket (the source)", option="--in-bucket", default=source.bucket if source else None
+        )
+        answers = replace(answers, in_bucket=bucket)
+    if answers.out_bucket is None:
+        bucket = questions.ask("Out bucket (the store)", option="--out-bucket", default=store.bucket if store else None)
+        answers = replace(answers, out_bucket=bucket)
+    return answers, keys
+
+
+def _asked_keys(draft: "Draft", profile: str | None, questions: Questions, *, replace_keys: bool) -> "Keys | None":
+    """The keys that were typed in; None where the credentials are to be used as they are."""
+    from hyve_pipeline.core.settings_mistakes import closest
+    from hyve_pipeline.flow.configure import DEFAULT_PROFILE, Keys, profile_names
+
+    known = profile_names()
+    if profile == "" or (profile in known and not replace_keys):
+        return None
+    wanted = profile or draft.profile
+    option = "--profile NAME, or --no-input for the credentials as they are,"
+    if replace_keys or (wanted is not None and wanted not in known):
+        if wanted is not None and wanted not in known:
+            meant = closest(wanted, known)
+            hint = f" (did you mean {meant}?)" if meant else ""
+            questions.note(f"There is no AWS profile {wanted!r} yet{hint}: it gets the keys that you give now.")
+        access = questions.ask("AWS access key id", option=option)
+    else:
+        keep = " and ".join(f"profile {name!r}" if name else "the AWS default credentials" for name in draft.profiles)
+        access = questions.ask_or_keep("AWS access key id", option=option, keep=keep)
+    if access is None:
+        return None
+    keys = Keys(wanted or DEFAULT_PROFILE, access, questions.ask_hidden("AWS secret access key"))
+    if keys.would_replace_others and not replace_keys:
+        questions.confirm(
+            f"AWS profile {keys.profile!r} has other keys. Replace them?",
+            otherwise=f"AWS profile {keys.profile!r} has other keys, which were left as they are: "
+            "name another profile by --profile, or replace them by --replace-keys",
+        )
+    return keys
+
+
+def _asked_region(draft: "Draft", questions: Questions, *, has_keys: bool) -> str | None:
+    """The region of both buckets; None keeps what each of them has."""
+    regions = dict.fromkeys(place.region for place in draft.places)
+    if any(regions):
+        keep = " and ".join(region or "none" for region in regions)
+        return questions.ask_or_keep("Region", option="--region", keep=keep)
+    if not has_keys:
+        # Whoever has credentials of their own mostly has a region there too.
+        return questions.ask_or_keep("Region", option="--region", keep="as AWS is configured")
+    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return questions.ask("Region", option="--region", default=default)
+
+
+def _print_document(draft: "Draft", sync: "SyncSettings") -> None:
+    from hyve_pipeline.cli.output import print_json
+
+    profiles = {sync.source.profile, sync.store.profile}
+    print_json(
+        {
+            "sync": sync.name,
+            "file": str(draft.home.settings_file),
+            "profile": profiles.pop() if len(profiles) == 1 else None,
+            "source": sync.source.model_dump(),
+            "store": sync.store.model_dump(),
+        }
+    )
+
+
+def _describe(draft: "Draft", sync: "SyncSettings", credentials: Path | None) -> None:
+    from hyve_pipeline.cli.output import say
+
+    say(f"sync {sync.name}: {sync.source.uri} to {sync.store.uri}")
+    say("  both buckets were listed; whether the store can be written is not tried here")
+    if credentials is not None:
+        say(f"  keys: profile {sync.source.profile!r} in {credentials}")
+    say(f"  configuration: {draft.home.settings_file}")
+    say("next: 'hyve dryrun' compares the two and changes nothing")

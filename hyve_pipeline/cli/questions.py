@@ -1,0 +1,99 @@
+"""Questions to a person at a terminal, or to a script that pipes the answers in, one a line."""
+
+import sys
+
+import click
+
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.keys import displayed
+
+
+class Questions:
+    """Asks on standard error and reads answers from standard input, so that standard output stays a document's.
+
+    At a terminal an unusable answer is asked for again, and Ctrl-C or Ctrl-D raises `click.Abort`. From a
+    pipe every question takes one line, and nothing is shown.
+    """
+
+    def __init__(self) -> None:
+        # Standard input is None when the process was started with it closed.
+        self.is_terminal = sys.stdin is not None and sys.stdin.isatty()
+
+    def note(self, text: str) -> None:
+        """Tell the person at the terminal something."""
+        if self.is_terminal:
+            click.echo(displayed(text), err=True)
+
+    def ask(self, question: str, *, option: str, default: str | None = None) -> str:
+        """Ask for one line of text; white space around it does not count.
+
+        Args:
+            question: what is asked for.
+            option: the option that answers too, for the message when there is no answer.
+            default: what an empty answer stands for; without one, an answer is needed.
+
+        Raises:
+            ConfigurationError: the pipe had no answer.
+        """
+        while True:
+            answer = self._line(question, hint=default, option=option).strip() or default
+            if answer:
+                return answer
+            self._need_answer(question, option)
+
+    def ask_or_keep(self, question: str, *, option: str, keep: str) -> str | None:
+        """Ask for one line of text that may be empty.
+
+        Args:
+            question: what is asked for.
+            option: the option that answers too, for the message when there is no answer.
+            keep: describes what an empty answer leaves as it is.
+
+        Returns:
+            The answer, or None for an empty one.
+
+        Raises:
+            ConfigurationError: the pipe ended.
+        """
+        return self._line(question, hint=keep, option=option).strip() or None
+
+    def ask_hidden(self, question: str) -> str:
+        """Ask for a secret, which is not shown while it is typed.
+
+        Raises:
+            ConfigurationError: the pipe had no answer.
+        """
+        while True:
+            answer = self._line(question, hint="not shown", is_hidden=True).strip()
+            if answer:
+                return answer
+            self._need_answer(question)
+
+    def confirm(self, question: str, *, otherwise: str) -> None:
+        """Go on only if the person at the terminal says yes.
+
+        Raises:
+            ConfigurationError: the answer was no, or nobody can be asked; its message is `otherwise`.
+        """
+        if not self.is_terminal or not click.confirm(displayed(question), err=True):
+            raise ConfigurationError(otherwise)
+
+    def _line(
+        self, question: str, *, hint: str | None = None, option: str | None = None, is_hidden: bool = False
+    ) -> str:
+        if self.is_terminal:
+            shown = f"{question} [{hint}]" if hint else question
+            return click.prompt(displayed(shown), default="", show_default=False, hide_input=is_hidden, err=True)
+        line = sys.stdin.readline() if sys.stdin is not None else ""
+        if not line:
+            raise ConfigurationError(f"standard input ended where {question!r} was asked{_instead(option)}")
+        return line
+
+    def _need_answer(self, question: str, option: str | None = None) -> None:
+        if not self.is_terminal:
+            raise ConfigurationError(f"standard input has an empty line for {question!r}{_instead(option)}")
+        click.echo("an answer is needed", err=True)
+
+
+def _instead(option: str | None) -> str:
+    return f"; {option} answers it too" if option else ""

@@ -1,0 +1,449 @@
+"""`hyve configure` as a person at a terminal and as scripts use it, against servers over HTTP."""
+
+import io
+import json
+import os
+import pty
+import select
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.cli.main import run
+from hyve_pipeline_tests.conftest import PROFILE, MakeBucket
+from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, list_keys
+
+KEYS = f"{ACCESS_KEY_ID}\n{SECRET_ACCESS_KEY}\n"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Configure = Callable[..., Outcome]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def credentials(aws_profile: str) -> Path:
+    return Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"])
+
+
+@pytest.fixture
+def configure(
+    home: Path, aws_profile: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Configure:
+    """Runs the command with text piped in."""
+
+    def call(*arguments: str, answers: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
+        code = run(["configure", "--home", str(home), *arguments])
+        captured = capsys.readouterr()
+        assert SECRET_ACCESS_KEY not in captured.out + captured.err
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def buckets(make_bucket: MakeBucket, rclone_endpoint: str) -> tuple[str, str]:
+    """Source and store on a server that checks signatures."""
+    return make_bucket("in", endpoint_url=rclone_endpoint), make_bucket("out", endpoint_url=rclone_endpoint)
+
+
+def settings(home: Path) -> dict[str, Any]:
+    return tomllib.loads((home / "hyve.toml").read_text())["sync"]
+
+
+def files(*paths: Path) -> dict[Path, bytes]:
+    """All content below some folders and files."""
+    found = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
+    return {file: file.read_bytes() for file in found}
+
+
+def test_takes_five_answers_from_a_pipe_and_keeps_the_keys_in_a_profile(
+    configure: Configure, home: Path, credentials: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    source, store = buckets
+    before = credentials.read_text()
+
+    outcome = configure("--endpoint-url", rclone_endpoint, answers=f"{KEYS}{REGION}\n{source}\n{store}\n")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "'hyve dryrun'" in outcome.out
+    side = {"profile": "hyve", "region": REGION, "endpoint_url": rclone_endpoint}
+    assert settings(home) == {"images": {"source": {"bucket": source, **side}, "store": {"bucket": store, **side}}}
+    added = f"\n[hyve]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+    assert credentials.read_text() == before + added
+    assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert [file for file, text in files(home).items() if SECRET_ACCESS_KEY.encode() in text] == []
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(os.environ)
+
+
+def test_prints_one_document_for_scripts(
+    configure: Configure, home: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    source, store = buckets
+    options = ("--sync", "pictures", "--in-bucket", source, "--out-bucket", store, "--region", REGION)
+    places = ("--in-prefix", "a", "--endpoint-url", rclone_endpoint, "--profile", PROFILE)
+
+    outcome = configure("--no-input", "--json", *options, *places)
+
+    side = {"profile": PROFILE, "region": REGION, "endpoint_url": rclone_endpoint}
+    assert outcome.code == 0
+    assert json.loads(outcome.out) == {
+        "sync": "pictures",
+        "file": str(home / "hyve.toml"),
+        "profile": PROFILE,
+        "source": {"bucket": source, "prefix": "a/", **side},
+        "store": {"bucket": store, "prefix": "", **side},
+    }
+
+
+def test_an_existing_profile_is_used_without_asking_for_keys(
+    configure: Configure, home: Path, credentials: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    before = credentials.read_bytes()
+    answers = f"{REGION}\n{buckets[0]}\n{buckets[1]}\n"
+    outcome = configure("--profile", PROFILE, "--endpoint-url", rclone_endpoint, answers=answers)
+    assert (outcome.code, credentials.read_bytes()) == (0, before)
+    assert settings(home)["images"]["store"]["profile"] == PROFILE
+
+
+def test_an_empty_access_key_id_uses_the_default_credentials(
+    configure: Configure,
+    home: Path,
+    credentials: Path,
+    buckets: tuple[str, str],
+    rclone_endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+    before = credentials.read_bytes()
+    answers = f"\n\n{buckets[0]}\n{buckets[1]}\n"
+    assert configure("--endpoint-url", rclone_endpoint, answers=answers).code == 0
+    assert credentials.read_bytes() == before
+    assert settings(home)["images"]["source"] == {"bucket": buckets[0], "endpoint_url": rclone_endpoint}
+
+
+def test_typed_keys_are_what_is_tried_whatever_the_environment_has(
+    configure: Configure, buckets: tuple[str, str], rclone_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {
+        "AWS_ACCESS_KEY_ID": "AKIDOTHER",
+        "AWS_SECRET_ACCESS_KEY": "other",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_PROFILE": "not-there",
+    }
+    for name, value in others.items():
+        monkeypatch.setenv(name, value)
+    answers = f"{KEYS}{REGION}\n{buckets[0]}\n{buckets[1]}\n"
+    assert configure("--endpoint-url", rclone_endpoint, answers=answers).code == 0
+    assert {name: os.environ.get(name) for name in others} == others
+
+
+@pytest.mark.parametrize(
+    ("answers", "source", "store", "said"),
+    [
+        (f"{ACCESS_KEY_ID}\nwrong\n", "{0}", "{1}", "'hyve': correct them"),
+        ("AKIDUNKNOWN\nwrong\n", "{0}", "{1}", "'hyve': correct them"),
+        (KEYS, "no-such-bucket", "{1}", "s3://no-such-bucket/: there is no bucket 'no-such-bucket'"),
+        (KEYS, "{0}", "no-such-bucket", "s3://no-such-bucket/: there is no bucket 'no-such-bucket'"),
+    ],
+)
+def test_writes_nothing_when_a_bucket_cant_be_listed(
+    configure: Configure,
+    home: Path,
+    credentials: Path,
+    buckets: tuple[str, str],
+    rclone_endpoint: str,
+    answers: str,
+    source: str,
+    store: str,
+    said: str,
+) -> None:
+    before = files(credentials.parent)
+    answers += f"{REGION}\n{source.format(*buckets)}\n{store.format(*buckets)}\n"
+    outcome = configure("--endpoint-url", rclone_endpoint, answers=answers)
+    assert (outcome.code, outcome.out) == (4, "")
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert files(credentials.parent) == before
+    assert not home.exists()
+
+
+def test_writes_nothing_into_the_buckets(configure: Configure, buckets: tuple[str, str], rclone_endpoint: str) -> None:
+    answers = f"{KEYS}{REGION}\n{buckets[0]}\n{buckets[1]}\n"
+    assert configure("--endpoint-url", rclone_endpoint, answers=answers).code == 0
+    assert [list_keys(client_for(rclone_endpoint), bucket) for bucket in buckets] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answers", "said"),
+    [
+        (("--no-input",), "", "--in-bucket is needed"),
+        (("--no-input", "--in-bucket", "aaa"), "", "--out-bucket is needed"),
+        (("--no-input", "--replace-keys"), "", "--no-input forbids"),
+        (("--no-input", "--in-bucket", "aaa", "--out-bucket", "aaa"), "", "overlaps the source"),
+        (("--no-input", "--in-bucket", "s3://aaa", "--out-bucket", "bbb"), "", "without s3://"),
+        (("--no-input", "--in-bucket", "aaa", "--out-bucket", "bbb", "--profile", "hyve-test"), "", f"mean {PROFILE}?"),
+        (("--sync", "a.b"), "\n\naaa\nbbb\n", "'a.b' is not a sync name"),
+        ((), "", "standard input ended where 'AWS access key id' was asked; --profile NAME, or --no-input"),
+        ((), "AKID\n", "standard input ended where 'AWS secret access key' was asked"),
+        ((), "AKID\n\n", "standard input has an empty line for 'AWS secret access key'"),
+        ((), "AKID\nsecret\n\n", "standard input ended where 'In bucket (the source)' was asked; --in-bucket"),
+        ((), "AKID\nsecret\n\n\n", "standard input has an empty line for 'In bucket (the source)'; --in-bucket"),
+        ((), "AKÏD\nsecret\n\naaa\nbbb\n", "access key id must be printable ASCII"),
+        (("--replace-keys",), "\n", "standard input has an empty line for 'AWS access key id'"),
+    ],
+)
+def test_says_in_one_line_what_is_missing_or_wrong(
+    configure: Configure, home: Path, credentials: Path, arguments: tuple[str, ...], answers: str, said: str
+) -> None:
+    before = credentials.read_bytes()
+    outcome = configure(*arguments, answers=answers)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not home.exists()
+    assert credentials.read_bytes() == before
+
+
+def test_other_keys_of_a_profile_are_replaced_only_on_request(
+    configure: Configure, home: Path, credentials: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    credentials.write_text("[hyve]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = other\n")
+    answers = f"{KEYS}{REGION}\n{buckets[0]}\n{buckets[1]}\n"
+
+    refused = configure("--endpoint-url", rclone_endpoint, answers=answers)
+
+    assert refused.code == 2
+    assert "AWS profile 'hyve' has other keys" in refused.err
+    assert "AKIDOTHER" in credentials.read_text()
+    assert not home.exists()
+
+    assert configure("--endpoint-url", rclone_endpoint, "--replace-keys", answers=answers).code == 0
+    expected = f"[hyve]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+    assert credentials.read_text() == expected
+
+    # The same keys once more change nothing, so they need no request.
+    assert configure(answers=answers).code == 0
+
+
+def test_another_profile_leaves_the_first_ones_keys(
+    configure: Configure, home: Path, credentials: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    before = credentials.read_text()
+    answers = f"{KEYS}{REGION}\n{buckets[0]}\n{buckets[1]}\n"
+    assert configure("--profile", "second", "--endpoint-url", rclone_endpoint, answers=answers).code == 0
+    assert credentials.read_text().startswith(before)
+    assert "[second]" in credentials.read_text()
+    assert settings(home)["images"]["source"]["profile"] == "second"
+
+
+HAND_WRITTEN = """\
+# Kept by hand.
+[sync.pictures]
+schedule = "0 2 * * *"  # at night
+
+[sync.pictures.source]
+bucket = "{source}"
+profile = "{profile}"
+endpoint_url = "{endpoint}"
+region = "eu-central-1"
+
+[sync.pictures.store]
+bucket = "{store}"
+prefix = "below/"
+profile = "{profile}"
+endpoint_url = "{endpoint}"
+
+[sync.pictures.options]
+exclude = ["tmp/*"]
+shard_bytes = "1 GiB"
+"""
+
+
+@pytest.fixture
+def hand_written(home: Path, buckets: tuple[str, str], rclone_endpoint: str) -> str:
+    home.mkdir()
+    text = HAND_WRITTEN.format(source=buckets[0], store=buckets[1], endpoint=rclone_endpoint, profile=PROFILE)
+    (home / "hyve.toml").write_text(text)
+    return text
+
+
+def test_empty_answers_change_nothing_of_a_configured_sync(configure: Configure, home: Path, hand_written: str) -> None:
+    assert configure(answers="\n\n\n\n").code == 0
+    assert (home / "hyve.toml").read_text() == hand_written
+    assert configure("--no-input").code == 0
+    assert (home / "hyve.toml").read_text() == hand_written
+
+
+def test_an_option_changes_what_it_names_and_nothing_else(
+    configure: Configure, home: Path, hand_written: str, make_bucket: MakeBucket, rclone_endpoint: str
+) -> None:
+    other = make_bucket("other", endpoint_url=rclone_endpoint)
+    assert configure("--no-input", "--out-bucket", other, "--out-prefix", "").code == 0
+    changed = settings(home)["pictures"]
+    assert changed["store"] == {"bucket": other, "profile": PROFILE, "endpoint_url": rclone_endpoint}
+    wanted = tomllib.loads(hand_written)["sync"]["pictures"]
+    assert {**changed, "store": None} == {**wanted, "store": None}
+    assert "# Kept by hand." in (home / "hyve.toml").read_text()
+    assert "# at night" in (home / "hyve.toml").read_text()
+
+
+def test_adds_a_sync_beside_others(
+    configure: Configure, home: Path, hand_written: str, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    options = ("--in-bucket", buckets[1], "--in-prefix", "x", "--out-bucket", buckets[0], "--profile", PROFILE)
+    assert configure("--no-input", "--sync", "back", *options, "--endpoint-url", rclone_endpoint).code == 0
+    assert list(settings(home)) == ["pictures", "back"]
+    assert (home / "hyve.toml").read_text().startswith(hand_written.rstrip())
+
+    unclear = configure("--no-input")
+    assert unclear.code == 2
+    assert "choose one by --sync: pictures, back" in unclear.err
+
+
+def test_a_configuration_with_mistakes_is_told_before_anything_is_asked(configure: Configure, home: Path) -> None:
+    home.mkdir()
+    (home / "hyve.toml").write_text("[sync.images]\nsorce = 1\n")
+    outcome = configure(answers="\n\n\n\n")
+    assert outcome.code == 2
+    assert "did you mean source?" in outcome.err
+
+
+@dataclass
+class Terminal:
+    """A process at the other side of a pseudo-terminal."""
+
+    process: subprocess.Popen[bytes]
+    descriptor: int
+    shown: str = ""
+    waited: int = 0
+
+    def wait_for(self, text: str) -> None:
+        """Read until the text has been shown after what was waited for before."""
+        while text not in self.shown[self.waited :]:
+            assert select.select([self.descriptor], [], [], 60)[0], f"{text!r} was not shown: {self.shown!r}"
+            self.shown += os.read(self.descriptor, 1024).decode()
+        self.waited = self.shown.index(text, self.waited) + len(text)
+
+    def type(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    def end(self) -> int:
+        try:
+            while chunk := os.read(self.descriptor, 1024):
+                self.shown += chunk.decode()
+        except OSError:  # how Linux tells that nobody has the other side open any more
+            pass
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def terminal(home: Path, aws_profile: str) -> Any:
+    """Starts the command at a terminal of its own."""
+    opened = []
+
+    def start(*arguments: str) -> Terminal:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hyve_pipeline", "configure", "--home", str(home), *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        opened.append(Terminal(process, ours))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
+        os.close(each.descriptor)
+
+
+def test_asks_a_person_and_never_shows_the_secret(
+    terminal: Callable[..., Terminal], home: Path, credentials: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    credentials.write_text("[hyve]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = other\n")
+    person = terminal("--endpoint-url", rclone_endpoint)
+    person.wait_for("AWS access key id [the AWS default credentials]: ")
+    person.type(f"{ACCESS_KEY_ID}\n")
+    person.wait_for("AWS secret access key [not shown]: ")
+    person.type(f"{SECRET_ACCESS_KEY}\n")
+    person.wait_for("AWS profile 'hyve' has other keys. Replace them? [y/N]: ")
+    person.type("y\n")
+    person.wait_for("Region [us-east-1]: ")
+    person.type("\n")
+    person.wait_for("In bucket (the source): ")
+    person.type("\n")
+    person.wait_for("an answer is needed")
+    person.wait_for("In bucket (the source): ")
+    person.type(f"{buckets[0]}\n")
+    person.wait_for("Out bucket (the store): ")
+    person.type(f"{buckets[1]}\n")
+    assert person.end() == 0
+    assert SECRET_ACCESS_KEY not in person.shown
+    assert settings(home)["images"]["store"]["bucket"] == buckets[1]
+    assert ACCESS_KEY_ID in credentials.read_text()
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_a_person_can_leave_at_a_question(
+    terminal: Callable[..., Terminal], home: Path, credentials: Path, key: str
+) -> None:
+    before = credentials.read_bytes()
+    person = terminal()
+    person.wait_for("AWS access key id")
+    person.wait_for(": ")
+    person.type(key)
+    assert person.end() == 130
+    assert not home.exists()
+    assert credentials.read_bytes() == before
+
+
+def test_a_person_who_says_no_keeps_the_profile(terminal: Callable[..., Terminal], credentials: Path) -> None:
+    credentials.write_text("[hyve]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = other\n")
+    before = credentials.read_bytes()
+    person = terminal()
+    person.wait_for("]: ")
+    person.type("AKIDNEW\n")
+    person.wait_for("]: ")
+    person.type("secret\n")
+    person.wait_for("]: ")
+    person.type("n\n")
+    assert person.end() == 2
+    assert "were left as they are" in person.shown
+    assert credentials.read_bytes() == before
+
+
+def test_loads_no_dagster(home: Path, aws_profile: str, buckets: tuple[str, str], rclone_endpoint: str) -> None:
+    code = (
+        "import sys; from hyve_pipeline.cli.main import run; code = run(sys.argv[1:]); "
+        "sys.exit(code or 'dagster' in sys.modules)"
+    )
+    options = ("--in-bucket", buckets[0], "--out-bucket", buckets[1], "--endpoint-url", rclone_endpoint)
+    arguments = ("configure", "--home", str(home), "--no-input", "--profile", PROFILE, *options)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], stdin=subprocess.DEVNULL, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

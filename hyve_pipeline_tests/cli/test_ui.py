@@ -1,0 +1,235 @@
+"""`hyve ui` as a person or a script runs it: real processes, asked over HTTP."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline_tests.processes import descendants, living, living_after, run_hyve, start_hyve
+from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, put_objects
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.timeout(300),
+]
+
+_LINE_START = "Dagster UI: "
+
+# One process of the tests runs all that share a UI, which takes seconds to start.
+shares_page = pytest.mark.xdist_group("ui")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A UI that answers."""
+
+    process: subprocess.Popen[str]
+    line: str
+    home: Path
+    variables: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.line.removeprefix(_LINE_START).split()[0]
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            document = json.load(answer)
+        assert "errors" not in document, document
+        return document["data"]
+
+
+def _write_home(home: Path, endpoint_url: str) -> dict[str, str]:
+    """A configured home, and an environment that leads to it alone."""
+    home.mkdir()
+    (home / "hyve.toml").write_text(
+        f"""
+        [sync.images.source]
+        bucket = "rootwork"
+        region = "{REGION}"
+        endpoint_url = "{endpoint_url}"
+        [sync.images.store]
+        bucket = "store"
+        region = "{REGION}"
+        endpoint_url = "{endpoint_url}"
+        """
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAGSTER_", "HYVE_"))}
+    return kept | {
+        "HYVE_HOME": str(home),
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@contextmanager
+def _running_ui(home: Path, variables: dict[str, str], **more: Any) -> Iterator[Page]:
+    process = start_hyve("ui", "--port", "0", "--no-browser", variables=variables, **more)
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        assert line.startswith(_LINE_START), process.stderr.read()
+        yield Page(process, line, home, variables)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    home = tmp_path_factory.mktemp("ui") / "home"
+    with EmbeddedServer() as server:
+        client = client_for(server.endpoint_url)
+        client.create_bucket(Bucket="rootwork")
+        client.create_bucket(Bucket="store")
+        put_objects(client, "rootwork", {"a": b"1", "b": b"2"})
+        with _running_ui(home, _write_home(home, server.endpoint_url)) as page:
+            yield page
+
+
+@shares_page
+def test_shows_the_configured_syncs(page: Page) -> None:
+    data = page.ask(
+        "{ workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { __typename "
+        "... on RepositoryLocation { repositories { jobs { name } } } } } } } }"
+    )
+    (entry,) = data["workspaceOrError"]["locationEntries"]
+    assert entry["name"] == "hyve_pipeline"
+    (repository,) = entry["locationOrLoadError"]["repositories"]
+    jobs = {job["name"] for job in repository["jobs"]}
+    assert {"images_dryrun", "images_copy", "images_delete", "images_verify"} <= jobs
+
+
+@shares_page
+def test_launches_what_it_is_asked_for(page: Page) -> None:
+    data = page.ask(
+        "mutation($execution: ExecutionParams!) { launchRun(executionParams: $execution) { __typename "
+        "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+        execution={
+            "selector": {
+                "repositoryLocationName": "hyve_pipeline",
+                "repositoryName": "__repository__",
+                "jobName": "images_dryrun",
+            },
+            "runConfigData": {},
+            "mode": "default",
+        },
+    )
+    run_id = data["launchRun"]["run"]["runId"]
+    status = ""
+    deadline = time.monotonic() + 120
+    while status not in ("SUCCESS", "FAILURE", "CANCELED"):
+        assert time.monotonic() < deadline, f"the run is still {status}"
+        time.sleep(0.5)
+        run = page.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)
+        status = run["runOrError"]["status"]
+    assert status == "SUCCESS"
+    assert (page.home / "out" / "images" / "new.txt").read_text() == "a\nb\n"
+
+
+@shares_page
+def test_listens_on_loopback_only(page: Page) -> None:
+    port = int(page.url.rpartition(":")[2])
+    listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    addresses = {fields[1] for fields in listening if fields[3] == "0A" and int(fields[1][-4:], 16) == port}
+    assert addresses == {f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}:{port:04X}"}
+    ipv6 = [line.split() for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+    assert not [fields for fields in ipv6 if fields[3] == "0A" and int(fields[1][-4:], 16) == port]
+
+
+@shares_page
+def test_a_home_has_one_ui_at_a_time(page: Page) -> None:
+    second = run_hyve("ui", "--port", "0", "--no-browser", variables=page.variables)
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "another" in second.stderr
+    assert str(page.home) in second.stderr
+
+
+@shares_page
+def test_a_port_that_is_taken_is_one_line(page: Page) -> None:
+    port = page.url.rpartition(":")[2]
+    taken = run_hyve("ui", "--port", port, "--no-browser", variables=page.variables)
+    assert taken.returncode == 2
+    assert taken.stderr.count("\n") == 1
+    assert f"127.0.0.1:{port}" in taken.stderr
+    assert "--port" in taken.stderr
+
+
+def test_a_missing_configuration_is_one_line(tmp_path: Path) -> None:
+    result = run_hyve("ui", "--no-browser", "--home", str(tmp_path / "nowhere"))
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert str(tmp_path / "nowhere" / "hyve.toml") in result.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_wrong_configuration_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "hyve.toml").write_text("[sync.images.source]\nbukket = 'in'\n")
+    result = run_hyve("ui", "--no-browser", "--home", str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "bukket" in result.stderr
+
+
+def test_ctrl_c_is_its_normal_end(tmp_path: Path) -> None:
+    """Also from a script's background, where SIGINT is ignored at first; and with `DAGSTER_HOME` of one's own."""
+    variables = _write_home(tmp_path / "home", "http://127.0.0.1:9") | {"DAGSTER_HOME": str(tmp_path / "dagster")}
+    with _running_ui(
+        tmp_path / "home", variables, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ) as page:
+        children = descendants(page.process.pid)
+        assert len(living(children)) >= 3, "web server, daemon and code server"
+        page.process.send_signal(signal.SIGINT)
+        output, errors = page.process.communicate(timeout=60)
+        assert page.process.returncode == 0
+        assert output == ""
+        assert "Traceback" not in errors
+        assert not living(children)
+    assert (tmp_path / "dagster" / "history").is_dir()
+    assert not (tmp_path / "home" / "dagster").exists()
+
+
+def test_nothing_outlives_a_killed_ui(tmp_path: Path) -> None:
+    with _running_ui(tmp_path / "home", _write_home(tmp_path / "home", "http://127.0.0.1:9")) as page:
+        children = descendants(page.process.pid)
+        page.process.kill()
+        assert living(children)
+        assert not living_after(children, 60)
+
+
+def test_can_be_ended_while_it_starts(tmp_path: Path) -> None:
+    process = start_hyve(
+        "ui", "--port", "0", "--no-browser", variables=_write_home(tmp_path / "home", "http://127.0.0.1:9")
+    )
+    deadline = time.monotonic() + 60
+    while not (children := descendants(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children |= descendants(process.pid)
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output == ""
+    assert children
+    assert not living(children)

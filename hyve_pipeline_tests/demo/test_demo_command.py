@@ -1,0 +1,76 @@
+"""`hyve demo` as a person runs it: real processes, and nothing of theirs left at the end."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline_tests.processes import descendants, living, living_after, run_hyve, start_hyve
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc")
+
+
+@pytest.mark.timeout(300)
+def test_shows_everything_and_can_be_run_again(tmp_path: Path) -> None:
+    user = tmp_path / "user"
+    user.mkdir()
+    first = run_hyve("demo", folder=tmp_path, HOME=str(user), AWS_PROFILE="none-such", HYVE_HOME="/nowhere")
+    assert first.returncode == 0, first.stdout + first.stderr
+    for command in ("dryrun", "copy", "delete", "verify"):
+        assert f"$ hyve {command}\n" in first.stdout
+    assert "120 of 120" in first.stdout or "168 of 168" in first.stdout
+    lists = tmp_path / ".demo" / "out" / "images"
+    for name in ("new", "modified", "duplicate_stores"):
+        assert (lists / f"{name}.txt").stat().st_size
+        assert f".demo/out/images/{name}.txt" in first.stdout
+    assert "ui --home .demo\n" in first.stdout
+    assert "demo --ui\n" in first.stdout
+    assert r"uploads/\x1b[2Jcleared\x0ascreen.png" in first.stdout
+    assert not set("\x1b\u202e\x07") & set(first.stdout + first.stderr), "no key reaches the terminal as it is"
+    assert not list(user.iterdir()), "the user's home is untouched"
+
+    (lists / "left over").touch()
+    second = run_hyve("demo", folder=tmp_path)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert not (lists / "left over").exists()
+    assert len(list((tmp_path / ".demo" / "state" / "images" / "plans").iterdir())) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    """Also when the signal comes while a command runs, and to the demo alone."""
+    process = start_hyve("demo", "--home", str(tmp_path / "home"), start_new_session=True)
+    assert process.stdout is not None
+    while process.stdout.readline() not in ("$ hyve dryrun\n", ""):
+        pass
+    deadline = time.monotonic() + 30
+    while len(children := descendants(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(children) >= 2, "the server and a command"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not living(children)
+
+
+def test_nothing_outlives_a_killed_demo(tmp_path: Path) -> None:
+    process = start_hyve("demo", "--home", str(tmp_path / "home"))
+    assert process.stdout is not None
+    while process.stdout.readline() not in ("$ hyve dryrun\n", ""):
+        pass
+    children = descendants(process.pid)
+    process.kill()
+    process.communicate()
+    assert not living_after(children, 60)
+
+
+def test_a_folder_that_is_no_demos_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    result = run_hyve("demo", "--home", str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert str(tmp_path) in result.stderr
+    assert os.listdir(tmp_path) == ["precious"]  # noqa: PTH208 - all that there is

@@ -1,0 +1,71 @@
+"""A proxy before an S3 server that lets through what it is told to, and breaks the rest."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
+
+# Names that belong to one connection and not to a message.
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "expect"}
+
+# What the proxy's own server says by itself.
+_NOT_HANDED_ON = _HOP_BY_HOP | {"content-length", "date", "server"}
+
+Fault = Callable[[Received], Answer | None]
+
+
+class FaultyServer:
+    """The server as seen through the proxy.
+
+    Attributes:
+        fault: asked about every request: an answer of its own, or None for the real one. It may be replaced.
+        endpoint_url: where the proxy listens.
+    """
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.fault: Fault = lambda _: None
+        parts = urlsplit(endpoint_url)
+        self._address = (parts.hostname or "", parts.port or 80)
+        self._local = threading.local()
+        self._server = ScriptedServer(self._answer)
+        self.endpoint_url = self._server.endpoint_url
+
+    @property
+    def received(self) -> list[Received]:
+        """Every request so far."""
+        return self._server.received
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _answer(self, received: Received) -> Answer:
+        return self.fault(received) or self.forward(received)
+
+    def forward(self, received: Received) -> Answer:
+        """The real answer."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = http.client.HTTPConnection(*self._address, timeout=30)
+        headers = {name: value for name, value in received.headers.items() if name not in _HOP_BY_HOP}
+        connection.putrequest(received.method, received.target, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(received.body)
+        response = connection.getresponse()
+        body = response.read()
+        kept = {name: value for name, value in response.getheaders() if name.lower() not in _NOT_HANDED_ON}
+        size = response.headers.get("Content-Length") if received.method == "HEAD" else str(len(body))
+        return Answer(body, response.status, kept | {"Content-Length": size or "0"})
+
+
+@contextmanager
+def faulty_server(endpoint_url: str) -> Iterator[FaultyServer]:
+    """Run a proxy before a server; it breaks nothing until it is given a fault."""
+    server = FaultyServer(endpoint_url)
+    try:
+        yield server
+    finally:
+        server.stop()

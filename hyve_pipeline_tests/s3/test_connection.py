@@ -1,0 +1,269 @@
+"""From settings to a connection: credentials, region, addresses, and who sends."""
+
+import subprocess
+import sys
+from concurrent.futures import wait
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.settings import BucketSettings, TransportName
+from hyve_pipeline.s3.connection import Connection, open_connection
+from hyve_pipeline.s3.errors import S3RequestError
+from hyve_pipeline.s3.message import Request
+from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline_tests.conftest import PROFILE, MakePlace
+from hyve_pipeline_tests.s3.conftest import Connect
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, scripted_server
+
+LIST = Request("ListObjectsV2", "GET", query=(("list-type", "2"),))
+LOCAL = BucketSettings(bucket="pictures", endpoint_url="http://127.0.0.1:9", profile=PROFILE)
+
+
+pytestmark = pytest.mark.usefixtures("aws_profile")
+
+
+def _open(place: BucketSettings, transport: TransportName = "auto") -> Connection:
+    with open_connection(place, transport=transport) as connection:
+        return connection
+
+
+# Credentials
+
+
+def test_unknown_profile() -> None:
+    with pytest.raises(ConfigurationError, match=r"s3://pictures/: .*unknown.*run `hyve configure`"):
+        open_connection(LOCAL.model_copy(update={"profile": "unknown"}))
+
+
+def test_no_credentials() -> None:
+    with pytest.raises(ConfigurationError, match="s3://pictures/: there are no AWS credentials"):
+        open_connection(LOCAL.model_copy(update={"profile": None}))
+
+
+def test_half_of_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    with pytest.raises(ConfigurationError, match="s3://pictures/: the AWS credentials cannot be used: Partial"):
+        open_connection(LOCAL.model_copy(update={"profile": None}))
+
+
+def test_broken_aws_configuration(tmp_path: Path) -> None:
+    (tmp_path / "aws_config").write_text("this is no ini file")
+    with pytest.raises(ConfigurationError, match=r"s3://pictures/: .*aws_config"):
+        open_connection(LOCAL)
+
+
+def test_environment_and_session_token(monkeypatch: pytest.MonkeyPatch, transport: TransportName) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDFROMENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the+token/=")
+    with scripted_server([listing_of()]) as server:
+        with open_connection(server.place(), transport=transport) as connection:
+            connection.send(LIST).result()
+        headers = server.received[0].headers
+    assert "Credential=AKIDFROMENV/" in headers["authorization"]
+    assert headers["x-amz-security-token"] == "the+token/="
+    assert headers["user-agent"].startswith("hyve-pipeline")
+
+
+def test_credentials_are_renewed(tmp_path: Path, transport: TransportName) -> None:
+    # Each call of the process gives other credentials, which have expired by the next request.
+    script = tmp_path / "credentials.py"
+    script.write_text(
+        "import json, pathlib, datetime\n"
+        f"file = pathlib.Path({str(tmp_path / 'count')!r})\n"
+        "count = int(file.read_text()) + 1 if file.exists() else 1\n"
+        "file.write_text(str(count))\n"
+        "until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'AKID{count}', 'SecretAccessKey': 's',"
+        " 'SessionToken': 't', 'Expiration': until.isoformat()}))\n"
+    )
+    (tmp_path / "aws_config").write_text(f"[profile renewed]\ncredential_process = {sys.executable} {script}\n")
+    with scripted_server([listing_of()]) as server:
+        place = server.place().model_copy(update={"profile": "renewed"})
+        with open_connection(place, transport=transport) as connection:
+            connection.send(LIST).result()
+            connection.send(LIST).result()
+        used = [received.headers["authorization"].split("Credential=")[1].split("/")[0] for received in server.received]
+    assert used[0] != used[1]
+
+
+# Regions and addresses
+
+
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        ({"bucket": "pictures", "region": "eu-west-3"}, ("https", "pictures.s3.eu-west-3.amazonaws.com", "")),
+        ({"bucket": "my.pictures", "region": "eu-west-3"}, ("https", "s3.eu-west-3.amazonaws.com", "/my.pictures")),
+        ({"bucket": "Old_Name", "region": "us-east-1"}, ("https", "s3.us-east-1.amazonaws.com", "/Old_Name")),
+        ({"bucket": "pictures", "region": "cn-north-1"}, ("https", "pictures.s3.cn-north-1.amazonaws.com.cn", "")),
+        ({"bucket": "pictures", "endpoint_url": "http://127.0.0.1:9000"}, ("http", "127.0.0.1:9000", "/pictures")),
+        ({"bucket": "pictures", "endpoint_url": "http://Example.org:80/"}, ("http", "example.org", "/pictures")),
+        ({"bucket": "pictures", "endpoint_url": "https://example.org:443"}, ("https", "example.org", "/pictures")),
+        ({"bucket": "pictures", "endpoint_url": "https://[::1]:9000"}, ("https", "[::1]:9000", "/pictures")),
+    ],
+)
+def test_addresses(place: dict[str, str], address: tuple[str, str, str]) -> None:
+    endpoint = _open(BucketSettings(profile=PROFILE, **place)).endpoint
+    assert (
+        endpoint.scheme,
+        endpoint.authority.replace("s3.amazonaws", "s3.us-east-1.amazonaws"),
+        endpoint.path,
+    ) == address
+
+
+def test_hot_and_rare_requests_go_to_the_same_server(make_place: MakePlace) -> None:
+    for place in (make_place(), BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)):
+        with open_connection(place) as connection:
+            url = urlsplit(connection.client.meta.endpoint_url)
+            assert connection.endpoint.scheme == url.scheme
+            assert connection.endpoint.authority.removeprefix("pictures.") == url.netloc
+            assert connection.client.meta.region_name == connection.endpoint.region
+
+
+def test_rare_requests_work(make_place: MakePlace, connect: Connect) -> None:
+    place = make_place(versioned=True)
+    assert connect(place).client.get_bucket_versioning(Bucket=place.bucket)["Status"] == "Enabled"
+
+
+def test_region_comes_from_setting_then_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _open(LOCAL).endpoint.region == "us-east-1"
+    (tmp_path / "aws_config").write_text(f"[profile {PROFILE}]\nregion = eu-north-1\n")
+    assert _open(LOCAL).endpoint.region == "eu-north-1"
+    assert _open(LOCAL.model_copy(update={"region": "eu-west-3"})).endpoint.region == "eu-west-3"
+
+
+def test_aws_without_region() -> None:
+    with pytest.raises(ConfigurationError, match="s3://pictures/: the bucket's region is not known: set its region"):
+        open_connection(BucketSettings(bucket="pictures", profile=PROFILE))
+
+
+# Who sends
+
+
+def test_crt_is_preferred() -> None:
+    assert _open(LOCAL).transport_name == "crt"
+    assert _open(LOCAL, "botocore").transport_name == "botocore"
+
+
+def test_proxy_asks_for_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert _open(aws).transport_name == "botocore"
+    assert _open(LOCAL).transport_name == "crt"
+    monkeypatch.setenv("NO_PROXY", "amazonaws.com")
+    assert _open(aws).transport_name == "crt"
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_own_authority_asks_for_botocore(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    aws = BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)
+    monkeypatch.setenv(variable, "/some/bundle.pem")
+    assert _open(LOCAL).transport_name == "crt"
+    assert _open(aws).transport_name == "botocore"
+
+
+def test_missing_crt_asks_for_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "awscrt.s3", None)
+    monkeypatch.delitem(sys.modules, "hyve_pipeline.s3.transport_crt", raising=False)
+    assert _open(LOCAL).transport_name == "botocore"
+    with pytest.raises(ConfigurationError, match="transport 'crt' needs awscrt"):
+        open_connection(LOCAL, transport="crt")
+
+
+def test_requests_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_server([listing_of()]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.endpoint_url)
+        place = BucketSettings(bucket="pictures", endpoint_url="http://s3.invalid", profile=PROFILE)
+        with open_connection(place) as connection:
+            probe_bucket(connection)
+            # urllib3 folds dots in the absolute URLs that a proxy gets: another object would be meant.
+            with pytest.raises(S3RequestError, match="proxy would fold the dots"):
+                connection.send(Request("HeadObject", "HEAD", "a/../b")).result()
+        assert [received.path for received in proxy.received] == ["http://s3.invalid/pictures"]
+
+
+# Sending
+
+
+def test_more_requests_than_connections(make_place: MakePlace, connect: Connect) -> None:
+    connection = connect(make_place(), concurrency=4)
+    answers = [connection.send(LIST) for _ in range(100)]
+    assert {answer.result().status for answer in answers} == {200}
+
+
+def test_many_refusals_at_once_are_all_tried_again(connect: Connect) -> None:
+    refused: set[str] = set()
+
+    def script(received: Received) -> Answer:
+        if received.path in refused:
+            return Answer(headers={"ETag": "x"})
+        refused.add(received.path)
+        return error_answer(503, "SlowDown")
+
+    with scripted_server(script) as server:
+        connection = connect(server.place(), concurrency=64)
+        answers = [connection.send(Request("HeadObject", "HEAD", f"key{number}")) for number in range(200)]
+        assert {answer.result().status for answer in answers} == {200}
+        assert len(server.received) == 400
+
+
+def test_tries_end(connect: Connect) -> None:
+    with scripted_server([error_answer(503, "SlowDown")]) as server:
+        with pytest.raises(S3RequestError) as caught:
+            connect(server.place()).send(LIST).result()
+        assert len(server.received) == 5
+    assert (caught.value.status, caught.value.code, caught.value.is_transient) == (503, "SlowDown", True)
+
+
+def test_what_will_not_pass_is_not_tried_again(connect: Connect) -> None:
+    with scripted_server([error_answer(403, "AccessDenied", "Access  Denied")]) as server:
+        with pytest.raises(S3RequestError) as caught:
+            connect(server.place()).send(LIST).result()
+        assert len(server.received) == 1
+    error = caught.value
+    assert str(error) == "ListObjectsV2 scripted: AccessDenied (403): Access Denied [request R1]"
+    assert (error.operation, error.bucket, error.key, error.is_transient) == ("ListObjectsV2", "scripted", None, False)
+
+
+def test_connection_that_is_cut_is_tried_again(connect: Connect) -> None:
+    with scripted_server([Answer(hang_up=True), Answer(hang_up=True), listing_of("a")]) as server:
+        assert b"<Key>a</Key>" in connect(server.place()).send(LIST).result().body
+
+
+def test_empty_and_chunked_bodies(connect: Connect) -> None:
+    with scripted_server([Answer(status=204)]) as server:
+        response = connect(server.place()).send(Request("DeleteObject", "DELETE", "k")).result()
+    assert (response.status, response.body) == (204, b"")
+
+
+def test_close_gives_up_what_is_in_flight(connect: Connect) -> None:
+    with scripted_server([error_answer(503, "SlowDown")]) as server:
+        connection = connect(server.place(), concurrency=2)
+        answers = [connection.send(LIST) for _ in range(20)]
+        connection.close()
+        connection.close()
+        done, waiting = wait(answers, timeout=10)
+        assert not waiting
+        assert all(answer.cancelled() or answer.exception() for answer in done)
+        with pytest.raises(RuntimeError):
+            connection.send(LIST)
+
+
+@pytest.mark.parametrize("ending", ["connection.close()", "", "raise SystemExit(0)"])
+def test_interpreter_ends(make_place: MakePlace, transport: TransportName, ending: str) -> None:
+    place = make_place()
+    script = (
+        "from hyve_pipeline.core.settings import BucketSettings\n"
+        "from hyve_pipeline.s3.connection import open_connection\n"
+        "from hyve_pipeline.s3.message import Request\n"
+        f"connection = open_connection(BucketSettings(**{place.model_dump()!r}), transport={transport!r})\n"
+        "request = Request('ListObjectsV2', 'GET', query=(('list-type', '2'),))\n"
+        "print([connection.send(request) for _ in range(9)][0].result().status)\n"
+        f"{ending}\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, "200", "")
