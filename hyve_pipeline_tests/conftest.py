@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
 
 from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
+
+# On a busy machine a first call can take long; how long says nothing about right or wrong.
+settings.register_profile("hyve", deadline=None)
+settings.load_profile("hyve")
 
 PROFILE = "hyve-tests"
 _bucket_numbers = count(1)

@@ -6,6 +6,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ def rclone_server(folder: Path) -> Iterator[str]:
         process.communicate(timeout=10)
 
 
+@cache
 def client_for(endpoint_url: str, **settings: Any) -> Any:
-    """A boto3 S3 client for one of the test servers."""
+    """A boto3 S3 client for one of the test servers, made once for each, since making it takes long."""
     return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION).client(
         "s3",
         endpoint_url=endpoint_url,

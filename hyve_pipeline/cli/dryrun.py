@@ -15,7 +15,7 @@ def dryrun(
     home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None
 ) -> int:
     """Take both inventories, write the plan and the three lists, and change nothing in either bucket."""
-    from hyve_pipeline.cli.output import describe_plan, list_files, plan_document, print_json, say
+    from hyve_pipeline.cli.output import describe_plan, describe_refusals, list_files, plan_document, print_json, say
     from hyve_pipeline.cli.work import opened
 
     with opened(home, sync_name, "dryrun") as (sync, session):
@@ -24,5 +24,6 @@ def dryrun(
         print_json(plan_document(sync, plan))
     else:
         describe_plan(plan)
+        describe_refusals(plan.refusals)
         say("lists: " + ", ".join(list_files(sync).values()))
     return 3 if plan.refusals else 0

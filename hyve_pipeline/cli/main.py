@@ -32,6 +32,8 @@ _COMMANDS = {
     "show": ("hyve_pipeline.cli.plans:show", "Show one plan in detail."),
     "ui": ("hyve_pipeline.cli.ui:ui", "Open the Dagster web UI on loopback, with this configuration loaded."),
     "demo": ("hyve_pipeline.cli.demo:demo", "See all of it on an embedded S3 server with made-up images."),
+    "doctor": ("hyve_pipeline.cli.doctor:doctor", "Check that a sync can work, and say what to mend."),
+    "iam-policy": ("hyve_pipeline.cli.iam_policy:iam_policy", "Print the least policy that each side needs."),
 }
 
 _EPILOG = "Exit codes: 0 done, 1 some objects failed or changed, 2 wrong usage or configuration, 3 refused by a \

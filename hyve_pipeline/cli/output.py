@@ -1,6 +1,7 @@
 """What commands print: JSON documents for scripts, a few lines for people. Keys are always escaped."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -84,7 +85,11 @@ def describe_plan(plan: Plan) -> None:
             f"warning: {plan.count(ChangeSet.SKIPPED).objects} archived objects can't be read now and are skipped; "
             "what the store has of them stays"
         )
-    for refusal in plan.refusals:
+
+
+def describe_refusals(refusals: Iterable[Refusal]) -> None:
+    """Print for a person what the safety rules forbid, and what overrides them."""
+    for refusal in refusals:
         warn(f"refused by {refusal.rule}: {refusal.detail}")
 
 

@@ -44,7 +44,14 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
 @click.option("--failed", "only_unsettled", is_flag=True, help="List the keys that failed or were skipped, and why.")
 def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_unsettled: bool) -> int:
     """Show one plan in detail: its counts, its shards, and what its journal says."""
-    from hyve_pipeline.cli.output import describe_plan, describe_shards, describe_status, print_json, status_document
+    from hyve_pipeline.cli.output import (
+        describe_plan,
+        describe_refusals,
+        describe_shards,
+        describe_status,
+        print_json,
+        status_document,
+    )
     from hyve_pipeline.flow.context import Home, SyncContext
     from hyve_pipeline.flow.status import plan_status
 
@@ -59,6 +66,7 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_un
     describe_plan(plan)
     describe_status(status)
     describe_shards(status)
+    describe_refusals(status.refusals)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hyve_pipeline.cli.output import (
     describe_plan,
+    describe_refusals,
     describe_status,
     describe_verification,
     print_json,
@@ -139,7 +140,7 @@ class Work:
         if self._verification is not None:
             describe_verification(self._verification)
         if self._refusal is not None:
-            warn(f"refused by {self._refusal.rule}: {self._refusal.detail}")
+            describe_refusals([self._refusal])
         failed = sum(self.status.tally(action).failed for action in self._asked)
         if failed:
             warn(

@@ -10,7 +10,7 @@ from hyve_pipeline.dag.assets.plan import build_plan
 from hyve_pipeline.dag.assets.verify import build_verification
 from hyve_pipeline.dag.io import ParquetTables
 from hyve_pipeline.dag.jobs import AssetJob, build_dryrun_job, build_shard_job, build_verify_job
-from hyve_pipeline.dag.names import IO_MANAGER, Names
+from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.context import Home, load_configuration
 
@@ -31,7 +31,7 @@ def build_sync(home: Home, sync: SyncSettings) -> dg.Definitions:
         schedules=_schedules(names, sync, dryrun),
         resources={
             names.resource: SyncResource.of(home, sync),
-            IO_MANAGER: ParquetTables(home=str(home.path)),
+            names.io_manager: ParquetTables(home=str(home.path)),
         },
     )
 

@@ -18,8 +18,6 @@ PID_TAG = "hyve/pid"
 LOCATION = "hyve_pipeline"
 DEFINITIONS_MODULE = "hyve_pipeline.definitions"
 
-IO_MANAGER = "hyve_parquet"
-
 
 @dataclass(frozen=True)
 class Names:
@@ -84,6 +82,11 @@ class Names:
     def resource(self) -> str:
         """The resource that holds the sync's settings."""
         return f"{self.sync}_sync"
+
+    @property
+    def io_manager(self) -> str:
+        """The IO manager of the sync's tables."""
+        return f"{self.sync}_parquet"
 
     @property
     def schedule(self) -> str:

@@ -90,21 +90,26 @@ class Connection:
                     raise error_of(self.bucket, request, response)
                 outcome.set_result(response)
             except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-                if isinstance(error, S3RequestError) and error.code == RESPONSE_TIMEOUT and transport.is_impatient:
-                    self._send_patiently(request, outcome)
-                else:
+                if not self._is_impatience(error, transport) or not self._send_patiently(request, outcome):
                     outcome.set_exception(error)
 
         transport = self._patient_transport() if is_slow else self._transport
         transport.send(request).add_done_callback(settle)
         return outcome
 
-    def _send_patiently(self, request: Request, outcome: "Future[Response]") -> None:
-        """Send a request once more that the transport has not waited long enough for."""
+    @staticmethod
+    def _is_impatience(error: BaseException, transport: Transport) -> bool:
+        return transport.is_impatient and isinstance(error, S3RequestError) and error.code == RESPONSE_TIMEOUT
+
+    def _send_patiently(self, request: Request, outcome: "Future[Response]") -> bool:
+        """Send a request once more that a transport has not waited long enough for, unless `close` was called."""
+        if self._closing.is_set():
+            return False
         try:
             self.send(request, is_slow=True).add_done_callback(lambda done: hand_on(done, outcome))
-        except RuntimeError as error:  # the connection was closed meanwhile
-            outcome.set_exception(error)
+        except RuntimeError:  # closed just now
+            return False
+        return True
 
     def _patient_transport(self) -> Transport:
         if not self._transport.is_impatient:
@@ -208,7 +213,7 @@ class _Session:
         return f"profile {self.place.profile!r}" if self.place.profile else "this user"
 
     def _problem(self, text: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.place.uri}: {text}")
+        return ConfigurationError(f"{self.place.uri}: {' '.join(text.split())}")
 
     def credentials(self) -> ReadOnlyCredentials:
         """The credentials to sign with now; temporary ones are renewed before they expire."""

@@ -7,6 +7,7 @@ end gives a proof.
 
 import operator
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ class RangeWalk:
             kept = page
             if self.range.until is not None and seen > self.range.until:
                 self._end = RangeEnd.PASSED_BOUND
-                kept = page.head(sum(key <= self.range.until for key in page.keys))
+                kept = page.head(bisect_right(page.keys, self.range.until))
             elif not answer.is_truncated:
                 self._end = RangeEnd.END_OF_LISTING
             else:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from botocore.credentials import ReadOnlyCredentials
 
-from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError
+from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, CREDENTIALS_ERROR, S3RequestError
 from hyve_pipeline.s3.message import Request, Response, encode_key, encode_query
 
 USER_AGENT = "hyve-pipeline"
@@ -73,6 +73,13 @@ def answer_too_large(bucket: str, request: Request) -> S3RequestError:
         status=None,
         code=ANSWER_TOO_LARGE,
         message=f"the server's answer has over {MAX_BODY_BYTES} bytes: it may not know this operation",
+    )
+
+
+def credentials_error(bucket: str, request: Request, error: Exception) -> S3RequestError:
+    """The error for credentials that could not be renewed."""
+    return S3RequestError(
+        request.operation, bucket, request.key, status=None, code=CREDENTIALS_ERROR, message=str(error)
     )
 
 

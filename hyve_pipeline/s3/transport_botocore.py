@@ -18,7 +18,6 @@ from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
 from hyve_pipeline.s3.errors import (
     CONNECTION_ERROR,
-    CREDENTIALS_ERROR,
     INVALID_RESPONSE,
     RESPONSE_TIMEOUT,
     TIMEOUT,
@@ -38,6 +37,7 @@ from hyve_pipeline.s3.transport import (
     CurrentCredentials,
     Endpoint,
     answer_too_large,
+    credentials_error,
 )
 
 _READ_SECONDS = 120
@@ -131,7 +131,7 @@ class BotocoreTransport:
         try:
             S3SigV4Auth(self._credentials(), "s3", self._endpoint.region).add_auth(message)
         except BotoCoreError as error:
-            raise self._failure(request, CREDENTIALS_ERROR, str(error)) from error
+            raise credentials_error(self._endpoint.bucket, request, error) from error
         try:
             answer = self._session.send(message.prepare())
             body = answer.raw.read(MAX_BODY_BYTES + 1)

@@ -18,6 +18,7 @@ from awscrt.s3 import (
     S3RetryConfig,
     create_default_s3_signing_config,
 )
+from botocore.exceptions import BotoCoreError
 
 from hyve_pipeline.s3.errors import (
     CONNECTION_ERROR,
@@ -39,6 +40,7 @@ from hyve_pipeline.s3.transport import (
     CurrentCredentials,
     Endpoint,
     answer_too_large,
+    credentials_error,
 )
 
 # The CRT opens as many connections as it thinks a throughput needs, 0.4 Gbps each, and at least ten. Small
@@ -75,6 +77,7 @@ class CrtTransport:
             concurrency: connections that may be open at once.
         """
         self._endpoint = endpoint
+        self._credentials = credentials
         self._active: set[_Exchange] = set()
         self._lock = threading.Lock()
         self._client: S3Client | None = S3Client(
@@ -97,6 +100,13 @@ class CrtTransport:
     def send(self, request: Request) -> "Future[Response]":
         """Send a request, see `Transport.send`."""
         exchange = _Exchange(self, request)
+        try:
+            # Credentials that have to be renewed are renewed here, not on the CRT's own threads, where it
+            # would hold up all requests and a failure could not be told.
+            self._credentials()
+        except BotoCoreError as error:
+            exchange.future.set_exception(credentials_error(self.bucket, request, error))
+            return exchange.future
         with self._lock:
             client = self._client
             if client is None:

@@ -1,6 +1,7 @@
 """Reading and writing the XML of S3, defensively: a server is not trusted, and no key may be changed."""
 
 import re
+import threading
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -16,6 +17,9 @@ _REFERENCES = {"\t": "&#9;", "\n": "&#10;", "\r": "&#13;", "\x85": "&#133;", "\u
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+_parsers = threading.local()
+
+
 class MalformedXmlError(ValueError):
     """A document is cut short, not XML, or not such as S3 sends."""
 
@@ -29,15 +33,23 @@ def parse_xml(document: bytes) -> Element:
     Raises:
         MalformedXmlError: the document is not well-formed, or declares a document type.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     try:
         # White space keeps a connection open while the server works; XML allows none before its declaration.
-        root = etree.fromstring(document.lstrip(), parser)
+        root = etree.fromstring(document.lstrip(), _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedXmlError(f"malformed XML: {error}") from None
     if root is None or root.getroottree().docinfo.doctype:
         raise MalformedXmlError("XML with a document type, which S3 never sends")
     return root
+
+
+def _parser() -> Any:
+    """This thread's parser: making one takes as long as parsing a short answer."""
+    parser = getattr(_parsers, "parser", None)
+    if parser is None:
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
+        _parsers.parser = parser
+    return parser
 
 
 def local_name(element: Element) -> str:

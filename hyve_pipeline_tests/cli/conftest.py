@@ -1,11 +1,13 @@
 """The command line in this process, and syncs to use it on."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from hyve_pipeline.cli.main import run
 from hyve_pipeline_tests.conftest import MakePlace
@@ -18,6 +20,19 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of whoever runs the tests is seen."""
     for name in ("DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR", "HYVE_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty_storage() -> Iterator[None]:
+    """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug."""
+
+    def hurry(connection: Any, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hurry)
+    yield
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hurry)
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,19 @@
 """`hyve configure` as a person at a terminal and as scripts use it, against servers over HTTP."""
 
+import fcntl
 import io
 import json
 import os
 import pty
 import select
+import signal
 import stat
 import subprocess
 import sys
+import termios
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -348,6 +352,13 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
 
+    def insist(self, key: str) -> None:
+        """Press a key until the process ends: Python misses one between showing a prompt and reading."""
+        while self.process.poll() is None:
+            self.type(key)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+
     def end(self) -> int:
         try:
             while chunk := os.read(self.descriptor, 1024):
@@ -355,6 +366,12 @@ class Terminal:
         except OSError:  # how Linux tells that nobody has the other side open any more
             pass
         return self.process.wait(30)
+
+
+def take_terminal(descriptor: int) -> None:
+    """Make a terminal the controlling one, so that Ctrl-C is a signal and secrets are asked for there."""
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored in what a script started in the background
 
 
 @pytest.fixture
@@ -370,6 +387,7 @@ def terminal(home: Path, aws_profile: str) -> Any:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            preexec_fn=lambda: take_terminal(theirs),
         )
         os.close(theirs)
         opened.append(Terminal(process, ours))
@@ -417,7 +435,7 @@ def test_a_person_can_leave_at_a_question(
     person = terminal()
     person.wait_for("AWS access key id")
     person.wait_for(": ")
-    person.type(key)
+    person.insist(key)
     assert person.end() == 130
     assert not home.exists()
     assert credentials.read_bytes() == before

@@ -2,17 +2,18 @@
 
 import subprocess
 import sys
-from concurrent.futures import wait
+import time
+from concurrent.futures import Future, wait
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.settings import BucketSettings, TransportName
 from hyve_pipeline.s3.connection import Connection, open_connection
-from hyve_pipeline.s3.errors import S3RequestError
-from hyve_pipeline.s3.message import Request
+from hyve_pipeline.s3.errors import CREDENTIALS_ERROR, RESPONSE_TIMEOUT, S3RequestError
+from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.probing import probe_bucket
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -68,26 +69,55 @@ def test_environment_and_session_token(monkeypatch: pytest.MonkeyPatch, transpor
     assert headers["user-agent"].startswith("hyve-pipeline")
 
 
-def test_credentials_are_renewed(tmp_path: Path, transport: TransportName) -> None:
-    # Each call of the process gives other credentials, which have expired by the next request.
-    script = tmp_path / "credentials.py"
+def _short_lived_profile(folder: Path, failing_from: int = 99) -> str:
+    """A profile whose every call gives other credentials, good for a second, until it fails."""
+    script = folder / "credentials.py"
     script.write_text(
-        "import json, pathlib, datetime\n"
-        f"file = pathlib.Path({str(tmp_path / 'count')!r})\n"
+        "import json, pathlib, datetime, sys\n"
+        f"file = pathlib.Path({str(folder / 'count')!r})\n"
         "count = int(file.read_text()) + 1 if file.exists() else 1\n"
         "file.write_text(str(count))\n"
+        f"if count >= {failing_from}: sys.exit('the vault\\nis sealed')\n"
         "until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)\n"
         "print(json.dumps({'Version': 1, 'AccessKeyId': f'AKID{count}', 'SecretAccessKey': 's',"
         " 'SessionToken': 't', 'Expiration': until.isoformat()}))\n"
     )
-    (tmp_path / "aws_config").write_text(f"[profile renewed]\ncredential_process = {sys.executable} {script}\n")
+    (folder / "aws_config").write_text(f"[profile short]\ncredential_process = {sys.executable} {script}\n")
+    return "short"
+
+
+def test_credentials_are_renewed(tmp_path: Path, transport: TransportName) -> None:
+    profile = _short_lived_profile(tmp_path)
     with scripted_server([listing_of()]) as server:
-        place = server.place().model_copy(update={"profile": "renewed"})
+        place = server.place().model_copy(update={"profile": profile})
         with open_connection(place, transport=transport) as connection:
             connection.send(LIST).result()
             connection.send(LIST).result()
         used = [received.headers["authorization"].split("Credential=")[1].split("/")[0] for received in server.received]
     assert used[0] != used[1]
+
+
+def test_credentials_that_cannot_be_renewed(
+    tmp_path: Path, transport: TransportName, capfd: pytest.CaptureFixture[str]
+) -> None:
+    profile = _short_lived_profile(tmp_path, failing_from=3)
+    with scripted_server([listing_of()]) as server:
+        place = server.place().model_copy(update={"profile": profile})
+        with open_connection(place, transport=transport) as connection:
+            time.sleep(1.1)
+            with pytest.raises(S3RequestError, match="the vault is sealed") as caught:
+                connection.send(LIST).result()
+            with pytest.raises(BucketError, match=r"no usable credentials from profile 'short': .*the vault is sealed"):
+                probe_bucket(connection)
+        assert server.received == []
+    assert (caught.value.code, caught.value.is_transient) == (CREDENTIALS_ERROR, False)
+    assert capfd.readouterr().err == ""
+
+
+def test_credentials_that_are_not_given_at_all(tmp_path: Path) -> None:
+    profile = _short_lived_profile(tmp_path, failing_from=1)
+    with pytest.raises(ConfigurationError, match=r"s3://pictures/: the AWS credentials cannot be used: .*is sealed"):
+        open_connection(LOCAL.model_copy(update={"profile": profile}))
 
 
 # Regions and addresses
@@ -229,6 +259,16 @@ def test_what_will_not_pass_is_not_tried_again(connect: Connect) -> None:
     assert (error.operation, error.bucket, error.key, error.is_transient) == ("ListObjectsV2", "scripted", None, False)
 
 
+@pytest.mark.parametrize("status", [301, 307])
+def test_redirects_are_not_followed(connect: Connect, status: int) -> None:
+    with scripted_server([listing_of()]) as other:
+        redirect = error_answer(status, "PermanentRedirect", Location=f"{other.endpoint_url}/elsewhere")
+        with scripted_server([redirect]) as server, pytest.raises(S3RequestError) as caught:
+            connect(server.place()).send(LIST).result()
+        assert other.received == []
+    assert (caught.value.status, caught.value.code) == (status, "PermanentRedirect")
+
+
 def test_connection_that_is_cut_is_tried_again(connect: Connect) -> None:
     with scripted_server([Answer(hang_up=True), Answer(hang_up=True), listing_of("a")]) as server:
         assert b"<Key>a</Key>" in connect(server.place()).send(LIST).result().body
@@ -238,6 +278,34 @@ def test_empty_and_chunked_bodies(connect: Connect) -> None:
     with scripted_server([Answer(status=204)]) as server:
         response = connect(server.place()).send(Request("DeleteObject", "DELETE", "k")).result()
     assert (response.status, response.body) == (204, b"")
+
+
+class _Impatient:
+    """A transport on which every answer takes too long."""
+
+    is_impatient = True
+
+    def send(self, request: Request) -> "Future[Response]":
+        outcome: Future[Response] = Future()
+        outcome.set_exception(
+            S3RequestError(request.operation, "b", None, status=None, code=RESPONSE_TIMEOUT, message="silence")
+        )
+        return outcome
+
+    def close(self) -> None:
+        pass
+
+
+def test_silent_server_is_waited_for_by_the_other_transport() -> None:
+    with scripted_server([listing_of("a")]) as server:
+        place = server.place().model_copy(update={"profile": PROFILE})
+        with open_connection(place) as connection:
+            connection._transport.close()
+            connection._transport = _Impatient()
+            assert b"<Key>a</Key>" in connection.send(LIST).result().body
+        with pytest.raises(S3RequestError, match="silence"):
+            # Closed meanwhile: the failure that led here is told.
+            connection.send(LIST).result()
 
 
 def test_close_gives_up_what_is_in_flight(connect: Connect) -> None:

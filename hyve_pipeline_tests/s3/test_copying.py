@@ -8,9 +8,10 @@ import pytest
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.inventory import KeyRange
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import CopyResult, copy_object
+from hyve_pipeline.s3.copying import SLOW_COPY, CopyResult, copy_object
 from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.listing import RangeWalk
+from hyve_pipeline.s3.transport import USER_AGENT
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
@@ -140,6 +141,17 @@ def test_request_on_the_wire(connect: Connect) -> None:
     assert headers["x-amz-copy-source"] == "scripted/from/a%20b"
     assert headers["x-amz-copy-source-if-match"] == f'"{ETAG}"'
     assert not {"x-amz-storage-class", "x-amz-metadata-directive", "x-amz-tagging-directive"} & set(headers)
+
+
+def test_large_copies_go_where_silence_is_waited_for(connect: Connect) -> None:
+    with scripted_server([_copied()]) as server:
+        connection = connect(server.place())
+        for size in (SLOW_COPY, SLOW_COPY + 1):
+            copy_object(connection, connection, CopyTask("a", "b", size, ETAG)).result()
+        agents = [received.headers["user-agent"] for received in server.received]
+    # The CRT adds its own name.
+    assert agents[1] == USER_AGENT
+    assert (agents[0] == USER_AGENT) == (connection.transport_name == "botocore")
 
 
 @pytest.mark.parametrize(

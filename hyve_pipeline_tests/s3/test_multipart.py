@@ -12,7 +12,6 @@ from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, Object
 from hyve_pipeline.s3.multipart import MAX_PARTS, part_ranges
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import ETAG, Answer, Received, error_answer, head_answer, scripted_server
 from hyve_pipeline_tests.s3.test_copying import PROPERTIES, assert_same_properties
 from hyve_pipeline_tests.servers import client_for, list_keys
@@ -42,9 +41,8 @@ def test_content_and_properties_are_kept(make_place: MakePlace, connect: Connect
     assert client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", []) == []
 
 
-@pytest.mark.parametrize("key", ["a//b", "../up", "/lead", "new\nline", "a%20b+c", "☃ ü\u0308"])
+@pytest.mark.parametrize("key", ["a//b", "../up", "new\nline", "☃ ü\u0308/a%20b+c"])
 def test_odd_keys(make_place: MakePlace, connect: Connect, key: str) -> None:
-    assert key in ODD_KEYS or key.isprintable()
     source, store = make_place("source"), make_place("store")
     client = client_for(str(source.endpoint_url))
     task = _put(client, source.bucket, key)

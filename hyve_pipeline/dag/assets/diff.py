@@ -9,7 +9,7 @@ from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.guard import Action, Refusal
 from hyve_pipeline.core.inventory import SIDES
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import IO_MANAGER, Names
+from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import change_lineage, limit_metadata, set_metadata
 from hyve_pipeline.dag.resources import SyncResource
@@ -53,7 +53,7 @@ def build_diff(names: Names) -> dg.AssetsDefinition:
             description=description,
             group_name=names.sync,
             kinds={"duckdb", "parquet"},
-        ).with_io_manager_key(IO_MANAGER)
+        ).with_io_manager_key(names.io_manager)
         for name, description in _DESCRIPTIONS.items()
     ]
     check_specs = [

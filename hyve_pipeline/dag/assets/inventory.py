@@ -6,7 +6,7 @@ import dagster as dg
 
 from hyve_pipeline.core.inventory import SIDES, Side
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import IO_MANAGER, Names
+from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import inventory_metadata, proof_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.inventory import take_inventories
@@ -25,7 +25,7 @@ def build_inventories(names: Names) -> dg.AssetsDefinition:
             group_name=names.sync,
             kinds={"s3", "parquet"},
             skippable=True,
-        ).with_io_manager_key(IO_MANAGER)
+        ).with_io_manager_key(names.io_manager)
         for side in SIDES
     ]
     check_specs = [

@@ -4,7 +4,7 @@ import dagster as dg
 
 from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import IO_MANAGER, PLAN_TAG, Names
+from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import plan_metadata
 from hyve_pipeline.dag.resources import SyncResource
@@ -24,7 +24,7 @@ def build_plan(names: Names) -> dg.AssetsDefinition:
         "A plan never changes.",
         group_name=names.sync,
         kinds={"parquet"},
-        io_manager_key=IO_MANAGER,
+        io_manager_key=names.io_manager,
         required_resource_keys={names.resource},
     )
     def plan(

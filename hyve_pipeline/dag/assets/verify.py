@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import IO_MANAGER, PLAN_TAG, Names
+from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.dag.report import verification_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.plan import choose_plan
@@ -34,7 +34,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
                 description="The store listed again and compared with the plan: one row a difference.",
                 group_name=names.sync,
                 kinds={"s3", "duckdb", "parquet"},
-            ).with_io_manager_key(IO_MANAGER)
+            ).with_io_manager_key(names.io_manager)
         ],
         check_specs=[
             dg.AssetCheckSpec(

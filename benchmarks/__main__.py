@@ -1,0 +1,95 @@
+"""Runs every tool at every kind of work, in turn, several times, and writes what it cost."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.measure import CommandFailedError, Usage
+from benchmarks.serving import ServerProcess
+from benchmarks.tasks import FULL, QUICK, Sizes, Task, WorkNotDoneError, tasks
+from benchmarks.tools import MissingToolError, Site, find, versions
+
+_TOOLS = ("hyve", "s5cmd", "rclone", "aws")
+_DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the arguments, measure, print, and write."""
+    options = _parser().parse_args(arguments)
+    base = FULL if options.full else QUICK
+    sizes = Sizes(**{field.name: getattr(options, field.name) or getattr(base, field.name) for field in fields(Sizes)})
+    rounds = options.rounds or (5 if options.full else 1)
+    chosen = [task for task in tasks(sizes) if not options.tasks or task.name in options.tasks]
+    try:
+        for tool in options.tools:
+            find(tool)
+        with ServerProcess() as server, tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+            site = Site(server.endpoint_url, Path(folder), options.in_flight)
+            _warm_up([task.name for task in chosen], options.tools, server, site)
+            results = {task.name: _measure(task, options.tools, rounds, server, site) for task in chosen}
+        machine = report.describe_machine(versions(options.tools), rounds, site.in_flight, is_full=options.full)
+    except (CommandFailedError, MissingToolError, WorkNotDoneError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    text = "\n\n".join([machine, *(report.describe_task(task, results[task.name]) for task in chosen)])
+    print(text)
+    if options.json:
+        raw = {
+            name: {row.contender.title: [asdict(run) for run in row.runs] for row in results[name]} for name in results
+        }
+        options.json.write_text(json.dumps(raw, indent=1))
+    if options.write:
+        report.write_document(_DOCUMENT, text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the sizes and rounds that docs/performance.md shows")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run into a file")
+    parser.add_argument("--rounds", type=int, help="how often each tool does each task")
+    parser.add_argument("--in-flight", type=int, default=256, help="requests that each tool may have in flight")
+    parser.add_argument("--tasks", nargs="+", choices=[task.name for task in tasks(QUICK)], help="only these")
+    parser.add_argument("--tools", nargs="+", choices=_TOOLS, default=list(_TOOLS), help="only these")
+    for field in fields(Sizes):
+        name = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(name, type=int, metavar="N", help=f"objects {field.name.replace('_', ' ')}")
+    return parser
+
+
+def _warm_up(names: Sequence[str], tools: Sequence[str], server: ServerProcess, site: Site) -> None:
+    """Let every tool do every kind of work once on few objects, so that its files are in memory."""
+    for task in tasks(Sizes(1000, 1000, 1000, 1000, 1000)):
+        if task.latencies or task.name not in names:
+            continue
+        for contender in task.contenders:
+            if contender.tool in tools:
+                task.run(contender, server, site)
+
+
+def _measure(task: Task, tools: Sequence[str], rounds: int, server: ServerProcess, site: Site) -> list[report.Row]:
+    """Let the tools do one task in turn, round after round."""
+    contenders = [contender for contender in task.contenders if contender.tool in tools]
+    runs: dict[int, list[tuple[Usage, float]]] = {place: [] for place in range(len(contenders))}
+    for number in range(1, rounds + 1):
+        for place, contender in enumerate(contenders):
+            usage, busy = task.run(contender, server, site)
+            runs[place].append((usage, busy))
+            print(
+                f"{task.name} {number}/{rounds}: {usage.wall:7.2f} s, {usage.cpu:7.2f} s CPU  {contender.title}",
+                file=sys.stderr,
+            )
+    return [
+        report.Row(contender, tuple(usage for usage, _ in runs[place]), tuple(busy for _, busy in runs[place]))
+        for place, contender in enumerate(contenders)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

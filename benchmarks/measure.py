@@ -1,0 +1,58 @@
+"""Runs a command and measures what it costs."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_SHOWN = 2000
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one run of a command cost.
+
+    Attributes:
+        wall: seconds from start to end.
+        cpu: seconds of user and system time of the process and all that it waited for.
+        memory: bytes of resident memory at the peak, of whichever of these processes had the most.
+    """
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+class CommandFailedError(Exception):
+    """A command that was to be measured did not end with 0; the message has the end of what it wrote."""
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Usage:
+    """Run a command to its end, its output thrown away.
+
+    The kernel counts as a child's memory what its parent had when it was started, so this process must
+    stay small: it imports nothing of what it measures.
+
+    Raises:
+        CommandFailedError: it ended with another code than 0.
+    """
+    with tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            errors.seek(0)
+            said = errors.read().decode(errors="replace")[-_SHOWN:]
+            raise CommandFailedError(f"{' '.join(command)} ended with {process.returncode}: {said}")
+    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)

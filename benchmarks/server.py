@@ -1,0 +1,350 @@
+"""An S3 server made to be measured against: everything in memory, made-up objects, nothing checked.
+
+It keeps no content: an object is its key, size, ETag and date. What a page of a listing needs is written
+when an object is made, so that a page costs little more than joining 1,000 byte strings. Keys are made here
+and hold only characters that neither XML nor a URL writes differently.
+
+Beside S3 it knows one path of its own, ``/-/benchmark``, by which `benchmarks.serving` prepares buckets and
+reads what was counted.
+"""
+
+import argparse
+import asyncio
+import gc
+import hashlib
+import html
+import json
+import os
+import random
+import re
+import sys
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Any, NamedTuple, cast
+from urllib.parse import parse_qsl, unquote
+
+from benchmarks.serving import CONTROL
+
+FOLDER_KEYS = 1000
+
+_XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_NAMESPACE = b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+_REASONS = {200: "OK", 204: "No Content", 404: "Not Found", 412: "Precondition Failed", 501: "Not Implemented"}
+_LAST = "\U0010ffff"
+_DELETED_KEY = re.compile("<Key>(.*?)</Key>", re.DOTALL)
+
+
+class Entry(NamedTuple):
+    """An object; `modified` in seconds since 1970, `xml` as it is listed."""
+
+    size: int
+    etag: str
+    modified: float
+    xml: bytes
+
+
+def make_entry(key: str, size: int, etag: str, modified: float) -> Entry:
+    """An object and its part of a listing."""
+    date = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(modified))
+    xml = (
+        f"<Contents><Key>{key}</Key><LastModified>{date}</LastModified><ETag>&quot;{etag}&quot;</ETag>"
+        f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
+    return Entry(size, etag, modified, xml.encode())
+
+
+class Bucket:
+    """The objects of a bucket by key."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Entry] = {}
+        self.filling: tuple[int, float] | None = None
+        self._order: list[str] | None = []
+
+    def fill(self, count: int, modified: float) -> None:
+        """Replace everything by `count` made-up objects, the same ones every time."""
+        if self.filling == (count, modified):
+            return
+        self.objects = {}
+        for number in range(count):
+            etag = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
+            key = f"images/{number // FOLDER_KEYS:06d}/{etag[:16]}.jpg"
+            self.objects[key] = make_entry(key, 1000 + number % 50_000, etag, modified)
+        self._order = None
+        self.filling = (count, modified)
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Add or overwrite an object."""
+        if key not in self.objects:
+            self._order = None
+        self.filling = None
+        self.objects[key] = entry
+
+    def remove(self, key: str) -> bool:
+        """Remove an object; False if there is none."""
+        if self.objects.pop(key, None) is None:
+            return False
+        self._order = self.filling = None
+        return True
+
+    @property
+    def order(self) -> list[str]:
+        """All keys, sorted."""
+        if self._order is None:
+            self._order = sorted(self.objects)
+        return self._order
+
+    def page(self, prefix: str, delimiter: str, after: str, limit: int) -> tuple[list[str], list[str], str | None]:
+        """Keys, common prefixes, and where the next page begins, None when there is none."""
+        order = self.order
+        start = max(bisect_right(order, after) if after else 0, bisect_left(order, prefix))
+        if delimiter and after.endswith(delimiter):
+            start = max(start, bisect_left(order, after + _LAST))
+        end = bisect_left(order, prefix + _LAST) if prefix else len(order)
+        if not delimiter:
+            keys = order[start : min(start + limit, end)]
+            return keys, [], keys[-1] if keys and start + limit < end else None
+        keys, folders = [], []
+        while start < end and len(keys) + len(folders) < limit:
+            head, found, _ = order[start][len(prefix) :].partition(delimiter)
+            if found:
+                folders.append(prefix + head + delimiter)
+                start = bisect_left(order, folders[-1] + _LAST, start, end)
+            else:
+                keys.append(order[start])
+                start += 1
+        return keys, folders, max(keys[-1:] + folders[-1:]) if start < end else None
+
+
+class Answer(NamedTuple):
+    """What is sent back."""
+
+    status: int
+    body: bytes = b""
+    headers: str = ""
+
+
+class Request(NamedTuple):
+    """What came in; header names in lower case."""
+
+    method: str
+    bucket: str
+    key: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+def _error(status: int, code: str) -> Answer:
+    return Answer(status, _XML + f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
+
+
+class Store:
+    """All buckets, what was counted, and how slow the server plays.
+
+    Attributes:
+        counts: requests by operation, and what they did: keys listed, copied and deleted.
+        latencies: seconds that an operation's answers are held back.
+        slow_downs: the share of requests that are answered 503 SlowDown.
+    """
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, Bucket] = {}
+        self.counts: Counter[str] = Counter()
+        self.latencies: dict[str, float] = {}
+        self.slow_downs = 0.0
+        self._chance = random.Random(1)  # noqa: S311 - which requests fail is the same in every run
+
+    def control(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Prepare what is wished for, and tell what was counted since the last time.
+
+        Args:
+            wish: ``fill`` (bucket: [objects, modified]), ``latencies``, ``slow_downs``, ``compare``.
+        """
+        for name, (count, modified) in wish.get("fill", {}).items():
+            self.buckets.setdefault(name, Bucket()).fill(count, modified)
+            _ = self.buckets[name].order
+        self.latencies = wish.get("latencies", self.latencies)
+        self.slow_downs = wish.get("slow_downs", self.slow_downs)
+        told: dict[str, Any] = {"counts": self.counts, "cpu": time.process_time()}
+        if "compare" in wish:
+            contents = [
+                {key: (entry.size, entry.etag) for key, entry in self.buckets[name].objects.items()}
+                for name in wish["compare"]
+            ]
+            told["equal"] = contents[0] == contents[1]
+        self.counts = Counter()
+        gc.collect()
+        return told
+
+    def answer(self, request: Request) -> tuple[Answer, float]:
+        """An answer, and the seconds that it is to be held back."""
+        name, operation = self._operation(request)
+        self.counts[name] += 1
+        if self.slow_downs and self._chance.random() < self.slow_downs:
+            self.counts["slowed down"] += 1
+            return _error(503, "SlowDown"), 0.0
+        bucket = self.buckets.get(request.bucket)
+        answer = operation(bucket, request) if bucket is not None else _error(404, "NoSuchBucket")
+        return answer, self.latencies.get(name, 0.0)
+
+    def _operation(self, request: Request) -> tuple[str, Callable[[Bucket, Request], Answer]]:
+        method, query = request.method, request.query
+        if request.key:
+            if method == "PUT" and "x-amz-copy-source" in request.headers:
+                return "CopyObject", self._copy
+            known = {"HEAD": ("HeadObject", self._head), "DELETE": ("DeleteObject", self._delete_one)}
+            return known.get(method, (f"{method} object", self._refuse))
+        if method == "HEAD":
+            return "HeadBucket", lambda *_: Answer(200)
+        if method == "GET" and query.get("list-type") == "2":
+            return "ListObjectsV2", self._list
+        if method == "POST" and "delete" in query:
+            return "DeleteObjects", self._delete_many
+        if method == "GET" and "location" in query:
+            return "GetBucketLocation", lambda *_: Answer(200, _XML + b"<LocationConstraint%b/>" % _NAMESPACE)
+        if method == "GET" and "versioning" in query:
+            return "GetBucketVersioning", lambda *_: Answer(200, _XML + b"<VersioningConfiguration%b/>" % _NAMESPACE)
+        return f"{method} bucket {' '.join(query)}", self._refuse
+
+    def _refuse(self, _bucket: Bucket, _request: Request) -> Answer:
+        self.counts["refused"] += 1
+        return _error(501, "NotImplemented")
+
+    def _list(self, bucket: Bucket, request: Request) -> Answer:
+        query = request.query
+        after = query.get("continuation-token") or query.get("start-after", "")
+        limit = min(int(query.get("max-keys", "1000")), 1000)
+        prefix = query.get("prefix", "")
+        keys, folders, following = bucket.page(prefix, query.get("delimiter", ""), after, limit)
+        self.counts["keys listed"] += len(keys)
+        objects = bucket.objects
+        parts = [_XML, b"<ListBucketResult", _NAMESPACE, b"><Name>", request.bucket.encode(), b"</Name>"]
+        parts.append(
+            f"<Prefix>{prefix}</Prefix><KeyCount>{len(keys) + len(folders)}</KeyCount><MaxKeys>{limit}</MaxKeys>"
+            f"<IsTruncated>{'true' if following else 'false'}</IsTruncated>".encode()
+        )
+        if "encoding-type" in query:
+            parts.append(b"<EncodingType>url</EncodingType>")
+        if following:
+            parts.append(f"<NextContinuationToken>{following}</NextContinuationToken>".encode())
+        parts += [objects[key].xml for key in keys]
+        parts += [f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>".encode() for folder in folders]
+        parts.append(b"</ListBucketResult>")
+        return Answer(200, b"".join(parts))
+
+    def _copy(self, bucket: Bucket, request: Request) -> Answer:
+        source, _, key = unquote(request.headers["x-amz-copy-source"]).removeprefix("/").partition("/")
+        entry = self.buckets[source].objects.get(key) if source in self.buckets else None
+        if entry is None:
+            return _error(404, "NoSuchKey")
+        wanted = request.headers.get("x-amz-copy-source-if-match")
+        if wanted is not None and wanted.strip('"') != entry.etag:
+            return _error(412, "PreconditionFailed")
+        now = time.time()
+        bucket.put(request.key, make_entry(request.key, entry.size, entry.etag, now))
+        self.counts["copied"] += 1
+        date = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now))
+        result = f"<LastModified>{date}</LastModified><ETag>&quot;{entry.etag}&quot;</ETag>".encode()
+        return Answer(200, b"%b<CopyObjectResult%b>%b</CopyObjectResult>" % (_XML, _NAMESPACE, result))
+
+    def _head(self, bucket: Bucket, request: Request) -> Answer:
+        entry = bucket.objects.get(request.key)
+        if entry is None:
+            return Answer(404)
+        date = formatdate(entry.modified, usegmt=True)
+        headers = f'ETag: "{entry.etag}"\r\nLast-Modified: {date}\r\nContent-Type: image/jpeg\r\n'
+        return Answer(200, b"", f"{headers}Accept-Ranges: bytes\r\nContent-Length: {entry.size}\r\n")
+
+    def _delete_one(self, bucket: Bucket, request: Request) -> Answer:
+        self.counts["deleted"] += bucket.remove(request.key)
+        return Answer(204)
+
+    def _delete_many(self, bucket: Bucket, request: Request) -> Answer:
+        text = request.body.decode()
+        written = _DELETED_KEY.findall(text)
+        self.counts["deleted"] += sum(bucket.remove(html.unescape(key)) for key in written)
+        told = "" if "<Quiet>true" in text else "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in written)
+        return Answer(200, b"%b<DeleteResult%b>%b</DeleteResult>" % (_XML, _NAMESPACE, told.encode()))
+
+
+class Exchange(asyncio.Protocol):
+    """One connection: requests one after the other, each answered before the next is read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._received = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where answers go."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect until a request is whole, then answer it."""
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            first, *lines = self._received[:end].decode("latin-1").split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            whole = end + 4 + int(headers.get("content-length", "0"))
+            if len(self._received) < whole:
+                if headers.get("expect"):
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                return
+            body = bytes(self._received[end + 4 : whole])
+            del self._received[:whole]
+            self._answer(first, headers, body)
+
+    def _answer(self, first: str, headers: dict[str, str], body: bytes) -> None:
+        method, target, _ = first.split(" ")
+        path, _, query = target.partition("?")
+        if path == CONTROL:
+            told = json.dumps(self._store.control(json.loads(body)))
+            self._send(method, Answer(200, told.encode()))
+            return
+        bucket, _, key = unquote(path[1:]).partition("/")
+        fields = dict(parse_qsl(query, keep_blank_values=True))
+        answer, delay = self._store.answer(Request(method, bucket, key, fields, headers, body))
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._send, method, answer)
+        else:
+            self._send(method, answer)
+
+    def _send(self, method: str, answer: Answer) -> None:
+        status, body, headers = answer
+        if status != 204 and "Content-Length" not in headers:
+            headers += f"Content-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
+        head = f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}\r\nx-amz-request-id: 0\r\n{headers}\r\n".encode()
+        self._transport.write(head if method == "HEAD" else head + body)
+
+
+async def serve(port: int) -> None:
+    """Listen on 127.0.0.1 until standard input closes; the port is the one line written to standard output."""
+    store = Store()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Exchange(store), "127.0.0.1", port, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    # The objects are many and without cycles: collecting among them would only make some answers late.
+    gc.disable()
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    await server.serve_forever()
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=serve.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    port = parser.parse_args().port
+    with suppress(ImportError):  # it more than doubles the requests that the server can answer
+        import uvloop
+
+        uvloop.install()
+    asyncio.run(serve(port))
+
+
+if __name__ == "__main__":
+    main()

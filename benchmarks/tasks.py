@@ -1,0 +1,153 @@
+"""The kinds of work that are measured, and what must be true after each."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.measure import Usage, run
+from benchmarks.serving import ServerProcess
+from benchmarks.tools import COPY, DELETE, DRYRUN, LIST, SOURCE, STORE, SYNC, Contender, Site
+
+# When the made-up objects were written, seconds since 1970; the store's are copies made an hour later.
+_SOURCE_WRITTEN = 1_700_000_000
+_STORE_WRITTEN = _SOURCE_WRITTEN + 3600
+
+# What the source keeps when the store has much to delete: no tool is asked to empty a bucket.
+_KEPT = 1000
+
+
+class WorkNotDoneError(Exception):
+    """A tool ended well, but the server saw something else than the whole work; the message says what."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of work of one size.
+
+    Attributes:
+        name: its name on the command line.
+        title: its name in the tables, with the size.
+        contenders: the tools and how each does it; Hyve's first row is what ratios are taken to.
+        objects: how many objects the work is about.
+        source: objects in the source when it begins.
+        store: objects in the store when it begins.
+        listings: listings of one whole bucket that cannot be avoided.
+        copied: objects to copy.
+        deleted: objects to delete.
+        latencies: seconds by operation.
+    """
+
+    name: str
+    title: str
+    contenders: tuple[Contender, ...]
+    objects: int
+    source: int
+    store: int
+    copied: int = 0
+    deleted: int = 0
+    latencies: dict[str, float] = field(default_factory=dict)
+
+    def run(self, contender: Contender, server: ServerProcess, site: Site) -> tuple[Usage, float]:
+        """Let a tool do the work once.
+
+        Returns:
+            What the tool used, and the CPU seconds of the server meanwhile.
+
+        Raises:
+            CommandFailedError: the tool failed.
+            WorkNotDoneError: it did not do all of the work, or something else.
+        """
+        filled = {SOURCE: (self.source, _SOURCE_WRITTEN), STORE: (self.store, _STORE_WRITTEN)}
+        server.control(fill=filled, latencies={})
+        if contender.prepare is not None:
+            contender.prepare(site)
+        before = server.control(latencies=self.latencies)
+        usage = run(contender.command(site), site.environment)
+        after = server.control(compare=(SOURCE, STORE), latencies={})
+        self._check(contender, after)
+        return usage, after["cpu"] - before["cpu"]
+
+    def _check(self, contender: Contender, told: dict[str, Any]) -> None:
+        counts = told["counts"]
+        listed = self.source if self.contenders is LIST else self.source + self.store
+        is_planned = contender.prepare is Site.plan_with_hyve
+        problems = []
+        if counts.get("keys listed", 0) < listed and not (is_planned and self.contenders is not LIST):
+            problems.append(f"listed {counts.get('keys listed', 0)} keys instead of {listed}")
+        if counts.get("copied", 0) != self.copied:
+            problems.append(f"copied {counts.get('copied', 0)} objects instead of {self.copied}")
+        if counts.get("deleted", 0) != self.deleted:
+            problems.append(f"deleted {counts.get('deleted', 0)} objects instead of {self.deleted}")
+        if not told["equal"]:
+            problems.append("source and store differ afterwards")
+        if counts.get("refused"):
+            problems.append("asked what the server does not know")
+        if problems:
+            raise WorkNotDoneError(f"{contender.title}: {'; '.join(problems)}; the server counted {counts}")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many objects each kind of work is about."""
+
+    listed: int
+    unchanged: int
+    copied: int
+    deleted: int
+    listed_slowly: int
+
+
+QUICK = Sizes(listed=50_000, unchanged=50_000, copied=2_000, deleted=2_000, listed_slowly=20_000)
+FULL = Sizes(listed=500_000, unchanged=500_000, copied=20_000, deleted=50_000, listed_slowly=500_000)
+
+
+def tasks(sizes: Sizes) -> list[Task]:
+    """All kinds of work, at the given sizes."""
+    slow_page, slow_copy = {"ListObjectsV2": 0.060}, {"CopyObject": 0.030}
+    listed, slowly, unchanged, copied, deleted = (
+        sizes.listed,
+        sizes.listed_slowly,
+        sizes.unchanged,
+        sizes.copied,
+        sizes.deleted,
+    )
+    return [
+        Task("list", f"Listing {listed:,} objects", LIST, listed, listed, listed),
+        Task(
+            "list-slow",
+            f"Listing {slowly:,} objects, 60 ms a page",
+            LIST,
+            slowly,
+            slowly,
+            slowly,
+            latencies=slow_page,
+        ),
+        Task(
+            "unchanged",
+            f"Sync of {unchanged:,} objects with nothing to do",
+            SYNC,
+            unchanged,
+            unchanged,
+            unchanged,
+        ),
+        Task("copy", f"Copy of {copied:,} small objects", COPY, copied, copied, 0, copied=copied),
+        Task(
+            "copy-slow",
+            f"Copy of {copied:,} small objects, 30 ms each",
+            COPY,
+            copied,
+            copied,
+            0,
+            copied=copied,
+            latencies=slow_copy,
+        ),
+        Task(
+            "delete",
+            f"Delete of {deleted:,} objects",
+            DELETE,
+            deleted,
+            _KEPT,
+            _KEPT + deleted,
+            deleted=deleted,
+        ),
+        Task("dryrun", "Dryrun of 1,000 objects, all unchanged", DRYRUN, 1000, 1000, 1000),
+    ]

@@ -1,0 +1,180 @@
+"""`hyve doctor` on syncs that work, and on syncs with one thing wrong."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
+from hyve_pipeline_tests.servers import SECRET_ACCESS_KEY
+from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair
+
+
+def verdicts(finished: Finished) -> dict[tuple[str, str], str]:
+    return {(check["check"], check["place"]): check["verdict"] for check in finished.document["checks"]}
+
+
+def detail(finished: Finished, check: str, place: str) -> str:
+    found = [each["detail"] for each in finished.document["checks"] if (each["check"], each["place"]) == (check, place)]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_finds_a_working_sync_in_order_and_changes_nothing(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(versioned=True)
+    pair.source.put({"a": b"1"})
+    before = pair.source.listing(), pair.store.listing()
+
+    finished = hyve("doctor", "--json")
+
+    assert finished.code == 0
+    assert finished.document["healthy"] is True
+    assert verdicts(finished) == {
+        ("configuration", "home"): "ok",
+        ("state", "home"): "ok",
+        ("servers", "home"): "ok",
+        ("credentials", "source"): "ok",
+        ("listing", "source"): "ok",
+        ("clock", "source"): "ok",
+        ("credentials", "store"): "ok",
+        ("listing", "store"): "ok",
+        ("clock", "store"): "ok",
+        ("reading", "source"): "ok",
+        ("tags", "source"): "ok",
+        ("versioning", "store"): "ok",
+        ("writing", "store"): "not tried",
+        ("dagster", "home"): "ok",
+    }
+    assert (pair.source.listing(), pair.store.listing()) == before
+    assert SECRET_ACCESS_KEY not in finished.out + finished.err
+
+
+def test_prints_a_line_a_check(pair: Pair, hyve: Hyve) -> None:
+    finished = hyve("doctor")
+    assert finished.code == 0
+    lines = finished.out.splitlines()
+    assert len(lines) == 13
+    assert all(re.match(r"(ok|not tried|warn) +\w+, \w+: .", line) for line in lines)
+    # moto's new buckets have no versions, and this sync no trash.
+    assert any(line.startswith("warn") and "enable versioning" in line for line in lines)
+
+
+@pytest.mark.parametrize("objects", [{}, {"a\nb": b"1"}], ids=["empty source", "copy"])
+@pytest.mark.parametrize("versioned", [False, True])
+def test_tries_writing_on_request_and_leaves_nothing(
+    make_pair: MakePair, hyve: Hyve, versioned: bool, objects: dict[str, bytes]
+) -> None:
+    pair = make_pair(versioned=versioned, prefixes=("", "below/"))
+    pair.source.put(objects)
+    pair.store.put({"below/own": b"own"})
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0
+    assert verdicts(finished)["writing", "store"] == "ok"
+    assert pair.store.read() == {"below/own": b"own"}
+    if versioned:
+        versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
+        assert [version["Key"] for version in versions["Versions"]] == ["below/own"]
+        assert "DeleteMarkers" not in versions
+
+
+def test_examines_the_trash(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(trash="s3://no-such-bucket/x/")
+    finished = hyve("doctor", "--json")
+    assert finished.code == 4
+    assert verdicts(finished)["versioning", "store"] == "ok"
+    assert "there is no bucket 'no-such-bucket'" in detail(finished, "listing", "trash")
+    assert pair.store.keys() == []
+
+
+def test_says_that_a_bucket_is_missing_and_goes_on(pair: Pair, hyve: Hyve) -> None:
+    pair.source.client.delete_bucket(Bucket=pair.source.name)
+    finished = hyve("doctor", "--json")
+    assert finished.code == 4
+    assert finished.document["healthy"] is False
+    assert verdicts(finished)["listing", "source"] == "fail"
+    assert verdicts(finished)["listing", "store"] == "ok"
+    assert ("reading", "source") not in verdicts(finished)
+
+
+@pytest.mark.parametrize("text", ["[sync.images]\nsorce = 1\n", ""], ids=["mistake", "no sync"])
+def test_a_wrong_configuration_is_the_only_finding_about_syncs(pair: Pair, hyve: Hyve, text: str) -> None:
+    (pair.home / "hyve.toml").write_text(text)
+    finished = hyve("doctor", "--json")
+    assert finished.code == 2
+    assert verdicts(finished) == {("configuration", "home"): "fail", ("dagster", "home"): "ok"}
+
+
+def test_two_servers_are_a_mistake(pair: Pair, hyve: Hyve) -> None:
+    text = (pair.home / "hyve.toml").read_text()
+    head, _, tail = text.partition("[sync.images.store]")
+    (pair.home / "hyve.toml").write_text(
+        head + "[sync.images.store]" + re.sub(r"127.0.0.1:[0-9]+", "127.0.0.1:9", tail)
+    )
+    finished = hyve("doctor", "--json")
+    assert finished.code == 2
+    assert verdicts(finished)["servers", "home"] == "fail"
+
+
+def denies(is_denied: Callable[[Received], bool]) -> Callable[[Received], Answer | None]:
+    return lambda received: error_answer(403, "AccessDenied") if is_denied(received) else None
+
+
+@pytest.mark.parametrize(
+    ("is_denied", "check", "place", "permission"),
+    [
+        (lambda request: request.method == "HEAD" and "source" in request.path, "reading", "source", "s3:GetObject"),
+        (lambda request: "tagging" in request.query, "tags", "source", "s3:GetObjectTagging"),
+        (lambda request: request.method == "PUT", "writing", "store", "s3:PutObject"),
+        (lambda request: "delete" in request.query, "writing", "store", "s3:DeleteObject"),
+    ],
+)
+def test_names_the_permission_that_is_missing(
+    make_pair: MakePair,
+    hyve: Hyve,
+    faulty: FaultyServer,
+    is_denied: Callable[[Received], bool],
+    check: str,
+    place: str,
+    permission: str,
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1"})
+    faulty.fault = denies(is_denied)
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 1
+    assert [pair for pair, verdict in verdicts(finished).items() if verdict == "fail"] == [(check, place)]
+    assert permission in detail(finished, check, place)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "verdict", "code"), [(0, "ok", 0), (-5, "warn", 0), (5, "warn", 0), (-20, "fail", 1), (20, "fail", 1)]
+)
+def test_compares_the_clocks(
+    make_pair: MakePair,
+    hyve: Hyve,
+    faulty: FaultyServer,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+    verdict: str,
+    code: int,
+) -> None:
+    make_pair(through=faulty)
+
+    def date(_handler: object) -> str:
+        return format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+
+    # It is the server's clock, which is part of this process.
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", date)
+    finished = hyve("doctor", "--json")
+    assert (finished.code, verdicts(finished)["clock", "source"]) == (code, verdict)
+
+
+def test_says_that_dagsters_storage_cant_be_opened(pair: Pair, hyve: Hyve) -> None:
+    (pair.home / "dagster" / "dagster.yaml").write_text("storage: [")
+    finished = hyve("doctor", "--json")
+    assert finished.code == 4
+    assert "Dagster's storage can't be opened" in detail(finished, "dagster", "home")

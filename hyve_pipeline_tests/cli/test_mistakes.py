@@ -1,0 +1,181 @@
+"""Wrong usage, wrong configuration, wrong buckets: one line on standard error, and the right exit code."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, sync_table
+
+
+@pytest.fixture
+def configured(tmp_path: Path, aws_profile: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose configuration each test writes; no bucket of it exists."""
+    monkeypatch.setenv("HYVE_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home" / "hyve.toml"
+
+
+_SIDES = '[sync.images.source]\nbucket = "in-bucket"\n[sync.images.store]\nbucket = "out-bucket"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[sync.images.source\n", ["hyve.toml", "line 1"]),
+        ("[sync.images.source]\nbucket = 'in-bucket'\n", ["hyve.toml", "[sync.images]", "store"]),
+        (_SIDES + "[sync.images.options]\ncompar = 'size'\n", ["hyve.toml", "[sync.images.options]", "compar"]),
+        (_SIDES + "[sync.images.options]\nmax_deletes = 'many'\n", ["[sync.images.options]", "max_deletes", "many"]),
+        (_SIDES + "[sync.images.options]\ncompare = 'hash'\n", ["[sync.images.options]", "compare"]),
+        (_SIDES + "[syncs.other]\n", ["hyve.toml", "syncs"]),
+        (_SIDES + "[sync.images]\nbucket = 3\n", ["hyve.toml"]),
+        (_SIDES.replace("in-bucket", "out-bucket"), ["overlap", "s3://out-bucket/"]),
+        (_SIDES.replace("out-bucket", "in-bucket") + 'prefix = "below"\n', ["overlap", "s3://in-bucket/below/"]),
+        (_SIDES + 'profile = "nobody"\n', ["[sync.images.store]", "profile", "nobody"]),
+        (_SIDES + 'prefix = "a\x1b[2Jb"\n', ["hyve.toml"]),
+        ("", ["hyve.toml", "hyve configure"]),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_line(text: str, words: list[str], configured: Path, hyve: Hyve) -> None:
+    configured.write_text(text)
+    for command in ("dryrun", "plans"):
+        finished = hyve(command)
+        assert finished.code == 2
+        line = finished.only_line
+        assert line.startswith("hyve")
+        assert [word for word in words if word not in line] == []
+        assert line.isprintable()
+    assert sorted(path.name for path in configured.parent.iterdir()) == ["hyve.toml"]
+
+
+def test_a_missing_configuration_says_what_writes_it(configured: Path, hyve: Hyve) -> None:
+    for arguments in (("dryrun",), ("copy",), ("sync", "--json"), ("show", "x"), ("retry",), ("verify",)):
+        finished = hyve(*arguments)
+        assert finished.code == 2
+        assert "hyve configure" in finished.only_line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("dryrn",), "dryrn"),
+        (("dryrun", "--jason"), "--jason"),
+        (("dryrun", "extra"), "extra"),
+        (("show",), "ID"),
+        (("help", "nothing"), "nothing"),
+        (("dryrun", "--sync"), "--sync"),
+        (("dryrun", "--sync", "imags"), "imags"),
+        (("show", "20200101T000000000Z-00000000"), "hyve plans"),
+        (("show", "../../secret"), "hyve plans"),
+        (("copy", "--plan", "nothing"), "nothing"),
+        (("delete",), "hyve dryrun"),
+        (("retry",), "hyve dryrun"),
+        (("verify",), "hyve dryrun"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: tuple[str, ...], word: str, pair: Pair, hyve: Hyve) -> None:
+    finished = hyve(*arguments)
+    assert finished.code == 2
+    assert word in finished.only_line
+
+
+@pytest.mark.parametrize("command", ["dryrun", "sync"])
+def test_a_wrong_limit_is_told_before_anything_is_done(command: str, pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({"a": b"1"})
+    finished = hyve(command, "--max-deletes", "some")
+    assert finished.code == 2
+    assert "max" in finished.only_line
+    assert "'some'" in finished.only_line
+    assert not (pair.home / "state").exists()
+
+
+def test_a_wrong_limit_for_a_plan_changes_nothing(pair: Pair, hyve: Hyve) -> None:
+    pair.store.put({"a": b"1"})
+    pair.source.put({"a": b"1"})
+    assert hyve("dryrun").code == 0
+    for command, option in (("delete", "--max-deletes"), ("copy", "--max-overwrites")):
+        finished = hyve(command, option, "101%")
+        assert finished.code == 2
+        assert "'101%'" in finished.only_line
+
+
+def test_a_name_is_needed_only_when_there_are_several(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    assert hyve("dryrun").code == 0
+    other = make_pair_table(pair)
+    (pair.home / "hyve.toml").write_text((pair.home / "hyve.toml").read_text() + other)
+    for command in ("dryrun", "copy", "plans"):
+        finished = hyve(command)
+        assert finished.code == 2
+        assert "--sync" in finished.only_line
+        assert "images" in finished.only_line
+        assert "backup" in finished.only_line
+    assert hyve("copy", "--sync", "images").code == 0
+    assert pair.store.keys() == ["a"]
+    backup = hyve("dryrun", "--sync", "backup", "--json")
+    assert (backup.document["sync"], backup.document["new"]["objects"]) == ("backup", 1)
+    assert len(hyve("plans", "--sync", "images", "--json").document["plans"]) == 1
+
+
+def make_pair_table(pair: Pair) -> str:
+    """A second sync, from the first one's store to elsewhere in its source's bucket."""
+    source = pair.store.place
+    store = pair.source.place.model_copy(update={"prefix": "backup/"})
+    return sync_table("backup", source, store)
+
+
+def test_a_plan_for_other_buckets_is_not_applied(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    pair.store.put({"gone": b"1"})
+    assert hyve("dryrun").code == 0
+    text = (pair.home / "hyve.toml").read_text()
+    (pair.home / "hyve.toml").write_text(text.replace(pair.store.name, "another-bucket"))
+    for command in ("copy", "delete", "retry", "verify"):
+        finished = hyve(command)
+        assert finished.code == 2
+        assert "another-bucket" in finished.only_line
+    assert pair.store.read() == {"gone": b"1"}
+
+
+@pytest.mark.parametrize("side", ["source", "store"])
+def test_a_missing_bucket(side: str, pair: Pair, hyve: Hyve) -> None:
+    text = (pair.home / "hyve.toml").read_text()
+    pair.source.put({"a": b"1"})
+    name = getattr(pair, side).name
+    (pair.home / "hyve.toml").write_text(text.replace(name, "no-such-bucket"))
+    finished = hyve("sync", "--json")
+    assert finished.code == 4
+    assert finished.out == ""
+    line = finished.err.splitlines()[-1]
+    assert "no-such-bucket" in line
+    assert "NoSuchBucket" in line or "404" in line
+    assert "Traceback" not in finished.err
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield listener.getsockname()[1]
+
+
+def test_a_server_that_is_not_there(silent_port: int, pair: Pair, hyve: Hyve) -> None:
+    place = pair.source.place.model_copy(update={"endpoint_url": f"http://127.0.0.1:{silent_port}"})
+    (pair.home / "hyve.toml").write_text(sync_table("images", place, pair.store.place))
+    finished = hyve("dryrun")
+    assert finished.code == 4
+    assert f"127.0.0.1:{silent_port}" in finished.only_line
+
+
+def test_no_credentials_at_all(pair: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (pair.home / "hyve.toml").read_text()
+    (pair.home / "hyve.toml").write_text(text.replace('profile = "hyve-tests"\n', ""))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    finished = hyve("dryrun")
+    assert finished.code == 2
+    assert "credentials" in finished.only_line

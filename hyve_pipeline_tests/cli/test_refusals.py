@@ -1,0 +1,180 @@
+"""What the safety rules forbid: exit code 3, nothing deleted, and a way on."""
+
+import pytest
+
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
+
+
+def _put(pair: Pair, *, kept: int, extra: int) -> None:
+    """The store has `kept` objects as the source has them, and `extra` more."""
+    pair.source.put({f"kept/{number:04d}": b"same" for number in range(kept)})
+    pair.store.put(
+        {f"kept/{number:04d}": b"same" for number in range(kept)}
+        | {f"extra/{number:04d}": b"gone" for number in range(extra)}
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--max-deletes", "100%"), ("--max-deletes", "1000")])
+def test_an_empty_source_deletes_nothing_whatever_the_limit(more: tuple[str, ...], pair: Pair, hyve: Hyve) -> None:
+    pair.store.put({"a": b"1", "b": b"2"})
+    store = pair.store.listing()
+    synced = hyve("sync", "--json", *more)
+    assert synced.code == 3
+    assert synced.document["refused"]["rule"] == "empty_source"
+    assert synced.document["deleted"] == 0
+    deleted = hyve("delete", "--json", *more)
+    assert (deleted.code, deleted.document["refused"]["rule"]) == (3, "empty_source")
+    assert pair.store.listing() == store
+
+
+def test_a_mistyped_prefix_counts_as_an_empty_source(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(prefixes=("imgs/", ""))
+    pair.source.put({"img/a": b"1"})
+    pair.store.put({"a": b"1"})
+    dryrun = hyve("dryrun")
+    assert dryrun.code == 3
+    assert "refused by empty_source" in dryrun.err
+    assert hyve("delete").code == 3
+    assert pair.store.keys() == ["a"]
+
+
+def test_two_empty_buckets_are_in_order(pair: Pair, hyve: Hyve) -> None:
+    synced = hyve("sync", "--json")
+    assert (synced.code, synced.document["verified"], synced.document["refused"]) == (0, True, None)
+
+
+def test_too_large_a_share_of_deletes_is_refused_but_its_copies_are_made(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair()
+    _put(pair, kept=5, extra=101)
+    pair.source.put({"new": b"1"})
+    before = pair.store.listing()
+
+    synced = hyve("sync", "--json")
+    assert synced.code == 3
+    assert synced.document["refused"]["rule"] == "max_deletes"
+    assert "101" in synced.document["refused"]["detail"]
+    assert "--max-deletes" in synced.document["refused"]["detail"]
+    assert (synced.document["copied"], synced.document["deleted"], synced.document["verified"]) == (1, 0, None)
+    after = pair.store.listing()
+    assert set(after) - set(before) == {"new"}
+    assert all(after[key] == before[key] for key in before)
+
+    plan = synced.document["plan"]
+    listed = hyve("plans", "--json").document["plans"]
+    assert [(entry["plan"], entry["state"], entry["refused"]["rule"]) for entry in listed] == [
+        (plan, "refused", "max_deletes")
+    ]
+    assert "refused" in hyve("plans").out
+
+    refused = hyve("delete", "--json")
+    assert (refused.code, refused.document["refused"]["rule"], refused.document["deleted"]) == (3, "max_deletes", 0)
+    still = hyve("delete", "--max-deletes", "100", "--json")
+    assert (still.code, still.document["deleted"]) == (3, 0)
+    assert pair.store.listing() == after
+
+    allowed = hyve("delete", "--max-deletes", "101", "--json")
+    assert (allowed.code, allowed.document["refused"]) == (0, None)
+    assert (allowed.document["plan"], allowed.document["deleted"]) == (plan, 101)
+    assert pair.store.read() == pair.source.read()
+    (entry,) = hyve("plans", "--json").document["plans"]
+    assert (entry["state"], entry["refused"]) == ("finished", None)
+
+
+def test_a_hundred_deletes_are_never_too_large_a_share(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(max_deletes="0%")
+    _put(pair, kept=1, extra=100)
+    synced = hyve("sync", "--json")
+    assert (synced.code, synced.document["deleted"]) == (0, 100)
+    assert pair.store.keys() == ["kept/0000"]
+
+
+def test_a_number_of_deletes_is_meant_exactly(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(max_deletes="2")
+    _put(pair, kept=1, extra=3)
+    refused = hyve("dryrun", "--json")
+    assert (refused.code, refused.document["refused"]["rule"]) == (3, "max_deletes")
+    assert refused.document["duplicate"] == {"objects": 3, "bytes": 12}
+    assert len(pair.lines("duplicate_stores")) == 3
+    assert hyve("dryrun", "--max-deletes", "3").code == 0
+    assert hyve("sync", "--json").code == 3
+    assert len(pair.store.keys()) == 4
+    assert hyve("sync", "--max-deletes", "3").code == 0
+    assert pair.store.keys() == ["kept/0000"]
+
+
+def test_a_lower_limit_can_be_given_too(pair: Pair, hyve: Hyve) -> None:
+    _put(pair, kept=5, extra=3)
+    assert hyve("sync", "--max-deletes", "2").code == 3
+    assert len(pair.store.keys()) == 8
+
+
+def test_a_refused_plan_is_told_once(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(max_deletes="0")
+    _put(pair, kept=1, extra=1)
+    assert hyve("sync").err.count("refused by") == 1
+
+
+def test_an_approved_plan_is_not_called_refused(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(max_deletes="0")
+    _put(pair, kept=1, extra=1)
+    assert hyve("dryrun").code == 3
+    deleted = hyve("delete", "--max-deletes", "1")
+    assert deleted.code == 0
+    assert "refused" not in deleted.out + deleted.err
+
+
+def test_too_many_overwrites_are_refused_before_the_first_copy(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(max_overwrites="1")
+    pair.source.put({"a": b"newer", "b": b"newer", "new": b"1"})
+    pair.store.put({"a": b"old", "b": b"old", "gone": b"2"})
+    store = pair.store.listing()
+    dryrun = hyve("dryrun", "--json")
+    assert (dryrun.code, dryrun.document["refused"]["rule"]) == (3, "max_overwrites")
+    for command in ("copy", "sync", "delete"):
+        refused = hyve(command, "--json")
+        assert refused.code == 3, command
+        assert refused.document["copied"] == refused.document["deleted"] == 0
+        assert pair.store.listing() == store
+    copied = hyve("copy", "--max-overwrites", "2", "--json")
+    assert (copied.code, copied.document["copied"]) == (0, 3)
+    assert pair.store.read() == {"a": b"newer", "b": b"newer", "new": b"1", "gone": b"2"}
+
+
+def test_deletes_wait_for_the_copies(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({"new": b"1"})
+    pair.store.put({"gone": b"2"})
+    assert hyve("dryrun").code == 0
+    refused = hyve("delete", "--json")
+    assert (refused.code, refused.document["deleted"]) == (3, 0)
+    assert refused.document["refused"]["rule"] == "copies_first"
+    assert pair.store.keys() == ["gone"]
+    assert hyve("copy").code == 0
+    assert hyve("delete").code == 0
+    assert pair.store.keys() == ["new"]
+
+
+def test_deletes_alone_need_no_copy(pair: Pair, hyve: Hyve) -> None:
+    _put(pair, kept=1, extra=1)
+    assert hyve("dryrun").code == 0
+    assert hyve("delete").code == 0
+    assert pair.store.keys() == ["kept/0000"]
+
+
+def test_archived_objects_are_skipped_with_a_warning_and_their_copies_stay(pair: Pair, hyve: Hyve) -> None:
+    pair.store.put({"arch.bin": b"good copy", "plain": b"old", "same": b"same"})
+    pair.source.put({"arch.bin": b"unreadable now", "arch-new.bin": b"x"}, StorageClass="GLACIER")
+    pair.source.put({"deep.bin": b"x"}, StorageClass="DEEP_ARCHIVE")
+    pair.source.put({"plain": b"newer"})
+    next_second()
+    pair.source.put({"same": b"same"}, StorageClass="GLACIER")
+    next_second()
+    pair.store.put({"same": b"same"})
+    planned = hyve("dryrun", "--json")
+    assert planned.code == 0
+    assert planned.document["skipped"] == {"objects": 3, "bytes": 16}
+    assert planned.document["unchanged"]["objects"] == 1
+    assert planned.document["duplicate"]["objects"] == 0
+    synced = hyve("sync")
+    assert synced.code == 0
+    assert "warning: 3 archived objects" in synced.err
+    assert pair.store.read() == {"arch.bin": b"good copy", "plain": b"newer", "same": b"same"}

@@ -1,0 +1,89 @@
+"""Each policy allows what is needed, where it is needed, and nothing else."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.iam_policy import Policy, policies
+from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
+
+
+def sync(source_prefix: str = "", store_prefix: str = "", trash: str | None = None, region: str = "eu-west-1") -> Any:
+    return SyncSettings(
+        name="images",
+        source=BucketSettings(bucket="in-bucket", prefix=source_prefix, region=region),
+        store=BucketSettings(bucket="out-bucket", prefix=store_prefix, region=region),
+        options=Options(trash=trash),
+    )
+
+
+def allows(policy: Policy, action: str, resource: str, prefix: str | None = None) -> bool:
+    """What AWS would decide, for policies that have no more than ours have."""
+    for statement in policy["Statement"]:
+        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        patterns = statement.get("Condition", {"StringLikeIfExists": {"s3:prefix": ["*"]}})
+        (wanted,) = patterns["StringLikeIfExists"]["s3:prefix"]
+        if (
+            action in statement["Action"]
+            and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+            and (prefix is None or fnmatchcase(prefix, wanted))
+        ):
+            return True
+    return False
+
+
+def test_no_credentials_may_write_the_source() -> None:
+    for policy in policies(sync(trash="s3://trash-bucket/")).values():
+        for action in ("s3:PutObject", "s3:DeleteObject", "s3:PutObjectTagging", "s3:*"):
+            assert not allows(policy, action, "arn:aws:s3:::in-bucket/a")
+
+
+@pytest.mark.parametrize(
+    ("side", "action", "resource"),
+    [
+        ("source", "s3:ListBucket", "in-bucket"),
+        ("source", "s3:GetObject", "in-bucket/a/b"),
+        ("source", "s3:GetObjectTagging", "in-bucket/a/b"),
+        ("store", "s3:GetObject", "in-bucket/a/b"),
+        ("store", "s3:GetObjectTagging", "in-bucket/a/b"),
+        ("store", "s3:ListBucket", "out-bucket"),
+        ("store", "s3:GetObject", "out-bucket/a/b"),
+        ("store", "s3:PutObject", "out-bucket/a/b"),
+        ("store", "s3:PutObjectTagging", "out-bucket/a/b"),
+        ("store", "s3:DeleteObject", "out-bucket/a/b"),
+        ("store", "s3:AbortMultipartUpload", "out-bucket/a/b"),
+        ("store", "s3:ListBucket", "trash-bucket"),
+        ("store", "s3:PutObject", "trash-bucket/t/a"),
+        ("store", "s3:GetObject", "trash-bucket/t/a"),
+    ],
+)
+def test_each_side_may_do_its_part(side: Any, action: str, resource: str) -> None:
+    assert allows(policies(sync(trash="s3://trash-bucket/t"))[side], action, f"arn:aws:s3:::{resource}")
+
+
+def test_what_is_kept_in_the_trash_is_not_deleted_there() -> None:
+    policy = policies(sync(trash="s3://trash-bucket/t"))["store"]
+    assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::trash-bucket/t/a")
+    assert not allows(policies(sync())["store"], "s3:PutObject", "arn:aws:s3:::trash-bucket/t/a")
+
+
+def test_prefixes_bound_what_is_allowed() -> None:
+    both = policies(sync("in", "out"))
+    assert allows(both["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/in/a")
+    assert not allows(both["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/in2/a")
+    assert allows(both["source"], "s3:ListBucket", "arn:aws:s3:::in-bucket", prefix="in/")
+    assert not allows(both["source"], "s3:ListBucket", "arn:aws:s3:::in-bucket", prefix="")
+    assert not allows(both["source"], "s3:ListBucket", "arn:aws:s3:::in-bucket", prefix="in2/")
+    assert not allows(both["store"], "s3:DeleteObject", "arn:aws:s3:::out-bucket/other/a")
+
+
+def test_a_prefix_with_wildcards_means_itself() -> None:
+    (listing, reading) = policies(sync("a*b?$c"))["source"]["Statement"]
+    assert reading["Resource"] == ["arn:aws:s3:::in-bucket/a${*}b${?}${$}c/*"]
+    assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["a${*}b${?}${$}c/*"]}}
+
+
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-east-1", "aws-us-gov")])
+def test_other_partitions_of_aws(region: str, partition: str) -> None:
+    assert policies(sync(region=region))["source"]["Statement"][0]["Resource"] == [f"arn:{partition}:s3:::in-bucket"]
