@@ -16,7 +16,7 @@ PYTEST_OPTIONS := -n auto --maxprocesses 8 --dist loadgroup
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test lint format clean
+.PHONY: help demo ui test bench lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,9 @@ ui: $(VENV)/.for-use ## Open the web UI for $HYVE_HOME, or ~/.hyve
 
 test: $(VENV)/.for-tests ## Run all tests
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
+
+bench: $(VENV)/.for-benchmarks ## Measure Hyve beside s5cmd, rclone and the AWS CLI
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.for-development ## Check style and types
 	$(BIN)/ruff check .
@@ -51,6 +54,11 @@ $(VENV)/.for-use: $(VENV)/.made $(SOURCES)
 $(VENV)/.for-tests: $(VENV)/.made $(SOURCES)
 	@echo "Installing into $(VENV) with what the tests need; the first time takes a minute or two."
 	@$(INSTALL) '.[test]'
+	@touch $(VENV)/.for-use $@
+
+$(VENV)/.for-benchmarks: $(VENV)/.made $(SOURCES)
+	@echo "Installing into $(VENV) with the tools to measure against; the first time takes a minute or two."
+	@$(INSTALL) '.[bench]'
 	@touch $(VENV)/.for-use $@
 
 $(VENV)/.for-development: $(VENV)/.made $(SOURCES)

@@ -96,10 +96,11 @@ def describe_machine(versions: dict[str, str], rounds: int, in_flight: int, *, i
     """What it was measured on."""
     tools = ", ".join(f"{tool} {number}" for tool, number in versions.items())
     size = "" if is_full else " Sizes are small: the fixed costs of starting a tool weigh heavily."
+    taken = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, "
         f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}; {tools}. "
-        f"Medians of {rounds} rounds, {in_flight} requests in flight.{size}"
+        f"{taken}, {in_flight} requests in flight.{size}"
     )
 
 

@@ -30,7 +30,6 @@ class Task:
         objects: how many objects the work is about.
         source: objects in the source when it begins.
         store: objects in the store when it begins.
-        listings: listings of one whole bucket that cannot be avoided.
         copied: objects to copy.
         deleted: objects to delete.
         latencies: seconds by operation.

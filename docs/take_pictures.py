@@ -1,36 +1,36 @@
-"""Takes the pictures of the web UI that the README shows, into ``docs/pictures``.
+"""Takes the pictures of the web UI that the README shows, and puts them into ``docs/pictures``.
 
-    .venv/bin/pip install playwright
-    .venv/bin/python docs/take_pictures.py [--browser /usr/bin/chromium]
+    .venv/bin/python -m pip install playwright
+    .venv/bin/python docs/take_pictures.py --browser /usr/bin/chromium
 
-It fills an embedded S3 server with 1,500 source and 1,200 store objects, runs the commands on it, and looks at
-the outcome in the UI, each page only when nothing on it is loading any more.
+It fills an embedded S3 server with 1,500 source and 1,200 store objects, runs commands on it, and looks at what
+came of them. No page is taken before what the picture is about is there.
 """
 
 import argparse
-import json
-import os
 import subprocess
 import sys
-import tempfile
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from hyve_pipeline.core.settings import Options
-from hyve_pipeline.demo.buckets import SOURCE_BUCKET, STORE_BUCKET, fill
+from hyve_pipeline.demo.buckets import (
+    SOURCE_BUCKET,
+    STORE_BUCKET,
+    open_client,
+    put_images,
+    wait_for_next_second,
+)
 from hyve_pipeline.demo.home import claimed_home, configure, own_environment
 from hyve_pipeline.demo.images import make_album
 from hyve_pipeline.demo.server import EmbeddedServer
 
 PICTURES = Path(__file__).parent / "pictures"
 
-# So that the pages look as they do on a person's machine: nothing but ourselves is fetched.
-_BROWSER_OPTIONS = [
+# What a browser does on its own account would only disturb.
+BROWSER_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -39,3 +39,147 @@ _BROWSER_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WIDTH = 1400  # pixels
+PATIENCE = 60_000  # milliseconds
+
+
+def fill_buckets(endpoint_url: str) -> None:
+    """Make the buckets: 400 new, 200 modified, 100 duplicate and 900 unchanged objects."""
+    client = open_client(endpoint_url)
+    for bucket in (SOURCE_BUCKET, STORE_BUCKET):
+        client.create_bucket(Bucket=bucket)
+    unchanged = [*make_album("albums/2023", "JPEG", 500), *make_album("avatars", "PNG", 400)]
+    put_images(client, SOURCE_BUCKET, unchanged)
+    put_images(client, STORE_BUCKET, unchanged)
+    put_images(client, STORE_BUCKET, make_album("albums/2024", "JPEG", 200))
+    put_images(client, STORE_BUCKET, make_album("drafts", "PNG", 100))
+    wait_for_next_second()
+    put_images(client, SOURCE_BUCKET, make_album("albums/2024", "JPEG", 200, edition=2))
+    put_images(client, SOURCE_BUCKET, make_album("albums/2025", "JPEG", 280))
+    put_images(client, SOURCE_BUCKET, make_album("thumbnails", "PNG", 120))
+
+
+def run_hyve(command: str) -> None:
+    """Run one command to its end; it must succeed."""
+    subprocess.run([sys.executable, "-m", "hyve_pipeline", command], check=True)  # noqa: S603 - our own
+
+
+@contextmanager
+def running_ui() -> Iterator[str]:
+    """The URL of the web UI, which runs until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hyve_pipeline", "ui", "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if not line.startswith("Dagster UI: "):
+            raise RuntimeError("the web UI did not start")
+        yield line.removeprefix("Dagster UI: ").split()[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Photographer:
+    """Opens pages of the UI and takes their pictures.
+
+    Args:
+        page: a browser's page.
+        url: the UI.
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self._url = url
+
+    def open(self, path: str, height: int, sight: Locator) -> None:
+        """Open a page and wait for what there is to see.
+
+        Args:
+            path: the page, below the UI.
+            height: of the picture, in pixels.
+            sight: what must be visible.
+        """
+        self.page.set_viewport_size({"width": WIDTH, "height": height})
+        self.page.goto(f"{self._url}{path}")
+        skip = self.page.get_by_role("button", name="Skip")
+        sight.or_(skip).first.wait_for()
+        if skip.is_visible():
+            skip.click()
+        sight.first.wait_for()
+
+    def take(self, name: str) -> None:
+        """Take the picture of the page as it is, when nothing moves on it any more."""
+        self.page.mouse.move(WIDTH - 2, 2)
+        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_timeout(3_000)
+        path = PICTURES / f"{name}.png"
+        self.page.screenshot(path=path)
+        sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
+
+
+def picture_plan(camera: Photographer) -> None:
+    """What a person decides by: the newest plan's figures."""
+    page = camera.page
+    camera.open("/assets/images/plan?view=events", 900, page.get_by_text("bytes to copy"))
+    camera.take("plan")
+
+
+def picture_run(camera: Photographer) -> None:
+    """The run of a dryrun that a command made."""
+    page = camera.page
+    first = page.locator("a[href^='/runs/']")
+    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/runs", 800, first)
+    first.first.click()
+    page.get_by_text("RUN_SUCCESS").first.wait_for()
+    camera.take("dryrun")
+
+
+def picture_shards(camera: Photographer, name: str, missing: int) -> None:
+    """How far the shards of a plan came."""
+    page = camera.page
+    count = page.locator(f"text=/^{missing}$/")
+    camera.open("/locations/hyve_pipeline/jobs/images_copy/partitions", 720, page.get_by_text("Missing partitions"))
+    count.first.wait_for()
+    page.locator("canvas").first.wait_for()
+    camera.take(name)
+
+
+def picture_lineage(camera: Photographer) -> None:
+    """The graph from bucket to bucket."""
+    page = camera.page
+    camera.open("/asset-groups", 560, page.get_by_text("store_inventory"))
+    camera.take("lineage")
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--browser", default="/usr/bin/chromium", help="a Chromium")
+    parser.add_argument("--home", type=Path, default=Path("/tmp/hyve"), help="seen in the pictures")  # noqa: S108
+    arguments = parser.parse_args()
+    PICTURES.mkdir(exist_ok=True)
+    with claimed_home(arguments.home) as home, own_environment(home), EmbeddedServer() as server:
+        fill_buckets(server.endpoint_url)
+        configure(home, server.endpoint_url, shard_objects=100)
+        run_hyve("dryrun")
+        with running_ui() as url, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=arguments.browser, args=BROWSER_ARGUMENTS)
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE)
+            camera = Photographer(page, url)
+            picture_plan(camera)
+            picture_run(camera)
+            picture_shards(camera, "shards_before", missing=6)
+            run_hyve("copy")
+            picture_shards(camera, "shards_after", missing=0)
+            run_hyve("delete")
+            run_hyve("verify")
+            picture_lineage(camera)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

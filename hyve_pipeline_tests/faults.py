@@ -22,11 +22,13 @@ class FaultyServer:
 
     Attributes:
         fault: asked about every request: an answer of its own, or None for the real one. It may be replaced.
+        page_keys: how many keys a page of a listing has, so that a few objects are several pages.
         endpoint_url: where the proxy listens.
     """
 
     def __init__(self, endpoint_url: str) -> None:
         self.fault: Fault = lambda _: None
+        self.page_keys = 1000
         parts = urlsplit(endpoint_url)
         self._address = (parts.hostname or "", parts.port or 80)
         self._local = threading.local()
@@ -50,7 +52,8 @@ class FaultyServer:
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(*self._address, timeout=30)
         headers = {name: value for name, value in received.headers.items() if name not in _HOP_BY_HOP}
-        connection.putrequest(received.method, received.target, skip_accept_encoding=True)
+        target = received.target.replace("max-keys=1000", f"max-keys={self.page_keys}")
+        connection.putrequest(received.method, target, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders(received.body)

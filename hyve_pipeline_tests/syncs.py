@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +24,9 @@ _CARRIED = (
     *("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires"),
     *("Metadata", "StorageClass"),
 )
+
+# To make a client takes a tenth of a second.
+_client = cache(client_for)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -44,7 +48,7 @@ class Bucket:
     def __init__(self, place: BucketSettings, server: str) -> None:
         self.place = place
         self.name = place.bucket
-        self.client = client_for(server)
+        self.client = _client(server)
 
     def put(self, objects: Mapping[str, bytes], **more: Any) -> None:
         """Put objects, all with the same headers, metadata and so on."""

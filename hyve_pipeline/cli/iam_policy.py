@@ -1,20 +1,23 @@
 """``hyve iam-policy``: print the least policy that each side needs."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hyve_pipeline.cli.options import sync_options
+from hyve_pipeline.cli.options import home_option, sync_option
 
 
 @click.command("iam-policy")
-@sync_options
+@home_option
+@sync_option
+@click.option("--json", is_flag=True, expose_value=False, help="Changes nothing: what is printed is always JSON.")
 @click.option(
     "--side",
     type=click.Choice(["source", "store"]),
     help="Print the policy of this side's credentials alone, ready to be attached.",
 )
-def iam_policy(home: Path, sync_name: str | None, as_json: bool, side: str | None) -> int:
+def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:
     """Print the least policy that the credentials of each side need, as JSON.
 
     Comes from the configuration alone; no bucket is asked. Credentials that serve both sides need both policies.
@@ -26,6 +29,6 @@ def iam_policy(home: Path, sync_name: str | None, as_json: bool, side: str | Non
 
     path = Home(home).settings_file
     # A policy is often wanted before there are keys, so a profile that does not exist yet is no mistake here.
-    both = policies(select_sync(load_settings(path), sync_name, path))
-    print_json(next((policy for name, policy in both.items() if name == side), dict(both)))
+    both: dict[str, Any] = {**policies(select_sync(load_settings(path), sync_name, path))}
+    print_json(both if side is None else both[side])
     return 0

@@ -30,6 +30,7 @@ _COMMANDS = {
     "retry": ("hyve_pipeline.cli.apply:retry", "Run again only the shards of a plan that did not finish."),
     "plans": ("hyve_pipeline.cli.plans:plans", "List the plans and how far each came."),
     "show": ("hyve_pipeline.cli.plans:show", "Show one plan in detail."),
+    "undo": ("hyve_pipeline.cli.undo:undo", "Put back what a plan overwrote or deleted."),
     "ui": ("hyve_pipeline.cli.ui:ui", "Open the Dagster web UI on loopback, with this configuration loaded."),
     "demo": ("hyve_pipeline.cli.demo:demo", "See all of it on an embedded S3 server with made-up images."),
     "doctor": ("hyve_pipeline.cli.doctor:doctor", "Check that a sync can work, and say what to mend."),
@@ -106,7 +107,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "hyve"
-        return _say(f"{command}: {error.format_message()}", 2)
+        hint = f"; '{command} --help' shows what there is" if isinstance(error, click.NoSuchOption) else ""
+        if error.ctx is not None and error.ctx.command is hyve:
+            hint = "; 'hyve help' lists the commands"
+        return _say(f"{command}: {error.format_message().rstrip('.')}{hint}", 2)
     except click.exceptions.Abort:
         return _say("interrupted", 130)
     except click.ClickException as error:
@@ -123,9 +127,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    from hyve_pipeline.core.keys import displayed
+    from hyve_pipeline.core.keys import printable
 
-    click.echo(f"hyve: {displayed(' '.join(message.split()))}".replace("hyve: hyve ", "hyve "), err=True)
+    click.echo(f"hyve: {printable(' '.join(message.split()))}".replace("hyve: hyve ", "hyve "), err=True)
     return code
 
 

@@ -27,7 +27,23 @@ plan_option = click.option("--plan", "plan_id", metavar="ID", help="Which plan, 
 def limit_option(name: str) -> Callable[[Command], Command]:
     """The option that overrides one of the two limits."""
     what = {"max-deletes": "deletes", "max-overwrites": "overwrites"}[name]
-    return click.option(f"--{name}", metavar="N|P%", help=f"Accept this many {what}, instead of the configured limit.")
+    return click.option(
+        f"--{name}",
+        metavar="N|P%",
+        callback=_check_limit,
+        help=f"Accept this many {what}, instead of the configured limit.",
+    )
+
+
+def _check_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from hyve_pipeline.core.limits import Limit
+
+    if value is not None:
+        try:
+            Limit.parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return value
 
 
 def sync_options(command: Command) -> Command:

@@ -8,7 +8,7 @@ import click
 
 from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.guard import ACTIONS, Action, Refusal
-from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.keys import displayed, printable
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.core.outcome import PlanStatus
 from hyve_pipeline.core.plan import Plan
@@ -31,13 +31,13 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def say(line: str = "") -> None:
-    """Print a line for a person on standard output; it may hold keys."""
-    click.echo(displayed(line))
+    """Print a line for a person on standard output; keys in it go through `displayed` first."""
+    click.echo(printable(line))
 
 
 def warn(line: str) -> None:
-    """Print a line for a person on standard error; it may hold keys."""
-    click.echo(displayed(line), err=True)
+    """Print a line for a person on standard error; keys in it go through `displayed` first."""
+    click.echo(printable(line), err=True)
 
 
 def readable_bytes(size: int) -> str:
@@ -48,6 +48,11 @@ def readable_bytes(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} PB"
+
+
+def counted(objects: int, word: str = "object") -> str:
+    """A number with its noun, as `1 object` or `1,200 objects`."""
+    return f"{objects:,} {word}" if objects == 1 else f"{objects:,} {word}s"
 
 
 def refusal_document(refusal: Refusal | None) -> dict[str, str] | None:
@@ -82,8 +87,8 @@ def describe_plan(plan: Plan) -> None:
             say(f"  {name.value:<10}{_described(count)}")
     if plan.count(ChangeSet.SKIPPED).objects:
         warn(
-            f"warning: {plan.count(ChangeSet.SKIPPED).objects} archived objects can't be read now and are skipped; "
-            "what the store has of them stays"
+            f"warning: {counted(plan.count(ChangeSet.SKIPPED).objects, 'archived object')} can't be read now; skipped, "
+            "and what the store has of them stays"
         )
 
 
@@ -122,7 +127,7 @@ def describe_shards(status: PlanStatus) -> None:
         shard = entry.shard
         say(
             f"  {status.plan.partition_key(shard)}  {shard.action:<6}  {entry.state:<8}  {shard.objects:>9,} objects"
-            f"  {readable_bytes(shard.bytes):>10}  {shard.first_key} to {shard.last_key}"
+            f"  {readable_bytes(shard.bytes):>10}  {displayed(shard.first_key)} to {displayed(shard.last_key)}"
         )
 
 
@@ -166,6 +171,6 @@ def describe_verification(outcome: Verification) -> None:
     figures = ", ".join(f"{count:,} {kind.value}" for kind, count in outcome.differences.items())
     warn(f"not verified: the store differs from plan {outcome.plan} ({figures})")
     for kind, key in outcome.examples:
-        warn(f"  {kind.value}: {key}")
+        warn(f"  {kind.value}: {displayed(key)}")
     if sum(outcome.differences.values()) > len(outcome.examples):
         warn(f"  all of them: {outcome.uri}")

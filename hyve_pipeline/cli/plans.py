@@ -72,6 +72,7 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_un
 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
     from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.core.keys import displayed
     from hyve_pipeline.flow.status import unsettled_rows
 
     rows = unsettled_rows(sync, plan)
@@ -80,7 +81,7 @@ def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
         print_json({"plan": plan.id, "objects": [{name: getattr(row, name) for name in names} for row in rows]})
         return 0
     for row in rows:
-        say(f"{row.action} {row.outcome} {row.code}: {row.key}")
+        say(f"{row.action} {row.outcome} {row.code}: {displayed(row.key)}")
         if row.detail:
             say(f"    {row.detail}")
     return 0

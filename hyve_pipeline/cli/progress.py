@@ -44,9 +44,11 @@ def showing_progress(sync: str) -> Iterator[None]:
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="backslashreplace") as stream:
         if not stream.isatty() or os.environ.get("TERM") == "dumb":
             lines = _Lines(sync, stream)
-            with listening(lines):
-                yield
-            lines.close()
+            try:
+                with listening(lines):
+                    yield
+            finally:
+                lines.close()
             return
         # A wide line would wrap, and a wrapped bar scrolls instead of standing still.
         console = Console(file=stream)

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from hyve_pipeline.cli.output import (
+    counted,
     describe_plan,
     describe_refusals,
     describe_status,
     describe_verification,
+    planned_objects,
     print_json,
     refusal_document,
+    say,
     warn,
 )
 from hyve_pipeline.cli.progress import showing_progress
@@ -27,15 +30,6 @@ from hyve_pipeline.flow.plan import approve_plan, choose_plan
 from hyve_pipeline.flow.status import plan_status
 
 
-def choose_sync(home: Path, sync_name: str | None) -> SyncContext:
-    """Read the configuration and choose a sync.
-
-    Raises:
-        ConfigurationError: the configuration is wrong, or the sync can't be chosen.
-    """
-    return SyncContext.choose(Home(home), sync_name)
-
-
 @contextmanager
 def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[SyncContext, Session]]:
     """A sync and a session to work on it, with progress shown until the block ends.
@@ -43,7 +37,9 @@ def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[Sy
     Raises:
         ConfigurationError: the configuration is wrong, or the sync can't be chosen.
     """
-    sync = choose_sync(home, sync_name)
+    sync = SyncContext.choose(Home(home), sync_name)
+    if sync.settings.apply != "never":
+        warn(f'warning: apply = "{sync.settings.apply}" has no effect yet, plans of {sync.name} are applied by command')
     with showing_progress(sync.name), open_session(sync, command) as session:
         yield sync, session
 
@@ -141,9 +137,12 @@ class Work:
             describe_verification(self._verification)
         if self._refusal is not None:
             describe_refusals([self._refusal])
+        left = planned_objects(self.plan, "delete") if self.status.unfinished("delete") else 0
+        if left and "delete" not in self._asked:
+            say(f"  left to delete: {counted(left)}, by 'hyve delete'")
         failed = sum(self.status.tally(action).failed for action in self._asked)
         if failed:
             warn(
-                f"{failed:,} objects failed, nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
-                "lists them, 'hyve retry' tries them again"
+                f"failed: {counted(failed)}, and nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
+                "tells why, 'hyve retry' tries again"
             )

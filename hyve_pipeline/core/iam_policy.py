@@ -31,7 +31,7 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
     policy allows to write the source.
     """
     store = [
-        _listing("ListStore", sync.store),
+        _listing("ListStore", sync.store, "s3:ListBucketVersions"),
         _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *_WRITE, "s3:DeleteObject")),
         _objects("ReadSource", sync.source, _READ),
     ]
@@ -48,11 +48,11 @@ def _policy(statements: list[dict[str, Any]]) -> Policy:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _listing(name: str, place: BucketSettings) -> dict[str, Any]:
+def _listing(name: str, place: BucketSettings, *more_actions: str) -> dict[str, Any]:
     statement: dict[str, Any] = {
         "Sid": name,
         "Effect": "Allow",
-        "Action": ["s3:ListBucket"],
+        "Action": ["s3:ListBucket", *more_actions],
         "Resource": [_arn(place)],
     }
     if place.prefix:

@@ -56,6 +56,17 @@ def displayed(text: str) -> str:
     return "".join(_escaped(character) for character in text)
 
 
+def printable(text: str) -> str:
+    r"""A finished message in a form that is safe on a terminal.
+
+    Like `displayed`, but a backslash stays: a message may quote keys that are escaped already, and must
+    not escape them again.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character == "\\" else _escaped(character) for character in text)
+
+
 def _escaped(character: str) -> str:
     if character == "\\":
         return "\\\\"

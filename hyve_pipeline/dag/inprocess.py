@@ -135,5 +135,7 @@ def _start(
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=DEFINITIONS_MODULE)
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION)
     origin = RemoteRepositoryOrigin(location, "__repository__").get_job_origin(job.name)
-    run = instance.create_run_for_job(job, run_config=run_config, tags=tags, remote_job_origin=origin)
+    run = instance.create_run_for_job(
+        job, run_config=run_config, tags={**job.run_tags, **tags}, remote_job_origin=origin
+    )
     return run.run_id, execute_run_iterator(InMemoryJob(job), run, instance)

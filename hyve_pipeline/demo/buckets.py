@@ -44,7 +44,7 @@ def fill_buckets(endpoint_url: str) -> Filled:
     Args:
         endpoint_url: the server; it must be empty.
     """
-    client = _client(endpoint_url)
+    client = open_client(endpoint_url)
     for bucket in (SOURCE_BUCKET, STORE_BUCKET):
         client.create_bucket(Bucket=bucket)
     unchanged = [*make_album("albums/2024", "JPEG", 120), *make_album("avatars", "PNG", 60)]
@@ -53,10 +53,10 @@ def fill_buckets(endpoint_url: str) -> Filled:
     after = list(make_album("albums/2025", "JPEG", 48, edition=2))
     new = [*make_album("albums/2026", "JPEG", 70), *make_album("thumbnails", "PNG", 45), *make_odd_images()]
 
-    _put(client, SOURCE_BUCKET, unchanged)
-    _put(client, STORE_BUCKET, [*unchanged, *before, *gone])
-    _wait_for_next_second()
-    _put(client, SOURCE_BUCKET, [*after, *new])
+    put_images(client, SOURCE_BUCKET, unchanged)
+    put_images(client, STORE_BUCKET, [*unchanged, *before, *gone])
+    wait_for_next_second()
+    put_images(client, SOURCE_BUCKET, [*after, *new])
     return Filled(len(new), len(after), len(gone), len(unchanged))
 
 
@@ -67,11 +67,12 @@ def add_images(endpoint_url: str) -> int:
         How many.
     """
     images = list(make_album("albums/2027", "JPEG", 12))
-    _put(_client(endpoint_url), SOURCE_BUCKET, images)
+    put_images(open_client(endpoint_url), SOURCE_BUCKET, images)
     return len(images)
 
 
-def _client(endpoint_url: str) -> Any:
+def open_client(endpoint_url: str) -> Any:
+    """A boto3 client for the demo's server."""
     import boto3
     from botocore.config import Config
 
@@ -81,7 +82,9 @@ def _client(endpoint_url: str) -> Any:
     return session.client("s3", endpoint_url=endpoint_url, config=config)
 
 
-def _put(client: Any, bucket: str, images: Iterable[DemoImage]) -> None:
+def put_images(client: Any, bucket: str, images: Iterable[DemoImage]) -> None:
+    """Put images into a bucket, several at a time."""
+
     def put(image: DemoImage) -> None:
         client.put_object(
             Bucket=bucket,
@@ -96,6 +99,6 @@ def _put(client: Any, bucket: str, images: Iterable[DemoImage]) -> None:
         list(pool.map(put, images))
 
 
-def _wait_for_next_second() -> None:
+def wait_for_next_second() -> None:
     """Wait until an object written now is newer, by a LastModified in whole seconds, than those before."""
     time.sleep(1 - time.time() % 1 + 0.01)

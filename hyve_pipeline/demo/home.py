@@ -61,10 +61,15 @@ def claimed_home(path: Path) -> Iterator[Path]:
         yield path
 
 
-def configure(home: Path, endpoint_url: str) -> Path:
+def configure(home: Path, endpoint_url: str, *, shard_objects: int = _SHARD_OBJECTS) -> Path:
     """Write the configuration of the demo's sync, and the keys in an AWS credentials file of the demo's own.
 
     The configuration names no profile, as none of the user's profiles has to do with it.
+
+    Args:
+        home: the claimed home.
+        endpoint_url: where both buckets are.
+        shard_objects: how many objects a shard holds at most.
 
     Returns:
         The configuration.
@@ -78,7 +83,7 @@ def configure(home: Path, endpoint_url: str) -> Path:
     (home / _CONFIG).touch()
     source = BucketSettings(bucket=SOURCE_BUCKET, region=REGION, endpoint_url=endpoint_url)
     store = source.model_copy(update={"bucket": STORE_BUCKET})
-    settings = SyncSettings(name=SYNC, source=source, store=store, options=Options(shard_objects=_SHARD_OBJECTS))
+    settings = SyncSettings(name=SYNC, source=source, store=store, options=Options(shard_objects=shard_objects))
     write_sync(home / "hyve.toml", settings)
     return home / "hyve.toml"
 

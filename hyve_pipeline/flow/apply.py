@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from hyve_pipeline.core.errors import HyveError, RefusedError
+from hyve_pipeline.core.errors import ConfigurationError, HyveError, RefusedError
 from hyve_pipeline.core.guard import Action
 from hyve_pipeline.core.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
 from hyve_pipeline.core.plan import Plan, Shard
@@ -36,10 +36,12 @@ def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
 
     Raises:
         RefusedError: naming the rule, the figures and the way on.
+        ConfigurationError: the buckets are on two servers, so that neither can copy to the other.
     """
     status = plan_status(context, plan)
     raise_refusal(status, action)
     if action == "copy":
+        _check_one_server(plan)
         return
     states = Counter(status.state for status in status.shards if status.shard.action == "copy")
     if states.total() != states[ShardState.FINISHED]:
@@ -48,6 +50,14 @@ def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
             "copies_first",
             f"not all copies of plan {plan.id} have succeeded (shards: {figures}); "
             "nothing is deleted before: run 'hyve copy' or 'hyve retry'",
+        )
+
+
+def _check_one_server(plan: Plan) -> None:
+    if plan.source.server != plan.store.server:
+        raise ConfigurationError(
+            f"{plan.source.uri} is on {plan.source.endpoint_url or 'AWS'} and {plan.store.uri} on "
+            f"{plan.store.endpoint_url or 'AWS'}: the server itself copies, so both must be on one server"
         )
 
 

@@ -43,13 +43,16 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
             raise
 
 
-def take_inventory(context: SyncContext, side: Side, stop: threading.Event | None = None) -> Inventory:
+def take_inventory(
+    context: SyncContext, side: Side, stop: threading.Event | None = None, activity: str | None = None
+) -> Inventory:
     """List one side's bucket completely and keep the inventory.
 
     Args:
         context: the sync.
         side: which bucket.
         stop: when set, the listing is given up between two pages.
+        activity: what progress is reported as; by default ``list SIDE``.
 
     Raises:
         BucketError: the bucket can't be reached.
@@ -59,12 +62,14 @@ def take_inventory(context: SyncContext, side: Side, stop: threading.Event | Non
     with context.connect(place) as connection:
         probe_bucket(connection)
         try:
-            return _list_bucket(context, side, connection, stop or threading.Event())
+            return _list_bucket(context, side, connection, stop or threading.Event(), activity or f"list {side}")
         except S3RequestError as error:
             raise bucket_error(error, place) from error
 
 
-def _list_bucket(context: SyncContext, side: Side, connection: Connection, stop: threading.Event) -> Inventory:
+def _list_bucket(
+    context: SyncContext, side: Side, connection: Connection, stop: threading.Event, activity: str
+) -> Inventory:
     started = datetime.now(UTC)
     inventory_id = f"{started:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
     shelf = context.inventories(side)
@@ -76,7 +81,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, stop:
         for page in walk:
             if stop.is_set():
                 raise InterruptedRunError(f"the listing of {connection.place.uri} was given up")
-            report(f"list {side}", len(page.keys), sum(page.sizes))
+            report(activity, len(page.keys), sum(page.sizes))
             pages.append(page)
             if sum(len(held.keys) for held in pages) >= _ROW_GROUP_ROWS:
                 writer.write_table(totals.add(pages))

@@ -38,13 +38,13 @@ def plan_status(context: SyncContext, plan: Plan) -> PlanStatus:
 
 
 def unsettled_rows(context: SyncContext, plan: Plan) -> Iterator[JournalRow]:
-    """The rows that count of all objects that failed or were skipped, in shard order.
+    """The rows that count of all objects that failed or were skipped, by key.
 
     Raises:
         StateError: a file of the journal is damaged.
     """
     for _, journal in shard_journals(context.state, plan):
-        for row in journal.last_rows().values():
+        for row in sorted(journal.last_rows().values(), key=lambda row: row.key):
             if row.outcome is not Outcome.DONE:
                 yield row
 

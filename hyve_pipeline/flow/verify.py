@@ -36,7 +36,7 @@ def verify_plan(context: SyncContext, plan: Plan) -> Verification:
         IncompleteInventoryError: it can't be listed completely.
         StateError: a file of the plan or its journal is damaged.
     """
-    inventory = take_inventory(context, "store")
+    inventory = take_inventory(context, "store", activity="verify store")
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
     examples: list[tuple[Difference, str]] = []

@@ -58,10 +58,10 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
     ]
     assert shown["reasons"] == {"AccessDenied": 2}
     failed = hyve("show", plan, "--failed", "--json").document["objects"]
-    assert [(row["key"], row["outcome"], row["code"]) for row in failed] == [
+    assert {(row["key"], row["outcome"], row["code"]) for row in failed} == {
         ("05", "failed", "AccessDenied"),
         ("06", "failed", "AccessDenied"),
-    ]
+    }
     assert "not this one" in failed[0]["detail"]
 
     refused = hyve("delete", "--json")
@@ -110,34 +110,35 @@ def test_a_passing_failure_is_not_seen(broken: Pair, faulty: FaultyServer, hyve:
         return error_answer(503, "SlowDown") if seen[received.target] % 2 else None
 
     faulty.fault = fail_at_first
+    faulty.page_keys = 4
     synced = hyve("sync", "--json")
     assert (synced.code, synced.document["copied"], synced.document["verified"]) == (0, 12, True)
     assert broken.store.read() == broken.source.read()
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [error_answer(503, "SlowDown"), error_answer(403, "AccessDenied"), Answer(b"<ListBucketResult><IsTrunc", 200)],
+    ("command", "answer"),
+    [
+        ("dryrun", error_answer(503, "SlowDown")),
+        ("sync", error_answer(403, "AccessDenied")),
+        ("copy", Answer(b"<ListBucketResult><IsTrunc")),
+    ],
     ids=["unavailable", "denied", "cut short"],
 )
 def test_a_listing_that_ends_early_makes_no_plan(
-    answer: Answer, make_pair: MakePair, faulty: FaultyServer, hyve: Hyve
+    command: str, answer: Answer, broken: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
-    pair = make_pair(through=faulty)
-    objects = {f"{number:04d}": b"x" for number in range(1010)}
-    pair.source.put(objects)
-    pair.store.put({"0000": b"older", "0001": b"x", "gone": b"1"})
-    store = pair.store.listing()
-    faulty.fault = lambda received: answer if _is_second_page(received, pair.source.name) else None
-    for command in ("dryrun", "sync", "copy"):
-        failed = hyve(command, "--json")
-        assert failed.code == 4
-        assert failed.out == ""
-        assert f"s3://{pair.source.name}/" in failed.err
-        assert "Traceback" not in failed.err
-    assert pair.store.listing() == store
+    faulty.page_keys = 4
+    store = broken.store.listing()
+    faulty.fault = lambda received: answer if _is_second_page(received, broken.source.name) else None
+    failed = hyve(command, "--json")
+    assert failed.code == 4
+    assert failed.out == ""
+    assert f"s3://{broken.source.name}/" in failed.err
+    assert "Traceback" not in failed.err
+    assert broken.store.listing() == store
     assert hyve("plans", "--json").document["plans"] == []
-    assert not (pair.home / "out").exists()
+    assert not (broken.home / "out").exists()
 
 
 def test_a_failed_listing_leaves_the_last_plan_and_its_lists(broken: Pair, faulty: FaultyServer, hyve: Hyve) -> None:

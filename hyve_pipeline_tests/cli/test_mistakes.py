@@ -75,7 +75,8 @@ def test_a_missing_configuration_says_what_writes_it(configured: Path, hyve: Hyv
         (("verify",), "hyve dryrun"),
     ],
 )
-def test_wrong_usage_is_one_line(arguments: tuple[str, ...], word: str, pair: Pair, hyve: Hyve) -> None:
+def test_wrong_usage_is_one_line(arguments: tuple[str, ...], word: str, configured: Path, hyve: Hyve) -> None:
+    configured.write_text(_SIDES)
     finished = hyve(*arguments)
     assert finished.code == 2
     assert word in finished.only_line
@@ -83,7 +84,6 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], word: str, pair: Pa
 
 @pytest.mark.parametrize("command", ["dryrun", "sync"])
 def test_a_wrong_limit_is_told_before_anything_is_done(command: str, pair: Pair, hyve: Hyve) -> None:
-    pair.source.put({"a": b"1"})
     finished = hyve(command, "--max-deletes", "some")
     assert finished.code == 2
     assert "max" in finished.only_line

@@ -1,0 +1,153 @@
+"""The JSON documents that scripts rely on: their keys, their types, and nothing else on standard output."""
+
+import re
+from typing import Any
+
+import pytest
+
+from hyve_pipeline_tests.syncs import Finished, Hyve, Pair
+
+_SETS = ("new", "modified", "duplicate", "unchanged", "skipped")
+_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.fixture
+def filled(pair: Pair) -> Pair:
+    """A sync with something in every set, some of it odd."""
+    pair.source.put({**{f"{number}.jpg": b"12345" for number in range(7)}, "odd\n☃": b"1", "same": b"s"})
+    pair.source.put({"archived": b"12"}, StorageClass="GLACIER")
+    pair.store.put({"0.jpg": b"older", "1.jpg": b"1", "gone": b"123", "same": b"s"})
+    # Whether or not the second has changed since: the sizes differ.
+    pair.store.put({"0.jpg": b"old"})
+    return pair
+
+
+def _check_counts(document: dict[str, Any]) -> None:
+    for name in _SETS:
+        assert set(document[name]) == {"objects", "bytes"}
+        assert all(type(value) is int for value in document[name].values())
+
+
+def _check_applied(finished: Finished, plan: str, *, runs: int, **expected: Any) -> None:
+    document = finished.document
+    runs_made = document.pop("runs")
+    assert len(runs_made) == len(set(runs_made)) == runs
+    assert all(_RUN.fullmatch(run) for run in runs_made)
+    assert document == {
+        "sync": "images",
+        "plan": plan,
+        "copied": 0,
+        "copy_failed": 0,
+        "copy_skipped": 0,
+        "deleted": 0,
+        "delete_failed": 0,
+        "delete_skipped": 0,
+        "verified": None,
+        "refused": None,
+        **expected,
+    }
+
+
+def test_dryrun(filled: Pair, hyve: Hyve) -> None:
+    document = hyve("dryrun", "--json").document
+    plan = document.pop("plan")
+    assert re.fullmatch(r"\d{8}T\d{9}Z-[0-9a-f]{8}", plan)
+    out = filled.home / "out" / "images"
+    assert document == {
+        "sync": "images",
+        "new": {"objects": 6, "bytes": 26},
+        "modified": {"objects": 2, "bytes": 10},
+        "duplicate": {"objects": 1, "bytes": 3},
+        "unchanged": {"objects": 1, "bytes": 1},
+        "skipped": {"objects": 1, "bytes": 2},
+        "refused": None,
+        "files": {
+            "new": str(out / "new.txt"),
+            "modified": str(out / "modified.txt"),
+            "duplicate_stores": str(out / "duplicate_stores.txt"),
+        },
+    }
+
+
+def test_refused_dryrun(pair: Pair, hyve: Hyve) -> None:
+    pair.store.put({"a": b"1"})
+    finished = hyve("dryrun", "--json")
+    assert finished.code == 3
+    refused = finished.document["refused"]
+    assert set(refused) == {"rule", "detail"}
+    assert refused["rule"] == "empty_source"
+    assert "\n" not in refused["detail"]
+
+
+def test_every_acting_command(filled: Pair, hyve: Hyve) -> None:
+    plan = hyve("dryrun", "--json").document["plan"]
+    refused = hyve("delete", "--json")
+    detail = refused.document["refused"]["detail"]
+    _check_applied(refused, plan, runs=0, refused={"rule": "copies_first", "detail": detail})
+    _check_applied(hyve("retry", "--json"), plan, runs=0)
+    _check_applied(hyve("copy", "--json"), plan, runs=2, copied=8)
+    _check_applied(hyve("copy", "--json"), plan, runs=0, copied=8)
+    _check_applied(hyve("delete", "--json"), plan, runs=1, copied=8, deleted=1)
+    _check_applied(hyve("retry", "--json"), plan, runs=0, copied=8, deleted=1)
+
+    verified = hyve("verify", "--json").document
+    assert _RUN.fullmatch(verified.pop("runs").pop())
+    assert verified == {
+        "sync": "images",
+        "plan": plan,
+        "verified": True,
+        "objects": 9,
+        "differences": {},
+        "examples": [],
+    }
+
+    synced = hyve("sync", "--json")
+    newest = synced.document["plan"]
+    assert newest > plan
+    _check_applied(synced, newest, runs=2, verified=True)
+
+
+def test_plans_and_show(filled: Pair, hyve: Hyve) -> None:
+    assert hyve("plans", "--json").document == {"sync": "images", "plans": []}
+    first = hyve("dryrun", "--json").document["plan"]
+    assert hyve("copy").code == 0
+    second = hyve("dryrun", "--json").document["plan"]
+
+    plans = hyve("plans", "--json").document["plans"]
+    assert [(entry["plan"], entry["state"]) for entry in plans] == [(first, "copied"), (second, "planned")]
+    for entry in plans:
+        _check_counts(entry)
+        assert entry["sync"] == "images"
+        assert entry["refused"] is None
+    assert plans[0]["copy"] == {"planned": 8, "done": 8, "skipped": 0, "failed": 0, "bytes": 36}
+    assert plans[0]["delete"] == {"planned": 1, "done": 0, "skipped": 0, "failed": 0, "bytes": 0}
+
+    shown = hyve("show", first, "--json").document
+    shards = shown.pop("shards")
+    assert shown == plans[0]
+    assert [
+        (shard["partition"], shard["action"], shard["state"], shard["objects"], shard["first_key"], shard["last_key"])
+        for shard in shards
+    ] == [
+        (f"{first}-0001", "copy", "finished", 5, "0.jpg", "4.jpg"),
+        (f"{first}-0002", "copy", "finished", 3, "5.jpg", "odd\n☃"),
+        (f"{first}-0003", "delete", "pending", 1, "gone", "gone"),
+    ]
+    assert [bool(shard["run"]) for shard in shards] == [True, True, False]
+    assert hyve("show", first, "--failed", "--json").document == {"plan": first, "objects": []}
+
+    lines = hyve("plans").out.splitlines()
+    assert [line.split()[0] for line in lines] == [first, second]
+    assert "copied 8 of 8, deleted 0 of 1" in lines[0]
+    text = hyve("show", first).out
+    assert "state: copied" in text
+    assert f"{first}-0003" in text
+    assert "odd\\x0a☃" in text
+    assert hyve("show", first, "--failed").out == ""
+
+
+def test_messages_go_to_standard_error(filled: Pair, hyve: Hyve) -> None:
+    finished = hyve("sync", "--json")
+    assert finished.document["verified"] is True
+    assert "images: copy: 8 of 8 objects" in finished.err
+    assert "{" not in finished.err

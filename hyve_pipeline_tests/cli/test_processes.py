@@ -1,0 +1,156 @@
+"""What only a process of its own can show: signals, pipes, terminals, and several at a time."""
+
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.processes import start_hyve
+from hyve_pipeline_tests.s3.scripted import Answer, Received
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+_PATIENCE = 60
+
+
+class _Stall:
+    """A fault that holds the requests back from the one on that is waited for."""
+
+    def __init__(self, method: str, path: str, after: int) -> None:
+        self.reached = threading.Event()
+        self.release = threading.Event()
+        self._wanted = (method, path)
+        self._left = after
+        self._lock = threading.Lock()
+
+    def __call__(self, received: Received) -> Answer | None:
+        if received.method == self._wanted[0] and received.path.startswith(self._wanted[1]):
+            with self._lock:
+                self._left -= 1
+            if self._left < 0:
+                self.reached.set()
+                self.release.wait(_PATIENCE)
+        return None
+
+
+@pytest.fixture
+def held(make_pair: MakePair, faulty: FaultyServer) -> Iterator[Pair]:
+    """A sync behind the proxy, with three copy shards and one delete shard; whatever is held is let go at the end."""
+    pair = make_pair(through=faulty, shard_objects=4, concurrency=2)
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    pair.store.put({"06": b"older", "gone": b"1"})
+    yield pair
+    if isinstance(faulty.fault, _Stall):
+        faulty.fault.release.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_copy_is_finished_by_a_retry(
+    number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=6)
+    child = start_hyve(["sync", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert stall.reached.wait(_PATIENCE)
+    child.send_signal(number)
+    stall.release.set()
+    out, err = child.communicate(timeout=_PATIENCE)
+    assert out == ""
+    if number is signal.SIGINT:
+        assert child.returncode == 130
+        assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
+        assert "Traceback" not in err
+    faulty.fault = lambda _: None
+    assert "gone" in held.store.keys()
+
+    (entry,) = hyve("plans", "--json").document["plans"]
+    assert entry["copy"]["planned"] == 12
+    assert entry["state"] in ("started", "copying")
+    faulty.received.clear()
+    retried = hyve("retry", "--json")
+    assert (retried.code, retried.document["copied"], retried.document["copy_failed"]) == (0, 12, 0)
+    copied_again = {
+        received.path.rpartition("/")[2] for received in faulty.received if "x-amz-copy-source" in received.headers
+    }
+    assert not copied_again & {"00", "01", "02", "03"}, "a finished shard was done again"
+    assert hyve("delete").code == 0
+    assert held.store.read() == held.source.read()
+
+
+def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    faulty.page_keys = 4
+    stall = faulty.fault = _Stall("GET", f"/{held.source.name}", after=2)
+    child = start_hyve(["dryrun"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert stall.reached.wait(_PATIENCE)
+    begun = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=_PATIENCE)
+    assert child.returncode == 130
+    assert (out, err.splitlines()[-1]) == ("", "hyve: interrupted; what was done is in the journal")
+    assert time.monotonic() - begun < 10, "it waited for a server that does not answer"
+    stall.release.set()
+    assert hyve("plans", "--json").document["plans"] == []
+
+
+def test_two_commands_can_open_a_new_home_at_once(pair: Pair, hyve: Hyve) -> None:
+    shutil.rmtree(pair.home / "dagster")
+    pair.source.put({"a": b"1"})
+    children = [start_hyve(["dryrun"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    finished = [(*child.communicate(timeout=_PATIENCE), child.returncode) for child in children]
+    for out, err, code in finished:
+        assert code == 0, err
+        assert "new                  1 objects" in out
+        # Nothing but progress: no warnings of libraries, no log of Dagster.
+        assert [line for line in err.splitlines() if not line.startswith("images: ")] == []
+    plans = [entry["plan"] for entry in hyve("plans", "--json").document["plans"]]
+    assert len(plans) == 2
+    assert all(plan in finished[0][0] + finished[1][0] for plan in plans)
+
+
+def _in_a_terminal(arguments: list[str]) -> tuple[int, str]:
+    """Run a command with a terminal for its output, and read all that it writes there."""
+    master, slave = pty.openpty()
+    with open(slave, "w") as terminal:
+        child = start_hyve(arguments, stdout=terminal, stderr=terminal)
+    written = b""
+    with open(master, "rb", buffering=0) as reader:
+        while True:
+            try:
+                block = reader.read(65536)
+            except OSError:  # how Linux says that the last one has closed the other end
+                break
+            if not block:
+                break
+            written += block
+    return child.wait(_PATIENCE), written.decode()
+
+
+def test_a_terminal_gets_bars(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.source.put({f"{number}": b"12345" for number in range(7)})
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    code, written = _in_a_terminal(["sync"])
+    assert code == 0
+    assert "━" in written
+    assert re.search(r"\x1b\[[0-9;]*3[0-9]", written), "no colours"
+    final = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).splitlines() if "copy" in line]
+    assert "7/7" in final[-1]
+    assert "35 B" in final[-1]
+    assert written.rstrip().endswith("has them")
+
+
+def test_a_reader_that_went_away_is_no_crash(pair: Pair) -> None:
+    for arguments in (["help"], ["plans", "--json"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "w") as stdout:
+            child = start_hyve(arguments, stdout=stdout, stderr=subprocess.PIPE)
+        _, err = child.communicate(timeout=_PATIENCE)
+        assert err == ""
+        assert child.returncode == 1

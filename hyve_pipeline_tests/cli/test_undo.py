@@ -1,0 +1,128 @@
+"""`hyve undo` puts back what a plan overwrote and deleted, and nothing that is not the plan's."""
+
+from typing import Any
+
+import pytest
+
+from hyve_pipeline_tests.conftest import MakeBucket
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+HOSTILE = ("a//b", "/lead", "dir/", "x/../y", "end ", "new\nline", "a+b%2F", "ü", '"quoted"')
+
+
+@pytest.fixture(params=["trash", "versions"])
+def kept(request: pytest.FixtureRequest, make_pair: MakePair, make_bucket: MakeBucket) -> Pair:
+    """A sync that keeps what it overwrites and deletes, in either way."""
+    if request.param == "versions":
+        return make_pair(versioned=True, prefixes=("", "below/"), shard_objects=5)
+    trash = f"s3://{make_bucket('trash')}/images/"
+    return make_pair(prefixes=("", "below/"), shard_objects=5, trash=trash)
+
+
+def synced(pair: Pair, hyve: Hyve, *more: str) -> str:
+    finished = hyve("sync", "--json", *more)
+    assert finished.code == 0, finished.err
+    plan: str = finished.document["plan"]
+    return plan
+
+
+def test_puts_back_what_was_overwritten_and_deleted(kept: Pair, hyve: Hyve) -> None:
+    gone = {f"below/{key}": b"gone" for key in HOSTILE}
+    kept.store.put(gone, ContentType="image/png", Metadata={"a": "b"})
+    kept.store.put({f"below/same/{number}": b"longer before" for number in range(7)}, Metadata={"c": "d"})
+    before = kept.store.carried(kept.store.keys())
+    kept.source.put({f"same/{number}": b"after" for number in range(7)})
+    kept.source.put({"new": b"new"})
+    plan = synced(kept, hyve)
+    assert len(kept.store.keys()) == 8
+
+    undone = hyve("undo", plan, "--json")
+
+    assert undone.code == 0, undone.err
+    document = undone.document
+    assert len(document.pop("runs")) == 1
+    assert document == {
+        "sync": "images",
+        "plan": plan,
+        "restored": 16,
+        "skipped": 0,
+        "failed": 0,
+        "left": 1,
+        "reasons": {},
+    }
+    after = kept.store.carried(kept.store.keys())
+    assert after.pop("below/new")["Body"] == b"new"
+    assert after == before
+
+
+def test_a_second_undo_finds_everything_back(kept: Pair, hyve: Hyve) -> None:
+    kept.store.put({"below/gone": b"gone", "below/same": b"longer before"})
+    kept.source.put({"same": b"after"})
+    plan = synced(kept, hyve)
+    assert hyve("undo", plan, "--json").document["restored"] == 2
+    listing = kept.store.listing()
+    again = hyve("undo", plan, "--json")
+    assert (again.code, again.document["restored"], again.document["skipped"]) == (0, 2, 0)
+    assert kept.store.listing() == listing
+
+
+def test_leaves_what_somebody_changed_since(kept: Pair, hyve: Hyve) -> None:
+    kept.store.put({f"below/{key}": b"longer before" for key in ("gone", "same", "other", "removed")})
+    kept.source.put(dict.fromkeys(("same", "other", "removed"), b"after"))
+    plan = synced(kept, hyve)
+    kept.store.put({"below/gone": b"theirs", "below/same": b"theirs"})
+    kept.store.delete("below/removed")
+
+    undone = hyve("undo", plan, "--json")
+
+    assert undone.code == 1
+    assert (undone.document["restored"], undone.document["reasons"]) == (1, {"ChangedSincePlan": 3})
+    assert kept.store.read() == {"below/gone": b"theirs", "below/same": b"theirs", "below/other": b"longer before"}
+
+
+def test_what_nothing_was_kept_of_stays_and_is_told(pair: Pair, hyve: Hyve) -> None:
+    pair.store.put({"gone": b"gone", "same": b"longer before"})
+    pair.source.put({"same": b"after"})
+    plan = synced(pair, hyve)
+    undone = hyve("undo", plan)
+    assert undone.code == 1
+    assert "2 objects were not put back: NotKept" in undone.err
+    assert pair.store.read() == {"same": b"after"}
+
+
+def test_the_trash_of_a_later_plan_is_not_taken_for_an_earlier_ones(
+    make_pair: MakePair, hyve: Hyve, make_bucket: MakeBucket
+) -> None:
+    pair = make_pair(trash=f"s3://{make_bucket('trash')}/")
+    pair.store.put({"a": b"the very first"})
+    pair.source.put({"a": b"second"})
+    first = synced(pair, hyve)
+    pair.source.put({"a": b"the third one"})
+    second = synced(pair, hyve)
+    assert hyve("undo", second, "--json").document["restored"] == 1
+    assert pair.store.read() == {"a": b"second"}
+    undone = hyve("undo", first, "--json")
+    assert (undone.code, undone.document["reasons"]) == (1, {"NotKept": 1})
+    assert pair.store.read() == {"a": b"second"}
+
+
+def test_a_plan_that_was_never_applied_has_nothing_to_undo(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({"a": b"1"})
+    plan = hyve("dryrun", "--json").document["plan"]
+    undone = hyve("undo", plan, "--json")
+    assert (undone.code, undone.document["restored"], undone.document["left"]) == (0, 0, 0)
+
+
+def test_an_unknown_plan_is_wrong_usage(pair: Pair, hyve: Hyve) -> None:
+    assert hyve("undo", "20260131T020000000Z-1a2b3c4d").code == 2
+    assert hyve("undo").code == 2
+
+
+def test_the_run_is_under_its_job(kept: Pair, hyve: Hyve) -> None:
+    from hyve_pipeline.dag.instance import open_instance
+
+    plan = synced(kept, hyve)
+    (run_id,) = hyve("undo", plan, "--json").document["runs"]
+    with open_instance(kept.context().home) as instance:
+        run: Any = instance.get_run_by_id(run_id)
+    assert (run.job_name, run.tags["hyve/plan"], run.is_success) == ("images_undo", plan, True)
