@@ -78,6 +78,8 @@ def describe_task(task: Task, rows: list[Row]) -> str:
 def _judge(rows: list[Row]) -> str:
     """In words, whom Hyve's first row is behind."""
     first = rows[0]
+    if first.contender.tool != "hyve":
+        return "Hyve was not measured."
     peers = [row for row in rows if row.contender.tool != first.contender.tool]
     sentences = []
     for measure, word in (("wall", "slower"), ("cpu", "costlier in CPU"), ("memory", "larger in memory")):

@@ -8,13 +8,17 @@ came of them. No page is taken before what the picture is about is there.
 """
 
 import argparse
+import json
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Error, Locator, Page, sync_playwright
 
 from hyve_pipeline.demo.buckets import (
     SOURCE_BUCKET,
@@ -39,7 +43,8 @@ BROWSER_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WIDTH = 1400  # pixels
+NAVIGATION_WIDTH = 240  # pixels
+WIDTH = 1160
 PATIENCE = 60_000  # milliseconds
 
 
@@ -83,7 +88,7 @@ def running_ui() -> Iterator[str]:
 
 
 class Photographer:
-    """Opens pages of the UI and takes their pictures.
+    """Opens pages of the UI and takes their pictures, without the navigation at their left.
 
     Args:
         page: a browser's page.
@@ -93,6 +98,13 @@ class Photographer:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self._url = url
+        self._height = 0
+
+    def dismiss_greeting(self) -> None:
+        """Close what Dagster shows to those who open it for the first time, if it does."""
+        self.page.goto(f"{self._url}/deployment")
+        with suppress(Error):
+            self.page.get_by_role("button", name="Skip").click(timeout=20_000)
 
     def open(self, path: str, height: int, sight: Locator) -> None:
         """Open a page and wait for what there is to see.
@@ -102,28 +114,59 @@ class Photographer:
             height: of the picture, in pixels.
             sight: what must be visible.
         """
-        self.page.set_viewport_size({"width": WIDTH, "height": height})
+        self._height = height
+        self.page.set_viewport_size({"width": NAVIGATION_WIDTH + WIDTH, "height": height})
         self.page.goto(f"{self._url}{path}")
-        skip = self.page.get_by_role("button", name="Skip")
-        sight.or_(skip).first.wait_for()
-        if skip.is_visible():
-            skip.click()
         sight.first.wait_for()
 
     def take(self, name: str) -> None:
         """Take the picture of the page as it is, when nothing moves on it any more."""
-        self.page.mouse.move(WIDTH - 2, 2)
+        self.page.mouse.move(2, self._height - 2)
         self.page.wait_for_load_state("networkidle")
         self.page.wait_for_timeout(3_000)
         path = PICTURES / f"{name}.png"
-        self.page.screenshot(path=path)
+        self.page.screenshot(path=path, clip={"x": NAVIGATION_WIDTH, "y": 0, "width": WIDTH, "height": self._height})
         sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
+
+
+def ask(url: str, query: str, **variables: object) -> dict[str, Any]:
+    """Ask the UI's server by GraphQL; the answer's data."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - ours
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - likewise
+        return json.load(answer)["data"]
+
+
+def do_shards(url: str, home: Path, count: int) -> None:
+    """Let the UI do the first copy shards of the only plan, as its "Launch backfill" does."""
+    (plan,) = (folder.name for folder in (home / "state" / "images" / "plans").iterdir())
+    repository = {"repositoryLocationName": "hyve_pipeline", "repositoryName": "__repository__"}
+    launched = ask(
+        url,
+        "mutation($backfill: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $backfill) "
+        "{ ... on LaunchBackfillSuccess { backfillId } } }",
+        backfill={
+            "selector": {"repositorySelector": repository, "partitionSetName": "images_copy_partition_set"},
+            "partitionNames": [f"{plan}-{number:04d}" for number in range(1, count + 1)],
+        },
+    )
+    status = ""
+    while status != "COMPLETED_SUCCESS":
+        time.sleep(1)
+        backfill = ask(
+            url,
+            "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }",
+            id=launched["launchPartitionBackfill"]["backfillId"],
+        )
+        status = backfill["partitionBackfillOrError"]["status"]
+        if status in ("FAILED", "CANCELED", "COMPLETED_FAILED"):
+            raise RuntimeError(f"the backfill ended as {status}")
 
 
 def picture_plan(camera: Photographer) -> None:
     """What a person decides by: the newest plan's figures."""
     page = camera.page
-    camera.open("/assets/images/plan?view=events", 900, page.get_by_text("bytes to copy"))
+    camera.open("/assets/images/plan?view=events", 960, page.get_by_text("bytes to copy"))
     camera.take("plan")
 
 
@@ -140,9 +183,8 @@ def picture_run(camera: Photographer) -> None:
 def picture_shards(camera: Photographer, name: str, missing: int) -> None:
     """How far the shards of a plan came."""
     page = camera.page
-    count = page.locator(f"text=/^{missing}$/")
     camera.open("/locations/hyve_pipeline/jobs/images_copy/partitions", 720, page.get_by_text("Missing partitions"))
-    count.first.wait_for()
+    page.get_by_text(f"{missing}Missing partitions").or_(page.locator(f"text=/^{missing}$/")).first.wait_for()
     page.locator("canvas").first.wait_for()
     camera.take(name)
 
@@ -150,7 +192,10 @@ def picture_shards(camera: Photographer, name: str, missing: int) -> None:
 def picture_lineage(camera: Photographer) -> None:
     """The graph from bucket to bucket."""
     page = camera.page
-    camera.open("/asset-groups", 560, page.get_by_text("store_inventory"))
+    camera.open("/asset-groups", 480, page.get_by_text("store_inventory"))
+    # The list of assets beside the graph only takes its place; Dagster remembers that it is closed.
+    page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()
+    camera.open("/asset-groups", 480, page.get_by_text("store_inventory"))
     camera.take("lineage")
 
 
@@ -170,11 +215,13 @@ def main() -> None:
             page = browser.new_page()
             page.set_default_timeout(PATIENCE)
             camera = Photographer(page, url)
+            camera.dismiss_greeting()
             picture_plan(camera)
             picture_run(camera)
-            picture_shards(camera, "shards_before", missing=6)
+            do_shards(url, home, 4)
+            picture_shards(camera, "shards_some", missing=2)
             run_hyve("copy")
-            picture_shards(camera, "shards_after", missing=0)
+            picture_shards(camera, "shards_all", missing=0)
             run_hyve("delete")
             run_hyve("verify")
             picture_lineage(camera)

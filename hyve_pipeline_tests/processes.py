@@ -1,30 +1,79 @@
-"""The command line as a process of its own."""
+"""What tests need to know of processes that a command has started."""
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
-def start_hyve(arguments: Sequence[str], **more: Any) -> "subprocess.Popen[str]":
-    """Start `python -m hyve_pipeline` with this process's environment; more is for `subprocess.Popen`."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "hyve_pipeline", *arguments],
-        **{"stdin": subprocess.DEVNULL, "text": True, "preexec_fn": _heed_interrupts, **more},
+def hyve_command(*arguments: str) -> list[str]:
+    """The command line of one of our commands."""
+    return [sys.executable, "-m", "hyve_pipeline", *arguments]
+
+
+def run_hyve(
+    *arguments: str, variables: Mapping[str, str] | None = None, folder: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one of our commands to its end, as a person would."""
+    return subprocess.run(
+        hyve_command(*arguments),
+        env={**(os.environ if variables is None else variables), **more},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
     )
 
 
-def _heed_interrupts() -> None:
-    """A process that is started in the background ignores SIGINT, and so would what it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def start_hyve(*arguments: str, variables: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
+    """Start one of our commands; whoever does so ends it."""
+    return subprocess.Popen(
+        hyve_command(*arguments),
+        env=dict(os.environ if variables is None else variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
 
 
-def cpu_seconds(command: Sequence[str]) -> float:
-    """The processor time, user and system, that a command takes; its output goes nowhere."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_utime + usage.ru_stime
+def descendants(pid: int) -> set[int]:
+    """The processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (fields := _stat(int(folder.name))):
+            children.setdefault(int(fields[1]), []).append(int(folder.name))
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        own = children.get(waiting.pop(), [])
+        found.update(own)
+        waiting += own
+    return found
+
+
+def living(pids: Collection[int]) -> set[int]:
+    """Those of the processes that have not ended."""
+    return {pid for pid in pids if (fields := _stat(pid)) and fields[0] != "Z"}
+
+
+def living_after(pids: Collection[int], seconds: float) -> set[int]:
+    """Those of the processes that have not ended in some time; returns as soon as all have."""
+    deadline = time.monotonic() + seconds
+    while (left := living(pids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def _stat(pid: int) -> Sequence[str]:
+    """State, parent and so on of a process; empty when there is none. See proc(5)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -6,8 +6,8 @@ attempt without one was cut short.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -70,9 +70,11 @@ class JournalRow:
     trashed: bool = False
 
 
-def to_table(rows: Iterable[JournalRow]) -> pa.Table:
+def to_table(rows: Sequence[JournalRow]) -> pa.Table:
     """The rows as an Arrow table with the columns of `JOURNAL_SCHEMA`."""
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=JOURNAL_SCHEMA)
+    # Column by column: `dataclasses.asdict` copies every value, which takes longer than all the rest.
+    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in JOURNAL_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=JOURNAL_SCHEMA)
 
 
 class Tally(Frozen):

@@ -12,6 +12,7 @@ from hyve_pipeline.dag.io import ParquetTables
 from hyve_pipeline.dag.jobs import AssetJob, build_dryrun_job, build_shard_job, build_verify_job
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.dag.undo import build_undo_job
 from hyve_pipeline.flow.context import Home, load_configuration
 
 
@@ -27,7 +28,13 @@ def build_sync(home: Home, sync: SyncSettings) -> dg.Definitions:
             build_plan(names),
             build_verification(names),
         ],
-        jobs=[dryrun, build_shard_job(names, "copy"), build_shard_job(names, "delete"), build_verify_job(names)],
+        jobs=[
+            dryrun,
+            build_shard_job(names, "copy"),
+            build_shard_job(names, "delete"),
+            build_verify_job(names),
+            build_undo_job(names),
+        ],
         schedules=_schedules(names, sync, dryrun),
         resources={
             names.resource: SyncResource.of(home, sync),

@@ -11,21 +11,29 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 from pydantic import Field
 
 from hyve_pipeline.flow.context import Home
-from hyve_pipeline.flow.tables import StoredTable, TableShelf, open_table
+from hyve_pipeline.flow.tables import StoredTable, TableShelf, measure_table, open_table
 
-_LOADERS: dict[Any, Callable[[StoredTable], Any]] = {
-    StoredTable: lambda table: table,
-    ds.Dataset: open_table,
-    pa.Table: lambda table: open_table(table).to_table(),
-    pd.DataFrame: lambda table: open_table(table).to_table().to_pandas(),
-    duckdb.DuckDBPyRelation: lambda table: duckdb.connect().from_arrow(open_table(table)),
+# By the annotation's name: importing pandas and `pyarrow.dataset` for their types alone would cost every
+# command a third of a second.
+_LOADERS: dict[str, Callable[[StoredTable], Any]] = {
+    "StoredTable": lambda table: table,
+    "Dataset": open_table,
+    "Table": lambda table: open_table(table).to_table(),
+    "DataFrame": lambda table: open_table(table).to_table().to_pandas(),
+    "DuckDBPyRelation": lambda table: duckdb.connect().from_arrow(open_table(table)),
 }
+_MODULES = ("hyve_pipeline", "pandas", "pyarrow", "duckdb", "_duckdb")
+
+
+def _loader_of(wanted: Any) -> Callable[[StoredTable], Any] | None:
+    if wanted is Any:
+        return _LOADERS["StoredTable"]
+    package = getattr(wanted, "__module__", "").partition(".")[0]
+    return _LOADERS.get(getattr(wanted, "__name__", "")) if package in _MODULES else None
 
 
 class ParquetTables(dg.ConfigurableIOManager):
@@ -40,12 +48,12 @@ class ParquetTables(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: StoredTable) -> None:
         """Remember the table; say how many rows and which columns it has."""
         self._shelf(context.asset_key).keep(obj, context.run_id)
-        dataset = open_table(obj)
+        rows, schema = measure_table(obj)
         context.add_output_metadata(
             {
-                "dagster/row_count": dataset.count_rows(),
+                "dagster/row_count": rows,
                 "dagster/uri": obj.uris[0],
-                "dagster/column_schema": column_schema(dataset.schema),
+                "dagster/column_schema": column_schema(schema),
             }
         )
 
@@ -57,9 +65,9 @@ class ParquetTables(dg.ConfigurableIOManager):
             TypeError: the annotation is none of the supported ones.
         """
         wanted = context.dagster_type.typing_type
-        loader = _LOADERS[StoredTable] if wanted is Any else _LOADERS.get(wanted)
+        loader = _loader_of(wanted)
         if loader is None:
-            supported = ", ".join(kind.__name__ for kind in _LOADERS)
+            supported = ", ".join(_LOADERS)
             raise TypeError(f"{context.asset_key.to_user_string()} can't be loaded as {wanted}; use {supported}")
         return loader(self._shelf(context.asset_key).find(_run_ids(context)))
 

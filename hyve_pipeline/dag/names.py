@@ -84,6 +84,11 @@ class Names:
         return f"{self.sync}_sync"
 
     @property
+    def undo_job(self) -> str:
+        """The op job that undoes a plan."""
+        return f"{self.sync}_undo"
+
+    @property
     def io_manager(self) -> str:
         """The IO manager of the sync's tables."""
         return f"{self.sync}_parquet"

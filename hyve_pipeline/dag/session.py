@@ -12,6 +12,7 @@ from hyve_pipeline.core.guard import ACTIONS
 from hyve_pipeline.core.outcome import PlanStatus
 from hyve_pipeline.core.plan import Plan, Shard
 from hyve_pipeline.core.progress import expect
+from hyve_pipeline.core.undoing import UndoSummary
 from hyve_pipeline.core.verification import Verification
 from hyve_pipeline.dag.build import build_sync
 from hyve_pipeline.dag.inprocess import RunOutcome, run_job
@@ -20,9 +21,11 @@ from hyve_pipeline.dag.janitor import close_dead_runs
 from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import PLAN_ENTRY
+from hyve_pipeline.dag.undo import undo_config
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.plan import choose_plan
 from hyve_pipeline.flow.status import plan_status
+from hyve_pipeline.flow.undo import latest_undo
 from hyve_pipeline.flow.verify import latest_verification
 
 
@@ -96,6 +99,22 @@ class Session:
         if not outcome.success or verification is None:
             raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
         return verification
+
+    def undo(self, plan: Plan) -> UndoSummary:
+        """Put back what a plan overwrote or deleted.
+
+        Objects that could not be put back are in the summary; they raise nothing.
+
+        Raises:
+            HyveError: a bucket is out of reach, or a shard of the plan is being worked on.
+        """
+        outcome = self._run(
+            self._names.undo_job, run_config=undo_config(self._names, plan.id), tags={PLAN_TAG: plan.id}
+        )
+        summary = latest_undo(self._sync, plan)
+        if summary is None or (not outcome.success and not isinstance(outcome.error, ObjectsFailedError)):
+            raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
+        return summary
 
     def _run(self, job: str, **arguments: Any) -> RunOutcome:
         try:

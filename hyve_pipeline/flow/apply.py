@@ -125,7 +125,7 @@ def _attempt(
         else:
             deleter = ObjectDeleter(source, store, trash)
             batches = (deleter.delete(batch) for batch in _batches(rows))
-            run_in_flight(batches, max(1, options.concurrency // 32), recorder.add_all)
+            run_in_flight(batches, _BATCHES_IN_FLIGHT, recorder.add_all)
     if recorder.total != shard.objects:
         raise HyveError(
             f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
@@ -137,6 +137,9 @@ def _attempt(
 
 
 _BATCH_KEYS = 1_000  # the most that one DeleteObjects takes
+
+# One batch is deleted while the next one is asked about; each asks two questions a key.
+_BATCHES_IN_FLIGHT = 2
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from hyve_pipeline.core.columns import bounds, total
-from hyve_pipeline.core.errors import InterruptedRunError
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, Side, check_proof
 from hyve_pipeline.core.progress import report
 from hyve_pipeline.flow.context import SyncContext
@@ -76,16 +75,16 @@ def _list_bucket(
     path = shelf.parquet_name(inventory_id)
     totals = _Totals()
     pages: list[Page] = []
+    held = 0
     with writing_parquet(shelf.folder, path, INVENTORY_SCHEMA) as writer:
-        walk = RangeWalk(connection, KeyRange())
+        walk = RangeWalk(connection, KeyRange(), stop=stop)
         for page in walk:
-            if stop.is_set():
-                raise InterruptedRunError(f"the listing of {connection.place.uri} was given up")
             report(activity, len(page.keys), sum(page.sizes))
             pages.append(page)
-            if sum(len(held.keys) for held in pages) >= _ROW_GROUP_ROWS:
+            held += len(page)
+            if held >= _ROW_GROUP_ROWS:
                 writer.write_table(totals.add(pages))
-                pages = []
+                pages, held = [], 0
         if pages:
             writer.write_table(totals.add(pages))
         # Checked before the file gets its name: without a proof there is no inventory.

@@ -1,14 +1,16 @@
 """Small tables that tell a person what is in a large one."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from hyve_pipeline.core.inventory import Inventory
 from hyve_pipeline.core.manifest import Count
-from hyve_pipeline.state.parquet import ParquetReader, open_dataset
+from hyve_pipeline.state.parquet import ParquetReader
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,10 @@ class PrefixSize:
 def prefix_sizes(inventory: Inventory, most: int = 20) -> list[PrefixSize]:
     """Objects and bytes by the first part of the key, below the sync's prefix; the largest first."""
     offset = len(inventory.place.prefix) + 1
-    with duckdb.connect() as connection:
-        connection.register("inventory", open_dataset([inventory.uri]))
+    reader = ParquetReader(inventory.uri)
+    batches = (batch for table in reader.tables() for batch in table.to_batches())
+    with closing(reader), duckdb.connect() as connection:
+        connection.register("inventory", pa.RecordBatchReader.from_batches(reader.schema, batches))
         rows = connection.execute(
             f"""
             SELECT CASE WHEN contains(below, '/') THEN split_part(below, '/', 1) || '/' ELSE '' END AS prefix,

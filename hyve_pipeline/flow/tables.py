@@ -1,13 +1,17 @@
 """Remembers, for each asset, which Parquet files hold its rows."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import pyarrow.dataset as ds
+import pyarrow as pa
 
 from hyve_pipeline.core.errors import StateError
 from hyve_pipeline.core.manifest import Frozen
 from hyve_pipeline.state.home import Home
-from hyve_pipeline.state.parquet import open_dataset
+from hyve_pipeline.state.parquet import ParquetReader, open_dataset
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 class StoredTable(Frozen):
@@ -22,9 +26,19 @@ class StoredTable(Frozen):
     uris: tuple[str, ...]
 
 
-def open_table(table: StoredTable) -> ds.Dataset:
+def open_table(table: StoredTable) -> "Dataset":
     """The rows as a dataset."""
     return open_dataset(table.uris)
+
+
+def measure_table(table: StoredTable) -> tuple[int, pa.Schema]:
+    """How many rows a table has, and its columns; the rows themselves are not read."""
+    readers = [ParquetReader(uri) for uri in table.uris]
+    try:
+        return sum(reader.rows for reader in readers), readers[0].schema
+    finally:
+        for reader in readers:
+            reader.close()
 
 
 class TableShelf:

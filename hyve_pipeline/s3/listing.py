@@ -7,15 +7,16 @@ end gives a proof.
 
 import operator
 import re
+import threading
 from bisect import bisect_right
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from urllib.parse import unquote_plus
 
-from hyve_pipeline.core.errors import IncompleteInventoryError
+from hyve_pipeline.core.errors import IncompleteInventoryError, InterruptedRunError
 from hyve_pipeline.core.inventory import KeyRange, RangeEnd, RangeProof
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
@@ -23,6 +24,9 @@ from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.xml import Element, MalformedXmlError, child_text, local_name, parse_xml, unquote_etag
 
 MAX_KEYS = 1000  # the most that S3 puts on one page
+
+# How often a walk that waits for a page looks whether it was given up.
+_LOOK_UP_SECONDS = 0.5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -88,17 +92,25 @@ class RangeWalk:
     current one is worked on.
     """
 
-    def __init__(self, connection: Connection, key_range: KeyRange, max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        key_range: KeyRange,
+        max_keys: int = MAX_KEYS,
+        stop: threading.Event | None = None,
+    ) -> None:
         """Describe the walk; nothing is sent yet.
 
         Args:
             connection: the bucket and prefix.
             key_range: in whole keys, prefix included.
             max_keys: keys asked for in one page, at most 1,000.
+            stop: when it is set, the walk is given up, even while a page is awaited.
         """
         self.range = key_range
         self._connection = connection
         self._max_keys = max_keys
+        self._stop = stop or threading.Event()
         self._pages = 0
         self._keys = 0
         self._first_key: str | None = None
@@ -131,6 +143,7 @@ class RangeWalk:
         Raises:
             BucketError: the bucket cannot be listed at all.
             IncompleteInventoryError: a page failed, or does not fit to the others.
+            InterruptedRunError: it was given up.
         """
         if self._started:
             raise RuntimeError("a range can be walked only once: make another walk")
@@ -174,13 +187,21 @@ class RangeWalk:
     def _receive(self, pending: "Future[Response]") -> ListingAnswer:
         self._pages += 1
         try:
-            return parse_answer(pending.result().body)
+            return parse_answer(self._await(pending).body)
         except S3RequestError as error:
             if self._pages == 1:
                 raise bucket_error(error, self._connection.place) from error
             raise self._incomplete(f"it failed: {error}") from error
         except MalformedPageError as error:
             raise self._incomplete(str(error)) from error
+
+    def _await(self, pending: "Future[Response]") -> Response:
+        """The answer, unless the walk is given up before it comes: a server may stay silent for long."""
+        while not self._stop.is_set():
+            done, _ = wait([pending], timeout=_LOOK_UP_SECONDS)
+            if done:
+                return pending.result()
+        raise InterruptedRunError(f"the listing of {self._connection.place.uri} was given up")
 
     def _way_on(self, answer: ListingAnswer) -> tuple[str, str]:
         """The parameter that asks for the page after this one."""

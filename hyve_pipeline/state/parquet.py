@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from hyve_pipeline.core.errors import StateError
 from hyve_pipeline.state.files import Folder
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 @contextmanager
@@ -52,6 +55,11 @@ class ParquetReader:
         return self._file.metadata.num_rows
 
     @property
+    def schema(self) -> pa.Schema:
+        """The file's columns."""
+        return self._file.schema_arrow
+
+    @property
     def row_groups(self) -> int:
         """How many row groups the file has."""
         return self._file.num_row_groups
@@ -80,8 +88,11 @@ class ParquetReader:
         self._file.close(force=True)
 
 
-def open_dataset(uris: Sequence[str]) -> ds.Dataset:
+def open_dataset(uris: Sequence[str]) -> "Dataset":
     """Parquet files of equal columns, all in one filesystem, as one dataset."""
+    # Imported late: it imports pandas, which most commands never need.
+    import pyarrow.dataset as ds
+
     folders = [(Folder(uri.rpartition("/")[0]), uri.rpartition("/")[2]) for uri in uris]
     paths = [folder.path_of(name) for folder, name in folders]
     return ds.dataset(paths, filesystem=folders[0][0].filesystem, format="parquet")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hyve_pipeline import __version__
-from hyve_pipeline_tests.processes import start_hyve
+from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.syncs import Hyve
 
 _COMMANDS = ("configure", "dryrun", "copy", "sync", "help")
@@ -46,8 +46,8 @@ def test_version(hyve: Hyve) -> None:
 
 
 def test_the_module_can_be_run_too() -> None:
-    child = start_hyve(["help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = child.communicate(timeout=60)
+    with started(["help"]) as child:
+        out, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
     installed = subprocess.run(
         [f"{sys.prefix}/bin/hyve", "help"], capture_output=True, text=True, timeout=60, check=True

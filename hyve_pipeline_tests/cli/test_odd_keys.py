@@ -14,7 +14,7 @@ def test_every_key_arrives_as_it_is_and_a_second_sync_does_nothing(make_pair: Ma
     pair = make_pair()
     objects = {key: b"" if key == "dir/" else f"content of {key}".encode() for key in ODD_KEYS}
     pair.source.put(objects)
-    pair.store.put({key: b"old" for key in _MODIFIED} | {f"{key}x": b"gone" for key in _DUPLICATE})
+    pair.store.put(dict.fromkeys(_MODIFIED, b"old") | {f"{key}x": b"gone" for key in _DUPLICATE})
     assert hyve("dryrun").code == 0
     sets = {
         "new": set(ODD_KEYS) - set(_MODIFIED),

@@ -5,6 +5,7 @@ import pty
 import re
 import sys
 import termios
+import threading
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.core.progress import expect, report
+from hyve_pipeline_tests.children import blocks_of
 
 
 def _work() -> None:
@@ -38,13 +40,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
 
     def show() -> str:
         master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 100))
+        written: list[bytes] = []
+        # A terminal takes only so much before somebody looks at it.
+        reader = threading.Thread(target=lambda: written.extend(blocks_of(master)))
+        reader.start()
         try:
-            termios.tcsetwinsize(slave, (24, 100))
             _shown(monkeypatch, slave)
-            return os.read(master, 1_000_000).decode()
         finally:
-            os.close(master)
             os.close(slave)
+            reader.join()
+            os.close(master)
+        return b"".join(written).decode()
 
     monkeypatch.setenv("TERM", "xterm-256color")
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):

@@ -1,0 +1,53 @@
+"""The command line as a child process, and what only such a one can show."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def started(arguments: Sequence[str], **more: Any) -> Iterator["subprocess.Popen[str]"]:
+    """Run `python -m hyve_pipeline` with this process's environment; it is killed if it is still there at the end.
+
+    Args:
+        arguments: what follows.
+        more: for `subprocess.Popen`; standard output and error are pipes unless it says otherwise.
+    """
+    settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    with subprocess.Popen(
+        [sys.executable, "-m", "hyve_pipeline", *arguments], text=True, preexec_fn=_heed_interrupts, **settings
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _heed_interrupts() -> None:
+    """A process that is started in the background ignores SIGINT, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def cpu_seconds(command: Sequence[str]) -> float:
+    """The processor time, user and system, that a command takes; its output goes nowhere."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def blocks_of(master: int) -> Iterator[bytes]:
+    """What is written to a terminal, until the last one has closed it."""
+    while True:
+        try:
+            block = os.read(master, 65536)
+        except OSError:  # this is how Linux says it
+            return
+        if not block:
+            return
+        yield block

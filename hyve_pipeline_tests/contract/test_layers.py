@@ -1,0 +1,137 @@
+"""Imports go one way, from what a person types down to the pure core, and no module grows too long."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hyve_pipeline
+
+_PACKAGE = Path(hyve_pipeline.__file__).parent
+_MODULES = sorted(_PACKAGE.rglob("*.py"))
+
+# What each layer may import besides itself.
+_BELOW = {
+    "core": set(),
+    "s3": {"core"},
+    "state": {"core"},
+    "flow": {"s3", "state", "core"},
+    "dag": {"flow", "core"},
+    "demo": {"core"},
+    "cli": {"dag", "flow", "core", "demo"},
+}
+
+# Modules outside of the layers: what Dagster and Python load by name.
+_ROOTS = {"__init__.py": {"dag"}, "__main__.py": {"cli"}, "definitions.py": {"dag", "flow"}}
+
+# Libraries that belong to some layers only.
+_LIBRARIES = {
+    "dagster": {"dag"},
+    "boto3": {"s3", "demo"},
+    "botocore": {"s3", "demo"},
+    "awscrt": {"s3"},
+    "lxml": {"s3"},
+    "moto": {"demo"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+
+_MOST_LINES = 400
+
+
+def _layer(path: Path) -> str:
+    relative = path.relative_to(_PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else ""
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module that a module imports anywhere, also within functions and for type checkers alone."""
+    package = ["hyve_pipeline", *path.relative_to(_PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            yield module
+            if module == "hyve_pipeline":
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _layers_imported(path: Path) -> set[str]:
+    own = (name.split(".") for name in _imports(path))
+    return {parts[1] for parts in own if parts[0] == "hyve_pipeline" and len(parts) > 1 and parts[1] in _BELOW}
+
+
+def test_every_folder_is_a_layer() -> None:
+    folders = {_layer(path) for path in _MODULES} - {""}
+    assert folders == set(_BELOW)
+    assert {path.name for path in _MODULES if not _layer(path)} <= set(_ROOTS)
+
+
+@pytest.mark.parametrize("layer", _BELOW)
+def test_a_layer_imports_only_what_lies_below(layer: str) -> None:
+    upwards = {
+        str(path.relative_to(_PACKAGE)): wrong
+        for path in _MODULES
+        if _layer(path) == layer and (wrong := _layers_imported(path) - _BELOW[layer] - {layer})
+    }
+    assert upwards == {}
+
+
+def test_the_roots_import_what_they_assemble() -> None:
+    assert {
+        path.name: wrong
+        for path in _MODULES
+        if not _layer(path) and (wrong := _layers_imported(path) - _ROOTS[path.name])
+    } == {}
+
+
+def test_libraries_stay_in_their_layers() -> None:
+    strays = {
+        f"{path.relative_to(_PACKAGE)} imports {name}"
+        for path in _MODULES
+        for name in {name.split(".")[0] for name in _imports(path)} & set(_LIBRARIES)
+        if _layer(path) not in _LIBRARIES[name] and path.name not in _ROOTS
+    }
+    assert strays == set()
+
+
+def test_only_one_module_uses_what_dagster_keeps_private() -> None:
+    """Anything of it may change in any release; what is needed is in one place, with its reason."""
+    users = {
+        str(path.relative_to(_PACKAGE)): {name for name in _imports(path) if name.startswith("dagster._")}
+        for path in _MODULES
+    }
+    runs = {path for path, names in users.items() if any("_core.execution" in name for name in names)}
+    assert runs == {"dag/inprocess.py"}
+
+
+def test_no_module_is_long() -> None:
+    lengths = {
+        str(path.relative_to(_PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in _MODULES
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > _MOST_LINES} == {}
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Within a layer too: a cycle hides which of the two is the lower one."""
+    names = {
+        ".".join(("hyve_pipeline", *path.relative_to(_PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in _MODULES
+    }
+    graph = {name: {other for other in _imports(path) if other in names} for name, path in names.items()}
+    done: set[str] = set()
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 2000))
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail[trail.index(name) :], name))
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*trail, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())

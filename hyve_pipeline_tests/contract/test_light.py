@@ -1,0 +1,55 @@
+"""Commands that only look something up answer at once, because they load nothing heavy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline_tests.children import cpu_seconds
+
+_HELP_SECONDS = 0.3
+
+_SCRIPT = """
+import sys
+from hyve_pipeline.cli.main import run
+code = run(sys.argv[1:])
+print(code, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def _loaded_by(*arguments: str) -> tuple[int, set[str]]:
+    """The exit code of a command, and what it has loaded."""
+    finished = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    code, *modules = finished.stderr.splitlines()[-1].split()
+    return int(code), set(modules)
+
+
+def test_help_answers_at_once() -> None:
+    command = [sys.executable, "-m", "hyve_pipeline", "help"]
+    assert min(cpu_seconds(command) for _ in range(3)) < _HELP_SECONDS
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code, modules = _loaded_by("help")
+    assert code == 0
+    assert not modules & {"dagster", "boto3", "botocore", "awscrt", "pandas", "pyarrow", "duckdb", "pydantic", "rich"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("plans",), ("plans", "--json"), ("show", "20200101T000000000Z-00000000"), ("configure", "--no-input")],
+    ids=" ".join,
+)
+def test_looking_up_plans_does_not_load_dagster(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYVE_HOME", str(tmp_path))
+    (tmp_path / "hyve.toml").write_text(
+        '[sync.images.source]\nbucket = "in-bucket"\n[sync.images.store]\nbucket = "out-bucket"\n'
+    )
+    _, modules = _loaded_by(*arguments)
+    assert "hyve_pipeline" in modules
+    assert not modules & {"dagster", "dagster_aws", "moto"}

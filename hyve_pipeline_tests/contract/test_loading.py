@@ -1,0 +1,86 @@
+"""Every table loads as what people and notebooks ask for, by annotation."""
+
+import dagster as dg
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.dag.build import load_definitions
+from hyve_pipeline.dag.instance import open_instance
+from hyve_pipeline.flow.context import Home
+from hyve_pipeline_tests.syncs import Hyve, Pair
+
+_INVENTORY_COLUMNS = ["key", "size", "last_modified", "etag", "storage_class"]
+
+
+def _key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(["images", asset])
+
+
+def test_tables_load_by_annotation(pair: Pair, hyve: Hyve) -> None:
+    keys = [f"{number}.jpg" for number in range(7)]
+    pair.source.put(dict.fromkeys(keys, b"12345"))
+    pair.store.put({"0.jpg": b"old", "gone": b"1"})
+    plan = hyve("sync", "--json").document["plan"]
+    home = Home(pair.home)
+    definitions = load_definitions(home)
+    with open_instance(home) as instance:
+
+        def load(asset: str, kind: type) -> object:
+            return definitions.load_asset_value(_key(asset), python_type=kind, instance=instance)
+
+        frame = load("source_inventory", pd.DataFrame)
+        assert isinstance(frame, pd.DataFrame)
+        assert list(frame.columns) == _INVENTORY_COLUMNS
+        assert list(frame["key"]) == keys
+        assert set(frame["size"]) == {5}
+        assert str(frame["last_modified"].dt.tz) == "UTC"
+
+        dataset = load("store_inventory", ds.Dataset)
+        assert isinstance(dataset, ds.Dataset)
+        assert dataset.schema.names == _INVENTORY_COLUMNS
+
+        table = load("new", pa.Table)
+        assert isinstance(table, pa.Table)
+        assert table.column("key").to_pylist() == keys[1:]
+
+        relation = load("duplicate_stores", duckdb.DuckDBPyRelation)
+        assert isinstance(relation, duckdb.DuckDBPyRelation)
+        assert relation.project("key").fetchall() == [("gone",)]
+
+        whole_plan = load("plan", pd.DataFrame)
+        assert isinstance(whole_plan, pd.DataFrame)
+        assert sorted(whole_plan["key"]) == [*keys, "gone"]
+
+        verification = load("verification", pd.DataFrame)
+        assert isinstance(verification, pd.DataFrame)
+        assert len(verification) == 0
+
+        event = instance.get_latest_materialization_event(_key("plan"))
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert event.asset_materialization.metadata["plan"].value == plan
+
+        with pytest.raises(TypeError, match="source_inventory can't be loaded as"):
+            load("source_inventory", dict)
+
+
+def test_what_was_never_made_says_what_makes_it(pair: Pair) -> None:
+    home = Home(pair.home)
+    with open_instance(home) as instance, pytest.raises(StateError, match="hyve dryrun"):
+        load_definitions(home).load_asset_value(_key("new"), python_type=pd.DataFrame, instance=instance)
+
+
+def test_the_newest_table_is_loaded(pair: Pair, hyve: Hyve) -> None:
+    home = Home(pair.home)
+    for number in range(2):
+        pair.source.put({f"{number}": b"1"})
+        assert hyve("dryrun").code == 0
+        with open_instance(home) as instance:
+            frame = load_definitions(home).load_asset_value(
+                _key("source_inventory"), python_type=pd.DataFrame, instance=instance
+            )
+            assert len(frame) == number + 1
