@@ -93,7 +93,7 @@ def _check_complete(draft: "Draft", given: "Answers") -> None:
 def _asked(
     draft: "Draft", given: "Answers", questions: Questions, *, replace_keys: bool
 ) -> tuple["Answers", "Keys | None"]:
-    """The answers with those added that had to be asked for, in the original's order."""
+    """The answers with those added that had to be asked for."""
     from dataclasses import replace
 
     keys = _asked_keys(draft, given.profile, questions, replace_keys=replace_keys)

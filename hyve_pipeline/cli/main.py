@@ -15,7 +15,7 @@ import click
 
 from hyve_pipeline import __version__
 
-# In the order of the help. The original's five come first.
+# In the order of the help.
 _COMMANDS = {
     "configure": (
         "hyve_pipeline.cli.configure:configure",
@@ -107,10 +107,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "hyve"
+        subject = command.removeprefix("hyve").strip()
         hint = f"; '{command} --help' shows what there is" if isinstance(error, click.NoSuchOption) else ""
         if error.ctx is not None and error.ctx.command is hyve:
             hint = "; 'hyve help' lists the commands"
-        return _say(f"{command}: {error.format_message().rstrip('.')}{hint}", 2)
+        return _say(f"{subject + ': ' if subject else ''}{error.format_message().rstrip('.')}{hint}", 2)
     except click.exceptions.Abort:
         return _say("interrupted", 130)
     except click.ClickException as error:

@@ -25,7 +25,7 @@ from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.verification import Verification
 from hyve_pipeline.dag.session import Session, open_session
 from hyve_pipeline.flow.apply import check_allowed
-from hyve_pipeline.flow.context import Home, SyncContext
+from hyve_pipeline.flow.context import Home, SyncContext, syncs_with_same_store
 from hyve_pipeline.flow.plan import approve_plan, choose_plan
 from hyve_pipeline.flow.status import plan_status
 
@@ -40,6 +40,11 @@ def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[Sy
     sync = SyncContext.choose(Home(home), sync_name)
     if sync.settings.apply != "never":
         warn(f'warning: apply = "{sync.settings.apply}" has no effect yet, plans of {sync.name} are applied by command')
+    for other in syncs_with_same_store(sync):
+        warn(
+            f"warning: syncs {sync.name} and {other} write the same place of {sync.settings.store.bucket}: unless their "
+            "filters keep them apart, each deletes what the other copies"
+        )
     with showing_progress(sync.name), open_session(sync, command) as session:
         yield sync, session
 

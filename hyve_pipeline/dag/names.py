@@ -42,7 +42,7 @@ class Names:
         return self.asset(f"{side}_inventory")
 
     def change_set(self, name: ChangeSet) -> dg.AssetKey:
-        """One of the sets in which the buckets differ; `duplicate_stores` is the original's word."""
+        """One of the sets in which the buckets differ, named like its list."""
         return self.asset("duplicate_stores" if name is ChangeSet.DUPLICATE else name.value)
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hyve_pipeline.s3.connection import Connection
 
 # The layers above need the home too; they get it here.
-__all__ = ["Home", "SyncContext", "load_configuration"]
+__all__ = ["Home", "SyncContext", "load_configuration", "syncs_with_same_store"]
 
 
 def load_configuration(home: Home) -> Settings:
@@ -113,3 +113,9 @@ class SyncContext:
 
         options = self.settings.options
         return open_connection(place, concurrency=options.concurrency, transport=options.transport)
+
+
+def syncs_with_same_store(sync: SyncContext) -> list[str]:
+    """Other syncs of the same configuration whose store overlaps this sync's store."""
+    others = load_settings(sync.home.settings_file).sync.values()
+    return [other.name for other in others if other.name != sync.name and other.store.overlaps(sync.settings.store)]

@@ -36,7 +36,7 @@ _RANGE_ROWS = 400_000
 # What DuckDB may use before it spills; a range needs far less.
 _MEMORY_LIMIT = "512MB"
 
-# The name of each set's list, as the original script wrote them.
+# The name of each set's list.
 LIST_NAMES = {
     ChangeSet.NEW: "new",
     ChangeSet.MODIFIED: "modified",

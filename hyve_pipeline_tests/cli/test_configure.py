@@ -1,19 +1,13 @@
 """`hyve configure` as a person at a terminal and as scripts use it, against servers over HTTP."""
 
-import fcntl
 import io
 import json
 import os
-import pty
-import select
-import signal
 import stat
 import subprocess
 import sys
-import termios
 import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +17,7 @@ import pytest
 from hyve_pipeline.cli.main import run
 from hyve_pipeline_tests.conftest import PROFILE, MakeBucket
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, list_keys
+from hyve_pipeline_tests.terminals import Terminal, open_terminal
 
 KEYS = f"{ACCESS_KEY_ID}\n{SECRET_ACCESS_KEY}\n"
 
@@ -333,72 +328,18 @@ def test_a_configuration_with_mistakes_is_told_before_anything_is_asked(configur
     assert "did you mean source?" in outcome.err
 
 
-@dataclass
-class Terminal:
-    """A process at the other side of a pseudo-terminal."""
-
-    process: subprocess.Popen[bytes]
-    descriptor: int
-    shown: str = ""
-    waited: int = 0
-
-    def wait_for(self, text: str) -> None:
-        """Read until the text has been shown after what was waited for before."""
-        while text not in self.shown[self.waited :]:
-            assert select.select([self.descriptor], [], [], 60)[0], f"{text!r} was not shown: {self.shown!r}"
-            self.shown += os.read(self.descriptor, 1024).decode()
-        self.waited = self.shown.index(text, self.waited) + len(text)
-
-    def type(self, text: str) -> None:
-        os.write(self.descriptor, text.encode())
-
-    def insist(self, key: str) -> None:
-        """Press a key until the process ends: Python misses one between showing a prompt and reading."""
-        while self.process.poll() is None:
-            self.type(key)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(1)
-
-    def end(self) -> int:
-        try:
-            while chunk := os.read(self.descriptor, 1024):
-                self.shown += chunk.decode()
-        except OSError:  # how Linux tells that nobody has the other side open any more
-            pass
-        return self.process.wait(30)
-
-
-def take_terminal(descriptor: int) -> None:
-    """Make a terminal the controlling one, so that Ctrl-C is a signal and secrets are asked for there."""
-    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored in what a script started in the background
-
-
 @pytest.fixture
 def terminal(home: Path, aws_profile: str) -> Any:
     """Starts the command at a terminal of its own."""
-    opened = []
+    opened: list[Terminal] = []
 
     def start(*arguments: str) -> Terminal:
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hyve_pipeline", "configure", "--home", str(home), *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: take_terminal(theirs),
-        )
-        os.close(theirs)
-        opened.append(Terminal(process, ours))
+        opened.append(open_terminal("configure", "--home", str(home), *arguments))
         return opened[-1]
 
     yield start
     for each in opened:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
-        os.close(each.descriptor)
+        each.close()
 
 
 def test_asks_a_person_and_never_shows_the_secret(
