@@ -174,7 +174,7 @@ def picture_run(camera: Photographer) -> None:
     """The run of a dryrun that a command made."""
     page = camera.page
     first = page.locator("a[href^='/runs/']")
-    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/runs", 720, first)
+    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/runs", 678, first)
     first.first.click()
     page.get_by_text("RUN_SUCCESS").first.wait_for()
     camera.take("dryrun")
@@ -195,6 +195,8 @@ def picture_lineage(camera: Photographer) -> None:
     camera.open("/asset-groups", 480, page.get_by_text("store_inventory"))
     # The list of assets beside the graph only takes its place, and the buttons at its edge would cover its end.
     page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()
+    page.mouse.dblclick(NAVIGATION_WIDTH + WIDTH / 2, 460)  # beside the graph: fits it to the space again
+    page.wait_for_timeout(1_000)
     page.locator("button:has([aria-label='zoom_out'])").click()
     camera.take("lineage")
 

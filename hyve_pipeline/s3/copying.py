@@ -2,22 +2,23 @@
 
 import re
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import GIB, MIB
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.errors import (
-    ObjectChangedError,
-    ObjectUnreadableError,
-    S3RequestError,
-    as_kind,
-    invalid_response,
+from hyve_pipeline.s3.copy_answers import (
+    CopyResult,
+    read_copied_etag,
+    source_error,
+    source_version_of,
+    storage_class_header,
 )
+from hyve_pipeline.s3.errors import S3RequestError
 from hyve_pipeline.s3.futures import chain, completed, then
 from hyve_pipeline.s3.heading import head_object, version_of
 from hyve_pipeline.s3.message import Request, Response, copy_source
-from hyve_pipeline.s3.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
+from hyve_pipeline.s3.multipart import submit_copy_in_parts
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
@@ -25,40 +26,9 @@ MAX_SINGLE_COPY = 5 * GIB
 # Larger copies may keep a server busy for longer than the fast transport waits.
 SLOW_COPY = 32 * MIB
 
-# The classes that a copy may be given; others, such as OUTPOSTS, belong to the place where an object is.
-_WRITABLE_CLASSES = {
-    "DEEP_ARCHIVE",
-    "GLACIER",
-    "GLACIER_IR",
-    "INTELLIGENT_TIERING",
-    "ONEZONE_IA",
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-}
-
 _PLAIN_MD5 = re.compile("[0-9a-f]{32}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
-
-
-@dataclass(frozen=True, slots=True)
-class CopyResult:
-    """What a copy left in the store.
-
-    Attributes:
-        etag: the copy's ETag without quotes.
-        version_id: the copy's version, or None in a bucket without versions.
-        source_version_id: the version that was copied, or None likewise.
-        bytes: the planned size.
-        condition_ignored: the server copied another object than the planned one, since it does not know the
-            condition that the copy was pinned by. What is in the store is newer than the plan.
-    """
-
-    etag: str
-    version_id: str | None
-    source_version_id: str | None
-    bytes: int
-    condition_ignored: bool = False
 
 
 def copy_object(
@@ -85,8 +55,6 @@ def copy_object(
         `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
     if task.size > multipart_threshold:
-        from hyve_pipeline.s3.multipart import submit_copy_in_parts
-
         return submit_copy_in_parts(source, store, task, part_size)
     request = Request(
         "CopyObject",
@@ -115,43 +83,6 @@ def copy_object(
         )
 
     return chain(store.send(request, is_slow=task.size > SLOW_COPY), follow)
-
-
-def storage_class_header(storage_class: str) -> tuple[tuple[str, str], ...]:
-    """The header that gives a copy its storage class, where it needs one."""
-    return (("x-amz-storage-class", storage_class),) if storage_class in _WRITABLE_CLASSES else ()
-
-
-def source_error(error: S3RequestError) -> S3RequestError:
-    """The error of a copy, as the kind that says what became of the source object."""
-    if error.status == 412 or error.code == "PreconditionFailed":
-        return as_kind(ObjectChangedError, error)
-    if error.status == 404 and error.code in ("NoSuchKey", "NotFound", "NoSuchVersion"):
-        return as_kind(ObjectChangedError, error)
-    if error.code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
-        return as_kind(ObjectUnreadableError, error)
-    return error
-
-
-def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
-    """The ETag from the answer to CopyObject, UploadPartCopy or CompleteMultipartUpload, without quotes.
-
-    Raises:
-        S3RequestError: there is none, so that nothing shows that the copy was made.
-    """
-    try:
-        etag = child_text(parse_xml(response.body), "ETag")
-    except MalformedXmlError as error:
-        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
-    if not etag:
-        raise invalid_response(bucket, request, response, "the answer has no ETag")
-    return unquote_etag(etag)
-
-
-def source_version_of(response: Response) -> str | None:
-    """The version that was copied, or None where the source keeps none."""
-    version_id = response.header("x-amz-copy-source-version-id")
-    return None if version_id == "null" else version_id
 
 
 def _read_result(bucket: str, request: Request, response: Response, task: CopyTask) -> CopyResult:

@@ -12,7 +12,13 @@ from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import CopyResult, read_copied_etag, source_error, source_version_of, storage_class_header
+from hyve_pipeline.s3.copy_answers import (
+    CopyResult,
+    read_copied_etag,
+    source_error,
+    source_version_of,
+    storage_class_header,
+)
 from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
 from hyve_pipeline.s3.heading import read_head, version_of
 from hyve_pipeline.s3.message import Pairs, Request, Response, copy_source

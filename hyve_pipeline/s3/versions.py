@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
 
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import SLOW_COPY, read_copied_etag, source_error, storage_class_header
+from hyve_pipeline.s3.copy_answers import read_copied_etag, source_error, storage_class_header
+from hyve_pipeline.s3.copying import SLOW_COPY
 from hyve_pipeline.s3.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.futures import recover, then
 from hyve_pipeline.s3.message import Request, Response, copy_source

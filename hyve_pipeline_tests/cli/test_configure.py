@@ -4,7 +4,6 @@ import io
 import json
 import os
 import stat
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -395,14 +394,3 @@ def test_a_person_who_says_no_keeps_the_profile(terminal: Callable[..., Terminal
     assert person.end() == 2
     assert "were left as they are" in person.shown
     assert credentials.read_bytes() == before
-
-
-def test_loads_no_dagster(home: Path, aws_profile: str, buckets: tuple[str, str], rclone_endpoint: str) -> None:
-    code = (
-        "import sys; from hyve_pipeline.cli.main import run; code = run(sys.argv[1:]); "
-        "sys.exit(code or 'dagster' in sys.modules)"
-    )
-    options = ("--in-bucket", buckets[0], "--out-bucket", buckets[1], "--endpoint-url", rclone_endpoint)
-    arguments = ("configure", "--home", str(home), "--no-input", "--profile", PROFILE, *options)
-    done = subprocess.run([sys.executable, "-c", code, *arguments], stdin=subprocess.DEVNULL, capture_output=True)
-    assert (done.returncode, done.stderr) == (0, b"")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.children import blocks_of, started
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 

@@ -8,7 +8,8 @@ import pytest
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.inventory import KeyRange
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import SLOW_COPY, CopyResult, copy_object
+from hyve_pipeline.s3.copy_answers import CopyResult
+from hyve_pipeline.s3.copying import SLOW_COPY, copy_object
 from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.listing import RangeWalk
 from hyve_pipeline.s3.transport import USER_AGENT

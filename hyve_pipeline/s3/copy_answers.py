@@ -1,0 +1,81 @@
+"""What every way of copying has in common: the storage class it asks for, and how answers are read."""
+
+from dataclasses import dataclass
+
+from hyve_pipeline.s3.errors import (
+    ObjectChangedError,
+    ObjectUnreadableError,
+    S3RequestError,
+    as_kind,
+    invalid_response,
+)
+from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
+
+# The classes that a copy may be given; others, such as OUTPOSTS, belong to the place where an object is.
+_WRITABLE_CLASSES = {
+    "DEEP_ARCHIVE",
+    "GLACIER",
+    "GLACIER_IR",
+    "INTELLIGENT_TIERING",
+    "ONEZONE_IA",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a copy left in the store.
+
+    Attributes:
+        etag: the copy's ETag without quotes.
+        version_id: the copy's version, or None in a bucket without versions.
+        source_version_id: the version that was copied, or None likewise.
+        bytes: the planned size.
+        condition_ignored: the server copied another object than the planned one, since it does not know the
+            condition that the copy was pinned by. What is in the store is newer than the plan.
+    """
+
+    etag: str
+    version_id: str | None
+    source_version_id: str | None
+    bytes: int
+    condition_ignored: bool = False
+
+
+def storage_class_header(storage_class: str) -> tuple[tuple[str, str], ...]:
+    """The header that gives a copy its storage class, where it needs one."""
+    return (("x-amz-storage-class", storage_class),) if storage_class in _WRITABLE_CLASSES else ()
+
+
+def source_error(error: S3RequestError) -> S3RequestError:
+    """The error of a copy, as the kind that says what became of the source object."""
+    if error.status == 412 or error.code == "PreconditionFailed":
+        return as_kind(ObjectChangedError, error)
+    if error.status == 404 and error.code in ("NoSuchKey", "NotFound", "NoSuchVersion"):
+        return as_kind(ObjectChangedError, error)
+    if error.code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
+        return as_kind(ObjectUnreadableError, error)
+    return error
+
+
+def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
+    """The ETag from the answer to CopyObject, UploadPartCopy or CompleteMultipartUpload, without quotes.
+
+    Raises:
+        S3RequestError: there is none, so that nothing shows that the copy was made.
+    """
+    try:
+        etag = child_text(parse_xml(response.body), "ETag")
+    except MalformedXmlError as error:
+        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
+    if not etag:
+        raise invalid_response(bucket, request, response, "the answer has no ETag")
+    return unquote_etag(etag)
+
+
+def source_version_of(response: Response) -> str | None:
+    """The version that was copied, or None where the source keeps none."""
+    version_id = response.header("x-amz-copy-source-version-id")
+    return None if version_id == "null" else version_id
