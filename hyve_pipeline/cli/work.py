@@ -42,7 +42,7 @@ def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[Sy
         warn(f'warning: apply = "{sync.settings.apply}" has no effect yet, plans of {sync.name} are applied by command')
     for other in syncs_with_same_store(sync):
         warn(
-            f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless their filters "
+            f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "
             "keep them apart, each deletes what the other copies"
         )
     with showing_progress(sync.name), open_session(sync, command) as session:
