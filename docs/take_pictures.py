@@ -174,7 +174,7 @@ def picture_run(camera: Photographer) -> None:
     """The run of a dryrun that a command made."""
     page = camera.page
     first = page.locator("a[href^='/runs/']")
-    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/runs", 678, first)
+    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/runs", 900, first)
     first.first.click()
     page.get_by_text("RUN_SUCCESS").first.wait_for()
     camera.take("dryrun")

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import TextIO
 
@@ -112,7 +112,8 @@ class _Activity:
     objects: int = 0
     size: int = 0
     expected: int = 0
-    said: float = field(default=0.0)
+    said: float = 0.0
+    last: float = 0.0
 
 
 class _Lines(Listener):
@@ -126,7 +127,7 @@ class _Lines(Listener):
 
     def _activity(self, name: str) -> _Activity:
         now = time.monotonic()
-        return self._activities.setdefault(name, _Activity(begun=now, said=now))
+        return self._activities.setdefault(name, _Activity(begun=now, said=now, last=now))
 
     def expect(self, activity: str, objects: int, size: int) -> None:
         with self._lock:
@@ -137,12 +138,13 @@ class _Lines(Listener):
             entry = self._activity(activity)
             entry.objects += objects
             entry.size += size
-            if time.monotonic() - entry.said > _LINE_SECONDS:
+            entry.last = time.monotonic()
+            if entry.last - entry.said > _LINE_SECONDS:
                 self._say(activity, entry)
 
     def _say(self, name: str, entry: _Activity) -> None:
         entry.said = time.monotonic()
-        seconds = entry.said - entry.begun
+        seconds = entry.last - entry.begun
         of = f" of {entry.expected:,}" if entry.expected else ""
         rate = f", {entry.objects / seconds:,.0f}/s" if seconds > 1 else ""
         size = f", {readable_bytes(entry.size)}" if entry.size else ""

@@ -168,7 +168,8 @@ def test_a_diff_that_fails_leaves_the_lists_of_the_last_one(tmp_path: Path) -> N
     store = written_inventory(context, "store", {})
     file = Path(source.uri)
     damaged = bytearray(file.read_bytes())
-    damaged[len(damaged) // 4] ^= 0xFF
+    middle = len(damaged) // 3
+    damaged[middle : middle + 50] = bytes(50)
     file.write_bytes(damaged)
     with pytest.raises(StateError, match=source.id):
         diff_inventories(context, source, store)
