@@ -29,6 +29,18 @@ def writing_parquet(folder: Folder, path: str, schema: pa.Schema) -> Iterator[pq
         yield writer
 
 
+@contextmanager
+def _noticing_damage(uri: str) -> Iterator[None]:
+    """Say of whatever goes wrong in the block that the file is missing or damaged."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StateError(f"{uri}: missing") from error
+    except Exception as error:
+        # Checksums cover the pages, not the footer, and a footer that makes no sense fails in many ways.
+        raise StateError(f"{uri}: damaged: {' '.join(str(error).split())}") from error
+
+
 class ParquetReader:
     """Reads row groups of one Parquet file, verifying page checksums.
 
@@ -40,14 +52,10 @@ class ParquetReader:
         self.uri = uri
         parent, _, name = uri.rpartition("/")
         folder = Folder(parent)
-        try:
+        with _noticing_damage(uri):
             self._file = pq.ParquetFile(
                 folder.filesystem.open_input_file(folder.path_of(name)), page_checksum_verification=True
             )
-        except FileNotFoundError as error:
-            raise StateError(f"{uri}: missing") from error
-        except (OSError, pa.ArrowException) as error:
-            raise StateError(f"{uri}: damaged: {error}") from error
 
     @property
     def rows(self) -> int:
@@ -66,17 +74,16 @@ class ParquetReader:
 
     def first_keys(self) -> list[tuple[str, int]]:
         """The first key and the number of rows of each row group, from the file's footer."""
-        metadata = self._file.metadata
-        index = metadata.schema.names.index("key")
-        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-        return [(group.column(index).statistics.min, group.num_rows) for group in groups]
+        with _noticing_damage(self.uri):
+            metadata = self._file.metadata
+            index = metadata.schema.names.index("key")
+            groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+            return [(group.column(index).statistics.min, group.num_rows) for group in groups if group.num_rows]
 
     def read(self, row_groups: list[int]) -> pa.Table:
         """The rows of some row groups, in order."""
-        try:
+        with _noticing_damage(self.uri):
             return self._file.read_row_groups(row_groups)
-        except (OSError, pa.ArrowException) as error:
-            raise StateError(f"{self.uri}: damaged: {error}") from error
 
     def tables(self) -> Iterator[pa.Table]:
         """The file's rows, a row group at a time."""
