@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
+from sqlalchemy import Engine, event
 
 from hyve_pipeline.cli.main import run
 from hyve_pipeline_tests.conftest import MakePlace
@@ -30,9 +30,9 @@ def hasty_storage() -> Iterator[None]:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous = OFF")
 
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", hurry)
+    event.listen(Engine, "connect", hurry)
     yield
-    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hurry)
+    event.remove(Engine, "connect", hurry)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +85,8 @@ def hyve(capfd: pytest.CaptureFixture[str]) -> Hyve:
     def hyve(*arguments: str) -> Finished:
         capfd.readouterr()
         code = run(arguments)
-        return Finished(code, *capfd.readouterr())
+        captured = capfd.readouterr()
+        return Finished(code, captured.out, captured.err)
 
     return hyve
 

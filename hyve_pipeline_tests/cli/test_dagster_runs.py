@@ -63,9 +63,7 @@ def test_the_lineage_runs_from_bucket_to_bucket(pair: Pair, hyve: Hyve, instance
     pair.source.put({f"{number}": b"1" for number in range(7)})
     pair.store.put({"gone": b"1"})
     plan = hyve("sync", "--json").document["plan"]
-    materialized = {
-        key.path[-1]: instance.get_latest_materialization_event(key) for key in instance.get_asset_keys()
-    }
+    materialized = {key.path[-1]: instance.get_latest_materialization_event(key) for key in instance.get_asset_keys()}
     assert {name for name, event in materialized.items() if event is not None} == {
         "source_inventory",
         "store_inventory",
@@ -107,9 +105,7 @@ def test_a_run_whose_command_was_killed_is_closed_by_the_next_one(
     elsewhere = instance.create_run_for_job(
         job, tags=tags | {"hyve/host": "another-host"}, status=dg.DagsterRunStatus.STARTED
     )
-    alive = instance.create_run_for_job(
-        job, tags=tags | {"hyve/pid": "1"}, status=dg.DagsterRunStatus.STARTED
-    )
+    alive = instance.create_run_for_job(job, tags=tags | {"hyve/pid": "1"}, status=dg.DagsterRunStatus.STARTED)
     assert hyve("dryrun").code == 0
     statuses = {run.run_id: run.status for run in instance.get_runs()}
     assert statuses[dead.run_id] is dg.DagsterRunStatus.FAILURE

@@ -37,7 +37,7 @@ def test_every_key_arrives_as_it_is_and_a_second_sync_does_nothing(make_pair: Ma
 
 
 def test_lists_quote_what_could_not_be_read_back(pair: Pair, hyve: Hyve) -> None:
-    pair.source.put(dict.fromkeys(["plain ü ", "new\nline", '"quoted"', "tab\t", "in\"side", "back\\slash"], b"1"))
+    pair.source.put(dict.fromkeys(["plain ü ", "new\nline", '"quoted"', "tab\t", 'in"side', "back\\slash"], b"1"))
     assert hyve("dryrun").code == 0
     assert pair.lines("new") == [
         '"\\"quoted\\""',

@@ -93,7 +93,5 @@ def test_the_ui_shows_settings_and_no_secret(home: Home) -> None:
 def test_the_code_location_of_the_installed_package_loads(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYVE_HOME", str(home.path))
     script = "from hyve_pipeline.definitions import defs; print(*(job.name for job in defs.resolve_all_job_defs()))"
-    finished = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert {f"{sync}_{name}" for sync in _SYNCS for name in _JOBS} <= set(finished.stdout.split())

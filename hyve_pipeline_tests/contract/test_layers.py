@@ -110,9 +110,7 @@ def test_only_one_module_uses_what_dagster_keeps_private() -> None:
 
 
 def test_no_module_is_long() -> None:
-    lengths = {
-        str(path.relative_to(_PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in _MODULES
-    }
+    lengths = {str(path.relative_to(_PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in _MODULES}
     assert {name: lines for name, lines in lengths.items() if lines > _MOST_LINES} == {}
 
 

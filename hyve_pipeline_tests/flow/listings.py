@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,7 +38,7 @@ class Entry:
         }
 
 
-def context_at(home: Path, *, prefixes: tuple[str, str] = ("", ""), **options: object) -> SyncContext:
+def context_at(home: Path, *, prefixes: tuple[str, str] = ("", ""), **options: Any) -> SyncContext:
     """A sync between two buckets that nobody asks for."""
     source, store = (
         BucketSettings(bucket=f"{side}-bucket", prefix=prefix)

@@ -91,6 +91,20 @@ def test_deletes_go_by_the_plan(pair: Pair) -> None:
     assert pair.store.keys() == ["gone/later", "kept"]
 
 
+def test_many_deletes_go_in_batches(make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hyve_pipeline.flow.apply._BATCH_KEYS", 10)
+    pair = make_pair(through=faulty)
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1", **{f"gone/{number:02d}": b"22" for number in range(25)}})
+    context = pair.context(concurrency=8)
+    plan = _planned(context)
+    faulty.received.clear()
+    (summary,) = _apply(context, plan, "delete")
+    assert (summary.tally.done, summary.tally.bytes) == (25, 50)
+    assert sorted(one.body.count(b"<Key>") for one in faulty.received if "delete" in one.query) == [5, 10, 10]
+    assert pair.store.keys() == ["kept"]
+
+
 @pytest.mark.parametrize("transport", ["crt", "botocore"])
 def test_every_odd_key_is_copied_and_deleted_by_either_transport(transport: str, pair: Pair) -> None:
     pair.source.put(dict.fromkeys(ODD_KEYS, b"1"))
@@ -189,7 +203,7 @@ def test_failures_that_pass_are_tried_again_and_counted(make_pair: MakePair, fau
 def test_a_failure_that_may_pass_is_worth_another_run(
     make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyve_pipeline.flow.tries._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("hyve_pipeline.flow.tries._MOST_TRIES", 1)
     pair = make_pair(through=faulty)
     pair.source.put({"a": b"1", "b": b"1"})
     context = pair.context(concurrency=4)
@@ -254,7 +268,8 @@ def test_rules_are_judged_before_anything_is_done(pair: Pair) -> None:
     pair.store.put({"a": b"old", "gone": b"1"})
     context = pair.context(max_deletes="0", max_overwrites="0")
     plan = _planned(context)
-    for action, rule in (("copy", "max_overwrites"), ("delete", "max_deletes")):
+    rules: dict[Action, str] = {"copy": "max_overwrites", "delete": "max_deletes"}
+    for action, rule in rules.items():
         with pytest.raises(RefusedError, match=rule):
             check_allowed(context, plan, action)
         with pytest.raises(RefusedError, match=rule):

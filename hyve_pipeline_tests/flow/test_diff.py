@@ -46,8 +46,8 @@ def _lists(context: SyncContext) -> dict[ChangeSet, list[str]]:
 
 def _set_of(context: SyncContext, source: Entry | None, store: Entry | None) -> ChangeSet:
     """The set that a key belongs to when both sides look like this."""
-    entries = [{} if entry is None else {"key": entry} for entry in (source, store)]
-    diff = _diff(context, *entries)
+    in_source, in_store = ({} if entry is None else {"key": entry} for entry in (source, store))
+    diff = _diff(context, in_source, in_store)
     (found,) = [name for name, count in diff.counts.items() if count.objects]
     return found
 

@@ -1,6 +1,7 @@
 """Freezing a diff into a plan, judging it, and choosing one."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_a_plan_without_work_has_no_shards(tmp_path: Path) -> None:
         ({"max_deletes": "100%"}, 300, 299, []),
     ],
 )
-def test_limits_of_deletes(options: dict[str, str], store: int, deletes: int, rules: list[str], tmp_path: Path) -> None:
+def test_limits_of_deletes(options: dict[str, Any], store: int, deletes: int, rules: list[str], tmp_path: Path) -> None:
     kept = _numbered(store - deletes)
     plan = _plan(context_at(tmp_path, **options), kept, _numbered(store))
     assert plan.figures.duplicate == deletes

@@ -79,15 +79,6 @@ def test_an_object_that_changed_after_the_plan_is_told(pair: Pair, hyve: Hyve) -
     assert pair.store.read() == {"changed": b"22", "plain": b"1"}
 
 
-def test_large_objects_are_copied_in_parts(make_pair: MakePair, rclone_endpoint: str, hyve: Hyve) -> None:
-    pair = make_pair(endpoint_url=rclone_endpoint, multipart_threshold="5 MiB", multipart_part_size="5 MiB")
-    body = bytes(range(256)) * (6 * 4096)
-    pair.source.put({"large.bin": body, "small.bin": b"x"})
-    next_second()
-    assert _sync(hyve)["copied"] == 2
-    assert pair.store.read() == {"large.bin": body, "small.bin": b"x"}
-
-
 def test_safety_rules_hold_here_too(pair: Pair, hyve: Hyve) -> None:
     pair.store.put({"a": b"1"})
     assert hyve("sync").code == 3
