@@ -36,7 +36,7 @@ bench: $(VENV)/.for-benchmarks ## Measure Hyve beside s5cmd, rclone and the AWS 
 lint: $(VENV)/.for-development ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/.for-development ## Put everything into the style
 	$(BIN)/ruff check --fix .

@@ -82,7 +82,8 @@ def test_a_failed_copy_is_told_in_words(broken: Pair, faulty: FaultyServer, hyve
     faulty.fault = lambda received: error_answer(403, "AccessDenied") if _is_copy_of(received, "/05") else None
     synced = hyve("sync")
     assert synced.code == 1
-    assert "1 objects failed, nothing was deleted" in synced.err
+    assert "nothing was deleted" in synced.err
+    assert "--failed" in synced.err
     assert "hyve retry" in synced.err
     assert "Traceback" not in synced.out + synced.err
     # Everything still fails, and what failed is told of once more.
