@@ -20,7 +20,8 @@ def close_dead_runs(instance: dg.DagsterInstance) -> None:
     )
     for run in instance.get_runs(running):
         pid = run.tags.get(PID_TAG, "")
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        # A re-execution from the UI takes over the tags of the command's run, but it has another process.
+        if run.parent_run_id is None and pid.isdecimal() and not _is_alive(int(pid)):
             instance.report_run_failed(run, f"the command's process {pid} is gone; its journal goes on where it ended")
 
 

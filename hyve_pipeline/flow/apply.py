@@ -163,7 +163,7 @@ class _Recorder:
         self._counter = OutcomeCounter()
         for row in settled:
             self._counter.add(row)
-        report(action, len(settled), sum(row.bytes for row in settled))
+        report(action, self.total, sum(row.bytes for row in settled))
 
     def add(self, row: JournalRow) -> None:
         self._writer.append(row)
