@@ -82,6 +82,32 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], word: str, configur
     assert word in finished.only_line
 
 
+@pytest.mark.parametrize("name", ["a%20b", "a?b"])
+def test_a_home_that_dagster_can_not_use(name: str, configured: Path, hyve: Hyve) -> None:
+    """Dagster names its databases by URLs, and does not quote what is in the path."""
+    home = configured.parent.parent / name
+    home.mkdir()
+    (home / "hyve.toml").write_text(_SIDES)
+    finished = hyve("dryrun", "--home", str(home))
+    assert finished.code == 2
+    assert name in finished.only_line
+    assert sorted(path.name for path in home.parent.iterdir() if path.name.startswith("a") and path != home) == [
+        "aws_credentials"
+    ]
+
+
+@pytest.mark.parametrize("text", ["nonsense: [\n", "nonsense: 1\n"])
+def test_a_wrong_dagster_yaml_is_one_line(text: str, configured: Path, hyve: Hyve) -> None:
+    configured.write_text(_SIDES)
+    settings = configured.parent / "dagster" / "dagster.yaml"
+    settings.parent.mkdir()
+    settings.write_text(text)
+    finished = hyve("dryrun")
+    assert finished.code == 2
+    assert str(settings) in finished.only_line
+    assert len(finished.only_line) < 500
+
+
 @pytest.mark.parametrize("command", ["dryrun", "sync"])
 def test_a_wrong_limit_is_told_before_anything_is_done(command: str, pair: Pair, hyve: Hyve) -> None:
     finished = hyve(command, "--max-deletes", "some")

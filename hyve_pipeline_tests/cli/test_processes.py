@@ -5,6 +5,8 @@ import pty
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -125,6 +127,15 @@ def test_a_terminal_gets_bars(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> No
     assert "7/7" in final[-1]
     assert "35 B" in final[-1]
     assert written.rstrip().endswith("has them")
+
+
+def test_closed_streams_are_no_obstacle(pair: Pair) -> None:
+    """As some daemons and schedulers start their commands."""
+    pair.source.put({"a": b"1"})
+    command = 'exec "$0" -m hyve_pipeline sync >&- 2>&-'
+    finished = subprocess.run(["/bin/sh", "-c", command, sys.executable], timeout=_PATIENCE, check=False)
+    assert finished.returncode == 0
+    assert pair.store.read() == {"a": b"1"}
 
 
 def test_a_reader_that_went_away_is_no_crash(pair: Pair) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 
 
@@ -151,6 +152,19 @@ def test_deletes_wait_for_the_copies(pair: Pair, hyve: Hyve) -> None:
     assert hyve("copy").code == 0
     assert hyve("delete").code == 0
     assert pair.store.keys() == ["new"]
+
+
+def test_a_shard_that_another_process_works_on_is_refused_with_a_document(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({"new": b"1"})
+    plan = hyve("dryrun", "--json").document["plan"]
+    context = pair.context()
+    with ShardJournal(context.state, plan, context.plans.load(plan).shards[0]).locked():
+        refused = hyve("copy", "--json")
+    assert refused.code == 3
+    assert refused.document["refused"]["rule"] == "one_at_a_time"
+    assert pair.store.keys() == []
+    assert hyve("retry", "--json").document["copied"] in (0, 1)
+    assert hyve("copy", "--json").document["copied"] == 1
 
 
 def test_deletes_alone_need_no_copy(pair: Pair, hyve: Hyve) -> None:
