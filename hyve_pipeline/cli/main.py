@@ -144,6 +144,21 @@ def _say_unexpected(error: Exception) -> int:
     return _say(f"unexpected {type(error).__name__}: {error} (HYVE_TRACEBACK=1 shows where)", 1)
 
 
+def _open_missing_streams() -> None:
+    """Open what the process was started without, as some schedulers do.
+
+    Else the next file that is opened takes the place of standard output or error, and is written into.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 def main() -> None:
     """Run the command of this process and exit with its code."""
+    _open_missing_streams()
     sys.exit(run())

@@ -95,11 +95,11 @@ class Work:
             return
         try:
             check_allowed(self._sync, self.plan, action)
+            status = self._session.apply(self.plan, self.status.unfinished(action))
         except RefusedError as error:
             self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
             self.is_stopped = True
             return
-        status = self._session.apply(self.plan, self.status.unfinished(action))
         self.is_stopped = bool(status.tally(action).failed)
 
     def verify(self) -> None:

@@ -1,27 +1,39 @@
 """Dagster's own storage below the home: made once, opened by every command."""
 
 import importlib.resources
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import yaml
 from filelock import FileLock
 
+from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.flow.context import Home
+
+_SETTINGS = "dagster.yaml"
+_LOCK = ".opening.lock"
 
 
 def prepare_storage(home: Home) -> None:
     """Make the folder that Dagster keeps its events in, with settings that suit one machine.
 
-    A `DAGSTER_HOME` that the user has set is left as it is.
+    A folder that is used already is left as it is.
+
+    Raises:
+        ConfigurationError: the folder can't be made, or Dagster can't use one of that name.
     """
     folder = home.dagster_home
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = folder / "dagster.yaml"
-    if not settings.exists() and not os.environ.get("DAGSTER_HOME"):
-        template = importlib.resources.files("hyve_pipeline.dag") / "dagster.yaml"
-        settings.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    if set("?%") & set(str(folder)):
+        # Dagster names its databases by URLs and does not quote the path.
+        raise ConfigurationError(f"{folder}: the path of Dagster's storage must not hold '?' or '%'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(path.name != _LOCK for path in folder.iterdir()):
+            template = importlib.resources.files("hyve_pipeline.dag") / _SETTINGS
+            (folder / _SETTINGS).write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: can't hold Dagster's storage: {error.strerror}") from error
 
 
 @contextmanager
@@ -30,10 +42,17 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
 
     Two processes that open a new SQLite home at once can both try to create its tables, and one fails; so
     opening is one at a time.
+
+    Raises:
+        ConfigurationError: the folder or its ``dagster.yaml`` can't be used.
     """
     prepare_storage(home)
-    with FileLock(home.dagster_home / ".opening.lock"):
-        instance = dg.DagsterInstance.from_config(str(home.dagster_home))
+    with FileLock(home.dagster_home / _LOCK):
+        try:
+            instance = dg.DagsterInstance.from_config(str(home.dagster_home))
+        except (dg.DagsterError, yaml.YAMLError) as error:
+            reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+            raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
         instance.get_run_records(limit=1)  # makes the tables
         instance.event_log_storage.get_maximum_record_id()
     with instance:
