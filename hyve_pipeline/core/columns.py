@@ -33,3 +33,20 @@ def with_prefix(prefix: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not prefix:
         return column
     return pc.call_function("binary_join_element_wise", [pa.scalar(prefix), column, pa.scalar("")])
+
+
+def is_ascending(column: pa.ChunkedArray) -> bool:
+    """Whether every string is greater, by UTF-8 bytes, than the one before it."""
+    before, after = column.slice(0, max(len(column) - 1, 0)), column.slice(1)
+    return pc.call_function("all", [pc.call_function("less", [before, after])]).as_py() is not False
+
+
+def count_up_to(column: pa.ChunkedArray, bound: str) -> int:
+    """How many strings are not greater than `bound`, by UTF-8 bytes."""
+    within = pc.call_function("less_equal", [column, pa.scalar(bound, pa.string())])
+    return pc.call_function("sum", [within]).as_py() or 0
+
+
+def has_empty(column: pa.ChunkedArray) -> bool:
+    """Whether any string is empty."""
+    return pc.call_function("min", [pc.call_function("binary_length", [column])]).as_py() == 0

@@ -4,7 +4,7 @@ The work is a full outer join in DuckDB. Only one range's rows are in memory, so
 range and not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -157,8 +157,9 @@ class Differ:
         self._connection.execute("SET TimeZone = 'UTC'")
         if spill_folder is not None:
             self._connection.execute("SET temp_directory = ?", [spill_folder])
-        self._offsets = {"source": len(source_prefix) + 1, "store": len(store_prefix) + 1}
-        self._classify = _classification(rule, filters)
+        prefixes = {"source": source_prefix, "store": store_prefix}
+        self._classify_last = _classification(rule, filters, prefixes, "relative >= $first")
+        self._classify = _classification(rule, filters, prefixes, "relative >= $first AND relative < $end")
 
     def diff(self, source: pa.Table, store: pa.Table, key_range: RelativeRange) -> RangeDiff:
         """Compare the rows of both inventories that lie in `key_range`.
@@ -172,16 +173,10 @@ class Differ:
         connection.register("source_rows", source)
         connection.register("store_rows", store)
         try:
-            for side, offset in self._offsets.items():
-                bound = "" if key_range.end is None else " AND relative < $end"
-                parameters = {"first": key_range.first} | ({"end": key_range.end} if bound else {})
-                connection.execute(
-                    f"CREATE OR REPLACE TEMP TABLE {side}_range AS "  # noqa: S608 - no outside text
-                    f"SELECT * EXCLUDE (key), key[{offset}:] AS relative FROM {side}_rows "
-                    f"WHERE relative >= $first{bound}",
-                    parameters,
-                )
-            connection.execute(self._classify)
+            if key_range.end is None:
+                connection.execute(self._classify_last, {"first": key_range.first})
+            else:
+                connection.execute(self._classify, {"first": key_range.first, "end": key_range.end})
             columns = ", ".join(CHANGE_SCHEMA.names)
             kept = ", ".join(f"'{name}'" for name in LISTED_SETS)
             rows = (
@@ -203,11 +198,22 @@ class Differ:
         self._connection.close()
 
 
-def _classification(rule: CompareRule, filters: Filters) -> str:
+def below(prefix: str) -> str:
+    """The SQL for a row's key below `prefix`; to cut off nothing would cost a copy of every key."""
+    return f"key[{len(prefix) + 1}:]" if prefix else "key"
+
+
+def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str], condition: str) -> str:
+    ranges = (
+        f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no outside text
+        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {condition})"
+        for side, prefix in prefixes.items()
+    )
     archived = ", ".join(f"'{name}'" for name in ARCHIVED_CLASSES)
     return f"""
         CREATE OR REPLACE TEMP TABLE changes AS
-        WITH joined AS (
+        WITH {", ".join(ranges)},
+        joined AS (
             SELECT
                 coalesce(s.relative, t.relative) AS key,
                 CASE

@@ -54,7 +54,7 @@ class RangeEnd(StrEnum):
     """How the walk through a range ended."""
 
     END_OF_LISTING = "end_of_listing"  # the server answered that the listing is not truncated
-    PASSED_BOUND = "passed_bound"  # a key after the upper bound was seen
+    PASSED_BOUND = "passed_bound"  # the key that is the upper bound was seen, or one after it
 
 
 class RangeProof(Frozen):
@@ -88,7 +88,8 @@ class Inventory(Frozen):
         started, ended: when the first page was asked for and the last one had come.
         objects, bytes: totals.
         oldest, newest: bounds of `last_modified`; None when empty.
-        proof: one entry a key range.
+        proof: one entry a key range, in key order.
+        cuts: keys that divide it into parts of about equal size, in order; the next listing begins with them.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Inventory(Frozen):
     oldest: datetime | None
     newest: datetime | None
     proof: tuple[RangeProof, ...]
+    cuts: tuple[str, ...] = ()
 
 
 def check_proof(proof: Sequence[RangeProof], objects: int, place: str) -> None:

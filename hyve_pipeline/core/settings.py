@@ -109,6 +109,7 @@ class Options(_Frozen):
         shard_objects: a shard holds at most this many objects.
         shard_bytes: a shard holds at most this many bytes, or one object.
         concurrency: requests in flight at once, per process.
+        listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
         transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
         multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
         multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
@@ -123,6 +124,7 @@ class Options(_Frozen):
     shard_objects: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
+    listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
     transport: TransportName = "auto"
     multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB
     multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB

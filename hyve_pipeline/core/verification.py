@@ -11,7 +11,7 @@ from enum import StrEnum
 import duckdb
 import pyarrow as pa
 
-from hyve_pipeline.core.diff import PLAIN_MD5_PATTERN, RelativeRange
+from hyve_pipeline.core.diff import PLAIN_MD5_PATTERN, RelativeRange, below
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.manifest import Frozen
 
@@ -80,7 +80,7 @@ class Verifier:
     def __init__(self, filters: Filters, store_prefix: str) -> None:
         self._connection = duckdb.connect()
         self._connection.execute("SET memory_limit = '512MB'")
-        self._query = _query(filters, len(store_prefix) + 1)
+        self._query = _query(filters, store_prefix)
 
     def compare(
         self,
@@ -131,15 +131,15 @@ class Verifier:
         self._connection.close()
 
 
-def _query(filters: Filters, offset: int) -> str:
+def _query(filters: Filters, store_prefix: str) -> str:
     bounds = "key >= $first AND ($end IS NULL OR key < $end)"
     return f"""
         CREATE OR REPLACE TEMP TABLE compared AS
         WITH listed AS (
-            SELECT * FROM (SELECT key[{offset}:] AS key, size, etag FROM listed_rows) WHERE {bounds}
+            SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM listed_rows) WHERE {bounds}
         ),
         planned AS (
-            SELECT * FROM (SELECT key[{offset}:] AS key, size, etag FROM planned_rows) WHERE {bounds}
+            SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM planned_rows) WHERE {bounds}
         ),
         copies AS (
             SELECT key, size, coalesce(

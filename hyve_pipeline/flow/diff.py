@@ -31,7 +31,7 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import digest, writing_parquet
 
 # Rows of both inventories that one range of the diff takes into memory.
-_RANGE_ROWS = 400_000
+_RANGE_ROWS = 100_000
 
 # What DuckDB may use before it spills; a range needs far less.
 _MEMORY_LIMIT = "512MB"

@@ -21,8 +21,9 @@ from hyve_pipeline.flow.doctor_store import examine_versions, try_writing
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.heading import head_object
-from hyve_pipeline.s3.listing import MalformedPageError, Page, parse_answer
+from hyve_pipeline.s3.listing import parse_answer
 from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.pages import MalformedPageError, Page
 from hyve_pipeline.s3.probing import send_probe
 
 # Over this, S3 refuses requests as too old or too new.

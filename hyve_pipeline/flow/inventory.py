@@ -1,26 +1,38 @@
 """Takes inventories: lists a bucket, streams it into Parquet, and keeps it only with a proof of completeness."""
 
+import tempfile
 import threading
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from hyve_pipeline.core.columns import bounds, total
-from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, Side, check_proof
+from hyve_pipeline.core.columns import bounds, is_ascending, total
+from hyve_pipeline.core.errors import IncompleteInventoryError, StateError
+from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
 from hyve_pipeline.core.progress import report
+from hyve_pipeline.flow.assembly import SortedAssembly
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
-from hyve_pipeline.s3.listing import Page, RangeWalk
+from hyve_pipeline.s3.lister import Lister
 from hyve_pipeline.s3.probing import probe_bucket
 from hyve_pipeline.state.parquet import writing_parquet
 
 # Rows of a row group: small enough that a key range of the diff reads little more than it needs, large
 # enough that building Arrow columns pays.
 _ROW_GROUP_ROWS = 50_000
+
+# An inventory remembers some keys, so that the next listing can begin with ranges of equal size; ranges of
+# fewer than some pages are not worth the page that each of them does not fill.
+_FIRST_SAMPLE_STEP = 1_000
+_MOST_SAMPLES = 512
+_ROWS_BETWEEN_CUTS = 8_000
+_MOST_CUTS = 128
 
 
 def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, Inventory]:
@@ -73,22 +85,28 @@ def _list_bucket(
     inventory_id = f"{started:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
     shelf = context.inventories(side)
     path = shelf.parquet_name(inventory_id)
-    totals = _Totals()
-    pages: list[Page] = []
-    held = 0
-    with writing_parquet(shelf.folder, path, INVENTORY_SCHEMA) as writer:
-        walk = RangeWalk(connection, KeyRange(), stop=stop)
-        for page in walk:
-            report(activity, len(page.keys), sum(page.sizes))
-            pages.append(page)
-            held += len(page)
-            if held >= _ROW_GROUP_ROWS:
-                writer.write_table(totals.add(pages))
-                pages, held = [], 0
-        if pages:
-            writer.write_table(totals.add(pages))
+    lister = Lister(
+        connection,
+        cuts=_known_cuts(context, side),
+        ceiling=context.settings.options.listing_concurrency,
+        stop=stop,
+    )
+    with (
+        writing_parquet(shelf.folder, path, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
+        tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
+    ):
+        rows = _RowGroups(writer, connection.place.uri)
+        assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add)
+        for walk, page in lister:
+            if len(page):
+                report(activity, len(page), total(page.table.column("size")))
+                assembly.add(walk.range.after, page.table)
+            if walk.has_ended:
+                assembly.end(walk.range.after, walk.range.until)
+        rows.flush()
         # Checked before the file gets its name: without a proof there is no inventory.
-        check_proof([walk.proof], totals.objects, connection.place.uri)
+        proof = lister.proof
+        check_proof(proof, rows.objects, connection.place.uri)
     inventory = Inventory(
         id=inventory_id,
         side=side,
@@ -96,39 +114,91 @@ def _list_bucket(
         uri=shelf.folder.uri_of(path),
         started=started,
         ended=datetime.now(UTC),
-        objects=totals.objects,
-        bytes=totals.bytes,
-        oldest=totals.oldest,
-        newest=totals.newest,
-        proof=(walk.proof,),
+        objects=rows.objects,
+        bytes=rows.bytes,
+        oldest=rows.oldest,
+        newest=rows.newest,
+        proof=tuple(proof),
+        cuts=tuple(rows.sample.keys),
     )
     shelf.save(inventory)
     return inventory
 
 
-class _Totals:
-    """Builds Arrow tables from pages, and adds up what the manifest says of all of them."""
+def _known_cuts(context: SyncContext, side: Side) -> list[str]:
+    """Keys at which an earlier inventory of the same place suggests to cut this listing."""
+    try:
+        earlier = context.inventories(side).newest()
+    except StateError:
+        return []  # a hint is missing, no more
+    if earlier is None or earlier.place.uri != context.place(side).uri:
+        return []
+    wanted = min(len(earlier.cuts), earlier.objects // _ROWS_BETWEEN_CUTS, _MOST_CUTS)
+    return [earlier.cuts[number * len(earlier.cuts) // wanted] for number in range(wanted)]
+
+
+class _KeySample:
+    """Every n-th key of many, where n grows so that there are never more than a few hundred."""
 
     def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._step = _FIRST_SAMPLE_STEP
+        self._next = self._step
+        self._passed = 0
+
+    def add(self, keys: pa.ChunkedArray) -> None:
+        while self._next < self._passed + len(keys):
+            self.keys.append(keys[self._next - self._passed].as_py())
+            self._next += self._step
+            if len(self.keys) >= _MOST_SAMPLES:
+                self.keys = self.keys[1::2]
+                self._step *= 2
+                self._next = (len(self.keys) + 1) * self._step
+        self._passed += len(keys)
+
+
+class _RowGroups:
+    """Writes rows that come in key order, and adds up what the manifest says of all of them."""
+
+    def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
         self.objects = 0
         self.bytes = 0
         self.oldest: datetime | None = None
         self.newest: datetime | None = None
+        self.sample = _KeySample()
+        self._writer = writer
+        self._place = place
+        self._last_key = ""
+        self._tables: list[pa.Table] = []
+        self._held = 0
 
-    def add(self, pages: list[Page]) -> pa.Table:
-        columns = {
-            "key": [key for page in pages for key in page.keys],
-            "size": [size for page in pages for size in page.sizes],
-            "last_modified": [time for page in pages for time in page.last_modified],
-            "etag": [etag for page in pages for etag in page.etags],
-            "storage_class": [name for page in pages for name in page.storage_classes],
-        }
-        arrays = [pa.array(columns[field.name], field.type) for field in INVENTORY_SCHEMA]
-        table = pa.Table.from_arrays(arrays, schema=INVENTORY_SCHEMA)
-        if table.num_rows:
-            oldest, newest = bounds(table.column("last_modified"))
-            self.oldest = min(filter(None, (self.oldest, oldest)))
-            self.newest = max(filter(None, (self.newest, newest)))
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self._held += table.num_rows
+        if self._held >= _ROW_GROUP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as a row group."""
+        if not self._held:
+            return
+        table = pa.concat_tables(self._tables)
+        self._check_order(table.column("key"))
+        oldest, newest = bounds(table.column("last_modified"))
+        self.oldest = min(filter(None, (self.oldest, oldest)))
+        self.newest = max(filter(None, (self.newest, newest)))
         self.objects += table.num_rows
         self.bytes += total(table.column("size"))
-        return table
+        self.sample.add(table.column("key"))
+        self._writer.write_table(table)
+        self._tables, self._held = [], 0
+
+    def _check_order(self, keys: pa.ChunkedArray) -> None:
+        """Hold what is about to be kept against the promise that everything else is built on."""
+        first, last = keys[0].as_py(), keys[-1].as_py()
+        if first <= self._last_key or not is_ascending(keys):
+            raise IncompleteInventoryError(
+                f"the listing of {self._place} was not put together in order: {first!r} to {last!r} came after "
+                f"{self._last_key!r}; nothing was planned, please report this"
+            )
+        self._last_key = last

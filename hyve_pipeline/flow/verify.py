@@ -24,7 +24,7 @@ from hyve_pipeline.flow.rows import SortedRows, open_inventory
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 
-_RANGE_ROWS = 400_000
+_RANGE_ROWS = 100_000
 _EXAMPLES = 20
 
 

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 from hyve_pipeline.core.errors import BucketError
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
-from hyve_pipeline.s3.listing import MalformedPageError, parse_answer
+from hyve_pipeline.s3.listing import parse_answer
 from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.pages import MalformedPageError
 
 
 def probe_bucket(connection: Connection) -> None:

@@ -16,15 +16,30 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def writing_parquet(folder: Folder, path: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+def writing_parquet(
+    folder: Folder, path: str, schema: pa.Schema, *, repetitive: Sequence[str] | None = None
+) -> Iterator[pq.ParquetWriter]:
     """A writer whose row groups become the file `path` when the block ends without an exception.
+
+    Args:
+        folder: where the file is to be.
+        path: its name below the folder.
+        schema: its columns.
+        repetitive: the columns whose values repeat; by default any may. To look for repetitions where there
+            are none doubles the time of writing.
 
     Raises:
         StateError: the file can't be written.
     """
     with (
         folder.writing(path) as stream,
-        pq.ParquetWriter(stream, schema, compression="zstd", write_page_checksum=True) as writer,
+        pq.ParquetWriter(
+            stream,
+            schema,
+            compression="zstd",
+            write_page_checksum=True,
+            use_dictionary=True if repetitive is None else list(repetitive),  # pyright: ignore[reportArgumentType]
+        ) as writer,
     ):
         yield writer
 

@@ -39,6 +39,15 @@ class InventoryShelf:
         """
         return self.folder.read_manifest(f"{inventory_id}.json", Inventory)
 
+    def newest(self) -> Inventory | None:
+        """The newest inventory, None when there is none yet.
+
+        Raises:
+            StateError: its manifest is damaged.
+        """
+        names = [name for name in self.folder.names() if name.endswith(".json")]
+        return self.load(names[-1].removesuffix(".json")) if names else None
+
 
 class DiffShelf:
     """The diffs of a sync."""

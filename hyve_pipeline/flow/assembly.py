@@ -1,0 +1,107 @@
+"""Puts the pages of a listing in key order, though its ranges are walked at the same time.
+
+What belongs to the lowest range that has not ended is passed on at once. What comes from higher ranges is
+held until their turn comes: in memory as long as it is little, and then in a file, so that memory does not
+grow with the bucket.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import ipc
+
+# Rows of later ranges that are held in memory at once; about 130 bytes each.
+_MOST_ROWS_HELD = 100_000
+
+_COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
+
+
+class SortedAssembly:
+    """Takes tables range by range and gives them to `write` in the order of the ranges.
+
+    Ranges are known by the key that they begin after. Together they tile the key space; where a range ends
+    may be known only when it has ended.
+    """
+
+    def __init__(self, schema: pa.Schema, folder: Path, write: Callable[[pa.Table], None]) -> None:
+        """Begin with nothing.
+
+        Args:
+            schema: the columns of all tables.
+            folder: where files may be made; whoever made the folder removes it.
+            write: takes each table when its turn comes.
+        """
+        self._schema = schema
+        self._folder = folder
+        self._write = write
+        self._numbers = itertools.count()
+        self._turn: str | None = ""
+        self._held: dict[str, _HeldRows] = {}
+        self._ended: dict[str, str | None] = {}
+
+    def add(self, after: str, table: pa.Table) -> None:
+        """Take the next rows of the range that begins after `after`."""
+        if after == self._turn:
+            self._write(table)
+            return
+        held = self._held.get(after)
+        if held is None:
+            held = self._held[after] = _HeldRows(self._folder / str(next(self._numbers)), self._schema)
+        held.append(table)
+        if sum(held.rows for held in self._held.values()) > _MOST_ROWS_HELD:
+            max(self._held.values(), key=lambda held: held.rows).spill()
+
+    def end(self, after: str, until: str | None) -> None:
+        """Take note that the range after `after` has ended, at `until`; None means the end of all keys."""
+        self._ended[after] = until
+        while self._turn is not None and self._turn in self._ended:
+            self._turn = self._ended[self._turn]
+            held = self._held.pop(self._turn, None) if self._turn is not None else None
+            if held is not None:
+                for table in held.tables():
+                    self._write(table)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every range has ended and was passed on."""
+        return self._turn is None
+
+
+class _HeldRows:
+    """The rows of one range that wait for their turn.
+
+    Attributes:
+        rows: how many are in memory.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._path = path
+        self._schema = schema
+        self._tables: list[pa.Table] = []
+        self._file: ipc.RecordBatchFileWriter | None = None
+
+    def append(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self.rows += table.num_rows
+
+    def spill(self) -> None:
+        """Write what is in memory to the file."""
+        if self._file is None:
+            self._file = ipc.new_file(str(self._path), self._schema, options=_COMPRESSED)
+        self._file.write_table(pa.concat_tables(self._tables).combine_chunks())
+        self._tables = []
+        self.rows = 0
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows in order; the file is removed."""
+        if self._file is not None:
+            self._file.close()
+            with pa.memory_map(str(self._path)) as source:
+                reader = ipc.open_file(source)
+                for number in range(reader.num_record_batches):
+                    yield pa.Table.from_batches([reader.get_batch(number)])
+            self._path.unlink()
+        yield from self._tables
