@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import growth, report
 from benchmarks.measure import CommandFailedError, Usage
 from benchmarks.serving import ServerProcess
 from benchmarks.tasks import FULL, QUICK, Sizes, Task, WorkNotDoneError, tasks
@@ -16,7 +16,8 @@ from benchmarks.tools import MissingToolError, Site, find, versions
 
 _TOOLS = ("hyve", "s5cmd", "rclone", "aws")
 _WARM_UP = Sizes(listed=100, unchanged=100, copied=100, deleted=100, listed_slowly=100)
-_DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+_DOCUMENTS = Path(__file__).parent.parent / "docs"
+_GROWTH = "growth"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,26 +27,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = Sizes(**{field.name: getattr(options, field.name) or getattr(base, field.name) for field in fields(Sizes)})
     rounds = options.rounds or (5 if options.full else 1)
     chosen = [task for task in tasks(sizes) if not options.tasks or task.name in options.tasks]
+    growth_sizes = options.growth or (growth.FULL_SIZES if options.full else growth.QUICK_SIZES)
+    points: list[growth.Point] = []
     try:
         for tool in options.tools:
             find(tool)
         with ServerProcess() as server, tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
             site = Site(server.endpoint_url, Path(folder), options.in_flight)
             _warm_up(options.tools, server, site)
-            results = {task.name: _measure(task, options.tools, rounds, server, site) for task in chosen}
-        machine = report.describe_machine(versions(options.tools), rounds, site.in_flight, is_full=options.full)
+            results = {
+                task.name: _measure(task, options.tools, rounds, options.patience, server, site) for task in chosen
+            }
+            if not options.tasks or _GROWTH in options.tasks:
+                points = growth.measure_growth(sorted(growth_sizes), options.tools, options.patience, server, site)
+        machine = report.describe_machine(
+            versions(options.tools), rounds, options.patience, site.in_flight, is_full=options.full
+        )
     except (CommandFailedError, MissingToolError, WorkNotDoneError) as error:
         print(error, file=sys.stderr)
         return 1
-    text = "\n\n".join([machine, *(report.describe_task(task, results[task.name]) for task in chosen)])
-    print(text)
+    parts = [machine, *(report.describe_task(task, results[task.name]) for task in chosen)]
+    if points:
+        parts.append(growth.describe_growth(points, options.patience))
+    print("\n\n".join(parts))
     if options.json:
         raw = {
             name: {row.contender.title: [asdict(run) for run in row.runs] for row in results[name]} for name in results
         }
         options.json.write_text(json.dumps(raw, indent=1))
     if options.write:
-        report.write_document(_DOCUMENT, text)
+        if points:
+            growth.draw_growth(points, _DOCUMENTS / "pictures" / "growth.png")
+            parts.append("![Seconds, CPU seconds and memory by number of objects](pictures/growth.png)")
+        report.write_document(_DOCUMENTS / "performance.md", "\n\n".join(parts))
     return 0
 
 
@@ -55,8 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run into a file")
     parser.add_argument("--rounds", type=int, help="how often each tool does each task")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="a tool that took longer is not asked for another round or a larger size; Hyve always is",
+    )
+    parser.add_argument("--growth", type=int, nargs="+", metavar="N", help="objects in each bucket, as many sizes")
     parser.add_argument("--in-flight", type=int, default=256, help="requests that each tool may have in flight")
-    parser.add_argument("--tasks", nargs="+", choices=[task.name for task in tasks(QUICK)], help="only these")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=[*(task.name for task in tasks(QUICK)), _GROWTH], help="only these"
+    )
     parser.add_argument("--tools", nargs="+", choices=_TOOLS, default=list(_TOOLS), help="only these")
     for field in fields(Sizes):
         name = f"--{field.name.replace('_', '-')}"
@@ -71,12 +95,16 @@ def _warm_up(tools: Sequence[str], server: ServerProcess, site: Site) -> None:
         copy.run(next(contender for contender in copy.contenders if contender.tool == tool), server, site)
 
 
-def _measure(task: Task, tools: Sequence[str], rounds: int, server: ServerProcess, site: Site) -> list[report.Row]:
+def _measure(
+    task: Task, tools: Sequence[str], rounds: int, patience: float, server: ServerProcess, site: Site
+) -> list[report.Row]:
     """Let the tools do one task in turn, round after round."""
     contenders = [contender for contender in task.contenders if contender.tool in tools]
     runs: dict[int, list[tuple[Usage, float]]] = {place: [] for place in range(len(contenders))}
     for number in range(1, rounds + 1):
         for place, contender in enumerate(contenders):
+            if runs[place] and contender.tool != "hyve" and runs[place][0][0].wall > patience:
+                continue
             usage, busy = task.run(contender, server, site)
             runs[place].append((usage, busy))
             print(

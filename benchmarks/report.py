@@ -94,11 +94,15 @@ def _judge(rows: list[Row]) -> str:
     return " ".join(sentences) or "No peer is faster, or needs less CPU or memory, than Hyve's first row."
 
 
-def describe_machine(versions: dict[str, str], rounds: int, in_flight: int, *, is_full: bool) -> str:
+def describe_machine(versions: dict[str, str], rounds: int, patience: float, in_flight: int, *, is_full: bool) -> str:
     """What it was measured on."""
     tools = ", ".join(f"{tool} {number}" for tool, number in versions.items())
     size = "" if is_full else " Sizes are small: the fixed costs of starting a tool weigh heavily."
-    taken = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
+    taken = (
+        "One round"
+        if rounds == 1
+        else f"Medians of {rounds} rounds; a tool that took over {patience:.0f} seconds was asked only once"
+    )
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, "
         f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}; {tools}. "

@@ -70,7 +70,7 @@ class Bucket:
         """Replace everything by `count` made-up objects, the same ones every time."""
         if self.filling == (count, modified):
             return
-        self.objects = {}
+        self.objects = {}  # before new ones are made: two sets of millions would not fit in memory
         for number in range(count):
             etag = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
             key = f"images/{number // FOLDER_KEYS:06d}/{etag[:16]}.jpg"

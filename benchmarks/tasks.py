@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.measure import Usage, run
 from benchmarks.serving import ServerProcess
-from benchmarks.tools import COPY, DELETE, DRYRUN, LIST, SOURCE, STORE, SYNC, Contender, Site
+from benchmarks.tools import COPY, DELETE, DRYRUN, GROWTH, LIST, SOURCE, STORE, SYNC, Contender, Site
 
 # When the made-up objects were written, seconds since 1970; the store's are copies made an hour later.
 _SOURCE_WRITTEN = 1_700_000_000
@@ -150,3 +150,8 @@ def tasks(sizes: Sizes) -> list[Task]:
         ),
         Task("dryrun", "Dryrun of 1,000 objects, all unchanged", DRYRUN, 1000, 1000, 1000),
     ]
+
+
+def growth_task(objects: int) -> Task:
+    """A sync with nothing to do, for the growth of its cost."""
+    return Task("growth", f"Dryrun of {objects:,} objects", GROWTH, objects, objects, objects)

@@ -230,6 +230,14 @@ DRYRUN = (
 )
 
 
+GROWTH = (
+    _hyve("dryrun"),
+    _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
+    _rclone(*_RCLONE_SYNC),
+    _aws(*_AWS_SYNC, "--delete"),
+)
+
+
 def versions(tools: list[str]) -> dict[str, str]:
     """Which version of each tool was measured."""
     found = {}
