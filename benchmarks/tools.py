@@ -191,7 +191,6 @@ LIST = (
     _hyve("verify", note="lists the store and compares it with a plan", planned=True),
     _s5cmd("ls", f"s3://{SOURCE}/*"),
     _rclone("lsf", f"s3:{SOURCE}", "--recursive", "--files-only"),
-    _rclone("lsf", f"s3:{SOURCE}", "--recursive", "--files-only", "--fast-list"),
     _aws("ls", f"s3://{SOURCE}", "--recursive"),
 )
 
@@ -209,7 +208,6 @@ COPY = (
     _hyve("copy", note="of a plan that was there", planned=True),
     _s5cmd("sync", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
-    _rclone(*_RCLONE_SYNC, "--fast-list"),
     _aws(*_AWS_SYNC),
 )
 
@@ -218,7 +216,6 @@ DELETE = (
     _hyve("delete", note="of a plan that was there", planned=True),
     _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
-    _rclone(*_RCLONE_SYNC, "--fast-list"),
     _aws(*_AWS_SYNC, "--delete"),
 )
 

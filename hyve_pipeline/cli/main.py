@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from hyve_pipeline import __version__
+from hyve_pipeline.cli import startup
 
 # In the order of the help.
 _COMMANDS = {
@@ -161,4 +162,5 @@ def _open_missing_streams() -> None:
 def main() -> None:
     """Run the command of this process and exit with its code."""
     _open_missing_streams()
-    sys.exit(run())
+    startup.begin()
+    startup.end(run())

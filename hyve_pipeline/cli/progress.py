@@ -13,20 +13,6 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
 from hyve_pipeline.cli.output import readable_bytes
 from hyve_pipeline.core.progress import Listener, listening
 
@@ -50,60 +36,11 @@ def showing_progress(sync: str) -> Iterator[None]:
             finally:
                 lines.close()
             return
+        from hyve_pipeline.cli.bars import showing_bars
+
         # A wide line would wrap, and a wrapped bar scrolls instead of standing still.
-        console = Console(file=stream)
-        with _bars(console) as bars, listening(_Bars(bars)):
+        with showing_bars(stream) as bars, listening(bars):
             yield
-
-
-def _bars(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        _BytesColumn(),
-        _RateColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-    )
-
-
-class _BytesColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(readable_bytes(task.fields["size"]))
-
-
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s")
-
-
-class _Bars(Listener):
-    """One bar an activity."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-        self._lock = Lock()
-
-    def _task(self, activity: str) -> TaskID:
-        if activity not in self._tasks:
-            self._tasks[activity] = self._bars.add_task(activity, total=None, size=0)
-        return self._tasks[activity]
-
-    def expect(self, activity: str, objects: int, size: int) -> None:
-        with self._lock:
-            task = self._task(activity)
-            total = self._bars.tasks[self._bars.task_ids.index(task)].total or 0
-            self._bars.update(task, total=total + objects)
-
-    def advance(self, activity: str, objects: int, size: int) -> None:
-        with self._lock:
-            task = self._task(activity)
-            done = self._bars.tasks[self._bars.task_ids.index(task)].fields["size"]
-            self._bars.update(task, advance=objects, size=done + size)
 
 
 @dataclass

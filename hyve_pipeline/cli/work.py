@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hyve_pipeline.cli import startup
 from hyve_pipeline.cli.output import (
     counted,
     describe_plan,
@@ -18,6 +19,7 @@ from hyve_pipeline.cli.output import (
     warn,
 )
 from hyve_pipeline.cli.progress import showing_progress
+from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.guard import Action, Refusal
 from hyve_pipeline.core.outcome import PlanStatus
@@ -45,7 +47,8 @@ def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[Sy
             f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "
             "keep them apart, each deletes what the other copies"
         )
-    with showing_progress(sync.name), open_session(sync, command) as session:
+    with ending_signals_interrupt(), showing_progress(sync.name), open_session(sync, command) as session:
+        startup.finish()
         yield sync, session
 
 

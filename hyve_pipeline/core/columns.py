@@ -4,7 +4,7 @@
 by name does the same.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -50,3 +50,15 @@ def count_up_to(column: pa.ChunkedArray, bound: str) -> int:
 def has_empty(column: pa.ChunkedArray) -> bool:
     """Whether any string is empty."""
     return pc.call_function("min", [pc.call_function("binary_length", [column])]).as_py() == 0
+
+
+def replace_all(content: bytes, replacements: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The content with each text replaced by another, wherever it occurs, one after the other.
+
+    Faster than `bytes.replace`, and outside of Python's lock, so that other threads go on meanwhile.
+    """
+    column = pa.array([content], pa.binary())
+    for pattern, replacement in replacements:
+        options = pc.ReplaceSubstringOptions(pattern, replacement)
+        column = pc.call_function("replace_substring", [column], options)
+    return column[0].as_py()

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 class Frozen(BaseModel):
     """Immutable, and strict about its fields, so that an altered file is noticed when it is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when they are first used: no command needs them all.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Count(Frozen):

@@ -6,8 +6,10 @@ Shards are numbered through the plan, copies first, so a partition key ``<plan i
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 
 import pyarrow as pa
 
@@ -141,14 +143,20 @@ def cut_shards(tables: Iterable[pa.Table], most_objects: int, most_bytes: int) -
     held: list[pa.Table] = []
     objects = size = 0
     for table in tables:
-        sizes: list[int] = table.column("size").to_pylist()
+        # The n-th entry is the bytes of the first n rows, so that a shard's end is found without a look at each row.
+        totals = list(accumulate(table.column("size").to_pylist(), initial=0))
         begin = 0
-        for row, row_size in enumerate(sizes):
-            if objects and (objects >= most_objects or size + row_size > most_bytes):
-                yield pa.concat_tables([*held, table.slice(begin, row - begin)])
-                held, objects, size, begin = [], 0, 0, row
-            objects += 1
-            size += row_size
-        held.append(table.slice(begin))
+        while begin < table.num_rows:
+            fitting = bisect_right(totals, totals[begin] + most_bytes - size, begin + 1) - 1
+            end = min(fitting, begin + most_objects - objects)
+            if not objects:
+                end = max(end, begin + 1)
+            held.append(table.slice(begin, end - begin))
+            objects += end - begin
+            size += totals[end] - totals[begin]
+            begin = end
+            if begin < table.num_rows:
+                yield pa.concat_tables(held)
+                held, objects, size = [], 0, 0
     if objects:
         yield pa.concat_tables(held)

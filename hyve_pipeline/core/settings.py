@@ -37,7 +37,7 @@ _DEFAULT_PORTS = (None, 80, 443)
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class BucketSettings(_Frozen):

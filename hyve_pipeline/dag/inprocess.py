@@ -9,7 +9,7 @@ used in this one file; where it is not as expected, the public call serves.
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,7 @@ def run_job(
     partition_key: str | None = None,
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
+    on_begin: Callable[[str], None] | None = None,
 ) -> RunOutcome:
     """Run a job to its end.
 
@@ -63,6 +64,7 @@ def run_job(
         partition_key: the partition, for a partitioned job.
         run_config: the run's configuration.
         tags: more tags.
+        on_begin: gets the run's id when the run begins.
     """
     own_tags = {COMMAND_TAG: command, HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
     if partition_key is not None:
@@ -71,6 +73,8 @@ def run_job(
         instance, job, partition_key, {**_QUIET, **(run_config or {})}, {**own_tags, **(tags or {})}
     )
     outcome = RunOutcome(run_id)
+    if on_begin is not None:
+        on_begin(run_id)
     for event in events:
         _take_in(outcome, event)
     return outcome

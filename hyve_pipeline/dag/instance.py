@@ -1,11 +1,14 @@
 """Dagster's own storage below the home: made once, opened by every command."""
 
+import importlib
 import importlib.resources
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import yaml
+from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from hyve_pipeline.core.errors import ConfigurationError
@@ -49,7 +52,7 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
     prepare_storage(home)
     with FileLock(home.dagster_home / _LOCK):
         try:
-            instance = dg.DagsterInstance.from_config(str(home.dagster_home))
+            instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
         except (dg.DagsterError, yaml.YAMLError) as error:
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
             raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
@@ -57,3 +60,37 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
         instance.event_log_storage.get_maximum_record_id()
     with instance:
         yield instance
+
+
+def captures_output(instance: dg.DagsterInstance) -> bool:
+    """Whether a run redirects standard output and error, which belong to the whole process."""
+    module, _ = _OWN_CLASSES["LocalComputeLogManager"]
+    return type(instance.compute_log_manager).__module__ != module
+
+
+# Our own classes for commands, by the name of the class of Dagster's that each stands for.
+_OWN_CLASSES = {
+    "DagsterSqliteStorage": ("hyve_pipeline.dag.storage", "KeptOpenStorage"),
+    "LocalComputeLogManager": ("hyve_pipeline.dag.output", "CommandOutput"),
+}
+
+
+def _instance_ref(folder: Path) -> InstanceRef:
+    """What ``dagster.yaml`` says, with classes of our own wherever it leaves Dagster's default."""
+    ref = InstanceRef.from_dir(str(folder))
+    own = {
+        name: data._replace(module_name=module, class_name=class_name)
+        for name, data in (("storage_data", ref.storage_data), ("compute_logs_data", ref.compute_logs_data))
+        if data is not None and data.class_name in _OWN_CLASSES
+        for module, class_name in [_OWN_CLASSES[data.class_name]]
+        if _can_be_imported(module)
+    }
+    return ref._replace(**own)
+
+
+def _can_be_imported(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:  # Dagster has moved what the module builds on
+        return False
+    return True

@@ -7,9 +7,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.interruption import pause
 from hyve_pipeline.core.inventory import SIDES
+from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.dag.failures import as_failure
 from hyve_pipeline.dag.names import PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.dag.overlap import out_of_turn, share_of
 from hyve_pipeline.dag.report import shard_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.apply import apply_shard, is_worth_retrying
@@ -69,11 +72,14 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
             sync = resource.context()
             plan, shard = find_shard(sync, context.partition_key, action)
             context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
-            summary = apply_shard(sync, plan, shard, context.run.run_id)
+            with out_of_turn():
+                summary = apply_shard(sync, _with_share(plan), shard, context.run.run_id)
         metadata = shard_metadata(plan, shard, summary)
         if is_worth_retrying(summary) and context.retry_number < _MOST_RETRIES:
-            delay = _FIRST_DELAY_SECONDS * 2**context.retry_number
-            raise dg.RetryRequested(_MOST_RETRIES, seconds_to_wait=delay * random.uniform(0.5, 1.5))  # noqa: S311
+            # Not by Dagster, which would not notice an interrupt meanwhile.
+            with out_of_turn():
+                pause(_FIRST_DELAY_SECONDS * 2**context.retry_number * random.uniform(0.5, 1.5))  # noqa: S311
+            raise dg.RetryRequested(_MOST_RETRIES)
         if summary.tally.failed:
             reasons = ", ".join(f"{count} {code}" for code, count in sorted(summary.failures.items()))
             raise dg.Failure(
@@ -97,3 +103,9 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
         act()
 
     return shard_job
+
+
+def _with_share(plan: Plan) -> Plan:
+    """The plan with this run's share of the requests that the process may have in flight."""
+    share = {"concurrency": share_of(plan.options.concurrency)}
+    return plan.model_copy(update={"options": plan.options.model_copy(update=share)})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -16,9 +17,10 @@ from hyve_pipeline.core.undoing import UndoSummary
 from hyve_pipeline.core.verification import Verification
 from hyve_pipeline.dag.build import build_sync
 from hyve_pipeline.dag.inprocess import RunOutcome, run_job
-from hyve_pipeline.dag.instance import open_instance
+from hyve_pipeline.dag.instance import captures_output, open_instance
 from hyve_pipeline.dag.janitor import close_dead_runs
 from hyve_pipeline.dag.names import PLAN_TAG, Names
+from hyve_pipeline.dag.overlap import RunMaker, run_overlapping
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import PLAN_ENTRY
 from hyve_pipeline.dag.undo import undo_config
@@ -27,6 +29,16 @@ from hyve_pipeline.flow.plan import choose_plan
 from hyve_pipeline.flow.status import plan_status
 from hyve_pipeline.flow.undo import latest_undo
 from hyve_pipeline.flow.verify import latest_verification
+
+# One more than one is enough: while a shard comes to its end and the next one is begun, the other has all to do.
+_MOST_OVERLAPPING = 2
+
+_INTERRUPTED = "interrupted; what was done is in the journal"
+
+
+def _is_undone(outcome: RunOutcome) -> bool:
+    """Whether a shard failed for another reason than for single objects of it."""
+    return not outcome.success and not isinstance(outcome.error, ObjectsFailedError)
 
 
 class Session:
@@ -77,15 +89,34 @@ class Session:
             mine = [shard for shard in shards if shard.action == action]
             if mine:
                 expect(action, sum(shard.objects for shard in mine), sum(shard.bytes for shard in mine))
-        for shard in shards:
-            outcome = self._run(
-                self._names.shard_job(shard.action),
+        # Runs whose output is captured would capture each other's: it belongs to the process.
+        most = _MOST_OVERLAPPING if not captures_output(self._instance) else 1
+        for _, group in groupby(shards, key=lambda shard: shard.action):
+            self._apply_overlapping(plan, list(group), most)
+        return plan_status(self._sync, plan)
+
+    def _apply_overlapping(self, plan: Plan, shards: list[Shard], most: int) -> None:
+        """Do shards of one action; no other begins when one could not be done at all."""
+
+        def maker(shard: Shard) -> RunMaker:
+            return lambda on_begin: run_job(
+                self._instance,
+                self._definitions.resolve_job_def(self._names.shard_job(shard.action)),
+                command=self._command,
                 partition_key=plan.partition_key(shard),
                 tags={PLAN_TAG: plan.id},
+                on_begin=on_begin,
             )
-            if not outcome.success and not isinstance(outcome.error, ObjectsFailedError):
-                raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
-        return plan_status(self._sync, plan)
+
+        try:
+            outcomes = run_overlapping(self._instance, [maker(shard) for shard in shards], most, _is_undone)
+        except (KeyboardInterrupt, DagsterExecutionInterruptedError) as interrupt:
+            raise InterruptedRunError(_INTERRUPTED) from interrupt
+        self.runs += [outcome.run_id for outcome in outcomes]
+        if any(outcome.interrupted for outcome in outcomes):
+            raise InterruptedRunError(_INTERRUPTED)
+        for outcome in filter(_is_undone, outcomes):
+            raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
 
     def verify(self, plan: Plan) -> Verification:
         """List the store again and compare it with a plan.
@@ -122,10 +153,10 @@ class Session:
                 self._instance, self._definitions.resolve_job_def(job), command=self._command, **arguments
             )
         except (KeyboardInterrupt, DagsterExecutionInterruptedError) as interrupt:
-            raise InterruptedRunError("interrupted; what was done is in the journal") from interrupt
+            raise InterruptedRunError(_INTERRUPTED) from interrupt
         self.runs.append(outcome.run_id)
         if outcome.interrupted:
-            raise InterruptedRunError("interrupted; what was done is in the journal")
+            raise InterruptedRunError(_INTERRUPTED)
         return outcome
 
 

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
 
 from hyve_pipeline.core.errors import ConfigurationError, HyveError, RefusedError
 from hyve_pipeline.core.guard import Action
 from hyve_pipeline.core.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
 from hyve_pipeline.core.plan import Plan, Shard
+from hyve_pipeline.core.planned import PlannedObject, planned_objects
 from hyve_pipeline.core.progress import report
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.copy import ObjectCopier
@@ -25,6 +26,7 @@ from hyve_pipeline.flow.status import plan_status, raise_refusal
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.s3.errors import is_transient_code
 from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
 
 
@@ -106,7 +108,7 @@ def _attempt(
     is_first: bool,
 ) -> AttemptSummary:
     recorder = _Recorder(shard.action, writer, settled.values())
-    rows = (row for row in read_shard(plan, shard).to_pylist() if row["key"] not in settled)
+    rows = (row for row in planned_objects(read_shard(plan, shard)) if row.key not in settled)
     with ExitStack() as stack:
         source = stack.enter_context(context.connect(plan.source))
         store = stack.enter_context(context.connect(plan.store))
@@ -114,18 +116,19 @@ def _attempt(
         options = plan.options
         place = context.settings.model_copy(update={"options": options}).trash
         kept = stack.enter_context(context.connect(place)) if place is not None else None
-        trash = Trash(options, store, kept)
+        connections = [connection for connection in (source, store, kept) if connection is not None]
+        window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
+        trash = Trash(options, store, kept, window)
         # A bucket that can't be reached is one message here, not one for each of ten thousand objects.
-        for connection in filter(None, (source, store, kept)):
+        for connection in connections:
             probe_bucket(connection)
         if shard.action == "copy":
-            copier = ObjectCopier(options, source, store, trash, check_store_first=not is_first)
-            works = (copier.copy(row) for row in rows)
-            run_in_flight(works, options.concurrency, recorder.add)
+            copier = ObjectCopier(options, source, store, trash, window, check_store_first=not is_first)
+            run_in_flight(map(copier.copy, rows), window, recorder.add)
         else:
             deleter = ObjectDeleter(source, store, trash)
-            batches = (deleter.delete(batch) for batch in _batches(rows))
-            run_in_flight(batches, _BATCHES_IN_FLIGHT, recorder.add_all)
+            batches = map(deleter.delete, _batches(rows))
+            run_in_flight(batches, window, recorder.add_all, at_once=_BATCHES_IN_FLIGHT)
     if recorder.total != shard.objects:
         raise HyveError(
             f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
@@ -138,18 +141,12 @@ def _attempt(
 
 _BATCH_KEYS = 1_000  # the most that one DeleteObjects takes
 
-# One batch is deleted while the next one is asked about; each asks two questions a key.
-_BATCHES_IN_FLIGHT = 2
+# Some batches are looked at while others are deleted. More would only be held up by S3's limits on deletes.
+_BATCHES_IN_FLIGHT = 4
 
 
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH_KEYS:
-            yield batch
-            batch = []
-    if batch:
+def _batches(rows: Iterator[PlannedObject]) -> Iterator[list[PlannedObject]]:
+    while batch := list(islice(rows, _BATCH_KEYS)):
         yield batch
 
 
@@ -173,7 +170,10 @@ class _Recorder:
 
     def add_all(self, rows: list[JournalRow]) -> None:
         for row in rows:
-            self.add(row)
+            self._writer.append(row)
+            self._counter.add(row)
+        self.total += len(rows)
+        report(self._activity, len(rows), sum(row.bytes for row in rows))
 
     def summary(self) -> AttemptSummary:
         begun = self._writer.begun

@@ -6,6 +6,7 @@ from typing import Any
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.journal import ALREADY_DONE, ARCHIVED, CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.planned import PlannedObject
 from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.tries import Tries
@@ -13,15 +14,16 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.heading import ObjectHead, head_object
+from hyve_pipeline.s3.window import Window
 
 
-def _is_copy(head: ObjectHead, row: dict[str, Any]) -> bool:
+def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
     """Whether the store's object is the planned copy, made after the source was last written.
 
     Answers to HEAD have whole seconds; in doubt the object is copied once more.
     """
-    written = row["source_last_modified"].timestamp() * 1_000_000
-    return (head.etag, head.size) == (row["source_etag"], row["size"]) and head.last_modified > written
+    is_same = (head.etag, head.size) == (row.source_etag, row.size)
+    return is_same and row.source_last_modified is not None and head.last_modified > row.source_last_modified
 
 
 class ObjectCopier:
@@ -32,21 +34,30 @@ class ObjectCopier:
         source: where objects come from.
         store: where they go.
         trash: keeps what is overwritten.
+        window: the slots that parts of large objects share with all objects.
         check_store_first: look whether the store has the object already, as after an attempt that was
             cut short between a copy and its journal row.
     """
 
     def __init__(
-        self, options: Options, source: Connection, store: Connection, trash: Trash, *, check_store_first: bool
+        self,
+        options: Options,
+        source: Connection,
+        store: Connection,
+        trash: Trash,
+        window: Window,
+        *,
+        check_store_first: bool,
     ) -> None:
         self._options = options
         self._source = source
         self._store = store
         self._trash = trash
+        self._window = window
         self._check_store_first = check_store_first
 
-    async def copy(self, row: dict[str, Any]) -> JournalRow:
-        """Copy the object of one row of the plan, columns as in `core.diff.CHANGE_SCHEMA`.
+    async def copy(self, row: PlannedObject) -> JournalRow:
+        """Copy one object.
 
         Never raises for what concerns this object alone: that is an outcome.
         """
@@ -60,21 +71,21 @@ class ObjectCopier:
         except S3RequestError as error:
             return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
 
-    async def _copy(self, row: dict[str, Any], tries: Tries) -> JournalRow:
+    async def _copy(self, row: PlannedObject, tries: Tries) -> JournalRow:
         task = CopyTask(
-            source_key=self._source.place.prefix + row["key"],
-            store_key=self._store.place.prefix + row["key"],
-            size=row["size"],
-            source_etag=row["source_etag"],
-            storage_class=row["storage_class"],
+            source_key=self._source.place.prefix + row.key,
+            store_key=self._store.place.prefix + row.key,
+            size=row.size,
+            source_etag=row.source_etag or "",
+            storage_class=row.storage_class or "STANDARD",
         )
         if self._check_store_first:
             head = await tries.answer(lambda: head_object(self._store, task.store_key))
             if head is not None and _is_copy(head, row):
                 return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag)
         trashed = False
-        if row["set"] == ChangeSet.MODIFIED:
-            trashed = await self._trash.keep(row["key"], row["store_size"], row["store_etag"], tries)
+        if row.set == ChangeSet.MODIFIED:
+            trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
         result = await tries.answer(
             lambda: copy_object(
                 self._source,
@@ -82,12 +93,11 @@ class ObjectCopier:
                 task,
                 multipart_threshold=self._options.multipart_threshold,
                 part_size=self._options.multipart_part_size,
+                window=self._window,
             )
         )
         if result.condition_ignored:
-            detail = (
-                f"{self._source.place.uri}{row['key']} changed since the plan, and the server copied it all the same"
-            )
+            detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
         return self._row(
             row, tries, Outcome.DONE, etag_after=result.etag, version_after=result.version_id, trashed=trashed
@@ -95,7 +105,7 @@ class ObjectCopier:
 
     def _row(
         self,
-        row: dict[str, Any],
+        row: PlannedObject,
         tries: Tries,
         outcome: Outcome,
         code: str | None = None,
@@ -103,14 +113,14 @@ class ObjectCopier:
         **after: Any,
     ) -> JournalRow:
         return JournalRow(
-            key=row["key"],
+            key=row.key,
             action="copy",
             outcome=outcome,
             at=datetime.now(UTC),
-            bytes=row["size"],
+            bytes=row.size,
             attempts=tries.count,
             code=code,
             detail=detail,
-            etag_before=row["store_etag"],
+            etag_before=row.store_etag,
             **after,
         )

@@ -1,32 +1,34 @@
 """Deletes objects of the store that the source no longer has, a batch at a time.
 
-Right before a key is deleted it is asked again: the source must still lack it, and the store's object must
-still be the planned one.
+Right before a batch is deleted both sides are looked at again: the source must still lack each key, and the
+store's object must still be the planned one.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from hyve_pipeline.core.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, JournalRow, Outcome
-from hyve_pipeline.flow.inflight import Reply
+from hyve_pipeline.core.planned import PlannedObject
+from hyve_pipeline.flow.inflight import Reply, Together
+from hyve_pipeline.flow.looking import Seen, look
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.tries import Tries
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.deleting import delete_objects
 from hyve_pipeline.s3.errors import ObjectChangedError, S3RequestError
-from hyve_pipeline.s3.heading import ObjectHead, head_object
+from hyve_pipeline.s3.heading import head_object
 from hyve_pipeline.s3.probing import send_probe
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Allowed:
-    """A row whose object may be deleted now."""
+    """An object that may be deleted now."""
 
-    planned: dict[str, Any]
-    store_key: str
+    planned: PlannedObject
     version: str | None
-    trashed: bool
+    trashed: bool = False
 
     def row(
         self, outcome: Outcome, code: str | None, detail: str | None, tries: Tries, version_after: str | None = None
@@ -43,8 +45,11 @@ class _Allowed:
         )
 
 
+_Verdict = JournalRow | _Allowed
+
+
 def _row(
-    planned: dict[str, Any],
+    planned: PlannedObject,
     tries: Tries,
     outcome: Outcome,
     code: str | None = None,
@@ -52,15 +57,15 @@ def _row(
     **more: Any,
 ) -> JournalRow:
     return JournalRow(
-        key=planned["key"],
+        key=planned.key,
         action="delete",
         outcome=outcome,
         at=datetime.now(UTC),
-        bytes=planned["size"],
+        bytes=planned.size,
         attempts=tries.count,
         code=code,
         detail=detail,
-        etag_before=planned["store_etag"],
+        etag_before=planned.store_etag,
         **more,
     )
 
@@ -79,65 +84,119 @@ class ObjectDeleter:
         self._store = store
         self._trash = trash
 
-    async def delete(self, batch: list[dict[str, Any]]) -> list[JournalRow]:
-        """Delete the objects of up to 1,000 rows of the plan, columns as in `core.diff.CHANGE_SCHEMA`.
+    async def delete(self, batch: Sequence[PlannedObject]) -> list[JournalRow]:
+        """Delete up to 1,000 objects, in the order of the plan.
 
         Never raises for what concerns these objects alone: that is an outcome of each.
         """
-        heads = [self._ask(row["key"]) for row in batch]
-        verdicts = [await self._judge(row, *head) for row, head in zip(batch, heads, strict=True)]
+        verdicts = await self._judge(batch)
+        if self._trash.keeps:
+            verdicts = await Together([self._keep(verdict) for verdict in verdicts])
         settled = [verdict for verdict in verdicts if isinstance(verdict, JournalRow)]
-        allowed = {verdict.store_key: verdict for verdict in verdicts if isinstance(verdict, _Allowed)}
+        allowed = [verdict for verdict in verdicts if isinstance(verdict, _Allowed)]
         return settled + await self._delete(allowed) if allowed else settled
 
-    def _ask(self, key: str) -> tuple["Reply[ObjectHead | None]", "Reply[ObjectHead | None]"]:
-        """Ask both sides about a key. All keys of a batch are asked before the first answer is awaited."""
-        return (
-            Reply(head_object(self._source, self._source.place.prefix + key)),
-            Reply(head_object(self._store, self._store.place.prefix + key)),
-        )
+    async def _judge(self, batch: Sequence[PlannedObject]) -> "Sequence[_Verdict]":
+        """Which objects may be deleted, and why the others may not."""
+        in_source, in_store = await self._look(batch)
+        source_prefix, store_prefix = self._source.place.prefix, self._store.place.prefix
+        tries = Tries()
+        verdicts: list[_Verdict] = []
+        unknown: list[PlannedObject] = []
+        for planned in batch:
+            source_key, store_key = source_prefix + planned.key, store_prefix + planned.key
+            if in_source.knows(source_key) and in_store.knows(store_key):
+                is_back = source_key in in_source.etags
+                verdicts.append(self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries))
+            else:
+                unknown.append(planned)
+        return verdicts + await Together([self._ask(planned, in_source, in_store) for planned in unknown])
 
-    async def _judge(
-        self,
-        row: dict[str, Any],
-        in_source: "Reply[ObjectHead | None]",
-        in_store: "Reply[ObjectHead | None]",
-    ) -> "JournalRow | _Allowed":
-        key: str = row["key"]
+    async def _look(self, batch: Sequence[PlannedObject]) -> tuple[Seen, Seen]:
+        """What both sides have of a batch."""
+        source, store = (
+            Reply(look(side, [side.place.prefix + planned.key for planned in batch]))
+            for side in (self._source, self._store)
+        )
+        in_source, in_store = await source, await store
+        # A listing tells no versions, and undoing a delete needs to know of them.
+        return in_source, Seen() if await self._keeps_versions(in_store) else in_store
+
+    async def _keeps_versions(self, in_store: Seen) -> bool:
+        """Whether the store keeps versions, or may do; one object tells it of all."""
+        key = next(iter(in_store.etags), None)
+        if key is None:
+            return False
+        try:
+            head = await Tries().answer(lambda: head_object(self._store, key))
+        except S3RequestError:
+            return True
+        return head is None or head.keeps_versions
+
+    def _verdict(
+        self, planned: PlannedObject, is_back: bool, etag: str | None, version: str | None, tries: Tries
+    ) -> "_Verdict":
+        """Whether an object may be deleted.
+
+        Args:
+            planned: the object.
+            is_back: whether the source has the key.
+            etag: the ETag of the store's object, or None where there is none.
+            version: its version, or None likewise, or in a bucket without versions.
+            tries: counts repeated requests.
+        """
+        if is_back:
+            detail = f"the source has {self._source.place.uri}{planned.key} again"
+            return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
+        if etag is None:
+            return _row(planned, tries, Outcome.DONE, ALREADY_GONE)
+        if etag != planned.store_etag:
+            detail = f"{self._store.place.uri}{planned.key} has ETag {etag}, planned was {planned.store_etag}"
+            return _row(planned, tries, Outcome.SKIPPED, CHANGED, detail)
+        return _Allowed(planned, version)
+
+    async def _ask(self, planned: PlannedObject, in_source: Seen, in_store: Seen) -> "_Verdict":
+        """The verdict on an object of which a listing does not tell enough."""
+        source_key = self._source.place.prefix + planned.key
+        store_key = self._store.place.prefix + planned.key
         tries = Tries()
         try:
-            source_head = await tries.first_answer(
-                in_source, lambda: head_object(self._source, self._source.place.prefix + key)
-            )
-            if source_head is not None:
-                detail = f"the source has {self._source.place.uri}{key} again"
-                return _row(row, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
-            store_head = await tries.first_answer(
-                in_store, lambda: head_object(self._store, self._store.place.prefix + key)
-            )
-            if store_head is None:
-                return _row(row, tries, Outcome.DONE, ALREADY_GONE)
-            if store_head.etag != row["store_etag"]:
-                detail = f"{self._store.place.uri}{key} has ETag {store_head.etag}, planned was {row['store_etag']}"
-                return _row(row, tries, Outcome.SKIPPED, CHANGED, detail)
-            trashed = await self._trash.keep(key, row["size"], row["store_etag"], tries)
-        except ObjectChangedError as error:
-            return _row(row, tries, Outcome.SKIPPED, CHANGED, str(error))
+            if in_source.knows(source_key):
+                is_back = source_key in in_source.etags
+            else:
+                is_back = await tries.answer(lambda: head_object(self._source, source_key)) is not None
+            if is_back or in_store.knows(store_key):
+                return self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries)
+            head = await tries.answer(lambda: head_object(self._store, store_key))
         except S3RequestError as error:
-            return _row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
-        return _Allowed(row, self._store.place.prefix + key, store_head.version_id, trashed)
+            return _row(planned, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+        return self._verdict(planned, False, head and head.etag, head and head.version_id, tries)
 
-    async def _delete(self, allowed: dict[str, "_Allowed"]) -> list[JournalRow]:
+    async def _keep(self, verdict: "_Verdict") -> "_Verdict":
+        """Put an object that may be deleted into the trash; where that fails, it may not be deleted."""
+        if isinstance(verdict, JournalRow):
+            return verdict
+        planned, tries = verdict.planned, Tries()
+        try:
+            trashed = await self._trash.keep(planned.key, planned.size, planned.store_etag or "", tries)
+        except ObjectChangedError as error:
+            return _row(planned, tries, Outcome.SKIPPED, CHANGED, str(error))
+        except S3RequestError as error:
+            return _row(planned, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+        return replace(verdict, trashed=trashed)
+
+    async def _delete(self, allowed: Sequence["_Allowed"]) -> list[JournalRow]:
         tries = Tries()
+        by_key = {self._store.place.prefix + one.planned.key: one for one in allowed}
         try:
             # A missing object and a missing bucket look the same to HEAD. The source must still be there.
             await tries.answer(lambda: send_probe(self._source))
-            result = await tries.answer(lambda: delete_objects(self._store, list(allowed)))
+            result = await tries.answer(lambda: delete_objects(self._store, list(by_key)))
         except S3RequestError as error:
             code, detail = error.code or str(error.status), str(error)
-            return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed.values()]
+            return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
         rows: list[JournalRow] = []
-        for store_key, one in allowed.items():
+        for store_key, one in by_key.items():
             failure = result.errors.get(store_key)
             if failure is not None:
                 rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))

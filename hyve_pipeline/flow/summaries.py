@@ -1,12 +1,14 @@
 """Small tables that tell a person what is in a large one."""
 
+import heapq
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hyve_pipeline.core.inventory import Inventory
 from hyve_pipeline.core.manifest import Count
@@ -21,22 +23,54 @@ class PrefixSize:
     count: Count
 
 
+# Prefixes that are held before the smaller ones of them are let go.
+_HELD = 1_000
+
+
 def prefix_sizes(inventory: Inventory, most: int = 20) -> list[PrefixSize]:
     """Objects and bytes by the first part of the key, below the sync's prefix; the largest first."""
-    offset = len(inventory.place.prefix) + 1
     reader = ParquetReader(inventory.uri)
-    batches = (batch for table in reader.tables() for batch in table.to_batches())
-    with closing(reader), duckdb.connect() as connection:
-        connection.register("inventory", pa.RecordBatchReader.from_batches(reader.schema, batches))
-        rows = connection.execute(
-            f"""
-            SELECT CASE WHEN contains(below, '/') THEN split_part(below, '/', 1) || '/' ELSE '' END AS prefix,
-                count(*), sum(size)::BIGINT
-            FROM (SELECT key[{offset}:] AS below, size FROM inventory)
-            GROUP BY prefix ORDER BY sum(size) DESC, prefix LIMIT ?""",  # noqa: S608 - the offset is a number
-            [most],
-        ).fetchall()
-    return [PrefixSize(prefix, Count(objects=objects, bytes=size)) for prefix, objects, size in rows]
+    with closing(reader):
+        return _largest(reader.tables(), len(inventory.place.prefix), most)
+
+
+def _largest(tables: Iterable[pa.Table], offset: int, most: int) -> list[PrefixSize]:
+    """The largest prefixes of tables in key order, of whose keys the first `offset` characters do not count."""
+    # Bytes below zero, prefix, objects: the order of these is the order of what is shown.
+    found: list[tuple[int, str, int]] = []
+    totals = {"": [0, 0]}
+    for prefix, objects, size in _runs(tables, offset):
+        if prefix not in totals:
+            # The order of keys holds a prefix's keys together, save that keys without one come in between.
+            found += [(-total[1], name, total[0]) for name, total in totals.items() if name]
+            if len(found) > _HELD:
+                found = heapq.nsmallest(most, found)
+            totals = {"": totals[""], prefix: [0, 0]}
+        totals[prefix][0] += objects
+        totals[prefix][1] += size
+    found += [(-total[1], name, total[0]) for name, total in totals.items() if total[0]]
+    return [
+        PrefixSize(name, Count(objects=objects, bytes=-size)) for size, name, objects in heapq.nsmallest(most, found)
+    ]
+
+
+def _runs(tables: Iterable[pa.Table], offset: int) -> Iterator[tuple[str, int, int]]:
+    """Runs of consecutive keys with the same prefix: the prefix, objects and bytes."""
+    for table in tables:
+        for batch in table.to_batches():
+            below = pc.call_function("utf8_slice_codeunits", [batch.column("key")], pc.SliceOptions(offset))
+            parts = pc.call_function("split_pattern", [below], pc.SplitPatternOptions("/", max_splits=1))
+            first = pc.call_function("list_element", [parts, 0])
+            has_more = pc.call_function("greater", [pc.call_function("list_value_length", [parts]), 1])
+            with_slash = pc.call_function("binary_join_element_wise", [first, "", "/"])
+            runs = pc.call_function("run_end_encode", [pc.call_function("if_else", [has_more, with_slash, ""])])
+            sums = pc.call_function("cumulative_sum", [batch.column("size")])
+            ends = runs.run_ends.cast(pa.int64())
+            sizes = sums.take(pc.call_function("subtract", [ends, 1]))
+            begin = before = 0
+            for prefix, end, after in zip(runs.values.to_pylist(), ends.to_pylist(), sizes.to_pylist(), strict=True):
+                yield prefix, end - begin, after - before
+                begin, before = end, after
 
 
 def first_rows(uri: str, most: int = 10) -> list[dict[str, Any]]:

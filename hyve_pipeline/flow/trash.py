@@ -5,6 +5,7 @@ from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow.tries import Tries
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copying import copy_object
+from hyve_pipeline.s3.window import Window
 
 
 class Trash:
@@ -14,12 +15,19 @@ class Trash:
         options: the sync's options.
         store: the store.
         trash: the trash, or None when nothing is kept.
+        window: the slots that parts of large objects share with all objects.
     """
 
-    def __init__(self, options: Options, store: Connection, trash: Connection | None) -> None:
+    def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
         self._options = options
         self._store = store
         self._trash = trash
+        self._window = window
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a trash."""
+        return self._trash is not None
 
     async def keep(self, key: str, size: int, etag: str, tries: Tries) -> bool:
         """Copy the store's object `key` to the trash, if there is one.
@@ -54,6 +62,7 @@ class Trash:
                 task,
                 multipart_threshold=self._options.multipart_threshold,
                 part_size=self._options.multipart_part_size,
+                window=self._window,
             )
         )
         return True

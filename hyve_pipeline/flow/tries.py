@@ -32,14 +32,10 @@ class Tries:
         Raises:
             S3RequestError: it failed for good, or too often.
         """
-        return await self.first_answer(Reply(send()), send)
-
-    async def first_answer(self, asked: "Reply[T]", send: Callable[[], "Future[T]"]) -> T:
-        """Like `answer`, for a request that has been sent already; `send` is for further tries."""
         pause = _FIRST_PAUSE_SECONDS
         for _ in range(_MOST_TRIES - 1):
             try:
-                return await asked
+                return await Reply(send())
             except S3RequestError as error:
                 if not error.is_transient:
                     raise
@@ -48,5 +44,4 @@ class Tries:
             await Pause(random.uniform(0, pause))  # noqa: S311 - spreads load, guards nothing
             pause *= _GROWTH
             self.count += 1
-            asked = Reply(send())
-        return await asked
+        return await Reply(send())

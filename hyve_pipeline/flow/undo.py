@@ -25,6 +25,7 @@ from hyve_pipeline.s3.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.s3.heading import ObjectHead, head_object
 from hyve_pipeline.s3.probing import probe_bucket
 from hyve_pipeline.s3.versions import copy_version, list_versions
+from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, shard_journals
 
@@ -57,11 +58,13 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
         # Where the plan kept things; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash
         trash = None if place is None else stack.enter_context(context.connect(place))
-        for connection in filter(None, (store, trash)):
+        connections = [connection for connection in (store, trash) if connection is not None]
+        for connection in connections:
             probe_bucket(connection)
         folder, begun = _next_undo(context, plan, run_id)
         writer = stack.enter_context(AttemptWriter(folder, begun))
-        restorer = _Restorer(options, store, trash)
+        window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
+        restorer = _Restorer(options, store, trash, window)
 
         def settle(row: JournalRow) -> None:
             writer.append(row)
@@ -71,7 +74,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
         for _, journal in reversed(list(shard_journals(context.state, plan))):
             with journal.locked():
                 rows = (row for row in journal.last_rows().values() if row.outcome is Outcome.DONE)
-                run_in_flight((restorer.restore(row) for row in rows), options.concurrency, settle)
+                run_in_flight((restorer.restore(row) for row in rows), window, settle)
     summary = UndoSummary.of(plan.id, endings)
     folder.write_manifest(_SUMMARY, summary)
     return summary
@@ -104,8 +107,9 @@ def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, A
 
 
 class _Restorer:
-    def __init__(self, options: Options, store: Connection, trash: Connection | None) -> None:
+    def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
         self._options = options
+        self._window = window
         self._store = store
         self._trash = trash
 
@@ -158,6 +162,7 @@ class _Restorer:
                 task,
                 multipart_threshold=self._options.multipart_threshold,
                 part_size=self._options.multipart_part_size,
+                window=self._window,
             )
         )
         return replace(_ended(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)

@@ -1,27 +1,38 @@
 """Connections to one bucket: settings and AWS profile in, requests and answers out."""
 
 import os
+import random
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import get_environ_proxies
 
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.settings import BucketSettings, TransportName
+from hyve_pipeline.s3.aws_session import AwsSession
 from hyve_pipeline.s3.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError, error_of, is_error
-from hyve_pipeline.s3.futures import hand_on
+from hyve_pipeline.s3.futures import complete
+from hyve_pipeline.s3.later import Later
 from hyve_pipeline.s3.message import Request, Response
-from hyve_pipeline.s3.transport import CONNECT_SECONDS, MAX_TRIES, USER_AGENT, Endpoint, Transport
+from hyve_pipeline.s3.transport import (
+    CONNECT_SECONDS,
+    FIRST_DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
+    MAX_TRIES,
+    USER_AGENT,
+    Ending,
+    Endpoint,
+    OnEnd,
+    Transport,
+)
 
 # Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
 _CUSTOM_REGION = "us-east-1"
@@ -40,6 +51,8 @@ _PATIENT_CONNECTIONS = 32
 # Threads for work of many requests, such as large objects that are copied in parts.
 _WORKERS = 4
 
+T = TypeVar("T")
+
 
 class Connection:
     """A way to one bucket with one set of credentials. Thread-safe; use it as a context manager.
@@ -49,6 +62,7 @@ class Connection:
         bucket: its name.
         endpoint: where its requests go.
         transport_name: ``crt`` or ``botocore``, whichever sends the requests.
+        refusals: how often so far the server refused a request since there were too many.
     """
 
     def __init__(
@@ -70,6 +84,8 @@ class Connection:
         self._lock = threading.Lock()
         self._workers: ThreadPoolExecutor | None = None
         self._patient: Transport | None = None
+        self._later = Later()
+        self.refusals = 0
 
     def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":
         """Sign and send a request, with retries where they may help.
@@ -81,35 +97,67 @@ class Connection:
         Returns:
             A future that gives the answer of a request that succeeded, or raises `S3RequestError`.
         """
-        outcome: Future[Response] = Future()
+        return self.ask(request, _response, is_slow=is_slow)
 
-        def settle(done: "Future[Response]") -> None:
-            try:
-                response = done.result()
-                if is_error(response):
-                    raise error_of(self.bucket, request, response)
-                outcome.set_result(response)
-            except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-                if not self._is_impatience(error, transport) or not self._send_patiently(request, outcome):
-                    outcome.set_exception(error)
+    def ask(self, request: Request, read: Callable[[Ending], T], *, is_slow: bool = False) -> "Future[T]":
+        """Like `send`, for what `read` makes of the answer or of the failure; it may raise another.
 
-        transport = self._patient_transport() if is_slow else self._transport
-        transport.send(request).add_done_callback(settle)
+        `read` runs on a thread of the transport, so it must neither wait nor take long.
+        """
+        outcome: Future[T] = Future()
+        self.exchange(request, lambda ending: complete(outcome, read, ending), is_slow=is_slow)
         return outcome
 
-    @staticmethod
-    def _is_impatience(error: BaseException, transport: Transport) -> bool:
-        return transport.is_impatient and isinstance(error, S3RequestError) and error.code == RESPONSE_TIMEOUT
+    def exchange(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
+        """Like `send`, without a future: `on_end` gets the answer of a request that succeeded, or the error.
 
-    def _send_patiently(self, request: Request, outcome: "Future[Response]") -> bool:
-        """Send a request once more that a transport has not waited long enough for, unless `close` was called."""
-        if self._closing.is_set():
+        Futures cost more than all else that Python does for a copy.
+        """
+        self._try(request, on_end, self._patient_transport() if is_slow else self._transport, 1)
+
+    def _try(self, request: Request, on_end: OnEnd, transport: Transport, number: int) -> None:
+        """Send a request for the n-th time.
+
+        Raises:
+            RuntimeError: the transport is closed.
+        """
+
+        def judge(ending: Ending) -> None:
+            if isinstance(ending, Response):
+                if not is_error(ending):
+                    on_end(ending)
+                    return
+                ending = error_of(self.bucket, request, ending)
+            if not isinstance(ending, S3RequestError) or not self._try_again(
+                request, on_end, transport, number, ending
+            ):
+                on_end(ending)
+
+        transport.send(request, judge)
+
+    def _try_again(
+        self, request: Request, on_end: OnEnd, transport: Transport, number: int, error: S3RequestError
+    ) -> bool:
+        """Try a request again after a failure, if it may help; otherwise the failure is what becomes of it."""
+        if error.is_refusal:
+            with self._lock:
+                self.refusals += 1
+        if self._closing.is_set() or not error.is_transient:
             return False
-        try:
-            self.send(request, is_slow=True).add_done_callback(lambda done: hand_on(done, outcome))
-        except RuntimeError:  # closed just now
+        if transport.is_impatient and error.code == RESPONSE_TIMEOUT:
+            transport, number, bound = self._patient_transport(), 0, 0.0
+        elif (sent := number * transport.sends) >= MAX_TRIES:
             return False
-        return True
+        else:
+            bound = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (sent - 1))
+
+        def send() -> None:
+            try:
+                self._try(request, on_end, transport, number + 1)
+            except RuntimeError:  # closed just now
+                on_end(error)
+
+        return self._later.do(random.uniform(0, bound), send, lambda: on_end(error))  # noqa: S311 - jitter is no secret
 
     def _patient_transport(self) -> Transport:
         if not self._transport.is_impatient:
@@ -131,6 +179,11 @@ class Connection:
             if self._workers is None:
                 self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"s3-{self.bucket}-worker")
             return self._workers
+
+    @property
+    def closing(self) -> threading.Event:
+        """Set once `close` was called: work of many requests should end early."""
+        return self._closing
 
     def raise_if_closing(self, request: Request) -> None:
         """Let work of many requests end early.
@@ -154,6 +207,7 @@ class Connection:
         if self._workers is not None:
             # What runs there notices, and takes back what it has begun, as long as it can still send.
             self._workers.shutdown(wait=True, cancel_futures=True)
+        self._later.close()
         self._transport.close()
         if self._patient is not None:
             self._patient.close()
@@ -166,6 +220,12 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _response(ending: Ending) -> Response:
+    if isinstance(ending, Response):
+        return ending
+    raise ending
 
 
 def open_connection(place: BucketSettings, *, concurrency: int = 128, transport: TransportName = "auto") -> Connection:
@@ -187,15 +247,14 @@ def open_connection(place: BucketSettings, *, concurrency: int = 128, transport:
 
 
 class _Session:
-    """The boto3 session behind a connection, with every failure of it told in one line."""
+    """The AWS session behind a connection, with every failure of it told in one line."""
 
     def __init__(self, place: BucketSettings) -> None:
         self.place = place
         self._lock = threading.Lock()
         try:
-            self._botocore = botocore.session.Session(profile=place.profile)
-            self._boto3 = boto3.Session(botocore_session=self._botocore)
-            self._credentials = self._boto3.get_credentials()
+            self._botocore = AwsSession(profile=place.profile)
+            self._credentials = self._botocore.get_credentials()
             if self._credentials is not None:
                 self._credentials.get_frozen_credentials()
         except ProfileNotFound as error:
@@ -220,6 +279,11 @@ class _Session:
         assert self._credentials is not None  # noqa: S101 - checked when the session was made
         return self._credentials.get_frozen_credentials()
 
+    @property
+    def are_credentials_fixed(self) -> bool:
+        """Whether they are never renewed: the classes of those that are derive from the one of those that are not."""
+        return type(self._credentials) is Credentials
+
     @cached_property
     def region(self) -> str:
         """The region to sign for.
@@ -227,7 +291,7 @@ class _Session:
         Raises:
             ConfigurationError: none is set anywhere, and the server is AWS.
         """
-        region = self.place.region or self._boto3.region_name or os.environ.get("AWS_REGION")
+        region = self.place.region or self._botocore.get_config_variable("region") or os.environ.get("AWS_REGION")
         if region:
             return region
         if self.place.endpoint_url is not None:
@@ -247,9 +311,13 @@ class _Session:
 
     @cached_property
     def _client(self) -> Any:
+        # Imported late: listing, copying and deleting on a named endpoint never need it.
+        import boto3
+        from botocore.config import Config
+
         is_path_style = self.place.endpoint_url is not None or not _HOST_LABEL.fullmatch(self.place.bucket)
         try:
-            return self._boto3.client(
+            return boto3.Session(botocore_session=self._botocore).client(
                 "s3",
                 region_name=self.region,
                 endpoint_url=self.place.endpoint_url,
@@ -309,7 +377,9 @@ def _make_transport(name: TransportName, endpoint: Endpoint, session: _Session, 
             raise ConfigurationError(
                 f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
             ) from error
-        return CrtTransport(endpoint, session.credentials, concurrency)
+        return CrtTransport(
+            endpoint, session.credentials, concurrency, are_credentials_fixed=session.are_credentials_fixed
+        )
     from hyve_pipeline.s3.transport_botocore import BotocoreTransport
 
     return BotocoreTransport(endpoint, session.credentials, concurrency, session.verify)

@@ -1,5 +1,6 @@
 """What every way of copying has in common: the storage class it asks for, and how answers are read."""
 
+import re
 from dataclasses import dataclass
 
 from hyve_pipeline.s3.errors import (
@@ -60,12 +61,28 @@ def source_error(error: S3RequestError) -> S3RequestError:
     return error
 
 
+# How S3 writes an answer to CopyObject: flat, in this order, and with nothing to decode. Whatever is written in
+# any other way is read by the XML parser, which takes twenty times as long.
+_USUAL_ANSWER = re.compile(
+    rb"""(?:<\?xml version="1\.0" encoding="UTF-8"\?>)?\s*"""
+    rb"""<CopyObjectResult(?: xmlns="http://s3\.amazonaws\.com/doc/2006-03-01/")?>\s*"""
+    rb"""(?:<LastModified>[0-9TZ:.+-]*</LastModified>\s*)?"""
+    rb"""<ETag>(?:&quot;|&#34;|")([0-9a-f]{32}(?:-[0-9]{1,5})?)(?:&quot;|&#34;|")</ETag>\s*"""
+    rb"""(?:<LastModified>[0-9TZ:.+-]*</LastModified>\s*)?"""
+    rb"""(?:<(Checksum[A-Z0-9a-z]+)>[A-Za-z0-9+/=_-]*</\2>\s*)*"""
+    rb"""</CopyObjectResult>\s*"""
+)
+
+
 def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
     """The ETag from the answer to CopyObject, UploadPartCopy or CompleteMultipartUpload, without quotes.
 
     Raises:
         S3RequestError: there is none, so that nothing shows that the copy was made.
     """
+    usual = _USUAL_ANSWER.fullmatch(response.body)
+    if usual is not None:
+        return usual[1].decode()
     try:
         etag = child_text(parse_xml(response.body), "ETag")
     except MalformedXmlError as error:

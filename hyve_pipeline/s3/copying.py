@@ -15,10 +15,12 @@ from hyve_pipeline.s3.copy_answers import (
     storage_class_header,
 )
 from hyve_pipeline.s3.errors import S3RequestError
-from hyve_pipeline.s3.futures import chain, completed, then
-from hyve_pipeline.s3.heading import head_object, version_of
+from hyve_pipeline.s3.futures import complete
+from hyve_pipeline.s3.heading import ObjectHead, head_object, version_of
 from hyve_pipeline.s3.message import Request, Response, copy_source
 from hyve_pipeline.s3.multipart import submit_copy_in_parts
+from hyve_pipeline.s3.transport import Ending
+from hyve_pipeline.s3.window import Window
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
@@ -38,6 +40,7 @@ def copy_object(
     *,
     multipart_threshold: int = MAX_SINGLE_COPY,
     part_size: int = 256 * MIB,
+    window: Window | None = None,
 ) -> "Future[CopyResult]":
     """Copy an object from source to store by the server, with the store's credentials.
 
@@ -49,13 +52,14 @@ def copy_object(
         task: the object, with the ETag that it must still have.
         multipart_threshold: objects over this many bytes are copied in parts.
         part_size: bytes of a part; raised where there would be over 10,000.
+        window: the slots that parts share with other requests; the object itself has one already.
 
     Returns:
         A future that gives the outcome or raises `ObjectChangedError` (overwritten or gone since the plan),
         `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
     if task.size > multipart_threshold:
-        return submit_copy_in_parts(source, store, task, part_size)
+        return submit_copy_in_parts(source, store, task, part_size, window)
     request = Request(
         "CopyObject",
         "PUT",
@@ -67,22 +71,41 @@ def copy_object(
         ),
     )
 
-    def follow(answer: "Future[Response]") -> "Future[CopyResult]":
-        try:
-            response = answer.result()
-        except S3RequestError as error:
-            raise source_error(error) from error
-        result = _read_result(store.bucket, request, response, task)
-        if not _differs(task.source_etag, result.etag, response):
-            return completed(result)
-        # The ETag of an object that the source encrypts with a KMS key looks like an MD5 and is none:
-        # only the source can tell whether the condition was ignored.
-        return then(
-            head_object(source, task.source_key),
-            lambda head: replace(result, condition_ignored=head is None or head.etag != task.source_etag),
-        )
+    outcome: Future[CopyResult] = Future()
 
-    return chain(store.send(request, is_slow=task.size > SLOW_COPY), follow)
+    def settle(result: CopyResult, head: ObjectHead | None) -> CopyResult:
+        return replace(result, condition_ignored=head is None or head.etag != task.source_etag)
+
+    def on_end(ending: Ending) -> None:
+        try:
+            result, is_doubtful = _judge(store.bucket, request, ending, task)
+            if is_doubtful:
+                # The ETag of an object that the source encrypts with a KMS key looks like an MD5 and is none:
+                # only the source can tell whether the condition was ignored.
+                asked = head_object(source, task.source_key)
+                asked.add_done_callback(lambda done: complete(outcome, lambda _: settle(result, done.result()), done))
+                return
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)
+
+    store.exchange(request, on_end, is_slow=task.size > SLOW_COPY)
+    return outcome
+
+
+def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tuple[CopyResult, bool]:
+    """The result, and whether it may be of another object than the planned one.
+
+    Raises:
+        S3RequestError: the copy was not made.
+    """
+    if isinstance(ending, S3RequestError):
+        raise source_error(ending) from ending
+    if not isinstance(ending, Response):
+        raise ending
+    result = _read_result(bucket, request, ending, task)
+    return result, _differs(task.source_etag, result.etag, ending)
 
 
 def _read_result(bucket: str, request: Request, response: Response, task: CopyTask) -> CopyResult:
@@ -96,7 +119,9 @@ def _read_result(bucket: str, request: Request, response: Response, task: CopyTa
 
 def _differs(planned: str, copied: str, response: Response) -> bool:
     """Whether the ETags of object and copy show that the copy has another content."""
+    if planned == copied:
+        return False
     if (response.header(_ENCRYPTION) or "AES256") != "AES256" or response.header(_CUSTOMER_KEY):
         return False
     are_comparable = _PLAIN_MD5.fullmatch(planned) and _PLAIN_MD5.fullmatch(copied)
-    return bool(are_comparable) and planned != copied
+    return bool(are_comparable)

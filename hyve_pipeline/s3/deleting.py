@@ -12,7 +12,7 @@ from hyve_pipeline.s3.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.futures import recover, then
 from hyve_pipeline.s3.heading import version_of
 from hyve_pipeline.s3.message import Request, Response
-from hyve_pipeline.s3.xml import MalformedXmlError, child_text, escape_text, fits_in_xml, local_name, parse_xml
+from hyve_pipeline.s3.xml import MalformedXmlError, escape_text, fits_in_xml, local_name, parse_xml
 
 MAX_KEYS = 1000  # the most that S3 takes in one request
 
@@ -30,6 +30,10 @@ class DeletedObject:
     """
 
     delete_marker_version_id: str | None = None
+
+
+# What nearly all are.
+_DELETED = DeletedObject()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,11 @@ def delete_objects(connection: Connection, keys: Sequence[str]) -> "Future[Delet
     """
     if len(keys) > MAX_KEYS or len(set(keys)) != len(keys):
         raise ValueError(f"{len(keys)} keys to delete at once: at most {MAX_KEYS}, each once")
-    together = [key for key in keys if _survives_xml(key)]
-    parts = [_delete_one(connection, key) for key in keys if not _survives_xml(key)]
+    together: list[str] = []
+    alone: list[str] = []
+    for key in keys:
+        (together if _survives_xml(key) else alone).append(key)
+    parts = [_delete_one(connection, key) for key in alone]
     if together:
         parts.append(_delete_together(connection, together))
     return _merge(parts)
@@ -138,15 +145,17 @@ def read_result(bucket: str, request: Request, response: Response, keys: Sequenc
     wanted = set(keys)
     deleted: dict[str, DeletedObject] = {}
     errors: dict[str, DeleteFailure] = {}
-    for entry in root:
-        key = child_text(entry, "Key")
+    for entry in root.iterchildren("{*}Deleted", "{*}Error"):
+        fields = {child.tag.rpartition("}")[2]: child.text or "" for child in entry.iterchildren("{*}*")}
+        key = fields.get("Key")
         if key not in wanted:
             continue
-        if local_name(entry) == "Deleted":
-            deleted[key] = DeletedObject(_marker(child_text(entry, "DeleteMarkerVersionId")))
-        elif local_name(entry) == "Error":
-            message = " ".join((child_text(entry, "Message") or "no message").split())
-            errors[key] = DeleteFailure(child_text(entry, "Code") or "Unknown", message)
+        if entry.tag.endswith("Deleted"):
+            marker = fields.get("DeleteMarkerVersionId")
+            deleted[key] = DeletedObject(_marker(marker)) if marker else _DELETED
+        else:
+            message = " ".join((fields.get("Message") or "no message").split())
+            errors[key] = DeleteFailure(fields.get("Code") or "Unknown", message)
     for key in keys:
         if key in errors:
             deleted.pop(key, None)

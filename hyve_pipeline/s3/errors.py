@@ -31,6 +31,9 @@ _TRANSIENT_CODES = {
 }
 _TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 
+# By these a server says that there are too many requests, and not only that this one failed.
+_REFUSALS = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
+
 # A response to HEAD has no body, so that only its status tells what happened.
 _CODE_BY_STATUS = {
     301: "PermanentRedirect",
@@ -104,6 +107,11 @@ class S3RequestError(Exception):
     def is_transient(self) -> bool:
         """Whether the same request may well succeed later."""
         return is_transient_code(self.code) or self.status in _TRANSIENT_STATUSES
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the server refused the request since there were too many."""
+        return self.code in _REFUSALS or self.status in (429, 503)
 
     def __str__(self) -> str:
         where = self.bucket if self.key is None else f"{self.bucket} key {self.key!r}"

@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.futures import recover, then
 from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.transport import Ending
 from hyve_pipeline.s3.xml import unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +26,7 @@ class ObjectHead:
         last_modified: microseconds since 1970 UTC; HTTP dates have whole seconds only.
         storage_class: S3 storage class.
         version_id: the version, or None in a bucket without versions.
+        keeps_versions: the bucket keeps versions, or has kept some before that was suspended.
         content_type: the media type, or None.
         metadata: the user's metadata by lower-case name, without ``x-amz-meta-``.
     """
@@ -35,6 +36,7 @@ class ObjectHead:
     last_modified: int
     storage_class: str = "STANDARD"
     version_id: str | None = None
+    keeps_versions: bool = False
     content_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,8 +49,15 @@ def head_object(connection: Connection, key: str) -> "Future[ObjectHead | None]"
         A missing bucket looks the same, since an answer to HEAD has no body: probe the bucket before.
     """
     request = Request("HeadObject", "HEAD", key)
-    found = then(connection.send(request), lambda response: read_head(connection.bucket, request, response))
-    return recover(found, _none_if_missing)
+
+    def read(ending: Ending) -> ObjectHead | None:
+        if isinstance(ending, Response):
+            return read_head(connection.bucket, request, ending)
+        if isinstance(ending, S3RequestError) and ending.status == 404 and ending.code != "NoSuchBucket":
+            return None
+        raise ending
+
+    return connection.ask(request, read)
 
 
 def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
@@ -71,6 +80,8 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
         last_modified=last_modified,
         storage_class=response.header("x-amz-storage-class") or "STANDARD",
         version_id=version_of(response),
+        # A bucket that never kept any says nothing; one that does calls an object without version "null".
+        keeps_versions=response.header("x-amz-version-id") is not None,
         content_type=response.header("content-type"),
         metadata={
             name.lower().removeprefix(_METADATA): value
@@ -84,9 +95,3 @@ def version_of(response: Response) -> str | None:
     """The version that a response is about; a suspended bucket's ``null`` version is none."""
     version_id = response.header("x-amz-version-id")
     return None if version_id == "null" else version_id
-
-
-def _none_if_missing(error: BaseException) -> None:
-    if isinstance(error, S3RequestError) and error.status == 404 and error.code != "NoSuchBucket":
-        return
-    raise error

@@ -76,6 +76,7 @@ class Lister:
         self._numbers = itertools.count()
         self._stop = stop or threading.Event()
         self._pace = Pace(ceiling, time.monotonic())
+        self._refusals = connection.refusals
         self._pages = 0
         self._cuts = 0
         self._alphabet: set[str] = set()
@@ -111,12 +112,19 @@ class Lister:
             self._pages += 1
             if len(page):
                 self._alphabet.update(page.first_key, page.last_key)
-            self._pace.page(time.monotonic(), in_flight)
+            self._keep_pace(in_flight)
             if not walk.has_ended:
                 # It goes on at once, so that its next page is on its way while this one is worked on.
                 self._waiting.appendleft(walk)
             self._begin_more()
             yield walk, page
+
+    def _keep_pace(self, in_flight: int) -> None:
+        refusals = self._connection.refusals
+        self._pace.page(time.monotonic(), in_flight)
+        if refusals > self._refusals:
+            self._refusals = refusals
+            self._pace.slow_down(time.monotonic())
 
     def _next_arrived(self) -> tuple[Walk, "Future[Response]"]:
         while not self._stop.is_set():

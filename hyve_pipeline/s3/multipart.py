@@ -6,8 +6,8 @@ otherwise stay in the bucket, unseen and paid for.
 """
 
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
+from queue import SimpleQueue
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.actions import CopyTask
@@ -22,6 +22,7 @@ from hyve_pipeline.s3.copy_answers import (
 from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
 from hyve_pipeline.s3.heading import read_head, version_of
 from hyve_pipeline.s3.message import Pairs, Request, Response, copy_source
+from hyve_pipeline.s3.window import Window
 from hyve_pipeline.s3.xml import MalformedXmlError, child_text, escape_text, parse_xml
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -45,12 +46,14 @@ _METADATA = "x-amz-meta-"
 _NO_TAGS = {"NotImplemented", "MethodNotAllowed", "NoSuchTagSet", ANSWER_TOO_LARGE}
 
 
-def submit_copy_in_parts(source: Connection, store: Connection, task: CopyTask, part_size: int) -> "Future[CopyResult]":
+def submit_copy_in_parts(
+    source: Connection, store: Connection, task: CopyTask, part_size: int, window: Window | None
+) -> "Future[CopyResult]":
     """Copy an object in parts on one of the store connection's worker threads, see `copying.copy_object`."""
-    return store.workers.submit(copy_in_parts, source, store, task, part_size)
+    return store.workers.submit(copy_in_parts, source, store, task, part_size, window or Window(_PARTS_IN_FLIGHT))
 
 
-def copy_in_parts(source: Connection, store: Connection, task: CopyTask, part_size: int) -> CopyResult:
+def copy_in_parts(source: Connection, store: Connection, task: CopyTask, part_size: int, window: Window) -> CopyResult:
     """Copy an object in parts and wait for it.
 
     Raises:
@@ -62,7 +65,7 @@ def copy_in_parts(source: Connection, store: Connection, task: CopyTask, part_si
         size, headers = _read_properties(source, task)
         upload_id = _create(store, task, headers)
         try:
-            etags, source_version_id = _copy_parts(source, store, task, upload_id, part_ranges(size, part_size))
+            etags, source_version_id = _copy_parts(source, store, task, upload_id, part_ranges(size, part_size), window)
             answer = _complete(store, task, upload_id, etags)
         except BaseException:
             _abort(store, task, upload_id)
@@ -135,41 +138,67 @@ def _create(store: Connection, task: CopyTask, headers: Pairs) -> str:
 
 
 def _copy_parts(
-    source: Connection, store: Connection, task: CopyTask, upload_id: str, ranges: list[tuple[int, int]]
+    source: Connection,
+    store: Connection,
+    task: CopyTask,
+    upload_id: str,
+    ranges: list[tuple[int, int]],
+    window: Window,
 ) -> tuple[list[str], str | None]:
     """Copy all parts, some at once, and give their ETags and the version they were copied from."""
-    etags: list[str] = []
+    etags: dict[int, str] = {}
     version_id: str | None = None
-    in_flight: deque[tuple[Request, Future[Response]]] = deque()
+    waiting = deque(enumerate(ranges, start=1))
+    in_flight: dict[int, Future[Response]] = {}
+    ended: SimpleQueue[tuple[int, Request]] = SimpleQueue()
+    borrowed = 0
 
-    def requests() -> Iterator[Request]:
-        for number, (first, last) in enumerate(ranges, start=1):
-            yield Request(
-                "UploadPartCopy",
-                "PUT",
-                task.store_key,
-                query=(("partNumber", str(number)), ("uploadId", upload_id)),
-                headers=(
-                    ("x-amz-copy-source", copy_source(source.bucket, task.source_key)),
-                    ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
-                    ("x-amz-copy-source-range", f"bytes={first}-{last}"),
-                ),
-            )
+    def send(number: int, first: int, last: int) -> None:
+        request = Request(
+            "UploadPartCopy",
+            "PUT",
+            task.store_key,
+            query=(("partNumber", str(number)), ("uploadId", upload_id)),
+            headers=(
+                ("x-amz-copy-source", copy_source(source.bucket, task.source_key)),
+                ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
+                ("x-amz-copy-source-range", f"bytes={first}-{last}"),
+            ),
+        )
 
-    waiting = requests()
+        def on_end(_: "Future[Response]") -> None:
+            ended.put((number, request))
+            window.wake()
+
+        in_flight[number] = store.send(request, is_slow=True)
+        in_flight[number].add_done_callback(on_end)
+
     try:
         while len(etags) < len(ranges):
-            while len(in_flight) < _PARTS_IN_FLIGHT and (request := next(waiting, None)) is not None:
-                in_flight.append((request, store.send(request, is_slow=True)))
-            request, part = in_flight.popleft()
+            # One part has the slot of the object itself, so that it goes on however busy all the others are.
+            if waiting and len(in_flight) < _PARTS_IN_FLIGHT:
+                has_slot = len(in_flight) <= borrowed
+                if not has_slot and window.borrow(until=lambda: not ended.empty()):
+                    borrowed, has_slot = borrowed + 1, True
+                if has_slot:
+                    number, (first, last) = waiting.popleft()
+                    send(number, first, last)
+                    continue
+            number, request = ended.get()
+            part = in_flight.pop(number)
+            if borrowed:
+                window.give_back()
+                borrowed -= 1
             response = part.result()
             store.raise_if_closing(request)
-            etags.append(read_copied_etag(store.bucket, request, response))
+            etags[number] = read_copied_etag(store.bucket, request, response)
             version_id = source_version_of(response) or version_id
     finally:
         # A part that arrives after the upload was aborted would stay in the bucket.
-        wait([part for _, part in in_flight])
-    return etags, version_id
+        wait(in_flight.values())
+        for _ in range(borrowed):
+            window.give_back()
+    return [etags[number] for number in sorted(etags)], version_id
 
 
 def _complete(store: Connection, task: CopyTask, upload_id: str, etags: list[str]) -> Response:

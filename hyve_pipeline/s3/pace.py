@@ -30,6 +30,7 @@ class Pace:
         self._pages = 0
         self._settled_for = 0
         self._slower: tuple[int, float] | None = None
+        self._deaf_for = 0
 
     def page(self, now: float, in_flight: int) -> None:
         """Take note of a page that came.
@@ -38,6 +39,7 @@ class Pace:
             now: when it came.
             in_flight: the requests in flight when it came, itself included.
         """
+        self._deaf_for -= 1
         if in_flight < self.allowed:
             # There is not enough to do, or not yet: the speed says nothing about the number.
             self._look_again(now)
@@ -48,7 +50,13 @@ class Pace:
             self._look_again(now)
 
     def slow_down(self, now: float) -> None:
-        """Take note of a request that was refused for coming too soon."""
+        """Take note of a request that was refused for coming too soon.
+
+        Requests that were sent before the last halving say nothing about what is allowed since.
+        """
+        if self._deaf_for > 0:
+            return
+        self._deaf_for = self.allowed
         self.allowed = max(1, self.allowed // 2)
         self._settled_for = 0
         self._slower = (self.allowed, float("inf"))

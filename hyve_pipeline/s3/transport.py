@@ -1,7 +1,6 @@
-"""What a transport is: something that signs a request, sends it, tries again, and gives the answer."""
+"""What a transport is: something that signs a request, sends it, and gives the answer."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +11,7 @@ from hyve_pipeline.s3.message import Request, Response, encode_key, encode_query
 
 USER_AGENT = "hyve-pipeline"
 
-# The whole number of times that a transport sends one request before it gives up.
+# How often one request is sent, at least, before it is given up.
 MAX_TRIES = 5
 
 # Delays between tries: full jitter below a bound that doubles, see
@@ -25,6 +24,12 @@ CONNECT_SECONDS = 10
 # More than any answer that is asked for: a server that takes a request for tags as one for the object must
 # not fill the memory. A listing's 1,000 keys of 1,024 bytes, percent-encoded, come to 3 MiB.
 MAX_BODY_BYTES = 16 * 1024**2
+
+# What becomes of a request: its answer, or the exception that tells why there is none.
+Ending = Response | BaseException
+
+# Takes it, once. It runs on a thread of the transport, so it must neither wait, nor take long, nor raise.
+OnEnd = Callable[[Ending], None]
 
 # The credentials to sign with at this moment; called for every request, so that they may be renewed.
 CurrentCredentials = Callable[[], ReadOnlyCredentials]
@@ -87,15 +92,20 @@ class Transport(Protocol):
     """Sends requests to one bucket. Thread-safe.
 
     Attributes:
+        sends: how often it sends a request whose failure may pass, before it tells of that.
         is_impatient: it gives up with `RESPONSE_TIMEOUT` on servers that are silent for half a minute.
     """
 
+    sends: int
     is_impatient: bool
 
-    def send(self, request: Request) -> "Future[Response]":
-        """Send a request, again where that may help, and give the last answer, of whatever status.
+    def send(self, request: Request, on_end: OnEnd) -> None:
+        """Send a request, and hand the answer to `on_end`, of whatever status.
 
-        Where no answer came, the future holds an `S3RequestError` without status.
+        Where no answer came, that is an `S3RequestError` without status.
+
+        Raises:
+            RuntimeError: `close` was called.
         """
         ...
 

@@ -1,10 +1,5 @@
-"""The transport that works wherever botocore does: HTTP proxies, own certificate authorities, no CRT.
+"""The transport that works wherever botocore does: HTTP proxies, own certificate authorities, no CRT."""
 
-Botocore signs and sends; the retries are made here, as the CRT makes them.
-"""
-
-import random
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -23,19 +18,16 @@ from hyve_pipeline.s3.errors import (
     TIMEOUT,
     TLS_ERROR,
     S3RequestError,
-    error_of,
-    is_error,
 )
 from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import (
     CONNECT_SECONDS,
-    FIRST_DELAY_SECONDS,
     MAX_BODY_BYTES,
-    MAX_DELAY_SECONDS,
-    MAX_TRIES,
     USER_AGENT,
     CurrentCredentials,
+    Ending,
     Endpoint,
+    OnEnd,
     answer_too_large,
     credentials_error,
 )
@@ -50,6 +42,7 @@ _LONG_OPERATIONS = {"CopyObject", "UploadPartCopy", "CompleteMultipartUpload"}
 class BotocoreTransport:
     """Sends requests by botocore's signer and HTTP session, on threads of its own."""
 
+    sends = 1
     is_impatient = False
 
     def __init__(
@@ -69,7 +62,6 @@ class BotocoreTransport:
         """
         self._endpoint = endpoint
         self._credentials = credentials
-        self._closed = threading.Event()
         base_url = f"{endpoint.scheme}://{endpoint.authority}"
         proxies = get_environ_proxies(base_url)
         # A proxy for plain HTTP gets the whole URL, in which urllib3 folds dot segments.
@@ -82,36 +74,17 @@ class BotocoreTransport:
         )
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"s3-{endpoint.bucket}")
 
-    def send(self, request: Request) -> "Future[Response]":
+    def send(self, request: Request, on_end: OnEnd) -> None:
         """Send a request, see `Transport.send`."""
-        return self._pool.submit(self._send_with_retries, request)
+        self._pool.submit(self._send, request).add_done_callback(lambda done: on_end(_ending(done)))
 
     def close(self) -> None:
         """Start no further request and free idle connections, see `Transport.close`."""
-        self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    def _send_with_retries(self, request: Request) -> Response:
-        for retry in range(MAX_TRIES):
-            is_last = retry == MAX_TRIES - 1 or self._closed.is_set()
-            try:
-                response = self._send_once(request)
-            except S3RequestError as error:
-                if is_last or not error.is_transient:
-                    raise
-            else:
-                if is_last or not self._is_transient_error(request, response):
-                    return response
-            bound = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**retry)
-            self._closed.wait(random.uniform(0, bound))  # noqa: S311 - jitter is no secret
-        raise AssertionError("the last try returns or raises")
-
-    def _is_transient_error(self, request: Request, response: Response) -> bool:
-        return is_error(response) and error_of(self._endpoint.bucket, request, response).is_transient
-
-    def _send_once(self, request: Request) -> Response:
-        """Sign and send once.
+    def _send(self, request: Request) -> Response:
+        """Sign and send.
 
         Raises:
             S3RequestError: no whole answer came.
@@ -151,6 +124,13 @@ class BotocoreTransport:
         return S3RequestError(
             request.operation, self._endpoint.bucket, request.key, status=None, code=code, message=message
         )
+
+
+def _ending(done: "Future[Response]") -> Ending:
+    try:
+        return done.result()
+    except BaseException as error:  # noqa: BLE001 - it is handed to whoever sent the request
+        return error
 
 
 def _code(error: Exception) -> str:

@@ -1,10 +1,9 @@
-"""The fast transport: AWS's Common Runtime, which signs, sends and retries outside of Python.
+"""The fast transport: AWS's Common Runtime, which signs and sends outside of Python.
 
 It spends a tenth of the CPU time that boto3 spends on one copy. It knows no HTTP proxies.
 """
 
 import threading
-from concurrent.futures import Future
 from io import BytesIO
 from typing import Any
 
@@ -34,11 +33,11 @@ from hyve_pipeline.s3.transport import (
     FIRST_DELAY_SECONDS,
     MAX_BODY_BYTES,
     MAX_DELAY_SECONDS,
-    MAX_TRIES,
     USER_AGENT,
     AnswerTooLargeError,
     CurrentCredentials,
     Endpoint,
+    OnEnd,
     answer_too_large,
     credentials_error,
 )
@@ -65,48 +64,61 @@ _REFUSALS = {
 class CrtTransport:
     """Sends requests by ``awscrt.s3.S3Client``."""
 
+    # The CRT takes 0 retries for its default of 5. It tells nothing of them, so all further ones are made by the
+    # connection, which has to know how often the server is asked too much.
+    sends = 2
+
     # It closes a connection on which nothing came for 30 seconds, and has no setting for that.
     is_impatient = True
 
-    def __init__(self, endpoint: Endpoint, credentials: CurrentCredentials, concurrency: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: CurrentCredentials,
+        concurrency: int,
+        *,
+        are_credentials_fixed: bool = False,
+    ) -> None:
         """Make the client; connections are opened when requests need them.
 
         Args:
             endpoint: where requests go.
             credentials: gives the credentials to sign with.
             concurrency: connections that may be open at once.
+            are_credentials_fixed: they are never renewed, so that they need not be asked for again.
         """
         self._endpoint = endpoint
-        self._credentials = credentials
+        self._credentials = None if are_credentials_fixed else credentials
         self._active: set[_Exchange] = set()
         self._lock = threading.Lock()
         self._client: S3Client | None = S3Client(
             region=endpoint.region,
             tls_mode=S3RequestTlsMode.ENABLED if endpoint.scheme == "https" else S3RequestTlsMode.DISABLED,
             signing_config=create_default_s3_signing_config(
-                region=endpoint.region, credential_provider=_provider(credentials)
+                region=endpoint.region, credential_provider=_provider(credentials, is_fixed=are_credentials_fixed)
             ),
             throughput_target_gbps=max(10.0, concurrency * _GBPS_PER_CONNECTION),
             max_active_connections_override=concurrency,
             retry_config=S3RetryConfig(
-                max_retries=MAX_TRIES - 1,
+                max_retries=self.sends - 1,
                 backoff_scale_factor_ms=int(FIRST_DELAY_SECONDS * 1000),
                 max_backoff_secs=MAX_DELAY_SECONDS,
-                initial_bucket_capacity=max(500, concurrency * _TOKENS_PER_RETRY * MAX_TRIES),
+                initial_bucket_capacity=max(500, concurrency * _TOKENS_PER_RETRY * self.sends),
             ),
             connect_timeout_ms=CONNECT_SECONDS * 1000,
         )
 
-    def send(self, request: Request) -> "Future[Response]":
+    def send(self, request: Request, on_end: OnEnd) -> None:
         """Send a request, see `Transport.send`."""
-        exchange = _Exchange(self, request)
+        exchange = _Exchange(self, request, on_end)
         try:
             # Credentials that have to be renewed are renewed here, not on the CRT's own threads, where it
             # would hold up all requests and a failure could not be told.
-            self._credentials()
+            if self._credentials is not None:
+                self._credentials()
         except BotoCoreError as error:
-            exchange.future.set_exception(credentials_error(self.bucket, request, error))
-            return exchange.future
+            on_end(credentials_error(self.bucket, request, error))
+            return
         with self._lock:
             client = self._client
             if client is None:
@@ -117,7 +129,6 @@ class CrtTransport:
         except BaseException:
             self._active.discard(exchange)
             raise
-        return exchange.future
 
     def close(self) -> None:
         """Cancel what is in flight and wait until the client has ended, see `Transport.close`."""
@@ -143,10 +154,10 @@ class CrtTransport:
 class _Exchange:
     """One request and the answer to it as it comes in, on the CRT's threads."""
 
-    __slots__ = ("_body", "_headers", "_is_done", "_native", "_request", "_size", "_status", "_transport", "future")
+    __slots__ = ("_body", "_headers", "_is_done", "_native", "_on_end", "_request", "_size", "_status", "_transport")
 
-    def __init__(self, transport: CrtTransport, request: Request) -> None:
-        self.future: Future[Response] = Future()
+    def __init__(self, transport: CrtTransport, request: Request, on_end: OnEnd) -> None:
+        self._on_end = on_end
         self._transport = transport
         self._request = request
         self._native: S3Request | None = None
@@ -207,13 +218,12 @@ class _Exchange:
         self._native = None
         self._transport._forget(self)
         if error is None:
-            response = Response(status_code or self._status, tuple(self._headers), b"".join(self._body))
-            self.future.set_result(response)
+            self._on_end(Response(status_code or self._status, tuple(self._headers), b"".join(self._body)))
         elif status_code is not None and error_headers is not None:
             # The server answered, if only to refuse.
-            self.future.set_result(Response(status_code, tuple(error_headers), bytes(error_body or b"")))
+            self._on_end(Response(status_code, tuple(error_headers), bytes(error_body or b"")))
         else:
-            self.future.set_exception(self._failure(error))
+            self._on_end(self._failure(error))
 
     def _failure(self, error: Exception) -> S3RequestError:
         if isinstance(error, AnswerTooLargeError):
@@ -244,11 +254,17 @@ def _code(name: str) -> str:
     return CONNECTION_ERROR
 
 
-def _provider(current: CurrentCredentials) -> AwsCredentialsProvider:
-    """Botocore's credentials for the CRT, asked for anew for each request so that they are renewed in time."""
+def _provider(current: CurrentCredentials, *, is_fixed: bool) -> AwsCredentialsProvider:
+    """Botocore's credentials for the CRT, asked for anew for each request so that they are renewed in time.
+
+    Fixed ones are given once: a call from the CRT into Python for each signature is a sixth of all CPU time.
+    """
 
     def get() -> AwsCredentials:
         credentials = current()
         return AwsCredentials(credentials.access_key, credentials.secret_key, credentials.token)
 
+    if is_fixed:
+        credentials = current()
+        return AwsCredentialsProvider.new_static(credentials.access_key, credentials.secret_key, credentials.token)
     return AwsCredentialsProvider.new_delegate(get)

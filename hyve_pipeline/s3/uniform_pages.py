@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import csv
 
-from hyve_pipeline.core.columns import bounds, has_empty
+from hyve_pipeline.core.columns import bounds, has_empty, replace_all
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.s3.pages import Envelope, ListingAnswer, MalformedPageError, Page, decode_key, read_envelope
 from hyve_pipeline.s3.xml import MalformedXmlError, local_name, parse_xml
@@ -98,9 +98,8 @@ class _Pattern:
         """The rows as lines with tabs, or None where anything else than texts would be left."""
         if _TAB in rows or _LINE_END in rows:
             return None
-        lines = rows[len(self.first) : -len(self.last)].replace(self.last + self.first, _LINE_END)
-        for tags in self.between:
-            lines = lines.replace(tags, _TAB)
+        replacements = [(self.last + self.first, _LINE_END), *((tags, _TAB) for tags in self.between)]
+        lines = replace_all(rows[len(self.first) : -len(self.last)], replacements)
         is_whole = rows.startswith(self.first) and rows.endswith(self.last)
         return lines if is_whole and not lines.translate(None, _TEXT) else None
 

@@ -13,6 +13,8 @@ Element = Any  # lxml's element
 # into a newline, and some trim white space. https://www.w3.org/TR/xml/#sec-line-ends
 _REFERENCES = {"\t": "&#9;", "\n": "&#10;", "\r": "&#13;", "\x85": "&#133;", "\u2028": "&#8232;"}
 
+_TO_ESCAPE = re.compile(f"[&<>{''.join(_REFERENCES)}]")
+
 # The characters that XML 1.0 can carry in no form, not even as references. https://www.w3.org/TR/xml/#charsets
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -65,7 +67,7 @@ def child_text(element: Element, name: str) -> str | None:
 
 def escape_text(text: str) -> str:
     """Text as an element's content that a parser reads back exactly."""
-    return escape(text, _REFERENCES)
+    return escape(text, _REFERENCES) if _TO_ESCAPE.search(text) else text
 
 
 def fits_in_xml(text: str) -> bool:

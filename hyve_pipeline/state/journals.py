@@ -3,11 +3,12 @@
     journals/<plan>/<shard>/<attempt>/begun.json, 000001.parquet, 000002.parquet, …, summary.json
 
 Every batch of rows is a whole file from the moment it has its name, so a journal can be read while it is
-written, and a process that dies loses at most the batch that it still held.
+written, and a process that dies loses at most the rows that it still held.
 """
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,9 @@ from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 _BATCH_ROWS = 2_000
 _BATCH_SECONDS = 2.0
 
+# While a batch is being written, so many rows may wait behind it before the work has to wait too.
+_MOST_ROWS = 10_000
+
 
 class AttemptBegun(Frozen):
     """Says that an attempt has begun, and whose it is."""
@@ -44,14 +48,22 @@ class AttemptBegun(Frozen):
 
 
 class AttemptWriter:
-    """Appends rows to the journal of one attempt. Flushes what it holds when its block ends, however it ends."""
+    """Appends rows to the journal of one attempt. Flushes what it holds when its block ends, however it ends.
+
+    Files are written on a thread of their own: a disk may take long to say that it has them, and the requests
+    in flight must not wait for it.
+    """
 
     def __init__(self, folder: Folder, begun: AttemptBegun) -> None:
         self.begun = begun
         self._folder = folder
+        # Rows leave memory only when their file is complete: an interrupt in between loses none. At worst it
+        # leaves rows that are written again, which says the same twice.
         self._rows: list[JournalRow] = []
+        self._writing: tuple[int, Future[None]] | None = None
         self._batches = 0
-        self._oldest = 0.0
+        self._due = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     def __enter__(self) -> "AttemptWriter":
         self._folder.write_manifest("begun.json", self.begun)
@@ -60,31 +72,76 @@ class AttemptWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
+        try:
+            self.flush()
+        finally:
+            self._thread.shutdown()
 
     def append(self, row: JournalRow) -> None:
-        """Take in one object's outcome."""
+        """Take in one object's outcome.
+
+        Raises:
+            StateError: an earlier batch could not be written.
+        """
+        now = time.monotonic()
         if not self._rows:
-            self._oldest = time.monotonic()
+            self._due = now + _BATCH_SECONDS
         self._rows.append(row)
-        if len(self._rows) >= _BATCH_ROWS or time.monotonic() - self._oldest > _BATCH_SECONDS:
-            self.flush()
+        if len(self._rows) >= _BATCH_ROWS or now > self._due:
+            self._write_behind(now)
 
     def flush(self) -> None:
-        """Write what is held as one more file."""
-        if not self._rows:
-            return
-        # Rows leave memory only when their file is complete: an interrupt in between loses none, and
-        # writes none twice, because the same rows go to the same name.
-        with writing_parquet(self._folder, f"{self._batches + 1:06d}.parquet", JOURNAL_SCHEMA) as writer:
-            writer.write_table(to_table(self._rows))
-        self._batches += 1
-        self._rows = []
+        """Write what is held, and wait until it is on the disk.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        self._settle()
+        if self._rows:
+            self._begin_batch()
+            self._settle()
 
     def finish(self, summary: AttemptSummary) -> None:
         """Say that the attempt came to its end."""
         self.flush()
         self._folder.write_manifest("summary.json", summary)
+
+    def _write_behind(self, now: float) -> None:
+        """Begin to write what is held, unless the batch before is still being written and may take its time."""
+        if self._writing is not None:
+            count, done = self._writing
+            if not done.done() and len(self._rows) - count < _MOST_ROWS:
+                return
+            self._settle()
+        if len(self._rows) >= _BATCH_ROWS or now > self._due:
+            self._begin_batch()
+            self._due = now + _BATCH_SECONDS
+
+    def _begin_batch(self) -> None:
+        rows = self._rows.copy()
+        # The same name until the batch is known to be complete: should the note of it be lost in an interrupt,
+        # the next batch holds its rows too and replaces it.
+        self._writing = len(rows), self._thread.submit(self._write, f"{self._batches + 1:06d}.parquet", rows)
+
+    def _write(self, name: str, rows: list[JournalRow]) -> None:
+        with writing_parquet(self._folder, name, JOURNAL_SCHEMA) as writer:
+            writer.write_table(to_table(rows))
+
+    def _settle(self) -> None:
+        """Wait until the batch that is being written is complete."""
+        if self._writing is None:
+            return
+        count, done = self._writing
+        try:
+            done.result()
+        except Exception:
+            self._writing = None
+            raise
+        left = self._rows[count:]
+        # In this order: an interrupt after any of these lines leaves no row without a file.
+        self._batches += 1
+        self._writing = None
+        self._rows = left
 
 
 class ShardJournal:

@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
+import dagster as dg
 import pytest
 
+from hyve_pipeline.dag.instance import open_instance
+from hyve_pipeline.flow.context import Home
 from hyve_pipeline_tests.children import blocks_of, started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received
@@ -21,21 +25,23 @@ _PATIENCE = 60
 
 
 class _Stall:
-    """A fault that holds the requests back from the one on that is waited for."""
+    """A fault that holds the requests back from the one on that is waited for; `reached` when it holds so many."""
 
-    def __init__(self, method: str, path: str, after: int) -> None:
+    def __init__(self, method: str, path: str, after: int, held: int = 1) -> None:
         self.reached = threading.Event()
         self.release = threading.Event()
         self._wanted = (method, path)
         self._left = after
+        self._held = held
         self._lock = threading.Lock()
 
     def __call__(self, received: Received) -> Answer | None:
         if received.method == self._wanted[0] and received.path.startswith(self._wanted[1]):
             with self._lock:
                 self._left -= 1
-            if self._left < 0:
+            if self._left <= -self._held:
                 self.reached.set()
+            if self._left < 0:
                 self.release.wait(_PATIENCE)
         return None
 
@@ -72,15 +78,42 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
     (entry,) = hyve("plans", "--json").document["plans"]
     assert entry["copy"]["planned"] == 12
     assert entry["state"] in ("started", "copying")
+    copied = {key for key, content in held.store.read().items() if content == b"new"}
+    assert len(copied) >= 6
     faulty.received.clear()
     retried = hyve("retry", "--json")
     assert (retried.code, retried.document["copied"], retried.document["copy_failed"]) == (0, 12, 0)
     copied_again = {
         received.path.rpartition("/")[2] for received in faulty.received if "x-amz-copy-source" in received.headers
     }
-    assert not copied_again & {"00", "01", "02", "03"}, "a finished shard was done again"
+    assert not copied_again & copied
     assert hyve("delete").code == 0
     assert held.store.read() == held.source.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
+    number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=1, held=2)
+    with started(["copy", "--json"]) as child:
+        assert stall.reached.wait(_PATIENCE)
+        child.send_signal(number)
+        # A second one does not cut short what the first one began.
+        child.send_signal(number)
+        time.sleep(1)
+        stall.release.set()
+        out, err = child.communicate(timeout=_PATIENCE)
+    assert (child.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
+    assert "Traceback" not in err
+    faulty.fault = lambda _: None
+    with open_instance(Home(held.home)) as instance:
+        runs = instance.get_runs(dg.RunsFilter(job_name="images_copy"))
+        assert [run.status for run in runs] == [dg.DagsterRunStatus.CANCELED] * 2
+    copied = {key for key, content in held.store.read().items() if content == b"new"}
+    (entry,) = hyve("plans", "--json").document["plans"]
+    assert entry["copy"]["done"] == len(copied) == 3
 
 
 def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:

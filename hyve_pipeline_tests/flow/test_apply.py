@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from hyve_pipeline.flow.diff import diff_inventories
 from hyve_pipeline.flow.inventory import take_inventories
 from hyve_pipeline.flow.plan import freeze_plan
 from hyve_pipeline.flow.status import plan_status
+from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.keys import ODD_KEYS, XML_KEYS
@@ -103,6 +105,81 @@ def test_many_deletes_go_in_batches(make_pair: MakePair, faulty: FaultyServer, m
     assert (summary.tally.done, summary.tally.bytes) == (25, 50)
     assert sorted(one.body.count(b"<Key>") for one in faulty.received if "delete" in one.query) == [5, 10, 10]
     assert pair.store.keys() == ["kept"]
+
+
+def test_a_batch_is_looked_at_and_deleted_in_a_few_requests(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    gone = {f"gone/{number:02d}": b"22" for number in range(40)}
+    pair.source.put({"first": b"1", "last": b"1"})
+    pair.store.put(gone | {"first": b"1", "last": b"1"})
+    context = pair.context(concurrency=8)
+    plan = _planned(context)
+    pair.source.put({"gone/03": b"back"})
+    pair.store.put({"gone/05": b"changed", "gone/055": b"not in the plan"})
+    pair.store.delete("gone/39")
+    faulty.received.clear()
+    (summary,) = _apply(context, plan, "delete")
+    assert (summary.tally.done, summary.skips) == (38, {"BackInSource": 1, "ChangedSincePlan": 1})
+    assert pair.store.keys() == ["first", "gone/03", "gone/05", "gone/055", "last"]
+    rows = _rows(context, plan)
+    assert rows["gone/39"].code == "AlreadyGone"
+    assert {row.version_before for row in rows.values()} == {None}
+    # Two probes, a listing of either side, one look for versions, one more probe, the delete.
+    assert len(faulty.received) == 7
+
+
+def test_keys_between_many_others_are_asked_for_one_by_one(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    kept = {f"{number:03d}": b"1" for number in range(120)}
+    gone = {f"{number:03d}-": b"1" for number in range(0, 120, 6)}
+    pair.source.put(kept)
+    pair.store.put(kept | gone)
+    context = pair.context(concurrency=3)
+    plan = _planned(context)
+    pair.source.put({"006-": b"back", "114-": b"back"})
+    faulty.page_keys = 10
+    faulty.received.clear()
+    (summary,) = _apply(context, plan, "delete")
+    assert (summary.tally.done, summary.skips) == (18, {"BackInSource": 2})
+    assert pair.store.keys() == sorted([*kept, "006-", "114-"])
+    heads = dict.fromkeys((pair.source.name, pair.store.name), 0)
+    for one in faulty.received:
+        if one.method == "HEAD":
+            heads[one.path.split("/")[1]] += 1
+    # Four pages of ten tell of the source up to 038 or 039, and of the store up to 033 or 034.
+    assert 13 <= heads[pair.source.name] <= 14
+    assert 14 <= heads[pair.store.name] <= 16
+
+
+def test_keys_that_can_not_be_listed_are_asked_for(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1"} | {f"gone/{number:02d}": b"22" for number in range(30)})
+    context = pair.context(concurrency=4)
+    plan = _planned(context)
+    pair.source.put({"gone/03": b"back"})
+    pair.store.put({"gone/05": b"changed"})
+    # Probes ask for one key, and go through.
+    faulty.fault = lambda received: error_answer(403, "AccessDenied") if "start-after" in received.query else None
+    (summary,) = _apply(context, plan, "delete")
+    assert (summary.tally.done, summary.skips) == (28, {"BackInSource": 1, "ChangedSincePlan": 1})
+    assert pair.store.keys() == ["gone/03", "gone/05", "kept"]
+
+
+@pytest.mark.parametrize("status", ["Enabled", "Suspended"])
+def test_versions_before_a_delete_are_journaled(status: str, make_pair: MakePair) -> None:
+    pair = make_pair(versioned=True)
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1"} | {f"gone/{number:02d}": b"22" for number in range(30)})
+    pair.store.client.put_bucket_versioning(Bucket=pair.store.name, VersioningConfiguration={"Status": status})
+    context = pair.context()
+    plan = _planned(context)
+    head = pair.store.client.head_object(Bucket=pair.store.name, Key="gone/07")
+    (summary,) = _apply(context, plan, "delete")
+    assert summary.tally.done == 30
+    rows = _rows(context, plan)
+    assert rows["gone/07"].version_before == head["VersionId"]
+    assert all(row.version_before for row in rows.values())
 
 
 @pytest.mark.parametrize("transport", ["crt", "botocore"])
@@ -289,6 +366,46 @@ def test_a_shard_is_done_by_one_at_a_time(pair: Pair) -> None:
     assert [summary.tally.done for summary in _apply(context, plan, "copy")] == [1]
 
 
+def test_a_server_that_is_asked_too_much_is_asked_less(
+    make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({f"{number:03d}": b"1" for number in range(300)})
+    context = pair.context(concurrency=32)
+    plan = _planned(context)
+    windows: list[Window] = []
+    limits: list[int] = []
+    lock = threading.Lock()
+    now = 0
+
+    def window(ceiling: int, refusals: Callable[[], int]) -> Window:
+        windows.append(Window(ceiling, refusals))
+        return windows[-1]
+
+    def busy(received: Received) -> Answer | None:
+        nonlocal now
+        if "x-amz-copy-source" not in received.headers:
+            return None
+        with lock:
+            now += 1
+            limits.append(windows[0].limit)
+            is_refused = now > 3
+        try:
+            time.sleep(0.005)
+            return error_answer(503, "SlowDown") if is_refused else faulty.forward(received)
+        finally:
+            with lock:
+                now -= 1
+
+    monkeypatch.setattr("hyve_pipeline.flow.apply.Window", window)
+    faulty.fault = busy
+    (summary,) = _apply(context, plan, "copy")
+    assert (summary.tally.done, summary.tally.failed) == (300, 0)
+    assert pair.store.read() == pair.source.read()
+    assert limits[0] == 32
+    assert min(limits) < 24
+
+
 class _Interrupter:
     """Interrupts whoever reports the n-th object."""
 
@@ -394,6 +511,19 @@ def test_what_is_overwritten_or_deleted_is_in_the_trash(trash: tuple[Pair, Bucke
         "new": False,
         "gone ☃": True,
     }
+
+
+def test_a_whole_batch_is_kept_in_the_trash(trash: tuple[Pair, Bucket]) -> None:
+    pair, bucket = trash
+    pair.source.put({"kept": b"1"})
+    gone = {f"gone/{number:02d}": b"22" for number in range(30)}
+    pair.store.put({"kept": b"1"} | gone)
+    context = pair.context(trash=f"s3://{bucket.name}/", concurrency=8)
+    plan = _planned(context)
+    _apply(context, plan, "delete")
+    assert bucket.read() == gone
+    assert pair.store.keys() == ["kept"]
+    assert all(row.trashed for row in _rows(context, plan).values())
 
 
 def test_what_the_trash_does_not_take_is_left_as_it_is(trash: tuple[Pair, Bucket]) -> None:

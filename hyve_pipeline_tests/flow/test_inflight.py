@@ -10,7 +10,8 @@ from types import FrameType
 
 import pytest
 
-from hyve_pipeline.flow.inflight import Pause, Reply, run_in_flight
+from hyve_pipeline.flow.inflight import Pause, Reply, Together, run_in_flight
+from hyve_pipeline.s3.window import Window
 
 
 class StoppedError(BaseException):
@@ -125,3 +126,103 @@ def test_nothing_to_do_is_done_at_once() -> None:
     results: list[Future[None]] = []
     run_in_flight(iter([]), 3, results.append)
     assert results == []
+
+
+def test_work_on_many_waits_for_all_its_parts_within_the_limit(pool: ThreadPoolExecutor) -> None:
+    lock = threading.Lock()
+    now = most = batches = most_batches = 0
+
+    def request() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.001)
+        with lock:
+            now -= 1
+
+    async def part(number: int) -> int:
+        if number % 3:
+            await Reply(pool.submit(request))
+        return number
+
+    async def batch(first: int) -> list[int]:
+        nonlocal batches, most_batches
+        batches += 1
+        most_batches = max(most_batches, batches)
+        numbers = await Together([part(number) for number in range(first, first + 20)])
+        await Reply(pool.submit(request))
+        numbers += await Together([part(number) for number in numbers[:0]])
+        batches -= 1
+        return numbers
+
+    results: list[list[int]] = []
+    run_in_flight((batch(first) for first in range(0, 200, 20)), 5, results.append, at_once=3)
+    assert sorted(results) == [list(range(first, first + 20)) for first in range(0, 200, 20)]
+    assert 1 < most <= 5
+    assert 1 < most_batches <= 3
+
+
+def test_parts_that_need_not_wait_cost_no_time() -> None:
+    async def part(number: int) -> int:
+        return number
+
+    async def batch() -> list[int]:
+        return await Together([part(number) for number in range(100)])
+
+    results: list[list[int]] = []
+    begun = time.monotonic()
+    run_in_flight((batch() for _ in range(3)), 1, results.append, at_once=1)
+    assert results == [list(range(100))] * 3
+    assert time.monotonic() - begun < 0.4
+
+
+def test_an_interrupt_begins_no_further_part(pool: ThreadPoolExecutor) -> None:
+    begun: list[int] = []
+    ended: list[str] = []
+
+    async def part(number: int) -> None:
+        begun.append(number)
+        if number == 2:
+            raise StoppedError
+        await Reply(pool.submit(time.sleep, 0.01))
+
+    async def batch() -> None:
+        try:
+            await Together([part(number) for number in range(10)])
+        finally:
+            ended.append("batch")
+
+    async def single() -> str:
+        await Reply(pool.submit(time.sleep, 0.02))
+        return "single"
+
+    results: list[object] = []
+    with pytest.raises(StoppedError):
+        run_in_flight(iter([single(), batch()]), 4, results.append)
+    assert begun == [0, 1, 2]
+    assert results == ["single"]
+    assert ended == ["batch"]
+
+
+def test_fewer_are_in_flight_while_the_server_refuses(pool: ThreadPoolExecutor) -> None:
+    lock = threading.Lock()
+    now = refusals = 0
+    seen: list[int] = []
+
+    def request() -> None:
+        nonlocal now, refusals
+        with lock:
+            now += 1
+            seen.append(now)
+            refusals += now > 4
+        time.sleep(0.001)
+        with lock:
+            now -= 1
+
+    async def work() -> None:
+        await Reply(pool.submit(request))
+
+    run_in_flight((work() for _ in range(2000)), Window(16, lambda: refusals), lambda _: None)
+    assert max(seen[:100]) > 8
+    assert sum(seen[500:]) / len(seen[500:]) < 7

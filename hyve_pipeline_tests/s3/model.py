@@ -20,12 +20,14 @@ class ModelBucket:
         place: where it claims to be.
         requests: how many it was asked.
         most_open: how many requests were open at the same time.
+        refusals: how many it refused.
     """
 
     def __init__(self, keys: Collection[str], seed: int, prefix: str, refused: float) -> None:
         self.place = BucketSettings(bucket="model", prefix=prefix)
         self.requests = 0
         self.most_open = 0
+        self.refusals = 0
         self._keys = sorted(key for key in keys if key.startswith(prefix))
         self._chance = random.Random(seed)
         self._refused = refused
@@ -55,6 +57,7 @@ class ModelBucket:
                 error = S3RequestError(
                     "ListObjectsV2", "model", None, status=503, code="SlowDown", message="Please reduce your rate."
                 )
+                self.refusals += 1
                 answer.set_exception(error)
             else:
                 answer.set_result(Response(200, (), self._page(dict(request.query))))

@@ -4,14 +4,17 @@ import hashlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.inventory import KeyRange
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copy_answers import CopyResult
+from hyve_pipeline.s3.copy_answers import CopyResult, read_copied_etag
 from hyve_pipeline.s3.copying import SLOW_COPY, copy_object
 from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.listing import RangeWalk
+from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import USER_AGENT
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -224,6 +227,43 @@ def test_answer_that_proves_nothing_is_no_success(connect: Connect, body: bytes)
         _copy_on([Answer(body)], connect)
     assert caught.value.code == INVALID_RESPONSE
     assert caught.value.is_transient
+
+
+_ETAGS = st.sampled_from(["&quot;{}&quot;", '"{}"', "&#34;{}&#34;", "{}", "&#x22;{}&#x22;", '<![CDATA["{}"]]>'])
+_DATES = st.sampled_from(["<LastModified>2024-05-06T07:08:09.000Z</LastModified>", "<LastModified/>", "", "\n"])
+
+
+@given(
+    st.from_regex("[0-9a-f]{32}(-[0-9]{1,5})?|[A-Z]{1,8}", fullmatch=True),
+    _ETAGS,
+    st.tuples(_DATES, _DATES),
+    st.sampled_from(["", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"', ' xmlns="urn:x"']),
+    st.sampled_from(
+        ["", "<ChecksumCRC32>a+/=</ChecksumCRC32>", "<!-- <ETag>x</ETag> -->", "<Other><ETag>x</ETag></Other>"]
+    ),
+    st.sampled_from(["", '<?xml version="1.0" encoding="UTF-8"?>', '<?xml version="1.0"?>\n']),
+)
+def test_etag_is_read_however_it_is_written(
+    etag: str, form: str, dates: tuple[str, str], namespace: str, more: str, declaration: str
+) -> None:
+    document = f"{dates[0]}<ETag>{form.format(etag)}</ETag>{dates[1]}{more}"
+    body = f"{declaration}<CopyObjectResult{namespace}>{document}</CopyObjectResult>".encode()
+    assert read_copied_etag("b", Request("CopyObject", "PUT", "k"), Response(200, (), body)) == etag
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<CopyObjectResult><ETag>&quot;%b&quot;</ETag>",
+        b"<CopyObjectResult><ETag>&quot;%b&quot;</ETag></CopyObjectResult><Error/>",
+        b"<CopyObjectResult><ETag>&quot;%b&quot;</ETag><ChecksumCRC32>a</ChecksumSHA1></CopyObjectResult>",
+        b"<CopyObjectResult><ETag>&quot;%b</CopyObjectResult>",
+    ],
+)
+def test_answer_that_is_broken_is_no_usual_one(body: bytes) -> None:
+    with pytest.raises(S3RequestError) as caught:
+        read_copied_etag("b", Request("CopyObject", "PUT", "k"), Response(200, (), body % ETAG.encode()))
+    assert caught.value.code == INVALID_RESPONSE
 
 
 def test_white_space_before_the_answer(connect: Connect) -> None:

@@ -29,6 +29,7 @@ def test_object_is_described(make_place: MakePlace, connect: Connect) -> None:
         last_modified=round(known["LastModified"].timestamp() * 1_000_000),
         storage_class="STANDARD_IA",
         version_id=known["VersionId"],
+        keeps_versions=True,
         content_type="image/png",
         metadata={"camera": "X100"},
     )

@@ -1,5 +1,7 @@
 """Copies in parts: nothing of the object is lost, and nothing is left behind."""
 
+import threading
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +12,7 @@ from hyve_pipeline.core.settings import GIB, MIB
 from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.multipart import MAX_PARTS, part_ranges
+from hyve_pipeline.s3.window import Window
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.scripted import ETAG, Answer, Received, error_answer, head_answer, scripted_server
@@ -83,7 +86,8 @@ def test_object_that_changed_is_not_copied(make_place: MakePlace, connect: Conne
 class _Bucket:
     """A scripted bucket with one large object, on which one operation goes wrong."""
 
-    def __init__(self, failing: str, failure: Answer) -> None:
+    def __init__(self, failing: str, failure: Answer, size: int = len(BODY)) -> None:
+        self.size = size
         self.failing = failing
         self.failure = failure
         self.operations: list[str] = []
@@ -94,7 +98,7 @@ class _Bucket:
         if operation == self.failing:
             return self.failure
         return {
-            "head": head_answer(len(BODY)),
+            "head": head_answer(self.size),
             "tags": Answer(b"<Tagging><TagSet/></Tagging>"),
             "create": Answer(
                 b"<InitiateMultipartUploadResult><UploadId>u 1</UploadId></InitiateMultipartUploadResult>"
@@ -170,6 +174,53 @@ def test_metadata_that_headers_cannot_tell_is_not_lost_silently(connect: Connect
     head = head_answer(9, **{"x-amz-missing-meta": "2"})
     with pytest.raises(S3RequestError, match="metadata"):
         _Bucket("head", head).copy(connect)
+
+
+class _SlowParts(_Bucket):
+    """Counts the parts that are being copied at once."""
+
+    def __init__(self) -> None:
+        super().__init__("", Answer(), 40 * PART)
+        self.most = self._now = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, received: Received) -> Answer:
+        is_part = "partNumber" in received.query
+        with self._lock:
+            self._now += is_part
+            self.most = max(self.most, self._now)
+        if is_part:
+            time.sleep(0.02)
+        answer = super().__call__(received)
+        with self._lock:
+            self._now -= is_part
+        return answer
+
+
+@pytest.mark.parametrize(("slots", "used", "most"), [(100, 1, 16), (5, 1, 5), (5, 3, 3), (1, 1, 1), (2, 10, 1)])
+def test_parts_share_the_slots_of_all_that_is_in_flight(connect: Connect, slots: int, used: int, most: int) -> None:
+    bucket = _SlowParts()
+    window = Window(slots)
+    window.has_room(used)
+    with scripted_server(bucket) as server:
+        connection = connect(server.place(), concurrency=32)
+        task = CopyTask("a", "b", 40 * PART, ETAG)
+        copy = copy_object(connection, connection, task, multipart_threshold=THRESHOLD, part_size=PART, window=window)
+        assert copy.result().etag == "e-3"
+    assert bucket.operations.count("part") == 40
+    assert min(most, 5) <= bucket.most <= most
+    assert window.lent == 0
+
+
+def test_slots_are_given_back_after_a_failure(connect: Connect) -> None:
+    window = Window(8)
+    with scripted_server(_Bucket("part", error_answer(403, "AccessDenied"))) as server:
+        connection = connect(server.place())
+        task = CopyTask("a", "b", len(BODY), ETAG)
+        copy = copy_object(connection, connection, task, multipart_threshold=THRESHOLD, part_size=PART, window=window)
+        with pytest.raises(S3RequestError, match="AccessDenied"):
+            copy.result()
+    assert window.lent == 0
 
 
 def test_closing_takes_back_what_was_begun(connect: Connect) -> None:

@@ -40,7 +40,13 @@ def test_a_slow_down_halves_it() -> None:
     assert pace.allowed == 32
     pace.slow_down(now)
     assert pace.allowed == 16
+    # These were sent before.
     for _ in range(10):
+        pace.slow_down(now)
+    assert pace.allowed == 16
+    for _ in range(200):
+        now += 1
+        pace.page(now, pace.allowed)
         pace.slow_down(now)
     assert pace.allowed == 1
 

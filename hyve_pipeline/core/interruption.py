@@ -1,0 +1,47 @@
+"""How work that does not run in the main thread is told to end.
+
+A signal interrupts the main thread only. Work in other threads looks now and then whether it is meant too, and
+then ends as if the signal had come to it: by `KeyboardInterrupt`.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Event
+
+_wish: ContextVar[Event | None] = ContextVar("wish", default=None)
+
+
+@contextmanager
+def interrupted_by(wish: Event) -> Iterator[None]:
+    """Let the work of this thread end when `wish` is set, until the block ends."""
+    token = _wish.set(wish)
+    try:
+        yield
+    finally:
+        _wish.reset(token)
+
+
+def raise_if_interrupted() -> None:
+    """Let this thread's work end when it is meant to.
+
+    Raises:
+        KeyboardInterrupt: it is.
+    """
+    wish = _wish.get()
+    if wish is not None and wish.is_set():
+        raise KeyboardInterrupt
+
+
+def pause(seconds: float) -> None:
+    """Wait, but no longer than until this thread's work is to end.
+
+    Raises:
+        KeyboardInterrupt: it is to end.
+    """
+    wish = _wish.get()
+    if wish is None:
+        time.sleep(seconds)
+    elif wish.wait(seconds):
+        raise KeyboardInterrupt
