@@ -106,8 +106,8 @@ class Work:
         self.is_stopped = bool(status.tally(action).failed)
 
     def verify(self) -> None:
-        """List the store again and compare it with the plan."""
-        self._verification = self._session.verify(self.plan)
+        """Compare the store with the plan: by listing it again, unless the plan just taken had nothing to do."""
+        self._verification = self._session.verify(self.plan, list_again=False)
 
     def finish(self, *, as_json: bool) -> int:
         """Print what came of it, and return the exit code."""

@@ -18,7 +18,7 @@ def total(column: pa.ChunkedArray) -> int:
 
 def bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
     """The smallest and the largest value; both None when the column is empty."""
-    result = pc.call_function("min_max", [column]).as_py()
+    result = pc.call_function("min_max", [_in_one_piece(column)]).as_py()
     return result["min"], result["max"]
 
 
@@ -37,19 +37,25 @@ def with_prefix(prefix: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def is_ascending(column: pa.ChunkedArray) -> bool:
     """Whether every string is greater, by UTF-8 bytes, than the one before it."""
-    before, after = column.slice(0, max(len(column) - 1, 0)), column.slice(1)
+    values = _in_one_piece(column)
+    before, after = values.slice(0, max(len(values) - 1, 0)), values.slice(1)
     return pc.call_function("all", [pc.call_function("less", [before, after])]).as_py() is not False
+
+
+def has_empty(column: pa.ChunkedArray) -> bool:
+    """Whether any string is empty."""
+    return pc.call_function("min", [pc.call_function("binary_length", [_in_one_piece(column)])]).as_py() == 0
+
+
+def _in_one_piece(column: pa.ChunkedArray) -> "pa.ChunkedArray | pa.Array":
+    """The column as what Arrow computes on several times faster, where that costs nothing."""
+    return column.chunk(0) if column.num_chunks == 1 else column
 
 
 def count_up_to(column: pa.ChunkedArray, bound: str) -> int:
     """How many strings are not greater than `bound`, by UTF-8 bytes."""
     within = pc.call_function("less_equal", [column, pa.scalar(bound, pa.string())])
     return pc.call_function("sum", [within]).as_py() or 0
-
-
-def has_empty(column: pa.ChunkedArray) -> bool:
-    """Whether any string is empty."""
-    return pc.call_function("min", [pc.call_function("binary_length", [column])]).as_py() == 0
 
 
 def replace_all(content: bytes, replacements: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -118,13 +118,17 @@ class Session:
         for outcome in filter(_is_undone, outcomes):
             raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
 
-    def verify(self, plan: Plan) -> Verification:
+    def verify(self, plan: Plan, *, list_again: bool = True) -> Verification:
         """List the store again and compare it with a plan.
+
+        Args:
+            plan: the plan.
+            list_again: False takes the plan's own listing where the plan has nothing to do.
 
         Raises:
             HyveError: the store can't be reached, or its listing is not complete.
         """
-        config = {"ops": {f"{self._sync.name}_verification": {"config": {"plan": plan.id}}}}
+        config = {"ops": {f"{self._sync.name}_verification": {"config": {"plan": plan.id, "list_again": list_again}}}}
         outcome = self._run(self._names.verify_job, run_config=config)
         verification = latest_verification(self._sync, plan)
         if not outcome.success or verification is None:

@@ -40,7 +40,6 @@ _TEXT = bytes(set(range(0x20, 0x7F)) - set(b'<>&"')) + _TAB + _LINE_END
 _MOST_BYTES = 8 * 1024 * 1024
 
 _TYPES = {field.name: field.type for field in INVENTORY_SCHEMA}
-_READ_OPTIONS = {"use_threads": False, "block_size": _MOST_BYTES}
 _PARSE = csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False)
 
 
@@ -138,7 +137,8 @@ def _read_lines(lines: bytes, columns: list[str]) -> pa.Table:
     """
     table = csv.read_csv(
         pa.BufferReader(lines),
-        read_options=csv.ReadOptions(column_names=columns, **_READ_OPTIONS),
+        # In one block, so that Arrow never divides a page, and no larger, since all of it is allocated.
+        read_options=csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(lines) + 1),
         parse_options=_PARSE,
         convert_options=csv.ConvertOptions(
             column_types=_TYPES,

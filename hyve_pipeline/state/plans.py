@@ -39,6 +39,14 @@ class InventoryShelf:
         """
         return self.folder.read_manifest(f"{inventory_id}.json", Inventory)
 
+    def load_from(self, uri: str) -> Inventory:
+        """Read the manifest of the inventory whose rows are at `uri` back.
+
+        Raises:
+            StateError: it is missing or damaged.
+        """
+        return self.load(uri.rpartition("/")[2].removesuffix(".parquet"))
+
     def newest(self) -> Inventory | None:
         """The newest inventory, None when there is none yet.
 

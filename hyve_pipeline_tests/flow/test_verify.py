@@ -159,3 +159,22 @@ def test_a_store_that_can_not_be_listed_is_not_verified(make_pair: MakePair, fau
     with pytest.raises(BucketError, match=pair.store.name):
         verify_plan(context, plan)
     assert latest_verification(context, plan) is None
+
+
+def test_a_plan_with_nothing_to_do_can_be_verified_by_its_own_listing(pair: Pair) -> None:
+    pair.source.put({"a": b"1", "b": b"2"})
+    pair.store.put({"a": b"1", "b": b"2"})
+    plan = _planned(pair.context())
+    assert not plan.shards
+    kept = verify_plan(pair.context(), plan, list_again=False)
+    assert (kept.verified, kept.objects, kept.inventory) == (True, 2, plan.store_inventory)
+    pair.store.put({"c": b"3"})
+    assert verify_plan(pair.context(), plan, list_again=True).differences == {"unexpected": 1}
+
+
+def test_a_plan_that_does_something_is_always_verified_by_a_new_listing(pair: Pair) -> None:
+    pair.source.put({"a": b"1"})
+    plan = _planned(pair.context())
+    outcome = verify_plan(pair.context(), plan, list_again=False)
+    assert outcome.inventory != plan.store_inventory
+    assert outcome.differences == {"missing": 1}

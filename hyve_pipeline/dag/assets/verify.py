@@ -17,9 +17,14 @@ PLAN_HOLDS = "plan_holds"
 
 
 class VerifyConfig(dg.Config):
-    """Which plan to verify."""
+    """Which plan to verify, and how."""
 
     plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
+    list_again: bool = Field(
+        default=True,
+        description="Whether to list the store again even if the plan had nothing to do, so that its own listing shows "
+        "what is there.",
+    )
 
 
 def build_verification(names: Names) -> dg.AssetsDefinition:
@@ -51,7 +56,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
             sync = resource.context()
             plan = choose_plan(sync, config.plan)
             context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
-            outcome = verify_plan(sync, plan)
+            outcome = verify_plan(sync, plan, list_again=config.list_again)
         metadata = verification_metadata(outcome)
         yield dg.MaterializeResult(
             names.verification,
