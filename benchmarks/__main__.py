@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience",
         type=float,
-        default=60,
+        default=40,
         metavar="SECONDS",
         help="a tool that took longer is not asked for another round or a larger size; Hyve always is",
     )

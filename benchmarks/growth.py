@@ -11,7 +11,7 @@ from benchmarks.tasks import growth_task
 from benchmarks.tools import Site
 
 QUICK_SIZES = (10_000, 50_000)
-FULL_SIZES = (100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000)
+FULL_SIZES = (100_000, 500_000, 1_000_000, 5_000_000)
 
 _MIB = 1024 * 1024
 _PANELS = (("wall", "seconds"), ("CPU", "CPU seconds"), ("peak", "peak memory, MiB"))

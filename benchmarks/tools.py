@@ -195,7 +195,7 @@ LIST = (
 )
 
 SYNC = (
-    _hyve("sync", note="verifies too, by a third listing"),
+    _hyve("sync", note="verifies too, by the plan's own listing"),
     _hyve("dryrun"),
     _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
@@ -212,7 +212,7 @@ COPY = (
 )
 
 DELETE = (
-    _hyve("sync", note="verifies too"),
+    _hyve("sync", note="verifies too, by a third listing"),
     _hyve("delete", note="of a plan that was there", planned=True),
     _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
