@@ -186,6 +186,12 @@ def _aws(*arguments: str) -> Contender:
 
 _AWS_SYNC = ("sync", f"s3://{SOURCE}", f"s3://{STORE}", "--only-show-errors")
 
+_SYNC_OF_PEERS = (
+    _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
+    _rclone(*_RCLONE_SYNC),
+    _aws(*_AWS_SYNC, "--delete"),
+)
+
 LIST = (
     _hyve("-m", "benchmarks.inventory", "{home}", note="Hyve's listing alone, kept as Parquet"),
     _hyve("verify", note="lists the store and compares it with a plan", planned=True),
@@ -214,9 +220,7 @@ COPY = (
 DELETE = (
     _hyve("sync", note="verifies too, by a third listing"),
     _hyve("delete", note="of a plan that was there", planned=True),
-    _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
-    _rclone(*_RCLONE_SYNC),
-    _aws(*_AWS_SYNC, "--delete"),
+    *_SYNC_OF_PEERS,
 )
 
 DRYRUN = (
@@ -229,9 +233,7 @@ DRYRUN = (
 
 GROWTH = (
     _hyve("dryrun"),
-    _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
-    _rclone(*_RCLONE_SYNC),
-    _aws(*_AWS_SYNC, "--delete"),
+    *_SYNC_OF_PEERS,
 )
 
 

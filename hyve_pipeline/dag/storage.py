@@ -62,47 +62,38 @@ def _engine(url: str) -> sa.Engine:
     return sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
 
 
-class _Runs(SqliteRunStorage):
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = _engine(conn_string)
-        super().__init__(conn_string, inst_data)
+class _KeptOpen:
+    """Goes before one of Dagster's storages that have a single database, and keeps that open."""
 
+    def __init__(self, conn_string: str, *arguments: Any) -> None:
+        self._engine = _engine(conn_string)
+        super().__init__(conn_string, *arguments)  # pyright: ignore[reportCallIssue] - of the class that comes next
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        self._engine.dispose()
+        super().dispose()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Runs(_KeptOpen, SqliteRunStorage):
     @classmethod
     def opened(cls, folder: Path) -> "_Runs":
         if _is_made(folder / "runs.db", "instance_info"):
             return cls(create_db_conn_string(str(folder), "runs"))
         return cls.from_local(str(folder))
 
-    @contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as connection:
-            yield connection
 
-    def dispose(self) -> None:
-        self._engine.dispose()
-        super().dispose()
-
-
-class _Schedules(SqliteScheduleStorage):
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = _engine(conn_string)
-        super().__init__(conn_string, inst_data)
-
+class _Schedules(_KeptOpen, SqliteScheduleStorage):
     @classmethod
     def opened(cls, folder: Path) -> "_Schedules":
         url = create_db_conn_string(str(folder), "schedules")
         if not _is_made(folder / "schedules.db", "job_ticks"):
             SqliteScheduleStorage.from_local(str(folder)).dispose()
         return cls(url)
-
-    @contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as connection:
-            yield connection
-
-    def dispose(self) -> None:
-        self._engine.dispose()
-        super().dispose()
 
 
 class _Events(sqlite_event_log.SqliteEventLogStorage):
