@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import Usage
+from benchmarks.measure import MIB, Usage
 from benchmarks.serving import ServerProcess
 from benchmarks.tasks import growth_task
 from benchmarks.tools import Site
@@ -13,7 +13,6 @@ from benchmarks.tools import Site
 QUICK_SIZES = (10_000, 50_000)
 FULL_SIZES = (100_000, 500_000, 1_000_000, 5_000_000)
 
-_MIB = 1024 * 1024
 _PANELS = (("wall", "seconds"), ("CPU", "CPU seconds"), ("peak", "peak memory, MiB"))
 _COLOURS = {"hyve": "#4f43dd", "s5cmd": "#d1603d", "rclone": "#2a9d8f", "aws": "#8d99ae"}
 
@@ -36,7 +35,7 @@ class Point:
 
     def value(self, panel: str) -> float:
         """The figure that a panel shows."""
-        return {"wall": self.usage.wall, "CPU": self.usage.cpu, "peak": self.usage.memory / _MIB}[panel]
+        return {"wall": self.usage.wall, "CPU": self.usage.cpu, "peak": self.usage.memory / MIB}[panel]
 
 
 def measure_growth(

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+MIB = 1024 * 1024
+
 _SHOWN = 2000
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import Usage
+from benchmarks.measure import MIB, Usage
 from benchmarks.tasks import Task
 from benchmarks.tools import Contender
 
@@ -16,8 +16,6 @@ END = "<!-- benchmarks: end -->"
 
 # The server had no time left: another one might have answered faster.
 _SERVER_BOUND = 0.9
-
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def describe_task(task: Task, rows: list[Row]) -> str:
         bound = " (!)" if row.server_load > _SERVER_BOUND else ""
         lines.append(
             f"| {row.contender.title} | {row.wall:.2f} | {min(walls):.2f} to {max(walls):.2f} | {row.cpu:.2f} "
-            f"| {row.memory / _MIB:.0f} | {task.objects / row.wall:,.0f} | {row.wall / first.wall:.2f} "
+            f"| {row.memory / MIB:.0f} | {task.objects / row.wall:,.0f} | {row.wall / first.wall:.2f} "
             f"| {row.cpu / first.cpu:.2f} | {row.server_load:.0%}{bound} |"
         )
     return "\n".join([*lines, "", _judge(rows)])

@@ -76,11 +76,6 @@ class Walk:
         return self._end is not None
 
     @property
-    def keys(self) -> int:
-        """How many keys of the range were found so far."""
-        return self._keys
-
-    @property
     def proof(self) -> RangeProof:
         """How the walk went.
 

@@ -24,28 +24,35 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def test_every_result_is_handed_over_and_no_more_than_the_limit_are_in_flight(pool: ThreadPoolExecutor) -> None:
-    lock = threading.Lock()
-    now = most = 0
+class _Gauge:
+    """Requests, and how many of them there were at the same time."""
 
-    def request() -> None:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+        self._lock = threading.Lock()
+
+    def request(self) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
         time.sleep(0.001)
-        with lock:
-            now -= 1
+        with self._lock:
+            self._now -= 1
+
+
+def test_every_result_is_handed_over_and_no_more_than_the_limit_are_in_flight(pool: ThreadPoolExecutor) -> None:
+    gauge = _Gauge()
 
     async def work(number: int) -> int:
-        await Reply(pool.submit(request))
-        await Reply(pool.submit(request))
+        await Reply(pool.submit(gauge.request))
+        await Reply(pool.submit(gauge.request))
         return number
 
     results: list[int] = []
     run_in_flight((work(number) for number in range(200)), 7, results.append)
     assert sorted(results) == list(range(200))
-    assert 1 < most <= 7
+    assert 1 < gauge.most <= 7
 
 
 def test_a_pause_lets_others_go_on(pool: ThreadPoolExecutor) -> None:
@@ -129,21 +136,12 @@ def test_nothing_to_do_is_done_at_once() -> None:
 
 
 def test_work_on_many_waits_for_all_its_parts_within_the_limit(pool: ThreadPoolExecutor) -> None:
-    lock = threading.Lock()
-    now = most = batches = most_batches = 0
-
-    def request() -> None:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.001)
-        with lock:
-            now -= 1
+    gauge = _Gauge()
+    batches = most_batches = 0
 
     async def part(number: int) -> int:
         if number % 3:
-            await Reply(pool.submit(request))
+            await Reply(pool.submit(gauge.request))
         return number
 
     async def batch(first: int) -> list[int]:
@@ -151,7 +149,7 @@ def test_work_on_many_waits_for_all_its_parts_within_the_limit(pool: ThreadPoolE
         batches += 1
         most_batches = max(most_batches, batches)
         numbers = await Together([part(number) for number in range(first, first + 20)])
-        await Reply(pool.submit(request))
+        await Reply(pool.submit(gauge.request))
         numbers += await Together([part(number) for number in numbers[:0]])
         batches -= 1
         return numbers
@@ -159,7 +157,7 @@ def test_work_on_many_waits_for_all_its_parts_within_the_limit(pool: ThreadPoolE
     results: list[list[int]] = []
     run_in_flight((batch(first) for first in range(0, 200, 20)), 5, results.append, at_once=3)
     assert sorted(results) == [list(range(first, first + 20)) for first in range(0, 200, 20)]
-    assert 1 < most <= 5
+    assert 1 < gauge.most <= 5
     assert 1 < most_batches <= 3
 
 

@@ -1,0 +1,41 @@
+"""Makes plans, does their shards, and reads what the journal says of them."""
+
+from urllib.parse import unquote
+
+from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.journal import AttemptSummary, JournalRow
+from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.flow.apply import apply_shard
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.diff import diff_inventories
+from hyve_pipeline.flow.inventory import take_inventories
+from hyve_pipeline.flow.plan import freeze_plan
+from hyve_pipeline.state.journals import ShardJournal
+from hyve_pipeline_tests.s3.scripted import Received
+
+
+def planned(context: SyncContext) -> Plan:
+    taken = take_inventories(context, ["source", "store"])
+    return freeze_plan(context, diff_inventories(context, taken["source"], taken["store"]))
+
+
+def apply(context: SyncContext, plan: Plan, action: Action) -> list[AttemptSummary]:
+    return [apply_shard(context, plan, shard, f"run of {shard.number}") for shard in plan.shards_of(action)]
+
+
+def rows_of(context: SyncContext, plan: Plan) -> dict[str, JournalRow]:
+    """What the journal says of each key."""
+    journals = [ShardJournal(context.state, plan.id, shard) for shard in plan.shards]
+    return {key: row for journal in journals for key, row in journal.last_rows().items()}
+
+
+def outcomes(context: SyncContext, plan: Plan) -> dict[str, tuple[str, str | None]]:
+    return {key: (row.outcome.value, row.code) for key, row in rows_of(context, plan).items()}
+
+
+def copied_keys(received: list[Received]) -> list[str]:
+    return sorted(unquote(one.path.split("/", 2)[2]) for one in received if "x-amz-copy-source" in one.headers)
+
+
+def is_copy_of(received: Received, *names: str) -> bool:
+    return unquote(received.headers.get("x-amz-copy-source", "")).endswith(names)
