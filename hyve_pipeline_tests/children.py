@@ -28,8 +28,9 @@ def started(arguments: Sequence[str], **more: Any) -> Iterator["subprocess.Popen
 
 
 def _heed_interrupts() -> None:
-    """A process that is started in the background ignores SIGINT, and so would what it starts."""
+    """A process that is started in the background ignores SIGINT, by `nohup` SIGHUP, and so would what it starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def cpu_seconds(command: Sequence[str]) -> float:

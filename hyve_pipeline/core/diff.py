@@ -4,17 +4,17 @@ The work is a full outer join in DuckDB. Only one range's rows are in memory, so
 range and not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-import duckdb
 import pyarrow as pa
 
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.inventory import Inventory
 from hyve_pipeline.core.manifest import Count, Frozen
+from hyve_pipeline.core.ranges import RangeDatabase, RelativeRange, below
 from hyve_pipeline.core.settings import CompareRule, Options
 
 
@@ -99,35 +99,11 @@ class Diff(Frozen):
 
 
 @dataclass(frozen=True)
-class RelativeRange:
-    """The keys from `first` on and before `end`, both without prefix; None means no bound."""
-
-    first: str
-    end: str | None
-
-
-@dataclass(frozen=True)
 class RangeDiff:
     """What one range's comparison found: its listed rows, sorted by key, and the totals of each set."""
 
     rows: pa.Table
     counts: dict[ChangeSet, Count]
-
-
-def cut_ranges(chunks: Iterable[tuple[str, int]], most_rows: int) -> Iterator[RelativeRange]:
-    """Cut the key space so that a range holds about `most_rows` rows.
-
-    Args:
-        chunks: first key (without prefix) and number of rows of each row group of both inventories.
-        most_rows: rows wanted in a range; a single chunk is never divided.
-    """
-    first, rows = "", 0
-    for key, count in sorted(chunks):
-        if rows and rows + count > most_rows and key > first:
-            yield RelativeRange(first, key)
-            first, rows = key, 0
-        rows += count
-    yield RelativeRange(first, None)
 
 
 class Differ:
@@ -138,7 +114,6 @@ class Differ:
         filters: the globs of the sync.
         source_prefix: what to take off the source's keys.
         store_prefix: what to take off the store's keys.
-        memory_limit: DuckDB's own limit, such as ``"1GB"``.
         spill_folder: where DuckDB may write what does not fit.
     """
 
@@ -149,17 +124,16 @@ class Differ:
         *,
         source_prefix: str = "",
         store_prefix: str = "",
-        memory_limit: str = "1GB",
         spill_folder: str | None = None,
     ) -> None:
-        self._connection = duckdb.connect()
-        self._connection.execute(f"SET memory_limit = '{memory_limit}'")
-        self._connection.execute("SET TimeZone = 'UTC'")
-        if spill_folder is not None:
-            self._connection.execute("SET temp_directory = ?", [spill_folder])
+        self._database = RangeDatabase(spill_folder)
         prefixes = {"source": source_prefix, "store": store_prefix}
-        self._classify_last = _classification(rule, filters, prefixes, "relative >= $first")
-        self._classify = _classification(rule, filters, prefixes, "relative >= $first AND relative < $end")
+        classified = _classification(rule, filters, prefixes)
+        columns = ", ".join(CHANGE_SCHEMA.names)
+        listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
+        # No outside text: filters and prefixes are quoted below.
+        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
+        self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
 
     def diff(self, source: pa.Table, store: pa.Table, key_range: RelativeRange) -> RangeDiff:
         """Compare the rows of both inventories that lie in `key_range`.
@@ -169,49 +143,31 @@ class Differ:
             store: rows of the store's inventory, likewise.
             key_range: the range, in keys without prefix.
         """
-        connection = self._connection
-        connection.register("source_rows", source)
-        connection.register("store_rows", store)
-        try:
-            if key_range.end is None:
-                connection.execute(self._classify_last, {"first": key_range.first})
+        bounds = {"first": key_range.first, "end": key_range.end}
+        with self._database.showing({"source_rows": source, "store_rows": store}) as connection:
+            totals = connection.execute(self._totals, bounds).fetchall()
+            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
+            # Most ranges of most nights hold nothing to list: counting first spares them the wide rows.
+            if counts.keys().isdisjoint(LISTED_SETS):
+                rows = CHANGE_SCHEMA.empty_table()
             else:
-                connection.execute(self._classify, {"first": key_range.first, "end": key_range.end})
-            columns = ", ".join(CHANGE_SCHEMA.names)
-            kept = ", ".join(f"'{name}'" for name in LISTED_SETS)
-            rows = (
-                connection.sql(
-                    f"SELECT {columns} FROM changes WHERE set IN ({kept}) ORDER BY key"  # noqa: S608
-                )
-                .to_arrow_table()
-                .cast(CHANGE_SCHEMA)
-            )
-            totals = connection.execute("SELECT set, count(*), sum(size)::BIGINT FROM changes GROUP BY set").fetchall()
-        finally:
-            connection.unregister("source_rows")
-            connection.unregister("store_rows")
-        counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
+                rows = connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
         return RangeDiff(rows, counts)
 
     def close(self) -> None:
         """Free the memory and the spill folder."""
-        self._connection.close()
+        self._database.close()
 
 
-def below(prefix: str) -> str:
-    """The SQL for a row's key below `prefix`; to cut off nothing would cost a copy of every key."""
-    return f"key[{len(prefix) + 1}:]" if prefix else "key"
-
-
-def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str], condition: str) -> str:
+def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str]) -> str:
+    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
     ranges = (
         f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no outside text
-        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {condition})"
+        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
         for side, prefix in prefixes.items()
     )
     archived = ", ".join(f"'{name}'" for name in ARCHIVED_CLASSES)
     return f"""
-        CREATE OR REPLACE TEMP TABLE changes AS
         WITH {", ".join(ranges)},
         joined AS (
             SELECT
@@ -231,8 +187,8 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 t.last_modified AS store_last_modified,
                 t.size AS store_size
             FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
-        )
-        SELECT
+        ),
+        classified AS (SELECT
             * EXCLUDE (difference, only_in_store, only_in_source),
             CASE
                 WHEN NOT ({filters.condition("key")}) THEN 'excluded'
@@ -245,4 +201,4 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
             CASE WHEN storage_class IN ({archived}) AND NOT only_in_store
                 THEN 'archived as ' || storage_class || ', ' || difference
                 ELSE coalesce(difference, '') END AS reason
-        FROM joined"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text
+        FROM joined)"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text

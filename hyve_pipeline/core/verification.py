@@ -8,12 +8,12 @@ is the MD5 of the content, else only the size counts.
 from datetime import datetime
 from enum import StrEnum
 
-import duckdb
 import pyarrow as pa
 
-from hyve_pipeline.core.diff import PLAIN_MD5_PATTERN, RelativeRange, below
+from hyve_pipeline.core.diff import PLAIN_MD5_PATTERN
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.manifest import Frozen
+from hyve_pipeline.core.ranges import RangeDatabase, RelativeRange, below
 
 
 class Difference(StrEnum):
@@ -78,9 +78,13 @@ class Verifier:
     """
 
     def __init__(self, filters: Filters, store_prefix: str) -> None:
-        self._connection = duckdb.connect()
-        self._connection.execute("SET memory_limit = '512MB'")
-        self._query = _query(filters, store_prefix)
+        self._database = RangeDatabase()
+        compared = _comparison(filters, store_prefix)
+        columns = ", ".join(DIFFERENCE_SCHEMA.names)
+        differing = "WHERE difference IS NOT NULL ORDER BY key"
+        # No outside text: the filters are quoted below.
+        self._totals = f"{compared} SELECT count(*), count(difference) FROM compared"  # noqa: S608
+        self._differences = f"{compared} SELECT {columns} FROM compared {differing}"  # noqa: S608
 
     def compare(
         self,
@@ -107,34 +111,23 @@ class Verifier:
             expected.
         """
         tables = {"listed": listed, "planned": planned, "copies": copies, "deletes": deletes, "copied": copied}
-        for name, table in tables.items():
-            self._connection.register(f"{name}_rows", table)
-        try:
-            parameters = {"first": key_range.first, "end": key_range.end}
-            self._connection.execute(self._query, parameters)
-            columns = ", ".join(DIFFERENCE_SCHEMA.names)
-            differences = (
-                self._connection.sql(
-                    f"SELECT {columns} FROM compared WHERE difference IS NOT NULL ORDER BY key"  # noqa: S608
-                )
-                .to_arrow_table()
-                .cast(DIFFERENCE_SCHEMA)
-            )
-            (same,) = self._connection.execute("SELECT count(*) FROM compared WHERE difference IS NULL").fetchall()[0]
-        finally:
-            for name in tables:
-                self._connection.unregister(f"{name}_rows")
-        return differences, same
+        bounds = {"first": key_range.first, "end": key_range.end}
+        with self._database.showing({f"{name}_rows": table for name, table in tables.items()}) as connection:
+            (keys, differing) = connection.execute(self._totals, bounds).fetchall()[0]
+            if differing:
+                differences = connection.sql(self._differences, params=bounds).to_arrow_table().cast(DIFFERENCE_SCHEMA)
+            else:
+                differences = DIFFERENCE_SCHEMA.empty_table()
+        return differences, keys - differing
 
     def close(self) -> None:
         """Free the memory."""
-        self._connection.close()
+        self._database.close()
 
 
-def _query(filters: Filters, store_prefix: str) -> str:
+def _comparison(filters: Filters, store_prefix: str) -> str:
     bounds = "key >= $first AND ($end IS NULL OR key < $end)"
     return f"""
-        CREATE OR REPLACE TEMP TABLE compared AS
         WITH listed AS (
             SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM listed_rows) WHERE {bounds}
         ),
@@ -154,8 +147,8 @@ def _query(filters: Filters, store_prefix: str) -> str:
             UNION ALL
             SELECT * FROM planned
             WHERE key NOT IN (SELECT key FROM copies) AND key NOT IN (SELECT key FROM deletes)
-        )
-        SELECT
+        ),
+        compared AS (SELECT
             coalesce(expected.key, listed.key) AS key,
             CASE
                 WHEN listed.key IS NULL THEN 'missing'
@@ -168,4 +161,4 @@ def _query(filters: Filters, store_prefix: str) -> str:
             expected.size AS expected_size,
             listed.size AS store_size
         FROM expected FULL OUTER JOIN listed ON expected.key = listed.key
-        WHERE {filters.condition("coalesce(expected.key, listed.key)")}"""  # noqa: S608 - globs are quoted
+        WHERE {filters.condition("coalesce(expected.key, listed.key)")})"""  # noqa: S608 - globs are quoted

@@ -123,8 +123,11 @@ class _Lanes:
         _sharers.set(lanes)
         try:
             with interrupted_by(self._stop):
-                while not self._stop.is_set() and self._left:
+                while not self._stop.is_set():
                     with self._turn:
+                        # Looked at only now: while this lane waited for its turn, another may have taken the last.
+                        if not self._left:
+                            break
                         number, maker = self._left.popleft()
                         outcome = maker(lambda run_id: self._begun.__setitem__(number, run_id))  # noqa: B023
                         self._outcomes[number] = outcome

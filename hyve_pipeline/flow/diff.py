@@ -18,13 +18,13 @@ from hyve_pipeline.core.diff import (
     Diff,
     Differ,
     RangeDiff,
-    cut_ranges,
 )
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.inventory import Inventory
 from hyve_pipeline.core.lists import write_list
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.core.progress import report
+from hyve_pipeline.core.ranges import cut_ranges
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.rows import open_inventory
 from hyve_pipeline.state.files import Folder
@@ -32,9 +32,6 @@ from hyve_pipeline.state.parquet import digest, writing_parquet
 
 # Rows of both inventories that one range of the diff takes into memory.
 _RANGE_ROWS = 100_000
-
-# What DuckDB may use before it spills; a range needs far less.
-_MEMORY_LIMIT = "512MB"
 
 # The name of each set's list.
 LIST_NAMES = {
@@ -95,14 +92,14 @@ def _range_diffs(context: SyncContext, source: Inventory, store: Inventory) -> I
             Filters(options.include, options.exclude),
             source_prefix=source.place.prefix,
             store_prefix=store.place.prefix,
-            memory_limit=_MEMORY_LIMIT,
             spill_folder=spill_folder,
         )
         try:
             for key_range in cut_ranges(chunks, _RANGE_ROWS):
                 rows = [reader.read(key_range) for reader in readers]
-                yield differ.diff(rows[0], rows[1], key_range)
-                report("compare", sum(table.num_rows for table in rows), 0)
+                found = differ.diff(rows[0], rows[1], key_range)
+                report("compare", sum(count.objects for count in found.counts.values()), 0)
+                yield found
         finally:
             differ.close()
             for reader in readers:

@@ -48,10 +48,13 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
             side: pool.submit(take_inventory, context, side, stop) for side in sides
         }
         try:
-            return {side: future.result() for side, future in futures.items()}
+            inventories: dict[Side, Inventory] = {side: future.result() for side, future in futures.items()}
         except BaseException:
             stop.set()  # one side failed, or the user interrupted: the other need not go on
             raise
+    # What the pages took goes back to the system before the comparison takes its own.
+    pa.default_memory_pool().release_unused()
+    return inventories
 
 
 def take_inventory(

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from hyve_pipeline.core.diff import RelativeRange
 from hyve_pipeline.core.errors import StateError
 from hyve_pipeline.core.inventory import Inventory
+from hyve_pipeline.core.ranges import RelativeRange
 from hyve_pipeline.state.parquet import ParquetReader
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from hyve_pipeline.core.diff import RelativeRange, cut_ranges
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.journal import Outcome
 from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.core.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.verification import (
     COPIED_SCHEMA,
     DIFFERENCE_SCHEMA,

@@ -104,7 +104,7 @@ def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
         time.sleep(1)
         stall.release.set()
         out, err = child.communicate(timeout=_PATIENCE)
-    assert (child.returncode, out) == (130, "")
+    assert (child.returncode, out) == (130, ""), err
     assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
     assert "Traceback" not in err
     faulty.fault = lambda _: None

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Differ, RelativeRange, cut_ranges
+from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Differ
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA
+from hyve_pipeline.core.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.settings import CompareRule
 
 EVERYTHING = RelativeRange("", None)

@@ -1,6 +1,7 @@
 """Runs that overlap in one process: in what order, how many, and how they end."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,19 @@ def test_a_share_is_never_nothing() -> None:
 
 def test_none(works: _Works) -> None:
     assert works.run() == []
+
+
+def test_a_lane_that_waits_for_its_turn_may_find_nothing_left(works: _Works) -> None:
+    def maker(number: int) -> RunMaker:
+        def make(_: object) -> RunOutcome:
+            time.sleep(0.002)  # keeps its turn, so that the other lane waits for it
+            return RunOutcome(str(number), success=True)
+
+        return make
+
+    for count in range(1, 60):
+        outcomes = run_overlapping(works.instance, [maker(number) for number in range(count % 4)], 2, lambda _: False)
+        assert [outcome.run_id for outcome in outcomes] == [str(number) for number in range(count % 4)]
 
 
 def test_after_the_last_one_no_other_begins_and_what_goes_on_ends(works: _Works) -> None:

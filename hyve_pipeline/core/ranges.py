@@ -1,0 +1,73 @@
+"""Bounded ranges of the key space, and the database that works on the rows of one of them at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+# What DuckDB may use before it spills; a range needs far less.
+_MEMORY_LIMIT = "512MB"
+
+
+@dataclass(frozen=True)
+class RelativeRange:
+    """The keys from `first` on and before `end`, both without prefix; None means no bound."""
+
+    first: str
+    end: str | None
+
+
+def cut_ranges(chunks: Iterable[tuple[str, int]], most_rows: int) -> Iterator[RelativeRange]:
+    """Cut the key space so that a range holds about `most_rows` rows.
+
+    Args:
+        chunks: first key (without prefix) and number of rows of each row group of both inventories.
+        most_rows: rows wanted in a range; a single chunk is never divided.
+    """
+    first, rows = "", 0
+    for key, count in sorted(chunks):
+        if rows and rows + count > most_rows and key > first:
+            yield RelativeRange(first, key)
+            first, rows = key, 0
+        rows += count
+    yield RelativeRange(first, None)
+
+
+class RangeDatabase:
+    """DuckDB, in memory, for the rows of one range after another.
+
+    Args:
+        spill_folder: where DuckDB may write what does not fit into its memory limit; None for nowhere.
+    """
+
+    def __init__(self, spill_folder: str | None = None) -> None:
+        self._connection = duckdb.connect()
+        self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        # A range is smaller than what DuckDB gives to one thread (122,880 rows): more threads would only
+        # cost their buffers.
+        self._connection.execute("SET threads = 1")
+        self._connection.execute("SET TimeZone = 'UTC'")
+        if spill_folder is not None:
+            self._connection.execute("SET temp_directory = ?", [spill_folder])
+
+    @contextmanager
+    def showing(self, tables: Mapping[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The database with some tables under their names, for the time of the `with` block."""
+        for name, table in tables.items():
+            self._connection.register(name, table)
+        try:
+            yield self._connection
+        finally:
+            for name in tables:
+                self._connection.unregister(name)
+
+    def close(self) -> None:
+        """Free the memory and the spill folder."""
+        self._connection.close()
+
+
+def below(prefix: str) -> str:
+    """The SQL for a row's key below `prefix`; to cut off nothing would cost a copy of every key."""
+    return f"key[{len(prefix) + 1}:]" if prefix else "key"
