@@ -7,6 +7,7 @@ import atexit
 import gc
 import os
 import sys
+from datetime import UTC, datetime
 from typing import NoReturn
 
 _is_own_process = False
@@ -15,20 +16,25 @@ _is_own_process = False
 def begin() -> None:
     """Say that this process is there for one command; `finish` comes when all is imported.
 
-    Until then no garbage is looked for: importing makes a million objects and hardly any garbage.
+    Until then no garbage is looked for: importing makes a million objects and hardly any garbage. And some
+    packages are not found.
     """
     global _is_own_process
     _is_own_process = True
     gc.disable()
     # Arrow's own allocator keeps what it was given back: between listing and comparing that is up to 60 MiB.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    sys.meta_path.insert(0, _hidden)
 
 
 def finish() -> None:
     """Get this process ready for work, when it is one that has begun with `begin`."""
     if not _is_own_process or gc.isenabled():
         return
-    _keep_pandas_out()
+    import pyarrow as pa
+
+    pa.array([datetime.now(UTC)]).to_pylist()  # looks for pandas
+    sys.meta_path.remove(_hidden)
     # What is there now stays to the end: no need to look through it again and again.
     gc.freeze()
     gc.enable()
@@ -52,28 +58,18 @@ def end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _keep_pandas_out() -> None:
-    """Let Arrow believe that there is no pandas.
+class _Hidden:
+    """An import hook that finds none of some packages, which others use only where they are there."""
 
-    It imports pandas when it makes its first array of a list, only to know whether it was given a data frame:
-    a third of a second and 40 MiB, where a command makes none. It looks once; should it look again one day,
-    it finds pandas, and nothing is lost but that time.
-    """
-    if "pandas" in sys.modules:
-        return
-    import pyarrow as pa
-
-    sys.meta_path.insert(0, _NoPandas)
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.remove(_NoPandas)
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name in _NOT_FOR_COMMANDS:
+            raise ModuleNotFoundError(f"{name} is not for this command", name=name)
 
 
-class _NoPandas:
-    """An import hook that finds no pandas."""
+# What no command needs, and yet would be imported:
+# numpy and pandas by Arrow, which does without where they are not, only to know whether it was given something of
+#   theirs: half a second and 60 MiB. It looks once; should it look again one day, no more is lost than that.
+# rich and pygments by libraries of Dagster's, to colour tracebacks: an eighth of a second.
+_NOT_FOR_COMMANDS = ("numpy", "pandas", "rich", "pygments")
 
-    @staticmethod
-    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError("pandas is not for this command", name=name)
+_hidden = _Hidden()

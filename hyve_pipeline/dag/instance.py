@@ -85,7 +85,19 @@ def _instance_ref(folder: Path) -> InstanceRef:
         for module, class_name in [_OWN_CLASSES[data.class_name]]
         if _can_be_imported(module)
     }
-    return ref._replace(**own)
+    ref = ref._replace(**own)
+    return ref if ref.defs_state_storage_data is not None else _CommandRef._make(ref)
+
+
+class _CommandRef(InstanceRef):
+    """An instance that keeps no state of definitions: only Dagster's components have any.
+
+    The default storage for it would import a library of file systems, for nothing.
+    """
+
+    @property
+    def defs_state_storage(self) -> None:
+        return None
 
 
 def _can_be_imported(module: str) -> bool:

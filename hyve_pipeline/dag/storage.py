@@ -15,11 +15,11 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import dagster as dg
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -116,6 +116,20 @@ class _Events(sqlite_event_log.SqliteEventLogStorage):
                 self._engines.popitem()[1].dispose()
         super().dispose()
 
+    def _empty_run(self) -> bytes:
+        """The database of a run without events, as this version of Dagster makes it.
+
+        Kept beside the others: to make one takes reading all of Dagster's migrations.
+        """
+        kept = Path(self._base_dir).parent / f"empty-run-{dg.__version__}.db"
+        with suppress(sqlite3.DatabaseError, FileNotFoundError):
+            if _is_made(kept, "event_logs"):
+                return kept.read_bytes()
+        kept.unlink(missing_ok=True)
+        made = _make_empty_run()
+        _lay_down(kept, made)
+        return made
+
     @contextmanager
     def _connected(self, shard: str) -> Iterator[sa.Connection]:
         # One at a time, as Dagster's own does it.
@@ -129,7 +143,7 @@ class _Events(sqlite_event_log.SqliteEventLogStorage):
         engine = _engine(self.conn_string_for_shard(shard))
         path = Path(self.path_for_shard(shard))
         if not path.exists():
-            _lay_down(path, _empty_run())
+            _lay_down(path, self._empty_run())
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         if not _is_made(path, "event_logs"):
@@ -141,9 +155,7 @@ class _Events(sqlite_event_log.SqliteEventLogStorage):
         return engine
 
 
-@cache
-def _empty_run() -> bytes:
-    """The database of a run without events, as this version of Dagster makes it."""
+def _make_empty_run() -> bytes:
     with sa.create_engine("sqlite://").connect() as connection:
         SqlEventLogStorageMetadata.create_all(connection, checkfirst=False)
         migrations = ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
@@ -157,7 +169,10 @@ def _empty_run() -> bytes:
 def _lay_down(path: Path, content: bytes) -> None:
     """Make a file at once with all of its content, unless another process has made it or links are unknown here."""
     unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    unfinished.write_bytes(content)
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     with suppress(OSError):
         os.link(unfinished, path)
     unfinished.unlink()

@@ -107,10 +107,20 @@ class Folder:
         return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File
 
     def names(self, path: str = "") -> list[str]:
-        """Names of the files and folders directly in `path`, sorted; empty when there is no such folder."""
+        """Names of the files and folders directly in `path`, sorted; empty when there is no such folder.
+
+        Raises:
+            StateError: it can't be listed.
+        """
         selector = fs.FileSelector(self.path_of(path).rstrip("/"), allow_not_found=True)
-        names = (info.base_name for info in self.filesystem.get_file_info(selector))
-        return sorted(name for name in names if not name.startswith(_UNFINISHED))
+        try:
+            found = self.filesystem.get_file_info(selector)
+        except FileNotFoundError:
+            # Arrow looks twice: it was not there, and then it was, since another has just made it.
+            return []
+        except OSError as error:
+            raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
+        return sorted(info.base_name for info in found if not info.base_name.startswith(_UNFINISHED))
 
 
 @contextmanager

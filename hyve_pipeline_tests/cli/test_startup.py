@@ -20,22 +20,7 @@ def test_a_dryrun_loads_no_more_than_it_needs(pair: Pair) -> None:
     loaded = set(re.findall(r"^import time:.*\| +(\S+)$", finished.stderr, re.MULTILINE))
     assert "dagster" in loaded
     # Modules within: what could not be imported is named too.
-    assert not loaded & {"pandas.core", "boto3.session", "rich.progress", "moto.core"}
-
-
-def test_data_frames_are_still_to_be_had() -> None:
-    """Should anything in a command want one after all."""
-    script = """
-import sys
-from hyve_pipeline.cli import startup
-startup.begin()
-startup.finish()
-import pyarrow
-table = pyarrow.table({"number": [1, 2]})
-assert "pandas" not in sys.modules
-assert list(table.to_pandas()["number"]) == [1, 2]
-"""
-    subprocess.run([sys.executable, "-c", script], timeout=_PATIENCE, check=True)
+    assert not loaded & {"numpy.linalg", "pandas.core", "boto3.session", "rich.progress", "pygments.token", "moto.core"}
 
 
 def test_the_end_loses_nothing_that_was_printed(pair: Pair, hyve: Hyve) -> None:

@@ -75,6 +75,19 @@ def test_a_runs_database_is_as_dagster_makes_it(
     assert _content(_run_database(home, one)) == _content(_run_database(home, other))
 
 
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00 and then nothing", b"\x00" * 8192])
+def test_a_damaged_template_of_a_runs_database_is_made_again(home: Home, content: bytes) -> None:
+    template = home.dagster_home / "history" / f"empty-run-{dg.__version__}.db"
+    with open_instance(home) as instance:
+        work.execute_in_process(instance=instance)
+    assert template.exists()
+    template.write_bytes(content)
+    with open_instance(home) as instance:
+        run_id = work.execute_in_process(instance=instance).run_id
+        assert len(instance.all_logs(run_id)) > 3
+    assert _content(template)[:2] == _content(_run_database(home, run_id))[:2]
+
+
 def test_each_sees_at_once_what_the_other_writes(ours: dg.DagsterInstance, dagsters: dg.DagsterInstance) -> None:
     for writer, reader in ((ours, dagsters), (dagsters, ours)) * 2:
         run_id = work.execute_in_process(instance=writer).run_id

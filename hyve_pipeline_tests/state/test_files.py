@@ -1,0 +1,33 @@
+"""A folder of state, while others write into it."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.state.files import Folder
+
+
+def test_a_folder_that_another_makes_just_now_is_empty_or_there(tmp_path: Path) -> None:
+    made = tmp_path / "shard"
+    stop = threading.Event()
+
+    def make() -> None:
+        while not stop.is_set():
+            made.mkdir()
+            made.rmdir()
+
+    other = threading.Thread(target=make)
+    other.start()
+    try:
+        assert {tuple(Folder(str(tmp_path)).names("shard")) for _ in range(5_000)} == {()}
+    finally:
+        stop.set()
+        other.join()
+
+
+def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shard").write_text("")
+    with pytest.raises(StateError, match="shard: can't be listed"):
+        Folder(str(tmp_path)).names("shard")
