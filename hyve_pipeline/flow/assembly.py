@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 # Rows of later ranges that are held in memory at once; about 130 bytes each.
-_MOST_ROWS_HELD = 100_000
+_MOST_ROWS_HELD = 200_000
 
 _COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hyve_pipeline.core.columns import total
 from hyve_pipeline.core.inventory import Inventory
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.state.parquet import ParquetReader
@@ -29,17 +30,16 @@ _HELD = 1_000
 
 def prefix_sizes(inventory: Inventory, most: int = 20) -> list[PrefixSize]:
     """Objects and bytes by the first part of the key, below the sync's prefix; the largest first."""
-    reader = ParquetReader(inventory.uri)
-    with closing(reader):
-        return _largest(reader.tables(), len(inventory.place.prefix), most)
+    with closing(ParquetReader(inventory.uri)) as reader:
+        return _largest(_runs(reader, len(inventory.place.prefix)), most)
 
 
-def _largest(tables: Iterable[pa.Table], offset: int, most: int) -> list[PrefixSize]:
-    """The largest prefixes of tables in key order, of whose keys the first `offset` characters do not count."""
+def _largest(runs: Iterable[tuple[str, int, int]], most: int) -> list[PrefixSize]:
+    """The largest prefixes of runs in key order."""
     # Bytes below zero, prefix, objects: the order of these is the order of what is shown.
     found: list[tuple[int, str, int]] = []
     totals = {"": [0, 0]}
-    for prefix, objects, size in _runs(tables, offset):
+    for prefix, objects, size in runs:
         if prefix not in totals:
             # The order of keys holds a prefix's keys together, save that keys without one come in between.
             found += [(-total[1], name, total[0]) for name, total in totals.items() if name]
@@ -54,23 +54,45 @@ def _largest(tables: Iterable[pa.Table], offset: int, most: int) -> list[PrefixS
     ]
 
 
-def _runs(tables: Iterable[pa.Table], offset: int) -> Iterator[tuple[str, int, int]]:
-    """Runs of consecutive keys with the same prefix: the prefix, objects and bytes."""
-    for table in tables:
-        for batch in table.to_batches():
-            below = pc.call_function("utf8_slice_codeunits", [batch.column("key")], pc.SliceOptions(offset))
-            parts = pc.call_function("split_pattern", [below], pc.SplitPatternOptions("/", max_splits=1))
-            first = pc.call_function("list_element", [parts, 0])
-            has_more = pc.call_function("greater", [pc.call_function("list_value_length", [parts]), 1])
-            with_slash = pc.call_function("binary_join_element_wise", [first, "", "/"])
-            runs = pc.call_function("run_end_encode", [pc.call_function("if_else", [has_more, with_slash, ""])])
-            sums = pc.call_function("cumulative_sum", [batch.column("size")])
-            ends = runs.run_ends.cast(pa.int64())
-            sizes = sums.take(pc.call_function("subtract", [ends, 1]))
-            begin = before = 0
-            for prefix, end, after in zip(runs.values.to_pylist(), ends.to_pylist(), sizes.to_pylist(), strict=True):
-                yield prefix, end - begin, after - before
-                begin, before = end, after
+def _runs(reader: ParquetReader, offset: int) -> Iterator[tuple[str, int, int]]:
+    """Runs of consecutive keys with the same prefix, in key order: the prefix, objects and bytes.
+
+    Args:
+        reader: a file of objects in key order.
+        offset: how many characters at the beginning of each key do not count.
+    """
+    groups = reader.first_keys()
+    first_prefixes = [_prefix(key[offset:]) for key, _ in groups]
+    for number, (_, rows) in enumerate(groups):
+        prefix = first_prefixes[number]
+        if prefix and first_prefixes[number + 1 : number + 2] == [prefix]:
+            # What lies between two keys of one prefix has it too: no need to look at the keys.
+            yield prefix, rows, total(reader.read([number], ["size"]).column("size"))
+        else:
+            yield from _runs_of(reader.read([number], ["key", "size"]), offset)
+
+
+def _prefix(key: str) -> str:
+    """The first part of a key, with its slash; empty for a key without one."""
+    before, slash, _ = key.partition("/")
+    return before + slash if slash else ""
+
+
+def _runs_of(table: pa.Table, offset: int) -> Iterator[tuple[str, int, int]]:
+    for batch in table.to_batches():
+        below = pc.call_function("utf8_slice_codeunits", [batch.column("key")], pc.SliceOptions(offset))
+        parts = pc.call_function("split_pattern", [below], pc.SplitPatternOptions("/", max_splits=1))
+        first = pc.call_function("list_element", [parts, 0])
+        has_more = pc.call_function("greater", [pc.call_function("list_value_length", [parts]), 1])
+        with_slash = pc.call_function("binary_join_element_wise", [first, "", "/"])
+        runs = pc.call_function("run_end_encode", [pc.call_function("if_else", [has_more, with_slash, ""])])
+        sums = pc.call_function("cumulative_sum", [batch.column("size")])
+        ends = runs.run_ends.cast(pa.int64())
+        sizes = sums.take(pc.call_function("subtract", [ends, 1]))
+        begin = before = 0
+        for prefix, end, after in zip(runs.values.to_pylist(), ends.to_pylist(), sizes.to_pylist(), strict=True):
+            yield prefix, end - begin, after - before
+            begin, before = end, after
 
 
 def first_rows(uri: str, most: int = 10) -> list[dict[str, Any]]:

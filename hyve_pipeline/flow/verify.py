@@ -27,6 +27,9 @@ from hyve_pipeline.state.parquet import writing_parquet
 _RANGE_ROWS = 100_000
 _EXAMPLES = 20
 
+# What is looked at of a listed object.
+_COMPARED = ["key", "size", "etag"]
+
 
 def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) -> Verification:
     """List the store and compare it with what `plan` should have left there.
@@ -53,17 +56,20 @@ def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) ->
     folder = context.state.below(f"verifications/{plan.id}")
     filters = Filters(plan.options.include, plan.options.exclude)
     with (
-        closing(open_inventory(inventory)) as listed,
-        closing(SortedRows(plan.store_inventory, prefix)) as planned,
+        closing(open_inventory(inventory, _COMPARED)) as listed,
+        closing(SortedRows(plan.store_inventory, prefix, _COMPARED)) as planned,
         closing(SortedRows(plan.uris["copy"])) as copies,
         closing(SortedRows(plan.uris["delete"])) as deletes,
         closing(Verifier(filters, prefix)) as verifier,
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):
-        files = {"listed": listed, "planned": planned, "copies": copies, "deletes": deletes}
-        chunks = [chunk for file in files.values() for chunk in file.chunks]
+        is_same = inventory.uri == plan.store_inventory
+        files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
+        each_once = set(files.values())
+        chunks = [chunk for file in each_once for chunk in file.chunks]
         for key_range in cut_ranges(chunks, _RANGE_ROWS):
-            tables = {name: file.read(key_range) for name, file in files.items()}
+            rows = {file: file.read(key_range) for file in each_once}
+            tables = {name: rows[file] for name, file in files.items()}
             differences, same = verifier.compare(key_range, copied=_copied(context, plan, key_range), **tables)
             writer.write_table(differences)
             objects += same

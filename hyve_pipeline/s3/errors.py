@@ -1,5 +1,7 @@
 """What S3 means when it refuses a request, and how that is told to a person."""
 
+import re
+
 from hyve_pipeline.core.errors import BucketError
 from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.s3.message import Request, Response
@@ -128,23 +130,17 @@ class ObjectUnreadableError(S3RequestError):
     """The source object cannot be read now: its storage class is an archive, and it is not restored."""
 
 
+# How a document begins whose root is an Error: white space keeps a connection open while the server works.
+_ERROR_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:[^<>\s:]+:)?Error[\s/>]")
+
+
 def is_error(response: Response) -> bool:
     """Whether a response tells of a failure.
 
     S3 may begin to answer CopyObject, UploadPartCopy and CompleteMultipartUpload with status 200 before it
     knows the outcome, and then send an ``<Error>`` as the body.
     """
-    if not 200 <= response.status < 300:
-        return True
-    return b"<Error" in response.body and local_name_of_root(response.body) == "Error"
-
-
-def local_name_of_root(body: bytes) -> str | None:
-    """The name of a document's root element without its namespace, or None for what is not XML."""
-    try:
-        return local_name(parse_xml(body))
-    except MalformedXmlError:
-        return None
+    return not 200 <= response.status < 300 or _ERROR_DOCUMENT.match(response.body) is not None
 
 
 def error_of(bucket: str, request: Request, response: Response) -> S3RequestError:

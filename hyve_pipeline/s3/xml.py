@@ -61,7 +61,7 @@ def local_name(element: Element) -> str:
 
 def child_text(element: Element, name: str) -> str | None:
     """The text of the first child of that name in any namespace: None if there is none, "" if it is empty."""
-    child = element.find(f"{{*}}{name}")
+    child = next(element.iterchildren(f"{{*}}{name}"), None)
     return None if child is None else child.text or ""
 
 

@@ -95,10 +95,10 @@ class ParquetReader:
             groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
             return [(group.column(index).statistics.min, group.num_rows) for group in groups if group.num_rows]
 
-    def read(self, row_groups: list[int]) -> pa.Table:
-        """The rows of some row groups, in order."""
+    def read(self, row_groups: list[int], columns: list[str] | None = None) -> pa.Table:
+        """The rows of some row groups, in order; of all columns, or of some."""
         with _noticing_damage(self.uri):
-            return self._file.read_row_groups(row_groups)
+            return self._file.read_row_groups(row_groups, columns)
 
     def tables(self) -> Iterator[pa.Table]:
         """The file's rows, a row group at a time."""

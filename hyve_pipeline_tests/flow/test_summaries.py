@@ -1,14 +1,18 @@
 """Sums by top-level prefix, as a plain count gives them."""
 
 from collections import defaultdict
+from contextlib import closing
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.flow import summaries
 from hyve_pipeline.flow.summaries import PrefixSize
+from hyve_pipeline.state.parquet import ParquetReader
 
 
 @given(
@@ -28,6 +32,9 @@ def test_the_largest_prefixes(sizes: dict[str, int], prefix: str, most: int, gro
     table = pa.table(
         {"key": [prefix + key for key in keys], "size": pa.array([sizes[key] for key in keys], pa.int64())}
     )
-    groups = [table.slice(begin, group_rows) for begin in range(0, len(keys), group_rows)]
-    found = summaries._largest(groups, len(prefix), most)
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/inventory.parquet"
+        pq.write_table(table, path, row_group_size=group_rows, write_page_checksum=True)
+        with closing(ParquetReader(path)) as reader:
+            found = summaries._largest(summaries._runs(reader, len(prefix)), most)
     assert found == [PrefixSize(name, Count(objects=count, bytes=size)) for name, (count, size) in largest]
