@@ -12,10 +12,19 @@ from hypothesis import settings
 from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
+from hyve_pipeline_tests.tally import counts
 
 # On a busy machine a first call can take long; how long says nothing about right or wrong.
 settings.register_profile("hyve", deadline=None)
 settings.load_profile("hyve")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the tests of reliability did; of tests on several workers nothing is known here."""
+    if counts:
+        figures = ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items()))
+        terminalreporter.write_line(f"reliability: {figures}")
+
 
 PROFILE = "hyve-tests"
 _bucket_numbers = count(1)

@@ -165,6 +165,12 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
 
 def describe_verification(outcome: Verification) -> None:
     """Print for a person whether a plan holds."""
+    if outcome.content is not None:
+        compared = outcome.content
+        say(
+            f"content: {counted(compared.objects)} compared, {readable_bytes(compared.bytes)}"
+            + "".join(f", {count:,} not: {reason}" for reason, count in compared.skipped.items())
+        )
     if outcome.verified:
         say(f"verified: all {outcome.objects:,} objects of the store are as plan {outcome.plan} has them")
         return

@@ -24,6 +24,8 @@ def begin() -> None:
     gc.disable()
     # Arrow's own allocator keeps what it was given back: between listing and comparing that is up to 60 MiB.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # A terminal gets bars, which rich draws.
+    _hidden.names = _NOT_FOR_COMMANDS if sys.stderr.isatty() else _NOT_FOR_COMMANDS | _DECORATION
     sys.meta_path.insert(0, _hidden)
 
 
@@ -61,15 +63,19 @@ def end(code: int) -> NoReturn:
 class _Hidden:
     """An import hook that finds none of some packages, which others use only where they are there."""
 
+    names: frozenset[str] = frozenset()
+
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        if name in _NOT_FOR_COMMANDS:
+        if name in self.names:
             raise ModuleNotFoundError(f"{name} is not for this command", name=name)
 
 
-# What no command needs, and yet would be imported:
-# numpy and pandas by Arrow, which does without where they are not, only to know whether it was given something of
-#   theirs: half a second and 60 MiB. It looks once; should it look again one day, no more is lost than that.
-# rich and pygments by libraries of Dagster's, to colour tracebacks: an eighth of a second.
-_NOT_FOR_COMMANDS = ("numpy", "pandas", "rich", "pygments")
+# What no command needs, and Arrow would import only to know whether it was given something of theirs: half a
+# second and 60 MiB. It does without where they are not. It looks once; should it look again one day, no more is
+# lost than that.
+_NOT_FOR_COMMANDS = frozenset({"numpy", "pandas"})
+
+# What libraries of Dagster's would import to colour tracebacks: an eighth of a second.
+_DECORATION = frozenset({"rich", "pygments"})
 
 _hidden = _Hidden()

@@ -10,14 +10,22 @@ from hyve_pipeline.cli.options import plan_option, sync_options
 @click.command()
 @sync_options
 @plan_option
-def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None) -> int:
+@click.option(
+    "--content",
+    metavar="SAMPLE%",
+    help="Compare the content too, of this share of the objects: by checksum, or else by reading both.",
+)
+def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, content: str | None) -> int:
     """List the store again and say whether the plan holds there."""
     from hyve_pipeline.cli.output import describe_verification, print_json
     from hyve_pipeline.cli.work import opened
+    from hyve_pipeline.core.sample import parse_sample
     from hyve_pipeline.flow.plan import choose_plan
 
+    if content is not None:
+        parse_sample(content)  # before anything is done
     with opened(home, sync_name, "verify") as (sync, session):
-        outcome = session.verify(choose_plan(sync, plan_id))
+        outcome = session.verify(choose_plan(sync, plan_id), content=content)
     if as_json:
         print_json(
             {
@@ -27,6 +35,7 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
                 "objects": outcome.objects,
                 "differences": {kind.value: count for kind, count in outcome.differences.items()},
                 "examples": [{"difference": kind.value, "key": key} for kind, key in outcome.examples],
+                "content": None if outcome.content is None else outcome.content.model_dump(),
                 "runs": session.runs,
             }
         )

@@ -23,6 +23,8 @@ class Difference(StrEnum):
     DIFFERENT = "different"  # size or ETag is not what the plan has
     NOT_DELETED = "not_deleted"  # the plan deletes it, and it is still there
     UNEXPECTED = "unexpected"  # nothing in the plan speaks of it
+    CONTENT = "content"  # size and ETag are as planned, and the content is not the source's
+    UNREAD = "unread"  # the content could not be read, so that nothing is known of it
 
 
 DIFFERENCE_SCHEMA = pa.schema(
@@ -40,6 +42,22 @@ DIFFERENCE_SCHEMA = pa.schema(
 COPIED_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
 
 
+class ContentSummary(Frozen):
+    """What was compared byte by byte, or by checksum.
+
+    Attributes:
+        percent: the share of the objects that was chosen.
+        objects: how many were compared.
+        bytes: their bytes.
+        skipped: how many of the chosen were not, by reason: changed since the plan, archived.
+    """
+
+    percent: float
+    objects: int
+    bytes: int
+    skipped: dict[str, int]
+
+
 class Verification(Frozen):
     """The outcome of one comparison of the store with a plan.
 
@@ -52,6 +70,7 @@ class Verification(Frozen):
         examples: the first few, as (kind, key).
         inventory: URI of the listing.
         uri: the Parquet file of all differences, columns as in `DIFFERENCE_SCHEMA`.
+        content: what was compared by content, if anything.
     """
 
     sync: str
@@ -62,6 +81,7 @@ class Verification(Frozen):
     examples: tuple[tuple[Difference, str], ...]
     inventory: str
     uri: str
+    content: ContentSummary | None = None
 
     @property
     def verified(self) -> bool:

@@ -6,6 +6,7 @@ from hyve_pipeline.core.settings import SyncSettings
 from hyve_pipeline.dag.assets.buckets import build_buckets
 from hyve_pipeline.dag.assets.diff import build_diff
 from hyve_pipeline.dag.assets.inventory import build_inventories
+from hyve_pipeline.dag.assets.journal import build_journal
 from hyve_pipeline.dag.assets.plan import build_plan
 from hyve_pipeline.dag.assets.verify import build_verification
 from hyve_pipeline.dag.io import ParquetTables
@@ -27,6 +28,7 @@ def build_sync(home: Home, sync: SyncSettings) -> dg.Definitions:
             build_diff(names),
             build_plan(names),
             build_verification(names),
+            build_journal(names),
         ],
         jobs=[
             dryrun,

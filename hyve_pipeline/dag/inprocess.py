@@ -6,8 +6,6 @@ created with the origin that the UI's code location has, and then iterated. That
 used in this one file; where it is not as expected, the public call serves.
 """
 
-import os
-import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +16,8 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from hyve_pipeline.core.errors import HyveError
 from hyve_pipeline.dag.failures import error_of
-from hyve_pipeline.dag.names import COMMAND_TAG, DEFINITIONS_MODULE, HOST_TAG, LOCATION, PID_TAG
+from hyve_pipeline.dag.janitor import process_tags
+from hyve_pipeline.dag.names import COMMAND_TAG, DEFINITIONS_MODULE, LOCATION
 
 # Only what goes wrong is printed; the UI has the rest.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -66,7 +65,7 @@ def run_job(
         tags: more tags.
         on_begin: gets the run's id when the run begins.
     """
-    own_tags = {COMMAND_TAG: command, HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
+    own_tags = {COMMAND_TAG: command, **process_tags()}
     if partition_key is not None:
         own_tags |= {"dagster/partition": partition_key, "dagster/partition_set": f"{job.name}_partition_set"}
     run_id, events = _start(

@@ -2,10 +2,22 @@
 
 import os
 import socket
+from pathlib import Path
 
 import dagster as dg
 
-from hyve_pipeline.dag.names import HOST_TAG, PID_TAG
+from hyve_pipeline.dag.names import BEGUN_TAG, HOST_TAG, PID_TAG
+
+# Where Linux tells when it was booted, and about processes.
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_PROCESSES = Path("/proc")
+
+
+def process_tags() -> dict[str, str]:
+    """Tags of a run by which others can tell whether this process, which makes it, is still there."""
+    tags = {HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
+    begun = _begun(os.getpid())
+    return tags if begun is None else {**tags, BEGUN_TAG: begun}
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -21,15 +33,26 @@ def close_dead_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(running):
         pid = run.tags.get(PID_TAG, "")
         # A re-execution from the UI takes over the tags of the command's run, but it has another process.
-        if run.parent_run_id is None and pid.isdecimal() and not _is_alive(int(pid)):
+        if run.parent_run_id is None and pid.isdecimal() and not _is_alive(int(pid), run.tags.get(BEGUN_TAG)):
             instance.report_run_failed(run, f"the command's process {pid} is gone; its journal goes on where it ended")
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: int, begun: str | None) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass  # it exists, and belongs to someone else
-    return True
+    # The system gives a number to another process sooner or later, after a restart very soon.
+    return begun is None or _begun(pid) in (None, begun)
+
+
+def _begun(pid: int) -> str | None:
+    """When a process began, in a form that no other process of that number has; None where the system does not tell."""
+    try:
+        # The name, in parentheses, may hold anything. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+        fields = (_PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        return f"{_BOOT.read_text(encoding='ascii').strip()}-{fields.split()[19]}"
+    except (OSError, IndexError):
+        return None

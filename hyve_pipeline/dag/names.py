@@ -14,6 +14,7 @@ SYNC_TAG = "hyve/sync"
 COMMAND_TAG = "hyve/command"
 HOST_TAG = "hyve/host"
 PID_TAG = "hyve/pid"
+BEGUN_TAG = "hyve/process_begun"
 
 LOCATION = "hyve_pipeline"
 DEFINITIONS_MODULE = "hyve_pipeline.definitions"
@@ -54,6 +55,11 @@ class Names:
     def verification(self) -> dg.AssetKey:
         """The comparison of the store with the plan."""
         return self.asset("verification")
+
+    @property
+    def journal(self) -> dg.AssetKey:
+        """What happened to each object of a plan."""
+        return self.asset("journal")
 
     @property
     def dryrun_job(self) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 import dagster as dg
 
 from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.guard import ACTIONS
 from hyve_pipeline.core.inventory import SIDES, Inventory, Side
-from hyve_pipeline.core.journal import AttemptSummary
+from hyve_pipeline.core.journal import AttemptSummary, Tally
 from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.outcome import PlanStatus
 from hyve_pipeline.core.plan import Plan, Shard
-from hyve_pipeline.core.verification import Verification
+from hyve_pipeline.core.verification import ContentSummary, Verification
 from hyve_pipeline.dag.failures import FAILED_OBJECTS
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.flow.context import SyncContext
@@ -129,11 +131,28 @@ def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadat
         "first key": displayed(shard.first_key),
         "last key": displayed(shard.last_key),
     }
-    reasons = summary.failures | summary.skips
-    if reasons:
-        rows = [{"code": code, "objects": count} for code, count in sorted(reasons.items())]
-        metadata["reasons"] = _table(rows, ["code", "objects"])
-    return metadata
+    return {**metadata, **_reasons(summary.failures | summary.skips)}
+
+
+def journal_metadata(status: PlanStatus) -> Metadata:
+    """How far a plan came, as its journal has it."""
+    tally = sum((status.tally(action) for action in ACTIONS), start=Tally())
+    metadata: dict[str, Any] = {
+        PLAN_ENTRY: status.plan.id,
+        "state": status.state,
+        "copied": status.tally("copy").done,
+        "deleted": status.tally("delete").done,
+        "skipped": tally.skipped,
+        FAILED_OBJECTS: tally.failed,
+        "bytes": tally.bytes,
+    }
+    return {**metadata, **_reasons(status.reasons())}
+
+
+def _reasons(counts: Mapping[str, int]) -> Metadata:
+    """A table of why objects failed or were skipped, where any were."""
+    rows = [{"code": code, "objects": count} for code, count in sorted(counts.items())]
+    return {"reasons": _table(rows, ["code", "objects"])} if rows else {}
 
 
 def verification_metadata(outcome: Verification) -> Metadata:
@@ -146,6 +165,18 @@ def verification_metadata(outcome: Verification) -> Metadata:
         "differences": sum(outcome.differences.values()),
         **{kind.value: count for kind, count in outcome.differences.items()},
         "first differences": _table(examples, ["difference", "key"]),
+        **_content_metadata(outcome.content),
+    }
+
+
+def _content_metadata(content: ContentSummary | None) -> Metadata:
+    if content is None:
+        return {}
+    return {
+        "content compared (%)": content.percent,
+        "content compared (objects)": content.objects,
+        "content compared (bytes)": content.bytes,
+        **{f"content not compared, {reason}": count for reason, count in content.skipped.items()},
     }
 
 

@@ -24,6 +24,7 @@ from hyve_pipeline.dag.overlap import RunMaker, run_overlapping
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import PLAN_ENTRY
 from hyve_pipeline.dag.undo import undo_config
+from hyve_pipeline.flow.apply import applying_plan
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.plan import choose_plan
 from hyve_pipeline.flow.status import plan_status
@@ -81,6 +82,7 @@ class Session:
         Objects that fail are in the status; they raise nothing.
 
         Raises:
+            RefusedError: another plan of the sync is being applied.
             HyveError: something failed that is not about single objects, such as a bucket out of reach.
         """
         status = plan_status(self._sync, plan)
@@ -91,8 +93,10 @@ class Session:
                 expect(action, sum(shard.objects for shard in mine), sum(shard.bytes for shard in mine))
         # Runs whose output is captured would capture each other's: it belongs to the process.
         most = _MOST_OVERLAPPING if not captures_output(self._instance) else 1
-        for _, group in groupby(shards, key=lambda shard: shard.action):
-            self._apply_overlapping(plan, list(group), most)
+        # From the first shard to the last: no other plan is to come in between.
+        with applying_plan(self._sync, plan):
+            for _, group in groupby(shards, key=lambda shard: shard.action):
+                self._apply_overlapping(plan, list(group), most)
         return plan_status(self._sync, plan)
 
     def _apply_overlapping(self, plan: Plan, shards: list[Shard], most: int) -> None:
@@ -118,17 +122,19 @@ class Session:
         for outcome in filter(_is_undone, outcomes):
             raise outcome.error or HyveError(f"run {outcome.run_id} failed: look at it in the UI")
 
-    def verify(self, plan: Plan, *, list_again: bool = True) -> Verification:
+    def verify(self, plan: Plan, *, list_again: bool = True, content: str | None = None) -> Verification:
         """List the store again and compare it with a plan.
 
         Args:
             plan: the plan.
             list_again: False takes the plan's own listing where the plan has nothing to do.
+            content: the share of the objects whose content is compared too, such as ``1%``.
 
         Raises:
             HyveError: the store can't be reached, or its listing is not complete.
         """
-        config = {"ops": {f"{self._sync.name}_verification": {"config": {"plan": plan.id, "list_again": list_again}}}}
+        given = {"plan": plan.id, "list_again": list_again} | ({"content": content} if content else {})
+        config = {"ops": {f"{self._sync.name}_verification": {"config": given}}}
         outcome = self._run(self._names.verify_job, run_config=config)
         verification = latest_verification(self._sync, plan)
         if not outcome.success or verification is None:

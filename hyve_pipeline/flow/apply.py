@@ -7,7 +7,7 @@ with the store.
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -28,6 +28,7 @@ from hyve_pipeline.s3.errors import is_transient_code
 from hyve_pipeline.s3.probing import probe_bucket
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
+from hyve_pipeline.state.locks import applying
 
 
 def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
@@ -63,6 +64,17 @@ def _check_one_server(plan: Plan) -> None:
         )
 
 
+@contextmanager
+def applying_plan(context: SyncContext, plan: Plan) -> Iterator[None]:
+    """Keep other plans of the sync from being applied, by whomever, until the block ends.
+
+    Raises:
+        RefusedError: another plan of the sync is being applied.
+    """
+    with applying(context.state, context.name, plan.id):
+        yield
+
+
 def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> AttemptSummary:
     """Do one shard, or what is left of it.
 
@@ -77,13 +89,13 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
         they raise nothing.
 
     Raises:
-        RefusedError: a safety rule forbids it, or another process is working on the shard.
+        RefusedError: a safety rule forbids it, or another process is working on the shard or on another plan.
         BucketError: a bucket can't be reached.
         StateError: the plan or the journal is damaged, or can't be written.
     """
     check_allowed(context, plan, shard.action)
     journal = ShardJournal(context.state, plan.id, shard)
-    with journal.locked():
+    with applying_plan(context, plan), journal.locked():
         state, summary = journal.latest()
         if state is ShardState.FINISHED and summary is not None:
             return summary

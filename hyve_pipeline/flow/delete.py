@@ -4,7 +4,7 @@ Right before a batch is deleted both sides are looked at again: the source must 
 store's object must still be the planned one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +16,14 @@ from hyve_pipeline.flow.looking import Seen, look
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.tries import Tries
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.deleting import delete_objects
+from hyve_pipeline.s3.deleting import DeleteResult, delete_objects
 from hyve_pipeline.s3.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.s3.heading import head_object
 from hyve_pipeline.s3.probing import send_probe
+
+# What servers say to a condition that they do not know; and to one that does not hold.
+_CONDITION_UNKNOWN = {"MalformedXML", "NotImplemented", "InvalidRequest", "InvalidArgument"}
+_CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", *_CONDITION_UNKNOWN}
 
 
 @dataclass(slots=True)
@@ -83,6 +87,8 @@ class ObjectDeleter:
         self._source = source
         self._store = store
         self._trash = trash
+        # Until the server shows that it does not know the condition, or not in this form.
+        self._conditional = True
 
     async def delete(self, batch: Sequence[PlannedObject]) -> list[JournalRow]:
         """Delete up to 1,000 objects, in the order of the plan.
@@ -191,16 +197,58 @@ class ObjectDeleter:
         try:
             # A missing object and a missing bucket look the same to HEAD. The source must still be there.
             await tries.answer(lambda: send_probe(self._source))
-            result = await tries.answer(lambda: delete_objects(self._store, list(by_key)))
+            is_conditional, result = await self._send(by_key, tries)
         except S3RequestError as error:
             code, detail = error.code or str(error.status), str(error)
             return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
         rows: list[JournalRow] = []
+        doubtful: list[_Allowed] = []
         for store_key, one in by_key.items():
             failure = result.errors.get(store_key)
-            if failure is not None:
-                rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))
-            else:
+            if failure is None:
                 marker = result.deleted[store_key].delete_marker_version_id
                 rows.append(one.row(Outcome.DONE, None, None, tries, marker))
-        return rows
+            elif is_conditional and failure.code in _CONDITION_FAILED:
+                doubtful.append(one)
+            else:
+                rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))
+        return rows + await self._look_again(doubtful) if doubtful else rows
+
+    async def _send(self, by_key: Mapping[str, "_Allowed"], tries: Tries) -> tuple[bool, DeleteResult]:
+        """Delete what still has the planned ETags, as far as the server can tell.
+
+        Returns:
+            Whether the server was given the condition, and what became of each key.
+
+        Raises:
+            S3RequestError: the request failed as a whole.
+        """
+        keys = list(by_key)
+        if self._conditional:
+            etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
+            try:
+                return True, await tries.answer(lambda: delete_objects(self._store, keys, etags))
+            except S3RequestError as error:
+                if error.code not in _CONDITION_UNKNOWN:
+                    raise
+                self._conditional = False
+        return False, await tries.answer(lambda: delete_objects(self._store, keys))
+
+    async def _look_again(self, doubtful: Sequence["_Allowed"]) -> list[JournalRow]:
+        """Settle what the server did not delete since it found another object than the planned one.
+
+        An object that still has the planned ETag is deleted without the condition: then the server compares
+        ETags in a way of its own.
+        """
+        verdicts = await Together([self._ask(one.planned, Seen(), Seen()) for one in doubtful])
+        rows: list[JournalRow] = []
+        same: list[_Allowed] = []
+        for one, verdict in zip(doubtful, verdicts, strict=True):
+            if isinstance(verdict, JournalRow):
+                rows.append(replace(verdict, trashed=one.trashed))
+            else:
+                same.append(one)
+        if not same:
+            return rows
+        self._conditional = False
+        return rows + await self._delete(same)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from hyve_pipeline.core.columns import rows_with, total
 from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
-from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.errors import ConfigurationError, StateError
 from hyve_pipeline.core.guard import Action, Figures, Refusal, judge
 from hyve_pipeline.core.plan import Approval, Plan, Shard, cut_shards, plan_id
 from hyve_pipeline.flow.context import SyncContext
@@ -114,9 +114,18 @@ def read_shard(plan: Plan, shard: Shard) -> pa.Table:
     """
     reader = ParquetReader(plan.uris[shard.action])
     try:
-        return reader.read([shard.row_group])
+        rows = reader.read([shard.row_group])
     finally:
         reader.close()
+    # Checksums cover the rows, and not where the file says that they are.
+    keys = rows.column("key")
+    found = (len(keys), keys[0].as_py(), keys[-1].as_py()) if len(keys) else (0, "", "")
+    if found != (shard.objects, shard.first_key, shard.last_key):
+        raise StateError(
+            f"{plan.uris[shard.action]}: damaged: shard {plan.partition_key(shard)} has {shard.objects} objects from "
+            f"{shard.first_key!r} to {shard.last_key!r} in the plan, here are {found[0]}"
+        )
+    return rows
 
 
 def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int) -> tuple[Shard, ...]:

@@ -1,8 +1,9 @@
 """Lists the store again and says whether a plan holds there."""
 
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.journal import Outcome
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.ranges import RelativeRange, cut_ranges
+from hyve_pipeline.core.sample import parse_sample
 from hyve_pipeline.core.verification import (
     COPIED_SCHEMA,
     DIFFERENCE_SCHEMA,
@@ -18,6 +20,7 @@ from hyve_pipeline.core.verification import (
     Verification,
     Verifier,
 )
+from hyve_pipeline.flow.content import ContentComparer
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.inventory import take_inventory
 from hyve_pipeline.flow.rows import SortedRows, open_inventory
@@ -31,7 +34,9 @@ _EXAMPLES = 20
 _COMPARED = ["key", "size", "etag"]
 
 
-def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) -> Verification:
+def verify_plan(
+    context: SyncContext, plan: Plan, *, list_again: bool = True, content: str | None = None
+) -> Verification:
     """List the store and compare it with what `plan` should have left there.
 
     Args:
@@ -39,12 +44,15 @@ def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) ->
         plan: the plan.
         list_again: False takes the listing that the plan was made from, where the plan does nothing and so
             nothing has happened since by its doing.
+        content: the share of the objects whose content is compared too, such as ``1%``; each time others.
 
     Raises:
+        ConfigurationError: `content` is no share.
         BucketError: the store can't be reached.
         IncompleteInventoryError: it can't be listed completely.
         StateError: a file of the plan or its journal is damaged.
     """
+    sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
     if list_again or plan.shards:
         inventory = take_inventory(context, "store", activity="verify store")
     else:
@@ -56,6 +64,7 @@ def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) ->
     folder = context.state.below(f"verifications/{plan.id}")
     filters = Filters(plan.options.include, plan.options.exclude)
     with (
+        ExitStack() as stack,
         closing(open_inventory(inventory, _COMPARED)) as listed,
         closing(SortedRows(plan.store_inventory, prefix, _COMPARED)) as planned,
         closing(SortedRows(plan.uris["copy"])) as copies,
@@ -63,6 +72,7 @@ def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) ->
         closing(Verifier(filters, prefix)) as verifier,
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):
+        comparer = None if sample is None else ContentComparer(context, plan, sample, stack)
         is_same = inventory.uri == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
         each_once = set(files.values())
@@ -71,6 +81,11 @@ def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) ->
             rows = {file: file.read(key_range) for file in each_once}
             tables = {name: rows[file] for name, file in files.items()}
             differences, same = verifier.compare(key_range, copied=_copied(context, plan, key_range), **tables)
+            if comparer is not None:
+                differing = set(differences.column("key").to_pylist())
+                more = comparer.compare(key_range, tables["listed"], differing)
+                differences = pa.concat_tables([differences, more]).sort_by("key")
+                same -= more.num_rows
             writer.write_table(differences)
             objects += same
             for row in differences.to_pylist():
@@ -86,6 +101,7 @@ def verify_plan(context: SyncContext, plan: Plan, *, list_again: bool = True) ->
         examples=tuple(examples),
         inventory=inventory.uri,
         uri=folder.uri_of(f"{inventory.id}.parquet"),
+        content=None if comparer is None else comparer.summary,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     return verification

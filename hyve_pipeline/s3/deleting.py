@@ -62,8 +62,16 @@ class DeleteResult:
     errors: Mapping[str, DeleteFailure]
 
 
-def delete_objects(connection: Connection, keys: Sequence[str]) -> "Future[DeleteResult]":
+def delete_objects(
+    connection: Connection, keys: Sequence[str], etags: Mapping[str, str] | None = None
+) -> "Future[DeleteResult]":
     """Delete up to 1,000 objects.
+
+    Args:
+        connection: the bucket.
+        keys: whole keys.
+        etags: the ETags that objects must still have, by key, where the server knows this condition; others
+            ignore it or refuse the request. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 
     Returns:
         A future that gives the outcome by key, or raises `S3RequestError` where the whole request failed.
@@ -77,9 +85,10 @@ def delete_objects(connection: Connection, keys: Sequence[str]) -> "Future[Delet
     alone: list[str] = []
     for key in keys:
         (together if _survives_xml(key) else alone).append(key)
-    parts = [_delete_one(connection, key) for key in alone]
+    wanted = etags or {}
+    parts = [_delete_one(connection, key, wanted.get(key)) for key in alone]
     if together:
-        parts.append(_delete_together(connection, together))
+        parts.append(_delete_together(connection, together, wanted))
     return _merge(parts)
 
 
@@ -92,8 +101,8 @@ def _survives_xml(key: str) -> bool:
     return fits_in_xml(key) and "\r" not in key
 
 
-def _delete_together(connection: Connection, keys: Sequence[str]) -> "Future[DeleteResult]":
-    body = delete_document(keys)
+def _delete_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
+    body = delete_document(keys, etags)
     # Every server takes this checksum, and some take no other. It is a checksum, not a safeguard.
     md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     request = Request(
@@ -106,8 +115,9 @@ def _delete_together(connection: Connection, keys: Sequence[str]) -> "Future[Del
     return then(connection.send(request), lambda answer: read_result(connection.bucket, request, answer, keys))
 
 
-def _delete_one(connection: Connection, key: str) -> "Future[DeleteResult]":
+def _delete_one(connection: Connection, key: str, etag: str | None) -> "Future[DeleteResult]":
     """Delete one object whose key goes through no XML."""
+    headers = (("if-match", f'"{etag}"'),) if etag else ()
 
     def gone(response: Response) -> DeleteResult:
         is_marker = response.header("x-amz-delete-marker") == "true"
@@ -118,12 +128,13 @@ def _delete_one(connection: Connection, key: str) -> "Future[DeleteResult]":
             raise error
         return DeleteResult({}, {key: DeleteFailure(error.code, error.message)})
 
-    return recover(then(connection.send(Request("DeleteObject", "DELETE", key)), gone), failed)
+    return recover(then(connection.send(Request("DeleteObject", "DELETE", key, headers=headers)), gone), failed)
 
 
-def delete_document(keys: Sequence[str]) -> bytes:
-    """The body of a DeleteObjects request."""
-    objects = "".join(f"<Object><Key>{escape_text(key)}</Key></Object>" for key in keys)
+def delete_document(keys: Sequence[str], etags: Mapping[str, str]) -> bytes:
+    """The body of a DeleteObjects request, with the condition of each key that has an ETag."""
+    conditions = {key: f"<ETag>&quot;{escape_text(etag)}&quot;</ETag>" for key, etag in etags.items()}
+    objects = "".join(f"<Object><Key>{escape_text(key)}</Key>{conditions.get(key, '')}</Object>" for key in keys)
     document = f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{objects}</Delete>'
     return f'<?xml version="1.0" encoding="UTF-8"?>{document}'.encode()
 

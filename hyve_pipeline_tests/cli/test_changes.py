@@ -1,5 +1,7 @@
 """Buckets that change between a plan and what is done by it: nothing newer is ever lost."""
 
+import pytest
+
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 
@@ -70,3 +72,23 @@ def test_a_plan_that_was_not_applied_does_not_hold(pair: Pair, hyve: Hyve) -> No
     assert hyve("dryrun").code == 0
     verified = hyve("verify", "--json")
     assert (verified.code, verified.document["differences"]) == (1, {"missing": 1, "not_deleted": 1})
+
+
+def test_verify_by_content(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({f"{number}": b"12345" for number in range(7)})
+    assert hyve("sync").code == 0
+    verified = hyve("verify", "--content", "100%", "--json")
+    assert verified.code == 0
+    assert verified.document["content"] == {"percent": 100.0, "objects": 7, "bytes": 35, "skipped": {}}
+    told = hyve("verify", "--content", "100%")
+    assert told.out.splitlines()[0] == "content: 7 objects compared, 35 B"
+    pair.source.put({"3": b"other"})
+    told = hyve("verify", "--content", "100%")
+    assert told.out.splitlines()[0] == "content: 6 objects compared, 30 B, 1 not: changed since the plan"
+
+
+@pytest.mark.parametrize("share", ["0%", "5", "half", "101%"])
+def test_a_sample_that_is_none(share: str, pair: Pair, hyve: Hyve) -> None:
+    refused = hyve("verify", "--content", share)
+    assert refused.code == 2
+    assert share in refused.only_line

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.dag.instance import open_instance
+from hyve_pipeline.dag.janitor import process_tags
 from hyve_pipeline.dag.names import LOCATION
 from hyve_pipeline.flow.context import Home
 from hyve_pipeline_tests.syncs import Hyve, Pair
@@ -106,10 +107,17 @@ def test_a_run_whose_command_was_killed_is_closed_by_the_next_one(
         job, tags=tags | {"hyve/host": "another-host"}, status=dg.DagsterRunStatus.STARTED
     )
     alive = instance.create_run_for_job(job, tags=tags | {"hyve/pid": "1"}, status=dg.DagsterRunStatus.STARTED)
+    mine = process_tags()
+    ours = instance.create_run_for_job(job, tags=mine, status=dg.DagsterRunStatus.STARTED)
+    # The process is gone, and another one has got its number since.
+    replaced = instance.create_run_for_job(
+        job, tags=mine | {"hyve/process_begun": f"{mine['hyve/process_begun']}0"}, status=dg.DagsterRunStatus.STARTED
+    )
     assert hyve("dryrun").code == 0
     statuses = {run.run_id: run.status for run in instance.get_runs()}
-    assert statuses[dead.run_id] is dg.DagsterRunStatus.FAILURE
-    assert statuses[elsewhere.run_id] is statuses[alive.run_id] is dg.DagsterRunStatus.STARTED
+    assert statuses[dead.run_id] is statuses[replaced.run_id] is dg.DagsterRunStatus.FAILURE
+    still = (elsewhere, alive, ours)
+    assert {statuses[run.run_id] for run in still} == {dg.DagsterRunStatus.STARTED}
 
 
 def test_commands_leave_nothing_behind_in_the_process(

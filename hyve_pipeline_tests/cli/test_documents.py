@@ -99,6 +99,7 @@ def test_every_acting_command(filled: Pair, hyve: Hyve) -> None:
         "objects": 9,
         "differences": {},
         "examples": [],
+        "content": None,
     }
 
     synced = hyve("sync", "--json")

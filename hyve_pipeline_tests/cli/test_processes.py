@@ -1,5 +1,6 @@
 """What only a process of its own can show: signals, pipes, terminals, and several at a time."""
 
+import json
 import os
 import pty
 import re
@@ -114,6 +115,24 @@ def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
     copied = {key for key, content in held.store.read().items() if content == b"new"}
     (entry,) = hyve("plans", "--json").document["plans"]
     assert entry["copy"]["done"] == len(copied) == 3
+
+
+def test_another_plan_is_refused_while_one_is_being_applied(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=1, held=2)
+    with started(["copy", "--json"]) as child:
+        assert stall.reached.wait(_PATIENCE)
+        held.source.put({"new": b"1"})
+        refused = hyve("sync", "--json")
+        assert refused.code == 3
+        assert refused.document["refused"]["rule"] == "one_at_a_time"
+        assert f"is being applied by process {child.pid}" in refused.document["refused"]["detail"]
+        assert (refused.document["copied"], refused.document["deleted"]) == (0, 0)
+        stall.release.set()
+        out, err = child.communicate(timeout=_PATIENCE)
+    assert child.returncode == 0, err
+    assert json.loads(out)["copied"] == 12
+    assert hyve("sync").code == 0
+    assert held.store.read() == held.source.read()
 
 
 def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:

@@ -66,6 +66,35 @@ def test_tables_load_by_annotation(pair: Pair, hyve: Hyve) -> None:
             load("source_inventory", dict)
 
 
+def test_the_journal_is_a_table_of_what_happened_to_each_object(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({f"{number}.jpg": b"12345" for number in range(7)})
+    pair.store.put({"0.jpg": b"old", "gone": b"1"})
+    planned = hyve("dryrun", "--json").document["plan"]
+    pair.source.put({"3.jpg": b"changed since"})
+    assert hyve("copy").code == 1
+    home = Home(pair.home)
+    definitions = load_definitions(home)
+    with open_instance(home) as instance:
+        run = definitions.resolve_implicit_job_def_def_for_assets([_key("journal")])
+        assert run is not None
+        result = run.execute_in_process(instance=instance, asset_selection=[_key("journal")])
+        assert result.success
+        frame = definitions.load_asset_value(_key("journal"), python_type=pd.DataFrame, instance=instance)
+        (check,) = result.get_asset_check_evaluations()
+        event = instance.get_latest_materialization_event(_key("journal"))
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame["key"]) == [f"{number}.jpg" for number in range(7)]
+    assert frame.set_index("key")["outcome"].to_dict() == {
+        f"{number}.jpg": "skipped" if number == 3 else "done" for number in range(7)
+    }
+    assert {shard.rpartition("-")[0] for shard in frame["shard"]} == {planned}
+    assert (check.check_name, check.passed) == ("no_failed_objects", True)
+    assert event is not None
+    assert event.asset_materialization is not None
+    shown = event.asset_materialization.metadata
+    assert (shown["plan"].value, shown["copied"].value, shown["skipped"].value) == (planned, 6, 1)
+
+
 def test_what_was_never_made_says_what_makes_it(pair: Pair) -> None:
     home = Home(pair.home)
     with open_instance(home) as instance, pytest.raises(StateError, match="hyve dryrun"):

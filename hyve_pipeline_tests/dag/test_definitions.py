@@ -40,6 +40,7 @@ def test_the_lineage_runs_from_bucket_to_bucket(definitions: dg.Definitions) -> 
         "plan",
         "store",
         "verification",
+        "journal",
     }
     ancestors = graph.get_ancestor_asset_keys(NAMES.bucket("store"))
     assert NAMES.bucket("source") in ancestors
@@ -72,6 +73,7 @@ def test_limits_are_blocking_checks(definitions: dg.Definitions) -> None:
         "overwrite_limits": True,
         "delete_limits": True,
         "plan_holds": False,
+        "no_failed_objects": False,
     }
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from hyve_pipeline.s3.xml import child_text, parse_xml
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import apply, outcomes, planned, rows_of
-from hyve_pipeline_tests.s3.scripted import Answer, error_answer
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 
@@ -137,3 +138,95 @@ def test_a_key_that_can_not_be_asked_for_is_not_deleted(make_pair: MakePair, fau
     apply(context, plan, "delete")
     assert outcomes(context, plan) == {"hidden": ("failed", "AccessDenied"), "gone": ("done", None)}
     assert pair.store.keys() == ["hidden", "kept"]
+
+
+class _Conditional:
+    """A server that knows the condition of a delete, before one that does not; as `faulty.fault`.
+
+    Args:
+        current: the ETags that objects have, by key, None for one that is gone; others have the one that is wanted.
+
+    Attributes:
+        asked: what each request wanted to delete: the ETag, or None, by key.
+    """
+
+    def __init__(self, current: dict[str, str | None]) -> None:
+        self.current = current
+        self.asked: list[dict[str, str | None]] = []
+
+    def __call__(self, received: Received) -> Answer | None:
+        if "delete" not in received.query:
+            return None
+        wanted = {
+            str(child_text(entry, "Key")): child_text(entry, "ETag")
+            for entry in parse_xml(received.body).iterchildren()
+        }
+        self.asked.append(wanted)
+        if not any(wanted.values()):
+            return None
+        codes = {
+            key: "NoSuchKey" if self.current[key] is None else "PreconditionFailed"
+            for key, etag in wanted.items()
+            if key in self.current and f'"{self.current[key]}"' != etag
+        }
+        entries = [
+            f"<Error><Key>{key}</Key><Code>{codes[key]}</Code></Error>"
+            if key in codes
+            else f"<Deleted><Key>{key}</Key></Deleted>"
+            for key in wanted
+        ]
+        return Answer(f"<DeleteResult>{''.join(entries)}</DeleteResult>".encode())
+
+
+def test_what_changes_after_the_last_look_is_not_deleted(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1", "changed": b"1", "gone": b"1", "same": b"1"})
+    context = pair.context(concurrency=4)
+    plan = planned(context)
+    server = _Conditional({"changed": "another", "gone": None})
+
+    def between(received: Received) -> Answer | None:
+        if "delete" in received.query and not server.asked:
+            pair.store.put({"changed": b"22"})
+            pair.store.delete("gone")
+        return server(received)
+
+    faulty.fault = between
+    (summary,) = apply(context, plan, "delete")
+    assert len(server.asked) == 1
+    assert outcomes(context, plan) == {
+        "changed": ("skipped", "ChangedSincePlan"),
+        "gone": ("done", "AlreadyGone"),
+        "same": ("done", None),
+    }
+    assert summary.tally.done == 2
+
+
+def test_an_object_that_is_the_planned_one_is_deleted_where_the_server_compares_otherwise(
+    make_pair: MakePair, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1", "a": b"1", "b": b"1"})
+    context = pair.context(concurrency=4)
+    plan = planned(context)
+    server = faulty.fault = _Conditional({"a": "never the same"})
+    apply(context, plan, "delete")
+    assert outcomes(context, plan) == {"a": ("done", None), "b": ("done", None)}
+    assert [list(asked.items()) for asked in server.asked[1:]] == [[("a", None)]]
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "MalformedXML"), (501, "NotImplemented")])
+def test_a_server_that_refuses_the_condition_is_asked_without(
+    status: int, code: str, make_pair: MakePair, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1"} | {f"{number:04d}": b"1" for number in range(20)})
+    context = pair.context(concurrency=4)
+    plan = planned(context)
+    faulty.fault = lambda received: error_answer(status, code) if b"<ETag>" in received.body else None
+    (summary,) = apply(context, plan, "delete")
+    assert (summary.tally.done, summary.tally.failed) == (20, 0)
+    assert pair.store.keys() == ["kept"]

@@ -186,6 +186,14 @@ def test_a_damaged_plan_is_not_applied(damage: str, tmp_path: Path) -> None:
         read_shard(plan, plan.shards[0])
 
 
+def test_another_plans_file_is_noticed(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan, other = (_plan(context, _numbered(30, start=start), {}) for start in (0, 1))
+    Path(plan.uris["copy"]).write_bytes(Path(other.uris["copy"]).read_bytes())
+    with pytest.raises(StateError, match=r"copies\.parquet: damaged: shard .* has 30 objects from '0000' to '0029'"):
+        read_shard(plan, plan.shards[0])
+
+
 def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan = _plan(context, _numbered(1), {})

@@ -37,7 +37,7 @@ def _delete_on(answer: Answer, connect: Connect, *keys: str) -> tuple[DeleteResu
 
 @given(st.lists(st.text(min_size=1).filter(fits_in_xml)))
 def test_any_key_that_fits_survives_the_document(keys: list[str]) -> None:
-    root = parse_xml(delete_document(keys))
+    root = parse_xml(delete_document(keys, {}))
     assert [child_text(entry, "Key") for entry in root] == keys
 
 
@@ -78,6 +78,18 @@ def test_request_on_the_wire(connect: Connect) -> None:
     assert (received.method, received.path, received.query) == ("POST", "/scripted", {"delete": ""})
     assert received.headers["content-md5"] == base64.b64encode(hashlib.md5(received.body).digest()).decode()
     assert b"Quiet" not in received.body
+
+
+def test_conditions_on_the_wire(connect: Connect) -> None:
+    with scripted_server(lambda received: _answer("<Deleted><Key>a</Key></Deleted>")) as server:
+        delete_objects(connect(server.place()), ["a", "b", "c\x01", "d\x01"], {"a": "aa", "c\x01": "cc"}).result()
+        received = sorted(server.received, key=lambda received: received.method + received.path)
+    assert [one.headers.get("if-match") for one in received] == ['"cc"', None, None]
+    objects = [
+        {child.tag.rpartition("}")[2]: child.text for child in entry.iterchildren()}
+        for entry in parse_xml(received[-1].body).iterchildren("{*}Object")
+    ]
+    assert objects == [{"Key": "a", "ETag": '"aa"'}, {"Key": "b"}]
 
 
 def test_results_are_read_by_key(connect: Connect) -> None:

@@ -25,6 +25,12 @@ class VerifyConfig(dg.Config):
         description="Whether to list the store again even if the plan had nothing to do, so that its own listing shows "
         "what is there.",
     )
+    content: str | None = Field(
+        default=None,
+        description="Compare the content too, of this share of the objects, such as 1% or 100%: by checksum where both "
+        "sides know the same one, else by reading both.",
+        examples=["1%"],
+    )
 
 
 def build_verification(names: Names) -> dg.AssetsDefinition:
@@ -56,7 +62,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
             sync = resource.context()
             plan = choose_plan(sync, config.plan)
             context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
-            outcome = verify_plan(sync, plan, list_again=config.list_again)
+            outcome = verify_plan(sync, plan, list_again=config.list_again, content=config.content)
         metadata = verification_metadata(outcome)
         yield dg.MaterializeResult(
             names.verification,

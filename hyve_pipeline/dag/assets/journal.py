@@ -1,0 +1,65 @@
+"""The asset `journal`: what happened to each object of a plan."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from hyve_pipeline.dag.failures import FAILED_OBJECTS, as_failure
+from hyve_pipeline.dag.names import PLAN_TAG, Names
+from hyve_pipeline.dag.report import journal_metadata
+from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.flow.journal_table import journal_table
+from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.flow.status import plan_status
+from hyve_pipeline.flow.tables import StoredTable
+
+NO_FAILURES = "no_failed_objects"
+
+
+class JournalConfig(dg.Config):
+    """Whose journal."""
+
+    plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
+
+
+def build_journal(names: Names) -> dg.AssetsDefinition:
+    """The journal of a plan as one table; materialize it whenever it is wanted, also while shards are running."""
+
+    @dg.multi_asset(
+        name=f"{names.sync}_journal",
+        specs=[
+            dg.AssetSpec(
+                names.journal,
+                deps=[names.bucket("store")],
+                description="What happened to each object of a plan: one row an object, with its outcome, error code, "
+                "ETags, bytes and time. Taken from the journal at the moment of materialization.",
+                group_name=names.sync,
+                kinds={"parquet"},
+            ).with_io_manager_key(names.io_manager)
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(NO_FAILURES, asset=names.journal, description="No object of the plan has failed.")
+        ],
+        required_resource_keys={names.resource},
+    )
+    def journal(
+        context: dg.AssetExecutionContext, config: JournalConfig
+    ) -> Iterator[dg.MaterializeResult[StoredTable]]:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        with as_failure():
+            sync = resource.context()
+            plan = choose_plan(sync, config.plan)
+            context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+            table = journal_table(sync, plan)
+            status = plan_status(sync, plan)
+        metadata = journal_metadata(status)
+        passed = not metadata[FAILED_OBJECTS]
+        yield dg.MaterializeResult(
+            names.journal,
+            value=table,
+            metadata=metadata,
+            check_results=[dg.AssetCheckResult(passed=passed, check_name=NO_FAILURES, metadata=metadata)],
+        )
+
+    return journal

@@ -1,0 +1,87 @@
+"""One plan of a sync at a time, whoever applies it: commands, runs from the UI, sensors.
+
+    applying/<plan>.lock
+
+Each process that works on a plan holds a shared lock on the plan's file, so that its shards can be done by
+several. Before that it makes sure that nobody holds the file of another plan. The system lets go of a lock
+when its owner ends, however that ends.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock
+
+from hyve_pipeline.core.errors import RefusedError, StateError
+from hyve_pipeline.state.files import Folder
+
+_SUFFIX = ".lock"
+
+# Who looks at the locks of others, one at a time; for a moment each.
+_LOOKING = "looking"
+
+
+@contextmanager
+def applying(state: Folder, sync: str, plan_id: str) -> Iterator[None]:
+    """Keep other plans of the sync from being applied until the block ends.
+
+    Args:
+        state: the sync's state.
+        sync: its name.
+        plan_id: the plan that is applied, perhaps by others at the same time.
+
+    Raises:
+        RefusedError: another plan of the sync is being applied.
+        StateError: the lock can't be made.
+    """
+    folder = Path(state.path_of("applying"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOOKING):
+            _refuse_beside_others(folder, sync, plan_id)
+            held = _hold(folder / f"{plan_id}{_SUFFIX}")
+    except OSError as error:
+        raise StateError(f"{folder}: can't be locked: {error.strerror or error}") from error
+    with closing(held):
+        yield
+
+
+def _refuse_beside_others(folder: Path, sync: str, plan_id: str) -> None:
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        if path.stem == plan_id:
+            continue
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RefusedError(
+                    "one_at_a_time",
+                    f"plan {path.stem} of sync {sync} is being applied {_owner(path)}; "
+                    f"plan {plan_id} can be when that has ended",
+                ) from None
+            # Nobody holds it, and nobody can begin to as long as this process looks.
+            path.unlink(missing_ok=True)
+
+
+def _hold(path: Path) -> IO[str]:
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _owner(path: Path) -> str:
+    """Who has taken the lock last, as a part of a message."""
+    with suppress(OSError, ValueError):
+        return f"by process {int(path.read_text(encoding='utf-8'))}"
+    return "by another process"

@@ -1,0 +1,125 @@
+"""Files of the state that were damaged, and disks that take no more: noticed, named, and nothing done by them."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+Damage = Callable[[bytes], bytes]
+
+_DAMAGES: dict[str, Damage] = {
+    "emptied": lambda _: b"",
+    "cut short": lambda content: content[: len(content) // 2],
+    "zeroed": lambda content: b"\0" * len(content),
+    "another byte": lambda content: content[:20] + bytes([content[20] ^ 0x41]) + content[21:],
+}
+
+# A file of the state, and the commands that rely on it.
+_FILES: list[tuple[str, list[str]]] = [
+    ("plans/*/plan.json", ["copy"]),
+    ("plans/*/copies.parquet", ["copy"]),
+    ("inventories/store/*.parquet", ["verify"]),
+]
+_LATER_FILES: list[tuple[str, list[str]]] = [
+    ("plans/*/deletes.parquet", ["delete"]),
+    ("journals/*/0001/0001/summary.json", ["delete"]),
+    ("journals/*/0001/0001/000001.parquet", ["verify"]),
+]
+
+
+@pytest.fixture
+def planned(make_pair: MakePair, hyve: Hyve) -> Pair:
+    """A sync with a plan."""
+    pair = make_pair(max_deletes="100%")
+    pair.source.put({f"new/{number:02d}": b"new" for number in range(20)})
+    pair.store.put({"gone": b"1"})
+    assert hyve("dryrun").code == 0
+    return pair
+
+
+def _check(pair: Pair, hyve: Hyve, pattern: str, command: list[str], damage: Damage) -> None:
+    (path,) = (pair.home / "state" / "images").glob(pattern)
+    content, before = path.read_bytes(), pair.store.listing()
+    path.write_bytes(damage(content))
+    failed = hyve(*command)
+    assert failed.code == 4, failed.err
+    assert path.name in failed.err.splitlines()[-1]
+    assert "Traceback" not in failed.err
+    assert pair.store.listing() == before
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+@pytest.mark.parametrize(("pattern", "command"), _FILES, ids=[pattern for pattern, _ in _FILES])
+def test_a_damaged_file_of_a_plan(damage: str, pattern: str, command: list[str], planned: Pair, hyve: Hyve) -> None:
+    if pattern.endswith(".json") and damage == "another byte":
+        damage = "cut short"  # a digit may become another digit
+    _check(planned, hyve, pattern, command, _DAMAGES[damage])
+    assert hyve("copy").code == 0
+    assert hyve("delete").code == 0
+    assert planned.store.read() == planned.source.read()
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+@pytest.mark.parametrize(("pattern", "command"), _LATER_FILES, ids=[pattern for pattern, _ in _LATER_FILES])
+def test_a_damaged_file_of_a_journal(damage: str, pattern: str, command: list[str], planned: Pair, hyve: Hyve) -> None:
+    if pattern.endswith(".json") and damage == "another byte":
+        damage = "zeroed"
+    assert hyve("copy").code == 0
+    _check(planned, hyve, pattern, command, _DAMAGES[damage])
+    assert hyve("delete").code == 0
+    assert planned.store.read() == planned.source.read()
+
+
+@pytest.fixture
+def full_disk(planned: Pair, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Parts of paths; for files with one of them in their path the disk is full."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if any(name in str(path) for name in names):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"), [("journals", "copy"), ("inventories", "dryrun"), ("plans", "dryrun"), ("diffs", "dryrun")]
+)
+def test_a_full_disk(folder: str, command: str, planned: Pair, hyve: Hyve, full_disk: list[str]) -> None:
+    full_disk.append(f"/{folder}/")
+    failed = hyve(command)
+    assert failed.code == 4, failed.err
+    last = failed.err.splitlines()[-1]
+    assert f"/{folder}/" in last
+    assert "No space left on device" in last
+    full_disk.clear()
+    assert hyve("sync").code == 0
+    assert planned.store.read() == planned.source.read()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_home(planned: Pair, hyve: Hyve) -> None:
+    folders = [planned.home, *(path for path in planned.home.rglob("*") if path.is_dir())]
+    _allow(folders, stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        failed = hyve("dryrun")
+    finally:
+        _allow(folders, stat.S_IRWXU)
+    assert failed.code in (2, 4)
+    assert "Permission denied" in failed.only_line
+    assert hyve("sync").code == 0
+
+
+def _allow(folders: list[Path], mode: int) -> None:
+    for folder in folders:
+        folder.chmod(mode)
