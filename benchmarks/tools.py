@@ -224,7 +224,8 @@ DELETE = (
 )
 
 DRYRUN = (
-    _hyve("dryrun"),
+    _hyve("dryrun", note="in a home that has one plan", planned=True),
+    _hyve("dryrun", note="the first one, which makes Dagster's storage too"),
     _s5cmd("--dry-run", "sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC, "--dry-run"),
     _aws(*_AWS_SYNC, "--delete", "--dryrun"),

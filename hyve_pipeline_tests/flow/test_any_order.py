@@ -78,11 +78,15 @@ class _Syncs(RuleBasedStateMachine):
     make_place: MakePlace
     folders: Iterator[Path]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        source=st.dictionaries(_KEYS, _CONTENTS, min_size=3), store=st.dictionaries(_KEYS, _CONTENTS, min_size=3)
+    )
+    def begin(self, source: Content, store: Content) -> None:
         self.pair: Pair = new_pair(self.make_place, next(self.folders))
         self.context = self.pair.context(compare="etag", max_deletes="100%", shard_objects=3, concurrency=4)
-        self.model: dict[str, Content] = {"source": {}, "store": {}}
+        self.model: dict[str, Content] = {"source": source, "store": store}
+        self.pair.source.put(source)
+        self.pair.store.put(store)
         self.plan: Plan | None = None
 
     def _bucket(self, side: str) -> Bucket:
@@ -101,6 +105,16 @@ class _Syncs(RuleBasedStateMachine):
 
     @rule()
     def dryrun(self) -> None:
+        self._take_plan()
+
+    @rule(crash=st.integers(0, 3))
+    def sync_that_crashes(self, crash: int) -> None:
+        self._take_plan()
+        self._do("copy", crash)
+        self._do("copy", None)
+        self._do("delete", crash)
+
+    def _take_plan(self) -> None:
         self.plan = planned(self.context)
         source, store = self.model["source"], self.model["store"]
         assert self._planned_keys("copy") == {key for key in source if store.get(key) != source[key]}
@@ -109,6 +123,9 @@ class _Syncs(RuleBasedStateMachine):
     @precondition(lambda self: self.plan is not None)
     @rule(action=st.sampled_from(["copy", "delete"]), crash=st.none() | st.integers(0, 4))
     def do(self, action: Action, crash: int | None) -> None:
+        self._do(action, crash)
+
+    def _do(self, action: Action, crash: int | None) -> None:
         plan = self._newest()
         settled = {key for key, row in rows_of(self.context, plan).items() if row.outcome is not Outcome.FAILED}
         expected = self._expected(plan, action, settled)
