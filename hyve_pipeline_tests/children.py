@@ -19,7 +19,7 @@ def started(arguments: Sequence[str], **more: Any) -> Iterator["subprocess.Popen
     """
     settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     with subprocess.Popen(
-        [sys.executable, "-m", "hyve_pipeline", *arguments], text=True, preexec_fn=_heed_interrupts, **settings
+        [sys.executable, "-m", "hyve_pipeline", *arguments], text=True, preexec_fn=heed_signals, **settings
     ) as process:
         try:
             yield process
@@ -27,10 +27,13 @@ def started(arguments: Sequence[str], **more: Any) -> Iterator["subprocess.Popen
             process.kill()
 
 
-def _heed_interrupts() -> None:
-    """A process that is started in the background ignores SIGINT, by `nohup` SIGHUP, and so would what it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def heed_signals() -> None:
+    """Let a child heed signals that this process may ignore, and so would what it starts.
+
+    One that is started in the background ignores SIGINT, and by `nohup` SIGHUP; Dagster treats SIGTERM like SIGINT.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def cpu_seconds(command: Sequence[str]) -> float:

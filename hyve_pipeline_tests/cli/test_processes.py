@@ -141,7 +141,7 @@ def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, fault
     with started(["dryrun"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=15)  # it does not wait for a server that says nothing
+        out, err = child.communicate(timeout=_PATIENCE - 15)  # it does not wait for a server that says nothing
     assert child.returncode == 130
     assert (out, err.splitlines()[-1]) == ("", "hyve: interrupted; what was done is in the journal")
     stall.release.set()

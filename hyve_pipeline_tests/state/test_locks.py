@@ -12,6 +12,7 @@ import pytest
 from hyve_pipeline.core.errors import RefusedError, StateError
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.locks import applying
+from hyve_pipeline_tests.children import heed_signals
 
 _OWNER = """
 import sys, time
@@ -68,7 +69,9 @@ def test_other_syncs_do_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_lock_ends_with_its_owner(tmp_path: Path, number: signal.Signals) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(tmp_path), "one"], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, str(tmp_path), "one"], stdout=subprocess.PIPE, text=True, preexec_fn=heed_signals
+    )
     try:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "held\n"
