@@ -7,8 +7,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
+from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.flow.context import Home, SyncContext
+from hyve_pipeline.flow.plan import choose_plan
 
 
 class BucketResource(dg.ConfigurableResource):
@@ -65,3 +68,18 @@ class SyncResource(dg.ConfigurableResource):
             options=Options.model_validate_json(json.dumps(self.options)),
         )
         return SyncContext(Home(Path(self.home)), settings)
+
+
+def plan_of_run(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, names: Names, plan_id: str | None
+) -> tuple[SyncContext, Plan]:
+    """The sync of a run and the plan that the run is about, by default the newest; the run gets the plan's tag.
+
+    Raises:
+        ConfigurationError: there is no such plan, or it was made for other buckets than the configuration names now.
+    """
+    resource: SyncResource = getattr(context.resources, names.resource)
+    sync = resource.context()
+    plan = choose_plan(sync, plan_id)
+    context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+    return sync, plan

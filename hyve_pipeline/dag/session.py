@@ -24,7 +24,6 @@ from hyve_pipeline.dag.overlap import RunMaker, run_overlapping
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import PLAN_ENTRY
 from hyve_pipeline.dag.undo import undo_config
-from hyve_pipeline.flow.apply import applying_plan
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.plan import choose_plan
 from hyve_pipeline.flow.status import plan_status
@@ -94,7 +93,7 @@ class Session:
         # Runs whose output is captured would capture each other's: it belongs to the process.
         most = _MOST_OVERLAPPING if not captures_output(self._instance) else 1
         # From the first shard to the last: no other plan is to come in between.
-        with applying_plan(self._sync, plan):
+        with self._sync.applying(plan.id):
             for _, group in groupby(shards, key=lambda shard: shard.action):
                 self._apply_overlapping(plan, list(group), most)
         return plan_status(self._sync, plan)

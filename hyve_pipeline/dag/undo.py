@@ -7,9 +7,8 @@ from pydantic import Field
 
 from hyve_pipeline.core.undoing import UndoSummary
 from hyve_pipeline.dag.failures import FAILED_OBJECTS, as_failure
-from hyve_pipeline.dag.names import PLAN_TAG, SYNC_TAG, Names
-from hyve_pipeline.dag.resources import SyncResource
-from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.dag.names import SYNC_TAG, Names
+from hyve_pipeline.dag.resources import plan_of_run
 from hyve_pipeline.flow.undo import undo_plan
 
 _DESCRIPTION = (
@@ -39,11 +38,8 @@ def build_undo_job(names: Names) -> dg.JobDefinition:
         required_resource_keys={names.resource},
     )
     def undo(context: dg.OpExecutionContext, config: UndoConfig) -> None:
-        resource: SyncResource = getattr(context.resources, names.resource)
         with as_failure():
-            sync = resource.context()
-            plan = choose_plan(sync, config.plan)
-            context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+            sync, plan = plan_of_run(context, names, config.plan)
             summary = undo_plan(sync, plan, context.run.run_id)
         if summary.failed:
             raise dg.Failure(

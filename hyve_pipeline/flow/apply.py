@@ -7,7 +7,7 @@ with the store.
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -28,7 +28,6 @@ from hyve_pipeline.s3.errors import is_transient_code
 from hyve_pipeline.s3.probing import probe_bucket
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
-from hyve_pipeline.state.locks import applying
 
 
 def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
@@ -64,17 +63,6 @@ def _check_one_server(plan: Plan) -> None:
         )
 
 
-@contextmanager
-def applying_plan(context: SyncContext, plan: Plan) -> Iterator[None]:
-    """Keep other plans of the sync from being applied, by whomever, until the block ends.
-
-    Raises:
-        RefusedError: another plan of the sync is being applied.
-    """
-    with applying(context.state, context.name, plan.id):
-        yield
-
-
 def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> AttemptSummary:
     """Do one shard, or what is left of it.
 
@@ -95,7 +83,7 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
     """
     check_allowed(context, plan, shard.action)
     journal = ShardJournal(context.state, plan.id, shard)
-    with applying_plan(context, plan), journal.locked():
+    with context.applying(plan.id), journal.locked():
         state, summary = journal.latest()
         if state is ShardState.FINISHED and summary is not None:
             return summary

@@ -124,8 +124,8 @@ class ContentComparer:
     def _pairs(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> Iterator[_Pair]:
         source_prefix, store_prefix = len(self._source.place.prefix), len(self._store.place.prefix)
         wanted: dict[str, tuple[int, str]] = {}
-        for row in listed.select(["key", "size", "etag"]).to_batches():
-            columns = (row.column(name).to_pylist() for name in ("key", "size", "etag"))
+        for batch in listed.select(["key", "size", "etag"]).to_batches():
+            columns = (batch.column(name).to_pylist() for name in ("key", "size", "etag"))
             for whole, size, etag in zip(*columns, strict=True):
                 key = whole[store_prefix:]
                 is_within = key_range.first <= key and (key_range.end is None or key < key_range.end)

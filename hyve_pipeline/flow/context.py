@@ -1,5 +1,6 @@
 """What every verb needs: the home, and one sync's settings."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from hyve_pipeline.core.settings_file import load_settings, select_sync
 from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.locks import applying
 from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
@@ -101,6 +103,14 @@ class SyncContext:
     def place(self, side: Side) -> BucketSettings:
         """The bucket of one side."""
         return self.settings.source if side == "source" else self.settings.store
+
+    def applying(self, plan_id: str) -> AbstractContextManager[None]:
+        """Keep other plans of the sync from being applied, by whomever, until the block ends.
+
+        Raises:
+            RefusedError: on entering, another plan of the sync is being applied.
+        """
+        return applying(self.state, self.name, plan_id)
 
     def connect(self, place: BucketSettings) -> "Connection":
         """Open a connection to a bucket of this sync.

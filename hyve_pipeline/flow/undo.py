@@ -28,7 +28,6 @@ from hyve_pipeline.s3.versions import copy_version, list_versions
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, shard_journals
-from hyve_pipeline.state.locks import applying
 
 # How far the server's clock may be ahead of the one that the journal was written by.
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -55,7 +54,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
     options = plan.options
     endings: Counter[tuple[Outcome, str | None]] = Counter()
     with ExitStack() as stack:
-        stack.enter_context(applying(context.state, context.name, plan.id))
+        stack.enter_context(context.applying(plan.id))
         store = stack.enter_context(context.connect(plan.store))
         # Where the plan kept things; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash

@@ -2,11 +2,21 @@
 
 import pytest
 
+from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.s3.xml import child_text, parse_xml
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import apply, outcomes, planned, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
+
+
+def _planned_deletes(pair: Pair, doomed: dict[str, bytes]) -> tuple[SyncContext, Plan]:
+    """A plan that deletes these objects of the store, and nothing else."""
+    pair.source.put({"kept": b"1"})
+    pair.store.put({"kept": b"1"} | doomed)
+    context = pair.context(concurrency=4)
+    return context, planned(context)
 
 
 def test_deletes_go_by_the_plan(pair: Pair) -> None:
@@ -79,10 +89,7 @@ def test_keys_between_many_others_are_asked_for_one_by_one(make_pair: MakePair, 
 
 def test_keys_that_can_not_be_listed_are_asked_for(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({"kept": b"1"})
-    pair.store.put({"kept": b"1"} | {f"gone/{number:02d}": b"22" for number in range(30)})
-    context = pair.context(concurrency=4)
-    plan = planned(context)
+    context, plan = _planned_deletes(pair, {f"gone/{number:02d}": b"22" for number in range(30)})
     pair.source.put({"gone/03": b"back"})
     pair.store.put({"gone/05": b"changed"})
     # Probes ask for one key, and go through.
@@ -110,10 +117,7 @@ def test_versions_before_a_delete_are_journaled(status: str, make_pair: MakePair
 
 def test_a_delete_that_the_server_does_not_confirm_has_failed(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({"kept": b"1"})
-    pair.store.put({"kept": b"1", "a": b"1", "b": b"1", "c": b"1"})
-    context = pair.context(concurrency=4)
-    plan = planned(context)
+    context, plan = _planned_deletes(pair, {"a": b"1", "b": b"1", "c": b"1"})
     answer = (
         b"<DeleteResult><Deleted><Key>a</Key></Deleted>"
         b"<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>"
@@ -130,10 +134,7 @@ def test_a_delete_that_the_server_does_not_confirm_has_failed(make_pair: MakePai
 
 def test_a_key_that_can_not_be_asked_for_is_not_deleted(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({"kept": b"1"})
-    pair.store.put({"kept": b"1", "hidden": b"1", "gone": b"1"})
-    context = pair.context(concurrency=4)
-    plan = planned(context)
+    context, plan = _planned_deletes(pair, {"hidden": b"1", "gone": b"1"})
     faulty.fault = lambda received: Answer(status=403) if received.path == f"/{pair.source.name}/hidden" else None
     apply(context, plan, "delete")
     assert outcomes(context, plan) == {"hidden": ("failed", "AccessDenied"), "gone": ("done", None)}
@@ -180,10 +181,7 @@ class _Conditional:
 
 def test_what_changes_after_the_last_look_is_not_deleted(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({"kept": b"1"})
-    pair.store.put({"kept": b"1", "changed": b"1", "gone": b"1", "same": b"1"})
-    context = pair.context(concurrency=4)
-    plan = planned(context)
+    context, plan = _planned_deletes(pair, {"changed": b"1", "gone": b"1", "same": b"1"})
     server = _Conditional({"changed": "another", "gone": None})
 
     def between(received: Received) -> Answer | None:
@@ -207,10 +205,7 @@ def test_an_object_that_is_the_planned_one_is_deleted_where_the_server_compares_
     make_pair: MakePair, faulty: FaultyServer
 ) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({"kept": b"1"})
-    pair.store.put({"kept": b"1", "a": b"1", "b": b"1"})
-    context = pair.context(concurrency=4)
-    plan = planned(context)
+    context, plan = _planned_deletes(pair, {"a": b"1", "b": b"1"})
     server = faulty.fault = _Conditional({"a": "never the same"})
     apply(context, plan, "delete")
     assert outcomes(context, plan) == {"a": ("done", None), "b": ("done", None)}
@@ -222,10 +217,7 @@ def test_a_server_that_refuses_the_condition_is_asked_without(
     status: int, code: str, make_pair: MakePair, faulty: FaultyServer
 ) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({"kept": b"1"})
-    pair.store.put({"kept": b"1"} | {f"{number:04d}": b"1" for number in range(20)})
-    context = pair.context(concurrency=4)
-    plan = planned(context)
+    context, plan = _planned_deletes(pair, {f"{number:04d}": b"1" for number in range(20)})
     faulty.fault = lambda received: error_answer(status, code) if b"<ETag>" in received.body else None
     (summary,) = apply(context, plan, "delete")
     assert (summary.tally.done, summary.tally.failed) == (20, 0)

@@ -6,11 +6,10 @@ import dagster as dg
 from pydantic import Field
 
 from hyve_pipeline.dag.failures import FAILED_OBJECTS, as_failure
-from hyve_pipeline.dag.names import PLAN_TAG, Names
+from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import journal_metadata
-from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.dag.resources import plan_of_run
 from hyve_pipeline.flow.journal_table import journal_table
-from hyve_pipeline.flow.plan import choose_plan
 from hyve_pipeline.flow.status import plan_status
 from hyve_pipeline.flow.tables import StoredTable
 
@@ -46,11 +45,8 @@ def build_journal(names: Names) -> dg.AssetsDefinition:
     def journal(
         context: dg.AssetExecutionContext, config: JournalConfig
     ) -> Iterator[dg.MaterializeResult[StoredTable]]:
-        resource: SyncResource = getattr(context.resources, names.resource)
         with as_failure():
-            sync = resource.context()
-            plan = choose_plan(sync, config.plan)
-            context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+            sync, plan = plan_of_run(context, names, config.plan)
             table = journal_table(sync, plan)
             status = plan_status(sync, plan)
         metadata = journal_metadata(status)

@@ -6,10 +6,9 @@ import dagster as dg
 from pydantic import Field
 
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import PLAN_TAG, Names
+from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import verification_metadata
-from hyve_pipeline.dag.resources import SyncResource
-from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.dag.resources import plan_of_run
 from hyve_pipeline.flow.tables import StoredTable
 from hyve_pipeline.flow.verify import verify_plan
 
@@ -57,11 +56,8 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
     def verification(
         context: dg.AssetExecutionContext, config: VerifyConfig
     ) -> Iterator[dg.MaterializeResult[StoredTable]]:
-        resource: SyncResource = getattr(context.resources, names.resource)
         with as_failure():
-            sync = resource.context()
-            plan = choose_plan(sync, config.plan)
-            context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+            sync, plan = plan_of_run(context, names, config.plan)
             outcome = verify_plan(sync, plan, list_again=config.list_again, content=config.content)
         metadata = verification_metadata(outcome)
         yield dg.MaterializeResult(
