@@ -1,16 +1,23 @@
-"""Hyve's listing alone, without the command line and Dagster: ``python -m benchmarks.inventory HOME``."""
+"""Hyve's listing alone, without the command line and Dagster: ``python -m benchmarks.inventory HOME [both]``."""
 
 import sys
 from pathlib import Path
 
-from hyve_pipeline.flow.context import Home, SyncContext
-from hyve_pipeline.flow.inventory import take_inventory
+from hyve_pipeline.core import startup
+from hyve_pipeline.core.inventory import SIDES
 
 
 def main() -> None:
-    """Take the inventory of the source of the home's only sync."""
-    inventory = take_inventory(SyncContext.choose(Home(Path(sys.argv[1])), None), "source")
-    print(inventory.objects)
+    """Take the inventory of the source of the home's only sync, or of both sides."""
+    startup.begin()
+    from hyve_pipeline.flow.context import Home, SyncContext
+    from hyve_pipeline.flow.inventory import take_inventories
+
+    startup.finish()
+    home, *which = sys.argv[1:]
+    taken = take_inventories(SyncContext.choose(Home(Path(home)), None), SIDES if which else ["source"])
+    print(sum(inventory.objects for inventory in taken.values()))
+    startup.end(0)
 
 
 if __name__ == "__main__":

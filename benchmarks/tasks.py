@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.measure import Usage, run
 from benchmarks.serving import ServerProcess
-from benchmarks.tools import COPY, DELETE, DRYRUN, GROWTH, LIST, SOURCE, STORE, SYNC, Contender, Site
+from benchmarks.tools import COPY, DELETE, DRYRUN, GROWTH, LIST, LIST_BOTH, SOURCE, STORE, SYNC, Contender, Site
 
 # When the made-up objects were written, seconds since 1970; the store's are copies made an hour later.
 _SOURCE_WRITTEN = 1_700_000_000
@@ -94,18 +94,22 @@ class Sizes:
     copied: int
     deleted: int
     listed_slowly: int
+    listed_both: int
 
 
-QUICK = Sizes(listed=50_000, unchanged=50_000, copied=2_000, deleted=2_000, listed_slowly=20_000)
-FULL = Sizes(listed=500_000, unchanged=500_000, copied=20_000, deleted=50_000, listed_slowly=500_000)
+QUICK = Sizes(listed=50_000, unchanged=50_000, copied=2_000, deleted=2_000, listed_slowly=20_000, listed_both=50_000)
+FULL = Sizes(
+    listed=500_000, unchanged=500_000, copied=20_000, deleted=50_000, listed_slowly=500_000, listed_both=1_000_000
+)
 
 
 def tasks(sizes: Sizes) -> list[Task]:
     """All kinds of work, at the given sizes."""
     slow_page, slow_copy = {"ListObjectsV2": 0.060}, {"CopyObject": 0.030}
-    listed, slowly, unchanged, copied, deleted = (
+    listed, slowly, both, unchanged, copied, deleted = (
         sizes.listed,
         sizes.listed_slowly,
+        sizes.listed_both,
         sizes.unchanged,
         sizes.copied,
         sizes.deleted,
@@ -121,6 +125,7 @@ def tasks(sizes: Sizes) -> list[Task]:
             slowly,
             latencies=slow_page,
         ),
+        Task("list-both", f"Listing two buckets of {both:,} objects each", LIST_BOTH, 2 * both, both, both),
         Task(
             "unchanged",
             f"Sync of {unchanged:,} objects with nothing to do",

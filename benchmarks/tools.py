@@ -92,12 +92,20 @@ class Site:
             "RCLONE_CONFIG_S3_ENDPOINT": self.endpoint_url,
         }
 
-    def empty_hyve_home(self) -> None:
-        """Give Hyve a home that has only a configuration."""
+    def empty_hyve_home(self, *more: str) -> None:
+        """Give Hyve a home that has only a configuration, perhaps with more options."""
         shutil.rmtree(self.hyve_home, ignore_errors=True)
         self.hyve_home.mkdir(parents=True)
         text = _HYVE_TOML.format(source=SOURCE, store=STORE, endpoint=self.endpoint_url, in_flight=self.in_flight)
-        (self.hyve_home / "hyve.toml").write_text(text)
+        (self.hyve_home / "hyve.toml").write_text("\n".join((text.rstrip(), *more, "")))
+
+    def one_process(self) -> None:
+        """The same, and Hyve works in one process."""
+        self.empty_hyve_home("processes = 1")
+
+    def two_processes(self) -> None:
+        """The same, and Hyve works in two processes, however little it thinks of that."""
+        self.empty_hyve_home("processes = 2")
 
     def plan_with_hyve(self) -> None:
         """Give Hyve a home that has a plan too."""
@@ -161,8 +169,11 @@ class Contender:
         return [executable, *(argument.format(**known) for argument in self.arguments)]
 
 
-def _hyve(*arguments: str, note: str = "", planned: bool = False) -> Contender:
-    return Contender("hyve", arguments, note, Site.plan_with_hyve if planned else Site.empty_hyve_home)
+def _hyve(
+    *arguments: str, note: str = "", planned: bool = False, prepare: Callable[[Site], None] | None = None
+) -> Contender:
+    usual = Site.plan_with_hyve if planned else Site.empty_hyve_home
+    return Contender("hyve", arguments, note, prepare or usual)
 
 
 # https://github.com/peak/s5cmd#configuring-concurrency
@@ -200,6 +211,11 @@ LIST = (
     _aws("ls", f"s3://{SOURCE}", "--recursive"),
 )
 
+LIST_BOTH = (
+    _hyve("-m", "benchmarks.inventory", "{home}", "both", note="`processes = 1`", prepare=Site.one_process),
+    _hyve("-m", "benchmarks.inventory", "{home}", "both", note="`processes = 2`", prepare=Site.two_processes),
+)
+
 SYNC = (
     _hyve("sync", note="verifies too, by the plan's own listing"),
     _hyve("dryrun"),
@@ -212,6 +228,7 @@ SYNC = (
 COPY = (
     _hyve("copy", note="takes the plan too"),
     _hyve("copy", note="of a plan that was there", planned=True),
+    _hyve("copy", note="takes the plan too, `processes = 1`", prepare=Site.one_process),
     _s5cmd("sync", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
     _aws(*_AWS_SYNC),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 
 from hyve_pipeline import __version__
-from hyve_pipeline.cli import startup
+from hyve_pipeline.core import startup
 
 # In the order of the help.
 _COMMANDS = {

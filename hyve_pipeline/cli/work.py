@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hyve_pipeline.cli import startup
 from hyve_pipeline.cli.output import (
     counted,
     describe_plan,
@@ -20,6 +19,7 @@ from hyve_pipeline.cli.output import (
 )
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.signals import ending_signals_interrupt
+from hyve_pipeline.core import startup
 from hyve_pipeline.core.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.guard import Action, Refusal
 from hyve_pipeline.core.outcome import PlanStatus

@@ -4,6 +4,8 @@ The exit codes are a promise: 1 some objects failed, 2 wrong usage or configurat
 safety rule, 4 an inventory could not be completed or a bucket not reached, 130 interrupted.
 """
 
+from typing import Any
+
 
 class HyveError(Exception):
     """A failure with a message that is complete in one line: what, where, and what to do."""
@@ -30,6 +32,10 @@ class RefusedError(HyveError):
         super().__init__(f"refused by {rule}: {detail}")
         self.rule = rule
         self.detail = detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it was made: errors come from other processes too.
+        return type(self), (self.rule, self.detail), self.__dict__
 
 
 class BucketError(HyveError):

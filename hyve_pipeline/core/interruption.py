@@ -23,6 +23,11 @@ def interrupted_by(wish: Event) -> Iterator[None]:
         _wish.reset(token)
 
 
+def wish_to_end() -> Event:
+    """What is set when this thread's work is to end, for work that hands it on to others."""
+    return _wish.get() or Event()
+
+
 def raise_if_interrupted() -> None:
     """Let this thread's work end when it is meant to.
 

@@ -108,7 +108,9 @@ class Options(_Frozen):
         trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means none.
         shard_objects: a shard holds at most this many objects.
         shard_bytes: a shard holds at most this many bytes, or one object.
-        concurrency: requests in flight at once, per process.
+        concurrency: requests in flight at once, of a run or of a whole command.
+        processes: how many processes a command copies with; None means as many as have enough to do, one for each
+            core at most.
         listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
         transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
         multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
@@ -124,6 +126,7 @@ class Options(_Frozen):
     shard_objects: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
     listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
     transport: TransportName = "auto"
     multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB

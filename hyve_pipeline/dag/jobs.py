@@ -16,6 +16,7 @@ from hyve_pipeline.dag.overlap import out_of_turn, share_of
 from hyve_pipeline.dag.report import shard_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.apply import apply_shard, is_worth_retrying
+from hyve_pipeline.flow.processes import work
 from hyve_pipeline.flow.status import find_shard
 
 # What `define_asset_job` returns; Dagster exports no name for it.
@@ -73,7 +74,7 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
             plan, shard = find_shard(sync, context.partition_key, action)
             context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
             with out_of_turn():
-                summary = apply_shard(sync, _with_share(plan), shard, context.run.run_id)
+                summary = work(apply_shard, sync, _with_share(plan), shard, context.run.run_id)
         metadata = shard_metadata(plan, shard, summary)
         if is_worth_retrying(summary) and context.retry_number < _MOST_RETRIES:
             # Not by Dagster, which would not notice an interrupt meanwhile.

@@ -57,6 +57,7 @@ def run_overlapping(
     makers: Sequence[RunMaker],
     most: int,
     is_last: Callable[[RunOutcome], bool],
+    sharers: int | None = None,
 ) -> list[RunOutcome]:
     """Make runs, in their order, at most `most` of them at the same time.
 
@@ -65,6 +66,7 @@ def run_overlapping(
         makers: make one run each.
         most: how many go on at the same time.
         is_last: whether no further run is to begin, after one that came to this.
+        sharers: how many of them work at the same time, see `share_of`; by default all that go on.
 
     Returns:
         What the runs came to that were begun, in their order.
@@ -72,9 +74,10 @@ def run_overlapping(
     Raises:
         KeyboardInterrupt: this thread was interrupted; the runs that went on are canceled.
     """
-    lanes = _Lanes(instance, makers, is_last)
+    count = min(most, len(makers))
+    lanes = _Lanes(instance, makers, is_last, sharers or count)
     try:
-        lanes.run(min(most, len(makers)))
+        lanes.run(count)
     except KeyboardInterrupt:
         lanes.cancel()
         raise
@@ -85,10 +88,15 @@ class _Lanes:
     """Threads that each make one run after the other."""
 
     def __init__(
-        self, instance: dg.DagsterInstance, makers: Sequence[RunMaker], is_last: Callable[[RunOutcome], bool]
+        self,
+        instance: dg.DagsterInstance,
+        makers: Sequence[RunMaker],
+        is_last: Callable[[RunOutcome], bool],
+        sharers: int,
     ) -> None:
         self._instance = instance
         self._is_last = is_last
+        self._sharers = sharers
         self._left = deque(enumerate(makers))
         self._turn = Lock()
         self._stop = Event()
@@ -102,7 +110,7 @@ class _Lanes:
         """Make all runs."""
         for number in range(lanes):
             # A daemon, so that a run that does not end when it is asked to can't keep the process from ending.
-            thread = Thread(target=copy_context().run, args=(self._drive, lanes), name=f"run-{number}", daemon=True)
+            thread = Thread(target=copy_context().run, args=(self._drive,), name=f"run-{number}", daemon=True)
             self._running += 1
             thread.start()
         while self._running:
@@ -118,9 +126,9 @@ class _Lanes:
             raise self._failures[0]
         return [outcome for _, outcome in sorted(self._outcomes.items())]
 
-    def _drive(self, lanes: int) -> None:
+    def _drive(self) -> None:
         _turn.set(self._turn)
-        _sharers.set(lanes)
+        _sharers.set(self._sharers)
         try:
             with interrupted_by(self._stop):
                 while not self._stop.is_set():

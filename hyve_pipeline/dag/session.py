@@ -24,8 +24,10 @@ from hyve_pipeline.dag.overlap import RunMaker, run_overlapping
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.report import PLAN_ENTRY
 from hyve_pipeline.dag.undo import undo_config
+from hyve_pipeline.flow.apply import apply_shard
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.flow.processes import beside, processes_for
 from hyve_pipeline.flow.status import plan_status
 from hyve_pipeline.flow.undo import latest_undo
 from hyve_pipeline.flow.verify import latest_verification
@@ -90,16 +92,20 @@ class Session:
             mine = [shard for shard in shards if shard.action == action]
             if mine:
                 expect(action, sum(shard.objects for shard in mine), sum(shard.bytes for shard in mine))
-        # Runs whose output is captured would capture each other's: it belongs to the process.
-        most = _MOST_OVERLAPPING if not captures_output(self._instance) else 1
         # From the first shard to the last: no other plan is to come in between.
         with self._sync.applying(plan.id):
             for _, group in groupby(shards, key=lambda shard: shard.action):
-                self._apply_overlapping(plan, list(group), most)
+                self._apply_overlapping(plan, list(group))
         return plan_status(self._sync, plan)
 
-    def _apply_overlapping(self, plan: Plan, shards: list[Shard], most: int) -> None:
+    def _apply_overlapping(self, plan: Plan, shards: list[Shard]) -> None:
         """Do shards of one action; no other begins when one could not be done at all."""
+        # Deletes are a thousand to a request: one core makes more of them than a server takes.
+        processes = processes_for(plan.options, shards) if shards[0].action == "copy" else 1
+        most = _MOST_OVERLAPPING if processes == 1 else processes + 1
+        if captures_output(self._instance):
+            # It belongs to the process: runs would capture each other's.
+            processes = most = 1
 
         def maker(shard: Shard) -> RunMaker:
             return lambda on_begin: run_job(
@@ -112,7 +118,10 @@ class Session:
             )
 
         try:
-            outcomes = run_overlapping(self._instance, [maker(shard) for shard in shards], most, _is_undone)
+            with beside(processes, apply_shard):
+                makers = [maker(shard) for shard in shards]
+                sharers = processes if processes > 1 else None
+                outcomes = run_overlapping(self._instance, makers, most, _is_undone, sharers)
         except (KeyboardInterrupt, DagsterExecutionInterruptedError) as interrupt:
             raise InterruptedRunError(_INTERRUPTED) from interrupt
         self.runs += [outcome.run_id for outcome in outcomes]

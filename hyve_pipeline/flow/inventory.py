@@ -3,8 +3,9 @@
 import tempfile
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pyarrow.parquet as pq
 
 from hyve_pipeline.core.columns import bounds, is_ascending, total
 from hyve_pipeline.core.errors import IncompleteInventoryError, StateError
+from hyve_pipeline.core.interruption import interrupted_by, wish_to_end
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
 from hyve_pipeline.core.progress import report
 from hyve_pipeline.flow.assembly import SortedAssembly
 from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.processes import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.lister import Lister
@@ -36,17 +39,24 @@ _MOST_CUTS = 128
 
 
 def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, Inventory]:
-    """List the buckets of some sides at the same time.
+    """List the buckets of some sides at the same time; large ones in a process each.
 
     Raises:
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed or can't be proved complete.
     """
     stop = threading.Event()
-    with ThreadPoolExecutor(len(sides), thread_name_prefix="inventory") as pool:
-        futures: dict[Side, Future[Inventory]] = {
-            side: pool.submit(take_inventory, context, side, stop) for side in sides
-        }
+    with ExitStack() as stack:
+        others = stack.enter_context(_processes(context, sides))
+        pool = stack.enter_context(ThreadPoolExecutor(len(sides), thread_name_prefix="inventory"))
+
+        def take(side: Side) -> Inventory:
+            with interrupted_by(stop):
+                if side in others:
+                    return others[side].run(take_inventory, context, side)
+                return take_inventory(context, side)
+
+        futures: dict[Side, Future[Inventory]] = {side: pool.submit(take, side) for side in sides}
         try:
             inventories: dict[Side, Inventory] = {side: future.result() for side, future in futures.items()}
         except BaseException:
@@ -57,33 +67,45 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
     return inventories
 
 
-def take_inventory(
-    context: SyncContext, side: Side, stop: threading.Event | None = None, activity: str | None = None
-) -> Inventory:
+@contextmanager
+def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Side, WorkerProcess]]:
+    """A process for each side but the first, where that pays; the first is listed by this one."""
+    options = context.settings.options
+    expected = sum(earlier.objects for side in sides if (earlier := _earlier(context, side)) is not None)
+    if len(sides) < 2 or not is_worth_two_processes(options, expected):
+        yield {}
+        return
+    with ExitStack() as stack:
+        others: dict[Side, WorkerProcess] = {}
+        for side in sides[1:]:
+            others[side] = WorkerProcess(__name__)
+            stack.callback(others[side].close)
+        yield others
+
+
+def take_inventory(context: SyncContext, side: Side, activity: str | None = None) -> Inventory:
     """List one side's bucket completely and keep the inventory.
 
     Args:
         context: the sync.
         side: which bucket.
-        stop: when set, the listing is given up between two pages.
         activity: what progress is reported as; by default ``list SIDE``.
 
     Raises:
         BucketError: the bucket can't be reached.
-        IncompleteInventoryError: the listing failed or can't be proved complete; nothing is kept.
+        IncompleteInventoryError: the listing failed, was given up on an interrupt or can't be proved complete;
+            nothing is kept.
     """
     place = context.place(side)
     with context.connect(place) as connection:
         probe_bucket(connection)
         try:
-            return _list_bucket(context, side, connection, stop or threading.Event(), activity or f"list {side}")
+            return _list_bucket(context, side, connection, activity or f"list {side}")
         except S3RequestError as error:
             raise bucket_error(error, place) from error
 
 
-def _list_bucket(
-    context: SyncContext, side: Side, connection: Connection, stop: threading.Event, activity: str
-) -> Inventory:
+def _list_bucket(context: SyncContext, side: Side, connection: Connection, activity: str) -> Inventory:
     started = datetime.now(UTC)
     inventory_id = f"{started:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
     shelf = context.inventories(side)
@@ -92,7 +114,7 @@ def _list_bucket(
         connection,
         cuts=_known_cuts(context, side),
         ceiling=context.settings.options.listing_concurrency,
-        stop=stop,
+        stop=wish_to_end(),
     )
     with (
         writing_parquet(shelf.folder, path, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
@@ -128,13 +150,19 @@ def _list_bucket(
     return inventory
 
 
-def _known_cuts(context: SyncContext, side: Side) -> list[str]:
-    """Keys at which an earlier inventory of the same place suggests to cut this listing."""
+def _earlier(context: SyncContext, side: Side) -> Inventory | None:
+    """An earlier inventory of the same place, as a hint of what is to come."""
     try:
         earlier = context.inventories(side).newest()
     except StateError:
-        return []  # a hint is missing, no more
-    if earlier is None or earlier.place.uri != context.place(side).uri:
+        return None  # a hint is missing, no more
+    return earlier if earlier is not None and earlier.place.uri == context.place(side).uri else None
+
+
+def _known_cuts(context: SyncContext, side: Side) -> list[str]:
+    """Keys at which an earlier inventory suggests to cut this listing."""
+    earlier = _earlier(context, side)
+    if earlier is None:
         return []
     wanted = min(len(earlier.cuts), earlier.objects // _ROWS_BETWEEN_CUTS, _MOST_CUTS)
     return [earlier.cuts[number * len(earlier.cuts) // wanted] for number in range(wanted)]

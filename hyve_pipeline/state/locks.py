@@ -10,7 +10,7 @@ when its owner ends, however that ends.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -60,7 +60,7 @@ def _refuse_beside_others(folder: Path, sync: str, plan_id: str) -> None:
             except BlockingIOError:
                 raise RefusedError(
                     "one_at_a_time",
-                    f"plan {path.stem} of sync {sync} is being applied {_owner(path)}; "
+                    f"plan {path.stem} of sync {sync} is being applied by {_owner_in_words(path)}; "
                     f"plan {plan_id} can be when that has ended",
                 ) from None
             # Nobody holds it, and nobody can begin to as long as this process looks.
@@ -71,17 +71,33 @@ def _hold(path: Path) -> IO[str]:
     file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_SH)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        # Whoever was first is named: the others may be there only to help.
+        if _owner(path) is None:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
     except BaseException:
         file.close()
         raise
     return file
 
 
-def _owner(path: Path) -> str:
-    """Who has taken the lock last, as a part of a message."""
-    with suppress(OSError, ValueError):
-        return f"by process {int(path.read_text(encoding='utf-8'))}"
-    return "by another process"
+def _owner(path: Path) -> int | None:
+    """The process that is noted as the one that has the lock, where there still is one."""
+    try:
+        noted = int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    try:
+        os.kill(noted, 0)  # only asks
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # it is there, and somebody else's
+    return noted
+
+
+def _owner_in_words(path: Path) -> str:
+    """The same, as a part of a message."""
+    owner = _owner(path)
+    return f"process {owner}" if owner is not None else "another process"

@@ -58,7 +58,8 @@ def _done_keys(pair: Pair) -> set[str]:
 @pytest.mark.parametrize("seed", range(THOROUGHNESS))
 def test_kills_at_random_points(seed: int, make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
     dice = random.Random(seed)
-    pair = make_pair(through=faulty, shard_objects=20, concurrency=8, max_deletes="100%")
+    processes = 1 + seed % 2
+    pair = make_pair(through=faulty, shard_objects=20, concurrency=8, max_deletes="100%", processes=processes)
     new = {f"new/{number:03d}": b"new" for number in range(50)}
     modified = {f"modified/{number:03d}": b"modified" for number in range(15)}
     unchanged = {f"unchanged/{number:03d}": b"same" for number in range(10)}

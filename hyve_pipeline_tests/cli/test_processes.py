@@ -47,10 +47,10 @@ class _Stall:
         return None
 
 
-@pytest.fixture
-def held(make_pair: MakePair, faulty: FaultyServer) -> Iterator[Pair]:
+@pytest.fixture(params=[1, 2], ids=["one process", "two processes"])
+def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServer) -> Iterator[Pair]:
     """A sync behind the proxy, with three copy shards and one delete shard; whatever is held is let go at the end."""
-    pair = make_pair(through=faulty, shard_objects=4, concurrency=2)
+    pair = make_pair(through=faulty, shard_objects=4, concurrency=2, processes=request.param)
     pair.source.put({f"{number:02d}": b"new" for number in range(12)})
     pair.store.put({"06": b"older", "gone": b"1"})
     yield pair
@@ -66,6 +66,7 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
     with started(["sync", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(number)
+        time.sleep(0.5)  # else what is left may be copied before the processes have heard of it
         stall.release.set()
         out, err = child.communicate(timeout=_PATIENCE)
     assert out == ""
@@ -111,7 +112,9 @@ def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
     faulty.fault = lambda _: None
     with open_instance(Home(held.home)) as instance:
         runs = instance.get_runs(dg.RunsFilter(job_name="images_copy"))
-        assert [run.status for run in runs] == [dg.DagsterRunStatus.CANCELED] * 2
+        # With two processes, a third run waits for one of them.
+        assert len(runs) in (2, 3)
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.CANCELED}
     copied = {key for key, content in held.store.read().items() if content == b"new"}
     (entry,) = hyve("plans", "--json").document["plans"]
     assert entry["copy"]["done"] == len(copied) == 3
