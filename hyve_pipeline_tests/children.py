@@ -1,5 +1,6 @@
 """The command line as a child process, and what only such a one can show."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,9 +19,8 @@ def started(arguments: Sequence[str], **more: Any) -> Iterator["subprocess.Popen
         more: for `subprocess.Popen`; standard output and error are pipes unless it says otherwise.
     """
     settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-    with subprocess.Popen(
-        [sys.executable, "-m", "hyve_pipeline", *arguments], text=True, preexec_fn=heed_signals, **settings
-    ) as process:
+    settings.setdefault("preexec_fn", heed_signals)
+    with subprocess.Popen([sys.executable, "-m", "hyve_pipeline", *arguments], text=True, **settings) as process:
         try:
             yield process
         finally:
@@ -34,6 +34,20 @@ def heed_signals() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+# From Linux's headers: an option of prctl, and two capabilities.
+_PR_CAPBSET_DROP = 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+
+
+def heed_permissions() -> None:
+    """Let a child heed the permissions of files even if it is root's, as anybody's would."""
+    if os.geteuid() == 0:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+            if prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
+                raise OSError(ctypes.get_errno(), "a capability can't be dropped")
 
 
 def cpu_seconds(command: Sequence[str]) -> float:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.resources
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,9 @@ import dagster as dg
 import yaml
 from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
+from sqlalchemy.exc import DBAPIError
 
-from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.errors import ConfigurationError, StateError
 from hyve_pipeline.flow.context import Home
 
 _SETTINGS = "dagster.yaml"
@@ -48,8 +50,24 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
 
     Raises:
         ConfigurationError: the folder or its ``dagster.yaml`` can't be used.
+        StateError: the database in it can't be read or written, now or until the block ends.
     """
     prepare_storage(home)
+    with _naming_failures(home.dagster_home), _opened(home) as instance:
+        yield instance
+
+
+@contextmanager
+def _naming_failures(folder: Path) -> Iterator[None]:
+    """Say of whatever a database refuses in the block where it is."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StateError(f"{folder}: Dagster's storage can't be read or written: {reason}") from error
+
+
+def _opened(home: Home) -> dg.DagsterInstance:
     with FileLock(home.dagster_home / _LOCK):
         try:
             instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
@@ -58,8 +76,7 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
             raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
         instance.get_run_records(limit=1)  # makes the tables
         instance.event_log_storage.get_maximum_record_id()
-    with instance:
-        yield instance
+    return instance
 
 
 def captures_output(instance: dg.DagsterInstance) -> bool:

@@ -4,6 +4,7 @@ Every file appears whole or not at all. Locally it is written beside its place, 
 then renamed; an object store shows an object only when its upload is complete.
 """
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from pydantic import BaseModel, ValidationError
 from hyve_pipeline.core.errors import StateError
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
+
+# The member of a manifest that tells whether the others are as they were written.
+_DIGEST = "sha256"
 
 # A name that begins so is a file being written; readers never see it as content.
 _UNFINISHED = ".unfinished-"
@@ -85,8 +89,9 @@ class Folder:
             raise StateError(f"{self.uri_of(path)}: can't be read: {error}") from error
 
     def write_manifest(self, path: str, manifest: BaseModel) -> None:
-        """Write a manifest as JSON."""
-        self.write_text(path, manifest.model_dump_json(indent=1) + "\n")
+        """Write a manifest as JSON, whose last member is the SHA-256 of all that stands before it."""
+        text = manifest.model_dump_json(indent=1).removesuffix("\n}")
+        self.write_text(path, f'{text},\n "{_DIGEST}": "{_digest(text)}"\n}}\n')
 
     def read_manifest(self, path: str, model: type[Manifest]) -> Manifest:
         """Read a manifest back.
@@ -94,9 +99,11 @@ class Folder:
         Raises:
             StateError: it is missing, or not what was written.
         """
-        text = self.read_text(path)
+        text, _, end = self.read_text(path).rpartition(f',\n "{_DIGEST}": ')
+        if end != f'"{_digest(text)}"\n}}\n':
+            raise StateError(f"{self.uri_of(path)}: damaged: it does not have the checksum it was written with")
         try:
-            return model.model_validate_json(text)
+            return model.model_validate_json(f"{text}\n}}")
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
@@ -121,6 +128,10 @@ class Folder:
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
         return sorted(info.base_name for info in found if not info.base_name.startswith(_UNFINISHED))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager

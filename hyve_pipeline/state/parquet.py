@@ -1,9 +1,18 @@
-"""Parquet files below a folder, with page checksums so that a damaged page is noticed when it is read."""
+"""Parquet files below a folder, in which damage is noticed when they are read.
+
+Pages have checksums. The footer, which says what the columns are and where their pages, has none in Parquet: a
+changed byte there can leave rows out, and even crash the library that reads it. So its SHA-256 stands right before
+it, where other readers of Parquet see nothing:
+
+    PAR1, row groups, SHA-256 of the footer, footer, length of the footer (4 bytes), PAR1
+"""
 
 import hashlib
+import io
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +22,12 @@ from hyve_pipeline.state.files import Folder
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
+
+# How a Parquet file ends: the length of the footer, and what makes it a Parquet file.
+_TRAILER = struct.Struct("<I4s")
+
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_SMALLEST = _TRAILER.size + _DIGEST_SIZE
 
 
 @contextmanager
@@ -33,8 +48,9 @@ def writing_parquet(
     """
     with (
         folder.writing(path) as stream,
+        _FooterDigest(stream) as digesting,
         pq.ParquetWriter(
-            stream,
+            digesting,
             schema,
             compression="zstd",
             write_page_checksum=True,
@@ -42,6 +58,38 @@ def writing_parquet(
         ) as writer,
     ):
         yield writer
+        digesting.hold_back()
+
+
+class _FooterDigest(io.RawIOBase):
+    """Passes on what a Parquet writer writes, with the digest put in before the footer."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._held: list[bytes] | None = None
+
+    def hold_back(self) -> None:
+        """Nothing but the end of the file will follow."""
+        self._held = []
+
+    def write(self, content: Any) -> int:
+        if self._held is not None:
+            self._held.append(bytes(content))
+        else:
+            self._stream.write(content)
+        return len(content)
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if self._held is not None:
+            end = b"".join(self._held)
+            self._held = None
+            start = len(end) - _TRAILER.size - _TRAILER.unpack(end[-_TRAILER.size :])[0]
+            self._stream.write(end[:start] + hashlib.sha256(end[start:]).digest() + end[start:])
+        super().close()
 
 
 @contextmanager
@@ -52,8 +100,20 @@ def _noticing_damage(uri: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StateError(f"{uri}: missing") from error
     except Exception as error:
-        # Checksums cover the pages, not the footer, and a footer that makes no sense fails in many ways.
         raise StateError(f"{uri}: damaged: {' '.join(str(error).split())}") from error
+
+
+def _check_footer(file: pa.NativeFile) -> None:
+    size = file.size()
+    if size < _SMALLEST:
+        raise ValueError(f"it has {size} bytes")
+    (length,) = _TRAILER.unpack(file.read_at(_TRAILER.size, size - _TRAILER.size))[:1]
+    start = size - _TRAILER.size - length
+    if start < _DIGEST_SIZE:
+        raise ValueError("its footer is larger than the file")
+    found = file.read_at(size - start + _DIGEST_SIZE, start - _DIGEST_SIZE)
+    if hashlib.sha256(found[_DIGEST_SIZE:]).digest() != found[:_DIGEST_SIZE]:
+        raise ValueError("its footer does not have the checksum it was written with")
 
 
 class ParquetReader:
@@ -68,9 +128,9 @@ class ParquetReader:
         parent, _, name = uri.rpartition("/")
         folder = Folder(parent)
         with _noticing_damage(uri):
-            self._file = pq.ParquetFile(
-                folder.filesystem.open_input_file(folder.path_of(name)), page_checksum_verification=True
-            )
+            file = folder.filesystem.open_input_file(folder.path_of(name))
+            _check_footer(file)
+            self._file = pq.ParquetFile(file, page_checksum_verification=True)
 
     @property
     def rows(self) -> int:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -32,7 +33,13 @@ _PASSING: dict[str, Breaks] = {
     "cut short": lambda answer: Answer(answer.body, answer.status, answer.headers, cut=len(answer.body) // 2),
     "error in 200": lambda _: Answer(error_answer(500, "InternalError").body, 200, {}),
     "not XML": lambda _: Answer(b"<html>a proxy's page", 200, {}),
+    "late": lambda answer: _later(answer),
 }
+
+
+def _later(answer: Answer) -> Answer:
+    time.sleep(1.0)
+    return answer
 
 
 # What a listing does not get over: refusals, and pages that were sent whole and are none.
@@ -98,7 +105,7 @@ _FAULTS_OF = {
     "list": [fault for fault in _PASSING if fault != "not XML"],
     "copy": list(_PASSING),
     "delete": list(_PASSING),
-    "head": ["500", "503", "hang up"],
+    "head": ["500", "503", "hang up", "late"],
 }
 _MEETINGS = [
     (operation, fault, position)
@@ -131,6 +138,45 @@ def test_a_listing_that_fails_changes_nothing(fault: str, position: int, pair: P
     faulty.fault = lambda _: None
     assert _sync(pair) == (0, 0)
     assert pair.store.read() == pair.source.read()
+
+
+class _Again:
+    """From the n-th page of a bucket's listing on, answers every request for a page with the one before."""
+
+    def __init__(self, faulty: FaultyServer, bucket: str, number: int) -> None:
+        self.is_done = False
+        self._faulty = faulty
+        self._bucket = bucket
+        self._left = number
+        self._last: Answer | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, received: Received) -> Answer | None:
+        if not _OPERATIONS["list"](received) or not received.path.startswith(f"/{self._bucket}"):
+            return None
+        with self._lock:
+            self._left -= 1
+            if self._left <= 0 and self._last is not None:
+                self.is_done = True
+                return self._last
+            answer = self._faulty.forward(received)
+            if b"<Contents>" in answer.body:
+                self._last = answer
+            return answer
+
+
+@pytest.mark.parametrize("position", [2, 3])
+@pytest.mark.parametrize("side", ["source", "store"])
+def test_a_page_that_comes_again_and_again_changes_nothing(
+    side: str, position: int, pair: Pair, faulty: FaultyServer
+) -> None:
+    before = pair.store.listing()
+    again = faulty.fault = _Again(faulty, getattr(pair, side).name, position)
+    with pytest.raises(IncompleteInventoryError, match=getattr(pair, side).name):
+        _sync(pair)
+    assert again.is_done
+    counts["faults injected"] += 1
+    assert pair.store.listing() == before
 
 
 @pytest.mark.parametrize(("operation", "failed"), [("copy", (1, 0)), ("delete", (0, 8))])

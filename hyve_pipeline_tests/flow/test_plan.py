@@ -200,7 +200,7 @@ def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
     (manifest,) = Path(tmp_path).rglob("plan.json")
     text = manifest.read_text()
     manifest.write_text(text.replace('"objects": 1', '"objects": "one"', 1))
-    with pytest.raises(StateError, match=r"plan\.json: damaged at "):
+    with pytest.raises(StateError, match=r"plan\.json: damaged: "):
         context.plans.load(plan.id)
     manifest.write_text(text[:-10])
     with pytest.raises(StateError, match="damaged"):

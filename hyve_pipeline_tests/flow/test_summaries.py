@@ -5,14 +5,14 @@ from contextlib import closing
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.flow import summaries
 from hyve_pipeline.flow.summaries import PrefixSize
-from hyve_pipeline.state.parquet import ParquetReader
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 
 
 @given(
@@ -33,8 +33,8 @@ def test_the_largest_prefixes(sizes: dict[str, int], prefix: str, most: int, gro
         {"key": [prefix + key for key in keys], "size": pa.array([sizes[key] for key in keys], pa.int64())}
     )
     with TemporaryDirectory() as folder:
-        path = f"{folder}/inventory.parquet"
-        pq.write_table(table, path, row_group_size=group_rows, write_page_checksum=True)
-        with closing(ParquetReader(path)) as reader:
+        with writing_parquet(Folder(folder), "inventory.parquet", table.schema) as writer:
+            writer.write_table(table, row_group_size=group_rows)
+        with closing(ParquetReader(f"{folder}/inventory.parquet")) as reader:
             found = summaries._largest(summaries._runs(reader, len(prefix)), most)
     assert found == [PrefixSize(name, Count(objects=count, bytes=size)) for name, (count, size) in largest]

@@ -63,17 +63,12 @@ def test_a_flipped_byte_of_a_page_is_noticed(path: Path) -> None:
 
 def test_a_flipped_byte_never_ends_in_another_error_and_never_changes_a_row(path: Path) -> None:
     content = path.read_bytes()
-    for position in range(0, len(content), 37):
+    for position in range(len(content)):
         damaged = bytearray(content)
         damaged[position] ^= 0x55
         path.write_bytes(damaged)
         try:
-            reader = ParquetReader(str(path))
-            rows = [row for table in reader.tables() for row in table.to_pylist()]
+            rows = pa.concat_tables(ParquetReader(str(path)).tables())
         except StateError:
             continue
-        # Names and statistics in the footer are outside of the checksums; the values are not.
-        assert [list(row.values()) for row in rows] in (
-            [list(row.values()) for row in ROWS.to_pylist()],
-            [[str(row["key"]).encode(), row["size"]] for row in ROWS.to_pylist()],
-        )
+        assert rows.equals(ROWS)
