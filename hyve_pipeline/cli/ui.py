@@ -29,6 +29,9 @@ _START_SECONDS = 180
 _STOP_SECONDS = 30
 _POLL_SECONDS = 0.1
 
+# How often runs of commands that were killed meanwhile are closed, so that they take no place in the queue.
+_LOOK_AFTER_SECONDS = 15.0
+
 port_option = click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -77,6 +80,7 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
     from filelock import FileLock, Timeout
 
     from hyve_pipeline.dag.instance import open_instance
+    from hyve_pipeline.dag.janitor import close_dead_runs
     from hyve_pipeline.flow.context import load_configuration
 
     load_configuration(home)
@@ -87,8 +91,8 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
         lock.acquire(timeout=0)
     except Timeout:
         raise ConfigurationError(f"{displayed(str(home.path))}: another `hyve ui` runs on this home") from None
-    with lock, open_instance(home):
-        pass
+    with lock, open_instance(home) as instance:
+        close_dead_runs(instance)
     click.echo("starting Dagster, which takes some seconds", err=True)
     with lock, suppress(KeyboardInterrupt), ending_signals_interrupt(), _dagster(home, port) as dagster:
         url = f"http://{_HOST}:{port}"
@@ -96,7 +100,11 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
         click.echo(f"Dagster UI: {url} (Ctrl-C ends it)")
         if _has_desktop() if browser is None else browser:
             webbrowser.open(url)
-        dagster.wait()
+        while dagster.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                dagster.wait(_LOOK_AFTER_SECONDS)
+            with open_instance(home) as instance:
+                close_dead_runs(instance)
         raise HyveError(f"Dagster ended by itself with code {dagster.returncode}: see {_log_file(home)}")
     return 0
 

@@ -1,22 +1,17 @@
 """`hyve ui` as a person or a script runs it: real processes, asked over HTTP."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.processes import descendants, living, living_after, run_hyve, start_hyve
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, put_objects
 
@@ -25,35 +20,8 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-_LINE_START = "Dagster UI: "
-
 # One process of the tests runs all that share a UI, which takes seconds to start.
 shares_page = pytest.mark.xdist_group("ui")
-
-
-@dataclass(frozen=True)
-class Page:
-    """A UI that answers."""
-
-    process: subprocess.Popen[str]
-    line: str
-    home: Path
-    variables: dict[str, str]
-
-    @property
-    def url(self) -> str:
-        return self.line.removeprefix(_LINE_START).split()[0]
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        request = urllib.request.Request(
-            f"{self.url}/graphql",
-            json.dumps({"query": query, "variables": variables}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
-            document = json.load(answer)
-        assert "errors" not in document, document
-        return document["data"]
 
 
 def _write_home(home: Path, endpoint_url: str) -> dict[str, str]:
@@ -82,20 +50,6 @@ def _write_home(home: Path, endpoint_url: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def _running_ui(home: Path, variables: dict[str, str], **more: Any) -> Iterator[Page]:
-    process = start_hyve("ui", "--port", "0", "--no-browser", variables=variables, **more)
-    try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        line = process.stdout.readline()
-        assert line.startswith(_LINE_START), process.stderr.read()
-        yield Page(process, line, home, variables)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     home = tmp_path_factory.mktemp("ui") / "home"
@@ -104,7 +58,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         client.create_bucket(Bucket="rootwork")
         client.create_bucket(Bucket="store")
         put_objects(client, "rootwork", {"a": b"1", "b": b"2"})
-        with _running_ui(home, _write_home(home, server.endpoint_url)) as page:
+        with running_ui(home, _write_home(home, server.endpoint_url)) as page:
             yield page
 
 
@@ -123,28 +77,7 @@ def test_shows_the_configured_syncs(page: Page) -> None:
 
 @shares_page
 def test_launches_what_it_is_asked_for(page: Page) -> None:
-    data = page.ask(
-        "mutation($execution: ExecutionParams!) { launchRun(executionParams: $execution) { __typename "
-        "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
-        execution={
-            "selector": {
-                "repositoryLocationName": "hyve_pipeline",
-                "repositoryName": "__repository__",
-                "jobName": "images_dryrun",
-            },
-            "runConfigData": {},
-            "mode": "default",
-        },
-    )
-    run_id = data["launchRun"]["run"]["runId"]
-    status = ""
-    deadline = time.monotonic() + 120
-    while status not in ("SUCCESS", "FAILURE", "CANCELED"):
-        assert time.monotonic() < deadline, f"the run is still {status}"
-        time.sleep(0.5)
-        run = page.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)
-        status = run["runOrError"]["status"]
-    assert status == "SUCCESS"
+    assert page.await_end(page.launch("images_dryrun")) == "SUCCESS"
     assert (page.home / "out" / "images" / "new.txt").read_text() == "a\nb\n"
 
 
@@ -196,7 +129,7 @@ def test_a_wrong_configuration_is_one_line(tmp_path: Path) -> None:
 def test_ctrl_c_is_its_normal_end(tmp_path: Path) -> None:
     """Also from a script's background, where SIGINT is ignored at first; and with `DAGSTER_HOME` of one's own."""
     variables = _write_home(tmp_path / "home", "http://127.0.0.1:9") | {"DAGSTER_HOME": str(tmp_path / "dagster")}
-    with _running_ui(
+    with running_ui(
         tmp_path / "home", variables, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
     ) as page:
         children = descendants(page.process.pid)
@@ -212,7 +145,7 @@ def test_ctrl_c_is_its_normal_end(tmp_path: Path) -> None:
 
 
 def test_nothing_outlives_a_killed_ui(tmp_path: Path) -> None:
-    with _running_ui(tmp_path / "home", _write_home(tmp_path / "home", "http://127.0.0.1:9")) as page:
+    with running_ui(tmp_path / "home", _write_home(tmp_path / "home", "http://127.0.0.1:9")) as page:
         children = descendants(page.process.pid)
         page.process.kill()
         assert living(children)

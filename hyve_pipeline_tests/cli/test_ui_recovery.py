@@ -1,0 +1,142 @@
+"""The web UI takes over what killed commands and killed runs left behind, and keeps out of what goes on."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from hyve_pipeline.dag.instance import open_instance
+from hyve_pipeline.flow.context import Home
+from hyve_pipeline_tests.children import started
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.flow.applying import copied_keys
+from hyve_pipeline_tests.pages import running_ui
+from hyve_pipeline_tests.processes import descendants
+from hyve_pipeline_tests.s3.scripted import Answer, Received
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.timeout(300),
+]
+
+_PATIENCE = 90
+
+
+class _Stall:
+    """A fault that lets some copies through and holds the others back; `reached` when it holds one."""
+
+    def __init__(self, after: int) -> None:
+        self.reached = threading.Event()
+        self.release = threading.Event()
+        self._left = after
+        self._lock = threading.Lock()
+
+    def __call__(self, received: Received) -> Answer | None:
+        if "x-amz-copy-source" not in received.headers:
+            return None
+        with self._lock:
+            self._left -= 1
+            is_held = self._left < 0
+        if is_held:
+            self.reached.set()
+            self.release.wait(_PATIENCE)
+            # Whoever asked may be gone; what it asked for is not done.
+            return Answer(status=500)
+        return None
+
+
+@pytest.fixture
+def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServer) -> Iterator[Pair]:
+    """A sync behind the proxy, of some objects a shard; whatever is held back is let go at the end."""
+    pair = make_pair(through=faulty, shard_objects=request.param, concurrency=2)
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    yield pair
+    if isinstance(faulty.fault, _Stall):
+        faulty.fault.release.set()
+
+
+def _runs(pair: Pair, status: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
+    with open_instance(Home(pair.home)) as instance:
+        return list(instance.get_runs(dg.RunsFilter(job_name="images_copy", statuses=[status])))
+
+
+def _await_runs(pair: Pair, status: dg.DagsterRunStatus, count: int) -> list[dg.DagsterRun]:
+    deadline = time.monotonic() + _PATIENCE
+    while len(runs := _runs(pair, status)) < count:
+        assert time.monotonic() < deadline, f"{len(runs)} runs are {status}"
+        time.sleep(0.5)
+    return runs
+
+
+@pytest.mark.parametrize("held", [6], indirect=True)
+def test_a_killed_command_is_finished_by_reexecution(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    stall = faulty.fault = _Stall(after=5)
+    with running_ui(held.home, os.environ) as page:
+        with started(["copy"]) as child:
+            assert stall.reached.wait(_PATIENCE)
+            # While a command works on a plan, a run from the UI on another one is refused.
+            other = _plan_another(held, hyve)
+            refused = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{other}-0001")]})
+            assert page.await_end(refused) == "FAILURE"
+            (reason,) = page.failures(refused)
+            assert re.search(r"refused by one_at_a_time: plan \S+ of sync images is being applied", reason)
+            assert f"by process {child.pid}" in reason
+            child.kill()
+            child.communicate(timeout=_PATIENCE)
+        stall.release.set()
+        # Nobody runs a command, and yet the dead runs are closed.
+        failed = [run for run in _await_runs(held, dg.DagsterRunStatus.FAILURE, 3) if run.run_id != refused]
+        assert len(failed) == 2
+        before = set(held.store.keys())
+        assert len(before) == 5
+        faulty.fault = lambda _: None
+        faulty.received.clear()
+        for run in failed:
+            assert page.await_end(page.reexecute(run.run_id, "FROM_FAILURE")) == "SUCCESS"
+    held.source.delete("other")
+    assert held.store.read() == held.source.read()
+    assert not set(copied_keys(faulty.received)) & before
+
+
+def _plan_another(pair: Pair, hyve: Hyve) -> str:
+    pair.source.put({"other": b"1"})
+    return hyve("dryrun", "--json").document["plan"]
+
+
+def _partition(name: str) -> dict[str, str]:
+    return {"key": "dagster/partition", "value": name}
+
+
+@pytest.mark.parametrize("held", [12], indirect=True)
+def test_a_killed_run_of_the_ui_is_finished_by_a_command(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    plan = hyve("dryrun", "--json").document["plan"]
+    stall = faulty.fault = _Stall(after=3)
+    with running_ui(held.home, os.environ) as page:
+        page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+        assert stall.reached.wait(_PATIENCE)
+        # The shard that the UI's run works on is left alone by a command.
+        busy = hyve("copy", "--json")
+        assert busy.code == 3
+        assert "another process is working on shard" in busy.document["refused"]["detail"]
+        # It notes itself as the owner of the plan's lock.
+        worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text())
+        assert worker in descendants(page.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        stall.release.set()
+        faulty.fault = lambda _: None
+        before = set(held.store.keys())
+        assert len(before) == 3
+        faulty.received.clear()
+        assert hyve("retry").code == 0
+    assert held.store.read() == held.source.read()
+    assert not set(copied_keys(faulty.received)) & before
+    (entry,) = hyve("plans", "--json").document["plans"]
+    assert (entry["copy"]["done"], entry["copy"]["planned"]) == (12, 12)
+    assert hyve("verify").code == 0

@@ -1,0 +1,100 @@
+"""The web UI of one home as the tests ask it: over HTTP, as a browser would."""
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyve_pipeline_tests.processes import start_hyve
+
+_LINE_START = "Dagster UI: "
+_REPOSITORY = {"repositoryLocationName": "hyve_pipeline", "repositoryName": "__repository__"}
+_PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class Page:
+    """A UI that answers."""
+
+    process: subprocess.Popen[str]
+    line: str
+    home: Path
+    variables: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.line.removeprefix(_LINE_START).split()[0]
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            document = json.load(answer)
+        assert "errors" not in document, document
+        return document["data"]
+
+    def launch(self, job: str, **execution: Any) -> str:
+        """Launch a run, and give its id."""
+        data = self.ask(
+            "mutation($execution: ExecutionParams!) { launchRun(executionParams: $execution) { __typename "
+            "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+            execution={
+                "selector": {**_REPOSITORY, "jobName": job},
+                "runConfigData": {},
+                "mode": "default",
+                **execution,
+            },
+        )
+        return data["launchRun"]["run"]["runId"]
+
+    def reexecute(self, run_id: str, strategy: str) -> str:
+        """Launch a run once more, as the button on its page does, and give the id of the new one."""
+        data = self.ask(
+            "mutation($again: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $again) { __typename "
+            "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }",
+            again={"parentRunId": run_id, "strategy": strategy},
+        )
+        return data["launchRunReexecution"]["run"]["runId"]
+
+    def await_end(self, run_id: str) -> str:
+        """Wait for a run, and give its last status."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            run = self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)
+            status = run["runOrError"]["status"]
+            if status in ("SUCCESS", "FAILURE", "CANCELED"):
+                return status
+            assert time.monotonic() < deadline, f"the run is still {status}"
+            time.sleep(0.5)
+
+    def failures(self, run_id: str) -> list[str]:
+        """Why the steps of a run failed."""
+        data = self.ask(
+            "query($id: ID!) { runOrError(runId: $id) { ... on Run { eventConnection { events { "
+            "... on ExecutionStepFailureEvent { failureMetadata { description } } } } } } }",
+            id=run_id,
+        )
+        events = data["runOrError"]["eventConnection"]["events"]
+        return [event["failureMetadata"]["description"] for event in events if event.get("failureMetadata")]
+
+
+@contextmanager
+def running_ui(home: Path, variables: Mapping[str, str], **more: Any) -> Iterator[Page]:
+    process = start_hyve("ui", "--port", "0", "--no-browser", variables=variables, **more)
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        assert line.startswith(_LINE_START), process.stderr.read()
+        yield Page(process, line, home, variables)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
