@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from itertools import pairwise
+from urllib.parse import unquote, unquote_plus
 
 from hyve_pipeline.core.columns import count_up_to, is_ascending
 from hyve_pipeline.core.errors import IncompleteInventoryError, InterruptedRunError
@@ -18,7 +19,7 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.cutting import shared_length
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.message import Request, Response
-from hyve_pipeline.s3.pages import ListingAnswer, MalformedPageError, Page, read_any_page
+from hyve_pipeline.s3.pages import Envelope, ListingAnswer, MalformedPageError, Page, read_any_page
 from hyve_pipeline.s3.uniform_pages import read_uniform_page
 
 MAX_KEYS = 1000  # the most that S3 puts on one page
@@ -116,6 +117,7 @@ class Walk:
             answer = parse_answer(body)
         except MalformedPageError as error:
             raise self.incomplete(str(error)) from error
+        self._check_is_meant(answer.envelope)
         page = answer.page
         if len(page):
             self._check_keys(page)
@@ -127,7 +129,7 @@ class Walk:
         if until is not None and self.position > until:
             self._end = RangeEnd.PASSED_BOUND
             page = page.head(count_up_to(page.table.column("key"), until))
-        elif not answer.is_truncated:
+        elif not answer.envelope.is_truncated:
             self._end = RangeEnd.END_OF_LISTING
         elif self.position == until:
             self._end = RangeEnd.PASSED_BOUND
@@ -167,7 +169,7 @@ class Walk:
 
     def _find_way_on(self, answer: ListingAnswer) -> tuple[str, str]:
         """The parameter that asks for the page after this one."""
-        token = answer.next_token
+        token = answer.envelope.next_token
         if token:
             if token in self._tokens:
                 raise self.incomplete("the server repeats a continuation token")
@@ -178,6 +180,21 @@ class Walk:
         if len(answer.page):
             return "start-after", answer.page.last_key
         raise self.incomplete("it is truncated, but has neither a continuation token nor a key to go on from")
+
+    def _check_is_meant(self, envelope: Envelope) -> None:
+        """Hold what a page says of its request against the request.
+
+        The keys of a page that was meant for a later range, as a broken proxy may give it, would fit in here, and
+        all between would be missing. Servers tell what they were asked for; some do not encode it, some leave it
+        out, and some go on telling where the first page began:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        """
+        parameter, asked = self._way_on or ("start-after", "")
+        by_token = parameter == "continuation-token"
+        begins = {self.range.after, self.position} if by_token else {asked}
+        for told, expected in ((envelope.start_after, begins), (envelope.token, {asked} if by_token else {""})):
+            if told is not None and not _forms(told) & {_in_one_line(text) for text in expected}:
+                raise self.incomplete(f"the server says that it is about what follows {told!r}, and not {asked!r}")
 
     def _check_keys(self, page: Page) -> None:
         """Hold a page's keys against the prefix, the page before, and S3's order."""
@@ -190,6 +207,16 @@ class Walk:
         for key in (page.first_key, page.last_key):
             if not key.startswith(self._place.prefix):
                 raise self.incomplete(f"{key!r} does not begin with the prefix {self._place.prefix!r}")
+
+
+def _forms(written: str) -> set[str]:
+    """What a text of an answer may mean: it is encoded, or it is not."""
+    return {_in_one_line(form) for form in (written, unquote(written), unquote_plus(written))}
+
+
+def _in_one_line(text: str) -> str:
+    """The text without the difference between line ends, which XML does not keep."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 class RangeWalk:

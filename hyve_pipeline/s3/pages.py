@@ -84,11 +84,15 @@ class Envelope:
     Attributes:
         is_truncated: whether more follow.
         next_token: the continuation token, where the server gave one.
+        start_after, token: what the server says that it was asked to begin after, or to go on from, as it is
+            written; None where it says nothing of that.
         is_encoded: whether keys are percent-encoded.
     """
 
     is_truncated: bool
     next_token: str | None
+    start_after: str | None
+    token: str | None
     is_encoded: bool
 
 
@@ -98,13 +102,11 @@ class ListingAnswer:
 
     Attributes:
         page: the objects.
-        is_truncated: whether more follow.
-        next_token: the continuation token, where the server gave one.
+        envelope: what it says of them as a whole.
     """
 
     page: Page
-    is_truncated: bool
-    next_token: str | None
+    envelope: Envelope
 
 
 def read_envelope(root: Element) -> Envelope:
@@ -121,6 +123,8 @@ def read_envelope(root: Element) -> Envelope:
     return Envelope(
         is_truncated=truncated == "true",
         next_token=child_text(root, "NextContinuationToken") or None,
+        start_after=child_text(root, "StartAfter"),
+        token=child_text(root, "ContinuationToken"),
         is_encoded=child_text(root, "EncodingType") == "url",
     )
 
@@ -147,7 +151,7 @@ def read_any_page(body: bytes) -> ListingAnswer:
     }
     arrays = [pa.array(columns[field.name], field.type) for field in INVENTORY_SCHEMA]
     page = Page(pa.Table.from_arrays(arrays, schema=INVENTORY_SCHEMA))
-    return ListingAnswer(page, envelope.is_truncated, envelope.next_token)
+    return ListingAnswer(page, envelope)
 
 
 def _columns(root: Element) -> list[list[str]]:

@@ -62,7 +62,7 @@ def read_uniform_page(body: bytes) -> ListingAnswer | None:
         table = _read_lines(lines, pattern.columns)
     except (pa.ArrowInvalid, MalformedPageError):
         return None
-    return ListingAnswer(Page(table), envelope.is_truncated, envelope.next_token) if _has_values(table) else None
+    return ListingAnswer(Page(table), envelope) if _has_values(table) else None
 
 
 def _read_around(head: bytes, tail: bytes) -> Envelope | None:

@@ -198,6 +198,7 @@ def _etag(content: bytes | None) -> str | None:
     return None if content is None else hashlib.md5(content).hexdigest()
 
 
+@pytest.mark.timeout(180 * THOROUGHNESS)
 def test_any_order(make_place: MakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     with TemporaryDirectory() as folder:
         folders = (Path(folder) / str(number) for number in itertools.count())

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -161,8 +162,17 @@ class _Again:
                 return self._last
             answer = self._faulty.forward(received)
             if b"<Contents>" in answer.body:
-                self._last = answer
+                self._last = answer = _telling_token(received, answer)
             return answer
+
+
+def _telling_token(received: Received, answer: Answer) -> Answer:
+    """The page as S3 writes it: with the token that it was asked for."""
+    token = received.query.get("continuation-token")
+    if token is None:
+        return answer
+    told = f"<ContinuationToken>{escape(token)}</ContinuationToken><IsTruncated>".encode()
+    return Answer(answer.body.replace(b"<IsTruncated>", told, 1), answer.status, {})
 
 
 @pytest.mark.parametrize("position", [2, 3])

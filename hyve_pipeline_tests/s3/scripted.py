@@ -159,9 +159,10 @@ def listing(
     token: str | None = None,
     encoding: str | None = "url",
     namespace: str | None = NAMESPACE,
+    told: str = "",
 ) -> bytes:
-    """A page of a listing from entries as `listing_entry` makes them."""
-    parts = ["<Name>scripted</Name><MaxKeys>1000</MaxKeys>"]
+    """A page of a listing from entries as `listing_entry` makes them; `told` is more of its XML."""
+    parts = [f"<Name>scripted</Name><MaxKeys>1000</MaxKeys>{told}"]
     if encoding is not None:
         parts.append(f"<EncodingType>{encoding}</EncodingType>")
     if truncated is not None:

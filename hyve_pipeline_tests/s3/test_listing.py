@@ -188,6 +188,52 @@ def test_pages_that_do_not_fit_together(connect: Connect, answers: list[Answer],
             _walk(connect(place))
 
 
+_START, _TOKEN = "<StartAfter>{}</StartAfter>", "<ContinuationToken>{}</ContinuationToken>"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_meant"),
+    [
+        (_START.format("a b"), "", True),
+        (_START.format("a+b"), "", True),
+        (_START.format("a%20b"), _TOKEN.format("t+1"), True),
+        ("", _TOKEN.format("t%2B1"), True),
+        (_TOKEN.format(""), _START.format("a b"), True),  # as some go on to tell
+        ("", _START.format("c"), True),
+        (_START.format("d"), "", False),
+        (_START.format(""), "", False),
+        (_TOKEN.format("t+1"), "", False),
+        ("", _TOKEN.format("t 2"), False),
+        ("", _TOKEN.format(""), False),
+        ("", _START.format("d"), False),
+    ],
+)
+def test_a_page_that_says_it_was_meant_for_another_request(
+    first: str, second: str, is_meant: bool, connect: Connect
+) -> None:
+    answers = [
+        Answer(listing([listing_entry("c")], truncated=True, token="t+1", told=first)),
+        Answer(listing([listing_entry("x")], told=second)),
+    ]
+    with scripted_server(answers) as server:
+        place = server.place("mixed-up")
+        if is_meant:
+            assert _walk(connect(place), after="a b")[0] == ["c", "x"]
+            return
+        with pytest.raises(IncompleteInventoryError, match=r"s3://mixed-up/ is not complete.* says that it is about"):
+            _walk(connect(place), after="a b")
+
+
+def test_a_first_page_that_says_where_it_begins(connect: Connect) -> None:
+    for told, is_meant in ((_START.format(""), True), (_START.format("a"), False)):
+        with scripted_server([Answer(listing([listing_entry("c")], told=told))]) as server:
+            if is_meant:
+                assert _walk(connect(server.place()))[0] == ["c"]
+                continue
+            with pytest.raises(IncompleteInventoryError, match="says that it is about what follows 'a', and not ''"):
+                _walk(connect(server.place()))
+
+
 def test_keys_that_were_not_asked_for(connect: Connect) -> None:
     with scripted_server([listing_of("img/a", "other/b")]) as server:
         with pytest.raises(IncompleteInventoryError, match="'other/b' does not begin with the prefix 'img/'"):

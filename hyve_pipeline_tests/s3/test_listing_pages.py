@@ -48,7 +48,7 @@ def test_dates_of_other_servers(date: str, expected: int) -> None:
 @pytest.mark.parametrize("namespace", [None, "http://s3.amazonaws.com/doc/2006-03-01/", "http://example.org/other"])
 def test_namespace_does_not_matter(namespace: str | None) -> None:
     answer = parse_answer(listing([listing_entry("k")], truncated=True, token="t&1", namespace=namespace))
-    assert (answer.page.keys, answer.is_truncated, answer.next_token) == (["k"], True, "t&1")
+    assert (answer.page.keys, answer.envelope.is_truncated, answer.envelope.next_token) == (["k"], True, "t&1")
 
 
 @pytest.mark.parametrize("etag", [f'"{ETAG}"', ETAG, f"&quot;{ETAG}&quot;"])
@@ -78,7 +78,7 @@ def test_plus_is_a_space_in_url_encoding() -> None:
 
 def test_empty_page() -> None:
     answer = parse_answer(listing())
-    assert (len(answer.page), answer.is_truncated, answer.next_token) == (0, False, None)
+    assert (len(answer.page), answer.envelope.is_truncated, answer.envelope.next_token) == (0, False, None)
 
 
 def _without(tag: str, entry: str) -> str:
