@@ -5,6 +5,7 @@ reads all answers. Processes of their own share nothing but the files of the syn
 and the locks and journals of whatever it works on, as if a person had started it.
 """
 
+import json
 import os
 import signal
 import socket
@@ -29,8 +30,11 @@ from hyve_pipeline.flow.worker import Done, Failed, Interrupt, Progress, Task
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-# Not `-m`: a module that is run has another name than one that is imported, and so have the messages in it.
-_BEGIN = "from hyve_pipeline.flow.worker import main; main()"
+# Not `-m`: a module that is run has another name than one that is imported, and so have the messages in it. What
+# can be imported is what this process can import.
+_BEGIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from hyve_pipeline.flow.worker import main; main()"
+)
 
 # A process needs most of a second of a core to begin, in which it could have made some 1,500 copies.
 _COPIES_WORTH_A_PROCESS = 5_000
@@ -88,12 +92,11 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
-                # Not from the current folder, where a module may have the name of one of Python's.
-                [sys.executable, "-P", "-c", _BEGIN, str(theirs.fileno()), module],
+                [sys.executable, "-P", "-c", _BEGIN, str(theirs.fileno()), module, json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A terminal's Ctrl-C is for this process alone, which then says what is to end.
+                # A terminal's Ctrl-C is for this process alone, which then says what is to end, see `worker.main`.
                 process_group=0,
             )
         self._connection = Connection(ours.detach())

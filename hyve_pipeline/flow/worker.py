@@ -6,6 +6,7 @@ Started by `processes`, with one end of a connection and the module of its tasks
 import importlib
 import os
 import pickle
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -136,6 +137,10 @@ def _portable(error: BaseException) -> BaseException:
 def main() -> NoReturn:
     """Serve whoever is at the other end of the connection."""
     connection, module = sys.argv[1:]
+    # Whoever asks a whole service to end sends these to each of its processes. This one ends with the command,
+    # which first lets it end its requests and its journal.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     startup.begin()
     # Now, so that it is there when the first task comes.
     importlib.import_module(module)

@@ -124,6 +124,22 @@ def test_a_process_that_was_killed_is_named(worker: WorkerProcess) -> None:
         worker.run(abs, -1)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_leaves_polite_signals_to_whoever_started_it(worker: WorkerProcess, number: signal.Signals) -> None:
+    assert worker.run(abs, -1) == 1
+    os.kill(worker.pid, number)
+    assert worker.run(os.getpid) == worker.pid
+
+
+def test_it_imports_what_whoever_started_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "somewhere_else.py").write_text("def three():\n    return 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import somewhere_else  # pyright: ignore[reportMissingImports]
+
+    with WorkerPool(1, "somewhere_else") as pool:
+        assert pool.run(somewhere_else.three) == 3
+
+
 def test_a_process_that_ended_is_named(worker: WorkerProcess) -> None:
     with pytest.raises(HyveError, match="ended with exit code 3"):
         worker.run(os._exit, 3)
