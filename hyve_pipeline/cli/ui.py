@@ -30,7 +30,7 @@ _STOP_SECONDS = 30
 _POLL_SECONDS = 0.1
 
 # How often runs of commands that were killed meanwhile are closed, so that they take no place in the queue.
-_LOOK_AFTER_SECONDS = 15.0
+_LOOK_AFTER_SECONDS = 10.0
 
 port_option = click.option(
     "--port",

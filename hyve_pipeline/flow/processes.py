@@ -150,7 +150,8 @@ class WorkerProcess:
             self._answer(look_up)
 
     def _end(self) -> str:
-        code = self._process.wait(_LEAVE_SECONDS)
+        self.close()
+        code = self._process.returncode
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return f"process {self.pid}, which worked for this command, {how}; what it did is in the journal, run it again"
 

@@ -47,9 +47,12 @@ class _Stall:
         return None
 
 
-@pytest.fixture(params=[1, 2], ids=["one process", "two processes"])
+@pytest.fixture
 def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServer) -> Iterator[Pair]:
-    """A sync behind the proxy, with three copy shards and one delete shard; whatever is held is let go at the end."""
+    """A sync behind the proxy, with three copy shards and one delete shard, done by so many processes.
+
+    Whatever is held is let go at the end.
+    """
     pair = make_pair(through=faulty, shard_objects=4, concurrency=2, processes=request.param)
     pair.source.put({f"{number:02d}": b"new" for number in range(12)})
     pair.store.put({"06": b"older", "gone": b"1"})
@@ -58,6 +61,7 @@ def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServ
         faulty.fault.release.set()
 
 
+@pytest.mark.parametrize("held", [1, 2], indirect=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_copy_is_finished_by_a_retry(
     number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
@@ -93,7 +97,11 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
     assert held.store.read() == held.source.read()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "held"),
+    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGTERM, 2)],
+    indirect=["held"],
+)
 def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
     number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
@@ -120,6 +128,7 @@ def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
     assert entry["copy"]["done"] == len(copied) == 3
 
 
+@pytest.mark.parametrize("held", [2], indirect=True)
 def test_another_plan_is_refused_while_one_is_being_applied(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
     stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=1, held=2)
     with started(["copy", "--json"]) as child:
@@ -138,6 +147,7 @@ def test_another_plan_is_refused_while_one_is_being_applied(held: Pair, faulty: 
     assert held.store.read() == held.source.read()
 
 
+@pytest.mark.parametrize("held", [1, 2], indirect=True)
 def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
     faulty.page_keys = 4
     stall = faulty.fault = _Stall("GET", f"/{held.source.name}", after=2)
