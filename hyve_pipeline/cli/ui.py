@@ -103,7 +103,8 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
         while dagster.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 dagster.wait(_LOOK_AFTER_SECONDS)
-            with open_instance(home) as instance:
+            # A database that is busy, or settings that are being edited, are no reason to end: the next time will do.
+            with suppress(HyveError), open_instance(home) as instance:
                 close_dead_runs(instance)
         raise HyveError(f"Dagster ended by itself with code {dagster.returncode}: see {_log_file(home)}")
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from hyve_pipeline.core.running import is_running
 from hyve_pipeline.dag.names import BEGUN_TAG, HOST_TAG, PID_TAG
 
 # Where Linux tells when it was booted, and about processes.
@@ -38,14 +39,8 @@ def close_dead_runs(instance: dg.DagsterInstance) -> None:
 
 
 def _is_alive(pid: int, begun: str | None) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it exists, and belongs to someone else
     # The system gives a number to another process sooner or later, after a restart very soon.
-    return begun is None or _begun(pid) in (None, begun)
+    return is_running(pid) and (begun is None or _begun(pid) in (None, begun))
 
 
 def _begun(pid: int) -> str | None:

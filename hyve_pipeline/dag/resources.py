@@ -70,6 +70,12 @@ class SyncResource(dg.ConfigurableResource):
         return SyncContext(Home(Path(self.home)), settings)
 
 
+class PlanConfig(dg.Config):
+    """Which plan a run is about."""
+
+    plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
+
+
 def plan_of_run(
     context: dg.OpExecutionContext | dg.AssetExecutionContext, names: Names, plan_id: str | None
 ) -> tuple[SyncContext, Plan]:

@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,18 +69,14 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
 
 @contextmanager
 def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Side, WorkerProcess]]:
-    """A process for each side but the first, where that pays; the first is listed by this one."""
+    """A process for the second side, where that pays; all others are listed by this one."""
     options = context.settings.options
     expected = sum(earlier.objects for side in sides if (earlier := _earlier(context, side)) is not None)
     if len(sides) < 2 or not is_worth_two_processes(options, expected):
         yield {}
         return
-    with ExitStack() as stack:
-        others: dict[Side, WorkerProcess] = {}
-        for side in sides[1:]:
-            others[side] = WorkerProcess(__name__)
-            stack.callback(others[side].close)
-        yield others
+    with closing(WorkerProcess(__name__)) as worker:
+        yield {sides[1]: worker}
 
 
 def take_inventory(context: SyncContext, side: Side, activity: str | None = None) -> Inventory:

@@ -117,7 +117,7 @@ def read_shard(plan: Plan, shard: Shard) -> pa.Table:
         rows = reader.read([shard.row_group])
     finally:
         reader.close()
-    # Checksums cover the rows, and not where the file says that they are.
+    # A file can be whole and yet not this plan's.
     keys = rows.column("key")
     found = (len(keys), keys[0].as_py(), keys[-1].as_py()) if len(keys) else (0, "", "")
     if found != (shard.objects, shard.first_key, shard.last_key):

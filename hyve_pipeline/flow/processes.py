@@ -175,7 +175,6 @@ class WorkerPool:
 
     def __init__(self, count: int, module: str) -> None:
         self._free: SimpleQueue[WorkerProcess] = SimpleQueue()
-        self._stack = ExitStack()
         with ExitStack() as stack:
             for _ in range(count):
                 worker = WorkerProcess(module)

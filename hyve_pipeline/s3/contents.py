@@ -5,9 +5,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copy_answers import source_error
-from hyve_pipeline.s3.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.copy_answers import source_answer
+from hyve_pipeline.s3.errors import invalid_response
+from hyve_pipeline.s3.message import Request
 from hyve_pipeline.s3.transport import Ending
 
 _CHECKSUM = "x-amz-checksum-"
@@ -38,7 +38,7 @@ def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Check
     )
 
     def read(ending: Ending) -> Checksums:
-        response = _answer(ending)
+        response = source_answer(ending)
         named = ((name.lower(), value) for name, value in response.headers)
         values = {name.removeprefix(_CHECKSUM): value for name, value in named if name.startswith(_CHECKSUM)}
         kind = values.pop("type", None)
@@ -68,18 +68,10 @@ def read_bytes(connection: Connection, key: str, etag: str, first: int, count: i
     )
 
     def read(ending: Ending) -> bytes:
-        response = _answer(ending)
+        response = source_answer(ending)
         if len(response.body) != count:
             reason = f"{len(response.body)} bytes came instead of {count} after the first {first}"
             raise invalid_response(connection.bucket, request, response, reason)
         return response.body
 
     return connection.ask(request, read, is_slow=True)
-
-
-def _answer(ending: Ending) -> Response:
-    if isinstance(ending, S3RequestError):
-        raise source_error(ending) from ending
-    if not isinstance(ending, Response):
-        raise ending
-    return ending

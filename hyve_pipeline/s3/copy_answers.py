@@ -11,6 +11,7 @@ from hyve_pipeline.s3.errors import (
     invalid_response,
 )
 from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.transport import Ending
 from hyve_pipeline.s3.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
 
 # The classes that a copy may be given; others, such as OUTPOSTS, belong to the place where an object is.
@@ -59,6 +60,19 @@ def source_error(error: S3RequestError) -> S3RequestError:
     if error.code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
         return as_kind(ObjectUnreadableError, error)
     return error
+
+
+def source_answer(ending: Ending) -> Response:
+    """The answer to a request that reads a source object.
+
+    Raises:
+        S3RequestError: there is none; of the kind that says what became of the object, see `source_error`.
+    """
+    if isinstance(ending, S3RequestError):
+        raise source_error(ending) from ending
+    if not isinstance(ending, Response):
+        raise ending
+    return ending
 
 
 # How S3 writes an answer to CopyObject: flat, in this order, and with nothing to decode. Whatever is written in

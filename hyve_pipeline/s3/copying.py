@@ -10,11 +10,10 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import (
     CopyResult,
     read_copied_etag,
-    source_error,
+    source_answer,
     source_version_of,
     storage_class_header,
 )
-from hyve_pipeline.s3.errors import S3RequestError
 from hyve_pipeline.s3.futures import complete
 from hyve_pipeline.s3.heading import ObjectHead, head_object, version_of
 from hyve_pipeline.s3.message import Request, Response, copy_source
@@ -100,12 +99,9 @@ def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tup
     Raises:
         S3RequestError: the copy was not made.
     """
-    if isinstance(ending, S3RequestError):
-        raise source_error(ending) from ending
-    if not isinstance(ending, Response):
-        raise ending
-    result = _read_result(bucket, request, ending, task)
-    return result, _differs(task.source_etag, result.etag, ending)
+    answer = source_answer(ending)
+    result = _read_result(bucket, request, answer, task)
+    return result, _differs(task.source_etag, result.etag, answer)
 
 
 def _read_result(bucket: str, request: Request, response: Response, task: CopyTask) -> CopyResult:

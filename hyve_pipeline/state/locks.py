@@ -17,6 +17,7 @@ from typing import IO
 from filelock import FileLock
 
 from hyve_pipeline.core.errors import RefusedError, StateError
+from hyve_pipeline.core.running import is_running
 from hyve_pipeline.state.files import Folder
 
 _SUFFIX = ".lock"
@@ -88,13 +89,7 @@ def _owner(path: Path) -> int | None:
         noted = int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    try:
-        os.kill(noted, 0)  # only asks
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # it is there, and somebody else's
-    return noted
+    return noted if is_running(noted) else None
 
 
 def _owner_in_words(path: Path) -> str:

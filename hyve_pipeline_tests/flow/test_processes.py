@@ -21,6 +21,7 @@ from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow import processes
 from hyve_pipeline.flow.inventory import take_inventories
 from hyve_pipeline.flow.processes import WorkerPool, WorkerProcess, beside, processes_for, usable_cores, work
+from hyve_pipeline_tests.processes import living, living_after
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 _PATIENCE = 30
@@ -32,22 +33,6 @@ def worker() -> Iterator[WorkerProcess]:
     worker = WorkerProcess(_MODULE)
     yield worker
     worker.close()
-
-
-def _has_ended(pid: int) -> bool:
-    """Whether a process is gone, or only waits for its parent to take note."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-def _await_end(pid: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not _has_ended(pid):
-        assert time.monotonic() < deadline, f"process {pid} is still there"
-        time.sleep(0.02)
 
 
 class _Heard:
@@ -114,7 +99,7 @@ def test_a_task_that_does_not_end_when_it_is_told_to_is_left(
     with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
         worker.run(time.sleep, 60.0)
     worker.close()
-    assert _has_ended(worker.pid)
+    assert not living({worker.pid})
 
 
 def test_a_process_that_was_killed_is_named(worker: WorkerProcess) -> None:
@@ -157,9 +142,9 @@ def test_it_ends_at_once_when_whoever_started_it_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
         pid = int(starter.stdout.readline())
-        assert not _has_ended(pid)
+        assert living({pid})
         starter.kill()
-    _await_end(pid)
+    assert not living_after({pid}, _PATIENCE)
 
 
 def test_a_pool_gives_each_task_to_who_is_free() -> None:
@@ -172,8 +157,7 @@ def test_a_pool_gives_each_task_to_who_is_free() -> None:
             pool.run(abs, -1)
         assert [future.result() for future in slow] == [None, None]
     assert 1 <= len(set(pids)) <= 2
-    for pid in set(pids):
-        assert _has_ended(pid)
+    assert not living(pids)
 
 
 def test_work_is_done_beside_only_where_somebody_asked_for_it() -> None:

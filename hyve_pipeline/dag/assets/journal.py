@@ -3,23 +3,16 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from pydantic import Field
 
 from hyve_pipeline.dag.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import journal_metadata
-from hyve_pipeline.dag.resources import plan_of_run
+from hyve_pipeline.dag.resources import PlanConfig, plan_of_run
 from hyve_pipeline.flow.journal_table import journal_table
 from hyve_pipeline.flow.status import plan_status
 from hyve_pipeline.flow.tables import StoredTable
 
 NO_FAILURES = "no_failed_objects"
-
-
-class JournalConfig(dg.Config):
-    """Whose journal."""
-
-    plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
 
 
 def build_journal(names: Names) -> dg.AssetsDefinition:
@@ -42,9 +35,7 @@ def build_journal(names: Names) -> dg.AssetsDefinition:
         ],
         required_resource_keys={names.resource},
     )
-    def journal(
-        context: dg.AssetExecutionContext, config: JournalConfig
-    ) -> Iterator[dg.MaterializeResult[StoredTable]]:
+    def journal(context: dg.AssetExecutionContext, config: PlanConfig) -> Iterator[dg.MaterializeResult[StoredTable]]:
         with as_failure():
             sync, plan = plan_of_run(context, names, config.plan)
             table = journal_table(sync, plan)

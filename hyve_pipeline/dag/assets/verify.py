@@ -8,17 +8,16 @@ from pydantic import Field
 from hyve_pipeline.dag.failures import as_failure
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import verification_metadata
-from hyve_pipeline.dag.resources import plan_of_run
+from hyve_pipeline.dag.resources import PlanConfig, plan_of_run
 from hyve_pipeline.flow.tables import StoredTable
 from hyve_pipeline.flow.verify import verify_plan
 
 PLAN_HOLDS = "plan_holds"
 
 
-class VerifyConfig(dg.Config):
+class VerifyConfig(PlanConfig):
     """Which plan to verify, and how."""
 
-    plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
     list_again: bool = Field(
         default=True,
         description="Whether to list the store again even if the plan had nothing to do, so that its own listing shows "
