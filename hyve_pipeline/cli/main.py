@@ -31,6 +31,7 @@ _COMMANDS = {
     "retry": ("hyve_pipeline.cli.apply:retry", "Run again only the shards of a plan that did not finish."),
     "plans": ("hyve_pipeline.cli.plans:plans", "List the plans and how far each came."),
     "show": ("hyve_pipeline.cli.plans:show", "Show one plan in detail."),
+    "report": ("hyve_pipeline.cli.report:report", "Write one plan as a page, with pictures, to look at and hand on."),
     "undo": ("hyve_pipeline.cli.undo:undo", "Put back what a plan overwrote or deleted."),
     "ui": ("hyve_pipeline.cli.ui:ui", "Open the Dagster web UI on loopback, with this configuration loaded."),
     "demo": ("hyve_pipeline.cli.demo:demo", "See all of it on an embedded S3 server with made-up images."),

@@ -12,6 +12,7 @@ from hyve_pipeline.core.keys import displayed, printable
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.core.outcome import PlanStatus
 from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.core.sizes import readable_bytes
 from hyve_pipeline.core.verification import Verification
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.diff import LIST_NAMES
@@ -38,16 +39,6 @@ def say(line: str = "") -> None:
 def warn(line: str) -> None:
     """Print a line for a person on standard error; keys in it go through `displayed` first."""
     click.echo(printable(line), err=True)
-
-
-def readable_bytes(size: int) -> str:
-    """A number of bytes with a decimal unit, as `1.2 MB`."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} PB"
 
 
 def counted(objects: int, word: str = "object") -> str:

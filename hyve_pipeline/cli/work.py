@@ -40,8 +40,6 @@ def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[Sy
         ConfigurationError: the configuration is wrong, or the sync can't be chosen.
     """
     sync = SyncContext.choose(Home(home), sync_name)
-    if sync.settings.apply != "never":
-        warn(f'warning: apply = "{sync.settings.apply}" has no effect yet, plans of {sync.name} are applied by command')
     for other in syncs_with_same_store(sync):
         warn(
             f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "

@@ -19,6 +19,13 @@ _SYNC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# As Dagster checks them.
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+_TEAM = re.compile(r"team:\S+")
+_TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _TRASH = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
 
 
@@ -123,6 +130,58 @@ def _valid_timezone(name: str) -> str:
     return name
 
 
+def is_webhook_url(url: str) -> bool:
+    """Whether alerts can be posted to a URL: by HTTP, and without a user and password in it."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and url.isascii()
+            and url.isprintable()
+            and " " not in url
+            and _HOST.fullmatch(parts.netloc.removesuffix(f":{parts.port}")) is not None
+        )
+    except ValueError:
+        return False
+
+
+def _valid_webhook(url: str) -> str:
+    if not is_webhook_url(url):
+        # The URL is not repeated: it may hold what it must not, a password.
+        raise ValueError("is not a URL such as 'https://alerts.example.org/hyve', without user and password")
+    return url
+
+
+def _valid_variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of an environment variable")
+    return name
+
+
+def _valid_resource(name: str) -> str:
+    if not _RESOURCE.fullmatch(name):
+        raise ValueError(f"{name!r} is not the key of a Dagster resource: a letter, then letters, digits and _")
+    return name
+
+
+def _valid_owner(owner: str) -> str:
+    if not _MAIL.fullmatch(owner) and not _TEAM.fullmatch(owner):
+        raise ValueError(f"{owner!r} is neither a mail address nor a team such as 'team:data'")
+    return owner
+
+
+def _valid_tag_key(key: str) -> str:
+    if not _TAG_KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is not the key of a tag: letters, digits, '_', '-' and '.', at most 63")
+    return key
+
+
+def _valid_tag_value(value: str) -> str:
+    if not _TAG_VALUE.fullmatch(value):
+        raise ValueError(f"{value!r} is not the value of a tag: letters, digits, '_', '-' and '.', at most 63")
+    return value
+
+
 def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
@@ -139,3 +198,9 @@ Globs = Annotated[tuple[Annotated[str, AfterValidator(_valid_glob)], ...], Field
 Size = Annotated[int, BeforeValidator(_size_from_text)]
 Schedule = Annotated[str, AfterValidator(_valid_schedule)]
 TimezoneName = Annotated[str, AfterValidator(_valid_timezone)]
+WebhookUrl = Annotated[str, AfterValidator(_valid_webhook)]
+VariableName = Annotated[str, AfterValidator(_valid_variable)]
+ResourceName = Annotated[str, AfterValidator(_valid_resource)]
+Owner = Annotated[str, AfterValidator(_valid_owner)]
+TagKey = Annotated[str, AfterValidator(_valid_tag_key)]
+TagValue = Annotated[str, AfterValidator(_valid_tag_value)]

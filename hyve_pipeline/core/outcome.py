@@ -1,5 +1,7 @@
 """How far a plan came: what its journal adds up to."""
 
+from datetime import datetime
+
 from hyve_pipeline.core.guard import Action, Refusal
 from hyve_pipeline.core.journal import ARCHIVED, ShardState, Tally
 from hyve_pipeline.core.manifest import Frozen
@@ -15,6 +17,7 @@ class ShardStatus(Frozen):
         tally: what became of its objects so far.
         failures, skips: how many objects failed or were skipped, by code.
         run_id: the run of its last attempt that came to its end.
+        ended: when that was.
     """
 
     shard: Shard
@@ -23,6 +26,7 @@ class ShardStatus(Frozen):
     failures: dict[str, int]
     skips: dict[str, int]
     run_id: str | None
+    ended: datetime | None = None
 
 
 class PlanStatus(Frozen):

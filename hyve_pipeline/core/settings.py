@@ -14,14 +14,20 @@ from hyve_pipeline.core.fields import (
     BucketName,
     EndpointUrl,
     Globs,
+    Owner,
     Prefix,
     ProfileName,
     Region,
+    ResourceName,
     Schedule,
     Size,
     SyncName,
+    TagKey,
+    TagValue,
     TimezoneName,
     TrashUri,
+    VariableName,
+    WebhookUrl,
     split_trash,
 )
 from hyve_pipeline.core.keys import displayed
@@ -49,6 +55,8 @@ class BucketSettings(_Frozen):
         profile: an AWS profile; without one, the AWS default credential chain is used.
         region: the bucket's region; without one, the profile's or environment's.
         endpoint_url: an S3-compatible server; without one, AWS.
+        resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
+            endpoint_url where they are not set here; only for the component.
     """
 
     bucket: BucketName
@@ -56,6 +64,7 @@ class BucketSettings(_Frozen):
     profile: ProfileName | None = None
     region: Region | None = None
     endpoint_url: EndpointUrl | None = None
+    resource: ResourceName | None = None
 
     @property
     def uri(self) -> str:
@@ -133,6 +142,40 @@ class Options(_Frozen):
     multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB
 
 
+class Automation(_Frozen):
+    """What goes on without a person, and how.
+
+    Attributes:
+        running: whether the schedule and the sensors are on without being switched on in the UI.
+        interval_seconds: how long a sensor waits between two looks.
+        shard_attempts: how many runs the sensor gives a shard before it gives it up.
+        retry_seconds: how long after its first failure a shard is run again; each further time twice as long.
+        webhook: URL that alerts are posted to, as JSON.
+        webhook_variable: the environment variable that holds this URL, where the URL itself is a secret.
+        keep_plans: how many of the newest plans retention keeps.
+        keep_days: how many days retention keeps a plan.
+    """
+
+    running: bool = False
+    interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    shard_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    retry_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    webhook: WebhookUrl | None = None
+    webhook_variable: VariableName | None = None
+    keep_plans: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+    @model_validator(mode="after")
+    def _check_webhook(self) -> "Automation":
+        if self.webhook is not None and self.webhook_variable is not None:
+            raise PydanticCustomError(
+                "contradiction",
+                "webhook and webhook_variable are both set: keep one of them",
+                {"setting": "webhook_variable"},
+            )
+        return self
+
+
 class SyncSettings(_Frozen):
     """One table ``[sync.NAME]``.
 
@@ -144,6 +187,9 @@ class SyncSettings(_Frozen):
         schedule: cron expression at which a dryrun is taken, or None.
         timezone: IANA name of the schedule's time zone.
         apply: what may be done with each new plan without a person.
+        automation: how that and the like is done.
+        owners: who is responsible, as Dagster shows it: mail addresses, and teams as ``team:name``.
+        tags: of the sync's assets, as Dagster shows them.
     """
 
     name: SyncName
@@ -153,6 +199,9 @@ class SyncSettings(_Frozen):
     schedule: Schedule | None = None
     timezone: TimezoneName = "UTC"
     apply: ApplyMode = "never"
+    automation: Automation = Automation()
+    owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
+    tags: dict[TagKey, TagValue] = {}
 
     @model_validator(mode="after")
     def _check_places(self) -> "SyncSettings":

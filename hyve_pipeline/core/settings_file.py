@@ -17,6 +17,7 @@ from hyve_pipeline.core.settings_mistakes import Mistake, closest, from_pydantic
 _TOML_PLACE = re.compile(
     r"(?P<problem>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
+_NO_RESOURCE = "only the component BucketSync, in a Dagster project, can name a resource: name a profile instead"
 
 
 def load_settings(path: Path) -> Settings:
@@ -149,9 +150,11 @@ def _parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
         mistake = Mistake(("sync", name), "name", "unknown key: the name of the table is the sync's name")
         return [mistake, *(others if isinstance(others, list) else [])]
     try:
-        return SyncSettings.model_validate({"name": name, **table})
+        sync = SyncSettings.model_validate({"name": name, **table})
     except ValidationError as error:
         return from_pydantic(name, error.errors(include_url=False))
+    borrowing = [side for side in ("source", "store") if "resource" in getattr(sync, side).model_fields_set]
+    return [Mistake(("sync", name, side), "resource", _NO_RESOURCE) for side in borrowing] or sync
 
 
 def _first_of(mistakes: list[Mistake], document: Mapping[str, Any]) -> str:

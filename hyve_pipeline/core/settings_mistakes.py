@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.keys import displayed
-from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings import Automation, BucketSettings, Options, SyncSettings
 
 # The tables of [sync.NAME], by the path below it.
 _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -23,12 +23,17 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("source",): BucketSettings,
     ("store",): BucketSettings,
     ("options",): Options,
+    ("automation",): Automation,
 }
+# A sync's name is the name of its table, and only a component of a Dagster project can name a resource of it.
+_NOT_IN_TOML = ((SyncSettings, "name"), (BucketSettings, "resource"))
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WANTED_TYPES = {
     "string_type": "must be text in quotes",
     "int_type": "must be a whole number",
     "tuple_type": "must be a list of texts in brackets, such as ['*.jpg']",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
     "model_type": "must be a table",
 }
 
@@ -102,8 +107,8 @@ def _mistake(name: str, error: ErrorDetails) -> Mistake:
     context = error.get("ctx", {})
     path = [str(part) for part in error["loc"] if not isinstance(part, int)]
     items = "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
-    if error["type"] == "overlap":
-        path = context["setting"].split(".")
+    if error["type"] in ("overlap", "contradiction"):
+        path += context["setting"].split(".")
     table, key = ("sync", name, *path[:-1]), path[-1] if path else None
     if error["type"] == "extra_forbidden" and key is not None:
         return _unknown_setting(table, key)
@@ -139,8 +144,7 @@ def _unknown_setting(table: tuple[str, ...], key: str) -> Mistake:
 
 
 def _names(model: type[BaseModel]) -> list[str]:
-    # A sync's name is the name of its table.
-    return [field for field in model.model_fields if (model, field) != (SyncSettings, "name")]
+    return [field for field in model.model_fields if (model, field) not in _NOT_IN_TOML]
 
 
 def _dotted(path: Iterable[str]) -> str:

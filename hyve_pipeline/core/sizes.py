@@ -27,3 +27,13 @@ def parse_size(text: str) -> int:
     if match is None or unit is None:
         raise ValueError(f"{text!r} is not a size such as '100 GiB' or a number of bytes")
     return int(Decimal(match[1]) * unit)
+
+
+def readable_bytes(size: float) -> str:
+    """A number of bytes with a decimal unit, as `1.2 MB`."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} PB"

@@ -1,8 +1,11 @@
 """Builds the definitions of one sync, and of a whole configuration."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from hyve_pipeline.core.settings import SyncSettings
+from hyve_pipeline.dag.apply import build_shard_job
 from hyve_pipeline.dag.assets.buckets import build_buckets
 from hyve_pipeline.dag.assets.diff import build_diff
 from hyve_pipeline.dag.assets.inventory import build_inventories
@@ -10,34 +13,72 @@ from hyve_pipeline.dag.assets.journal import build_journal
 from hyve_pipeline.dag.assets.plan import build_plan
 from hyve_pipeline.dag.assets.verify import build_verification
 from hyve_pipeline.dag.io import ParquetTables
-from hyve_pipeline.dag.jobs import AssetJob, build_dryrun_job, build_shard_job, build_verify_job
-from hyve_pipeline.dag.names import Names
+from hyve_pipeline.dag.jobs import AnyJob, build_dryrun_job, build_verify_job
+from hyve_pipeline.dag.lineage import describer
+from hyve_pipeline.dag.names import LOCATION, Names
 from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.dag.retention import build_retention_job
+from hyve_pipeline.dag.schedules import build_schedules
+from hyve_pipeline.dag.sensors.alerts import build_alert_sensor
+from hyve_pipeline.dag.sensors.apply import build_apply_sensor
+from hyve_pipeline.dag.sensors.retention import build_retention_sensor
 from hyve_pipeline.dag.undo import build_undo_job
-from hyve_pipeline.flow.context import Home, load_configuration
+from hyve_pipeline.flow.context import Home, SyncContext, load_configuration
 
 
-def build_sync(home: Home, sync: SyncSettings) -> dg.Definitions:
-    """All definitions of one sync."""
+def build_sync(home: Home, sync: SyncSettings, location: str | None = LOCATION) -> dg.Definitions:
+    """All definitions of one sync.
+
+    Args:
+        home: where all state is.
+        sync: the sync's settings.
+        location: the name of the code location that they are for, to which links lead; None where it is not known.
+    """
+    names, context = Names(sync.name), SyncContext(home, sync)
+    jobs = _build_jobs(names, sync)
+    automation = dg.Definitions(
+        schedules=build_schedules(context, names, jobs[names.dryrun_job]),
+        sensors=[
+            build_apply_sensor(context, names, [jobs[name] for name in names.applying_jobs]),
+            build_alert_sensor(context, names),
+            build_retention_sensor(context, names, jobs[names.retention_job]),
+        ],
+    )
+    return dg.Definitions.merge(_build_work(home, sync, names, jobs, location), automation)
+
+
+def build_commands(home: Home, sync: SyncSettings) -> dg.Definitions:
+    """What commands need of it: no schedule and no sensor."""
     names = Names(sync.name)
-    dryrun = build_dryrun_job(names)
+    return _build_work(home, sync, names, _build_jobs(names, sync), LOCATION)
+
+
+def _build_jobs(names: Names, sync: SyncSettings) -> dict[str, AnyJob]:
+    jobs = [
+        build_dryrun_job(names),
+        build_shard_job(names, "copy"),
+        build_shard_job(names, "delete"),
+        build_verify_job(names),
+        build_undo_job(names),
+        build_retention_job(names, sync.automation),
+    ]
+    return {job.name: job for job in jobs}
+
+
+def _build_work(
+    home: Home, sync: SyncSettings, names: Names, jobs: Mapping[str, AnyJob], location: str | None
+) -> dg.Definitions:
+    assets = [
+        *build_buckets(names, sync, location),
+        build_inventories(names),
+        build_diff(names),
+        build_plan(names),
+        build_verification(names),
+        build_journal(names),
+    ]
     return dg.Definitions(
-        assets=[
-            *build_buckets(names, sync),
-            build_inventories(names),
-            build_diff(names),
-            build_plan(names),
-            build_verification(names),
-            build_journal(names),
-        ],
-        jobs=[
-            dryrun,
-            build_shard_job(names, "copy"),
-            build_shard_job(names, "delete"),
-            build_verify_job(names),
-            build_undo_job(names),
-        ],
-        schedules=_schedules(names, sync, dryrun),
+        assets=list(dg.map_asset_specs(describer(names, sync), assets)),
+        jobs=list(jobs.values()),
         resources={
             names.resource: SyncResource.of(home, sync),
             names.io_manager: ParquetTables(home=str(home.path)),
@@ -54,17 +95,3 @@ def load_definitions(home: Home) -> dg.Definitions:
     if not home.settings_file.exists():
         return dg.Definitions()
     return dg.Definitions.merge(*(build_sync(home, sync) for sync in load_configuration(home).sync.values()))
-
-
-def _schedules(names: Names, sync: SyncSettings, dryrun: AssetJob) -> list[dg.ScheduleDefinition]:
-    if sync.schedule is None:
-        return []
-    return [
-        dg.ScheduleDefinition(
-            name=names.schedule,
-            job=dryrun,
-            cron_schedule=sync.schedule,
-            execution_timezone=sync.timezone,
-            description="Takes a dryrun; off until it is switched on.",
-        )
-    ]

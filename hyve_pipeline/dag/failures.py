@@ -39,7 +39,16 @@ class StepFailedError(HyveError):
         self.exit_code = exit_code
 
 
-def error_of(description: str, metadata: Mapping[str, dg.MetadataValue]) -> HyveError:
+def error_of_step(event: dg.DagsterEvent) -> HyveError:
+    """The error that made a step fail, from the event of its failure."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None:
+        return _error_of(data.user_failure_data.description or "", data.user_failure_data.metadata)
+    reason = data.error.message.strip().splitlines()[-1] if data.error is not None else "no reason given"
+    return HyveError(f"step {event.step_key} failed: {reason}")
+
+
+def _error_of(description: str, metadata: Mapping[str, dg.MetadataValue]) -> HyveError:
     """The error whose failure has this description and metadata."""
     if _RULE in metadata:
         return RefusedError(str(metadata[_RULE].value), str(metadata[_DETAIL].value))

@@ -15,9 +15,9 @@ import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from hyve_pipeline.core.errors import HyveError
-from hyve_pipeline.dag.failures import error_of
+from hyve_pipeline.dag.failures import error_of_step
 from hyve_pipeline.dag.janitor import process_tags
-from hyve_pipeline.dag.names import COMMAND_TAG, DEFINITIONS_MODULE, LOCATION
+from hyve_pipeline.dag.names import COMMAND_TAG, DEFINITIONS_MODULE, LOCATION, PARTITION_TAG
 
 # Only what goes wrong is printed; the UI has the rest.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -67,7 +67,7 @@ def run_job(
     """
     own_tags = {COMMAND_TAG: command, **process_tags()}
     if partition_key is not None:
-        own_tags |= {"dagster/partition": partition_key, "dagster/partition_set": f"{job.name}_partition_set"}
+        own_tags |= {PARTITION_TAG: partition_key, "dagster/partition_set": f"{job.name}_partition_set"}
     run_id, events = _start(
         instance, job, partition_key, {**_QUIET, **(run_config or {})}, {**own_tags, **(tags or {})}
     )
@@ -89,7 +89,7 @@ def _take_in(outcome: RunOutcome, event: dg.DagsterEvent) -> None:
         outcome.checks[evaluation.check_name] = evaluation.metadata
     elif kind is dg.DagsterEventType.STEP_FAILURE and outcome.error is None:
         outcome.interrupted = _is_interrupt(event)
-        outcome.error = _error_of_step(event)
+        outcome.error = error_of_step(event)
     elif kind is dg.DagsterEventType.RUN_CANCELED:
         outcome.interrupted = True
     elif kind is dg.DagsterEventType.RUN_SUCCESS:
@@ -103,14 +103,6 @@ def _is_interrupt(event: dg.DagsterEvent) -> bool:
             return True
         error = error.cause
     return False
-
-
-def _error_of_step(event: dg.DagsterEvent) -> HyveError:
-    data = event.step_failure_data
-    if data.user_failure_data is not None:
-        return error_of(data.user_failure_data.description or "", data.user_failure_data.metadata)
-    reason = data.error.message.strip().splitlines()[-1] if data.error is not None else "no reason given"
-    return HyveError(f"step {event.step_key} failed: {reason}")
 
 
 def _start(

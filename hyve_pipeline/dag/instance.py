@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.resources
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from hyve_pipeline.flow.context import Home
 
 _SETTINGS = "dagster.yaml"
 _LOCK = ".opening.lock"
+# What Dagster says among much else of a variable that the settings name.
+_UNSET = re.compile(r'environment variable "(\w+)" which is not set')
+_DATABASE_ERRORS = (DBAPIError, sqlite3.Error)
 
 
 def prepare_storage(home: Home) -> None:
@@ -62,8 +66,12 @@ def _naming_failures(folder: Path) -> Iterator[None]:
     """Say of whatever a database refuses in the block where it is."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
+    except Exception as error:
+        # Of a database that does not answer, Dagster's storage says how often it was asked; the cause says the rest.
+        failure = error if isinstance(error, _DATABASE_ERRORS) else error.__cause__
+        if not isinstance(failure, _DATABASE_ERRORS):
+            raise
+        reason = " ".join(str(failure.orig if isinstance(failure, DBAPIError) else failure).split())
         raise StateError(f"{folder}: Dagster's storage can't be read or written: {reason}") from error
 
 
@@ -72,7 +80,9 @@ def _opened(home: Home) -> dg.DagsterInstance:
         try:
             instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
         except (dg.DagsterError, yaml.YAMLError) as error:
+            unset = _UNSET.search(str(error))
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+            reason = f"needs the environment variable {unset[1]}, which is not set" if unset else reason
             raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
         instance.get_run_records(limit=1)  # makes the tables
         instance.event_log_storage.get_maximum_record_id()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from hyve_pipeline.core.diff import ChangeSet
-from hyve_pipeline.core.guard import Action
+from hyve_pipeline.core.guard import ACTIONS, Action
 from hyve_pipeline.core.inventory import Side
 
 # Tags of runs.
@@ -15,6 +15,11 @@ COMMAND_TAG = "hyve/command"
 HOST_TAG = "hyve/host"
 PID_TAG = "hyve/pid"
 BEGUN_TAG = "hyve/process_begun"
+ATTEMPT_TAG = "hyve/attempt"
+GIVEN_UP_TAG = "hyve/given_up"
+
+# Dagster's own: the partition of a run.
+PARTITION_TAG = "dagster/partition"
 
 LOCATION = "hyve_pipeline"
 DEFINITIONS_MODULE = "hyve_pipeline.definitions"
@@ -75,14 +80,28 @@ class Names:
         """The op job that does one shard."""
         return f"{self.sync}_{action}"
 
+    @property
+    def applying_jobs(self) -> list[str]:
+        """The jobs that a plan is applied by, in their order."""
+        return [*map(self.shard_job, ACTIONS), self.verify_job]
+
     def job_shards(self, action: Action) -> dg.DynamicPartitionsDefinition:
         """The partitions of the op job of one action: its shards, of all plans."""
-        return dg.DynamicPartitionsDefinition(name=f"{self.sync}_{action}_shards")
+        return dg.DynamicPartitionsDefinition(name=self.shard_set(action))
+
+    def shard_set(self, action: Action) -> str:
+        """The name of the set of these partitions."""
+        return f"{self.sync}_{action}_shards"
 
     @property
     def store_shards(self) -> dg.DynamicPartitionsDefinition:
         """The partitions of the asset `store`: the shards of both actions."""
-        return dg.DynamicPartitionsDefinition(name=f"{self.sync}_shards")
+        return dg.DynamicPartitionsDefinition(name=self.store_shard_set)
+
+    @property
+    def store_shard_set(self) -> str:
+        """The name of the set of these partitions."""
+        return f"{self.sync}_shards"
 
     @property
     def resource(self) -> str:
@@ -103,3 +122,23 @@ class Names:
     def schedule(self) -> str:
         """The schedule that takes dryruns."""
         return f"{self.sync}_dryrun_schedule"
+
+    @property
+    def apply_sensor(self) -> str:
+        """The sensor that applies plans."""
+        return f"{self.sync}_apply_sensor"
+
+    @property
+    def alert_sensor(self) -> str:
+        """The sensor that tells of refusals and failures."""
+        return f"{self.sync}_alert_sensor"
+
+    @property
+    def retention_sensor(self) -> str:
+        """The sensor that asks for old plans to be dropped."""
+        return f"{self.sync}_retention_sensor"
+
+    @property
+    def retention_job(self) -> str:
+        """The op job that drops old plans."""
+        return f"{self.sync}_retention"

@@ -18,11 +18,5 @@ def register_shards(instance: dg.DagsterInstance, names: Names, plan: Plan, refu
     for action in ACTIONS:
         keys = plan.partition_keys(action)
         if keys and action not in refused:
-            for partitions in (names.job_shards(action), names.store_shards):
-                instance.add_dynamic_partitions(_name_of(partitions), keys)
-
-
-def _name_of(partitions: dg.DynamicPartitionsDefinition) -> str:
-    if partitions.name is None:
-        raise ValueError("a set of dynamic partitions needs a name")
-    return partitions.name
+            for partitions in (names.shard_set(action), names.store_shard_set):
+                instance.add_dynamic_partitions(partitions, keys)

@@ -1,4 +1,4 @@
-"""What Dagster shows of inventories, sets, plans, shards and verifications: the metadata of their events.
+"""What Dagster shows of inventories, sets, shards and verifications: the metadata of their events.
 
 Numbers are plain numbers under stable names, so that Dagster plots them over time. Keys are shown with
 their unprintable characters escaped.
@@ -37,7 +37,7 @@ def inventory_metadata(inventory: Inventory) -> Metadata:
         "objects": inventory.objects,
         "bytes": inventory.bytes,
         "listed in (s)": round((inventory.ended - inventory.started).total_seconds(), 3),
-        "top-level prefixes": _table(sizes, ["prefix", "objects", "bytes"]),
+        "top-level prefixes": table_of(sizes, ["prefix", "objects", "bytes"]),
     }
     if inventory.oldest is not None and inventory.newest is not None:
         metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
@@ -59,7 +59,7 @@ def proof_metadata(inventory: Inventory) -> Metadata:
     ]
     return {
         "pages": sum(walk.pages for walk in inventory.proof),
-        "ranges": _table(ranges, ["after", "until", "keys", "pages", "ended by"]),
+        "ranges": table_of(ranges, ["after", "until", "keys", "pages", "ended by"]),
     }
 
 
@@ -74,7 +74,7 @@ def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
         "objects": diff.counts[name].objects,
         "bytes": diff.counts[name].bytes,
         "list": dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[name]}.txt")),
-        "first keys": _table(preview, columns),
+        "first keys": table_of(preview, columns),
     }
 
 
@@ -96,27 +96,14 @@ def limit_metadata(diff: Diff, name: ChangeSet, refused_plan: Plan | None) -> Me
 PLAN_ENTRY = "plan"
 
 
-def plan_metadata(plan: Plan) -> Metadata:
-    """What a person decides by."""
-    summary = [
-        {"set": name.value, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes} for name in ChangeSet
-    ]
-    return {
-        PLAN_ENTRY: plan.id,
-        "copies": plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects,
-        "bytes to copy": plan.count(ChangeSet.NEW).bytes + plan.count(ChangeSet.MODIFIED).bytes,
-        "deletes": plan.count(ChangeSet.DUPLICATE).objects,
-        "copy shards": len(plan.shards_of("copy")),
-        "delete shards": len(plan.shards_of("delete")),
-        "summary": _table(summary, ["set", "objects", "bytes"]),
-        "source inventory": plan.source_inventory,
-        "store inventory": plan.store_inventory,
-    }
-
-
 def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadata:
     """What one attempt at a shard came to."""
     seconds = (summary.ended - summary.started).total_seconds()
+    rates: dict[str, Any] = {}
+    if seconds and summary.attempt == 1:
+        # Of a later attempt they would tell nothing: the sums are the shard's, and the time is the attempt's.
+        rates["objects per second"] = round(summary.tally.done / seconds, 1)
+        rates["bytes per second"] = round(summary.tally.bytes / seconds)
     metadata: dict[str, Any] = {
         PLAN_ENTRY: plan.id,
         "action": shard.action,
@@ -126,7 +113,7 @@ def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadat
         FAILED_OBJECTS: summary.tally.failed,
         "bytes": summary.tally.bytes,
         "seconds": round(seconds, 3),
-        "objects per second": round(summary.tally.done / seconds, 1) if seconds else 0.0,
+        **rates,
         "attempt": summary.attempt,
         "first key": displayed(shard.first_key),
         "last key": displayed(shard.last_key),
@@ -152,7 +139,7 @@ def journal_metadata(status: PlanStatus) -> Metadata:
 def _reasons(counts: Mapping[str, int]) -> Metadata:
     """A table of why objects failed or were skipped, where any were."""
     rows = [{"code": code, "objects": count} for code, count in sorted(counts.items())]
-    return {"reasons": _table(rows, ["code", "objects"])} if rows else {}
+    return {"reasons": table_of(rows, ["code", "objects"])} if rows else {}
 
 
 def verification_metadata(outcome: Verification) -> Metadata:
@@ -164,7 +151,7 @@ def verification_metadata(outcome: Verification) -> Metadata:
         "objects as planned": outcome.objects,
         "differences": sum(outcome.differences.values()),
         **{kind.value: count for kind, count in outcome.differences.items()},
-        "first differences": _table(examples, ["difference", "key"]),
+        "first differences": table_of(examples, ["difference", "key"]),
         **_content_metadata(outcome.content),
     }
 
@@ -205,7 +192,8 @@ def change_lineage(names: Names) -> dg.TableColumnLineage:
     )
 
 
-def _table(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
+def table_of(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
+    """Rows as Dagster shows them; a column whose first value is a number is one of numbers."""
     types = {column: _column_type(rows, column) for column in columns}
     return dg.MetadataValue.table(
         records=[dg.TableRecord(row) for row in rows],

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
+from hyve_pipeline.dag.borrowing import Borrowed, complete_sync
+from hyve_pipeline.dag.failures import as_failure
 from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.flow.context import Home, SyncContext
 from hyve_pipeline.flow.plan import choose_plan
@@ -22,6 +24,9 @@ class BucketResource(dg.ConfigurableResource):
     profile: str | None = Field(default=None, description="An AWS profile; without one, the default chain is used.")
     region: str | None = Field(default=None, description="The bucket's region.")
     endpoint_url: str | None = Field(default=None, description="An S3-compatible server; without one, AWS.")
+    resource: str | None = Field(
+        default=None, description="The key of the S3Resource that has the credentials, and what else is not set here."
+    )
 
     @classmethod
     def of(cls, place: BucketSettings) -> "BucketResource":
@@ -36,6 +41,7 @@ class BucketResource(dg.ConfigurableResource):
             profile=self.profile,
             region=self.region,
             endpoint_url=self.endpoint_url,
+            resource=self.resource,
         )
 
 
@@ -48,6 +54,9 @@ class SyncResource(dg.ConfigurableResource):
     store: BucketResource = Field(description="What becomes an exact copy.")
     options: dict[str, Any] = Field(description="How the sync compares, limits and does its work.")
 
+    # What the resources say that source and store name; they are known in a run alone.
+    _borrowed: dict[str, Borrowed] = PrivateAttr(default_factory=dict)
+
     @classmethod
     def of(cls, home: Home, sync: SyncSettings) -> "SyncResource":
         """The resource for a sync of the settings."""
@@ -59,21 +68,42 @@ class SyncResource(dg.ConfigurableResource):
             options=sync.options.model_dump(mode="json", exclude_none=True),
         )
 
+    def get_resource_definition(self) -> Any:
+        """The definition, which says that the resources come first that source and store name."""
+        definition = super().get_resource_definition()
+        # Its constructor has no parameter for that, unlike the one of the class that it derives from.
+        definition._required_resource_keys = definition.required_resource_keys | self._lenders
+        return definition
+
+    @property
+    def _lenders(self) -> frozenset[str]:
+        return frozenset(side.resource for side in (self.source, self.store) if side.resource is not None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Take from the other resources what a run needs of them.
+
+        Raises:
+            dg.Failure: one of them can't be used.
+        """
+        # As they are, not what they show to ops: of an `S3Resource` that is a client.
+        resources = context.resources.original_resource_dict if self._lenders else {}
+        with as_failure():
+            self._borrowed = {key: Borrowed.of(key, resources[key]) for key in self._lenders}
+
     def context(self) -> SyncContext:
-        """What the verbs need."""
+        """What the verbs need.
+
+        Raises:
+            ConfigurationError: with what other resources say, the settings are wrong.
+        """
         settings = SyncSettings(
             name=self.name,
             source=self.source.place(),
             store=self.store.place(),
             options=Options.model_validate_json(json.dumps(self.options)),
         )
-        return SyncContext(Home(Path(self.home)), settings)
-
-
-class PlanConfig(dg.Config):
-    """Which plan a run is about."""
-
-    plan: str | None = Field(default=None, description="The plan's id; without one, the newest plan.")
+        keys = {key: borrowed.keys for key, borrowed in self._borrowed.items()}
+        return SyncContext(Home(Path(self.home)), complete_sync(settings, self._borrowed), keys)
 
 
 def plan_of_run(

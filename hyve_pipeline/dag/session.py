@@ -15,7 +15,7 @@ from hyve_pipeline.core.plan import Plan, Shard
 from hyve_pipeline.core.progress import expect
 from hyve_pipeline.core.undoing import UndoSummary
 from hyve_pipeline.core.verification import Verification
-from hyve_pipeline.dag.build import build_sync
+from hyve_pipeline.dag.build import build_commands
 from hyve_pipeline.dag.inprocess import RunOutcome, run_job
 from hyve_pipeline.dag.instance import captures_output, open_instance
 from hyve_pipeline.dag.janitor import close_dead_runs
@@ -57,7 +57,7 @@ class Session:
         self._sync = sync
         self._command = command
         self._names = Names(sync.name)
-        self._definitions = build_sync(sync.home, sync.settings)
+        self._definitions = build_commands(sync.home, sync.settings)
 
     def dryrun(self, overrides: Mapping[str, str | None]) -> Plan:
         """Take both inventories, compare them and make a plan, refused or not.

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import dagster as dg
-from pydantic import Field
 
 from hyve_pipeline.core.undoing import UndoSummary
+from hyve_pipeline.dag.configs import UndoConfig
 from hyve_pipeline.dag.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.dag.names import SYNC_TAG, Names
 from hyve_pipeline.dag.resources import plan_of_run
@@ -15,12 +15,6 @@ _DESCRIPTION = (
     "Puts back what a plan overwrote or deleted in the store, from the trash or from an earlier version, "
     "where the store still has what the plan left there. Removes nothing."
 )
-
-
-class UndoConfig(dg.Config):
-    """Which plan is to be undone."""
-
-    plan: str = Field(description="The plan's id.")
 
 
 def undo_config(names: Names, plan_id: str) -> dict[str, object]:

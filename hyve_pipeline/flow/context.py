@@ -1,11 +1,13 @@
 """What every verb needs: the home, and one sync's settings."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from hyve_pipeline.core.access_keys import AccessKeys
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.inventory import Side
 from hyve_pipeline.core.settings import BucketSettings, Options, Settings, SyncSettings
@@ -13,7 +15,7 @@ from hyve_pipeline.core.settings_file import load_settings, select_sync
 from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
-from hyve_pipeline.state.locks import applying
+from hyve_pipeline.state.locks import applied_beside, applying
 from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
@@ -41,10 +43,13 @@ class SyncContext:
     Attributes:
         home: where all state is.
         settings: the sync's settings.
+        keys: for each resource of a Dagster project that the settings name, and that is known, the keys that it
+            holds itself; None where it names a profile, or leaves it to AWS's default chain.
     """
 
     home: Home
     settings: SyncSettings
+    keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def choose(cls, home: Home, sync: str | None) -> "SyncContext":
@@ -104,6 +109,13 @@ class SyncContext:
         """The bucket of one side."""
         return self.settings.source if side == "source" else self.settings.store
 
+    def is_place(self, side: Side, planned: BucketSettings) -> bool:
+        """Whether a plan's place is still the one that the settings name for a side."""
+        place = self.place(side)
+        if place.endpoint_url is None and not self._knows(place):
+            return (place.uri, place.resource) == (planned.uri, planned.resource)
+        return (place.uri, place.server) == (planned.uri, planned.server)
+
     def applying(self, plan_id: str) -> AbstractContextManager[None]:
         """Keep other plans of the sync from being applied, by whomever, until the block ends.
 
@@ -112,17 +124,31 @@ class SyncContext:
         """
         return applying(self.state, self.name, plan_id)
 
+    def applied_beside(self, plan_id: str | None = None) -> str | None:
+        """Which plan of the sync, other than `plan_id`, is being applied at this moment, by whomever."""
+        return applied_beside(self.state, plan_id)
+
     def connect(self, place: BucketSettings) -> "Connection":
         """Open a connection to a bucket of this sync.
 
         Raises:
             ConfigurationError: its profile, credentials or region can't be used.
         """
+        if not self._knows(place):
+            raise ConfigurationError(
+                f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project, so that "
+                "only runs of that project can use them"
+            )
         # Imported late: whoever only reads plans and journals need not load an S3 library.
         from hyve_pipeline.s3.connection import open_connection
 
         options = self.settings.options
-        return open_connection(place, concurrency=options.concurrency, transport=options.transport)
+        keys = self.keys[place.resource] if place.resource is not None else None
+        return open_connection(place, keys=keys, concurrency=options.concurrency, transport=options.transport)
+
+    def _knows(self, place: BucketSettings) -> bool:
+        """Whether all of a place is known, and not a part of it only to runs that have its resource."""
+        return place.resource is None or place.resource in self.keys
 
 
 def syncs_with_same_store(sync: SyncContext) -> list[str]:

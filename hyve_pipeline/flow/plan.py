@@ -9,6 +9,7 @@ from hyve_pipeline.core.columns import rows_with, total
 from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
 from hyve_pipeline.core.errors import ConfigurationError, StateError
 from hyve_pipeline.core.guard import Action, Figures, Refusal, judge
+from hyve_pipeline.core.inventory import SIDES
 from hyve_pipeline.core.plan import Approval, Plan, Shard, cut_shards, plan_id
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.state.files import Folder
@@ -76,14 +77,12 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
     plan = context.plans.load(plan_id) if plan_id is not None else context.plans.newest()
     if plan is None:
         raise ConfigurationError(f"sync {context.name} has no plan yet: run 'hyve dryrun' first")
-    for side, planned, place in (
-        ("source", plan.source, context.settings.source),
-        ("store", plan.store, context.settings.store),
-    ):
-        if (planned.uri, planned.server) != (place.uri, place.server):
+    for side in SIDES:
+        planned = plan.source if side == "source" else plan.store
+        if not context.is_place(side, planned):
             raise ConfigurationError(
-                f"plan {plan.id} was made for the {side} {planned.uri}, the configuration now names {place.uri}: "
-                "run 'hyve dryrun' for a new plan"
+                f"plan {plan.id} was made for the {side} {planned.uri}, the configuration now names "
+                f"{context.place(side).uri}: run 'hyve dryrun' for a new plan"
             )
     return plan
 

@@ -4,37 +4,47 @@ from collections.abc import Iterator
 
 from hyve_pipeline.core.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.guard import Action
-from hyve_pipeline.core.journal import JournalRow, Outcome, count_outcomes
+from hyve_pipeline.core.journal import JournalRow, Outcome, ShardState, count_outcomes
 from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
 from hyve_pipeline.core.plan import Plan, Shard, split_partition_key
 from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.state.journals import shard_journals
+from hyve_pipeline.state.journals import ShardJournal, shard_journals
 
 
-def plan_status(context: SyncContext, plan: Plan) -> PlanStatus:
+def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatus] | None = None) -> PlanStatus:
     """How far `plan` came.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        finished: what an earlier call found finished, by the shard's number, for who calls again and again: a
+            finished shard stays so and need not be looked at. What this call finds is added.
 
     Raises:
         StateError: a file of the journal is damaged.
     """
+    known = {} if finished is None else finished
     shards: list[ShardStatus] = []
-    for shard, journal in shard_journals(context.state, plan):
-        state, summary = journal.latest()
-        if summary is not None:
-            run_id, counted = summary.run_id, summary
-        else:
-            run_id, counted = None, count_outcomes(journal.last_rows().values())
-        shards.append(
-            ShardStatus(
-                shard=shard,
-                state=state,
-                tally=counted.tally,
-                failures=counted.failures,
-                skips=counted.skips,
-                run_id=run_id,
-            )
-        )
+    for shard in plan.shards:
+        status = known.get(shard.number) or _shard_status(shard, ShardJournal(context.state, plan.id, shard))
+        if status.state is ShardState.FINISHED:
+            known[shard.number] = status
+        shards.append(status)
     return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan.judged(context.plans.approval(plan.id)))
+
+
+def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
+    state, summary = journal.latest()
+    counted = summary if summary is not None else count_outcomes(journal.last_rows().values())
+    return ShardStatus(
+        shard=shard,
+        state=state,
+        tally=counted.tally,
+        failures=counted.failures,
+        skips=counted.skips,
+        run_id=None if summary is None else summary.run_id,
+        ended=None if summary is None else summary.ended,
+    )
 
 
 def unsettled_rows(context: SyncContext, plan: Plan) -> Iterator[JournalRow]:

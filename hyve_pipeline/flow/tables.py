@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from hyve_pipeline.core.errors import StateError
 from hyve_pipeline.core.manifest import Frozen
+from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.parquet import ParquetReader, open_dataset
 
@@ -70,3 +71,27 @@ class TableShelf:
             if self._folder.exists(f"{name}.json"):
                 return self._folder.read_manifest(f"{name}.json", StoredTable)
         raise StateError(f"{self._name} was never materialized: run 'hyve dryrun' first")
+
+
+def drop_lost_tables(state: Folder) -> None:
+    """Forget the tables whose files are no longer there.
+
+    Args:
+        state: the folder of a sync's state.
+
+    Raises:
+        StateError: a note can't be removed.
+    """
+    notes = [f"assets/{asset}/{name}" for asset in state.names("assets") for name in state.names(f"assets/{asset}")]
+    for note in notes:
+        try:
+            table = state.read_manifest(note, StoredTable)
+        except StateError:
+            continue  # what can't be read says nothing of files that are lost
+        if not all(map(_is_there, table.uris)):
+            state.remove(note)
+
+
+def _is_there(uri: str) -> bool:
+    folder, _, name = uri.rpartition("/")
+    return Folder(folder).exists(name)

@@ -15,6 +15,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import get_environ_proxies
 
+from hyve_pipeline.core.access_keys import AccessKeys
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.settings import BucketSettings, TransportName
 from hyve_pipeline.s3.aws_session import AwsSession
@@ -228,11 +229,18 @@ def _response(ending: Ending) -> Response:
     raise ending
 
 
-def open_connection(place: BucketSettings, *, concurrency: int = 128, transport: TransportName = "auto") -> Connection:
+def open_connection(
+    place: BucketSettings,
+    *,
+    keys: AccessKeys | None = None,
+    concurrency: int = 128,
+    transport: TransportName = "auto",
+) -> Connection:
     """Make a connection to a bucket. Nothing is sent yet, save what credentials need.
 
     Args:
         place: the bucket, how to reach it, and the AWS profile.
+        keys: the keys to sign with, instead of what the profile or AWS's default chain has.
         concurrency: requests that are in flight at once.
         transport: who sends the requests; ``auto`` takes the CRT unless a proxy, an own certificate
             authority or a missing library asks for botocore.
@@ -240,7 +248,7 @@ def open_connection(place: BucketSettings, *, concurrency: int = 128, transport:
     Raises:
         ConfigurationError: the profile, its credentials or the region are missing or unusable.
     """
-    session = _Session(place)
+    session = _Session(place, keys)
     endpoint = session.endpoint()
     name = transport if transport != "auto" else _choose_transport(endpoint, session.verify)
     return Connection(place, session, endpoint, _make_transport(name, endpoint, session, concurrency), name)
@@ -249,11 +257,13 @@ def open_connection(place: BucketSettings, *, concurrency: int = 128, transport:
 class _Session:
     """The AWS session behind a connection, with every failure of it told in one line."""
 
-    def __init__(self, place: BucketSettings) -> None:
+    def __init__(self, place: BucketSettings, keys: AccessKeys | None) -> None:
         self.place = place
         self._lock = threading.Lock()
         try:
             self._botocore = AwsSession(profile=place.profile)
+            if keys is not None:
+                self._botocore.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
             self._credentials = self._botocore.get_credentials()
             if self._credentials is not None:
                 self._credentials.get_frozen_credentials()
@@ -262,13 +272,15 @@ class _Session:
         except BotoCoreError as error:
             raise self._problem(f"the AWS credentials cannot be used: {error}") from error
         if self._credentials is None:
+            way = "run `hyve configure`, or set a profile" if place.resource is None else "give it keys or a profile"
             raise self._problem(
-                f"there are no AWS credentials for {self._who}: run `hyve configure`, "
-                "or set a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
 
     @property
     def _who(self) -> str:
+        if self.place.resource is not None:
+            return f"resource {self.place.resource!r}"
         return f"profile {self.place.profile!r}" if self.place.profile else "this user"
 
     def _problem(self, text: str) -> ConfigurationError:

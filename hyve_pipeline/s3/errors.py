@@ -196,6 +196,8 @@ def bucket_error(error: S3RequestError, place: BucketSettings) -> BucketError:
 def _bucket_reason(error: S3RequestError, place: BucketSettings) -> str:
     server = place.endpoint_url or "AWS"
     who = f"profile {place.profile!r}" if place.profile else "the default AWS credentials"
+    if place.resource is not None:
+        who = f"resource {place.resource!r}"
     if error.code in _MISSING_BUCKET or (error.status == 404 and error.key is None):
         return f"there is no bucket {place.bucket!r} at {server}: create it, or correct its name"
     if error.code in _WRONG_REGION or (error.status == 400 and error.bucket_region):

@@ -109,6 +109,30 @@ class Folder:
             place = ".".join(str(part) for part in first["loc"])
             raise StateError(f"{self.uri_of(path)}: damaged at {place or 'its start'}: {first['msg']}") from error
 
+    def remove(self, path: str) -> tuple[int, int]:
+        """Remove a file, or a folder with all that is in it; nothing when there is none.
+
+        Returns:
+            How many files that were, and their bytes.
+
+        Raises:
+            StateError: it can't be removed.
+        """
+        place = self.path_of(path)
+        try:
+            found = self.filesystem.get_file_info(place)
+            if found.type == fs.FileType.File:
+                self.filesystem.delete_file(place)
+                return 1, found.size
+            if found.type != fs.FileType.Directory:
+                return 0, 0
+            below = self.filesystem.get_file_info(fs.FileSelector(place, recursive=True))
+            self.filesystem.delete_dir(place)
+        except OSError as error:
+            raise StateError(f"{self.uri_of(path)}: can't be removed: {error.strerror or error}") from error
+        sizes = [info.size for info in below if info.type == fs.FileType.File]
+        return len(sizes), sum(sizes)
+
     def exists(self, path: str) -> bool:
         """Whether there is a file of that name."""
         return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File

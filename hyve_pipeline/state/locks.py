@@ -51,21 +51,45 @@ def applying(state: Folder, sync: str, plan_id: str) -> Iterator[None]:
         yield
 
 
+def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
+    """Which plan, other than `plan_id`, is being applied at this moment; None when there is none.
+
+    Raises:
+        StateError: the locks can't be looked at.
+    """
+    folder = Path(state.path_of("applying"))
+    try:
+        if not folder.is_dir():
+            return None
+        with FileLock(folder / _LOOKING):
+            return next((path.stem for path in _others(folder, plan_id) if _is_held(path)), None)
+    except OSError as error:
+        raise StateError(f"{folder}: can't be looked at: {error.strerror or error}") from error
+
+
 def _refuse_beside_others(folder: Path, sync: str, plan_id: str) -> None:
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        if path.stem == plan_id:
-            continue
-        with path.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RefusedError(
-                    "one_at_a_time",
-                    f"plan {path.stem} of sync {sync} is being applied by {_owner_in_words(path)}; "
-                    f"plan {plan_id} can be when that has ended",
-                ) from None
-            # Nobody holds it, and nobody can begin to as long as this process looks.
-            path.unlink(missing_ok=True)
+    for path in _others(folder, plan_id):
+        if _is_held(path):
+            raise RefusedError(
+                "one_at_a_time",
+                f"plan {path.stem} of sync {sync} is being applied by {_owner_in_words(path)}; "
+                f"plan {plan_id} can be when that has ended",
+            )
+        # Nobody holds it, and nobody can begin to as long as this process looks.
+        path.unlink(missing_ok=True)
+
+
+def _others(folder: Path, plan_id: str | None) -> list[Path]:
+    return [path for path in sorted(folder.glob(f"*{_SUFFIX}")) if path.stem != plan_id]
+
+
+def _is_held(path: Path) -> bool:
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _hold(path: Path) -> IO[str]:

@@ -10,7 +10,7 @@ from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.syncs import Hyve
 
 _COMMANDS = ("configure", "dryrun", "copy", "sync", "help")
-_MORE = ("delete", "verify", "retry", "plans", "show", "ui", "demo")
+_MORE = ("delete", "verify", "retry", "plans", "show", "report", "ui", "demo")
 
 
 def test_help_lists_every_command_the_original_ones_first(hyve: Hyve) -> None:

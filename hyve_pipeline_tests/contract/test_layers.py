@@ -18,9 +18,10 @@ _BELOW = {
     "s3": {"core"},
     "state": {"core"},
     "flow": {"s3", "state", "core"},
-    "dag": {"flow", "core"},
+    "report": {"flow", "core"},
+    "dag": {"report", "flow", "core"},
     "demo": {"core"},
-    "cli": {"dag", "flow", "core", "demo"},
+    "cli": {"dag", "report", "flow", "core", "demo"},
 }
 
 # Modules outside of the layers: what Dagster and Python load by name.
@@ -33,6 +34,8 @@ _LIBRARIES = {
     "botocore": {"s3", "demo"},
     "awscrt": {"s3"},
     "lxml": {"s3"},
+    "jinja2": {"report"},
+    "PIL": {"report", "demo"},
     "moto": {"demo"},
     "click": {"cli"},
     "rich": {"cli"},
@@ -119,6 +122,7 @@ def test_no_two_modules_import_each_other() -> None:
     names = {
         ".".join(("hyve_pipeline", *path.relative_to(_PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
         for path in _MODULES
+        if _layer(path)  # what the package itself offers, it imports when it is asked for it
     }
     graph = {name: {other for other in _imports(path) if other in names} for name, path in names.items()}
     done: set[str] = set()

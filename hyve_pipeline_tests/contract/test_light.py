@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from hyve_pipeline.flow.diff import diff_inventories
+from hyve_pipeline.flow.plan import freeze_plan
 from hyve_pipeline_tests.children import cpu_seconds
+from hyve_pipeline_tests.flow.listings import Entry, context_at, written_inventory
+from hyve_pipeline_tests.syncs import sync_table
 
 _HELP_SECONDS = 0.3
 
@@ -53,3 +57,23 @@ def test_looking_up_plans_does_not_load_dagster(
     _, modules = _loaded_by(*arguments)
     assert "hyve_pipeline" in modules
     assert not modules & {"dagster", "dagster_aws", "moto"}
+
+
+def test_a_report_loads_neither_dagster_nor_an_s3_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = context_at(tmp_path)
+    source, store = {"a": Entry(size=1)}, {"b": Entry(size=2)}
+    plan = freeze_plan(
+        context,
+        diff_inventories(
+            context, written_inventory(context, "source", source), written_inventory(context, "store", store)
+        ),
+    )
+    (tmp_path / "hyve.toml").write_text(
+        sync_table(context.name, context.settings.source, context.settings.store), encoding="utf-8"
+    )
+    monkeypatch.setenv("HYVE_HOME", str(tmp_path))
+    code, modules = _loaded_by("report")
+    assert code == 0
+    assert (tmp_path / "out" / "images" / f"{plan.id}.html").is_file()
+    assert {"jinja2", "PIL"} <= modules
+    assert not modules & {"dagster", "dagster_aws", "moto", "boto3", "botocore", "awscrt", "matplotlib"}

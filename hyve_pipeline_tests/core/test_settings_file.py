@@ -46,7 +46,7 @@ OPTIONS = SOURCE + STORE + "[sync.images.options]\n"
 SYNC = SOURCE + STORE + "[sync.images]\n"
 
 BUCKET_KEYS = "known: bucket, prefix, profile, region, endpoint_url"
-SYNC_KEYS = "known: source, store, options, schedule, timezone, apply"
+SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
 NO_LIMIT = "is neither a number of objects such as 500 nor a share such as '10%'"
 
@@ -66,6 +66,7 @@ def test_a_complete_file_is_read() -> None:
         "profile": "hyve",
         "region": "us-east-1",
         "endpoint_url": "http://127.0.0.1:9000",
+        "resource": None,
     }
     assert sync.store.uri == "s3://hyve-store/"
     assert sync.options.model_dump(exclude_defaults=True) == {
@@ -149,6 +150,11 @@ def test_what_is_no_toml_is_named_with_its_line(text: str, message: str) -> None
             SOURCE.replace("hyve-rootwork", "s3://x/y") + STORE,
             "[sync.images.source] bucket: 's3://x/y' is not a bucket name: "
             "write it without s3://, and what follows it as prefix",
+        ),
+        (
+            SOURCE + 'resource = "s3"\n' + STORE,
+            "[sync.images.source] resource: only the component BucketSync, in a Dagster project, can name a resource: "
+            "name a profile instead",
         ),
         (
             SOURCE.replace("source", "sauce") + STORE,

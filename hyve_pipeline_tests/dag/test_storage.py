@@ -5,12 +5,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import dagster as dg
 import pytest
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from sqlalchemy.exc import OperationalError
 
+from hyve_pipeline.core.errors import StateError
 from hyve_pipeline.dag.instance import open_instance
 from hyve_pipeline.dag.output import CommandOutput
 from hyve_pipeline.dag.storage import KeptOpenStorage
@@ -168,3 +171,17 @@ def test_the_ui_says_that_nothing_was_captured(
         assert b"a command made this run" in (shown.stderr or b"")
         assert not shown.stdout
     assert len(captured) == 1
+
+
+def test_a_database_that_does_not_answer_is_told_by_its_own_reason(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `dagster_postgres` tells it: how often it was asked, and why in the cause."""
+
+    def fail(home: Home) -> NoReturn:
+        refused = OperationalError("", {}, Exception('port 5432 failed:\nFATAL:  database "x" is not there\n'))
+        raise RuntimeError("too many retries for DB connection") from refused
+
+    monkeypatch.setattr("hyve_pipeline.dag.instance._opened", fail)
+    with pytest.raises(StateError) as caught, open_instance(home):
+        pass
+    reason = 'port 5432 failed: FATAL: database "x" is not there'
+    assert str(caught.value) == f"{home.dagster_home}: Dagster's storage can't be read or written: {reason}"

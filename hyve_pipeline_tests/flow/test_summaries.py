@@ -1,18 +1,19 @@
 """Sums by top-level prefix, as a plain count gives them."""
 
 from collections import defaultdict
-from contextlib import closing
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyve_pipeline.core.inventory import Inventory
 from hyve_pipeline.core.manifest import Count
-from hyve_pipeline.flow import summaries
-from hyve_pipeline.flow.summaries import PrefixSize
+from hyve_pipeline.core.plan_summary import PrefixSize
+from hyve_pipeline.core.settings import BucketSettings
+from hyve_pipeline.flow.summaries import prefix_sizes
 from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
+from hyve_pipeline.state.parquet import writing_parquet
 
 
 @given(
@@ -35,6 +36,6 @@ def test_the_largest_prefixes(sizes: dict[str, int], prefix: str, most: int, gro
     with TemporaryDirectory() as folder:
         with writing_parquet(Folder(folder), "inventory.parquet", table.schema) as writer:
             writer.write_table(table, row_group_size=group_rows)
-        with closing(ParquetReader(f"{folder}/inventory.parquet")) as reader:
-            found = summaries._largest(summaries._runs(reader, len(prefix)), most)
+        place = BucketSettings(bucket="a-bucket", prefix=prefix)
+        found = prefix_sizes(Inventory.model_construct(place=place, uri=f"{folder}/inventory.parquet"), most)
     assert found == [PrefixSize(name, Count(objects=count, bytes=size)) for name, (count, size) in largest]

@@ -5,17 +5,18 @@ import dagster as dg
 from hyve_pipeline.core.guard import ACTIONS
 from hyve_pipeline.core.inventory import Side
 from hyve_pipeline.core.settings import SyncSettings
-from hyve_pipeline.dag.names import LOCATION, Names
+from hyve_pipeline.dag.names import Names
 
 
-def build_buckets(names: Names, sync: SyncSettings) -> list[dg.AssetSpec]:
-    """The external assets `source` and `store`.
+def build_buckets(names: Names, sync: SyncSettings, location: str | None) -> list[dg.AssetSpec]:
+    """The external assets `source` and `store`, with links to jobs of that code location where its name is known.
 
     The store's inventory must not depend on the store: the graph would have a cycle.
     """
+    jobs = {f"written by {action}": names.shard_job(action) for action in ACTIONS}
     writers = {
-        f"written by {action}": dg.MetadataValue.job(names.shard_job(action), location_name=LOCATION)
-        for action in ACTIONS
+        label: dg.MetadataValue.text(job) if location is None else dg.MetadataValue.job(job, location_name=location)
+        for label, job in jobs.items()
     }
     return [
         _bucket(names, "source", sync.source.uri, f"The source bucket {sync.source.uri}. It is never written."),

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from pydantic import Field
 
 from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.guard import Action, Refusal
 from hyve_pipeline.core.inventory import SIDES
+from hyve_pipeline.dag.configs import DryrunConfig
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import Names
+from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
+from hyve_pipeline.dag.plan_report import plan_metadata, refusals_text
 from hyve_pipeline.dag.report import change_lineage, limit_metadata, set_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.diff import diff_inventories
@@ -28,20 +29,6 @@ _LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
     ("overwrite_limits", "copy", ChangeSet.MODIFIED),
     ("delete_limits", "delete", ChangeSet.DUPLICATE),
 )
-
-
-class DryrunConfig(dg.Config):
-    """Options of one dryrun; what is left out comes from the configuration."""
-
-    compare: str | None = Field(
-        default=None, description="The rule by which an object is modified: last_modified, size or etag."
-    )
-    max_deletes: str | None = Field(
-        default=None, description="Refuse more deletes than this: a number such as 500, or a share such as 10%."
-    )
-    max_overwrites: str | None = Field(
-        default=None, description="Refuse more overwrites than this: a number such as 500, or a share such as 10%."
-    )
 
 
 def build_diff(names: Names) -> dg.AssetsDefinition:
@@ -81,7 +68,7 @@ def build_diff(names: Names) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         resource: SyncResource = getattr(context.resources, names.resource)
         with as_failure():
-            sync = resource.context().overridden(**config.model_dump())
+            sync = resource.context().overridden(**config.options())
             found = diff_inventories(
                 sync,
                 sync.inventories("source").load(source_inventory.id),
@@ -94,6 +81,15 @@ def build_diff(names: Names) -> dg.AssetsDefinition:
                 # same, and its copies may be made.
                 refused_plan = freeze_plan(sync, found)
                 register_shards(context.instance, names, refused_plan, refusals)
+                context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: refused_plan.id})
+                # The plan's own asset is not materialized, so it is here that its page learns of it.
+                context.log_event(
+                    dg.AssetObservation(
+                        names.plan,
+                        description=f"refused by {refusals_text(refused_plan)}",
+                        metadata=plan_metadata(refused_plan),
+                    )
+                )
         for name in _DESCRIPTIONS:
             yield dg.MaterializeResult(
                 names.change_set(name),

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from hyve_pipeline.dag.configs import PlanConfig
 from hyve_pipeline.dag.failures import FAILED_OBJECTS, as_failure
+from hyve_pipeline.dag.lineage import journal_lineage
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import journal_metadata
-from hyve_pipeline.dag.resources import PlanConfig, plan_of_run
+from hyve_pipeline.dag.resources import plan_of_run
 from hyve_pipeline.flow.journal_table import journal_table
 from hyve_pipeline.flow.status import plan_status
 from hyve_pipeline.flow.tables import StoredTable
@@ -23,7 +25,7 @@ def build_journal(names: Names) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 names.journal,
-                deps=[names.bucket("store")],
+                deps=[names.plan, names.bucket("store")],
                 description="What happened to each object of a plan: one row an object, with its outcome, error code, "
                 "ETags, bytes and time. Taken from the journal at the moment of materialization.",
                 group_name=names.sync,
@@ -45,7 +47,7 @@ def build_journal(names: Names) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             names.journal,
             value=table,
-            metadata=metadata,
+            metadata={**metadata, "dagster/column_lineage": journal_lineage(names)},
             check_results=[dg.AssetCheckResult(passed=passed, check_name=NO_FAILURES, metadata=metadata)],
         )
 

@@ -6,7 +6,7 @@ from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.dag.failures import as_failure
 from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
-from hyve_pipeline.dag.report import plan_metadata
+from hyve_pipeline.dag.plan_report import plan_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.plan import freeze_plan
 from hyve_pipeline.flow.tables import StoredTable
@@ -36,12 +36,13 @@ def build_plan(names: Names) -> dg.AssetsDefinition:
         with as_failure():
             sync = resource.context()
             frozen = freeze_plan(sync, sync.diffs.load(new.id))
+            metadata = plan_metadata(frozen)
         register_shards(context.instance, names, frozen, frozen.refusals)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
         return dg.MaterializeResult(
             names.plan,
             value=StoredTable(id=frozen.id, uris=tuple(frozen.uris.values())),
-            metadata=plan_metadata(frozen),
+            metadata=metadata,
         )
 
     return plan

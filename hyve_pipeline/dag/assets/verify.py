@@ -3,32 +3,17 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from pydantic import Field
 
+from hyve_pipeline.dag.configs import VerifyConfig
 from hyve_pipeline.dag.failures import as_failure
+from hyve_pipeline.dag.lineage import verification_lineage
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.report import verification_metadata
-from hyve_pipeline.dag.resources import PlanConfig, plan_of_run
+from hyve_pipeline.dag.resources import plan_of_run
 from hyve_pipeline.flow.tables import StoredTable
 from hyve_pipeline.flow.verify import verify_plan
 
 PLAN_HOLDS = "plan_holds"
-
-
-class VerifyConfig(PlanConfig):
-    """Which plan to verify, and how."""
-
-    list_again: bool = Field(
-        default=True,
-        description="Whether to list the store again even if the plan had nothing to do, so that its own listing shows "
-        "what is there.",
-    )
-    content: str | None = Field(
-        default=None,
-        description="Compare the content too, of this share of the objects, such as 1% or 100%: by checksum where both "
-        "sides know the same one, else by reading both.",
-        examples=["1%"],
-    )
 
 
 def build_verification(names: Names) -> dg.AssetsDefinition:
@@ -62,7 +47,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             names.verification,
             value=StoredTable(id=plan.id, uris=(outcome.uri,)),
-            metadata=metadata,
+            metadata={**metadata, "dagster/column_lineage": verification_lineage(names)},
             check_results=[dg.AssetCheckResult(passed=outcome.verified, check_name=PLAN_HOLDS, metadata=metadata)],
         )
 

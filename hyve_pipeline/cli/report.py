@@ -1,0 +1,54 @@
+"""``hyve report``: one plan as a page to look at, to keep and to hand on."""
+
+from pathlib import Path
+
+import click
+
+from hyve_pipeline.cli.options import sync_options
+
+
+@click.command()
+@click.argument("plan_id", metavar="[PLAN]", required=False)
+@sync_options
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Where to write the page, instead of out/NAME/PLAN.html in the home; - is standard output.",
+)
+def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, output: Path | None) -> int:
+    """Write what there is to see of a plan, the newest by default, as one HTML file.
+
+    The file needs nothing else, runs nothing and loads nothing. No bucket is asked.
+    """
+    from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.core.errors import ConfigurationError
+    from hyve_pipeline.core.keys import displayed
+    from hyve_pipeline.core.replace_file import replace_file
+    from hyve_pipeline.flow.context import Home, SyncContext
+    from hyve_pipeline.report.page import render_page
+
+    to_standard_output = output is not None and str(output) == "-"
+    if to_standard_output and as_json:
+        raise click.UsageError("--output - and --json both want standard output")
+    sync = SyncContext.choose(Home(home), sync_name)
+    plan = sync.plans.load(plan_id) if plan_id is not None else sync.plans.newest()
+    if plan is None:
+        raise ConfigurationError(f"sync {sync.name} has no plan yet: run 'hyve dryrun' first")
+    page = render_page(sync, plan).encode()
+    if to_standard_output:
+        # As bytes: a terminal's own encoding may not have all characters.
+        click.echo(page, nl=False)
+        return 0
+    path = Path(sync.lists.uri_of(f"{plan.id}.html")) if output is None else output.expanduser().absolute()
+    try:
+        if output is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, page)
+    except OSError as error:
+        raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror or error}") from None
+    if as_json:
+        print_json({"sync": sync.name, "plan": plan.id, "file": str(path)})
+    else:
+        say(displayed(str(path)))
+    return 0

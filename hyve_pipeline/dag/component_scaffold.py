@@ -1,0 +1,82 @@
+"""What ``dg scaffold defs hyve_pipeline.BucketSync NAME`` writes: an example that says what may be changed in it."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import BaseModel, Field
+
+_YAML = """\
+# Keeps one S3 bucket, the store, an exact copy of another, the source. `dg check yaml` says what else may stand here.
+type: {type}
+
+attributes:
+  # Where objects come from. It is never written.
+  source:
+    bucket: {source}
+    # prefix: images/              # only keys below it
+    # region: eu-central-1
+    # endpoint_url: https://s3.example.org:9000   # an S3-compatible server; without it, AWS
+    # profile: hyve                # an AWS profile; without one, AWS's default credentials
+    # resource: s3                 # or the key of an S3Resource of this project
+
+  # What becomes an exact copy. Its credentials must be allowed to read the source.
+  store:
+    bucket: {store}
+
+  options:
+    # A plan that deletes more than this share of the store's objects, or this number, is refused.
+    max_deletes: "10%"
+    # Keeps what is overwritten or deleted.
+    # trash: s3://my-trash/images/
+    # exclude: ["tmp/*"]
+
+  # When a plan is made. The schedule is off until it is switched on in the UI.
+  schedule: "0 2 * * *"
+  timezone: UTC
+"""
+
+_PYTHON = """\
+import dagster as dg
+from hyve_pipeline import BucketSync
+
+
+@dg.component_instance
+def load(context: dg.ComponentLoadContext) -> BucketSync:
+    # Keeps the store an exact copy of the source.
+    return BucketSync.model_validate(
+        {{
+            "source": {{"bucket": "{source}"}},
+            "store": {{"bucket": "{store}"}},
+            "options": {{"max_deletes": "10%"}},
+            "schedule": "0 2 * * *",
+        }}
+    )
+"""
+
+
+class BucketSyncParams(BaseModel):
+    """What the example is to name."""
+
+    source: str = Field(default="my-source-bucket", description="The bucket that objects come from.")
+    store: str = Field(default="my-store-bucket", description="The bucket that becomes an exact copy.")
+
+
+class BucketSyncScaffolder(dg.Scaffolder[BucketSyncParams]):
+    """Writes a `defs.yaml`, or a `component.py`."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[BucketSyncParams]:
+        """The options of the command."""
+        return BucketSyncParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[BucketSyncParams]) -> None:
+        """Write the file, or append to the one that is there."""
+        is_yaml = request.scaffold_format == "yaml"
+        names = {"type": request.type_name, "source": request.params.source, "store": request.params.store}
+        text = (_YAML if is_yaml else _PYTHON).format(**names)
+        if request.append:
+            with Path(request.target_path).open("a", encoding="utf-8") as file:
+                file.write(f"---\n{text}")
+            return
+        path = Path(request.target_path) / ("defs.yaml" if is_yaml else "component.py")
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,77 @@
+"""The job that drops old plans, and their shards from Dagster's partitions."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from hyve_pipeline.core.plan import split_partition_key
+from hyve_pipeline.core.settings import Automation
+from hyve_pipeline.dag.configs import RetentionConfig
+from hyve_pipeline.dag.failures import as_failure
+from hyve_pipeline.dag.names import SYNC_TAG, Names
+from hyve_pipeline.dag.resources import SyncResource
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.retention import drop_plans, plans_to_drop
+
+_DESCRIPTION = (
+    "Drops plans that are neither among the newest keep_plans nor younger than keep_days, with their journals, "
+    "inventories and partitions. A dropped plan can't be shown, retried or undone any more. The newest plan stays in "
+    "any case, and nothing in a bucket or in the trash is touched."
+)
+
+
+def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
+    """Drops what the configuration, or that of the run, no longer keeps."""
+
+    @dg.op(
+        name=f"{names.sync}_drop_plans",
+        description=_DESCRIPTION,
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={names.resource},
+    )
+    def drop(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        sync = resource.context()
+        keep_plans, keep_days = config.keep_plans, config.keep_days
+        if keep_plans is None and keep_days is None:
+            keep_plans, keep_days = rules.keep_plans, rules.keep_days
+        with as_failure():
+            old = plans_to_drop(sync, keep_plans, keep_days, datetime.now(UTC))
+            done = drop_plans(sync, old) if old else None
+        partitions = _drop_partitions(context.instance, names, sync)
+        context.log_event(
+            dg.AssetObservation(
+                names.plan,
+                description=f"{len(old)} old plans were dropped",
+                metadata={
+                    "plans dropped": len(old),
+                    "files removed": 0 if done is None else done.files,
+                    "bytes freed": 0 if done is None else done.bytes,
+                    "partitions dropped": partitions,
+                    "dropped": dg.MetadataValue.json(old),
+                },
+            )
+        )
+
+    @dg.job(
+        name=names.retention_job,
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description=_DESCRIPTION,
+    )
+    def retention_job() -> None:
+        drop()
+
+    return retention_job
+
+
+def _drop_partitions(instance: dg.DagsterInstance, names: Names, sync: SyncContext) -> int:
+    """Make Dagster forget the shards of plans that are gone; also those that an earlier run did not come to."""
+    plans = set(sync.plans.ids())
+    dropped = 0
+    for partitions in (names.shard_set("copy"), names.shard_set("delete"), names.store_shard_set):
+        for key in instance.get_dynamic_partitions(partitions):
+            if split_partition_key(key)[0] not in plans:
+                instance.delete_dynamic_partition(partitions, key)
+                dropped += 1
+    return dropped

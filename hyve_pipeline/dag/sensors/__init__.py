@@ -1,0 +1,1 @@
+"""What goes on without a person, once it is switched on."""

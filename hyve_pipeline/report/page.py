@@ -1,0 +1,104 @@
+"""Renders all that there is to see of a plan as one HTML page that needs nothing else.
+
+The page has no script and refers to nothing outside of itself, and says so to the browser, which then would not run
+or load what somebody smuggled in. Whatever comes from a bucket is text: escaped for people by `core.keys.displayed`,
+and for HTML by the template engine, which escapes everything that it is not told to leave alone.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.guard import ACTIONS
+from hyve_pipeline.core.keys import displayed, printable
+from hyve_pipeline.core.plan import Plan
+from hyve_pipeline.core.plan_summary import PlanSummary
+from hyve_pipeline.core.settings import Options
+from hyve_pipeline.core.sizes import readable_bytes
+from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.flow.plan_summary import summarize_plan
+from hyve_pipeline.flow.status import plan_status, unsettled_rows
+from hyve_pipeline.flow.verifications import latest_verification
+from hyve_pipeline.report.pictures import ACTS, draw_histograms, draw_prefixes
+
+_TEMPLATE = "page.html.jinja"
+
+# Rows of a table that can be long.
+_MOST_SHARDS = 300
+_MOST_UNSETTLED = 100
+
+_WORDS = {**ACTS, ChangeSet.UNCHANGED: "left alone", ChangeSet.SKIPPED: "archived", ChangeSet.EXCLUDED: "filtered out"}
+
+
+def render_page(sync: SyncContext, plan: Plan) -> str:
+    """The page of one plan, as it is now.
+
+    Raises:
+        StateError: a file of the plan or of its journal is damaged or can't be read.
+    """
+    # Imported late: only this page needs it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "key": displayed,
+        "message": printable,
+        "size": readable_bytes,
+        "number": "{:,}".format,
+        "moment": _moment,
+    }
+    status = plan_status(sync, plan)
+    summary = summarize_plan(plan)
+    unsettled = list(islice(unsettled_rows(sync, plan), _MOST_UNSETTLED + 1))
+    return environment.get_template(_TEMPLATE).render(
+        plan=plan,
+        now=datetime.now(UTC),
+        counts=[(name, _WORDS[name], plan.count(name)) for name in ChangeSet if _is_shown(plan, name)],
+        options=list(_unusual_options(plan.options)),
+        status=status,
+        actions=[
+            (action, sum(shard.objects for shard in plan.shards_of(action)), status.tally(action)) for action in ACTIONS
+        ],
+        shards=[(plan.partition_key(entry.shard), entry) for entry in status.shards[:_MOST_SHARDS]],
+        unlisted_shards=max(len(status.shards) - _MOST_SHARDS, 0),
+        unsettled=unsettled[:_MOST_UNSETTLED],
+        has_more_unsettled=len(unsettled) > _MOST_UNSETTLED,
+        verification=latest_verification(sync, plan),
+        summary=summary,
+        pictures=list(_pictures(summary)),
+    )
+
+
+def _is_shown(plan: Plan, name: ChangeSet) -> bool:
+    return name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or plan.count(name).objects > 0
+
+
+def _unusual_options(options: Options) -> Iterator[tuple[str, str]]:
+    """The options that are not the defaults."""
+    defaults = Options()
+    for name in Options.model_fields:
+        value: Any = getattr(options, name)
+        if value != getattr(defaults, name):
+            yield name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _pictures(summary: PlanSummary) -> Iterator[tuple[str, str]]:
+    """What each picture shows, and its PNG in base64."""
+    if summary.sets:
+        yield "Objects and bytes by top-level prefix", b64encode(draw_prefixes(summary)).decode()
+        yield "Objects by size and by age", b64encode(draw_histograms(summary)).decode()
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,99 @@
+"""A night without a person: a real daemon and web server, a webhook, and a shard that fails twice."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.flow.applying import is_copy_of
+from hyve_pipeline_tests.pages import Page, running_ui
+from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.timeout(300),
+]
+
+_PATIENCE = 120
+
+
+@pytest.fixture
+def webhook() -> Iterator[ScriptedServer]:
+    """Takes whatever is posted to it."""
+    server = ScriptedServer(lambda _: Answer())
+    yield server
+    server.stop()
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def _switch_on(pair: Pair, apply: str, **automation: object) -> None:
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in automation.items())
+    with (pair.home / "hyve.toml").open("a") as file:
+        file.write(f'[sync.images]\napply = "{apply}"\n[sync.images.automation]\nrunning = true\n{lines}')
+
+
+def _runs(page: Page) -> list[tuple[str, str, str | None]]:
+    """Job, status and partition of every run, in the order of their beginning."""
+    data = page.ask("{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }")
+    runs = [
+        (run["jobName"], run["status"], {tag["key"]: tag["value"] for tag in run["tags"]}.get("dagster/partition"))
+        for run in data["runsOrError"]["results"]
+    ]
+    return runs[::-1]
+
+
+def test_a_plan_is_applied_and_verified_with_a_shard_that_fails_in_between(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, webhook: ScriptedServer
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=4)
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    pair.store.put({"gone": b"1"})
+    _switch_on(
+        pair, "all", interval_seconds=1, retry_seconds=1, shard_attempts=5, webhook=f"{webhook.endpoint_url}/hook"
+    )
+    refused = {"left": 2}
+
+    def refuse(received: Received) -> Answer | None:
+        # Of the second shard: denied, which no request is tried again for.
+        if is_copy_of(received, "/05") and refused["left"]:
+            refused["left"] -= 1
+            return Answer(b"<Error><Code>AccessDenied</Code></Error>", 403)
+        return None
+
+    faulty.fault = refuse
+    with running_ui(pair.home, os.environ) as page:
+        assert page.await_end(page.launch("images_dryrun")) == "SUCCESS"
+        _await(lambda: ("images_verify", "SUCCESS", None) in _runs(page), "the plan was not verified")
+        runs = _runs(page)
+    (plan,) = [entry["plan"] for entry in hyve("plans", "--json").document["plans"]]
+    assert pair.store.read() == pair.source.read()
+    copies = [run[1:] for run in runs if run[0] == "images_copy"]
+    assert sorted(copies) == sorted(
+        [
+            ("SUCCESS", f"{plan}-0001"),
+            ("FAILURE", f"{plan}-0002"),
+            ("FAILURE", f"{plan}-0002"),
+            ("SUCCESS", f"{plan}-0002"),
+            ("SUCCESS", f"{plan}-0003"),
+        ]
+    )
+    # The failed shard kept nothing waiting but the deletes; and those came after it, once.
+    assert copies[-1] == ("SUCCESS", f"{plan}-0002")
+    assert [run for run in runs if run[0] == "images_delete"] == [("images_delete", "SUCCESS", f"{plan}-0004")]
+    assert [run[0] for run in runs][-2:] == ["images_delete", "images_verify"]
+    alerts = [json.loads(received.body) for received in webhook.received]
+    assert [(alert["event"], alert["plan"], alert["runs"][0]["partition"]) for alert in alerts] == [
+        ("failed", plan, f"{plan}-0002")
+    ] * 2
+    assert "AccessDenied" in alerts[0]["message"]

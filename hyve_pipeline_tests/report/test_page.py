@@ -1,0 +1,133 @@
+"""The page of a plan: everything there is to see, and nothing that a key made of it."""
+
+import re
+from pathlib import Path
+
+import lxml.html
+import pytest
+
+from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.plan import Approval
+from hyve_pipeline.flow.diff import diff_inventories
+from hyve_pipeline.flow.plan import freeze_plan
+from hyve_pipeline.report import page
+from hyve_pipeline.report.page import render_page
+from hyve_pipeline_tests.flow.listings import START, Entry, context_at, written_inventory
+from hyve_pipeline_tests.report.hostile import HOSTILE_KEYS, begin, hostile_plan
+
+# All that the template itself uses; what a key smuggled in would be something else.
+_TAGS = {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "div", "strong", "span", "dl"}
+_TAGS |= {"dt", "dd", "table", "thead", "tbody", "tr", "th", "td", "bdi", "figure", "img", "code"}
+_ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "alt", "width", "src"}
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def _parsed(text: str) -> lxml.html.HtmlElement:
+    """The page, of which nothing runs and nothing is loaded."""
+    document = lxml.html.document_fromstring(text)
+    elements = [element for element in document.iter() if isinstance(element.tag, str)]
+    assert {element.tag for element in elements} <= _TAGS
+    assert {name for element in elements for name in element.attrib} <= _ATTRIBUTES
+    # Comments too are an element of a kind.
+    assert len(list(document.iter())) == len(elements)
+    for element in document.xpath("//*[@src]"):
+        assert element.tag == "img"
+        assert re.fullmatch(r"data:image/png;base64,[A-Za-z0-9+/]+=*", element.get("src"))
+    (policy,) = document.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    assert policy == _POLICY
+    (style,) = document.xpath("//style/text()")
+    assert "url(" not in style
+    assert "@import" not in style
+    return document
+
+
+def _cells(document: lxml.html.HtmlElement, heading: str) -> list[list[str]]:
+    """The rows of the table that follows a heading."""
+    (table,) = document.xpath(f"//*[self::h2 or self::h3][normalize-space()='{heading}'][1]/following::table[1]")
+    return [[cell.text_content().strip() for cell in row.xpath("td")] for row in table.xpath("tbody/tr")]
+
+
+def test_keys_and_messages_stay_text(tmp_path: Path) -> None:
+    context, plan = hostile_plan(tmp_path)
+    begin(context, plan)
+    document = _parsed(render_page(context, plan))
+    shown = {element.text_content() for element in document.xpath("//bdi")}
+    assert {displayed(key) for key in HOSTILE_KEYS} <= shown
+    assert displayed("d" + max(HOSTILE_KEYS, key=len))[:100] in document.text_content()
+    text = document.text_content()
+    assert "<iframe src='https://example.org'>" in text
+    assert "<script>*</script>.never" in text
+    assert "{{ 7 * 7 }}" in text
+    assert [character for character in text if not character.isprintable() and character != "\n"] == []
+
+
+def test_a_page_says_what_is_planned_and_how_far_it_came(tmp_path: Path) -> None:
+    context = context_at(tmp_path, max_deletes="50%", shard_objects=2)
+    source = {"a/1": Entry(size=5), "a/2": Entry(size=2_000), "same": Entry(), "z": Entry(size=3, time=9)}
+    store = {"z": Entry(size=4), "gone": Entry(size=7), "same": Entry()}
+    diff = diff_inventories(
+        context, written_inventory(context, "source", source), written_inventory(context, "store", store)
+    )
+    plan = freeze_plan(context, diff)
+    document = _parsed(render_page(context, plan))
+    assert document.xpath("normalize-space(//h1)") == f"Plan {plan.id} planned"
+    assert "s3://source-bucket/ to s3://store-bucket/" in document.text_content()
+    facts = dict(zip(document.xpath("//dt/text()"), document.xpath("//dd"), strict=False))
+    assert facts["shard_objects"].text_content() == "2"
+    assert facts["max_deletes"].text_content() == "50%"
+    assert _cells(document, "Summary") == [
+        ["new", "to copy", "2", "2.0 kB"],
+        ["modified", "to overwrite", "1", "3 B"],
+        ["duplicate", "to delete", "1", "7 B"],
+        ["unchanged", "left alone", "1", "3 B"],
+    ]
+    assert len(document.xpath("//figure/img")) == 2
+    assert _cells(document, "How far it came") == [
+        ["copy", "3", "0", "0", "0", "0 B"],
+        ["delete", "1", "0", "0", "0", "0 B"],
+    ]
+    assert [row[:4] for row in _cells(document, "Shards")] == [
+        ["0001", "copy", "pending", "2"],
+        ["0002", "copy", "pending", "1"],
+        ["0003", "delete", "pending", "1"],
+    ]
+    assert _cells(document, "New objects") == [["a/", "2", "2.0 kB"]]
+    times = f"{START:%Y-%m-%d %H:%M:%S} UTC"
+    (row,) = [row for row in _cells(document, "All of them") if row[0] == "a/1"]
+    assert row == ["a/1", "5 B", "missing in store", times]
+    assert "Verification" not in document.text_content()
+
+
+def test_a_plan_with_nothing_to_do_is_a_page_too(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    same = {"a": Entry()}
+    diff = diff_inventories(
+        context, written_inventory(context, "source", same), written_inventory(context, "store", same)
+    )
+    document = _parsed(render_page(context, freeze_plan(context, diff)))
+    assert "There is nothing to do" in document.text_content()
+    assert document.xpath("//img") == []
+
+
+def test_refusals_and_what_was_approved_later(tmp_path: Path) -> None:
+    context, plan = hostile_plan(tmp_path, max_deletes=1)
+    (refusal,) = plan.refusals
+    document = _parsed(render_page(context, plan))
+    (notice,) = document.xpath("//div[@class='notice']")
+    assert notice.text_content() == f"Refused by max_deletes, no delete: {refusal.detail}"
+    context.plans.approve(plan.id, Approval.model_validate({"given": START, "max_deletes": "100%"}))
+    document = _parsed(render_page(context, plan))
+    assert document.xpath("//div[@class='notice']") == []
+    assert "approved later" in document.text_content()
+
+
+def test_long_tables_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_MOST_SHARDS", 2)
+    monkeypatch.setattr(page, "_MOST_UNSETTLED", 3)
+    context, plan = hostile_plan(tmp_path)
+    begin(context, plan)
+    document = _parsed(render_page(context, plan))
+    assert len(_cells(document, "Shards")) == 2
+    assert f"and {len(plan.shards) - 2} more: hyve show {plan.id}" in document.text_content()
+    assert len(_cells(document, "Objects that failed or were skipped")) == 3
+    assert f"and more: hyve show {plan.id} --failed" in document.text_content()
