@@ -16,10 +16,10 @@ PYTEST_OPTIONS := -n auto --maxprocesses 8 --dist loadgroup
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test bench lint format clean
+.PHONY: help demo ui test test-ui bench lint format clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.for-use ## See all of it on an embedded S3 server with made-up images
 	@$(BIN)/hyve demo $(ARGS)
@@ -29,6 +29,9 @@ ui: $(VENV)/.for-use ## Open the web UI for $HYVE_HOME, or ~/.hyve
 
 test: $(VENV)/.for-tests ## Run all tests
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
+
+test-ui: $(VENV)/.for-browser ## Run the tests of the web UI in a browser; needs Debian's chromium
+	$(BIN)/python -m pytest -m browser $(ARGS)
 
 bench: $(VENV)/.for-benchmarks ## Measure Hyve beside s5cmd, rclone and the AWS CLI
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -56,6 +59,11 @@ $(VENV)/.for-tests: $(VENV)/.made $(SOURCES)
 	@$(INSTALL) '.[test]'
 	@touch $(VENV)/.for-use $@
 
+$(VENV)/.for-browser: $(VENV)/.made $(SOURCES)
+	@echo "Installing into $(VENV) with what tests in a browser need; the first time takes a minute or two."
+	@$(INSTALL) '.[browser]'
+	@touch $(VENV)/.for-use $(VENV)/.for-tests $@
+
 $(VENV)/.for-benchmarks: $(VENV)/.made $(SOURCES)
 	@echo "Installing into $(VENV) with the tools to measure against; the first time takes a minute or two."
 	@$(INSTALL) '.[bench]'
@@ -64,7 +72,7 @@ $(VENV)/.for-benchmarks: $(VENV)/.made $(SOURCES)
 $(VENV)/.for-development: $(VENV)/.made $(SOURCES)
 	@echo "Installing into $(VENV) with what developers need; the first time takes some minutes."
 	@$(INSTALL) '.[dev]'
-	@touch $(VENV)/.for-use $(VENV)/.for-tests $@
+	@touch $(VENV)/.for-use $(VENV)/.for-tests $(VENV)/.for-browser $@
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "Hyve needs Python 3.11, 3.12 or 3.13: name one by make PYTHON=..." >&2; exit 1; }

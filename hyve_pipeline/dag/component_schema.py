@@ -139,10 +139,11 @@ def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
 def _value(name: str, written: Schema) -> Schema:
     """The schema of one value: a template, or what the settings want."""
     rules = _RULES.get(name, {})
-    alternatives = written.get("anyOf", [written])
+    alternatives: list[Schema] = written.get("anyOf", [written])
     wanted: Schema = {}
     for option in reversed(alternatives):
-        wanted |= {_BOUNDS[key] if key in _BOUNDS else key: value for key, value in option.items()}
+        for key, value in option.items():
+            wanted[_BOUNDS.get(key, key)] = value
     wanted |= rules
     types = [wanted["type"]] if isinstance(wanted["type"], str) else list(wanted["type"])
     if {"type": "null"} in alternatives:

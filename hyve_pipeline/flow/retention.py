@@ -86,6 +86,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     sweep = _Sweep(context.state)
     for plan_id in dropped:
         sweep.remove(f"plans/{plan_id}/plan.json")
+        context.lists.remove(f"{plan_id}.html")  # what `hyve report` wrote, where it writes by default
     for name in _BY_PLAN:
         sweep.remove_older(name, kept[0].id, keep={plan.id for plan in kept})
     sweep.remove_older("diffs", kept[0].id, keep=())

@@ -35,6 +35,7 @@ def state_files(pair: Pair) -> set[str]:
 
 def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     plans = sync_times(pair, hyve, 4)
+    pages = [Path(hyve("report", plan, "--json").document["file"]) for plan in plans]
     switch_on(pair, "never", keep_plans=2)
     daemon = make_daemon(pair)
     before = len(state_files(pair))
@@ -42,6 +43,7 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
     assert keys == [f"until {plans[1]}"]
     assert daemon.tick("retention") == ([], "no plan is old enough")
     assert [entry["plan"] for entry in hyve("plans", "--json").document["plans"]] == plans[2:]
+    assert [page.exists() for page in pages] == [False, False, True, True]
     left = state_files(pair)
     assert len(left) < before
     assert not [path for path in left for plan in plans[:2] if plan in path]

@@ -1,0 +1,1 @@
+"""The web UI as a person sees it, in a real browser."""
