@@ -1,6 +1,6 @@
 """Takes the pictures of the web UI that the README shows, and puts them into ``docs/pictures``.
 
-    .venv/bin/python -m pip install playwright
+    .venv/bin/python -m pip install -c constraints.txt -e '.[browser]'
     .venv/bin/python docs/take_pictures.py --browser /usr/bin/chromium
 
 It fills an embedded S3 server with 1,500 source and 1,200 store objects, runs commands on it, and looks at what
@@ -164,10 +164,43 @@ def do_shards(url: str, home: Path, count: int) -> None:
 
 
 def picture_plan(camera: Photographer) -> None:
-    """What a person decides by: the newest plan's figures."""
+    """What a person decides by: the newest plan's figures, and one of its pictures."""
     page = camera.page
-    camera.open("/assets/images/plan?view=events", 832, page.get_by_text("bytes to copy"))
+    camera.open("/assets/images/plan?view=events", 1080, page.get_by_text("bytes to copy"))
     camera.take("plan")
+    page.get_by_text("[Show Markdown]").first.click()
+    page.get_by_role("dialog").locator("img").first.wait_for()
+    camera.take("plan_by_prefix")
+
+
+def picture_launchpad(camera: Photographer) -> None:
+    """The Launchpad, with what a dryrun can be told."""
+    page = camera.page
+    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/playground", 760, page.get_by_text("Launch Run"))
+    page.locator(".CodeMirror").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(
+        'ops:\n  images_diff:\n    config:\n      include: ["*.jpg"]\n      max_deletes: "5%"\n      compare: etag\n'
+    )
+    camera.take("launchpad")
+
+
+def picture_shard(camera: Photographer, plan: str) -> None:
+    """What one shard came to."""
+    page = camera.page
+    path = f"/assets/images/store?view=partitions&partition={plan}-0001"
+    camera.open(path, 900, page.get_by_text("objects per second"))
+    camera.take("shard")
+
+
+def picture_automation(camera: Photographer) -> None:
+    """The switches of the schedule and the sensors, and the page of the sensor that applies plans."""
+    page = camera.page
+    camera.open("/automation", 520, page.get_by_text("images_apply_sensor"))
+    camera.take("automation")
+    path = "/locations/hyve_pipeline/sensors/images_apply_sensor"
+    camera.open(path, 560, page.get_by_text("Latest tick"))
+    camera.take("sensor")
 
 
 def picture_run(camera: Photographer) -> None:
@@ -211,6 +244,8 @@ def main() -> None:
     with claimed_home(arguments.home) as home, own_environment(home), EmbeddedServer() as server:
         fill_buckets(server.endpoint_url)
         configure(home, server.endpoint_url, shard_objects=100)
+        with (home / "hyve.toml").open("a", encoding="utf-8") as file:
+            file.write('[sync.images]\nschedule = "0 2 * * *"\napply = "all"\nowners = ["team:pictures"]\n')
         run_hyve("dryrun")
         with running_ui() as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=arguments.browser, args=BROWSER_ARGUMENTS)
@@ -218,10 +253,14 @@ def main() -> None:
             page.set_default_timeout(PATIENCE)
             camera = Photographer(page, url)
             camera.dismiss_greeting()
+            (plan,) = (folder.name for folder in (home / "state" / "images" / "plans").iterdir())
             picture_plan(camera)
             picture_run(camera)
+            picture_launchpad(camera)
+            picture_automation(camera)
             do_shards(url, home, 4)
             picture_shards(camera, "shards_some", missing=2)
+            picture_shard(camera, plan)
             run_hyve("copy")
             picture_shards(camera, "shards_all", missing=0)
             run_hyve("delete")

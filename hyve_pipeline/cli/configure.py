@@ -165,8 +165,9 @@ def _print_document(draft: "Draft", sync: "SyncSettings") -> None:
             "sync": sync.name,
             "file": str(draft.home.settings_file),
             "profile": profiles.pop() if len(profiles) == 1 else None,
-            "source": sync.source.model_dump(),
-            "store": sync.store.model_dump(),
+            # A resource is for components of a Dagster project, which no command configures.
+            "source": sync.source.model_dump(exclude={"resource"}),
+            "store": sync.store.model_dump(exclude={"resource"}),
         }
     )
 
