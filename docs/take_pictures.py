@@ -169,8 +169,10 @@ def picture_plan(camera: Photographer) -> None:
     camera.open("/assets/images/plan?view=events", 1080, page.get_by_text("bytes to copy"))
     camera.take("plan")
     page.get_by_text("[Show Markdown]").first.click()
-    page.get_by_role("dialog").locator("img").first.wait_for()
-    camera.take("plan_by_prefix")
+    dialog = page.get_by_role("dialog")
+    dialog.locator("img").first.wait_for()
+    page.wait_for_timeout(1_000)
+    dialog.screenshot(path=PICTURES / "plan_by_prefix.png")
 
 
 def picture_launchpad(camera: Photographer) -> None:
