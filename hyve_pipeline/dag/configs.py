@@ -27,14 +27,14 @@ class DryrunConfig(dg.Config):
     )
     include: list[str] | None = Field(
         default=None,
-        description="Only keys that match one of these globs take part. A glob is held against the whole key below the "
-        "prefix, and * matches / too.",
+        description="Only keys that match one of these globs take part, such as '*.jpg' or 'albums/*'. A glob is held "
+        "against the whole key below the prefix, and * matches / too.",
         examples=[["*.jpg", "albums/*"]],
     )
     exclude: list[str] | None = Field(
         default=None,
-        description="Keys that match one of these globs take no part, even if included: they are neither copied nor "
-        "deleted.",
+        description="Keys that match one of these globs, such as 'tmp/*', take no part, even if included: they are "
+        "neither copied nor deleted.",
         examples=[["tmp/*"]],
     )
     max_deletes: str | None = Field(
@@ -59,7 +59,9 @@ class PlanConfig(dg.Config):
     """Which plan a run is about."""
 
     plan: str | None = Field(
-        default=None, description="The plan's id; without one, the newest plan.", examples=[_EXAMPLE_PLAN]
+        default=None,
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}; without one, the newest plan.",
+        examples=[_EXAMPLE_PLAN],
     )
 
 
@@ -68,13 +70,14 @@ class ShardConfig(PlanConfig):
 
     plan: str | None = Field(
         default=None,
-        description="The plan's id, for a run without a partition; without one, the newest plan. A partition names its "
-        "plan itself.",
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}, for a run without a partition; without one, the newest "
+        "plan. A partition names its plan itself.",
         examples=[_EXAMPLE_PLAN],
     )
     concurrency: int | None = Field(
         default=None,
-        description="Requests in flight at once, from 1 to 4096; by default as many as the plan's options say.",
+        description="Requests in flight at once, such as 32: from 1 to 4096; by default as many as the plan's options "
+        "say.",
         examples=[32],
     )
 

@@ -140,3 +140,34 @@ def test_a_killed_run_of_the_ui_is_finished_by_a_command(held: Pair, faulty: Fau
     (entry,) = hyve("plans", "--json").document["plans"]
     assert (entry["copy"]["done"], entry["copy"]["planned"]) == (12, 12)
     assert hyve("verify").code == 0
+
+
+@pytest.mark.parametrize("held", [12], indirect=True)
+def test_a_run_that_is_terminated_ends_within_seconds_and_is_gone_on_with(
+    held: Pair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    plan = hyve("dryrun", "--json").document["plan"]
+
+    def slow(received: Received) -> Answer | None:
+        time.sleep(1.5 if "x-amz-copy-source" in received.headers else 0)
+        return None
+
+    faulty.fault = slow
+    with running_ui(held.home, os.environ) as page:
+        run = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+        deadline = time.monotonic() + _PATIENCE
+        while not held.store.keys():
+            assert time.monotonic() < deadline, "nothing was copied"
+            time.sleep(0.1)
+        page.terminate(run)
+        asked = time.monotonic()
+        assert page.await_end(run) == "CANCELED"
+        assert time.monotonic() - asked < 15
+        before = set(held.store.keys())
+        assert 0 < len(before) < 12
+        faulty.fault = lambda _: None
+        faulty.received.clear()
+        again = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+        assert page.await_end(again) == "SUCCESS"
+    assert held.store.read() == held.source.read()
+    assert not set(copied_keys(faulty.received)) & before
