@@ -44,7 +44,7 @@ def test_the_schema_is_one() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "schema"), fields())
+@pytest.mark.parametrize(("name", "schema"), list(fields()))
 def test_every_field_says_what_it_is(name: str, schema: dict[str, Any]) -> None:
     assert schema["description"][0].isupper() or schema["description"][0] == "`"
     assert "``" not in schema["description"]
