@@ -112,6 +112,12 @@ class Pair:
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "hyve.toml").write_text(sync_table(NAME, self.source.place, self.store.place, **options))
 
+    def automate(self, apply: str, **automation: object) -> None:
+        """Add to `hyve.toml` what is to happen without a person."""
+        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in automation.items())
+        with (self.home / "hyve.toml").open("a") as file:
+            file.write(f'[sync.{NAME}]\napply = "{apply}"\n[sync.{NAME}.automation]\n{lines}')
+
     def context(self, **options: Any) -> SyncContext:
         """What the verbs take, without a configuration file."""
         settings = SyncSettings(

@@ -29,8 +29,11 @@ class ChangeSet(StrEnum):
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
 
+# The sets whose objects a plan acts on, in the order in which people are shown them.
+PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
+
 # The sets whose rows are kept; of the others only the totals matter.
-LISTED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE, ChangeSet.SKIPPED)
+LISTED_SETS = (*PLANNED_SETS, ChangeSet.SKIPPED)
 
 # Classes whose objects can't be read before they are restored.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html

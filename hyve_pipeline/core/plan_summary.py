@@ -10,9 +10,6 @@ from datetime import datetime, timedelta
 from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.manifest import Count
 
-# The sets whose objects a plan acts on, in the order in which people are shown them.
-PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
-
 # Where each bin of a histogram begins, and its name. A bin ends where the next one begins; the last has no end.
 SIZE_BINS: tuple[tuple[int, str], ...] = (
     (0, "0 B"),

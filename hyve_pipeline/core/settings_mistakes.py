@@ -112,14 +112,20 @@ def _mistake(name: str, error: ErrorDetails) -> Mistake:
     table, key = ("sync", name, *path[:-1]), path[-1] if path else None
     if error["type"] == "extra_forbidden" and key is not None:
         return _unknown_setting(table, key)
-    problem = _problem(error, context)
+    problem = problem_of(error, _WANTED_TYPES)
     if error["type"] == "missing" and (key,) in _MODELS:
         problem = f"is missing: add a table [{_dotted((*table, str(key)))}] with at least a bucket"
     return Mistake(table, key, f"item {items} {problem}" if items else problem)
 
 
-def _problem(error: ErrorDetails, context: Mapping[str, Any]) -> str:
-    kind, value = error["type"], error["input"]
+def problem_of(error: ErrorDetails, wanted_types: Mapping[str, str]) -> str:
+    """What is wrong with one value, and what is wanted.
+
+    Args:
+        error: what pydantic says.
+        wanted_types: what is wanted, by pydantic's name of the error, in words of the file that it is in.
+    """
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
         return "is missing"
     if kind == "value_error":
@@ -130,8 +136,8 @@ def _problem(error: ErrorDetails, context: Mapping[str, Any]) -> str:
         return f"must be at least {context['ge']}, not {value}"
     if kind == "less_than_equal":
         return f"must be at most {context['le']}, not {value}"
-    if kind in _WANTED_TYPES:
-        return f"{_WANTED_TYPES[kind]}, not {shown_value(value)}"
+    if kind in wanted_types:
+        return f"{wanted_types[kind]}, not {shown_value(value)}"
     return displayed(error["msg"])
 
 

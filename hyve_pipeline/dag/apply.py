@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import dagster as dg
 
@@ -21,7 +21,7 @@ from hyve_pipeline.dag.report import shard_metadata
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.apply import apply_shard, check_allowed, is_worth_retrying
 from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.plan import approve_plan, choose_plan
+from hyve_pipeline.flow.plan import approve_plan, check_places, choose_plan
 from hyve_pipeline.flow.processes import work
 from hyve_pipeline.flow.status import find_shard, plan_status
 
@@ -96,11 +96,11 @@ def _act(
     sync = resource.context()
     unsettled: list[tuple[Shard, AttemptSummary]] = []
     with as_failure():
-        plan = _plan_of(context, sync, action, config.plan)
+        plan, asked = _plan_of(context, sync, action, config.plan)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
         approve_plan(sync, plan, max_deletes, max_overwrites)
         hurried = _with_concurrency(sync, plan, config.concurrency)
-        with _shards(context, names, sync, plan, action) as shards:
+        with nullcontext([asked]) if asked else _unfinished(context, names, sync, plan, action) as shards:
             for shard in shards:
                 with out_of_turn():
                     summary = work(apply_shard, sync, hurried, shard, context.run.run_id)
@@ -116,28 +116,24 @@ def _act(
         _fail(context, plan, unsettled)
 
 
-def _plan_of(context: dg.OpExecutionContext, sync: SyncContext, action: Action, plan_id: str | None) -> Plan:
+def _plan_of(
+    context: dg.OpExecutionContext, sync: SyncContext, action: Action, plan_id: str | None
+) -> tuple[Plan, Shard | None]:
+    """The plan of a run, and the shard that its partition names, if it has one."""
     if not context.has_partition_key:
-        return choose_plan(sync, plan_id)
-    plan, _ = find_shard(sync, context.partition_key, action)
-    # Both were said, so they are held against each other; and the plan against the buckets of today.
-    return choose_plan(sync, plan.id if plan_id is None else _same(plan_id, plan.id))
-
-
-def _same(asked: str, of_partition: str) -> str:
-    if asked != of_partition:
-        raise ConfigurationError(f"the partition is a shard of plan {of_partition}, the configuration asks for {asked}")
-    return asked
+        return choose_plan(sync, plan_id), None
+    plan, shard = find_shard(sync, context.partition_key, action)
+    if plan_id not in (None, plan.id):
+        raise ConfigurationError(f"the partition is a shard of plan {plan.id}, the configuration asks for {plan_id}")
+    check_places(sync, plan)
+    return plan, shard
 
 
 @contextmanager
-def _shards(
+def _unfinished(
     context: dg.OpExecutionContext, names: Names, sync: SyncContext, plan: Plan, action: Action
 ) -> Iterator[list[Shard]]:
-    """The shards that a run is to do; no other plan is applied until the block ends, where there are several."""
-    if context.has_partition_key:
-        yield [find_shard(sync, context.partition_key, action)[1]]
-        return
+    """All shards that are left of a plan; no other plan is applied until the block ends."""
     status = plan_status(sync, plan)
     register_shards(context.instance, names, plan, status.refusals)
     unfinished = status.unfinished(action)

@@ -7,8 +7,7 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from hyve_pipeline.core.keys import displayed
-from hyve_pipeline.core.settings_mistakes import closest, shown_value
+from hyve_pipeline.core.settings_mistakes import closest, problem_of
 from hyve_pipeline.dag.component_schema import MODELS
 
 Path = tuple[str | int, ...]
@@ -67,30 +66,13 @@ def _mistakes(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[tu
             hint = f"; did you mean {intended}?" if intended else ""
             mistakes.append((path, f"unknown key (known: {', '.join(known)}{hint})"))
         else:
-            mistakes.append((path, _problem(error)))
+            mistakes.append((path, problem_of(error, _WANTED_TYPES)))
     # A misspelt key that must be there is one mistake, not an unknown key and a missing one.
     return [(path, problem) for path, problem in mistakes if path not in meant]
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     return MODELS[str(path[0])] if path else model
-
-
-def _problem(error: ErrorDetails) -> str:
-    kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    if kind == "missing":
-        return "is missing"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "literal_error":
-        return f"must be {context['expected']}, not {shown_value(value)}"
-    if kind == "greater_than_equal":
-        return f"must be at least {context['ge']}, not {value}"
-    if kind == "less_than_equal":
-        return f"must be at most {context['le']}, not {value}"
-    if kind in _WANTED_TYPES:
-        return f"{_WANTED_TYPES[kind]}, not {shown_value(value)}"
-    return displayed(error["msg"])
 
 
 def _shown(context: dg.ResolutionContext, path: Path, problem: str) -> str:

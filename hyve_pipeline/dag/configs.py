@@ -5,6 +5,8 @@ import enum
 import dagster as dg
 from pydantic import Field
 
+from hyve_pipeline.dag.names import Names
+
 _EXAMPLE_PLAN = "20261122T213214610Z-79c1bd01"
 
 
@@ -118,6 +120,11 @@ class VerifyConfig(PlanConfig):
         "sides know the same one, else by reading both.",
         examples=["1%"],
     )
+
+
+def verification_config(names: Names, **config: object) -> dict[str, object]:
+    """The run configuration of a verification; `config` as in `VerifyConfig`."""
+    return {"ops": {f"{names.sync}_verification": {"config": config}}}
 
 
 class UndoConfig(dg.Config):

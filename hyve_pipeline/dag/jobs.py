@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.diff import PLANNED_SETS
 from hyve_pipeline.core.inventory import SIDES
 from hyve_pipeline.dag.names import SYNC_TAG, Names
 
@@ -16,8 +16,7 @@ AnyJob = dg.JobDefinition | AssetJob
 
 def build_dryrun_job(names: Names) -> AssetJob:
     """Takes both inventories, compares them and freezes a plan."""
-    sets = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
-    keys = [*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan]
+    keys = [*map(names.inventory, SIDES), *map(names.change_set, PLANNED_SETS), names.plan]
     return dg.define_asset_job(
         names.dryrun_job,
         selection=dg.AssetSelection.assets(*keys),

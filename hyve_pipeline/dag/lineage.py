@@ -1,10 +1,10 @@
 """What every asset says of itself before it was ever materialized, and where its columns come from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 
-from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet
+from hyve_pipeline.core.diff import CHANGE_SCHEMA, PLANNED_SETS
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, SIDES
 from hyve_pipeline.core.journal import JOURNAL_SCHEMA
 from hyve_pipeline.core.settings import SyncSettings
@@ -13,19 +13,17 @@ from hyve_pipeline.dag.freshness import freshness_of
 from hyve_pipeline.dag.io import column_schema
 from hyve_pipeline.dag.names import SYNC_TAG, Names
 
-_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
-
 
 def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     """Adds to an asset's spec: owners, tags, columns, and how old it may become."""
     schemas = {
         **{names.inventory(side): INVENTORY_SCHEMA for side in SIDES},
-        **{names.change_set(name): CHANGE_SCHEMA for name in _SETS},
+        **{names.change_set(name): CHANGE_SCHEMA for name in PLANNED_SETS},
         names.plan: CHANGE_SCHEMA,
         names.verification: DIFFERENCE_SCHEMA,
         names.journal: JOURNAL_SCHEMA,
     }
-    scheduled = {*map(names.inventory, SIDES), *map(names.change_set, _SETS), names.plan}
+    scheduled = {*map(names.inventory, SIDES), *map(names.change_set, PLANNED_SETS), names.plan}
     policy = None if sync.schedule is None else freshness_of(sync.schedule)
 
     def describe(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -41,7 +39,7 @@ def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.A
 
 def plan_lineage(names: Names) -> dg.TableColumnLineage:
     """Where the columns of a plan come from: from the same columns of the three sets."""
-    sets = [names.change_set(name) for name in _SETS]
+    sets = [names.change_set(name) for name in PLANNED_SETS]
     return dg.TableColumnLineage(
         {column: [dg.TableColumnDep(key, column) for key in sets] for column in CHANGE_SCHEMA.names}
     )
@@ -50,20 +48,21 @@ def plan_lineage(names: Names) -> dg.TableColumnLineage:
 # Columns of a verification that come from the plan; the others come from the new listing of the store.
 _EXPECTED = {"key": "key", "expected_etag": "source_etag", "expected_size": "size"}
 
-
-def verification_lineage(names: Names) -> dg.TableColumnLineage:
-    """Which columns of a verification come from the plan."""
-    return dg.TableColumnLineage(
-        {column: [dg.TableColumnDep(names.plan, origin)] for column, origin in _EXPECTED.items()}
-    )
-
-
 # Columns of a journal that come from the plan; the others are what came of it.
 _PLANNED = {"key": "key", "action": "set", "etag_before": "store_etag", "bytes": "size"}
 
 
+def verification_lineage(names: Names) -> dg.TableColumnLineage:
+    """Which columns of a verification come from the plan."""
+    return _from_plan(names, _EXPECTED)
+
+
 def journal_lineage(names: Names) -> dg.TableColumnLineage:
     """Which columns of a journal come from the plan."""
+    return _from_plan(names, _PLANNED)
+
+
+def _from_plan(names: Names, origins: Mapping[str, str]) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
-        {column: [dg.TableColumnDep(names.plan, origin)] for column, origin in _PLANNED.items()}
+        {column: [dg.TableColumnDep(names.plan, origin)] for column, origin in origins.items()}
     )

@@ -16,6 +16,7 @@ from hyve_pipeline.core.progress import expect
 from hyve_pipeline.core.undoing import UndoSummary
 from hyve_pipeline.core.verification import Verification
 from hyve_pipeline.dag.build import build_commands
+from hyve_pipeline.dag.configs import verification_config
 from hyve_pipeline.dag.inprocess import RunOutcome, run_job
 from hyve_pipeline.dag.instance import captures_output, open_instance
 from hyve_pipeline.dag.janitor import close_dead_runs
@@ -30,7 +31,7 @@ from hyve_pipeline.flow.plan import choose_plan
 from hyve_pipeline.flow.processes import beside, processes_for
 from hyve_pipeline.flow.status import plan_status
 from hyve_pipeline.flow.undo import latest_undo
-from hyve_pipeline.flow.verify import latest_verification
+from hyve_pipeline.flow.verifications import latest_verification
 
 # One more than one is enough: while a shard comes to its end and the next one is begun, the other has all to do.
 _MOST_OVERLAPPING = 2
@@ -141,8 +142,7 @@ class Session:
         Raises:
             HyveError: the store can't be reached, or its listing is not complete.
         """
-        given = {"plan": plan.id, "list_again": list_again} | ({"content": content} if content else {})
-        config = {"ops": {f"{self._sync.name}_verification": {"config": given}}}
+        config = verification_config(self._names, plan=plan.id, list_again=list_again, content=content)
         outcome = self._run(self._names.verify_job, run_config=config)
         verification = latest_verification(self._sync, plan)
         if not outcome.success or verification is None:

@@ -77,6 +77,16 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
     plan = context.plans.load(plan_id) if plan_id is not None else context.plans.newest()
     if plan is None:
         raise ConfigurationError(f"sync {context.name} has no plan yet: run 'hyve dryrun' first")
+    check_places(context, plan)
+    return plan
+
+
+def check_places(context: SyncContext, plan: Plan) -> None:
+    """Hold the buckets that a plan was made for against those that the configuration names.
+
+    Raises:
+        ConfigurationError: it names others now.
+    """
     for side in SIDES:
         planned = plan.source if side == "source" else plan.store
         if not context.is_place(side, planned):
@@ -84,7 +94,6 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
                 f"plan {plan.id} was made for the {side} {planned.uri}, the configuration now names "
                 f"{context.place(side).uri}: run 'hyve dryrun' for a new plan"
             )
-    return plan
 
 
 def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_overwrites: str | None) -> None:

@@ -15,13 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hyve_pipeline.core.columns import bounds, total
-from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.diff import PLANNED_SETS, ChangeSet
 from hyve_pipeline.core.guard import ACTIONS, Action
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.plan_summary import (
     AGE_BINS,
-    PLANNED_SETS,
     SIZE_BINS,
     PlannedRow,
     PlanSummary,

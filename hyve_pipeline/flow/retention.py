@@ -29,12 +29,10 @@ class Dropped:
     """What a retention has removed.
 
     Attributes:
-        plans: ids of the plans, oldest first.
         bytes: freed on the disk.
         files: how many files that were.
     """
 
-    plans: tuple[str, ...]
     bytes: int
     files: int
 
@@ -94,9 +92,9 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     for side in SIDES:
         newest = context.inventories(side).newest()
         keep = needed if newest is None else needed | {newest.id}
-        sweep.remove_older(f"inventories/{side}", min(needed, default=kept[0].id), keep)
+        sweep.remove_older(f"inventories/{side}", min(needed), keep)
     drop_lost_tables(context.state)
-    return Dropped(tuple(dropped), sweep.bytes, sweep.files)
+    return Dropped(sweep.bytes, sweep.files)
 
 
 def _needed_inventories(kept: Iterable[Plan]) -> set[str]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.journal import Outcome
-from hyve_pipeline.core.outcome import PlanStatus
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.sample import parse_sample
@@ -25,7 +24,6 @@ from hyve_pipeline.flow.content import ContentComparer
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.inventory import take_inventory
 from hyve_pipeline.flow.rows import SortedRows, open_inventory
-from hyve_pipeline.flow.verifications import latest_verification
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 
@@ -107,13 +105,6 @@ def verify_plan(
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     return verification
-
-
-def is_verified(context: SyncContext, status: PlanStatus) -> bool:
-    """Whether the plan was verified, whatever came of that, and nothing was done with it since."""
-    verification = latest_verification(context, status.plan)
-    ends = [shard.ended for shard in status.shards if shard.ended is not None]
-    return verification is not None and all(verification.ended >= end for end in ends)
 
 
 def _copied(context: SyncContext, plan: Plan, key_range: RelativeRange) -> pa.Table:

@@ -12,7 +12,7 @@ from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import is_copy_of
 from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
-from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+from hyve_pipeline_tests.syncs import Hyve, MakePair
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
@@ -37,12 +37,6 @@ def _await(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.5)
 
 
-def _switch_on(pair: Pair, apply: str, **automation: object) -> None:
-    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in automation.items())
-    with (pair.home / "hyve.toml").open("a") as file:
-        file.write(f'[sync.images]\napply = "{apply}"\n[sync.images.automation]\nrunning = true\n{lines}')
-
-
 def _runs(page: Page) -> list[tuple[str, str, str | None]]:
     """Job, status and partition of every run, in the order of their beginning."""
     data = page.ask("{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }")
@@ -59,9 +53,8 @@ def test_a_plan_is_applied_and_verified_with_a_shard_that_fails_in_between(
     pair = make_pair(through=faulty, shard_objects=4)
     pair.source.put({f"{number:02d}": b"new" for number in range(12)})
     pair.store.put({"gone": b"1"})
-    _switch_on(
-        pair, "all", interval_seconds=1, retry_seconds=1, shard_attempts=5, webhook=f"{webhook.endpoint_url}/hook"
-    )
+    hook = f"{webhook.endpoint_url}/hook"
+    pair.automate("all", running=True, interval_seconds=1, retry_seconds=1, shard_attempts=5, webhook=hook)
     refused = {"left": 2}
 
     def refuse(received: Received) -> Answer | None:

@@ -1,6 +1,5 @@
 """The command line and syncs, as the tests of the commands have them, and a daemon that ticks when it is told to."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -92,13 +91,6 @@ class Daemon:
             run_config=run_config,
             raise_on_error=False,
         )
-
-
-def switch_on(pair: Pair, apply: str = "all", **automation: object) -> None:
-    """Add to `hyve.toml` what is to happen without a person."""
-    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in automation.items())
-    with (pair.home / "hyve.toml").open("a") as file:
-        file.write(f'[sync.{NAME}]\napply = "{apply}"\n[sync.{NAME}.automation]\n{lines}')
 
 
 @pytest.fixture

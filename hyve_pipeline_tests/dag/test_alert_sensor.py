@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.errors import HyveError
-from hyve_pipeline_tests.dag.conftest import Daemon, switch_on
+from hyve_pipeline_tests.dag.conftest import Daemon
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import is_copy_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
@@ -50,7 +50,7 @@ def test_a_refusal_is_told_once(
     pair = make_pair(max_deletes=0)
     pair.source.put({"a": b"1"})
     pair.store.put({"gone": b"1"})
-    switch_on(pair, webhook=webhook.url)
+    pair.automate("all", webhook=webhook.url)
     daemon = make_daemon(pair)
     assert daemon.tick("alert") == ([], "tells of what happens from now on")
     plan = hyve("dryrun", "--json").document["plan"]
@@ -71,7 +71,7 @@ def test_failed_shards_of_a_plan_are_one_alert(
 ) -> None:
     pair = make_pair(through=faulty, shard_objects=2)
     pair.source.put({f"{number}": b"new" for number in range(6)})
-    switch_on(pair, webhook=webhook.url, shard_attempts=2, retry_seconds=0)
+    pair.automate("all", webhook=webhook.url, shard_attempts=2, retry_seconds=0)
     daemon = make_daemon(pair)
     daemon.tick("alert")
     faulty.fault = lambda received: (
@@ -94,7 +94,7 @@ def test_a_store_that_is_not_as_planned_is_told(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
 ) -> None:
     pair.source.put({"a": b"1"})
-    switch_on(pair, webhook=webhook.url)
+    pair.automate("all", webhook=webhook.url)
     daemon = make_daemon(pair)
     daemon.tick("alert")
     assert hyve("sync").code == 0
@@ -110,7 +110,7 @@ def test_a_store_that_is_not_as_planned_is_told(
 def test_an_alert_that_is_not_taken_comes_again(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook, status: int
 ) -> None:
-    switch_on(pair, webhook=webhook.url)
+    pair.automate("all", webhook=webhook.url)
     daemon = make_daemon(pair)
     daemon.tick("alert")
     pair.source.client.delete_bucket(Bucket=pair.source.name)
@@ -128,7 +128,7 @@ def test_an_alert_that_is_not_taken_comes_again(
 def test_the_url_can_be_a_secret(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    switch_on(pair, webhook_variable="ALERTS_GO_TO")
+    pair.automate("all", webhook_variable="ALERTS_GO_TO")
     daemon = make_daemon(pair)
     daemon.tick("alert")
     pair.source.client.delete_bucket(Bucket=pair.source.name)
@@ -148,7 +148,7 @@ def test_more_failures_than_one_look_takes_in(
     pair: Pair, make_daemon: MakeDaemon, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hyve_pipeline.dag.sensors.alerts._MOST_RUNS", 3)
-    switch_on(pair, webhook=webhook.url)
+    pair.automate("all", webhook=webhook.url)
     daemon = make_daemon(pair)
     daemon.tick("alert")
     runs = [daemon.begin("images_copy") for _ in range(8)]

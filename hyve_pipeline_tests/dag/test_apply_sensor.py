@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.core import automation
-from hyve_pipeline_tests.dag.conftest import Daemon, switch_on
+from hyve_pipeline_tests.dag.conftest import Daemon
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import is_copy_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received
@@ -45,14 +45,14 @@ def test_never_means_never(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> N
 
 
 def test_there_is_nothing_to_do_without_a_plan(pair: Pair, make_daemon: MakeDaemon) -> None:
-    switch_on(pair)
+    pair.automate("all")
     assert make_daemon(pair).tick() == ([], "there is no plan yet")
 
 
 def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan = plan_of(hyve)
-    switch_on(pair)
+    pair.automate("all")
     daemon = make_daemon(pair)
     keys, _ = daemon.tick()
     assert keys == [f"{plan}-000{number}:1" for number in (1, 2, 3)]
@@ -69,7 +69,7 @@ def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daem
 def test_copies_alone_leave_deletes_to_a_person(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan_of(hyve)
-    switch_on(pair, "copies")
+    pair.automate("copies")
     daemon = make_daemon(pair)
     assert len(daemon.tick()[0]) == 3
     keys, reason = daemon.tick()
@@ -84,7 +84,7 @@ def test_a_plan_with_nothing_to_do_is_verified_by_its_own_listing(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:
     plan = plan_of(hyve)
-    switch_on(pair)
+    pair.automate("all")
     daemon = make_daemon(pair)
     assert daemon.tick()[0] == [f"{plan}:verify:1"]
     assert daemon.tick() == ([], f"plan {plan} is finished and verified")
@@ -97,7 +97,7 @@ def test_a_failed_shard_holds_up_deletes_and_nothing_else(
     pair = make_pair(through=faulty, shard_objects=5)
     fill(pair)
     plan = plan_of(hyve)
-    switch_on(pair, retry_seconds=0, shard_attempts=3)
+    pair.automate("all", retry_seconds=0, shard_attempts=3)
     faulty.fault = deny("02")
     daemon = make_daemon(pair)
     assert len(daemon.tick()[0]) == 3
@@ -123,7 +123,7 @@ def test_a_failed_shard_waits_longer_each_time(
     pair = make_pair(through=faulty, shard_objects=5)
     fill(pair)
     plan = plan_of(hyve)
-    switch_on(pair, retry_seconds=3600)
+    pair.automate("all", retry_seconds=3600)
     faulty.fault = deny("11")
     daemon = make_daemon(pair)
     daemon.tick()
@@ -140,7 +140,7 @@ def test_failed_shards_never_starve_the_others(
     pair = make_pair(through=faulty, shard_objects=1)
     pair.source.put({f"{number}": b"new" for number in range(6)})
     plan_of(hyve)
-    switch_on(pair, retry_seconds=0, shard_attempts=50)
+    pair.automate("all", retry_seconds=0, shard_attempts=50)
     faulty.fault = deny("0", "1", "2", "3")
     daemon = make_daemon(pair)
     for _ in range(3):
@@ -154,7 +154,7 @@ def test_a_refused_plan_is_applied_as_far_as_it_may_be(
     pair = make_pair(max_deletes=0)
     fill(pair)
     assert hyve("dryrun").code == 3
-    switch_on(pair)
+    pair.automate("all")
     daemon = make_daemon(pair)
     assert len(daemon.tick()[0]) == 1
     keys, reason = daemon.tick()
@@ -174,7 +174,7 @@ def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyv
     fill(pair)
     older = plan_of(hyve)
     newer = plan_of(hyve)
-    switch_on(pair)
+    pair.automate("all")
     daemon = make_daemon(pair)
     with daemon.sync.applying(older):
         assert daemon.tick() == ([], f"plan {newer} waits: plan {older} is being applied")
@@ -184,7 +184,7 @@ def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyv
 def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan = plan_of(hyve)
-    switch_on(pair)
+    pair.automate("all")
     daemon = make_daemon(pair)
     run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0002"})
     requests, _ = daemon.look("apply")
@@ -198,7 +198,7 @@ def test_a_lost_run_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
     """Whatever became of a run that was asked for, the next look sees what is left."""
     fill(pair)
     plan = plan_of(hyve)
-    switch_on(pair, retry_seconds=0)
+    pair.automate("all", retry_seconds=0)
     daemon = make_daemon(pair)
     requests, _ = daemon.look("apply")
     run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0001"}, **requests[0].tags)
@@ -211,7 +211,7 @@ def test_a_lost_run_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
 def test_buckets_that_have_changed_since_are_not_written(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan = plan_of(hyve)
-    switch_on(pair)
+    pair.automate("all")
     file = pair.home / "hyve.toml"
     file.write_text(file.read_text().replace(pair.store.name, "another-bucket"))
     keys, reason = make_daemon(pair).tick()

@@ -10,7 +10,7 @@ import pytest
 
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.flow.retention import plans_to_drop
-from hyve_pipeline_tests.dag.conftest import Daemon, switch_on
+from hyve_pipeline_tests.dag.conftest import Daemon
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 MakeDaemon = Callable[[Pair], Daemon]
@@ -36,7 +36,7 @@ def state_files(pair: Pair) -> set[str]:
 def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     plans = sync_times(pair, hyve, 4)
     pages = [Path(hyve("report", plan, "--json").document["file"]) for plan in plans]
-    switch_on(pair, "never", keep_plans=2)
+    pair.automate("never", keep_plans=2)
     daemon = make_daemon(pair)
     before = len(state_files(pair))
     keys, _ = daemon.tick("retention")

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet
+from hyve_pipeline.core.diff import CHANGE_SCHEMA, PLANNED_SETS, ChangeSet
 from hyve_pipeline.core.errors import StateError
 from hyve_pipeline.core.guard import Action
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.core.plan import Plan
-from hyve_pipeline.core.plan_summary import AGE_BINS, PLANNED_SETS, SIZE_BINS, PlannedRow, PrefixSize, SetSummary
+from hyve_pipeline.core.plan_summary import AGE_BINS, SIZE_BINS, PlannedRow, PrefixSize, SetSummary
 from hyve_pipeline.flow import plan_summary
 from hyve_pipeline.flow.plan_summary import summarize_plan
 from hyve_pipeline.state.files import Folder

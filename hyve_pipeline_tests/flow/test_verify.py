@@ -13,7 +13,8 @@ from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.diff import diff_inventories
 from hyve_pipeline.flow.inventory import take_inventories
 from hyve_pipeline.flow.plan import freeze_plan
-from hyve_pipeline.flow.verify import latest_verification, verify_plan
+from hyve_pipeline.flow.verifications import latest_verification
+from hyve_pipeline.flow.verify import verify_plan
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.keys import ODD_KEYS

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.diff import PLANNED_SETS
 from hyve_pipeline.dag.failures import as_failure
 from hyve_pipeline.dag.names import PLAN_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
@@ -11,15 +11,13 @@ from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.plan import freeze_plan
 from hyve_pipeline.flow.tables import StoredTable
 
-_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
-
 
 def build_plan(names: Names) -> dg.AssetsDefinition:
     """The plan. It comes after the checked diff, because a blocking check stops only what is downstream."""
 
     @dg.asset(
         key=names.plan,
-        ins={name.value: dg.AssetIn(names.change_set(name)) for name in _SETS},
+        ins={name.value: dg.AssetIn(names.change_set(name)) for name in PLANNED_SETS},
         description="Every object to copy or delete, each with the ETag it was seen with, cut into shards. "
         "A plan never changes.",
         group_name=names.sync,

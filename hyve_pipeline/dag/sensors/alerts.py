@@ -19,7 +19,7 @@ from hyve_pipeline.dag.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, SYNC_T
 from hyve_pipeline.dag.sensors.switch import sensor_status
 from hyve_pipeline.flow.alerting import raise_alert
 from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.verify import latest_verification
+from hyve_pipeline.flow.verifications import latest_verification
 
 # How much later than another run, that ended after it, a run may come to be known.
 _WHILE = timedelta(minutes=10)
@@ -106,7 +106,7 @@ def _alerts_of(
     for record in records:
         run = record.dagster_run
         try:
-            found = _judge(instance, sync, run)
+            found = _judge(instance, sync, names, run)
         except HyveError as error:
             found = "failed", str(error)  # a file that can't be read must not keep back what else there is to tell
         if found is None:
@@ -126,7 +126,9 @@ def _alerts_of(
         yield make_alert(event, names.sync, plan, job, [told for told, _ in runs], last)
 
 
-def _judge(instance: dg.DagsterInstance, sync: SyncContext, run: dg.DagsterRun) -> tuple[AlertEvent, str] | None:
+def _judge(
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names, run: dg.DagsterRun
+) -> tuple[AlertEvent, str] | None:
     """What is to be told of a run, None when nothing is."""
     if run.status is dg.DagsterRunStatus.SUCCESS:
         difference = _difference(sync, run)
@@ -134,7 +136,7 @@ def _judge(instance: dg.DagsterInstance, sync: SyncContext, run: dg.DagsterRun) 
     error = _error_of(instance, run)
     if isinstance(error, RefusedError):
         return "refused", str(error)
-    refusal = _refusal(sync, run)
+    refusal = _refusal(sync, names, run)
     return ("refused", refusal) if refusal is not None else ("failed", str(error))
 
 
@@ -150,10 +152,10 @@ def _difference(sync: SyncContext, run: dg.DagsterRun) -> str | None:
     return f"the store differs from plan {plan_id} ({figures})"
 
 
-def _refusal(sync: SyncContext, run: dg.DagsterRun) -> str | None:
+def _refusal(sync: SyncContext, names: Names, run: dg.DagsterRun) -> str | None:
     """Why the plan that a dryrun made was refused."""
     plan_id = run.tags.get(PLAN_TAG)
-    if run.job_name != Names(sync.name).dryrun_job or plan_id is None or not sync.plans.exists(plan_id):
+    if run.job_name != names.dryrun_job or plan_id is None or not sync.plans.exists(plan_id):
         return None
     refusals = sync.plans.load(plan_id).refusals
     return "; ".join(f"refused by {refusal.rule}: {refusal.detail}" for refusal in refusals) or None

@@ -4,7 +4,7 @@ It is level-triggered: it keeps no cursor, and at each look works out from journ
 requests carry the attempt in their run keys, so a look that is repeated asks for nothing twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,15 +13,16 @@ from hyve_pipeline.core.automation import VERIFICATION, Decision, Request, Tries
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
 from hyve_pipeline.core.plan import Plan, split_partition_key
+from hyve_pipeline.dag.configs import verification_config
 from hyve_pipeline.dag.janitor import close_dead_runs
 from hyve_pipeline.dag.jobs import AnyJob
 from hyve_pipeline.dag.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.sensors.switch import sensor_status
 from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.flow.plan import check_places
 from hyve_pipeline.flow.status import plan_status
-from hyve_pipeline.flow.verify import is_verified
+from hyve_pipeline.flow.verifications import is_verified
 
 _GOING_ON = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -56,26 +57,27 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         if sync.settings.apply == "never":
             return dg.SkipReason('apply is "never": plans are applied by a person')
         close_dead_runs(context.instance)
-        newest = sync.plans.newest()
-        if newest is None:
+        plan = sync.plans.newest()
+        if plan is None:
             return dg.SkipReason("there is no plan yet")
         try:
-            plan = choose_plan(sync, newest.id)
+            check_places(sync, plan)
         except ConfigurationError as error:
             return dg.SkipReason(str(error))
         for other in finished.keys() - {plan.id}:
             del finished[other]
         status = plan_status(sync, plan, finished.setdefault(plan.id, {}))
         going_on = _runs_going_on(context.instance, names)
+        failed = _failed_runs(context.instance, names, plan)
         decision = decide(
             status,
-            _tries(context.instance, names, plan, going_on),
+            _tries(names, going_on, failed),
             sync.settings.apply,
             sync.settings.automation,
             datetime.now(UTC),
             is_verified=is_verified(sync, status),
         )
-        _mark_given_up(context.instance, plan, decision)
+        _mark_given_up(context.instance, failed, decision)
         in_the_way = _in_the_way(sync, names, plan, going_on) if decision.requests else None
         if in_the_way is not None:
             return dg.SkipReason(f"plan {plan.id} waits: {in_the_way}")
@@ -95,20 +97,29 @@ def _runs_going_on(instance: dg.DagsterInstance, names: Names) -> list[dg.Dagste
     return [run for run in runs if run.job_name in jobs]
 
 
-def _tries(
-    instance: dg.DagsterInstance, names: Names, plan: Plan, going_on: Sequence[dg.DagsterRun]
-) -> dict[str, Tries]:
-    """The runs of a plan's shards and of its verification; those that succeeded are seen in the journal."""
+def _failed_runs(instance: dg.DagsterInstance, names: Names, plan: Plan) -> dict[str, list[dg.RunRecord]]:
+    """The runs of a plan that failed or were canceled, newest first, by what they were a try of.
+
+    Those that succeeded are seen in the journal.
+    """
     ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    tries = {name: Tries(is_going_on=True) for run in going_on if (name := _name_of(run, names)) is not None}
+    failed: dict[str, list[dg.RunRecord]] = {}
     for record in instance.get_run_records(dg.RunsFilter(statuses=ended, tags={PLAN_TAG: plan.id})):
         name = _name_of(record.dagster_run, names)
-        if name is None or record.end_time is None:
-            continue
-        end = datetime.fromtimestamp(record.end_time, UTC)
-        before = tries.get(name, Tries())
-        last = end if before.last_end is None else max(end, before.last_end)
-        tries[name] = Tries(before.failures + 1, last, before.is_going_on)
+        if name is not None and record.end_time is not None:
+            failed.setdefault(name, []).append(record)
+    return failed
+
+
+def _tries(
+    names: Names, going_on: Sequence[dg.DagsterRun], failed: Mapping[str, Sequence[dg.RunRecord]]
+) -> dict[str, Tries]:
+    """The runs of a plan's shards and of its verification, summed up."""
+    busy = set(filter(None, (_name_of(run, names) for run in going_on)))
+    tries = {name: Tries(is_going_on=True) for name in busy}
+    for name, records in failed.items():
+        last_end = max(record.end_time or 0.0 for record in records)
+        tries[name] = Tries(len(records), datetime.fromtimestamp(last_end, UTC), name in busy)
     return tries
 
 
@@ -133,15 +144,14 @@ def _in_the_way(sync: SyncContext, names: Names, plan: Plan, going_on: Sequence[
     return None if other is None else f"plan {other} is being applied"
 
 
-def _mark_given_up(instance: dg.DagsterInstance, plan: Plan, decision: Decision) -> None:
+def _mark_given_up(
+    instance: dg.DagsterInstance, failed: Mapping[str, Sequence[dg.RunRecord]], decision: Decision
+) -> None:
     """Put a tag on the last run of whatever is given up, so that it can be found among the runs."""
     for name in decision.given_up:
-        about = {PLAN_TAG: plan.id} if name == VERIFICATION else {PLAN_TAG: plan.id, PARTITION_TAG: name}
-        ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-        runs = instance.get_runs(dg.RunsFilter(statuses=ended, tags=about), limit=1)
-        for run in runs:
-            if GIVEN_UP_TAG not in run.tags:
-                instance.add_run_tags(run.run_id, {GIVEN_UP_TAG: "true"})
+        run = failed[name][0].dagster_run
+        if GIVEN_UP_TAG not in run.tags:
+            instance.add_run_tags(run.run_id, {GIVEN_UP_TAG: "true"})
 
 
 def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, requests: Sequence[Request]) -> None:
@@ -158,11 +168,11 @@ def _run_request(names: Names, plan: Plan, request: Request) -> dg.RunRequest:
     tags = {PLAN_TAG: plan.id, ATTEMPT_TAG: str(request.attempt)}
     if request.step == "verify":
         # A plan with nothing to do is verified by the listing that it was made from.
-        config = {"plan": plan.id, "list_again": bool(plan.shards)}
+        config = verification_config(names, plan=plan.id, list_again=bool(plan.shards))
         return dg.RunRequest(
             run_key=f"{plan.id}:{request.name}:{request.attempt}",
             job_name=names.verify_job,
-            run_config={"ops": {f"{names.sync}_verification": {"config": config}}},
+            run_config=config,
             tags=tags,
         )
     return dg.RunRequest(
