@@ -16,10 +16,10 @@ PYTEST_OPTIONS := -n auto --maxprocesses 8 --dist loadgroup
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test test-ui bench lint format clean
+.PHONY: help demo ui test test-ui compatibility bench lint format clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/.for-use ## See all of it on an embedded S3 server with made-up images
 	@$(BIN)/hyve demo $(ARGS)
@@ -32,6 +32,9 @@ test: $(VENV)/.for-tests ## Run all tests
 
 test-ui: $(VENV)/.for-browser ## Run the tests of the web UI in a browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser $(ARGS)
+
+compatibility: $(VENV)/.for-tests ## Try every kind of object on each S3 server, yours too; write docs/compatibility.md
+	HYVE_MATRIX_REPORT=docs/compatibility.md $(BIN)/python -m pytest -q hyve_pipeline_tests/matrix $(ARGS)
 
 bench: $(VENV)/.for-benchmarks ## Measure Hyve beside s5cmd, rclone and the AWS CLI
 	$(BIN)/python -m benchmarks $(ARGS)

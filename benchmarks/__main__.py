@@ -15,7 +15,7 @@ from benchmarks.tasks import FULL, QUICK, Sizes, Task, WorkNotDoneError, tasks
 from benchmarks.tools import MissingToolError, Site, find, versions
 
 _TOOLS = ("hyve", "s5cmd", "rclone", "aws")
-_WARM_UP = Sizes(listed=100, unchanged=100, copied=100, deleted=100, listed_slowly=100, listed_both=100)
+_WARM_UP = Sizes(listed=100, unchanged=100, copied=100, deleted=100, listed_slowly=100, listed_both=100, streamed=100)
 _DOCUMENTS = Path(__file__).parent.parent / "docs"
 _GROWTH = "growth"
 

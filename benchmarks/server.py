@@ -1,6 +1,7 @@
 """An S3 server made to be measured against: everything in memory, made-up objects, nothing checked.
 
-It keeps no content: an object is its key, size, ETag and date. What a page of a listing needs is written
+It keeps no content: an object is its key, size, ETag and date, and where content is asked for, it is made up (see
+`benchmarks.contents`). What a page of a listing needs is written
 when an object is made, so that a page costs little more than joining 1,000 byte strings. Keys are made here
 and hold only characters that neither XML nor a URL writes differently.
 
@@ -28,13 +29,22 @@ from email.utils import formatdate
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote
 
+from benchmarks.contents import Uploads, content_etag, content_keys, ranged
 from benchmarks.serving import CONTROL
 
 FOLDER_KEYS = 1000
 
 _XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
-_REASONS = {200: "OK", 204: "No Content", 404: "Not Found", 412: "Precondition Failed", 501: "Not Implemented"}
+_REASONS = {
+    200: "OK",
+    204: "No Content",
+    206: "Partial Content",
+    400: "Bad Request",
+    404: "Not Found",
+    412: "Precondition Failed",
+    501: "Not Implemented",
+}
 _LAST = "\U0010ffff"
 _DELETED_KEY = re.compile("<Key>(.*?)</Key>", re.DOTALL)
 
@@ -77,6 +87,12 @@ class Bucket:
             self.objects[key] = make_entry(key, 1000 + number % 50_000, etag, modified)
         self._order = None
         self.filling = (count, modified)
+
+    def fill_with_content(self, count: int, size: int, modified: float) -> None:
+        """Replace everything by `count` objects that can be read, all of one size."""
+        etag = content_etag(size)
+        self.objects = {key: make_entry(key, size, etag, modified) for key in content_keys(count)}
+        self._order = self.filling = None
 
     def put(self, key: str, entry: Entry) -> None:
         """Add or overwrite an object."""
@@ -144,6 +160,11 @@ def _error(status: int, code: str) -> Answer:
     return Answer(status, _XML + f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
 
 
+def _described(entry: Entry) -> str:
+    date = formatdate(entry.modified, usegmt=True)
+    return f'ETag: "{entry.etag}"\r\nLast-Modified: {date}\r\nContent-Type: image/jpeg\r\nAccept-Ranges: bytes\r\n'
+
+
 class Store:
     """All buckets, what was counted, and how slow the server plays.
 
@@ -158,26 +179,31 @@ class Store:
         self.counts: Counter[str] = Counter()
         self.latencies: dict[str, float] = {}
         self.slow_downs = 0.0
+        self._uploads = Uploads()
         self._chance = random.Random(1)  # noqa: S311 - which requests fail is the same in every run
 
     def control(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Prepare what is wished for, and tell what was counted since the last time.
 
         Args:
-            wish: ``fill`` (bucket: [objects, modified]), ``latencies``, ``slow_downs``, ``compare``.
+            wish: ``fill`` (bucket: [objects, modified]), ``contents`` (bucket: [objects, bytes of each, modified]),
+                ``latencies``, ``slow_downs``, ``compare``.
         """
         for name, (count, modified) in wish.get("fill", {}).items():
             self.buckets.setdefault(name, Bucket()).fill(count, modified)
             _ = self.buckets[name].order
+        for name, (count, size, modified) in wish.get("contents", {}).items():
+            self.buckets.setdefault(name, Bucket()).fill_with_content(count, size, modified)
         self.latencies = wish.get("latencies", self.latencies)
         self.slow_downs = wish.get("slow_downs", self.slow_downs)
         told: dict[str, Any] = {"counts": self.counts, "cpu": time.process_time()}
         if "compare" in wish:
-            contents = [
-                {key: (entry.size, entry.etag) for key, entry in self.buckets[name].objects.items()}
-                for name in wish["compare"]
-            ]
-            told["equal"] = contents[0] == contents[1]
+            source, store = (self.buckets[name].objects for name in wish["compare"])
+            # An object that was written in parts has another ETag: then every byte was counted in its MD5s.
+            told["equal"] = source.keys() == store.keys() and all(
+                entry.size == store[key].size and ("-" in store[key].etag or entry.etag == store[key].etag)
+                for key, entry in source.items()
+            )
         self.counts = Counter()
         gc.collect()
         return told
@@ -198,7 +224,19 @@ class Store:
         if request.key:
             if method == "PUT" and "x-amz-copy-source" in request.headers:
                 return "CopyObject", self._copy
-            known = {"HEAD": ("HeadObject", self._head), "DELETE": ("DeleteObject", self._delete_one)}
+            if "uploads" in query:
+                return "CreateMultipartUpload", self._create
+            if "uploadId" in query:
+                known = {"PUT": ("UploadPart", self._put_part), "POST": ("CompleteMultipartUpload", self._complete)}
+                return known.get(method, (f"{method} upload", self._refuse))
+            if "tagging" in query:
+                return "GetObjectTagging", lambda *_: Answer(200, _XML + b"<Tagging><TagSet/></Tagging>")
+            known = {
+                "HEAD": ("HeadObject", self._head),
+                "GET": ("GetObject", self._get),
+                "PUT": ("PutObject", self._put),
+                "DELETE": ("DeleteObject", self._delete_one),
+            }
             return known.get(method, (f"{method} object", self._refuse))
         if method == "HEAD":
             return "HeadBucket", lambda *_: Answer(200)
@@ -208,6 +246,8 @@ class Store:
             return "DeleteObjects", self._delete_many
         if method == "GET" and "location" in query:
             return "GetBucketLocation", lambda *_: Answer(200, _XML + b"<LocationConstraint%b/>" % _NAMESPACE)
+        if method == "GET" and "website" in query:
+            return "GetBucketWebsite", lambda *_: _error(404, "NoSuchWebsiteConfiguration")
         if method == "GET" and "versioning" in query:
             return "GetBucketVersioning", lambda *_: Answer(200, _XML + b"<VersioningConfiguration%b/>" % _NAMESPACE)
         return f"{method} bucket {' '.join(query)}", self._refuse
@@ -257,9 +297,43 @@ class Store:
         entry = bucket.objects.get(request.key)
         if entry is None:
             return Answer(404)
-        date = formatdate(entry.modified, usegmt=True)
-        headers = f'ETag: "{entry.etag}"\r\nLast-Modified: {date}\r\nContent-Type: image/jpeg\r\n'
-        return Answer(200, b"", f"{headers}Accept-Ranges: bytes\r\nContent-Length: {entry.size}\r\n")
+        return Answer(200, b"", f"{_described(entry)}Content-Length: {entry.size}\r\n")
+
+    def _get(self, bucket: Bucket, request: Request) -> Answer:
+        entry = bucket.objects.get(request.key)
+        if entry is None:
+            return _error(404, "NoSuchKey")
+        if request.headers.get("if-match", entry.etag).strip('"') != entry.etag:
+            return _error(412, "PreconditionFailed")
+        body, content_range = ranged(entry.size, request.headers.get("range"))
+        headers = f"{_described(entry)}Content-Length: {len(body)}\r\n"
+        if content_range is None:
+            return Answer(200, body, headers)
+        return Answer(206, body, f"{headers}Content-Range: {content_range}\r\n")
+
+    def _put(self, bucket: Bucket, request: Request) -> Answer:
+        etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
+        bucket.put(request.key, make_entry(request.key, len(request.body), etag, time.time()))
+        self.counts["copied"] += 1
+        return Answer(200, b"", f'ETag: "{etag}"\r\nContent-Length: 0\r\n')
+
+    def _create(self, _bucket: Bucket, _request: Request) -> Answer:
+        upload_id = f"<UploadId>{self._uploads.begin()}</UploadId>".encode()
+        result = b"<InitiateMultipartUploadResult%b>%b</InitiateMultipartUploadResult>" % (_NAMESPACE, upload_id)
+        return Answer(200, _XML + result)
+
+    def _put_part(self, _bucket: Bucket, request: Request) -> Answer:
+        query = request.query
+        etag = self._uploads.put(query["uploadId"], int(query["partNumber"]), request.body)
+        return Answer(200, b"", f'ETag: "{etag}"\r\nContent-Length: 0\r\n')
+
+    def _complete(self, bucket: Bucket, request: Request) -> Answer:
+        size, etag = self._uploads.complete(request.query["uploadId"])
+        bucket.put(request.key, make_entry(request.key, size, etag, time.time()))
+        self.counts["copied"] += 1
+        told = f"<ETag>&quot;{etag}&quot;</ETag>".encode()
+        result = b"<CompleteMultipartUploadResult%b>%b</CompleteMultipartUploadResult>" % (_NAMESPACE, told)
+        return Answer(200, _XML + result)
 
     def _delete_one(self, bucket: Bucket, request: Request) -> Answer:
         self.counts["deleted"] += bucket.remove(request.key)
@@ -279,6 +353,7 @@ class Exchange(asyncio.Protocol):
     def __init__(self, store: Store) -> None:
         self._store = store
         self._received = bytearray()
+        self._whole = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where answers go."""
@@ -287,16 +362,19 @@ class Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Collect until a request is whole, then answer it."""
         self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+        # Of a large body the end is known, and its head need not be read again at each piece.
+        while len(self._received) >= self._whole and (end := self._received.find(b"\r\n\r\n")) >= 0:
             first, *lines = self._received[:end].decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             whole = end + 4 + int(headers.get("content-length", "0"))
             if len(self._received) < whole:
-                if headers.get("expect"):
+                if headers.get("expect") and not self._whole:
                     self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._whole = whole
                 return
-            body = bytes(self._received[end + 4 : whole])
+            body = bytes(memoryview(self._received)[end + 4 : whole])
             del self._received[:whole]
+            self._whole = 0
             self._answer(first, headers, body)
 
     def _answer(self, first: str, headers: dict[str, str], body: bytes) -> None:

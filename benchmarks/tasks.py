@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.measure import Usage, run
 from benchmarks.serving import ServerProcess
-from benchmarks.tools import COPY, DELETE, DRYRUN, GROWTH, LIST, LIST_BOTH, SOURCE, STORE, SYNC, Contender, Site
+from benchmarks.tools import COPY, DELETE, DRYRUN, GROWTH, LIST, LIST_BOTH, SOURCE, STORE, STREAM, SYNC, Contender, Site
 
 # When the made-up objects were written, seconds since 1970; the store's are copies made an hour later.
 _SOURCE_WRITTEN = 1_700_000_000
@@ -33,6 +33,7 @@ class Task:
         copied: objects to copy.
         deleted: objects to delete.
         latencies: seconds by operation.
+        size: bytes of each object, where the objects have content.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Task:
     copied: int = 0
     deleted: int = 0
     latencies: dict[str, float] = field(default_factory=dict)
+    size: int | None = None
 
     def run(self, contender: Contender, server: ServerProcess, site: Site) -> tuple[Usage, float]:
         """Let a tool do the work once.
@@ -56,7 +58,8 @@ class Task:
             WorkNotDoneError: it did not do all of the work, or something else.
         """
         filled = {SOURCE: (self.source, _SOURCE_WRITTEN), STORE: (self.store, _STORE_WRITTEN)}
-        server.control(fill=filled, latencies={})
+        contents = {} if self.size is None else {SOURCE: (self.source, self.size, _SOURCE_WRITTEN)}
+        server.control(fill=filled, contents=contents, latencies={})
         if contender.prepare is not None:
             contender.prepare(site)
         before = server.control(latencies=self.latencies)
@@ -95,12 +98,31 @@ class Sizes:
     deleted: int
     listed_slowly: int
     listed_both: int
+    streamed: int
 
 
-QUICK = Sizes(listed=50_000, unchanged=50_000, copied=2_000, deleted=2_000, listed_slowly=20_000, listed_both=50_000)
-FULL = Sizes(
-    listed=500_000, unchanged=500_000, copied=20_000, deleted=50_000, listed_slowly=500_000, listed_both=1_000_000
+QUICK = Sizes(
+    listed=50_000,
+    unchanged=50_000,
+    copied=2_000,
+    deleted=2_000,
+    listed_slowly=20_000,
+    listed_both=50_000,
+    streamed=1_000,
 )
+FULL = Sizes(
+    listed=500_000,
+    unchanged=500_000,
+    copied=20_000,
+    deleted=50_000,
+    listed_slowly=500_000,
+    listed_both=1_000_000,
+    streamed=10_000,
+)
+
+# Streamed objects are many small ones, and a few large ones.
+_SMALL, _LARGE = 20_000, 100 * 1024**2
+_STREAMED_FOR_A_LARGE_ONE = 500
 
 
 def tasks(sizes: Sizes) -> list[Task]:
@@ -114,6 +136,7 @@ def tasks(sizes: Sizes) -> list[Task]:
         sizes.copied,
         sizes.deleted,
     )
+    large = max(1, sizes.streamed // _STREAMED_FOR_A_LARGE_ONE)
     return [
         Task("list", f"Listing {listed:,} objects", LIST, listed, listed, listed),
         Task(
@@ -144,6 +167,26 @@ def tasks(sizes: Sizes) -> list[Task]:
             0,
             copied=copied,
             latencies=slow_copy,
+        ),
+        Task(
+            "stream",
+            f"Streaming {sizes.streamed:,} objects of 20 kB from one server to another",
+            STREAM,
+            sizes.streamed,
+            sizes.streamed,
+            0,
+            copied=sizes.streamed,
+            size=_SMALL,
+        ),
+        Task(
+            "stream-large",
+            f"Streaming {large} objects of 100 MiB from one server to another",
+            STREAM,
+            large,
+            large,
+            0,
+            copied=large,
+            size=_LARGE,
         ),
         Task(
             "delete",

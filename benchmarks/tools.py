@@ -90,6 +90,14 @@ class Site:
             "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": _KEY,
             "RCLONE_CONFIG_S3_REGION": "us-east-1",
             "RCLONE_CONFIG_S3_ENDPOINT": self.endpoint_url,
+            # The same server by another name, so that rclone takes it for another one.
+            "RCLONE_CONFIG_OTHER_TYPE": "s3",
+            "RCLONE_CONFIG_OTHER_PROVIDER": "AWS",
+            "RCLONE_CONFIG_OTHER_FORCE_PATH_STYLE": "true",
+            "RCLONE_CONFIG_OTHER_ACCESS_KEY_ID": _KEY,
+            "RCLONE_CONFIG_OTHER_SECRET_ACCESS_KEY": _KEY,
+            "RCLONE_CONFIG_OTHER_REGION": "us-east-1",
+            "RCLONE_CONFIG_OTHER_ENDPOINT": self.endpoint_url,
         }
 
     def empty_hyve_home(self, *more: str) -> None:
@@ -106,6 +114,14 @@ class Site:
     def two_processes(self) -> None:
         """The same, and Hyve works in two processes, however little it thinks of that."""
         self.empty_hyve_home("processes = 2")
+
+    def streaming(self) -> None:
+        """The same, and Hyve moves the bytes itself."""
+        self.empty_hyve_home('transfer = "stream"')
+
+    def streaming_in_one_process(self) -> None:
+        """The same, in one process."""
+        self.empty_hyve_home('transfer = "stream"', "processes = 1")
 
     def plan_with_hyve(self) -> None:
         """Give Hyve a home that has a plan too."""
@@ -232,6 +248,24 @@ COPY = (
     _s5cmd("sync", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
     _aws(*_AWS_SYNC),
+)
+
+# s5cmd and the AWS CLI have one endpoint and one set of credentials.
+STREAM = (
+    _hyve("copy", note='takes the plan too; `transfer = "stream"`', prepare=Site.streaming),
+    _hyve("copy", note="the same, `processes = 1`", prepare=Site.streaming_in_one_process),
+    _rclone(
+        *(
+            "sync",
+            f"s3:{SOURCE}",
+            f"other:{STORE}",
+            "--update",
+            "--use-server-modtime",
+            "--s3-no-check-bucket",
+            "--s3-use-unsigned-payload=true",
+        ),
+        *("--transfers", "{n}"),
+    ),
 )
 
 DELETE = (

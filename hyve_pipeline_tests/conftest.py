@@ -63,19 +63,24 @@ def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint_url
 
 
-@pytest.fixture
-def aws_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of the only AWS profile there is; nothing of the user's AWS or proxy settings is seen."""
+def hide_aws_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests' own AWS profile be the only one there is, and hide the user's AWS and proxy settings."""
     for name in os.environ:
         if name.startswith("AWS_") or name.upper().endswith(("_PROXY", "_CA_BUNDLE")):
             monkeypatch.delenv(name)
-    credentials = tmp_path / "aws_credentials"
+    credentials = folder / "aws_credentials"
     credentials.write_text(
         f"[{PROFILE}]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
     )
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws_config"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "aws_config"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def aws_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the only AWS profile there is; nothing of the user's AWS or proxy settings is seen."""
+    hide_aws_settings(tmp_path, monkeypatch)
     return PROFILE
 
 

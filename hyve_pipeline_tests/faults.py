@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
+from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer, restore_status
 
 # Names that belong to one connection and not to a message.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "expect"}
@@ -62,6 +62,18 @@ class FaultyServer:
         kept = {name: value for name, value in response.getheaders() if name.lower() not in _NOT_HANDED_ON}
         size = response.headers.get("Content-Length") if received.method == "HEAD" else str(len(body))
         return Answer(body, response.status, kept | {"Content-Length": size or "0"})
+
+
+def restoring(server: FaultyServer, until: str | None) -> Fault:
+    """Tells whoever asks for it that every object was restored until then, or is being restored; moto does not."""
+
+    def fault(received: Received) -> Answer | None:
+        if "x-amz-optional-object-attributes" not in received.headers:
+            return None
+        body = server.forward(received).body
+        return Answer(body.replace(b"</Contents>", f"{restore_status(until)}</Contents>".encode()))
+
+    return fault
 
 
 @contextmanager

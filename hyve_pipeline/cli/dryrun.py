@@ -14,7 +14,7 @@ from hyve_pipeline.cli.options import limit_option, sync_options
 def dryrun(
     home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None
 ) -> int:
-    """Take both inventories, write the plan and the three lists, and change nothing in either bucket."""
+    """Take both inventories, write the plan and its lists, and change nothing in either bucket."""
     from hyve_pipeline.cli.output import describe_plan, describe_refusals, list_files, plan_document, print_json, say
     from hyve_pipeline.cli.work import opened
 
@@ -25,5 +25,5 @@ def dryrun(
     else:
         describe_plan(plan)
         describe_refusals(plan.refusals)
-        say("lists: " + ", ".join(list_files(sync).values()))
+        say("lists: " + ", ".join(list_files(sync, plan).values()))
     return 3 if plan.refusals else 0

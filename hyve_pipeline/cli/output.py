@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.diff import ChangeSet, planned_sets
 from hyve_pipeline.core.guard import ACTIONS, Action, Refusal
 from hyve_pipeline.core.keys import displayed, printable
 from hyve_pipeline.core.manifest import Count
@@ -17,13 +17,10 @@ from hyve_pipeline.core.verification import Verification
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.diff import LIST_NAMES
 
-_SETS = (
-    ChangeSet.NEW,
-    ChangeSet.MODIFIED,
-    ChangeSet.DUPLICATE,
-    ChangeSet.UNCHANGED,
-    ChangeSet.SKIPPED,
-)
+
+def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
+    """The sets of a plan that are always told."""
+    return (*planned_sets(plan.options), ChangeSet.UNCHANGED, ChangeSet.SKIPPED)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -51,35 +48,44 @@ def refusal_document(refusal: Refusal | None) -> dict[str, str] | None:
     return None if refusal is None else {"rule": refusal.rule, "detail": refusal.detail}
 
 
-def list_files(sync: SyncContext) -> dict[str, str]:
-    """The paths of the three lists, by name."""
-    return {name: sync.lists.uri_of(f"{name}.txt") for name in LIST_NAMES.values()}
+def list_files(sync: SyncContext, plan: Plan) -> dict[str, str]:
+    """The paths of a plan's lists, by name."""
+    names = [LIST_NAMES[name] for name in planned_sets(plan.options)]
+    return {name: sync.lists.uri_of(f"{name}.txt") for name in names}
 
 
 def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
     """A plan as `dryrun --json` prints it."""
-    counts = {name.value: plan.count(name).model_dump() for name in _SETS}
+    counts = {name.value: plan.count(name).model_dump() for name in _sets(plan)}
     refusal = next(iter(plan.refusals), None)
     return {
         "sync": sync.name,
         "plan": plan.id,
         **counts,
         "refused": refusal_document(refusal),
-        "files": list_files(sync),
+        "files": list_files(sync, plan),
     }
 
 
 def describe_plan(plan: Plan) -> None:
     """Print a plan for a person."""
     say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
-    for name in (*_SETS, ChangeSet.EXCLUDED):
+    for name in (*_sets(plan), ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or count.objects:
             say(f"  {name.value:<10}{_described(count)}")
+    if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
+        say(f"copies {plan.transfer.described}")
     if plan.count(ChangeSet.SKIPPED).objects:
         warn(
             f"warning: {counted(plan.count(ChangeSet.SKIPPED).objects, 'archived object')} can't be read now; skipped, "
             "and what the store has of them stays"
+        )
+    if plan.uncompared:
+        reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))
+        warn(
+            f"warning: headers, metadata and tags of {counted(sum(plan.uncompared.values()), 'unchanged object')} "
+            f"were not compared: {reasons}"
         )
 
 
@@ -130,8 +136,9 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         "sync": plan.sync,
         "created": plan.created.isoformat(),
         "state": status.state,
-        **{name.value: plan.count(name).model_dump() for name in _SETS},
+        **{name.value: plan.count(name).model_dump() for name in _sets(plan)},
         "refused": refusal_document(next(iter(status.refusals), None)),
+        "transfer": {"by": plan.transfer.by, "reason": plan.transfer.reason},
     }
     for action in ACTIONS:
         tally = status.tally(action).model_dump()

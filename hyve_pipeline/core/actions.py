@@ -4,6 +4,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class CopyRules:
+    """How objects are copied, the same for all of a shard.
+
+    Attributes:
+        headers: what new objects are given besides what their sources have: encryption, a canned ACL.
+        keeps_parts: an object that was uploaded in parts is copied in the same parts, so that its ETag stays.
+        copies_grants: the copy gets the grants of the source's ACL.
+        keeps_redirect: the copy gets the website redirect, which CopyObject does not take over by itself.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+    keeps_parts: bool = False
+    copies_grants: bool = False
+    keeps_redirect: bool = False
+
+
+_PLAIN = CopyRules()
+
+
+@dataclass(frozen=True, slots=True)
 class CopyTask:
     """One object to copy from the source to the store.
 
@@ -13,6 +33,7 @@ class CopyTask:
         size: bytes, as the source's inventory says.
         source_etag: the ETag, without quotes, that the copy is pinned to.
         storage_class: the source object's storage class; the copy gets the same.
+        rules: how it is copied.
     """
 
     source_key: str
@@ -20,3 +41,4 @@ class CopyTask:
     size: int
     source_etag: str
     storage_class: str = "STANDARD"
+    rules: CopyRules = _PLAIN

@@ -28,6 +28,14 @@ def rows_with(table: pa.Table, column: str, values: Collection[str]) -> pa.Table
     return table.filter(pc.call_function("is_in", [table.column(column)], options))
 
 
+def rows_without(table: pa.Table, column: str, values: Collection[str]) -> pa.Table:
+    """The rows whose `column` is none of `values`, in their order."""
+    if not values:
+        return table
+    options = pc.SetLookupOptions(value_set=pa.array(list(values)))
+    return table.filter(pc.call_function("invert", [pc.call_function("is_in", [table.column(column)], options)]))
+
+
 def with_prefix(prefix: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Every string of the column with `prefix` before it."""
     if not prefix:

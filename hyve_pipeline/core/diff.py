@@ -5,11 +5,12 @@ range and not on the bucket. Keys are joined without their side's prefix and com
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import pyarrow as pa
+from pydantic import Field
 
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.inventory import Inventory
@@ -23,28 +24,43 @@ class ChangeSet(StrEnum):
 
     NEW = "new"
     MODIFIED = "modified"
+    DRIFTED = "drifted"  # unchanged in content, but not in headers, metadata, tags or storage class
     DUPLICATE = "duplicate"
     SKIPPED = "skipped"  # would be copied, but the source's storage class can't be read now
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
 
-# The sets whose objects a plan acts on, in the order in which people are shown them.
-PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE)
+# The sets whose objects a plan may act on, in the order in which people are shown them.
+PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)
 
 # The sets whose rows are kept; of the others only the totals matter.
 LISTED_SETS = (*PLANNED_SETS, ChangeSet.SKIPPED)
 
-# Classes whose objects can't be read before they are restored.
+
+def sets_of(options: Options) -> tuple[ChangeSet, ...]:
+    """The sets that there are under these options: all, or all but the one that has to be asked for."""
+    return tuple(name for name in ChangeSet if name is not ChangeSet.DRIFTED or options.compare_properties)
+
+
+def planned_sets(options: Options) -> tuple[ChangeSet, ...]:
+    """Those of `PLANNED_SETS` that there are under these options."""
+    there_are = sets_of(options)
+    return tuple(name for name in PLANNED_SETS if name in there_are)
+
+
+# Classes whose objects can't be read unless they are restored, for a while.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
 ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 
 _TIME = pa.timestamp("us", tz="UTC")
 
+_SET_NAMES = "new, modified, drifted, duplicate or skipped"
+
 CHANGE_SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
-        pa.field("set", pa.string(), nullable=False, metadata={"description": "new, modified, duplicate or skipped"}),
+        pa.field("set", pa.string(), nullable=False, metadata={"description": _SET_NAMES}),
         pa.field("reason", pa.string(), nullable=False, metadata={"description": "why the key is in its set"}),
         pa.field("size", pa.int64(), nullable=False, metadata={"description": "bytes to copy, or to delete"}),
         pa.field("source_etag", pa.string(), metadata={"description": "the source's ETag when it was listed"}),
@@ -84,9 +100,11 @@ class Diff(Frozen):
         options: the options in force, overrides of the one run included.
         source, store: the inventories compared.
         counts: objects and bytes by set; bytes are the source's, for duplicates the store's.
+        uncompared: of how many unchanged objects the properties were to be compared and could not be, by reason.
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         digest: SHA-256 of that file.
-        uris: the Parquet file of each set that has a list: new, modified and duplicate.
+        uris: the Parquet file of each set that has a list: new, modified, duplicate and, where there is that set,
+            drifted.
     """
 
     id: str
@@ -96,6 +114,7 @@ class Diff(Frozen):
     source: Inventory
     store: Inventory
     counts: dict[ChangeSet, Count]
+    uncompared: dict[str, int] = Field(default_factory=dict)
     changes: str
     digest: str
     uris: dict[ChangeSet, str]
@@ -103,10 +122,17 @@ class Diff(Frozen):
 
 @dataclass(frozen=True)
 class RangeDiff:
-    """What one range's comparison found: its listed rows, sorted by key, and the totals of each set."""
+    """What one range's comparison found.
+
+    Attributes:
+        rows: its listed rows, sorted by key, columns as in `CHANGE_SCHEMA`.
+        counts: the totals of each set.
+        unchanged: likewise the unchanged objects that can be read on both sides, where they were asked for.
+    """
 
     rows: pa.Table
     counts: dict[ChangeSet, Count]
+    unchanged: pa.Table = field(default_factory=CHANGE_SCHEMA.empty_table)
 
 
 class Differ:
@@ -117,6 +143,8 @@ class Differ:
         filters: the globs of the sync.
         source_prefix: what to take off the source's keys.
         store_prefix: what to take off the store's keys.
+        compared: the time of the comparison, after which a restored object must still be readable; by default now.
+        gives_unchanged: whether the rows of unchanged objects are wanted too.
         spill_folder: where DuckDB may write what does not fit.
     """
 
@@ -127,8 +155,12 @@ class Differ:
         *,
         source_prefix: str = "",
         store_prefix: str = "",
+        compared: datetime | None = None,
+        gives_unchanged: bool = False,
         spill_folder: str | None = None,
     ) -> None:
+        self._gives_unchanged = gives_unchanged
+        self._compared = compared or datetime.now(UTC)
         self._database = RangeDatabase(spill_folder)
         prefixes = {"source": source_prefix, "store": store_prefix}
         classified = _classification(rule, filters, prefixes)
@@ -137,6 +169,8 @@ class Differ:
         # No outside text: filters and prefixes are quoted below.
         self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
         self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
+        readable = "set = 'unchanged' AND NOT is_archived AND NOT is_archived_in_store"
+        self._unchanged = f"{classified} SELECT {columns} FROM classified WHERE {readable} ORDER BY key"  # noqa: S608
 
     def diff(self, source: pa.Table, store: pa.Table, key_range: RelativeRange) -> RangeDiff:
         """Compare the rows of both inventories that lie in `key_range`.
@@ -146,7 +180,7 @@ class Differ:
             store: rows of the store's inventory, likewise.
             key_range: the range, in keys without prefix.
         """
-        bounds = {"first": key_range.first, "end": key_range.end}
+        bounds = {"first": key_range.first, "end": key_range.end, "compared": self._compared}
         with self._database.showing({"source_rows": source, "store_rows": store}) as connection:
             totals = connection.execute(self._totals, bounds).fetchall()
             counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
@@ -155,7 +189,10 @@ class Differ:
                 rows = CHANGE_SCHEMA.empty_table()
             else:
                 rows = connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
-        return RangeDiff(rows, counts)
+            if not self._gives_unchanged or ChangeSet.UNCHANGED not in counts:
+                return RangeDiff(rows, counts)
+            unchanged = connection.sql(self._unchanged, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
+        return RangeDiff(rows, counts, unchanged)
 
     def close(self) -> None:
         """Free the memory and the spill folder."""
@@ -180,6 +217,8 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                     WHEN s.relative IS NULL THEN 'missing in source'
                     ELSE {_MODIFIED_REASON[rule]}
                 END AS difference,
+                s.storage_class IN ({archived}) AND coalesce(s.restored_until <= $compared, true) AS is_archived,
+                t.storage_class IN ({archived}) AS is_archived_in_store,
                 s.relative IS NULL AS only_in_store,
                 t.relative IS NULL AS only_in_source,
                 coalesce(s.size, t.size) AS size,
@@ -197,11 +236,11 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 WHEN NOT ({filters.condition("key")}) THEN 'excluded'
                 WHEN difference IS NULL THEN 'unchanged'
                 WHEN only_in_store THEN 'duplicate'
-                WHEN storage_class IN ({archived}) THEN 'skipped'
+                WHEN is_archived THEN 'skipped'
                 WHEN only_in_source THEN 'new'
                 ELSE 'modified'
             END AS set,
-            CASE WHEN storage_class IN ({archived}) AND NOT only_in_store
+            CASE WHEN is_archived
                 THEN 'archived as ' || storage_class || ', ' || difference
                 ELSE coalesce(difference, '') END AS reason
         FROM joined)"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text

@@ -17,8 +17,11 @@ SYNC_NAME_RULE = "a letter, then letters, digits and _, at most 63"
 _SYNC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 # New buckets of AWS have 3 to 63 small letters, digits, dots and hyphens; old ones and other servers allow this.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+# Names that can be a label of a host name below AWS's wildcard certificate.
+_HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_KEY_ID = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # As Dagster checks them.
@@ -38,6 +41,11 @@ def is_profile_name(name: str) -> bool:
     """Whether `name` may name an AWS profile: one that stands as it is in the heads of both AWS files."""
     # The section DEFAULT of such a file, unlike `default`, lends its options to all others.
     return name.isprintable() and name == name.strip() != "" and not set(name) & set("[]\"'\\#;") and name != "DEFAULT"
+
+
+def is_host_label(bucket: str) -> bool:
+    """Whether a bucket can be part of a host name, as in ``bucket.s3.amazonaws.com``; else it stands in the path."""
+    return _HOST_LABEL.fullmatch(bucket) is not None
 
 
 def split_trash(uri: str) -> tuple[str, str]:
@@ -182,6 +190,12 @@ def _valid_tag_value(value: str) -> str:
     return value
 
 
+def _valid_key_id(key_id: str) -> str:
+    if not _KEY_ID.fullmatch(key_id):
+        raise ValueError(f"{key_id!r} is not the id, alias or ARN of a KMS key")
+    return key_id
+
+
 def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
@@ -192,6 +206,7 @@ Prefix = Annotated[str, AfterValidator(_as_folder)]
 ProfileName = Annotated[str, AfterValidator(_valid_profile)]
 Region = Annotated[str, AfterValidator(_valid_region)]
 EndpointUrl = Annotated[str, AfterValidator(_valid_endpoint)]
+KeyId = Annotated[str, AfterValidator(_valid_key_id)]
 TrashUri = Annotated[str, AfterValidator(_valid_trash)]
 # Not strict, so that the list of a TOML file becomes a tuple; its items are text all the same.
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_valid_glob)], ...], Field(strict=False)]

@@ -16,7 +16,12 @@ Policy = dict[str, Any]
 _READ = ("s3:GetObject", "s3:GetObjectTagging")
 
 # To make one, large ones in parts; an upload in parts that failed is aborted.
-_WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload")
+_WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+
+# Questions about a bucket itself: whether it is a website, so that redirects mean anything; whether it keeps versions;
+# which uploads were left open.
+_ABOUT_SOURCE = ("s3:GetBucketWebsite",)
+_ABOUT_STORE = ("s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:ListBucketMultipartUploads")
 
 # What a bucket with versions needs besides, to put back an earlier one.
 _READ_VERSIONS = ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
@@ -27,21 +32,32 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 def policies(sync: SyncSettings) -> dict[Side, Policy]:
     """The policy for the credentials of each side. Credentials that serve both sides need both.
 
-    The store's credentials need to read the source too, since it is with them that the server copies. No
-    policy allows to write the source.
+    The store's credentials need to read the source too, since it is with them that the server copies, unless the
+    bytes are to pass through this process. No policy allows to write the source.
     """
+    read, write = _READ, _WRITE
+    if sync.options.acl == "source":
+        read = (*read, "s3:GetObjectAcl")
+    if sync.options.acl != "none":
+        write = (*write, "s3:PutObjectAcl")
     store = [
         _listing("ListStore", sync.store, "s3:ListBucketVersions"),
-        _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *_WRITE, "s3:DeleteObject")),
-        _objects("ReadSource", sync.source, _READ),
+        _questions("AskStore", sync.store, _ABOUT_STORE),
+        _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *write, "s3:DeleteObject")),
     ]
+    if sync.options.transfer != "stream":
+        store.append(_objects("ReadSource", sync.source, read))
     if sync.trash is not None:
         store.append(_listing("ListTrash", sync.trash))
         store.append(_objects("ReadAndWriteTrash", sync.trash, (*_READ, *_WRITE)))
-    return {
-        "source": _policy([_listing("ListSource", sync.source), _objects("ReadSource", sync.source, _READ)]),
-        "store": _policy(store),
-    }
+    if sync.options.kms_key_id is not None:
+        store.append(_encrypting(sync.options.kms_key_id))
+    source = [
+        _listing("ListSource", sync.source),
+        _questions("AskSource", sync.source, _ABOUT_SOURCE),
+        _objects("ReadSource", sync.source, read),
+    ]
+    return {"source": _policy(source), "store": _policy(store)}
 
 
 def _policy(statements: list[dict[str, Any]]) -> Policy:
@@ -60,6 +76,20 @@ def _listing(name: str, place: BucketSettings, *more_actions: str) -> dict[str, 
         # a question about one object has no prefix. Without the 404 no key could be found safe to delete.
         statement["Condition"] = {"StringLikeIfExists": {"s3:prefix": [f"{_literal(place.prefix)}*"]}}
     return statement
+
+
+def _questions(name: str, place: BucketSettings, actions: tuple[str, ...]) -> dict[str, Any]:
+    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": [_arn(place)]}
+
+
+def _encrypting(key_id: str) -> dict[str, Any]:
+    """To write objects under a key of KMS, in parts too. Only an ARN of a key names it in a policy."""
+    return {
+        "Sid": "EncryptStore",
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": [key_id if key_id.startswith("arn:") and ":key/" in key_id else "*"],
+    }
 
 
 def _objects(name: str, place: BucketSettings, actions: tuple[str, ...]) -> dict[str, Any]:

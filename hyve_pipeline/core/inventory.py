@@ -36,6 +36,13 @@ INVENTORY_SCHEMA = pa.schema(
         ),
         pa.field("etag", pa.string(), nullable=False, metadata={"description": "ETag without quotes"}),
         pa.field("storage_class", pa.string(), nullable=False, metadata={"description": "S3 storage class"}),
+        # Null for nearly all objects, and in inventories of stores, which nobody reads it of. Files of earlier
+        # versions do not have it.
+        pa.field(
+            "restored_until",
+            pa.timestamp("us", tz="UTC"),
+            metadata={"description": "until when an archived object can be read that was restored"},
+        ),
     ]
 )
 

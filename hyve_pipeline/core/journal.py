@@ -31,6 +31,10 @@ ALREADY_GONE = "AlreadyGone"  # deleted by someone else
 CHANGED = "ChangedSincePlan"  # the object is no longer the planned one
 BACK_IN_SOURCE = "BackInSource"  # the source has a key again that was to be deleted
 ARCHIVED = "Archived"  # the source's object can't be read before it is restored
+CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a key that its owner has (SSE-C)
+
+# Codes of objects that can't be read, and so would be skipped again: no rerun does more.
+UNREADABLE = frozenset({ARCHIVED, CUSTOMER_KEY})
 
 JOURNAL_SCHEMA = pa.schema(
     [
@@ -43,6 +47,7 @@ JOURNAL_SCHEMA = pa.schema(
         pa.field("etag_after", pa.string(), metadata={"description": "the store's ETag after a copy"}),
         pa.field("version_before", pa.string(), metadata={"description": "the store's version id before"}),
         pa.field("version_after", pa.string(), metadata={"description": "the store's version id after"}),
+        pa.field("source_version", pa.string(), metadata={"description": "the source's version id that was copied"}),
         pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
         pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
         pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
@@ -67,6 +72,7 @@ class JournalRow:
     etag_after: str | None = None
     version_before: str | None = None
     version_after: str | None = None
+    source_version: str | None = None
     trashed: bool = False
 
 

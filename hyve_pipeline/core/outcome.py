@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from hyve_pipeline.core.guard import Action, Refusal
-from hyve_pipeline.core.journal import ARCHIVED, ShardState, Tally
+from hyve_pipeline.core.journal import UNREADABLE, ShardState, Tally
 from hyve_pipeline.core.manifest import Frozen
 from hyve_pipeline.core.plan import Plan, Shard
 
@@ -61,7 +61,7 @@ class PlanStatus(Frozen):
     def changed(self, action: Action) -> int:
         """How many objects of one action were skipped because they changed since the plan."""
         skips = [status.skips for status in self.shards if status.shard.action == action]
-        return sum(count for codes in skips for code, count in codes.items() if code != ARCHIVED)
+        return sum(count for codes in skips for code, count in codes.items() if code not in UNREADABLE)
 
     def reasons(self) -> dict[str, int]:
         """How many objects failed or were skipped, by code."""

@@ -10,8 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import accumulate
+from typing import Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from hyve_pipeline.core.diff import ChangeSet, Diff
 from hyve_pipeline.core.guard import Action, Figures, Refusal, judge
@@ -53,6 +55,24 @@ class Approval(Frozen):
     max_overwrites: Limit | None = None
 
 
+class Transfer(Frozen):
+    """Who moves the bytes of a plan's copies.
+
+    Attributes:
+        by: ``server``, which copies from bucket to bucket, or ``stream``: this process reads and writes.
+        reason: how that was found.
+    """
+
+    by: Literal["server", "stream"] = "server"
+    reason: str = "both buckets are on one server"
+
+    @property
+    def described(self) -> str:
+        """The same in a few words."""
+        who = "by the server" if self.by == "server" else "through this process"
+        return f"{who}: {self.reason}"
+
+
 class Plan(Frozen):
     """The manifest of a plan.
 
@@ -65,10 +85,12 @@ class Plan(Frozen):
         source_inventory, store_inventory: URIs of the Parquet files compared.
         figures: what the safety rules judged.
         counts: objects and bytes by set.
+        uncompared: of how many unchanged objects the properties could not be compared, by reason.
         uris: the Parquet file of copies and of deletes; one row group a shard. Columns as in
             `core.diff.CHANGE_SCHEMA`.
         shards: copies first.
         refusals: what the safety rules forbade when the plan was made.
+        transfer: who moves the bytes of its copies.
     """
 
     id: str
@@ -81,9 +103,11 @@ class Plan(Frozen):
     store_inventory: str
     figures: Figures
     counts: dict[ChangeSet, Count]
+    uncompared: dict[str, int] = Field(default_factory=dict)
     uris: dict[Action, str]
     shards: tuple[Shard, ...]
     refusals: tuple[Refusal, ...]
+    transfer: Transfer = Transfer()
 
     def count(self, name: ChangeSet) -> Count:
         """Objects and bytes of one set."""

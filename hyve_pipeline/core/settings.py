@@ -14,6 +14,7 @@ from hyve_pipeline.core.fields import (
     BucketName,
     EndpointUrl,
     Globs,
+    KeyId,
     Owner,
     Prefix,
     ProfileName,
@@ -28,6 +29,7 @@ from hyve_pipeline.core.fields import (
     TrashUri,
     VariableName,
     WebhookUrl,
+    is_host_label,
     split_trash,
 )
 from hyve_pipeline.core.keys import displayed
@@ -37,6 +39,22 @@ from hyve_pipeline.core.sizes import GIB, MIB
 CompareRule = Literal["last_modified", "size", "etag"]
 TransportName = Literal["auto", "crt", "botocore"]
 ApplyMode = Literal["never", "copies", "all"]
+TransferChoice = Literal["auto", "server", "stream"]
+Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+
+# "source" takes the grants of the source's objects; the others are S3's canned ACLs for objects.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
+AclChoice = Literal[
+    "none",
+    "source",
+    "private",
+    "public-read",
+    "public-read-write",
+    "aws-exec-read",
+    "authenticated-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+]
 
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _DEFAULT_PORTS = (None, 80, 443)
@@ -57,6 +75,9 @@ class BucketSettings(_Frozen):
         endpoint_url: an S3-compatible server; without one, AWS.
         resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
             endpoint_url where they are not set here; only for the component.
+        requester_pays: whoever asks pays for requests to the bucket, and every request says that he agrees.
+        accelerate: requests go to AWS's endpoint for Transfer Acceleration, which the bucket must have enabled.
+        dual_stack: requests go to AWS's endpoint that is reached by IPv6 as well as by IPv4.
     """
 
     bucket: BucketName
@@ -65,6 +86,22 @@ class BucketSettings(_Frozen):
     region: Region | None = None
     endpoint_url: EndpointUrl | None = None
     resource: ResourceName | None = None
+    requester_pays: bool = False
+    accelerate: bool = False
+    dual_stack: bool = False
+
+    @model_validator(mode="after")
+    def _check_endpoint(self) -> "BucketSettings":
+        for setting in ("accelerate", "dual_stack"):
+            if getattr(self, setting) and self.endpoint_url is not None:
+                raise _contradiction(setting, f"{setting} and endpoint_url are both set: keep one of them")
+        if self.accelerate and not is_host_label(self.bucket):
+            raise _contradiction(
+                "accelerate",
+                "needs a bucket whose name can be part of a host name (3 to 63 small letters, digits and hyphens), and "
+                f"{self.bucket!r} can not",
+            )
+        return self
 
     @property
     def uri(self) -> str:
@@ -96,6 +133,11 @@ class BucketSettings(_Frozen):
         return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
 
 
+def _contradiction(setting: str, problem: str) -> PydanticCustomError:
+    """The mistake of settings that do not go together; the context names the one that is to be mended."""
+    return PydanticCustomError("contradiction", "{problem}", {"setting": setting, "problem": problem})
+
+
 def _is_loopback(host: str) -> bool:
     try:
         address = ip_address(host)
@@ -110,6 +152,8 @@ class Options(_Frozen):
 
     Attributes:
         compare: the rule by which an object is modified.
+        compare_properties: whether headers, metadata, tags and storage class of the unchanged objects are compared
+            too, which costs four requests an object; what differs is repaired without a copy of the content.
         include: globs on the key below the prefix; empty means everything.
         exclude: globs on the key below the prefix; they win over `include`.
         max_deletes: more deletes than this are refused, see `core.guard`.
@@ -124,9 +168,21 @@ class Options(_Frozen):
         transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
         multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
         multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
+        transfer: who moves the bytes: the server by itself, or this process, which reads and writes them; ``auto``
+            tries whether the server can.
+        stream_memory: bytes of objects that this process holds at once when it moves them, or one part.
+        keep_parts: an object that was uploaded in parts is copied in the same parts, so that its ETag stays.
+        website_redirects: whether redirects of a website are copied, which costs a request an object; None means
+            where the source is a website.
+        acl: which access control list copies get: ``none`` means that of the bucket's default, ``source`` the
+            grants of the source's object, everything else is a canned one.
+        encryption: how the server encrypts copies; None means as the store's default says.
+        kms_key_id: the key of AWS KMS that it takes, where `encryption` is one of KMS; None means AWS's own.
+        bucket_key: whether it takes a bucket key for it, which costs fewer requests to KMS.
     """
 
     compare: CompareRule = "last_modified"
+    compare_properties: bool = False
     include: Globs = ()
     exclude: Globs = ()
     max_deletes: Limit = Limit.parse("10%")
@@ -140,6 +196,21 @@ class Options(_Frozen):
     transport: TransportName = "auto"
     multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB
     multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB
+    transfer: TransferChoice = "auto"
+    stream_memory: Annotated[Size, Field(ge=32 * MIB)] = 256 * MIB
+    keep_parts: bool = True
+    website_redirects: bool | None = None
+    acl: AclChoice = "none"
+    encryption: Encryption | None = None
+    kms_key_id: KeyId | None = None
+    bucket_key: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_encryption(self) -> "Options":
+        for setting in ("kms_key_id", "bucket_key"):
+            if getattr(self, setting) is not None and self.encryption in (None, "AES256"):
+                raise _contradiction(setting, 'is of use only with encryption = "aws:kms" or "aws:kms:dsse"')
+        return self
 
 
 class Automation(_Frozen):
@@ -215,11 +286,14 @@ class SyncSettings(_Frozen):
 
     @property
     def trash(self) -> BucketSettings | None:
-        """The trash as a place on the store's server, reached with the store's credentials."""
+        """The trash as a place on the store's server, reached with the store's credentials.
+
+        It is never accelerated: each bucket must be enabled for that, and only copies within AWS go to the trash.
+        """
         if self.options.trash is None:
             return None
         bucket, prefix = split_trash(self.options.trash)
-        return self.store.model_copy(update={"bucket": bucket, "prefix": prefix})
+        return self.store.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False})
 
 
 def _overlap(setting: str, other: str, place: BucketSettings, other_place: BucketSettings) -> PydanticCustomError:

@@ -1,8 +1,10 @@
 """Whether a plan holds in the store: a new listing compared with what the plan should have left there.
 
-Expected are the objects of the store's planned inventory, less the deletes, with the copies put in. A
+Expected are the objects of the store's planned inventory, less the deletes, with the copies put in, save
+those that were skipped since the source's object could not be read: there the store keeps what it had. A
 copy's ETag is the one that the server gave it, from the journal; without a journal, the source's where it
-is the MD5 of the content, else only the size counts.
+is the MD5 of the content, else only the size counts. Of an object whose properties the plan repairs, the
+journal must say that it was done: a listing does not show it.
 """
 
 from datetime import datetime
@@ -24,6 +26,7 @@ class Difference(StrEnum):
     NOT_DELETED = "not_deleted"  # the plan deletes it, and it is still there
     UNEXPECTED = "unexpected"  # nothing in the plan speaks of it
     CONTENT = "content"  # size and ETag are as planned, and the content is not the source's
+    UNREPAIRED = "unrepaired"  # size and ETag are as planned, and its headers, metadata or tags were to be repaired
     UNREAD = "unread"  # the content could not be read, so that nothing is known of it
 
 
@@ -157,15 +160,16 @@ def _comparison(filters: Filters, store_prefix: str) -> str:
         copies AS (
             SELECT key, size, coalesce(
                 copied_rows.etag,
-                CASE WHEN regexp_matches(source_etag, {PLAIN_MD5_PATTERN}) THEN source_etag END
-            ) AS etag
+                CASE WHEN set = 'drifted' THEN store_etag
+                    WHEN regexp_matches(source_etag, {PLAIN_MD5_PATTERN}) THEN source_etag END
+            ) AS etag, set = 'drifted' AND copied_rows.etag IS NULL AS is_unrepaired
             FROM copies_rows LEFT JOIN copied_rows USING (key) WHERE {bounds}
         ),
         deletes AS (SELECT key FROM deletes_rows WHERE {bounds}),
         expected AS (
             SELECT * FROM copies
             UNION ALL
-            SELECT * FROM planned
+            SELECT *, false AS is_unrepaired FROM planned
             WHERE key NOT IN (SELECT key FROM copies) AND key NOT IN (SELECT key FROM deletes)
         ),
         compared AS (SELECT
@@ -175,6 +179,7 @@ def _comparison(filters: Filters, store_prefix: str) -> str:
                 WHEN expected.key IS NULL
                     THEN CASE WHEN listed.key IN (SELECT key FROM deletes) THEN 'not_deleted' ELSE 'unexpected' END
                 WHEN expected.size <> listed.size OR expected.etag <> listed.etag THEN 'different'
+                WHEN is_unrepaired THEN 'unrepaired'
             END AS difference,
             expected.etag AS expected_etag,
             listed.etag AS store_etag,

@@ -99,7 +99,7 @@ def _act(
         plan, asked = _plan_of(context, sync, action, config.plan)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
         approve_plan(sync, plan, max_deletes, max_overwrites)
-        hurried = _with_concurrency(sync, plan, config.concurrency)
+        hurried = _with_share(sync, plan, config.concurrency)
         with nullcontext([asked]) if asked else _unfinished(context, names, sync, plan, action) as shards:
             for shard in shards:
                 with out_of_turn():
@@ -143,12 +143,15 @@ def _unfinished(
         yield unfinished
 
 
-def _with_concurrency(sync: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
-    """The plan with the requests that the run may have in flight: its share of what the process may have."""
+def _with_share(sync: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
+    """The plan with the requests and bytes that the run may have in flight: its share of what the command may have."""
     if concurrency is not None:
         concurrency = sync.overridden(concurrency=concurrency).settings.options.concurrency
-    options = plan.options.model_copy(update={"concurrency": share_of(concurrency or plan.options.concurrency)})
-    return plan.model_copy(update={"options": options})
+    share = {
+        "concurrency": share_of(concurrency or plan.options.concurrency),
+        "stream_memory": share_of(plan.options.stream_memory),
+    }
+    return plan.model_copy(update={"options": plan.options.model_copy(update=share)})
 
 
 def _fail(context: dg.OpExecutionContext, plan: Plan, unsettled: list[tuple[Shard, AttemptSummary]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from hyve_pipeline.core.diff import planned_sets
 from hyve_pipeline.core.settings import SyncSettings
 from hyve_pipeline.dag.apply import build_shard_job
 from hyve_pipeline.dag.assets.buckets import build_buckets
@@ -55,7 +56,7 @@ def build_commands(home: Home, sync: SyncSettings) -> dg.Definitions:
 
 def _build_jobs(names: Names, sync: SyncSettings) -> dict[str, AnyJob]:
     jobs = [
-        build_dryrun_job(names),
+        build_dryrun_job(names, planned_sets(sync.options)),
         build_shard_job(names, "copy"),
         build_shard_job(names, "delete"),
         build_verify_job(names),
@@ -68,11 +69,12 @@ def _build_jobs(names: Names, sync: SyncSettings) -> dict[str, AnyJob]:
 def _build_work(
     home: Home, sync: SyncSettings, names: Names, jobs: Mapping[str, AnyJob], location: str | None
 ) -> dg.Definitions:
+    sets = planned_sets(sync.options)
     assets = [
         *build_buckets(names, sync, location),
         build_inventories(names),
-        build_diff(names),
-        build_plan(names),
+        build_diff(names, sets),
+        build_plan(names, sets),
         build_verification(names),
         build_journal(names),
     ]

@@ -1,9 +1,11 @@
 """The asset jobs of one sync: those that look. What acts is in `apply`."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from hyve_pipeline.core.diff import PLANNED_SETS
+from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.inventory import SIDES
 from hyve_pipeline.dag.names import SYNC_TAG, Names
 
@@ -14,9 +16,9 @@ AssetJob = UnresolvedAssetJobDefinition
 AnyJob = dg.JobDefinition | AssetJob
 
 
-def build_dryrun_job(names: Names) -> AssetJob:
-    """Takes both inventories, compares them and freezes a plan."""
-    keys = [*map(names.inventory, SIDES), *map(names.change_set, PLANNED_SETS), names.plan]
+def build_dryrun_job(names: Names, sets: Sequence[ChangeSet]) -> AssetJob:
+    """Takes both inventories, compares them and freezes a plan; `sets` are those that the plan may act on."""
+    keys = [*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan]
     return dg.define_asset_job(
         names.dryrun_job,
         selection=dg.AssetSelection.assets(*keys),

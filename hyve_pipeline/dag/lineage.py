@@ -1,10 +1,10 @@
 """What every asset says of itself before it was ever materialized, and where its columns come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
-from hyve_pipeline.core.diff import CHANGE_SCHEMA, PLANNED_SETS
+from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, planned_sets
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, SIDES
 from hyve_pipeline.core.journal import JOURNAL_SCHEMA
 from hyve_pipeline.core.settings import SyncSettings
@@ -16,14 +16,15 @@ from hyve_pipeline.dag.names import SYNC_TAG, Names
 
 def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     """Adds to an asset's spec: owners, tags, columns, and how old it may become."""
+    sets = planned_sets(sync.options)
     schemas = {
         **{names.inventory(side): INVENTORY_SCHEMA for side in SIDES},
-        **{names.change_set(name): CHANGE_SCHEMA for name in PLANNED_SETS},
+        **{names.change_set(name): CHANGE_SCHEMA for name in sets},
         names.plan: CHANGE_SCHEMA,
         names.verification: DIFFERENCE_SCHEMA,
         names.journal: JOURNAL_SCHEMA,
     }
-    scheduled = {*map(names.inventory, SIDES), *map(names.change_set, PLANNED_SETS), names.plan}
+    scheduled = {*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan}
     policy = None if sync.schedule is None else freshness_of(sync.schedule)
 
     def describe(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -37,11 +38,11 @@ def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.A
     return describe
 
 
-def plan_lineage(names: Names) -> dg.TableColumnLineage:
-    """Where the columns of a plan come from: from the same columns of the three sets."""
-    sets = [names.change_set(name) for name in PLANNED_SETS]
+def plan_lineage(names: Names, sets: Sequence[ChangeSet]) -> dg.TableColumnLineage:
+    """Where the columns of a plan come from: from the same columns of its sets."""
+    keys = [names.change_set(name) for name in sets]
     return dg.TableColumnLineage(
-        {column: [dg.TableColumnDep(key, column) for key in sets] for column in CHANGE_SCHEMA.names}
+        {column: [dg.TableColumnDep(key, column) for key in keys] for column in CHANGE_SCHEMA.names}
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.diff import ChangeSet, sets_of
 from hyve_pipeline.core.keys import displayed
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.plan_summary import PlannedRow, PlanSummary
@@ -33,7 +33,8 @@ def plan_metadata(plan: Plan) -> Metadata:
     """
     summary = summarize_plan(plan)
     sets = [
-        {"set": name.value, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes} for name in ChangeSet
+        {"set": name.value, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
+        for name in sets_of(plan.options)
     ]
     metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
     if plan.refusals:
@@ -41,16 +42,19 @@ def plan_metadata(plan: Plan) -> Metadata:
     metadata |= {
         "copies": plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects,
         "bytes to copy": plan.count(ChangeSet.NEW).bytes + plan.count(ChangeSet.MODIFIED).bytes,
+        **_repairs(plan),
         "deletes": plan.count(ChangeSet.DUPLICATE).objects,
         "bytes to delete": plan.count(ChangeSet.DUPLICATE).bytes,
+        "copies are made": plan.transfer.described,
         "copy shards": len(plan.shards_of("copy")),
         "delete shards": len(plan.shards_of("delete")),
         "summary": table_of(sets, ["set", "objects", "bytes"]),
     }
     if summary.sets:
+        legend = _LEGEND + (", green: drifted" if ChangeSet.DRIFTED in summary.sets else "")
         # The UI shows Markdown of less than 1,000 characters at once, and more on a click.
         for title, png in draw_glances(summary).items():
-            metadata[title.lower()] = _picture(title, png, _LEGEND)
+            metadata[title.lower()] = _picture(title, png, legend)
         metadata["by prefix (picture)"] = _picture("Objects and bytes by top-level prefix", draw_prefixes(summary))
         metadata["by size and age (picture)"] = _picture("Objects by size and by age", draw_histograms(summary))
         metadata["by prefix"] = _prefixes(summary)
@@ -58,6 +62,13 @@ def plan_metadata(plan: Plan) -> Metadata:
         metadata[f"largest {name.value}"] = _objects(entry.largest)
         metadata[f"first {name.value}"] = _objects(entry.first)
     return {**metadata, "source inventory": plan.source_inventory, "store inventory": plan.store_inventory}
+
+
+def _repairs(plan: Plan) -> Metadata:
+    """How many objects are repaired without a copy, and how many could not be compared; where that was asked for."""
+    if not plan.options.compare_properties:
+        return {}
+    return {"repairs": plan.count(ChangeSet.DRIFTED).objects, "properties not compared": sum(plan.uncompared.values())}
 
 
 def refusals_text(plan: Plan) -> str:

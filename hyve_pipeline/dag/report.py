@@ -167,11 +167,18 @@ def _content_metadata(content: ContentSummary | None) -> Metadata:
     }
 
 
+# What decides which set a key is in.
+_DECIDING: list[tuple[Side, str]] = [
+    *[(side, column) for side in SIDES for column in ("key", "size", "last_modified", "etag")],
+    ("source", "storage_class"),
+    ("source", "restored_until"),
+]
+
 # Which columns of the inventories each column of a set comes from.
 _LINEAGE: dict[str, list[tuple[Side, str]]] = {
     "key": [("source", "key"), ("store", "key")],
-    "set": [(side, column) for side in SIDES for column in ("key", "size", "last_modified", "etag")],
-    "reason": [(side, column) for side in SIDES for column in ("key", "size", "last_modified", "etag")],
+    "set": _DECIDING,
+    "reason": _DECIDING,
     "size": [("source", "size"), ("store", "size")],
     "source_etag": [("source", "etag")],
     "source_last_modified": [("source", "last_modified")],

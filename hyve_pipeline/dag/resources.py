@@ -27,6 +27,9 @@ class BucketResource(dg.ConfigurableResource):
     resource: str | None = Field(
         default=None, description="The key of the S3Resource that has the credentials, and what else is not set here."
     )
+    requester_pays: bool = Field(default=False, description="Whoever asks pays for requests to the bucket.")
+    accelerate: bool = Field(default=False, description="Requests go to AWS's endpoint for Transfer Acceleration.")
+    dual_stack: bool = Field(default=False, description="Requests go to AWS's endpoint for IPv6 and IPv4.")
 
     @classmethod
     def of(cls, place: BucketSettings) -> "BucketResource":
@@ -42,6 +45,9 @@ class BucketResource(dg.ConfigurableResource):
             region=self.region,
             endpoint_url=self.endpoint_url,
             resource=self.resource,
+            requester_pays=self.requester_pays,
+            accelerate=self.accelerate,
+            dual_stack=self.dual_stack,
         )
 
 

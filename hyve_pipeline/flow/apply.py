@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice
 
-from hyve_pipeline.core.errors import ConfigurationError, HyveError, RefusedError
+from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.errors import HyveError, RefusedError
 from hyve_pipeline.core.guard import Action
 from hyve_pipeline.core.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
 from hyve_pipeline.core.plan import Plan, Shard
@@ -24,10 +25,15 @@ from hyve_pipeline.flow.inflight import run_in_flight
 from hyve_pipeline.flow.plan import read_shard
 from hyve_pipeline.flow.status import plan_status, raise_refusal
 from hyve_pipeline.flow.trash import Trash
-from hyve_pipeline.s3.errors import is_transient_code
+from hyve_pipeline.flow.uploads import abandon_uploads, abandon_uploads_of_others
+from hyve_pipeline.flow.ways import open_way
+from hyve_pipeline.s3.connection import Connection
+from hyve_pipeline.s3.errors import S3RequestError, is_transient_code
 from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline.s3.versions import versioning_state
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
+from hyve_pipeline.state.uploads import ShardUploads
 
 
 def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
@@ -38,12 +44,10 @@ def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
 
     Raises:
         RefusedError: naming the rule, the figures and the way on.
-        ConfigurationError: the buckets are on two servers, so that neither can copy to the other.
     """
     status = plan_status(context, plan)
     raise_refusal(status, action)
     if action == "copy":
-        _check_one_server(plan)
         return
     states = Counter(status.state for status in status.shards if status.shard.action == "copy")
     if states.total() != states[ShardState.FINISHED]:
@@ -52,14 +56,6 @@ def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
             "copies_first",
             f"not all copies of plan {plan.id} have succeeded (shards: {figures}); "
             "nothing is deleted before: run 'hyve copy' or 'hyve retry'",
-        )
-
-
-def _check_one_server(plan: Plan) -> None:
-    if plan.source.server != plan.store.server:
-        raise ConfigurationError(
-            f"{plan.source.uri} is on {plan.source.endpoint_url or 'AWS'} and {plan.store.uri} on "
-            f"{plan.store.endpoint_url or 'AWS'}: the server itself copies, so both must be on one server"
         )
 
 
@@ -118,13 +114,21 @@ def _attempt(
         kept = stack.enter_context(context.connect(place)) if place is not None else None
         connections = [connection for connection in (source, store, kept) if connection is not None]
         window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
-        trash = Trash(options, store, kept, window)
         # A bucket that can't be reached is one message here, not one for each of ten thousand objects.
         for connection in connections:
             probe_bucket(connection)
+        trash = Trash(options, store, kept, window)
         if shard.action == "copy":
-            copier = ObjectCopier(options, source, store, trash, window, check_store_first=not is_first)
+            abandon_uploads_of_others(context, plan, store)
+            uploads = stack.enter_context(ShardUploads(context.state, plan.partition_key(shard)))
+            way = stack.enter_context(open_way(plan, source, store, window, uploads))
+            keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and _keeps_versions(store)
+            copier = ObjectCopier(
+                source, store, trash, way, keeps_versions=keeps_versions, check_store_first=not is_first
+            )
             run_in_flight(map(copier.copy, rows), window, recorder.add)
+            if not recorder.has_failures:
+                abandon_uploads(store, uploads)  # of objects that changed since; with those that failed a retry goes on
         else:
             deleter = ObjectDeleter(source, store, trash)
             batches = map(deleter.delete, _batches(rows))
@@ -137,6 +141,14 @@ def _attempt(
     summary = recorder.summary()
     writer.finish(summary)
     return summary
+
+
+def _keeps_versions(store: Connection) -> bool:
+    """Whether the store keeps versions, as far as that is known."""
+    try:
+        return versioning_state(store) is not None
+    except S3RequestError:
+        return False
 
 
 _BATCH_KEYS = 1_000  # the most that one DeleteObjects takes
@@ -174,6 +186,11 @@ class _Recorder:
             self._counter.add(row)
         self.total += len(rows)
         report(self._activity, len(rows), sum(row.bytes for row in rows))
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether any object failed so far."""
+        return self._counter.outcomes().tally.failed > 0
 
     def summary(self) -> AttemptSummary:
         begun = self._writer.begun

@@ -18,7 +18,8 @@ from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.inflight import Reply, run_in_flight
 from hyve_pipeline.flow.rows import SortedRows
 from hyve_pipeline.flow.tries import Tries
-from hyve_pipeline.s3.contents import Checksums, read_bytes, read_checksums
+from hyve_pipeline.s3.checksums import Checksums
+from hyve_pipeline.s3.contents import read_bytes, read_checksums
 from hyve_pipeline.s3.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.window import Window
 

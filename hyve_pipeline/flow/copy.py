@@ -1,20 +1,20 @@
 """Copies one object as the plan has it, and says how it ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.diff import ChangeSet
-from hyve_pipeline.core.journal import ALREADY_DONE, ARCHIVED, CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.journal import ALREADY_DONE, ARCHIVED, CHANGED, CUSTOMER_KEY, JournalRow, Outcome
 from hyve_pipeline.core.planned import PlannedObject
-from hyve_pipeline.core.settings import Options
+from hyve_pipeline.flow.repair import repair_object
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.tries import Tries
+from hyve_pipeline.flow.ways import Way
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import copy_object
-from hyve_pipeline.s3.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
+from hyve_pipeline.s3.errors import CustomerKeyError, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.heading import ObjectHead, head_object
-from hyve_pipeline.s3.window import Window
 
 
 def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
@@ -30,30 +30,30 @@ class ObjectCopier:
     """Copies objects of one shard.
 
     Args:
-        options: the plan's options.
         source: where objects come from.
         store: where they go.
         trash: keeps what is overwritten.
-        window: the slots that parts of large objects share with all objects.
+        way: how they get there.
+        keeps_versions: the store keeps what is overwritten as a version, whose id is journaled.
         check_store_first: look whether the store has the object already, as after an attempt that was
             cut short between a copy and its journal row.
     """
 
     def __init__(
         self,
-        options: Options,
         source: Connection,
         store: Connection,
         trash: Trash,
-        window: Window,
+        way: Way,
         *,
+        keeps_versions: bool,
         check_store_first: bool,
     ) -> None:
-        self._options = options
         self._source = source
         self._store = store
         self._trash = trash
-        self._window = window
+        self._way = way
+        self._keeps_versions = keeps_versions
         self._check_store_first = check_store_first
 
     async def copy(self, row: PlannedObject) -> JournalRow:
@@ -66,42 +66,64 @@ class ObjectCopier:
             return await self._copy(row, tries)
         except ObjectChangedError as error:
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, str(error))
+        except CustomerKeyError as error:
+            return self._row(row, tries, Outcome.SKIPPED, CUSTOMER_KEY, str(error))
         except ObjectUnreadableError as error:
             return self._row(row, tries, Outcome.SKIPPED, ARCHIVED, str(error))
         except S3RequestError as error:
             return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
 
     async def _copy(self, row: PlannedObject, tries: Tries) -> JournalRow:
+        if row.set == ChangeSet.DRIFTED:
+            return await self._repair(row, tries)
         task = CopyTask(
             source_key=self._source.place.prefix + row.key,
             store_key=self._store.place.prefix + row.key,
             size=row.size,
             source_etag=row.source_etag or "",
             storage_class=row.storage_class or "STANDARD",
+            rules=self._way.rules,
         )
         if self._check_store_first:
             head = await tries.answer(lambda: head_object(self._store, task.store_key))
             if head is not None and _is_copy(head, row):
                 return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag)
-        trashed = False
+        trashed, version_before = False, None
         if row.set == ChangeSet.MODIFIED:
+            if self._keeps_versions:
+                before = await tries.answer(lambda: head_object(self._store, task.store_key))
+                version_before = None if before is None else before.version_id
             trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
-        result = await tries.answer(
-            lambda: copy_object(
-                self._source,
-                self._store,
-                task,
-                multipart_threshold=self._options.multipart_threshold,
-                part_size=self._options.multipart_part_size,
-                window=self._window,
-            )
-        )
+        result = await tries.answer(lambda: self._way.copy(task))
         if result.condition_ignored:
             detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
         return self._row(
-            row, tries, Outcome.DONE, etag_after=result.etag, version_after=result.version_id, trashed=trashed
+            row,
+            tries,
+            Outcome.DONE,
+            etag_after=result.etag,
+            version_before=version_before,
+            version_after=result.version_id,
+            source_version=result.source_version_id,
+            trashed=trashed,
         )
+
+    async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
+        done = await repair_object(self._source, self._store, self._way, row, tries)
+        if done.condition_ignored:
+            detail = f"{self._store.place.uri}{row.key} changed since the plan, and was repaired all the same"
+            return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=done.etag)
+        ended = self._row(
+            row,
+            tries,
+            Outcome.DONE,
+            None if done.had_drifted else ALREADY_DONE,
+            etag_after=done.etag,
+            version_after=done.version_id,
+            source_version=done.source_version_id,
+        )
+        return replace(ended, bytes=0)
 
     def _row(
         self,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,8 @@ from hyve_pipeline.core.diff import (
     Diff,
     Differ,
     RangeDiff,
+    planned_sets,
+    sets_of,
 )
 from hyve_pipeline.core.filters import Filters
 from hyve_pipeline.core.inventory import Inventory
@@ -30,6 +32,9 @@ from hyve_pipeline.flow.rows import open_inventory
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import digest, writing_parquet
 
+if TYPE_CHECKING:
+    from hyve_pipeline.flow.drift import PropertyComparer
+
 # Rows of both inventories that one range of the diff takes into memory.
 _RANGE_ROWS = 100_000
 
@@ -37,6 +42,7 @@ _RANGE_ROWS = 100_000
 LIST_NAMES = {
     ChangeSet.NEW: "new",
     ChangeSet.MODIFIED: "modified",
+    ChangeSet.DRIFTED: "drifted",
     ChangeSet.DUPLICATE: "duplicate_stores",
 }
 
@@ -46,11 +52,15 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
 
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
     in the sync's ``out`` folder. The lists hold whole keys, prefix included: of the source for new and
-    modified, of the store for duplicates.
+    modified, of the store for duplicates. Where the options ask for the comparison of properties, there is
+    ``drifted.txt`` too, with keys of the source.
 
     Raises:
+        BucketError: the properties of an object were to be compared, and could not be read.
         StateError: an inventory's file is damaged or can't be read.
     """
+    options = context.settings.options
+    lists = {name: LIST_NAMES[name] for name in planned_sets(options)}
     created = datetime.now(UTC)
     diff_id = f"{created:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
     folder = context.diffs.folder_of(diff_id)
@@ -58,8 +68,10 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
     sizes: Counter[ChangeSet] = Counter()
     with ExitStack() as stack:
         changes = stack.enter_context(writing_parquet(folder, "changes.parquet", CHANGE_SCHEMA))
-        outputs = {name: _SetOutput(context, folder, name, stack) for name in LIST_NAMES}
-        for found in _range_diffs(context, source, store):
+        outputs = {name: _SetOutput(context, folder, name, stack) for name in lists}
+        comparer = _property_comparer(context, source, store, stack)
+        for compared in _range_diffs(context, source, store, created):
+            found = compared if comparer is None else comparer.refine(compared)
             changes.write_table(found.rows)
             for name, output in outputs.items():
                 output.write(rows_with(found.rows, "set", [name.value]))
@@ -70,19 +82,34 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
         id=diff_id,
         sync=context.name,
         created=created,
-        options=context.settings.options,
+        options=options,
         source=source,
         store=store,
-        counts={name: Count(objects=counts[name], bytes=sizes[name]) for name in ChangeSet},
+        counts={name: Count(objects=counts[name], bytes=sizes[name]) for name in sets_of(options)},
+        uncompared={} if comparer is None else dict(comparer.uncompared),
         changes=folder.uri_of("changes.parquet"),
         digest=digest(folder, "changes.parquet"),
-        uris={name: folder.uri_of(f"{file}.parquet") for name, file in LIST_NAMES.items()},
+        uris={name: folder.uri_of(f"{file}.parquet") for name, file in lists.items()},
     )
     context.diffs.save(diff)
+    for name in LIST_NAMES.keys() - lists.keys():
+        # A list of an earlier plan beside those of this one would be taken for its own.
+        context.lists.remove(f"{LIST_NAMES[name]}.txt")
     return diff
 
 
-def _range_diffs(context: SyncContext, source: Inventory, store: Inventory) -> Iterator[RangeDiff]:
+def _property_comparer(
+    context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack
+) -> "PropertyComparer | None":
+    if not context.settings.options.compare_properties:
+        return None
+    # Imported late: whoever only reads plans need not load an S3 library.
+    from hyve_pipeline.flow.drift import PropertyComparer
+
+    return PropertyComparer(context, source.place, store.place, stack)
+
+
+def _range_diffs(context: SyncContext, source: Inventory, store: Inventory, compared: datetime) -> Iterator[RangeDiff]:
     options = context.settings.options
     readers = open_inventory(source), open_inventory(store)
     chunks = [chunk for reader in readers for chunk in reader.chunks]
@@ -92,6 +119,8 @@ def _range_diffs(context: SyncContext, source: Inventory, store: Inventory) -> I
             Filters(options.include, options.exclude),
             source_prefix=source.place.prefix,
             store_prefix=store.place.prefix,
+            compared=compared,
+            gives_unchanged=options.compare_properties,
             spill_folder=spill_folder,
         )
         try:

@@ -15,9 +15,11 @@ from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.diff import ARCHIVED_CLASSES
 from hyve_pipeline.core.errors import BucketError, ConfigurationError, HyveError
 from hyve_pipeline.core.findings import Finding, Verdict, failed
+from hyve_pipeline.core.plan import Transfer
 from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.flow.context import Home, SyncContext
-from hyve_pipeline.flow.doctor_store import examine_versions, try_writing
+from hyve_pipeline.flow.doctor_store import examine_uploads, examine_versions, try_writing
+from hyve_pipeline.flow.transfer import as_reader, choose_transfer, have_same_credentials
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.heading import head_object
@@ -56,16 +58,15 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         store = yield from _examine_place(sync, "store", sync.settings.store, stack)
         if source is not None:
             yield from _examine_reading("source", source.connection, source.first)
-        if source is not None and store is not None and sync.settings.source.profile != sync.settings.store.profile:
-            # The server copies with the store's credentials, so they must be able to read the source too.
-            place = sync.settings.source.model_copy(update={"profile": sync.settings.store.profile})
-            reader = stack.enter_context(sync.connect(place))
-            yield from _examine_reading("source, with the store's credentials", reader, source.first)
+        transfer = Transfer()
+        if source is not None and store is not None:
+            transfer = yield from _examine_transfer(sync, source, stack)
         if store is not None:
             yield examine_versions(store.connection, has_trash=sync.settings.trash is not None)
+            yield examine_uploads(store.connection)
             first = None if source is None else source.first
             if is_write_allowed:
-                yield try_writing(None if source is None else source.connection, store.connection, first)
+                yield try_writing(None if source is None else source.connection, store.connection, first, transfer)
             else:
                 detail = "--write puts an object of its own into the store and deletes it again"
                 yield Finding("writing", "store", Verdict.UNTRIED, detail)
@@ -86,12 +87,40 @@ def _examine_state(home: Home) -> Finding:
 def _examine_servers(sync: SyncContext) -> Finding:
     source, store = sync.settings.source, sync.settings.store
     if source.server == store.server:
-        return Finding("servers", "home", Verdict.OK, "source and store are on one server, which copies by itself")
+        return Finding("servers", "home", Verdict.OK, "source and store are on one server")
+    detail = f"source and store are on two servers, {source.server} and {store.server}"
+    if sync.settings.options.transfer == "server":
+        detail += ', so that no server can copy: set transfer to "auto" or "stream"'
+        return Finding("servers", "home", Verdict.FAIL, detail, ConfigurationError.exit_code)
+    return Finding("servers", "home", Verdict.OK, detail)
+
+
+def _examine_transfer(sync: SyncContext, source: "_Reached", stack: ExitStack) -> Generator[Finding, None, Transfer]:
+    """Examine who can move the bytes, as a dryrun would, and what is missing for the server to do it."""
+    try:
+        transfer = choose_transfer(sync, None if source.first is None else source.first.source_key)
+    except HyveError as error:
+        yield failed("copying", "store", error)
+        return Transfer()
+    place, store = sync.settings.source, sync.settings.store
+    reader = as_reader(place, store)
+    if transfer.by == "server":
+        yield Finding("copying", "store", Verdict.OK, transfer.described)
+        if not have_same_credentials(place, store):
+            # The server copies with the store's credentials, so they must be able to read the tags too.
+            connection = stack.enter_context(sync.connect(reader))
+            yield from _examine_reading("source, with the store's credentials", connection, source.first)
+        return transfer
+    if place.server != store.server or sync.settings.options.transfer == "stream":
+        yield Finding("copying", "store", Verdict.OK, transfer.described)
+        return transfer
+    who = f"profile {store.profile!r}" if store.profile else "the store's credentials"
     detail = (
-        f"source and store are on two servers, {source.server} and {store.server}: objects are copied within a "
-        "server; set the same endpoint_url for both"
+        f"{transfer.described}; for the server to copy, which is faster and costs no traffic, allow {who} to "
+        f"s3:GetObject and s3:GetObjectTagging on {place.uri}*, in its own policy and in the policy of the bucket"
     )
-    return Finding("servers", "home", Verdict.FAIL, detail, ConfigurationError.exit_code)
+    yield Finding("copying", "store", Verdict.WARN, detail)
+    return transfer
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,18 @@ import secrets
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.errors import HyveError
 from hyve_pipeline.core.findings import Finding, Verdict, failed
+from hyve_pipeline.core.plan import Transfer
 from hyve_pipeline.s3.connection import Connection
+from hyve_pipeline.s3.copy_answers import CopyResult
 from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.deleting import delete_objects
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.heading import head_object, version_of
 from hyve_pipeline.s3.message import Request
-from hyve_pipeline.s3.xml import MalformedXmlError, child_text, parse_xml
+from hyve_pipeline.s3.streaming import Streamer
+from hyve_pipeline.s3.uploads import list_uploads
+from hyve_pipeline.s3.versions import versioning_state
+from hyve_pipeline.s3.window import Window
 
 # What the object is called that is put into the store to try it; no run of Hyve makes such a key otherwise.
 TRIAL_KEY = ".hyve-doctor-"
@@ -23,12 +28,9 @@ _MOST_TRIAL_BYTES = 16 * 1024**2
 def examine_versions(store: Connection, *, has_trash: bool) -> Finding:
     """Examine whether what is overwritten or deleted in the store can be had back."""
     try:
-        answer = store.send(Request("GetBucketVersioning", "GET", query=(("versioning", ""),))).result()
-        state = child_text(parse_xml(answer.body), "Status") or "never enabled"
+        state = versioning_state(store) or "never enabled"
     except S3RequestError as error:
         state = f"not known ({error.code})"
-    except MalformedXmlError:
-        state = "not known"
     if state == "Enabled":
         return Finding("versioning", "store", Verdict.OK, "enabled: what is overwritten or deleted stays as a version")
     if has_trash:
@@ -40,19 +42,37 @@ def examine_versions(store: Connection, *, has_trash: bool) -> Finding:
     return Finding("versioning", "store", Verdict.WARN, detail)
 
 
-def try_writing(source: Connection | None, store: Connection, first: CopyTask | None) -> Finding:
+def examine_uploads(store: Connection) -> Finding:
+    """Examine whether uploads in parts were left open: their parts are in no listing, and paid for."""
+    prefix = store.place.prefix
+    try:
+        uploads = sorted(list_uploads(store, prefix), key=lambda upload: upload[1])
+    except S3RequestError as error:
+        return Finding("uploads", "store", Verdict.UNTRIED, f"open uploads can't be listed ({error.code})")
+    if not uploads:
+        return Finding("uploads", "store", Verdict.OK, "no upload in parts is open")
+    key, since = uploads[0]
+    detail = (
+        f"{len(uploads)} uploads in parts are open, since {since or 'an unknown time'} (key {key!r}): unless something "
+        f"works on them now, abort them, or give {store.bucket} a life cycle rule that does"
+    )
+    return Finding("uploads", "store", Verdict.WARN, detail)
+
+
+def try_writing(source: Connection | None, store: Connection, first: CopyTask | None, transfer: Transfer) -> Finding:
     """Put an object of its own name below the store's prefix, and delete it again.
 
     Args:
         source: the source, or None where it can't be reached.
         store: the store.
         first: the source's first object, which is copied where it is not too large; else an empty one is put.
+        transfer: who copies it.
     """
     key = f"{store.place.prefix}{TRIAL_KEY}{secrets.token_hex(8)}"
     try:
         if source is not None and first is not None and first.size <= _MOST_TRIAL_BYTES:
             task = CopyTask(first.source_key, key, first.size, first.source_etag, "STANDARD")
-            version_id = copy_object(source, store, task).result().version_id
+            version_id = _copy(source, store, task, transfer).version_id
             done = "an object was copied from the source"
         else:
             version_id = version_of(store.send(Request("PutObject", "PUT", key)).result())
@@ -77,6 +97,13 @@ def try_writing(source: Connection | None, store: Connection, first: CopyTask | 
     left = [version for version in versions if version is not None and not _has_removed(store, key, version)]
     rest = f"; {len(left)} versions of {key!r} are left, as s3:DeleteObjectVersion is not allowed" if left else ""
     return Finding("writing", "store", Verdict.OK, f"{done} and deleted again{rest}")
+
+
+def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Transfer) -> CopyResult:
+    if transfer.by == "server":
+        return copy_object(source, store, task).result()
+    with Streamer(source, store, memory=2 * _MOST_TRIAL_BYTES, threads=1, window=Window(1)) as streamer:
+        return streamer.copy(task).result()
 
 
 def _has_removed(store: Connection, key: str, version: str) -> bool:

@@ -23,7 +23,8 @@ from hyve_pipeline.flow.processes import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.lister import Lister
-from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline.s3.message import Pairs
+from hyve_pipeline.s3.probing import probe_bucket, probe_restore_status
 from hyve_pipeline.state.parquet import writing_parquet
 
 # Rows of a row group: small enough that a key range of the diff reads little more than it needs, large
@@ -94,14 +95,23 @@ def take_inventory(context: SyncContext, side: Side, activity: str | None = None
     """
     place = context.place(side)
     with context.connect(place) as connection:
-        probe_bucket(connection)
+        headers = _headers_for(connection, side)
         try:
-            return _list_bucket(context, side, connection, activity or f"list {side}")
+            return _list_bucket(context, side, connection, headers, activity or f"list {side}")
         except S3RequestError as error:
             raise bucket_error(error, place) from error
 
 
-def _list_bucket(context: SyncContext, side: Side, connection: Connection, activity: str) -> Inventory:
+def _headers_for(connection: Connection, side: Side) -> Pairs:
+    """The headers to list a bucket with, once it is known that it can be listed."""
+    if side == "source":
+        # Only what is to be copied must be readable.
+        return probe_restore_status(connection)
+    probe_bucket(connection)
+    return ()
+
+
+def _list_bucket(context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str) -> Inventory:
     started = datetime.now(UTC)
     inventory_id = f"{started:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
     shelf = context.inventories(side)
@@ -110,6 +120,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, activ
         connection,
         cuts=_known_cuts(context, side),
         ceiling=context.settings.options.listing_concurrency,
+        headers=headers,
         stop=wish_to_end(),
     )
     with (

@@ -1,6 +1,6 @@
 """Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -10,14 +10,14 @@ from hyve_pipeline.core.diff import CHANGE_SCHEMA, ChangeSet, Diff
 from hyve_pipeline.core.errors import ConfigurationError, StateError
 from hyve_pipeline.core.guard import Action, Figures, Refusal, judge
 from hyve_pipeline.core.inventory import SIDES
-from hyve_pipeline.core.plan import Approval, Plan, Shard, cut_shards, plan_id
+from hyve_pipeline.core.plan import Approval, Plan, Shard, Transfer, cut_shards, plan_id
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import PLAN_FILES
 
 _SETS_OF: dict[Action, list[ChangeSet]] = {
-    "copy": [ChangeSet.NEW, ChangeSet.MODIFIED],
+    "copy": [ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED],
     "delete": [ChangeSet.DUPLICATE],
 }
 
@@ -41,6 +41,8 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
     """Make the plan of a diff, or find it when it has been made already.
 
     Raises:
+        ConfigurationError: the options ask for a transfer that can't be done.
+        BucketError: it can't be found out who can move the bytes, since the source can't be reached.
         StateError: the diff's file is damaged or can't be read.
     """
     identity = plan_id(diff)
@@ -60,12 +62,21 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         store_inventory=diff.store.uri,
         figures=figures_of(diff),
         counts=diff.counts,
+        uncompared=diff.uncompared,
         uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
         shards=(*copies, *deletes),
         refusals=judge_diff(diff),
+        transfer=_choose_transfer(context, copies),
     )
     context.plans.save(plan)
     return plan
+
+
+def _choose_transfer(context: SyncContext, copies: Sequence[Shard]) -> Transfer:
+    # Imported late: whoever only reads plans need not load an S3 library.
+    from hyve_pipeline.flow.transfer import choose_transfer
+
+    return choose_transfer(context, context.settings.source.prefix + copies[0].first_key if copies else None)
 
 
 def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:

@@ -37,6 +37,7 @@ _ROW_COLUMNS = ["key", "size", "reason", "source_last_modified", "store_last_mod
 _ACTION_OF: dict[ChangeSet, Action] = {
     ChangeSet.NEW: "copy",
     ChangeSet.MODIFIED: "copy",
+    ChangeSet.DRIFTED: "copy",
     ChangeSet.DUPLICATE: "delete",
 }
 

@@ -2,9 +2,10 @@
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import Options
+from hyve_pipeline.flow.rules import trash_rules
 from hyve_pipeline.flow.tries import Tries
+from hyve_pipeline.flow.ways import within_server
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.window import Window
 
 
@@ -19,10 +20,11 @@ class Trash:
     """
 
     def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
-        self._options = options
         self._store = store
         self._trash = trash
-        self._window = window
+        if trash is not None:
+            self._rules = trash_rules(options, store)
+            self._copy = within_server(options, store, trash, window)
 
     @property
     def keeps(self) -> bool:
@@ -54,15 +56,7 @@ class Trash:
             size=size,
             source_etag=etag,
             storage_class="STANDARD",
+            rules=self._rules,
         )
-        await tries.answer(
-            lambda: copy_object(
-                self._store,
-                trash,
-                task,
-                multipart_threshold=self._options.multipart_threshold,
-                part_size=self._options.multipart_part_size,
-                window=self._window,
-            )
-        )
+        await tries.answer(lambda: self._copy(task))
         return True

@@ -18,9 +18,10 @@ from hyve_pipeline.core.settings import Options
 from hyve_pipeline.core.undoing import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoSummary
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.inflight import run_in_flight
+from hyve_pipeline.flow.rules import restored_rules
 from hyve_pipeline.flow.tries import Tries
+from hyve_pipeline.flow.ways import within_server
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.s3.heading import ObjectHead, head_object
 from hyve_pipeline.s3.probing import probe_bucket
@@ -109,10 +110,11 @@ def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, A
 
 class _Restorer:
     def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
-        self._options = options
-        self._window = window
         self._store = store
         self._trash = trash
+        if trash is not None:
+            self._rules = restored_rules(options, store)
+            self._copy = within_server(options, trash, store, window)
 
     async def restore(self, row: JournalRow) -> JournalRow:
         """Put one object back; never raises for what concerns this object alone."""
@@ -155,17 +157,8 @@ class _Restorer:
         head = await tries.answer(lambda: head_object(trash, trash_key))
         if head is None or not _is_kept(head, row):
             return None
-        task = CopyTask(trash_key, key, head.size, head.etag)
-        result = await tries.answer(
-            lambda: copy_object(
-                trash,
-                self._store,
-                task,
-                multipart_threshold=self._options.multipart_threshold,
-                part_size=self._options.multipart_part_size,
-                window=self._window,
-            )
-        )
+        task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
+        result = await tries.answer(lambda: self._copy(task))
         return replace(_ended(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
 
     async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from hyve_pipeline.core.columns import rows_without
 from hyve_pipeline.core.filters import Filters
-from hyve_pipeline.core.journal import Outcome
+from hyve_pipeline.core.journal import UNREADABLE, Outcome
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.sample import parse_sample
@@ -80,9 +81,12 @@ def verify_plan(
         for key_range in cut_ranges(chunks, _RANGE_ROWS):
             rows = {file: file.read(key_range) for file in each_once}
             tables = {name: rows[file] for name, file in files.items()}
-            differences, same = verifier.compare(key_range, copied=_copied(context, plan, key_range), **tables)
+            copied, unreadable = _journaled(context, plan, key_range)
+            # As if they had not been planned: what the store has of them should be what it had.
+            tables["copies"] = rows_without(tables["copies"], "key", unreadable)
+            differences, same = verifier.compare(key_range, copied=copied, **tables)
             if comparer is not None:
-                differing = set(differences.column("key").to_pylist())
+                differing = {*differences.column("key").to_pylist(), *unreadable}
                 more = comparer.compare(key_range, tables["listed"], differing)
                 differences = pa.concat_tables([differences, more]).sort_by("key")
                 same -= more.num_rows
@@ -107,10 +111,12 @@ def verify_plan(
     return verification
 
 
-def _copied(context: SyncContext, plan: Plan, key_range: RelativeRange) -> pa.Table:
+def _journaled(context: SyncContext, plan: Plan, key_range: RelativeRange) -> tuple[pa.Table, list[str]]:
+    """What the journal says of copies: those that were made, as in `COPIED_SCHEMA`, and keys that can't be read now."""
     rows = [row for journal in _journals(context, plan, key_range) for row in journal.last_rows().values()]
     done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
-    return pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
+    copied = pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
+    return copied, [row.key for row in rows if row.outcome is Outcome.SKIPPED and row.code in UNREADABLE]
 
 
 def _journals(context: SyncContext, plan: Plan, key_range: RelativeRange) -> Iterator[ShardJournal]:

@@ -24,10 +24,11 @@ LINE = (226, 230, 234)
 BLUE = (0, 119, 187)
 AMBER = (243, 170, 24)
 WINE = (136, 34, 85)
+GREEN = (68, 170, 153)
 
 Colour = tuple[int, int, int]
 
-_PLAIN: list[Colour] = [_PAPER, INK, FAINT, LINE, BLUE, AMBER, WINE]
+_PLAIN: list[Colour] = [_PAPER, INK, FAINT, LINE, BLUE, AMBER, WINE, GREEN]
 
 _ELLIPSIS = "..."
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hyve_pipeline.core.diff import ChangeSet
+from hyve_pipeline.core.diff import ChangeSet, sets_of
 from hyve_pipeline.core.guard import ACTIONS
 from hyve_pipeline.core.keys import displayed, printable
 from hyve_pipeline.core.plan import Plan
@@ -64,7 +64,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
     return environment.get_template(_TEMPLATE).render(
         plan=plan,
         now=datetime.now(UTC),
-        counts=[(name, _WORDS[name], plan.count(name)) for name in ChangeSet if _is_shown(plan, name)],
+        counts=[(name, _WORDS[name], plan.count(name)) for name in sets_of(plan.options) if _is_shown(plan, name)],
         options=list(_unusual_options(plan.options)),
         status=status,
         actions=[

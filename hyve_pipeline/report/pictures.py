@@ -8,16 +8,22 @@ from hyve_pipeline.core.diff import ChangeSet
 from hyve_pipeline.core.manifest import Count
 from hyve_pipeline.core.plan_summary import AGE_BINS, SIZE_BINS, PlanSummary, SetSummary
 from hyve_pipeline.core.sizes import readable_bytes
-from hyve_pipeline.report.canvas import AMBER, BLUE, FAINT, INK, LINE, WINE, Canvas, Colour
+from hyve_pipeline.report.canvas import AMBER, BLUE, FAINT, GREEN, INK, LINE, WINE, Canvas, Colour
 
 COLOURS: dict[ChangeSet, Colour] = {
     ChangeSet.NEW: BLUE,
     ChangeSet.MODIFIED: AMBER,
+    ChangeSet.DRIFTED: GREEN,
     ChangeSet.DUPLICATE: WINE,
 }
 
 # What becomes of the objects of a set.
-ACTS = {ChangeSet.NEW: "to copy", ChangeSet.MODIFIED: "to overwrite", ChangeSet.DUPLICATE: "to delete"}
+ACTS = {
+    ChangeSet.NEW: "to copy",
+    ChangeSet.MODIFIED: "to overwrite",
+    ChangeSet.DRIFTED: "to repair",
+    ChangeSet.DUPLICATE: "to delete",
+}
 
 _WIDTH = 720
 _MARGIN = 16

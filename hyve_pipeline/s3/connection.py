@@ -1,56 +1,38 @@
 """Connections to one bucket: settings and AWS profile in, requests and answers out."""
 
-import os
 import random
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.utils import get_environ_proxies
 
 from hyve_pipeline.core.access_keys import AccessKeys
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.settings import BucketSettings, TransportName
-from hyve_pipeline.s3.aws_session import AwsSession
 from hyve_pipeline.s3.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError, error_of, is_error
 from hyve_pipeline.s3.futures import complete
 from hyve_pipeline.s3.later import Later
 from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.session import Session
 from hyve_pipeline.s3.transport import (
-    CONNECT_SECONDS,
     FIRST_DELAY_SECONDS,
     MAX_DELAY_SECONDS,
     MAX_TRIES,
-    USER_AGENT,
     Ending,
     Endpoint,
     OnEnd,
     Transport,
 )
 
-# Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
-_CUSTOM_REGION = "us-east-1"
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-# Names that can be a label of a host name below AWS's wildcard certificate.
-_HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-
-# Connections of the boto3 client, which does only what is rare.
-_CLIENT_CONNECTIONS = 16
-
 # Requests in flight at once whose answers may take long, as far as the transport has another bound.
 _PATIENT_CONNECTIONS = 32
 
 # Threads for work of many requests, such as large objects that are copied in parts.
-_WORKERS = 4
+_WORKERS = 32
 
 T = TypeVar("T")
 
@@ -63,13 +45,15 @@ class Connection:
         bucket: its name.
         endpoint: where its requests go.
         transport_name: ``crt`` or ``botocore``, whichever sends the requests.
+        payer_headers: what every request to the bucket carries where the requester pays; `exchange` adds it. A request
+            to another bucket that reads from this one, such as CopyObject, needs it too.
         refusals: how often so far the server refused a request since there were too many.
     """
 
     def __init__(
         self,
         place: BucketSettings,
-        session: "_Session",
+        session: Session,
         endpoint: Endpoint,
         transport: Transport,
         transport_name: TransportName,
@@ -79,6 +63,7 @@ class Connection:
         self.bucket = place.bucket
         self.endpoint = endpoint
         self.transport_name = transport_name
+        self.payer_headers = session.payer_headers
         self._session = session
         self._transport = transport
         self._closing = threading.Event()
@@ -114,6 +99,9 @@ class Connection:
 
         Futures cost more than all else that Python does for a copy.
         """
+        if self.payer_headers and self.payer_headers[0] not in request.headers:
+            # A copy from another such bucket has it already, and no header may be there twice.
+            request = replace(request, headers=(*request.headers, *self.payer_headers))
         self._try(request, on_end, self._patient_transport() if is_slow else self._transport, 1)
 
     def _try(self, request: Request, on_end: OnEnd, transport: Transport, number: int) -> None:
@@ -248,123 +236,10 @@ def open_connection(
     Raises:
         ConfigurationError: the profile, its credentials or the region are missing or unusable.
     """
-    session = _Session(place, keys)
+    session = Session(place, keys)
     endpoint = session.endpoint()
     name = transport if transport != "auto" else _choose_transport(endpoint, session.verify)
     return Connection(place, session, endpoint, _make_transport(name, endpoint, session, concurrency), name)
-
-
-class _Session:
-    """The AWS session behind a connection, with every failure of it told in one line."""
-
-    def __init__(self, place: BucketSettings, keys: AccessKeys | None) -> None:
-        self.place = place
-        self._lock = threading.Lock()
-        try:
-            self._botocore = AwsSession(profile=place.profile)
-            if keys is not None:
-                self._botocore.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-            self._credentials = self._botocore.get_credentials()
-            if self._credentials is not None:
-                self._credentials.get_frozen_credentials()
-        except ProfileNotFound as error:
-            raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
-        except BotoCoreError as error:
-            raise self._problem(f"the AWS credentials cannot be used: {error}") from error
-        if self._credentials is None:
-            way = "run `hyve configure`, or set a profile" if place.resource is None else "give it keys or a profile"
-            raise self._problem(
-                f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
-
-    @property
-    def _who(self) -> str:
-        if self.place.resource is not None:
-            return f"resource {self.place.resource!r}"
-        return f"profile {self.place.profile!r}" if self.place.profile else "this user"
-
-    def _problem(self, text: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.place.uri}: {' '.join(text.split())}")
-
-    def credentials(self) -> ReadOnlyCredentials:
-        """The credentials to sign with now; temporary ones are renewed before they expire."""
-        assert self._credentials is not None  # noqa: S101 - checked when the session was made
-        return self._credentials.get_frozen_credentials()
-
-    @property
-    def are_credentials_fixed(self) -> bool:
-        """Whether they are never renewed: the classes of those that are derive from the one of those that are not."""
-        return type(self._credentials) is Credentials
-
-    @cached_property
-    def region(self) -> str:
-        """The region to sign for.
-
-        Raises:
-            ConfigurationError: none is set anywhere, and the server is AWS.
-        """
-        region = self.place.region or self._botocore.get_config_variable("region") or os.environ.get("AWS_REGION")
-        if region:
-            return region
-        if self.place.endpoint_url is not None:
-            return _CUSTOM_REGION
-        raise self._problem("the bucket's region is not known: set its region, or one for the profile")
-
-    @property
-    def verify(self) -> bool | str:
-        """The trusted certificates, as boto3 takes them: a file or folder, or True for its own."""
-        bundle = self._botocore.get_config_variable("ca_bundle")
-        return bundle or os.environ.get("REQUESTS_CA_BUNDLE") or True
-
-    @property
-    def client(self) -> Any:
-        with self._lock:
-            return self._client
-
-    @cached_property
-    def _client(self) -> Any:
-        # Imported late: listing, copying and deleting on a named endpoint never need it.
-        import boto3
-        from botocore.config import Config
-
-        is_path_style = self.place.endpoint_url is not None or not _HOST_LABEL.fullmatch(self.place.bucket)
-        try:
-            return boto3.Session(botocore_session=self._botocore).client(
-                "s3",
-                region_name=self.region,
-                endpoint_url=self.place.endpoint_url,
-                config=Config(
-                    s3={"addressing_style": "path" if is_path_style else "auto"},
-                    connect_timeout=CONNECT_SECONDS,
-                    max_pool_connections=_CLIENT_CONNECTIONS,
-                    # Many servers know none of the newer checksums that boto3 adds to everything else.
-                    request_checksum_calculation="when_required",
-                    response_checksum_validation="when_required",
-                    retries={"total_max_attempts": MAX_TRIES, "mode": "standard"},
-                    user_agent_extra=USER_AGENT,
-                ),
-            )
-        except (BotoCoreError, ValueError) as error:
-            raise self._problem(f"the AWS settings cannot be used: {error}") from error
-
-    def endpoint(self) -> Endpoint:
-        """Where requests go: path style for custom servers and names with dots, else virtual-host style."""
-        # Without an endpoint in the settings boto3 says where S3 is: it knows partitions, FIPS, and
-        # endpoints from the environment and the profile.
-        parts = urlsplit(self.place.endpoint_url or self.client.meta.endpoint_url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        port = parts.port
-        authority = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
-        bucket = self.place.bucket
-        is_aws = self.place.endpoint_url is None and host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-        if is_aws and _HOST_LABEL.fullmatch(bucket):
-            return Endpoint(parts.scheme, f"{bucket}.{authority}", "", self.region, bucket)
-        return Endpoint(parts.scheme, authority, f"/{bucket}", self.region, bucket)
-
-    def close(self) -> None:
-        client = self.__dict__.pop("_client", None)
-        if client is not None:
-            client.close()
 
 
 def _choose_transport(endpoint: Endpoint, verify: bool | str) -> TransportName:
@@ -380,7 +255,7 @@ def _choose_transport(endpoint: Endpoint, verify: bool | str) -> TransportName:
     return "crt"
 
 
-def _make_transport(name: TransportName, endpoint: Endpoint, session: _Session, concurrency: int) -> Transport:
+def _make_transport(name: TransportName, endpoint: Endpoint, session: Session, concurrency: int) -> Transport:
     # Each is imported only when it is wanted: the CRT may be missing.
     if name == "crt":
         try:

@@ -1,29 +1,13 @@
 """Objects' contents: reading parts of them, and the checksums that the server keeps of them."""
 
-from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 
+from hyve_pipeline.s3.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import source_answer
 from hyve_pipeline.s3.errors import invalid_response
-from hyve_pipeline.s3.message import Request
+from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import Ending
-
-_CHECKSUM = "x-amz-checksum-"
-
-
-@dataclass(frozen=True, slots=True)
-class Checksums:
-    """What a server knows of an object's content.
-
-    Attributes:
-        values: checksums in base64, by algorithm in lower case, such as ``crc64nvme``.
-        is_of_whole: whether they are of the whole object, and not of the checksums of its parts.
-    """
-
-    values: Mapping[str, str]
-    is_of_whole: bool
 
 
 def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Checksums]":
@@ -36,17 +20,7 @@ def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Check
     request = Request(
         "HeadObject", "HEAD", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED"))
     )
-
-    def read(ending: Ending) -> Checksums:
-        response = source_answer(ending)
-        named = ((name.lower(), value) for name, value in response.headers)
-        values = {name.removeprefix(_CHECKSUM): value for name, value in named if name.startswith(_CHECKSUM)}
-        kind = values.pop("type", None)
-        # Without a type, the number of parts behind a value tells.
-        is_of_whole = kind == "FULL_OBJECT" if kind else not any("-" in value for value in values.values())
-        return Checksums(values, is_of_whole)
-
-    return connection.ask(request, read)
+    return connection.ask(request, lambda ending: read_checksum_headers(source_answer(ending).headers))
 
 
 def read_bytes(connection: Connection, key: str, etag: str, first: int, count: int) -> "Future[bytes]":
@@ -69,9 +43,29 @@ def read_bytes(connection: Connection, key: str, etag: str, first: int, count: i
 
     def read(ending: Ending) -> bytes:
         response = source_answer(ending)
-        if len(response.body) != count:
-            reason = f"{len(response.body)} bytes came instead of {count} after the first {first}"
-            raise invalid_response(connection.bucket, request, response, reason)
+        _check_length(connection, request, response, count, first)
         return response.body
 
     return connection.ask(request, read, is_slow=True)
+
+
+def read_object(connection: Connection, key: str, etag: str, size: int) -> "Future[Response]":
+    """Read a whole small object that still has an ETag, with all that its headers tell.
+
+    Returns:
+        A future that gives the answer, or raises like `read_bytes`.
+    """
+    request = Request("GetObject", "GET", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED")))
+
+    def read(ending: Ending) -> Response:
+        response = source_answer(ending)
+        _check_length(connection, request, response, size, 0)
+        return response
+
+    return connection.ask(request, read)
+
+
+def _check_length(connection: Connection, request: Request, response: Response, count: int, first: int) -> None:
+    if len(response.body) != count:
+        reason = f"{len(response.body)} bytes came instead of {count} after the first {first}"
+        raise invalid_response(connection.bucket, request, response, reason)

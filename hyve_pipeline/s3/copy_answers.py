@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass
 
+from hyve_pipeline.core.settings import MIB
 from hyve_pipeline.s3.errors import (
+    CustomerKeyError,
     ObjectChangedError,
     ObjectUnreadableError,
     S3RequestError,
     as_kind,
     invalid_response,
+    needs_customer_key,
 )
 from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import Ending
@@ -24,6 +27,10 @@ _WRITABLE_CLASSES = {
     "REDUCED_REDUNDANCY",
     "STANDARD_IA",
 }
+
+
+# Larger copies may keep a server busy for longer than the fast transport waits.
+SLOW_COPY = 32 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ def source_error(error: S3RequestError) -> S3RequestError:
         return as_kind(ObjectChangedError, error)
     if error.code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
         return as_kind(ObjectUnreadableError, error)
+    if needs_customer_key(error):
+        return as_kind(CustomerKeyError, error)
     return error
 
 
@@ -95,15 +104,26 @@ def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
         S3RequestError: there is none, so that nothing shows that the copy was made.
     """
     usual = _USUAL_ANSWER.fullmatch(response.body)
-    if usual is not None:
-        return usual[1].decode()
+    return usual[1].decode() if usual is not None else read_copied_part(bucket, request, response, None)[0]
+
+
+def read_copied_part(
+    bucket: str, request: Request, response: Response, algorithm: str | None
+) -> tuple[str, str | None]:
+    """The ETag, as `read_copied_etag` gives it, and the checksum by an algorithm, where the answer has one.
+
+    Raises:
+        S3RequestError: there is no ETag.
+    """
     try:
-        etag = child_text(parse_xml(response.body), "ETag")
+        root = parse_xml(response.body)
     except MalformedXmlError as error:
         raise invalid_response(bucket, request, response, f"the answer is {error}") from error
+    etag = child_text(root, "ETag")
     if not etag:
         raise invalid_response(bucket, request, response, "the answer has no ETag")
-    return unquote_etag(etag)
+    checksum = None if algorithm is None else child_text(root, f"Checksum{algorithm}")
+    return unquote_etag(etag), checksum or None
 
 
 def source_version_of(response: Response) -> str | None:

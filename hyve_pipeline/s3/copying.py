@@ -6,26 +6,29 @@ from dataclasses import replace
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import GIB, MIB
+from hyve_pipeline.core.uploads import UploadLog
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import (
+    SLOW_COPY,
     CopyResult,
     read_copied_etag,
     source_answer,
+    source_error,
     source_version_of,
     storage_class_header,
 )
-from hyve_pipeline.s3.futures import complete
+from hyve_pipeline.s3.errors import S3RequestError
+from hyve_pipeline.s3.futures import complete, then
+from hyve_pipeline.s3.grants import read_grants
 from hyve_pipeline.s3.heading import ObjectHead, head_object, version_of
-from hyve_pipeline.s3.message import Request, Response, copy_source
-from hyve_pipeline.s3.multipart import submit_copy_in_parts
+from hyve_pipeline.s3.message import Pairs, Request, Response, copy_source
+from hyve_pipeline.s3.multipart import copy_in_parts, submit_copy_in_parts
+from hyve_pipeline.s3.properties import parts_of_etag, read_part_sizes, read_properties
 from hyve_pipeline.s3.transport import Ending
 from hyve_pipeline.s3.window import Window
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
-
-# Larger copies may keep a server busy for longer than the fast transport waits.
-SLOW_COPY = 32 * MIB
 
 _PLAIN_MD5 = re.compile("[0-9a-f]{32}")
 _ENCRYPTION = "x-amz-server-side-encryption"
@@ -40,6 +43,7 @@ def copy_object(
     multipart_threshold: int = MAX_SINGLE_COPY,
     part_size: int = 256 * MIB,
     window: Window | None = None,
+    log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
     """Copy an object from source to store by the server, with the store's credentials.
 
@@ -52,13 +56,68 @@ def copy_object(
         multipart_threshold: objects over this many bytes are copied in parts.
         part_size: bytes of a part; raised where there would be over 10,000.
         window: the slots that parts share with other requests; the object itself has one already.
+        log: knows uploads in parts that are open, so that a later attempt can go on with them.
 
     Returns:
         A future that gives the outcome or raises `ObjectChangedError` (overwritten or gone since the plan),
         `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
     if task.size > multipart_threshold:
-        return submit_copy_in_parts(source, store, task, part_size, window)
+        return submit_copy_in_parts(source, store, task, part_size, window, log)
+    if task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None:
+        return store.workers.submit(_copy_keeping_parts, source, store, task, window, log)
+    outcome: Future[CopyResult] = Future()
+    asked = _read_first(source, task)
+    if asked is None:
+        _copy_whole(source, store, task, (), outcome)
+    else:
+        asked.add_done_callback(lambda done: _copy_after(done, source, store, task, outcome))
+    return outcome
+
+
+def _copy_keeping_parts(
+    source: Connection, store: Connection, task: CopyTask, window: Window | None, log: UploadLog | None
+) -> CopyResult:
+    """Copy an object in the parts that it was uploaded in, or, where they can't be known, as a whole."""
+    try:
+        sizes = read_part_sizes(source, task)
+    except S3RequestError as error:
+        raise source_error(error) from error
+    if sizes is not None:
+        return copy_in_parts(source, store, task, sizes, window, log)
+    plain = replace(task, rules=replace(task.rules, keeps_parts=False))
+    return copy_object(source, store, plain, multipart_threshold=MAX_SINGLE_COPY).result()
+
+
+def _read_first(source: Connection, task: CopyTask) -> "Future[Pairs] | None":
+    """What CopyObject does not take over by itself, as headers; None where there is nothing to ask for."""
+    redirect = read_properties(source, task.source_key, task.source_etag) if task.rules.keeps_redirect else None
+    grants = read_grants(source, task.source_key) if task.rules.copies_grants else None
+    if redirect is None:
+        return grants
+    if grants is None:
+        return then(redirect, lambda properties: properties.redirect)
+    outcome: Future[Pairs] = Future()
+
+    def join(_: object) -> None:
+        complete(outcome, lambda both: (*both[0].result().redirect, *both[1].result()), (redirect, grants))
+
+    redirect.add_done_callback(lambda _: grants.add_done_callback(join))
+    return outcome
+
+
+def _copy_after(
+    read: "Future[Pairs]", source: Connection, store: Connection, task: CopyTask, outcome: "Future[CopyResult]"
+) -> None:
+    try:
+        _copy_whole(source, store, task, read.result(), outcome)
+    except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+        outcome.set_exception(error)
+
+
+def _copy_whole(
+    source: Connection, store: Connection, task: CopyTask, headers: Pairs, outcome: "Future[CopyResult]"
+) -> None:
     request = Request(
         "CopyObject",
         "PUT",
@@ -67,10 +126,11 @@ def copy_object(
             ("x-amz-copy-source", copy_source(source.bucket, task.source_key)),
             ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
             *storage_class_header(task.storage_class),
+            *task.rules.headers,
+            *headers,
+            *source.payer_headers,
         ),
     )
-
-    outcome: Future[CopyResult] = Future()
 
     def settle(result: CopyResult, head: ObjectHead | None) -> CopyResult:
         return replace(result, condition_ignored=head is None or head.etag != task.source_etag)
@@ -90,7 +150,6 @@ def copy_object(
             outcome.set_result(result)
 
     store.exchange(request, on_end, is_slow=task.size > SLOW_COPY)
-    return outcome
 
 
 def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tuple[CopyResult, bool]:

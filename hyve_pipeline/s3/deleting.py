@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.errors import S3RequestError, invalid_response, telling_code
 from hyve_pipeline.s3.futures import recover, then
 from hyve_pipeline.s3.heading import version_of
 from hyve_pipeline.s3.message import Request, Response
@@ -166,7 +166,7 @@ def read_result(bucket: str, request: Request, response: Response, keys: Sequenc
             deleted[key] = DeletedObject(_marker(marker)) if marker else _DELETED
         else:
             message = " ".join((fields.get("Message") or "no message").split())
-            errors[key] = DeleteFailure(fields.get("Code") or "Unknown", message)
+            errors[key] = DeleteFailure(telling_code(fields.get("Code") or "Unknown", message), message)
     for key in keys:
         if key in errors:
             deleted.pop(key, None)

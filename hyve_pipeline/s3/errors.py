@@ -16,6 +16,13 @@ CREDENTIALS_ERROR = "CredentialsError"
 INVALID_RESPONSE = "InvalidResponse"
 ANSWER_TOO_LARGE = "AnswerTooLarge"
 
+# Told as AccessDenied or InvalidRequest by S3 and its likes, which sends people looking for a permission.
+OBJECT_LOCKED = "ObjectLocked"
+_LOCK_WORDS = re.compile(r"object lock|\bworm\b|legal hold|retention", re.IGNORECASE)
+
+# How S3 answers for objects that are encrypted by a key that it does not have (SSE-C).
+_CUSTOMER_KEY_WORDS = "stored using a form of server side encryption"
+
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _TRANSIENT_CODES = {
     CONNECTION_ERROR,
@@ -62,6 +69,11 @@ _WRONG_REGION = {
 }
 _WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
+
+
+def telling_code(code: str, message: str) -> str:
+    """An error's code, or our own where only the message tells that the object is locked."""
+    return OBJECT_LOCKED if _LOCK_WORDS.search(message) else code
 
 
 def is_transient_code(code: str) -> bool:
@@ -130,6 +142,15 @@ class ObjectUnreadableError(S3RequestError):
     """The source object cannot be read now: its storage class is an archive, and it is not restored."""
 
 
+class CustomerKeyError(ObjectUnreadableError):
+    """The source object can be read only with a key that its owner has and S3 has not (SSE-C)."""
+
+
+def needs_customer_key(error: S3RequestError) -> bool:
+    """Whether an object could not be read for want of its owner's key."""
+    return error.status == 400 and _CUSTOMER_KEY_WORDS in error.message.lower()
+
+
 # How a document begins whose root is an Error: white space keeps a connection open while the server works.
 _ERROR_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:[^<>\s:]+:)?Error[\s/>]")
 
@@ -148,12 +169,13 @@ def error_of(bucket: str, request: Request, response: Response) -> S3RequestErro
     fields = _read_error_fields(response.body)
     request_id = fields.get("RequestId") or response.header("x-amz-request-id")
     reason = fields.get("Message") or f"the server answered {response.status} without a message"
+    code = fields.get("Code") or _CODE_BY_STATUS.get(response.status, f"HTTP{response.status}")
     return S3RequestError(
         request.operation,
         bucket,
         request.key,
         status=response.status,
-        code=fields.get("Code") or _CODE_BY_STATUS.get(response.status, f"HTTP{response.status}"),
+        code=telling_code(code, reason),
         message=reason,
         request_id=request_id,
         bucket_region=response.header("x-amz-bucket-region") or fields.get("Region"),

@@ -22,7 +22,7 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.cutting import cut_points
 from hyve_pipeline.s3.errors import S3RequestError
 from hyve_pipeline.s3.listing import MAX_KEYS, Walk, given_up
-from hyve_pipeline.s3.message import Response
+from hyve_pipeline.s3.message import Pairs, Response
 from hyve_pipeline.s3.pace import Pace
 from hyve_pipeline.s3.pages import Page
 
@@ -51,6 +51,7 @@ class Lister:
         cuts: Sequence[str] = (),
         ceiling: int = 32,
         max_keys: int = MAX_KEYS,
+        headers: Pairs = (),
         stop: threading.Event | None = None,
     ) -> None:
         """Describe the listing; nothing is sent yet.
@@ -60,12 +61,13 @@ class Lister:
             cuts: where to cut the key space at first, ascending, in whole keys; they need not exist.
             ceiling: pages in flight at most.
             max_keys: keys asked for in one page, at most 1,000.
+            headers: headers of each request, such as `hyve_pipeline.s3.listing.RESTORE_STATUS`.
             stop: when it is set, the listing is given up, even while a page is awaited.
         """
         bounds = ["", *cuts, None]
         self._connection = connection
         self._walks = [
-            Walk(connection.place, KeyRange(after=str(after), until=until), max_keys)
+            Walk(connection.place, KeyRange(after=str(after), until=until), max_keys, headers)
             for after, until in pairwise(bounds)
         ]
         self._waiting = deque(self._walks)

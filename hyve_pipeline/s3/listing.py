@@ -18,11 +18,15 @@ from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.cutting import shared_length
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
-from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.s3.message import Pairs, Request, Response
 from hyve_pipeline.s3.pages import Envelope, ListingAnswer, MalformedPageError, Page, read_any_page
 from hyve_pipeline.s3.uniform_pages import read_uniform_page
 
 MAX_KEYS = 1000  # the most that S3 puts on one page
+
+# Asks for the element RestoreStatus of objects that were restored. Servers that don't know it leave it out.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+RESTORE_STATUS: Pairs = (("x-amz-optional-object-attributes", "RestoreStatus"),)
 
 # How often a walk that waits for a page looks whether it was given up.
 _LOOK_UP_SECONDS = 0.5
@@ -49,13 +53,16 @@ class Walk:
         varying: how many leading characters the keys of the later half of the way have in common.
     """
 
-    def __init__(self, place: BucketSettings, key_range: KeyRange, max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self, place: BucketSettings, key_range: KeyRange, max_keys: int = MAX_KEYS, headers: Pairs = ()
+    ) -> None:
         """Describe the walk.
 
         Args:
             place: the bucket and prefix.
             key_range: in whole keys, prefix included.
             max_keys: keys asked for in one page, at most 1,000.
+            headers: headers of each request, such as `RESTORE_STATUS`.
         """
         self.range = key_range
         self.position = key_range.after
@@ -63,6 +70,7 @@ class Walk:
         self.varying = 0
         self._place = place
         self._max_keys = max_keys
+        self._headers = headers
         self._way_on: tuple[str, str] | None = ("start-after", key_range.after) if key_range.after else None
         self._keys = 0
         self._passed = ""
@@ -101,7 +109,7 @@ class Walk:
             query.append(("prefix", self._place.prefix))
         if self._way_on is not None:
             query.append(self._way_on)
-        return Request("ListObjectsV2", "GET", query=tuple(query))
+        return Request("ListObjectsV2", "GET", query=tuple(query), headers=self._headers)
 
     def take(self, body: bytes) -> Page:
         """Take the answer to `request`.
@@ -149,7 +157,7 @@ class Walk:
         """
         if not self.position < cut or (self.range.until is not None and not cut < self.range.until):
             raise ValueError(f"{cut!r} is not between {self.position!r} and {self.range.until!r}")
-        upper = Walk(self._place, KeyRange(after=cut, until=self.range.until), self._max_keys)
+        upper = Walk(self._place, KeyRange(after=cut, until=self.range.until), self._max_keys, self._headers)
         self.range = KeyRange(after=self.range.after, until=cut)
         return upper
 

@@ -148,6 +148,7 @@ def read_any_page(body: bytes) -> ListingAnswer:
         "last_modified": _parse_dates(dates, written),
         "etag": [unquote_etag(etag) for etag in etags],
         "storage_class": _storage_classes(root, len(written)),
+        "restored_until": _restorations(root, len(written)),
     }
     arrays = [pa.array(columns[field.name], field.type) for field in INVENTORY_SCHEMA]
     page = Page(pa.Table.from_arrays(arrays, schema=INVENTORY_SCHEMA))
@@ -215,6 +216,22 @@ def _parse_dates(dates: list[str], keys: list[str]) -> list[int]:
     except (ValueError, TypeError):
         raise MalformedPageError(f"{keys[len(parsed)]!r} has the date {dates[len(parsed)]!r}") from None
     return parsed
+
+
+def _restorations(root: Element, objects: int) -> list[int | None]:
+    """Until when each object was restored, in microseconds; None for those that are not, or not yet."""
+    namespace = root.tag[: root.tag.rindex("}") + 1] if "}" in root.tag else ""
+    dates: dict[Element, str] = {}
+    for status in root.iter(namespace + "RestoreStatus"):
+        texts = {child.tag: child.text for child in status}
+        date = texts.get(namespace + "RestoreExpiryDate")
+        if date and texts.get(namespace + "IsRestoreInProgress") != "true":
+            dates[status.getparent()] = date
+    if not dates:
+        return [None] * objects
+    moments = _parse_dates(list(dates.values()), [child_text(entry, "Key") or "" for entry in dates])
+    until = dict(zip(dates, moments, strict=True))
+    return [until.get(entry) for entry in root.iterchildren(namespace + "Contents")]
 
 
 def _storage_classes(root: Element, objects: int) -> list[str]:

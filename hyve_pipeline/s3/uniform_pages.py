@@ -153,6 +153,8 @@ def _read_lines(lines: bytes, columns: list[str]) -> pa.Table:
         arrays["key"] = pa.array(map(decode_key, arrays["key"].to_pylist()), pa.string())
     if "storage_class" not in arrays:
         arrays["storage_class"] = pa.repeat(pa.scalar("STANDARD"), table.num_rows)
+    # An object that was restored has elements within elements, so that its page is not read here.
+    arrays["restored_until"] = pa.nulls(table.num_rows, _TYPES["restored_until"])
     return pa.table(arrays, INVENTORY_SCHEMA)
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
 
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copy_answers import read_copied_etag, source_error, storage_class_header
-from hyve_pipeline.s3.copying import SLOW_COPY
+from hyve_pipeline.s3.copy_answers import SLOW_COPY, read_copied_etag, source_error, storage_class_header
 from hyve_pipeline.s3.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.futures import recover, then
 from hyve_pipeline.s3.message import Request, Response, copy_source
@@ -31,6 +30,20 @@ class ObjectVersion:
     etag: str
     size: int
     storage_class: str
+
+
+def versioning_state(connection: Connection) -> str | None:
+    """Whether a bucket keeps versions: ``Enabled``, ``Suspended``, or None where it never did.
+
+    Raises:
+        S3RequestError: that could not be found out.
+    """
+    request = Request("GetBucketVersioning", "GET", query=(("versioning", ""),))
+    answer = connection.send(request).result()
+    try:
+        return child_text(parse_xml(answer.body), "Status") or None
+    except MalformedXmlError as error:
+        raise invalid_response(connection.bucket, request, answer, f"the answer is {error}") from error
 
 
 def list_versions(connection: Connection, key: str) -> "Future[list[ObjectVersion]]":

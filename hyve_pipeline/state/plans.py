@@ -1,7 +1,7 @@
 """Inventories, diffs and plans as they lie on disk: a Parquet file and a JSON manifest each.
 
     inventories/<side>/<id>.parquet, <id>.json
-    diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, diff.json
+    diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
     plans/<id>/copies.parquet, deletes.parquet, plan.json, approval.json
 
 A manifest is written last, so whatever has a manifest is whole.

@@ -1,17 +1,19 @@
 """`hyve doctor` on syncs that work, and on syncs with one thing wrong."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
+from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
-from hyve_pipeline_tests.servers import SECRET_ACCESS_KEY
-from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair
+from hyve_pipeline_tests.servers import SECRET_ACCESS_KEY, client_for
+from hyve_pipeline_tests.syncs import NAME, Finished, Hyve, MakePair, Pair, sync_table
 
 
 def verdicts(finished: Finished) -> dict[tuple[str, str], str]:
@@ -45,7 +47,9 @@ def test_finds_a_working_sync_in_order_and_changes_nothing(make_pair: MakePair, 
         ("clock", "store"): "ok",
         ("reading", "source"): "ok",
         ("tags", "source"): "ok",
+        ("copying", "store"): "ok",
         ("versioning", "store"): "ok",
+        ("uploads", "store"): "ok",
         ("writing", "store"): "not tried",
         ("dagster", "home"): "ok",
     }
@@ -57,7 +61,7 @@ def test_prints_a_line_a_check(pair: Pair, hyve: Hyve) -> None:
     finished = hyve("doctor")
     assert finished.code == 0
     lines = finished.out.splitlines()
-    assert len(lines) == 13
+    assert len(lines) == 15
     assert all(re.match(r"(ok|not tried|warn) +\w+, \w+: .", line) for line in lines)
     # moto's new buckets have no versions, and this sync no trash.
     assert any(line.startswith("warn") and "enable versioning" in line for line in lines)
@@ -108,15 +112,61 @@ def test_a_wrong_configuration_is_the_only_finding_about_syncs(pair: Pair, hyve:
     assert verdicts(finished) == {("configuration", "home"): "fail", ("dagster", "home"): "ok"}
 
 
-def test_two_servers_are_a_mistake(pair: Pair, hyve: Hyve) -> None:
-    text = (pair.home / "hyve.toml").read_text()
-    head, _, tail = text.partition("[sync.images.store]")
-    (pair.home / "hyve.toml").write_text(
-        head + "[sync.images.store]" + re.sub(r"127.0.0.1:[0-9]+", "127.0.0.1:9", tail)
-    )
+@pytest.fixture(scope="module")
+def other_endpoint() -> Iterator[str]:
+    """A second server."""
+    with EmbeddedServer() as server:
+        yield server.endpoint_url
+
+
+def put_store_on(pair: Pair, endpoint_url: str, **options: str) -> None:
+    """Let the store be on another server."""
+    client_for(endpoint_url).create_bucket(Bucket=pair.store.name)
+    store = pair.store.place.model_copy(update={"endpoint_url": endpoint_url})
+    (pair.home / "hyve.toml").write_text(sync_table(NAME, pair.source.place, store, **options))
+
+
+def test_two_servers_mean_streaming(pair: Pair, hyve: Hyve, other_endpoint: str) -> None:
+    put_store_on(pair, other_endpoint)
+    pair.source.put({"a": b"1"})
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0
+    assert detail(finished, "copying", "store").startswith("through this process: ")
+    assert verdicts(finished)["writing", "store"] == "ok"
+    assert client_for(other_endpoint).list_objects_v2(Bucket=pair.store.name)["KeyCount"] == 0
+
+
+def test_two_servers_and_copies_by_the_server_are_a_mistake(pair: Pair, hyve: Hyve, other_endpoint: str) -> None:
+    put_store_on(pair, other_endpoint, transfer="server")
     finished = hyve("doctor", "--json")
     assert finished.code == 2
     assert verdicts(finished)["servers", "home"] == "fail"
+    assert 'set transfer to "auto" or "stream"' in detail(finished, "servers", "home")
+
+
+def test_says_what_the_server_needs_to_copy(
+    make_pair: MakePair, hyve: Hyve, faulty: FaultyServer, tmp_path: Path
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1"})
+    with (tmp_path / "aws_credentials").open("a") as file:
+        file.write("[store]\naws_access_key_id = AKIDSTORE\naws_secret_access_key = secret\n")
+    store = pair.store.place.model_copy(update={"profile": "store"})
+    (pair.home / "hyve.toml").write_text(sync_table(NAME, pair.source.place, store))
+    assert verdicts(hyve("doctor", "--json"))["copying", "store"] == "ok"
+    faulty.fault = denies(
+        lambda request: "AKIDSTORE" in request.headers["authorization"] and f"/{pair.source.name}/" in request.path
+    )
+    finished = hyve("doctor", "--json")
+    assert (finished.code, verdicts(finished)["copying", "store"]) == (0, "warn")
+    assert "allow profile 'store' to s3:GetObject and s3:GetObjectTagging" in detail(finished, "copying", "store")
+
+
+def test_tells_of_uploads_that_were_left_open(pair: Pair, hyve: Hyve) -> None:
+    pair.store.client.create_multipart_upload(Bucket=pair.store.name, Key="left")
+    finished = hyve("doctor", "--json")
+    assert (finished.code, verdicts(finished)["uploads", "store"]) == (0, "warn")
+    assert "1 uploads in parts are open" in detail(finished, "uploads", "store")
 
 
 def denies(is_denied: Callable[[Received], bool]) -> Callable[[Received], Answer | None]:

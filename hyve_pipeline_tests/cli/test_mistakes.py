@@ -35,6 +35,10 @@ _SIDES = '[sync.images.source]\nbucket = "in-bucket"\n[sync.images.store]\nbucke
         (_SIDES.replace("out-bucket", "in-bucket") + 'prefix = "below"\n', ["overlap", "s3://in-bucket/below/"]),
         (_SIDES + 'profile = "nobody"\n', ["[sync.images.store]", "profile", "nobody"]),
         (_SIDES + 'prefix = "a\x1b[2Jb"\n', ["hyve.toml"]),
+        (_SIDES + 'requester_pays = "yes"\n', ["[sync.images.store]", "requester_pays", "true or false"]),
+        (_SIDES.replace("out-bucket", "my.out") + "accelerate = true\n", ["accelerate", "'my.out'"]),
+        (_SIDES + 'accelerate = true\nendpoint_url = "http://[::1]:9"\n', ["accelerate", "endpoint_url", "both set"]),
+        (_SIDES + 'dual_stack = true\nendpoint_url = "http://[::1]:9"\n', ["dual_stack", "endpoint_url", "both set"]),
         ("", ["hyve.toml", "hyve configure"]),
     ],
 )

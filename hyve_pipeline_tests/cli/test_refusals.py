@@ -3,6 +3,9 @@
 import pytest
 
 from hyve_pipeline.state.journals import ShardJournal
+from hyve_pipeline_tests.faults import FaultyServer, restoring
+from hyve_pipeline_tests.flow.applying import is_copy_of
+from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 
 
@@ -192,3 +195,49 @@ def test_archived_objects_are_skipped_with_a_warning_and_their_copies_stay(pair:
     assert synced.code == 0
     assert "warning: 3 archived objects" in synced.err
     assert pair.store.read() == {"arch.bin": b"good copy", "plain": b"newer", "same": b"same"}
+
+
+def test_archived_objects_that_were_restored_are_copied(make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
+    pair = make_pair(through=faulty)
+    pair.store.put({"cold": b"old"})
+    next_second()
+    pair.source.put({"cold": b"newer", "colder": b"x"}, StorageClass="DEEP_ARCHIVE")
+    faulty.fault = restoring(faulty, None)
+    assert hyve("dryrun", "--json").document["skipped"] == {"objects": 2, "bytes": 6}
+    for key in ("cold", "colder"):
+        pair.source.client.restore_object(Bucket=pair.source.name, Key=key, RestoreRequest={"Days": 7})
+    # Each look lets moto go on with a restoration.
+    while 'ongoing-request="true"' in pair.source.client.head_object(Bucket=pair.source.name, Key="cold")["Restore"]:
+        pass
+    faulty.fault = restoring(faulty, "2100-01-01T00:00:00.000Z")
+    synced = hyve("sync", "--json")
+    assert (synced.code, synced.document["copied"], synced.document["verified"]) == (0, 2, True)
+    assert pair.store.keys() == ["cold", "colder"]
+    copied = pair.store.client.head_object(Bucket=pair.store.name, Key="cold")
+    assert (copied["ContentLength"], copied["StorageClass"]) == (5, "DEEP_ARCHIVE")
+    assert hyve("dryrun", "--json").document["unchanged"]["objects"] == 2
+
+
+def test_what_turns_out_to_be_archived_is_skipped_and_its_copy_stays(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    """The listing does not tell in which tier an object of INTELLIGENT_TIERING is."""
+    pair = make_pair(through=faulty)
+    pair.store.put({"cold": b"good copy", "gone": b"1"})
+    pair.source.put({"cold": b"unreadable now", "cold-new": b"1"}, StorageClass="INTELLIGENT_TIERING")
+    pair.source.put({"plain": b"1"})
+    faulty.fault = lambda received: (
+        error_answer(403, "InvalidObjectState") if is_copy_of(received, "/cold", "/cold-new") else None
+    )
+    synced = hyve("sync", "--json")
+    assert synced.code == 0
+    assert (synced.document["copied"], synced.document["copy_skipped"], synced.document["copy_failed"]) == (1, 2, 0)
+    assert (synced.document["deleted"], synced.document["verified"]) == (1, True)
+    assert pair.store.read() == {"cold": b"good copy", "plain": b"1"}
+    plan = synced.document["plan"]
+    assert hyve("show", plan, "--json").document["reasons"] == {"Archived": 2}
+    assert hyve("copy").code == 0
+    # The copy is expected to stay: a plan holds no longer when it is gone.
+    pair.store.delete("cold")
+    verified = hyve("verify", "--json")
+    assert (verified.code, verified.document["differences"]) == (1, {"missing": 1})

@@ -15,7 +15,7 @@ from hyve_pipeline.dag.instance import open_instance
 from hyve_pipeline.flow.context import Home
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
-_INVENTORY_COLUMNS = ["key", "size", "last_modified", "etag", "storage_class"]
+_INVENTORY_COLUMNS = ["key", "size", "last_modified", "etag", "storage_class", "restored_until"]
 
 
 def _key(asset: str) -> dg.AssetKey:

@@ -18,6 +18,8 @@ from hyve_pipeline.core.settings import CompareRule
 
 EVERYTHING = RelativeRange("", None)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 MD5 = ("0" * 32, "f" * 32)
 ETAGS = (*MD5, "0" * 32 + "-2", "f" * 32 + "-3")
 
@@ -28,6 +30,7 @@ class Listed:
     second: int = 0
     etag: str = MD5[0]
     storage_class: str = "STANDARD"
+    restored: int | None = None
 
 
 def inventory(objects: dict[str, Listed], prefix: str = "") -> pa.Table:
@@ -38,6 +41,7 @@ def inventory(objects: dict[str, Listed], prefix: str = "") -> pa.Table:
             "last_modified": BEGIN + timedelta(seconds=listed.second),
             "etag": listed.etag,
             "storage_class": listed.storage_class,
+            "restored_until": None if listed.restored is None else NOW + timedelta(seconds=listed.restored),
         }
         for key, listed in sorted(objects.items())
     ]
@@ -51,9 +55,13 @@ def expected_set(rule: CompareRule, filters: Filters, key: str, source: Listed |
         return "duplicate"
     if store is not None and not is_modified(rule, source, store):
         return "unchanged"
-    if source.storage_class in ("GLACIER", "DEEP_ARCHIVE"):
+    if is_archived(source):
         return "skipped"
     return "new" if store is None else "modified"
+
+
+def is_archived(source: Listed) -> bool:
+    return source.storage_class in ARCHIVED_CLASSES and (source.restored is None or source.restored <= 0)
 
 
 def is_modified(rule: CompareRule, source: Listed, store: Listed) -> bool:
@@ -76,6 +84,7 @@ listings = st.dictionaries(
         second=st.integers(0, 2),
         etag=st.sampled_from(ETAGS),
         storage_class=st.sampled_from(["STANDARD", "GLACIER", "DEEP_ARCHIVE", "STANDARD_IA"]),
+        restored=st.none() | st.integers(-1, 1),
     ),
     max_size=12,
 )
@@ -95,7 +104,8 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
     store_prefix: str,
 ) -> None:
     filters = Filters(include, exclude)
-    differ = Differ(rule, filters, source_prefix=source_prefix, store_prefix=store_prefix)
+    prefixes = {"source_prefix": source_prefix, "store_prefix": store_prefix}
+    differ = Differ(rule, filters, **prefixes, compared=NOW, gives_unchanged=True)
     try:
         found = differ.diff(inventory(source, source_prefix), inventory(store, store_prefix), EVERYTHING)
     finally:
@@ -107,6 +117,13 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
     assert found.rows.schema == CHANGE_SCHEMA
     assert found.rows.column("key").to_pylist() == sorted(listed, key=lambda key: key.encode())
     assert dict(zip(*(found.rows.column(name).to_pylist() for name in ("key", "set")), strict=True)) == listed
+    readable = {
+        key
+        for key, name in expected.items()
+        if name == "unchanged" and not is_archived(source[key]) and store[key].storage_class not in ARCHIVED_CLASSES
+    }
+    assert found.unchanged.schema == CHANGE_SCHEMA
+    assert found.unchanged.column("key").to_pylist() == sorted(readable, key=lambda key: key.encode())
     for name in ChangeSet:
         members = [key for key, member_of in expected.items() if member_of == name.value]
         count = found.counts.get(name)
@@ -170,10 +187,12 @@ def test_a_row_carries_what_a_person_and_a_copy_need() -> None:
         (Listed(second=2), Listed(second=1), "source is newer"),
         (Listed(etag=MD5[0]), Listed(etag=MD5[1]), "same time, ETag differs"),
         (Listed(storage_class="GLACIER"), None, "archived as GLACIER, missing in store"),
+        (Listed(storage_class="GLACIER", restored=0), Listed(size=2), "archived as GLACIER, size differs"),
+        (Listed(storage_class="DEEP_ARCHIVE", restored=1), None, "missing in store"),
     ],
 )
 def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None, reason: str) -> None:
-    differ = Differ("last_modified", Filters())
+    differ = Differ("last_modified", Filters(), compared=NOW)
     sides = [inventory({} if side is None else {"k": side}) for side in (source, store)]
     found = differ.diff(sides[0], sides[1], EVERYTHING)
     differ.close()

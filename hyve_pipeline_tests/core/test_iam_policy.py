@@ -9,12 +9,18 @@ from hyve_pipeline.core.iam_policy import Policy, policies
 from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
 
 
-def sync(source_prefix: str = "", store_prefix: str = "", trash: str | None = None, region: str = "eu-west-1") -> Any:
+def sync(
+    source_prefix: str = "",
+    store_prefix: str = "",
+    trash: str | None = None,
+    region: str = "eu-west-1",
+    **options: Any,
+) -> Any:
     return SyncSettings(
         name="images",
         source=BucketSettings(bucket="in-bucket", prefix=source_prefix, region=region),
         store=BucketSettings(bucket="out-bucket", prefix=store_prefix, region=region),
-        options=Options(trash=trash),
+        options=Options(trash=trash, **options),
     )
 
 
@@ -53,6 +59,11 @@ def test_no_credentials_may_write_the_source() -> None:
         ("store", "s3:PutObjectTagging", "out-bucket/a/b"),
         ("store", "s3:DeleteObject", "out-bucket/a/b"),
         ("store", "s3:AbortMultipartUpload", "out-bucket/a/b"),
+        ("store", "s3:ListMultipartUploadParts", "out-bucket/a/b"),
+        ("store", "s3:ListBucketMultipartUploads", "out-bucket"),
+        ("store", "s3:GetBucketVersioning", "out-bucket"),
+        ("store", "s3:GetBucketWebsite", "out-bucket"),
+        ("source", "s3:GetBucketWebsite", "in-bucket"),
         ("store", "s3:ListBucket", "trash-bucket"),
         ("store", "s3:PutObject", "trash-bucket/t/a"),
         ("store", "s3:GetObject", "trash-bucket/t/a"),
@@ -79,7 +90,7 @@ def test_prefixes_bound_what_is_allowed() -> None:
 
 
 def test_a_prefix_with_wildcards_means_itself() -> None:
-    (listing, reading) = policies(sync("a*b?$c"))["source"]["Statement"]
+    (listing, _, reading) = policies(sync("a*b?$c"))["source"]["Statement"]
     assert reading["Resource"] == ["arn:aws:s3:::in-bucket/a${*}b${?}${$}c/*"]
     assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["a${*}b${?}${$}c/*"]}}
 
@@ -87,3 +98,30 @@ def test_a_prefix_with_wildcards_means_itself() -> None:
 @pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-east-1", "aws-us-gov")])
 def test_other_partitions_of_aws(region: str, partition: str) -> None:
     assert policies(sync(region=region))["source"]["Statement"][0]["Resource"] == [f"arn:{partition}:s3:::in-bucket"]
+
+
+def test_what_is_streamed_is_read_by_the_source_alone() -> None:
+    assert allows(policies(sync())["store"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
+    streamed = policies(sync(transfer="stream"))
+    assert not allows(streamed["store"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
+    assert allows(streamed["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
+
+
+@pytest.mark.parametrize(
+    ("acl", "reads", "writes"), [("none", False, False), ("private", False, True), ("source", True, True)]
+)
+def test_access_control_lists_need_permissions_of_their_own(acl: str, reads: bool, writes: bool) -> None:
+    made = policies(sync(acl=acl))
+    assert allows(made["source"], "s3:GetObjectAcl", "arn:aws:s3:::in-bucket/a") is reads
+    assert allows(made["store"], "s3:PutObjectAcl", "arn:aws:s3:::out-bucket/a") is writes
+
+
+@pytest.mark.parametrize(
+    ("key_id", "resource"),
+    [("arn:aws:kms:eu-west-1:1:key/ab", "arn:aws:kms:eu-west-1:1:key/ab"), ("alias/hyve", "*"), (None, None)],
+)
+def test_a_key_of_kms_may_be_used(key_id: str | None, resource: str | None) -> None:
+    options = {} if key_id is None else {"encryption": "aws:kms", "kms_key_id": key_id}
+    statements = policies(sync(**options))["store"]["Statement"]
+    found = [statement["Resource"] for statement in statements if "kms:GenerateDataKey" in statement["Action"]]
+    assert found == ([] if resource is None else [[resource]])

@@ -147,6 +147,22 @@ def test_overlap(one: str, other: str, overlap: bool) -> None:
     assert place(other).overlaps(place(one)) is overlap
 
 
+@pytest.mark.parametrize("ways", [{"accelerate": True}, {"dual_stack": True}, {"accelerate": True, "dual_stack": True}])
+def test_all_ways_to_aws_lead_to_one_server(ways: dict[str, Any]) -> None:
+    other = BucketSettings(bucket="aaa", prefix="x", **ways)
+    assert other.server == "aws"
+    assert other.overlaps(place("s3://aaa"))
+    assert place("s3://aaa", "https://s3.dualstack.eu-west-1.amazonaws.com").overlaps(other)
+
+
+@pytest.mark.parametrize("setting", ["accelerate", "dual_stack"])
+def test_what_only_aws_has_goes_with_no_other_server(setting: str) -> None:
+    expected = f"{setting} and endpoint_url are both set: keep one of them"
+    endpoint_url = "http://127.0.0.1:9000"
+    assert problem_of(BucketSettings, bucket="abc", endpoint_url=endpoint_url, **{setting: True}) == expected
+    assert BucketSettings.model_validate({"bucket": "abc", "endpoint_url": endpoint_url, setting: False})
+
+
 def test_the_same_bucket_name_on_two_servers_does_not_overlap() -> None:
     assert not place("s3://aaa", "http://127.0.0.1:9000").overlaps(place("s3://aaa", "http://127.0.0.1:9001"))
     assert place("s3://aaa", "http://127.0.0.1:9000").overlaps(place("s3://aaa", "http://localhost:9000"))
@@ -190,6 +206,12 @@ def test_trash_is_a_place_on_the_server_of_the_store() -> None:
     settings = SyncSettings(name="a", source=place("s3://aaa"), store=store, options=Options(trash="s3://bbb/t?#%/ y"))
     assert settings.trash == store.model_copy(update={"prefix": "t?#%/ y/"})
     assert sync().trash is None
+
+
+def test_trash_is_not_accelerated() -> None:
+    store = BucketSettings(bucket="bbb", requester_pays=True, accelerate=True, dual_stack=True)
+    settings = SyncSettings(name="a", source=place("s3://aaa"), store=store, options=Options(trash="s3://my.trash/t"))
+    assert settings.trash == BucketSettings(bucket="my.trash", prefix="t/", requester_pays=True, dual_stack=True)
 
 
 @pytest.mark.parametrize(

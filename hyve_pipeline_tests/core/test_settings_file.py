@@ -25,6 +25,7 @@ prefix = "in"
 profile = "hyve"
 region = "us-east-1"
 endpoint_url = "http://127.0.0.1:9000"
+requester_pays = true
 [sync.images.store]
 bucket = "hyve-store"
 [sync.images.options]
@@ -45,7 +46,7 @@ STORE = '[sync.images.store]\nbucket = "hyve-store"\n'
 OPTIONS = SOURCE + STORE + "[sync.images.options]\n"
 SYNC = SOURCE + STORE + "[sync.images]\n"
 
-BUCKET_KEYS = "known: bucket, prefix, profile, region, endpoint_url"
+BUCKET_KEYS = "known: bucket, prefix, profile, region, endpoint_url, requester_pays, accelerate, dual_stack"
 SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
 NO_LIMIT = "is neither a number of objects such as 500 nor a share such as '10%'"
@@ -67,6 +68,9 @@ def test_a_complete_file_is_read() -> None:
         "region": "us-east-1",
         "endpoint_url": "http://127.0.0.1:9000",
         "resource": None,
+        "requester_pays": True,
+        "accelerate": False,
+        "dual_stack": False,
     }
     assert sync.store.uri == "s3://hyve-store/"
     assert sync.options.model_dump(exclude_defaults=True) == {
@@ -213,10 +217,29 @@ def test_mistakes_of_a_sync(line: str, message: str) -> None:
             "endpoint_url = 'minio:9000'",
             "endpoint_url: 'minio:9000' is not an endpoint such as 'https://s3.example.org:9000'",
         ),
+        ("requester_pays = 'yes'", "requester_pays: must be true or false, not the text 'yes'"),
+        ("accelerate = 1", "accelerate: must be true or false, not the number 1"),
+        (
+            "endpoint_url = 'http://127.0.0.1:9000'\naccelerate = true",
+            "accelerate: accelerate and endpoint_url are both set: keep one of them",
+        ),
+        (
+            "dual_stack = true\nendpoint_url = 'https://s3.eu-west-1.amazonaws.com'",
+            "dual_stack: dual_stack and endpoint_url are both set: keep one of them",
+        ),
     ],
 )
 def test_mistakes_of_a_side(line: str, message: str) -> None:
     assert mistake_in(SOURCE + STORE + line) == f"hyve.toml: [sync.images.store] {message}"
+
+
+@pytest.mark.parametrize("name", ["my.bucket", "Old_Bucket", "x" * 64])
+def test_what_is_accelerated_must_fit_into_a_host_name(name: str) -> None:
+    text = SOURCE.replace("hyve-rootwork", name) + "accelerate = true\n" + STORE
+    assert mistake_in(text) == (
+        "hyve.toml: [sync.images.source] accelerate: needs a bucket whose name can be part of a host name "
+        f"(3 to 63 small letters, digits and hyphens), and {name!r} can not"
+    )
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,14 @@ def test_overlaps_are_judged_by_the_servers_that_resources_name() -> None:
         )
 
 
+def test_the_server_of_a_resource_is_neither_accelerated_nor_dual_stack() -> None:
+    store = BucketSettings(bucket="hyve-store", resource="s3", dual_stack=True)
+    sync = sync_with(BucketSettings(bucket="hyve-in"), store)
+    assert complete_sync(sync, {"s3": NOTHING}).store.dual_stack
+    with pytest.raises(ConfigurationError, match="images: store: dual_stack and endpoint_url are both set"):
+        complete_sync(sync, {"s3": Borrowed(None, None, "https://s3.example.org", None)})
+
+
 def test_what_a_resource_says_is_checked() -> None:
     sync = sync_with(BucketSettings(bucket="hyve-in"), BucketSettings(bucket="hyve-store", resource="s3"))
     with pytest.raises(ConfigurationError, match=r"images: store\.endpoint_url: 'minio:9000' is not an endpoint"):

@@ -44,7 +44,14 @@ def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPat
         attributes:
           name: pictures
           home: /var/lib/hyve
-          source: {bucket: hyve-rootwork, prefix: "2024", profile: reader, region: eu-central-1}
+          source:
+            bucket: hyve-rootwork
+            prefix: "2024"
+            profile: reader
+            region: eu-central-1
+            requester_pays: true
+            accelerate: true
+            dual_stack: true
           store: {bucket: "{{ env.SHOP_STORE }}", endpoint_url: "https://s3.example.org", resource: s3}
           options:
             compare: etag
@@ -62,7 +69,13 @@ def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPat
         assert Path(resource.home) == Path("/var/lib/hyve")
         settings = resource.context().settings
         assert settings.source == BucketSettings(
-            bucket="hyve-rootwork", prefix="2024/", profile="reader", region="eu-central-1"
+            bucket="hyve-rootwork",
+            prefix="2024/",
+            profile="reader",
+            region="eu-central-1",
+            requester_pays=True,
+            accelerate=True,
+            dual_stack=True,
         )
         assert settings.store == BucketSettings(
             bucket="shop-store", endpoint_url="https://s3.example.org", resource="s3"
@@ -181,7 +194,7 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
             endpoint_url: s3.example.org
     """)
     lines = [line for line in told.splitlines() if "defs.yaml:" in line]
-    known = "known: bucket, prefix, profile, region, endpoint_url, resource"
+    known = "known: bucket, prefix, profile, region, endpoint_url, resource, requester_pays, accelerate, dual_stack"
     assert [line.partition("/images/defs.yaml:")[2] for line in lines] == [
         f"5 - attributes.source.bukcet: unknown key ({known}; did you mean bucket?)",
         f"6 - attributes.source.aws_secret_access_key: unknown key ({known})",
@@ -208,6 +221,17 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
             "store.resource: 's-3' is not the key of a Dagster",
         ),
         ("{bucket: hyve-in}", "", "store: must be a mapping"),
+        (
+            "{bucket: hyve-in, requester_pays: 1}",
+            "{bucket: hyve-store}",
+            "source.requester_pays: must be true or false",
+        ),
+        ("{bucket: my.in, accelerate: true}", "{bucket: hyve-store}", "source.accelerate: needs a bucket whose name"),
+        (
+            "{bucket: hyve-in}",
+            "{bucket: hyve-store, endpoint_url: 'http://127.0.0.1:9000', dual_stack: true}",
+            "store.dual_stack: dual_stack and endpoint_url are both set: keep one of them",
+        ),
         ("{bucket: '{{ env.NONE_SUCH }}'}", "{bucket: hyve-store}", "source.bucket: must be text"),
     ],
 )

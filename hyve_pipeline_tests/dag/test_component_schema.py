@@ -56,6 +56,8 @@ def test_every_value_has_examples_that_are_right(name: str, schema: dict[str, An
     for example in schema["examples"]:
         attributes = attributes_with(name, example)
         assert problems(attributes) == []
+        if name in ("options.kms_key_id", "options.bucket_key"):
+            attributes["options"]["encryption"] = "aws:kms"
         if name != "store.bucket":  # the example is the source's
             BucketSync.model_validate(attributes)
 
@@ -83,6 +85,9 @@ def test_every_default_is_one_that_may_be_written(name: str, schema: dict[str, A
         ("store.endpoint_url", "https://s3.example.org/path"),
         ("store.resource", "s-3"),
         ("store.profile", ""),
+        ("source.requester_pays", "yes"),
+        ("store.accelerate", 1),
+        ("store.dual_stack", None),
         ("options.compare", "sha"),
         ("options.include", "*.jpg"),
         ("options.include", [""]),

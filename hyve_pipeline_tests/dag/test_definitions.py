@@ -175,4 +175,7 @@ def test_resources_show_the_profile_by_name_and_hold_no_key(definitions: dg.Defi
         "region": None,
         "endpoint_url": None,
         "resource": None,
+        "requester_pays": False,
+        "accelerate": False,
+        "dual_stack": False,
     }

@@ -1,5 +1,6 @@
 """Makes plans, does their shards, and reads what the journal says of them."""
 
+from typing import Any
 from urllib.parse import unquote
 
 from hyve_pipeline.core.guard import Action
@@ -12,6 +13,26 @@ from hyve_pipeline.flow.inventory import take_inventories
 from hyve_pipeline.flow.plan import freeze_plan
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.s3.scripted import Received
+from hyve_pipeline_tests.syncs import Bucket
+
+# What objects in parts are made of.
+CONTENT = bytes(range(256)) * (22 * 1024**2 // 256)
+
+
+def put_in_parts(bucket: Bucket, key: str, sizes: list[int], **properties: Any) -> str:
+    """Upload an object in parts of these sizes, and give its ETag."""
+    upload = bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, **properties)["UploadId"]
+    parts: list[dict[str, Any]] = []
+    first = 0
+    for number, size in enumerate(sizes, start=1):
+        where = {"Bucket": bucket.name, "Key": key, "UploadId": upload, "PartNumber": number}
+        answer = bucket.client.upload_part(**where, Body=CONTENT[first : first + size])
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        first += size
+    done = bucket.client.complete_multipart_upload(
+        Bucket=bucket.name, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+    )
+    return done["ETag"].strip('"')
 
 
 def planned(context: SyncContext) -> Plan:

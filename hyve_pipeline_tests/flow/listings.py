@@ -21,12 +21,17 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Entry:
-    """One object of a listing; `time` is in seconds after some moment, `etag` one digit of an MD5 or a whole ETag."""
+    """One object of a listing.
+
+    `time` is in seconds after some moment, `restored` in seconds from now on, and `etag` one digit of an MD5 or a whole
+    ETag.
+    """
 
     size: int = 3
     time: float = 0
     etag: str = "0"
     storage_class: str = "STANDARD"
+    restored: float | None = None
 
     def row(self, key: str) -> dict[str, object]:
         return {
@@ -35,6 +40,7 @@ class Entry:
             "last_modified": START + timedelta(seconds=self.time),
             "etag": MD5 + self.etag if len(self.etag) == 1 else self.etag,
             "storage_class": self.storage_class,
+            "restored_until": None if self.restored is None else datetime.now(UTC) + timedelta(seconds=self.restored),
         }
 
 
@@ -50,15 +56,19 @@ def context_at(home: Path, *, prefixes: tuple[str, str] = ("", ""), **options: A
 
 
 def written_inventory(
-    context: SyncContext, side: Side, entries: Mapping[str, Entry], row_group_rows: int = 50_000
+    context: SyncContext,
+    side: Side,
+    entries: Mapping[str, Entry],
+    row_group_rows: int = 50_000,
+    schema: pa.Schema = INVENTORY_SCHEMA,
 ) -> Inventory:
     """Keep an inventory of these objects as if they had been listed; keys are whole keys."""
     keys = sorted(entries)
-    table = pa.Table.from_pylist([entries[key].row(key) for key in keys], schema=INVENTORY_SCHEMA)
+    table = pa.Table.from_pylist([entries[key].row(key) for key in keys], schema=schema)
     shelf = context.inventories(side)
     inventory_id = f"inventory-{next(_numbers):06d}"
     path = shelf.parquet_name(inventory_id)
-    with writing_parquet(shelf.folder, path, INVENTORY_SCHEMA) as writer:
+    with writing_parquet(shelf.folder, path, schema) as writer:
         if keys:
             writer.write_table(table, row_group_size=row_group_rows)
     proof = RangeProof(

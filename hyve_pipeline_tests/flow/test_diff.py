@@ -2,18 +2,24 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.diff import ChangeSet, Diff
+from hyve_pipeline.core.diff import ChangeSet, Diff, sets_of
 from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.core.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.keys import parse_list_line
+from hyve_pipeline.core.ranges import RelativeRange
+from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow import diff as diff_module
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.diff import diff_inventories
+from hyve_pipeline.flow.rows import open_inventory
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.flow.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
@@ -98,6 +104,32 @@ def test_what_can_not_be_read_is_skipped_only_where_it_would_be_copied(storage_c
     # The store's class says nothing of whether the source can be read, or a key deleted.
     assert _set_of(context, Entry(time=12), archived) is ChangeSet.MODIFIED
     assert _set_of(context, None, archived) is ChangeSet.DUPLICATE
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_what_was_restored_is_copied_as_long_as_it_can_be_read(storage_class: str, tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    restored = Entry(3, 10, "0", storage_class, restored=3600)
+    assert _set_of(context, restored, None) is ChangeSet.NEW
+    assert _set_of(context, restored, Entry(time=9)) is ChangeSet.MODIFIED
+    assert _set_of(context, restored, Entry(time=11)) is ChangeSet.UNCHANGED
+    assert _set_of(context, Entry(3, 10, "0", storage_class, restored=-1), None) is ChangeSet.SKIPPED
+
+
+def test_inventories_of_earlier_versions_are_compared(tmp_path: Path) -> None:
+    """They do not say what was restored."""
+    context = context_at(tmp_path)
+    earlier = pa.schema([field for field in INVENTORY_SCHEMA if field.name != "restored_until"])
+    sides = {"source": {"a": Entry(), "cold": Entry(storage_class="GLACIER")}, "store": {"b": Entry()}}
+    source = written_inventory(context, "source", sides["source"], schema=earlier)
+    store = written_inventory(context, "store", sides["store"], schema=earlier)
+    for store_of_now in (store, written_inventory(context, "store", sides["store"])):
+        counts = diff_inventories(context, source, store_of_now).counts
+        assert {name.value for name, count in counts.items() if count.objects} == {"new", "duplicate", "skipped"}
+    with closing(open_inventory(source)) as rows:
+        assert rows.read(RelativeRange("", None)).schema.equals(INVENTORY_SCHEMA)
+    with closing(open_inventory(source, ["key", "size"])) as rows:
+        assert rows.read(RelativeRange("", None)).column_names == ["key", "size"]
 
 
 def test_what_can_be_read_at_once_is_no_archive(tmp_path: Path) -> None:
@@ -235,7 +267,7 @@ def test_any_two_listings_in_any_ranges(
     with tempfile.TemporaryDirectory() as home:
         context = context_at(Path(home), prefixes=("in/", ""), exclude=["a*"])
         diff = _diff(context, {f"in/{key}": entry for key, entry in source.items()}, store, row_group_rows)
-        sets: dict[ChangeSet, list[str]] = {name: [] for name in ChangeSet}
+        sets: dict[ChangeSet, list[str]] = {name: [] for name in sets_of(Options())}
         for key in sorted({*source, *store}, key=str.encode):
             sets[_expected(key, source.get(key), store.get(key))].append(key)
         assert _keys(diff) == {name: sets[name] for name in _LISTED}

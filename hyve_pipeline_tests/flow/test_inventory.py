@@ -1,5 +1,6 @@
 """Taking inventories of real buckets: complete with a proof, or not at all."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hyve_pipeline.core.inventory import INVENTORY_SCHEMA, Inventory, Side, chec
 from hyve_pipeline.flow import inventory as inventory_module
 from hyve_pipeline.flow.inventory import take_inventories, take_inventory
 from hyve_pipeline.state.parquet import open_dataset
-from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.faults import FaultyServer, restoring
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of
 from hyve_pipeline_tests.syncs import MakePair, Pair
@@ -50,6 +51,30 @@ def test_an_inventory_is_what_the_bucket_lists(pair: Pair) -> None:
     assert inventory.place == pair.source.place
     context = pair.context()
     assert context.inventories("source").load(inventory.id) == inventory
+
+
+def test_a_source_says_what_was_restored_and_a_store_is_not_asked(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    for bucket in (pair.source, pair.store):
+        bucket.put({f"{number}": b"1" for number in range(9)}, StorageClass="GLACIER")
+    faulty.page_keys = 4
+    faulty.fault = restoring(faulty, "2030-01-02T03:04:05.000Z")
+    taken = take_inventories(pair.context(), ["source", "store"])
+    until = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert [row["restored_until"] for row in _rows(taken["source"])] == [until] * 9
+    assert [row["restored_until"] for row in _rows(taken["store"])] == [None] * 9
+    asked = {one.path: one.headers.get("x-amz-optional-object-attributes") for one in faulty.received}
+    assert asked == {f"/{pair.source.name}": "RestoreStatus", f"/{pair.store.name}": None}
+
+
+def test_a_source_that_refuses_to_be_asked_is_listed_all_the_same(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({f"{number}": b"1" for number in range(9)})
+    faulty.page_keys = 4
+    faulty.fault = lambda received: (
+        error_answer(501, "NotImplemented") if "x-amz-optional-object-attributes" in received.headers else None
+    )
+    assert take_inventory(pair.context(), "source").objects == 9
 
 
 def test_an_empty_bucket_has_an_inventory_too(pair: Pair) -> None:

@@ -28,6 +28,7 @@ _CREATED = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
 _ACTIONS: dict[ChangeSet, Action] = {
     ChangeSet.NEW: "copy",
     ChangeSet.MODIFIED: "copy",
+    ChangeSet.DRIFTED: "copy",
     ChangeSet.DUPLICATE: "delete",
 }
 

@@ -18,7 +18,7 @@ from hyve_pipeline.report.pictures import COLOURS, compact, draw_glances, draw_h
 
 _Draw = Callable[[PlanSummary], bytes]
 
-_MOST_BYTES = 40_000
+_MOST_BYTES = 50_000
 _DRAWINGS: tuple[_Draw, ...] = (
     draw_prefixes,
     draw_histograms,

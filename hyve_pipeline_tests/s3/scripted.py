@@ -142,14 +142,27 @@ def head_answer(size: int = 3, etag: str = ETAG, **headers: str) -> Answer:
 
 
 def listing_entry(
-    key: str, *, size: object = 3, date: str = DATE, etag: str = f'"{ETAG}"', storage_class: str | None = "STANDARD"
+    key: str,
+    *,
+    size: object = 3,
+    date: str = DATE,
+    etag: str = f'"{ETAG}"',
+    storage_class: str | None = "STANDARD",
+    more: str = "",
 ) -> str:
-    """One object of a listing, its key in the form of ``encoding-type=url``."""
+    """One object of a listing, its key in the form of ``encoding-type=url``; `more` is more of its XML."""
     last = "" if storage_class is None else f"<StorageClass>{storage_class}</StorageClass>"
     return (
         f"<Contents><Key>{quote(key, safe='/')}</Key><LastModified>{date}</LastModified>"
-        f"<ETag>{escape(etag)}</ETag><Size>{size}</Size>{last}</Contents>"
+        f"<ETag>{escape(etag)}</ETag><Size>{size}</Size>{last}{more}</Contents>"
     )
+
+
+def restore_status(until: str | None) -> str:
+    """What a listing says of an object that was restored until then; None of one whose restoration goes on."""
+    date = "" if until is None else f"<RestoreExpiryDate>{until}</RestoreExpiryDate>"
+    progress = f"<IsRestoreInProgress>{str(until is None).lower()}</IsRestoreInProgress>"
+    return f"<RestoreStatus>{progress}{date}</RestoreStatus>"
 
 
 def listing(

@@ -5,6 +5,7 @@ import sys
 import time
 from concurrent.futures import wait
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -131,13 +132,33 @@ def test_credentials_that_are_not_given_at_all(tmp_path: Path) -> None:
         ({"bucket": "my.pictures", "region": "eu-west-3"}, ("https", "s3.eu-west-3.amazonaws.com", "/my.pictures")),
         ({"bucket": "Old_Name", "region": "us-east-1"}, ("https", "s3.us-east-1.amazonaws.com", "/Old_Name")),
         ({"bucket": "pictures", "region": "cn-north-1"}, ("https", "pictures.s3.cn-north-1.amazonaws.com.cn", "")),
+        (
+            {"bucket": "pictures", "region": "eu-west-3", "dual_stack": True},
+            ("https", "pictures.s3.dualstack.eu-west-3.amazonaws.com", ""),
+        ),
+        (
+            {"bucket": "my.pictures", "region": "eu-west-3", "dual_stack": True},
+            ("https", "s3.dualstack.eu-west-3.amazonaws.com", "/my.pictures"),
+        ),
+        (
+            {"bucket": "pictures", "region": "cn-north-1", "dual_stack": True},
+            ("https", "pictures.s3.dualstack.cn-north-1.amazonaws.com.cn", ""),
+        ),
+        (
+            {"bucket": "pictures", "region": "eu-west-3", "accelerate": True},
+            ("https", "pictures.s3-accelerate.amazonaws.com", ""),
+        ),
+        (
+            {"bucket": "pictures", "region": "us-east-1", "accelerate": True, "dual_stack": True},
+            ("https", "pictures.s3-accelerate.dualstack.amazonaws.com", ""),
+        ),
         ({"bucket": "pictures", "endpoint_url": "http://127.0.0.1:9000"}, ("http", "127.0.0.1:9000", "/pictures")),
         ({"bucket": "pictures", "endpoint_url": "http://Example.org:80/"}, ("http", "example.org", "/pictures")),
         ({"bucket": "pictures", "endpoint_url": "https://example.org:443"}, ("https", "example.org", "/pictures")),
         ({"bucket": "pictures", "endpoint_url": "https://[::1]:9000"}, ("https", "[::1]:9000", "/pictures")),
     ],
 )
-def test_addresses(place: dict[str, str], address: tuple[str, str, str]) -> None:
+def test_addresses(place: dict[str, Any], address: tuple[str, str, str]) -> None:
     endpoint = _open(BucketSettings(profile=PROFILE, **place)).endpoint
     assert (
         endpoint.scheme,
@@ -155,6 +176,33 @@ def test_hot_and_rare_requests_go_to_the_same_server(make_place: MakePlace) -> N
             assert connection.client.meta.region_name == connection.endpoint.region
 
 
+@pytest.mark.parametrize("ways", [{"accelerate": True}, {"dual_stack": True}, {"accelerate": True, "dual_stack": True}])
+def test_rare_requests_take_the_same_way(ways: dict[str, Any]) -> None:
+    with open_connection(BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE, **ways)) as connection:
+        url = connection.client.generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "k"})
+        assert urlsplit(url).netloc == connection.endpoint.authority
+        assert connection.endpoint.region == "eu-west-3"
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "problem"),
+    [
+        ({"accelerate": True}, {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "A custom endpoint cannot be combined"),
+        ({"accelerate": True}, {"AWS_USE_FIPS_ENDPOINT": "true"}, "Accelerate cannot be used with FIPS"),
+        ({"accelerate": True, "region": "cn-north-1"}, {}, "Accelerate cannot be used in this region"),
+        ({"dual_stack": True}, {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "names the server '127.0.0.1:9'"),
+    ],
+)
+def test_ways_that_the_aws_settings_do_not_allow(
+    settings: dict[str, Any], environment: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    place = BucketSettings.model_validate({"bucket": "pictures", "region": "eu-west-3", "profile": PROFILE} | settings)
+    with pytest.raises(ConfigurationError, match=f"^s3://pictures/: .*{problem}"):
+        open_connection(place)
+
+
 def test_rare_requests_work(make_place: MakePlace, connect: Connect) -> None:
     place = make_place(versioned=True)
     assert connect(place).client.get_bucket_versioning(Bucket=place.bucket)["Status"] == "Enabled"
@@ -170,6 +218,39 @@ def test_region_comes_from_setting_then_profile(tmp_path: Path, monkeypatch: pyt
 def test_aws_without_region() -> None:
     with pytest.raises(ConfigurationError, match="s3://pictures/: the bucket's region is not known: set its region"):
         open_connection(BucketSettings(bucket="pictures", profile=PROFILE))
+
+
+# Who pays
+
+
+def test_every_request_says_that_the_requester_pays(connect: Connect) -> None:
+    with scripted_server([listing_of()]) as server:
+        connection = connect(server.place().model_copy(update={"requester_pays": True}))
+        connection.send(LIST).result()
+        connection.send(Request("PutObject", "PUT", "k", headers=(("x-amz-meta-a", "b"),), body=b"1")).result()
+        connection.client.list_objects_v2(Bucket="scripted")
+        assert [received.headers["x-amz-request-payer"] for received in server.received] == ["requester"] * 3
+        assert ["x-amz-request-payer" in received.headers["authorization"] for received in server.received] == [
+            True
+        ] * 3
+        assert server.received[1].headers["x-amz-meta-a"] == "b"
+
+
+def test_a_request_that_reads_from_a_bucket_whose_requester_pays_says_so_once(connect: Connect) -> None:
+    with scripted_server([listing_of()]) as server:
+        paid = connect(server.place().model_copy(update={"requester_pays": True}))
+        for store in (connect(server.place("store")), paid):
+            store.send(Request("CopyObject", "PUT", "k", headers=paid.payer_headers)).result()
+        assert [received.headers["x-amz-request-payer"] for received in server.received] == ["requester"] * 2
+
+
+def test_nobody_is_asked_to_pay_otherwise(connect: Connect) -> None:
+    with scripted_server([listing_of()]) as server:
+        connection = connect(server.place())
+        connection.send(LIST).result()
+        connection.client.list_objects_v2(Bucket="scripted")
+        assert connection.payer_headers == ()
+        assert all("x-amz-request-payer" not in received.headers for received in server.received)
 
 
 # Who sends

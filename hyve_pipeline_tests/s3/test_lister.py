@@ -13,6 +13,7 @@ from hyve_pipeline.core.inventory import check_proof
 from hyve_pipeline.s3 import lister as lister_module
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.lister import Lister
+from hyve_pipeline.s3.listing import RESTORE_STATUS
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
@@ -128,6 +129,22 @@ def test_one_failed_page_of_many_is_no_listing(connect: Connect) -> None:
             list(lister)
         with pytest.raises(IncompleteInventoryError, match="not come to its end"):
             _ = lister.proof
+
+
+def test_every_page_of_every_walk_is_asked_for_with_the_headers(connect: Connect) -> None:
+    keys = sorted(f"{letter}{number}" for letter in "abcxyz" for number in range(9))
+
+    def script(received: Received) -> Answer:
+        after = received.query.get("start-after") or received.query.get("continuation-token") or ""
+        left = [key for key in keys if key > after]
+        return listing_of(*left[:3], truncated=len(left) > 3)
+
+    with scripted_server(script) as server:
+        lister = Lister(connect(server.place()), cuts=["m"], headers=RESTORE_STATUS, max_keys=3)
+        assert sorted(key for _, page in lister for key in page.keys) == keys
+        assert len(lister.proof) > 2
+        asked = [received.headers.get("x-amz-optional-object-attributes") for received in server.received]
+    assert set(asked) == {"RestoreStatus"}
 
 
 def test_it_can_be_given_up() -> None:

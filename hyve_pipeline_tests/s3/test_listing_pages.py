@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.s3.listing import parse_answer
 from hyve_pipeline.s3.pages import MalformedPageError
-from hyve_pipeline_tests.s3.scripted import ETAG, MICROSECONDS, listing, listing_entry
+from hyve_pipeline_tests.s3.scripted import DATE, ETAG, MICROSECONDS, listing, listing_entry, restore_status
 
 ANY_KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
@@ -66,6 +66,31 @@ def test_missing_storage_class_is_standard() -> None:
     assert parse_answer(listing([entries[0]])).page.storage_classes == ["STANDARD"]
 
 
+_IN_PROGRESS_WITH_DATE = restore_status(DATE).replace("false", "true")
+
+
+@pytest.mark.parametrize("namespace", [None, "http://s3.amazonaws.com/doc/2006-03-01/"])
+def test_until_when_objects_are_restored(namespace: str | None) -> None:
+    told = {
+        "a": restore_status(DATE),
+        "b": restore_status(None),
+        "c": "",
+        "d": "<RestoreStatus/>",
+        "e": _IN_PROGRESS_WITH_DATE,
+        "f": restore_status("2024-05-06T07:08:09.123456Z"),
+    }
+    entries = [listing_entry(key, storage_class="GLACIER", more=more) for key, more in told.items()]
+    table = parse_answer(listing(entries, namespace=namespace)).page.table
+    found = table.column("restored_until").cast("int64").to_pylist()
+    assert found == [MICROSECONDS, None, None, None, None, MICROSECONDS + 456]
+    assert table.column("key").to_pylist() == list(told)
+
+
+def test_nobody_was_restored() -> None:
+    table = parse_answer(listing(map(listing_entry, "abc"))).page.table
+    assert table.column("restored_until").null_count == 3
+
+
 def test_key_of_a_server_without_url_encoding_is_taken_as_it_is() -> None:
     entry = listing_entry("X").replace("<Key>X</Key>", f"<Key>{escape('a%20b+c&d')}</Key>")
     assert parse_answer(listing([entry], encoding=None)).page.keys == ["a%20b+c&d"]
@@ -103,6 +128,7 @@ def _without(tag: str, entry: str) -> str:
         (listing([listing_entry("j"), listing_entry("k", size=-1)]), "'k' has the size '-1'"),
         (listing([listing_entry("j"), listing_entry("k", date="yesterday")]), "'k' has the date 'yesterday'"),
         (listing([listing_entry("k", date="2024-05-06T07:08:09")]), "'k' has the date"),
+        (listing([listing_entry("k", more=restore_status("some day"))]), "'k' has the date 'some day'"),
         (listing([listing_entry("X")]).replace(b"<Key>X", b"<Key>a%FFb"), "'a%FFb' cannot be decoded"),
         (listing([listing_entry("X")]).replace(b"<Key>X", b"<Key>a%2"), "'a%2' cannot be decoded"),
         (listing([listing_entry("X")]).replace(b"<Key>X", b"<Key>%ED%A0%80"), "cannot be decoded"),

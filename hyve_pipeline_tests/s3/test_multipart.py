@@ -11,7 +11,8 @@ from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import GIB, MIB
 from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
-from hyve_pipeline.s3.multipart import MAX_PARTS, part_ranges
+from hyve_pipeline.s3.parts import part_ranges, part_sizes
+from hyve_pipeline.s3.uploads import MAX_PARTS
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -242,12 +243,13 @@ def test_closing_takes_back_what_was_begun(connect: Connect) -> None:
     [(1, 5, 1), (10, 5, 2), (11, 5, 3), (5 * GIB + 1, 256 * MIB, 21), (48 * 1024 * GIB, 256 * MIB, MAX_PARTS)],
 )
 def test_parts_tile_the_object(size: int, part_size: int, parts: int) -> None:
-    ranges = part_ranges(size, part_size)
+    ranges = list(part_ranges(part_sizes(size, part_size)))
     assert len(ranges) == parts <= MAX_PARTS
-    assert ranges[0][0] == 0
-    assert ranges[-1][1] == size - 1
-    assert all(left[1] + 1 == right[0] for left, right in pairwise(ranges))
-    assert len({last - first for first, last in ranges[:-1]}) <= 1
+    assert [part.number for part in ranges] == list(range(1, parts + 1))
+    assert ranges[0].first == 0
+    assert ranges[-1].last == size - 1
+    assert all(left.last + 1 == right.first for left, right in pairwise(ranges))
+    assert len({part.size for part in ranges[:-1]}) <= 1
 
 
 @pytest.mark.rclone

@@ -7,10 +7,11 @@ import pytest
 from hyve_pipeline.core.errors import BucketError
 from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.s3.errors import S3RequestError, bucket_error
-from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline.s3.listing import RESTORE_STATUS
+from hyve_pipeline.s3.probing import probe_bucket, probe_restore_status
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.scripted import Answer, error_answer, listing_of, scripted_server
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, scripted_server
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID
 
 
@@ -23,6 +24,33 @@ def test_probe_asks_for_one_key_below_the_prefix(connect: Connect) -> None:
         probe_bucket(connect(server.place(prefix="img/a b")))
         (received,) = server.received
     assert (received.query["max-keys"], received.query["prefix"]) == ("1", "img/a b/")
+
+
+def test_most_servers_let_themselves_be_asked_what_is_restored(connect: Connect) -> None:
+    with scripted_server([listing_of("a")]) as server:
+        assert probe_restore_status(connect(server.place())) == RESTORE_STATUS
+        (received,) = server.received
+    assert received.headers["x-amz-optional-object-attributes"] == "RestoreStatus"
+    assert "x-amz-optional-object-attributes" in received.headers["authorization"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(501, "NotImplemented"), (400, "InvalidArgument")])
+def test_a_server_that_refuses_the_question_is_listed_without_it(status: int, code: str, connect: Connect) -> None:
+    def script(received: Received) -> Answer:
+        asked = "x-amz-optional-object-attributes" in received.headers
+        return error_answer(status, code, "Unsupported header") if asked else listing_of("a")
+
+    with scripted_server(script) as server:
+        assert probe_restore_status(connect(server.place())) == ()
+        assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(("status", "code", "requests"), [(403, "AccessDenied", 1), (400, "ExpiredToken", 2)])
+def test_a_bucket_that_can_not_be_listed_either_way(status: int, code: str, requests: int, connect: Connect) -> None:
+    with scripted_server([error_answer(status, code)]) as server:
+        with pytest.raises(BucketError, match=code):
+            probe_restore_status(connect(server.place()))
+        assert len(server.received) == requests
 
 
 def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:

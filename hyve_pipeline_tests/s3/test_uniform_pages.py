@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hyve_pipeline.s3.pages import MalformedPageError, read_any_page
 from hyve_pipeline.s3.uniform_pages import read_uniform_page
 from hyve_pipeline_tests.s3.keys import XML_KEYS
-from hyve_pipeline_tests.s3.scripted import DATE, listing, listing_entry
+from hyve_pipeline_tests.s3.scripted import DATE, listing, listing_entry, restore_status
 
 _ANY_KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 _ODD_TEXT = st.sampled_from(
@@ -88,9 +88,10 @@ def _entry(key: str = "k", **changes: str) -> str:
         [_entry("a", ETag='<ETag>"q"</ETag>')],
         [_entry("a", ETag="<ETag>&#34;q&#34;</ETag>")],
         [_entry("a", Size="<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><Size>5</Size>")],
+        [_entry("a", Size="<RestoreStatus>odd</RestoreStatus><Size>5</Size>")],
         [_entry(key) for key in sorted(XML_KEYS)],
     ],
-    ids=["plain", "no class", "bare", "raw quotes", "numeric quotes", "checksums", "odd keys"],
+    ids=["plain", "no class", "bare", "raw quotes", "numeric quotes", "checksums", "empty status", "odd keys"],
 )
 def test_what_counts_as_uniform(entries: list[str]) -> None:
     assert _agree(listing(entries))
@@ -106,6 +107,9 @@ def test_what_counts_as_uniform(entries: list[str]) -> None:
         listing([_entry("a", Size="<Owner><ID>x</ID></Owner><Size>5</Size>")]),
         listing([_entry("a", Key=f"<Key>{escape('a&b')}</Key>")], encoding=None),
         listing([_entry("a")], encoding=None),
+        listing([listing_entry("a", more=restore_status(DATE)), _entry("b")]),
+        listing([_entry("a"), listing_entry("b", more=restore_status(DATE))]),
+        listing([listing_entry(key, more=restore_status(DATE)) for key in "ab"]),
         listing([_entry("a"), "\n", _entry("b")]),
         listing([_entry("a", Key="<Key>a\tb</Key>")]),
         listing([_entry("a", LastModified="<LastModified>2024-05-06T07:08:09.123456789Z</LastModified>")]),

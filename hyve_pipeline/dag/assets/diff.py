@@ -1,6 +1,6 @@
-"""The assets `new`, `modified` and `duplicate_stores`, and the blocking checks of the safety limits."""
+"""The assets `new`, `modified`, `drifted` and `duplicate_stores`, and the blocking checks of the safety limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -21,6 +21,8 @@ from hyve_pipeline.flow.tables import StoredTable
 _DESCRIPTIONS = {
     ChangeSet.NEW: "Keys in the source that the store does not have.",
     ChangeSet.MODIFIED: "Keys in both buckets whose copy in the store is out of date.",
+    ChangeSet.DRIFTED: "Keys in both buckets whose content is equal, and whose headers, metadata, tags or storage "
+    "class are not: to be repaired without a copy of the content.",
     ChangeSet.DUPLICATE: "Keys in the store that the source no longer has: to be deleted.",
 }
 
@@ -31,17 +33,17 @@ _LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
 )
 
 
-def build_diff(names: Names) -> dg.AssetsDefinition:
-    """The three sets in which the buckets differ, judged before anything can follow."""
+def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
+    """The sets in which the buckets differ, judged before anything can follow."""
     specs = [
         dg.AssetSpec(
             names.change_set(name),
             deps=[names.inventory(side) for side in SIDES],
-            description=description,
+            description=_DESCRIPTIONS[name],
             group_name=names.sync,
             kinds={"duckdb", "parquet"},
         ).with_io_manager_key(names.io_manager)
-        for name, description in _DESCRIPTIONS.items()
+        for name in sets
     ]
     check_specs = [
         dg.AssetCheckSpec(
@@ -90,7 +92,7 @@ def build_diff(names: Names) -> dg.AssetsDefinition:
                         metadata=plan_metadata(refused_plan),
                     )
                 )
-        for name in _DESCRIPTIONS:
+        for name in sets:
             yield dg.MaterializeResult(
                 names.change_set(name),
                 value=StoredTable(id=found.id, uris=(found.uris[name],)),

@@ -1,0 +1,207 @@
+"""Streams one object in parts, and holds all of them against what the source tells of the whole."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from hyve_pipeline.core.actions import CopyTask
+from hyve_pipeline.core.settings import MIB
+from hyve_pipeline.s3.budget import Budget
+from hyve_pipeline.s3.checksums import (
+    COMPOSITE,
+    FULL_OBJECT,
+    HEADER,
+    can_combine,
+    combined,
+    composite,
+    composite_etag,
+)
+from hyve_pipeline.s3.connection import Connection
+from hyve_pipeline.s3.contents import read_bytes
+from hyve_pipeline.s3.errors import INVALID_RESPONSE, S3RequestError
+from hyve_pipeline.s3.message import Pairs, Request
+from hyve_pipeline.s3.ordered_digest import OrderedDigest
+from hyve_pipeline.s3.parts import PartedObject, PartRange
+from hyve_pipeline.s3.properties import ObjectProperties
+from hyve_pipeline.s3.uploads import Part
+from hyve_pipeline.s3.writing import PLAIN_MD5, Content, put_content
+
+# The most that is read by one request.
+MOST_READ = 8 * MIB
+
+
+@dataclass
+class Ways:
+    """Where parts come from and go to.
+
+    Attributes:
+        source, store: the buckets.
+        budget: how many bytes of parts may be in memory.
+        pool: the threads that move them.
+        proves_checksums: the store has told a checksum that it was given, so that it needs no MD5 besides.
+    """
+
+    source: Connection
+    store: Connection
+    budget: Budget
+    pool: ThreadPoolExecutor
+    proves_checksums: bool = False
+
+
+def memory_of(size: int) -> int:
+    """Bytes of memory that it takes to read so many: twice as many while pieces are put together."""
+    return size if size <= MOST_READ else 2 * size
+
+
+def read_range(source: Connection, task: CopyTask, part: PartRange) -> bytes:
+    """The bytes of a part, read by as many requests as it takes.
+
+    Raises:
+        ObjectChangedError: the object is no longer the planned one.
+        S3RequestError: another failure.
+    """
+    end = part.first + part.size
+    asked = [
+        read_bytes(source, task.source_key, task.source_etag, first, min(MOST_READ, end - first))
+        for first in range(part.first, end, MOST_READ)
+    ]
+    return b"".join(answer.result() for answer in asked)
+
+
+def other_content(source: Connection, task: CopyTask, problem: str) -> S3RequestError:
+    """The error for bytes that are not the object; another try may bring the right ones."""
+    return S3RequestError(
+        "GetObject",
+        source.bucket,
+        task.source_key,
+        status=None,
+        code=INVALID_RESPONSE,
+        message=f"what was read is not the object: {problem}",
+    )
+
+
+class PartedStream:
+    """One object on its way in parts.
+
+    Args:
+        ways: where it comes from and goes to.
+        task: the object.
+        properties: all that it carries.
+        sizes: bytes of each part.
+        algorithm: of the checksums that it is written with, or None.
+        are_kept: the parts are those that it was uploaded in.
+
+    Attributes:
+        planned: what `parts.make_of_parts` needs to know of it.
+    """
+
+    def __init__(
+        self,
+        ways: Ways,
+        task: CopyTask,
+        properties: ObjectProperties,
+        sizes: tuple[int, ...],
+        algorithm: str | None,
+        *,
+        are_kept: bool,
+    ) -> None:
+        self._ways = ways
+        self._task = task
+        self._known = properties.checksums
+        self._algorithm = algorithm
+        # Checksums of other algorithms than these are always of the checksums of parts.
+        is_whole = algorithm is not None and can_combine(algorithm)
+        if self._known.algorithm is not None and are_kept:
+            is_whole = self._known.is_of_whole
+        self._kind = FULL_OBJECT if is_whole else COMPOSITE
+        self._md5s: dict[int, str] = {}
+        self._is_etag_known = are_kept and properties.is_etag_md5
+        is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
+        is_checksum_known = is_whole and self._known.is_of_whole and algorithm in self._known.values
+        # Only where nothing else proves the whole: it takes all parts one after the other.
+        self._digest = OrderedDigest() if is_md5_known and not is_checksum_known else None
+        checksum_headers: Pairs = ()
+        if algorithm is not None:
+            checksum_headers = (("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", self._kind))
+        self.planned = PartedObject(
+            task=task,
+            sizes=sizes,
+            headers=(*properties.headers, *checksum_headers, *task.rules.headers),
+            algorithm=algorithm,
+            judge=self._judge,
+            # The MD5 of the whole can't be had without reading all of it.
+            is_resumable=self._digest is None,
+        )
+
+    def send(self, part: PartRange, upload_id: str) -> "Future[Part]":
+        """Bring one part into the store. Waits until there is memory for it."""
+        # Here, in the order of the parts, and not in their threads: a part that waits for an earlier one to be
+        # hashed must not hold the memory that the earlier one waits for.
+        budget = self._ways.budget
+        taken = budget.take(memory_of(part.size))
+        try:
+            sent = self._ways.pool.submit(self._send, part, upload_id)
+        except BaseException:
+            budget.give_back(taken)
+            raise
+        sent.add_done_callback(lambda _: budget.give_back(taken))
+        return sent
+
+    def _send(self, part: PartRange, upload_id: str) -> Part:
+        try:
+            data = read_range(self._ways.source, self._task, part)
+            needs_md5 = self._is_etag_known or not self._ways.proves_checksums
+            content = Content.of(data, self._algorithm, needs_md5=needs_md5)
+            if content.md5 is not None:
+                self._md5s[part.number] = content.md5
+            if self._digest is not None:
+                self._digest.update(part.number, content.data)
+            query = (("partNumber", str(part.number)), ("uploadId", upload_id))
+            request = Request("UploadPart", "PUT", self._task.store_key, query=query)
+            sent, _ = put_content(self._ways.store, request, content)
+            self._ways.proves_checksums |= sent.checksum is not None
+            return sent
+        except BaseException:
+            if self._digest is not None:
+                self._digest.fail()
+            raise
+
+    def _judge(self, parts: Sequence[Part]) -> Pairs:
+        """Hold all parts against what the source tells of the whole; see `parts.Judge`."""
+        task, source = self._task, self._ways.source
+        if self._digest is not None and (md5 := self._digest.value()) != task.source_etag:
+            raise other_content(source, task, f"its MD5 is {md5}, its ETag {task.source_etag}")
+        md5s = self._all_md5s(parts) if self._is_etag_known else None
+        if md5s is not None:
+            etag = composite_etag(md5s)
+            if etag != task.source_etag:
+                raise other_content(
+                    source,
+                    task,
+                    f"its parts give the ETag {etag}, it has {task.source_etag}; set keep_parts = false where "
+                    "ETags are not made of the parts' MD5s",
+                )
+        checksums = [part.checksum for part in parts if part.checksum is not None]
+        if self._algorithm is None or len(checksums) < len(parts):
+            return ()
+        if self._kind == COMPOSITE:
+            whole = composite(self._algorithm, checksums)
+        else:
+            whole = combined(
+                self._algorithm, [(value, part.size) for value, part in zip(checksums, parts, strict=True)]
+            )
+        told = self._known.values.get(self._algorithm)
+        # Some servers leave out the number of parts.
+        if told is not None and self._known.kind == self._kind and told not in (whole, whole.partition("-")[0]):
+            raise other_content(source, task, f"its {self._algorithm} is {whole}, the source says {told}")
+        if self._kind == COMPOSITE:
+            return ()
+        return ((f"{HEADER}{self._algorithm.lower()}", whole), (f"{HEADER}type", self._kind))
+
+    def _all_md5s(self, parts: Sequence[Part]) -> list[str] | None:
+        """The MD5 of each part; None where those of an earlier attempt can't be known."""
+        md5s = [self._md5s.get(number) for number in range(1, len(parts) + 1)]
+        # The ETags of parts are their MD5s, unless the store encrypts them by a key of KMS.
+        are_etags = all(md5 in (None, part.etag) for md5, part in zip(md5s, parts, strict=True))
+        known = [md5 or part.etag for md5, part in zip(md5s, parts, strict=True)]
+        return known if None not in md5s or (are_etags and all(map(PLAIN_MD5.fullmatch, known))) else None

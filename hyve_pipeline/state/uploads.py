@@ -1,0 +1,130 @@
+"""Which uploads in parts are open, as it lies on disk.
+
+    uploads/<plan>-<shard>.jsonl
+
+One line says that an upload has begun, another that it has ended. The file is there only while an upload may be
+open: after a crash it tells the next attempt what it can go on with, and the next plan what to abort.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.core.uploads import OpenUpload
+from hyve_pipeline.state.files import Folder
+
+_SUFFIX = ".jsonl"
+
+
+class ShardUploads:
+    """The open uploads of one shard; an `UploadLog`. Use it as a context manager.
+
+    Args:
+        state: the sync's state.
+        partition_key: the shard.
+    """
+
+    def __init__(self, state: Folder, partition_key: str) -> None:
+        self._path = _folder(state) / f"{partition_key}{_SUFFIX}"
+        self._lock = threading.Lock()
+        self._open = {upload.key: upload for upload in _read(self._path)}
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> "ShardUploads":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            if not self._open:
+                self._path.unlink(missing_ok=True)
+
+    @property
+    def open(self) -> list[OpenUpload]:
+        """All that are open."""
+        with self._lock:
+            return list(self._open.values())
+
+    def find(self, key: str) -> OpenUpload | None:
+        """See `UploadLog.find`."""
+        with self._lock:
+            return self._open.get(key)
+
+    def begun(self, upload: OpenUpload) -> None:
+        """See `UploadLog.begun`.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        with self._lock:
+            self._open[upload.key] = upload
+            self._write({"begun": asdict(upload)})
+
+    def ended(self, upload: OpenUpload) -> None:
+        """See `UploadLog.ended`.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        with self._lock:
+            if self._open.get(upload.key) == upload:
+                del self._open[upload.key]
+            self._write({"ended": upload.upload_id})
+
+    def _write(self, entry: dict[str, object]) -> None:
+        try:
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("a", encoding="utf-8")
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise StateError(f"{self._path}: can't be written: {error.strerror or error}") from error
+
+
+def uploads_left_by_others(state: Folder, plan_id: str) -> Iterator[ShardUploads]:
+    """The open uploads of shards of other plans than this one."""
+    folder = _folder(state)
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        partition_key = path.name.removesuffix(_SUFFIX)
+        if partition_key.rpartition("-")[0] != plan_id:
+            yield ShardUploads(state, partition_key)
+
+
+def _folder(state: Folder) -> Path:
+    return Path(state.path_of("uploads"))
+
+
+def _read(path: Path) -> list[OpenUpload]:
+    """The uploads that have begun and not ended."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StateError(f"{path}: can't be read: {error.strerror or error}") from error
+    found: dict[str, OpenUpload] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            if "begun" in entry:
+                upload = OpenUpload(**{**entry["begun"], "sizes": tuple(entry["begun"]["sizes"])})
+                found[upload.upload_id] = upload
+            else:
+                found.pop(entry["ended"], None)
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                break  # cut short by the end of the process, before anything was sent for it
+            raise StateError(f"{path}: damaged in line {number}: {error}") from error
+    return list(found.values())
