@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from hyve_pipeline.flow.configure import Answers, Draft, Keys
 
 
+# What this command sets; a place may have more, which is kept.
+_SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
+
+
 @click.command()
 @home_option
 @json_option
@@ -165,9 +169,8 @@ def _print_document(draft: "Draft", sync: "SyncSettings") -> None:
             "sync": sync.name,
             "file": str(draft.home.settings_file),
             "profile": profiles.pop() if len(profiles) == 1 else None,
-            # A resource is for components of a Dagster project, which no command configures.
-            "source": sync.source.model_dump(exclude={"resource"}),
-            "store": sync.store.model_dump(exclude={"resource"}),
+            "source": sync.source.model_dump(include=_SHOWN),
+            "store": sync.store.model_dump(include=_SHOWN),
         }
     )
 

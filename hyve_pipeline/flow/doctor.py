@@ -195,7 +195,9 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None)
         yield Finding("reading", whose, Verdict.OK, f"{shown} was deleted just now")
         return
     if first.storage_class in ARCHIVED_CLASSES:
-        yield Finding("reading", whose, Verdict.OK, f"{shown} is archived as {first.storage_class}, so it is skipped")
+        yield Finding(
+            "reading", whose, Verdict.OK, f"{shown} is archived as {first.storage_class}: skipped until restored"
+        )
         return
     yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
     try:

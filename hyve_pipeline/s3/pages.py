@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 import pyarrow as pa
 
 from hyve_pipeline.core.inventory import INVENTORY_SCHEMA
+from hyve_pipeline.s3.untellable_keys import find_untellable_key, untellable
 from hyve_pipeline.s3.xml import Element, MalformedXmlError, child_text, local_name, parse_xml, unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -138,8 +139,12 @@ def read_any_page(body: bytes) -> ListingAnswer:
     try:
         root = parse_xml(body)
     except MalformedXmlError as error:
-        raise MalformedPageError(str(error)) from error
+        key = find_untellable_key(body)
+        raise MalformedPageError(" ".join(str(error).split()) if key is None else untellable(key)) from error
     envelope = read_envelope(root)
+    # No parser sees a raw carriage return.
+    if not envelope.is_encoded and b"\r" in body and (key := find_untellable_key(body)) is not None:
+        raise MalformedPageError(untellable(key))
     written, sizes, dates, etags = _columns(root)
     keys = [decode_key(key) for key in written] if envelope.is_encoded else written
     columns = {

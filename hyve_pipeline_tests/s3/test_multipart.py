@@ -12,7 +12,7 @@ from hyve_pipeline.core.settings import GIB, MIB
 from hyve_pipeline.s3.copying import copy_object
 from hyve_pipeline.s3.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.parts import part_ranges, part_sizes
-from hyve_pipeline.s3.uploads import MAX_PARTS
+from hyve_pipeline.s3.uploads import MAX_PART_SIZE, MAX_PARTS
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -177,6 +177,40 @@ def test_metadata_that_headers_cannot_tell_is_not_lost_silently(connect: Connect
         _Bucket("head", head).copy(connect)
 
 
+@pytest.mark.parametrize(
+    ("size", "sizes"),
+    [
+        (5 * GIB - 1, []),
+        (5 * GIB, []),
+        (5 * GIB + 1, [256 * MIB] * 20 + [1]),
+    ],
+)
+def test_sizes_about_the_largest_single_copy(connect: Connect, size: int, sizes: list[int]) -> None:
+    copied: list[int] = []
+
+    class Recording(_Bucket):
+        def _operation(self, received: Received) -> str:
+            if "x-amz-copy-source" in received.headers and "partNumber" not in received.query:
+                return "copy"
+            if "x-amz-copy-source-range" in received.headers:
+                first, _, last = received.headers["x-amz-copy-source-range"].removeprefix("bytes=").partition("-")
+                copied.append(int(last) - int(first) + 1)
+            return super()._operation(received)
+
+        def __call__(self, received: Received) -> Answer:
+            if self._operation(received) == "copy":
+                return Answer(b'<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>')
+            if "partNumber" in received.query:
+                return Answer(b'<CopyPartResult><ETag>"p"</ETag></CopyPartResult>')
+            return super().__call__(received)
+
+    with scripted_server(Recording("", Answer(), size)) as server:
+        connection = connect(server.place())
+        result = copy_object(connection, connection, CopyTask("a", "b", size, ETAG)).result()
+    assert result.bytes == size
+    assert sorted(copied, reverse=True) == sizes
+
+
 class _SlowParts(_Bucket):
     """Counts the parts that are being copied at once."""
 
@@ -240,7 +274,14 @@ def test_closing_takes_back_what_was_begun(connect: Connect) -> None:
 
 @pytest.mark.parametrize(
     ("size", "part_size", "parts"),
-    [(1, 5, 1), (10, 5, 2), (11, 5, 3), (5 * GIB + 1, 256 * MIB, 21), (48 * 1024 * GIB, 256 * MIB, MAX_PARTS)],
+    [
+        (1, 5, 1),
+        (10, 5, 2),
+        (11, 5, 3),
+        (5 * GIB + 1, 256 * MIB, 21),
+        (48 * 1024 * GIB, 256 * MIB, MAX_PARTS),
+        (50_000 * GIB, 5, MAX_PARTS),
+    ],
 )
 def test_parts_tile_the_object(size: int, part_size: int, parts: int) -> None:
     ranges = list(part_ranges(part_sizes(size, part_size)))
@@ -250,6 +291,7 @@ def test_parts_tile_the_object(size: int, part_size: int, parts: int) -> None:
     assert ranges[-1].last == size - 1
     assert all(left.last + 1 == right.first for left, right in pairwise(ranges))
     assert len({part.size for part in ranges[:-1]}) <= 1
+    assert max(part.size for part in ranges) <= MAX_PART_SIZE
 
 
 @pytest.mark.rclone
