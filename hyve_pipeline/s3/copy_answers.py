@@ -115,6 +115,16 @@ def read_copied_part(
     Raises:
         S3RequestError: there is no ETag.
     """
+    if not response.body:
+        # Servers that don't know the request take it for the upload of nothing; another try would bring the same.
+        raise S3RequestError(
+            request.operation,
+            bucket,
+            request.key,
+            status=response.status,
+            code="NotImplemented",
+            message='the server answers nothing, as if it did not know copies of parts: set transfer = "stream"',
+        )
     try:
         root = parse_xml(response.body)
     except MalformedXmlError as error:

@@ -13,13 +13,11 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import (
     SLOW_COPY,
     CopyResult,
-    read_copied_etag,
     read_copied_part,
     source_answer,
     source_error,
 )
 from hyve_pipeline.s3.errors import S3RequestError
-from hyve_pipeline.s3.heading import version_of
 from hyve_pipeline.s3.message import Pairs, Request, copy_source
 from hyve_pipeline.s3.parts import PARTS_IN_FLIGHT, PartedObject, PartRange, make_of_parts, part_sizes
 from hyve_pipeline.s3.properties import ObjectProperties, read_all_properties, read_part_sizes
@@ -85,12 +83,12 @@ def copy_in_parts(
         def send(part: PartRange, upload_id: str) -> "Future[Part]":
             return _copy_part(source, store, task, part, upload_id, planned.algorithm)
 
-        answer = make_of_parts(store, planned, send, window or Window(PARTS_IN_FLIGHT), log)
+        made = make_of_parts(store, planned, send, window or Window(PARTS_IN_FLIGHT), log)
     except S3RequestError as error:
         raise source_error(error) from error
     return CopyResult(
-        etag=read_copied_etag(store.bucket, Request("CompleteMultipartUpload", "POST", task.store_key), answer),
-        version_id=version_of(answer),
+        etag=made.etag,
+        version_id=made.version_id,
         source_version_id=properties.version_id,
         bytes=task.size,
     )

@@ -14,8 +14,10 @@ from queue import SimpleQueue
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.uploads import OpenUpload, UploadLog
 from hyve_pipeline.s3.connection import Connection
+from hyve_pipeline.s3.copy_answers import read_copied_etag
 from hyve_pipeline.s3.errors import S3RequestError
-from hyve_pipeline.s3.message import Pairs, Request, Response
+from hyve_pipeline.s3.heading import head_object, version_of
+from hyve_pipeline.s3.message import Pairs, Request
 from hyve_pipeline.s3.uploads import (
     MAX_PART_SIZE,
     MAX_PARTS,
@@ -78,6 +80,14 @@ class PartedObject:
     is_resumable: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class MadeObject:
+    """An object that was made of parts: its ETag without quotes, and its version, or None without versions."""
+
+    etag: str
+    version_id: str | None
+
+
 def part_sizes(size: int, part_size: int) -> tuple[int, ...]:
     """Cut an object into parts of one size, raised where there would be over 10,000; the last may be smaller."""
     part_size = min(MAX_PART_SIZE, max(part_size, -(-size // MAX_PARTS)))
@@ -94,7 +104,7 @@ def part_ranges(sizes: Sequence[int]) -> Iterator[PartRange]:
 
 def make_of_parts(
     store: Connection, planned: PartedObject, send: SendPart, window: Window, log: UploadLog | None
-) -> Response:
+) -> MadeObject:
     """Upload all parts, and make the object of them.
 
     Args:
@@ -105,7 +115,7 @@ def make_of_parts(
         log: knows uploads that are open; None where whatever is begun is to be aborted when it fails.
 
     Returns:
-        The answer to the completion.
+        What was made.
 
     Raises:
         S3RequestError: the object was not made.
@@ -125,7 +135,11 @@ def make_of_parts(
         raise
     if log is not None:
         log.ended(upload)
-    return answer
+    request = Request("CompleteMultipartUpload", "POST", upload.key)
+    etag = read_copied_etag(store.bucket, request, answer)
+    # Some servers tell another ETag here than the one that the object has from then on.
+    head = None if store.place.server == "aws" else head_object(store, upload.key).result()
+    return MadeObject(etag if head is None else head.etag, version_of(answer))
 
 
 def abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:

@@ -18,7 +18,7 @@ from hyve_pipeline.s3.budget import Budget, BudgetClosedError
 from hyve_pipeline.s3.checksums import DEFAULT_ALGORITHM
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.contents import read_object
-from hyve_pipeline.s3.copy_answers import CopyResult, read_copied_etag, source_error
+from hyve_pipeline.s3.copy_answers import CopyResult, source_error
 from hyve_pipeline.s3.errors import CONNECTION_ERROR, S3RequestError
 from hyve_pipeline.s3.grants import read_grants
 from hyve_pipeline.s3.heading import version_of
@@ -171,14 +171,8 @@ class Streamer:
 
         def make(algorithm: str | None) -> CopyResult:
             upload = PartedStream(self._ways, task, properties, sizes, algorithm, are_kept=are_kept)
-            answer = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
-            request = Request("CompleteMultipartUpload", "POST", task.store_key)
-            return CopyResult(
-                etag=read_copied_etag(self._store.bucket, request, answer),
-                version_id=version_of(answer),
-                source_version_id=properties.version_id,
-                bytes=task.size,
-            )
+            made = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
+            return CopyResult(made.etag, made.version_id, properties.version_id, task.size)
 
         return self._with_checksum(make, known.algorithm)
 

@@ -1,0 +1,158 @@
+"""Runs each setting of the matrix once, and writes docs/compatibility.md where it is asked for."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.settings import BucketSettings
+from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline_tests.cli.conftest import empty_dagster_home, hasty_storage, own_environment
+from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
+from hyve_pipeline_tests.matrix.abilities import Scratch
+from hyve_pipeline_tests.matrix.cases import Case
+from hyve_pipeline_tests.matrix.report import WHOLE, Outcomes, write_report
+from hyve_pipeline_tests.matrix.runs import MatrixBucket, MatrixSide, Run, refusal_of, run_matrix
+from hyve_pipeline_tests.matrix.servers import OWN_PREFIX, REPORT_VARIABLE, Server, Setting, own_prefix, own_server
+from hyve_pipeline_tests.matrix.uploads import delete_below
+
+__all__ = ["empty_dagster_home", "hasty_storage", "own_environment"]
+
+_outcomes = Outcomes()
+_buckets = iter(range(1, 1_000_000))
+
+FindServer = Callable[[str], Server]
+FindRun = Callable[[Setting], Run]
+
+
+@pytest.fixture(scope="session")
+def second_moto_endpoint() -> Iterator[str]:
+    """Another server, which has nothing in common with the first."""
+    with EmbeddedServer() as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def find_server(request: pytest.FixtureRequest) -> FindServer:
+    """Gives servers by the names that settings have for them; each is started when it is first asked for."""
+    started = {
+        "moto": ("moto", "moto_endpoint"),
+        "second moto": ("moto", "second_moto_endpoint"),
+        "rclone": ("rclone", "rclone_endpoint"),
+    }
+
+    def find(name: str) -> Server:
+        if name.startswith("own "):
+            return own_server(name.removeprefix("own "))
+        kind, fixture = started[name]
+        return Server(kind, request.getfixturevalue(fixture))
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def find_run(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path, find_server: FindServer) -> FindRun:
+    """Gives what came of a setting; each is run once, when it is first asked for."""
+    known: dict[tuple[str, str, bool], str | None] = {}
+
+    def try_once(side: MatrixSide, case: Case, copies: bool) -> str | None:
+        """What one server can't do, all of its kind can't do."""
+        question = (side.kind, case.name, copies)
+        if question not in known:
+            known[question] = refusal_of(side, case, copies)
+        return known[question]
+
+    def begin(setting: Setting) -> Run:
+        home = tmp_path_factory.mktemp(setting.name)
+        shutil.copytree(empty_dagster_home, home / "dagster")
+        servers = [find_server(name) for name in (setting.source, setting.store)]
+        with ExitStack() as stack:
+            environment = stack.enter_context(pytest.MonkeyPatch.context())
+            if all(server.bucket is None for server in servers):
+                hide_aws_settings(home, environment)
+            for name in ("DAGSTER_HOME", "HYVE_TRACEBACK"):
+                environment.delenv(name, raising=False)
+            source, store = (
+                _side(server, label, setting, stack) for server, label in zip(servers, ("source", "store"), strict=True)
+            )
+            prefix = max(source.place.prefix, store.place.prefix, key=len)
+            run = Run(source, store, setting.choose(prefix), home)
+            run_matrix(run, setting.options, try_once)
+            return run
+
+    # A setting that comes to no end does so for each of its tests, and is not tried again for each.
+    ended: dict[str, Run | str] = {}
+
+    def find(setting: Setting) -> Run:
+        if setting.name not in ended:
+            ended[setting.name] = "see the first test of this setting"
+            ended[setting.name] = begin(setting)
+        found = ended[setting.name]
+        if isinstance(found, str):
+            pytest.fail(found, pytrace=False)
+        return found
+
+    return find
+
+
+def _side(server: Server, label: str, setting: Setting, stack: ExitStack) -> MatrixSide:
+    """A bucket of the setting's own, or a prefix of its own in a user's bucket."""
+    client = server.client
+    if server.bucket is not None:
+        return _own_side(server, label, stack)
+    name, scratch = (f"matrix-{kind}-{os.getpid()}-{next(_buckets)}" for kind in (label, "scratch"))
+    for bucket in (name, scratch):
+        client.create_bucket(Bucket=bucket)
+    if setting.versioned:
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    if setting.store_encrypts and label == "store":
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": server.kms_key_id}}
+        for bucket in (name, scratch):
+            client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    place = BucketSettings(bucket=name, profile=PROFILE, region=server.region, endpoint_url=server.endpoint_url)
+    return MatrixSide(
+        server.kind, MatrixBucket(place, client), Scratch(client, scratch, ""), setting.versioned, server.kms_key_id
+    )
+
+
+def _own_side(server: Server, label: str, stack: ExitStack) -> MatrixSide:
+    assert server.bucket is not None
+    client, prefix = server.client, own_prefix()
+    assert prefix.startswith(OWN_PREFIX)
+    stack.callback(delete_below, client, server.bucket, prefix)
+    place = BucketSettings(
+        bucket=server.bucket,
+        prefix=f"{prefix}{label}/",
+        profile=server.profile,
+        region=server.region,
+        endpoint_url=server.endpoint_url,
+    )
+    try:
+        keeps_versions = client.get_bucket_versioning(Bucket=server.bucket).get("Status") == "Enabled"
+    except client.exceptions.ClientError:
+        keeps_versions = False
+    scratch = Scratch(client, server.bucket, f"{prefix}tried/")
+    return MatrixSide(server.kind, MatrixBucket(place, client), scratch, keeps_versions, server.kms_key_id)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Note how each case ended, for the table."""
+    report: pytest.TestReport = yield
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if "setting" in parameters:
+        setting, case_name = parameters["setting"], parameters.get("case_name", WHOLE)
+        assert isinstance(setting, Setting)
+        _outcomes.note(setting, str(case_name), report)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the table, where the environment says where to."""
+    path = os.environ.get(REPORT_VARIABLE)
+    if path and _outcomes:
+        write_report(Path(path), _outcomes)

@@ -1,0 +1,109 @@
+"""docs/compatibility.md: how each case ended on each server."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline_tests.matrix.cases import GROUPS, Case
+from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting, versions
+
+# The row of what is not about one object: the sync ends well, is verified, and has nothing to do the second time.
+WHOLE = "ends well, is verified, and copies nothing the second time"
+
+_INTRODUCTION = """\
+# Compatibility
+
+What a sync carries over, tried on real servers: every row is an object that was put into a source, synced by
+`hyve sync`, and looked at in the store. `make compatibility` writes this page.
+
+**ok**: it arrived as it was. **skipped**: the server itself can't do it, as a plain request shows, so that nobody can
+ask it of a sync; the reason stands beside it. **failed**: the server can do it, and the sync did not. A column `A → B`
+is a sync from one server to another one.
+
+Every object is also listed, verified and, when its source is gone, deleted under its exact key, and a second sync finds
+nothing to copy.
+
+To run this on a server of your own, make two buckets for it and name them. It writes and deletes only below a prefix
+`hyve-matrix-` and 12 random digits, and removes that at the end:
+
+    HYVE_MATRIX_SOURCE_BUCKET=one HYVE_MATRIX_STORE_BUCKET=two HYVE_MATRIX_PROFILE=mine make compatibility
+
+| variable | is |
+|---|---|
+| `HYVE_MATRIX_SOURCE_BUCKET`, `HYVE_MATRIX_STORE_BUCKET` | the two buckets |
+| `HYVE_MATRIX_ENDPOINT_URL` | the server; without it, AWS |
+| `HYVE_MATRIX_PROFILE`, `HYVE_MATRIX_REGION` | an AWS profile, and the region; without them, the default chain |
+| `HYVE_MATRIX_KMS_KEY_ID` | a KMS key for the objects that are encrypted by one; without it, they are skipped |
+| `HYVE_MATRIX_STORE_ENDPOINT_URL`, `…_STORE_PROFILE`, `…_STORE_REGION`, `…_STORE_KMS_KEY_ID` | the same for the \
+store, where it is on another server |
+| `HYVE_MATRIX_NAME` | what the column is called |
+| `HYVE_MATRIX_LARGE` | `1` also copies three objects of about 5 GiB |
+
+On AWS, some objects are put into classes that are paid for by the month.
+"""
+
+
+@dataclass
+class Outcomes:
+    """How the cases ended, as pytest reports them."""
+
+    found: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def note(self, setting: Setting, case_name: str, report: pytest.TestReport) -> None:
+        """Keep a report, if it says how the case ended."""
+        if report.when == "call" or not report.passed:
+            self.found[setting.name, case_name] = _outcome(report)
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if report.passed:
+        return "ok"
+    if report.failed:
+        return "**failed**"
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return f"skipped: {reason.removeprefix('Skipped: ')}"
+
+
+def write_report(path: Path, outcomes: Outcomes) -> None:
+    """Write the page."""
+    settings = [setting for setting in SETTINGS if any(name == setting.name for name, _ in outcomes.found)]
+    rows: dict[str, Case] = {}
+    for setting in settings:
+        rows |= {case.name: case for case in setting.choose("") if (setting.name, case.name) in outcomes.found}
+    parts = [_INTRODUCTION, _what_ran(settings)]
+    parts.append(f"## The sync as a whole\n\n{_table(settings, [WHOLE], outcomes)}")
+    ordered = sorted(rows.values(), key=lambda case: GROUPS.index(case.group))
+    for group, cases in groupby(ordered, key=lambda case: case.group):
+        parts.append(f"## {group}\n\n{_table(settings, [case.name for case in cases], outcomes)}")
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _what_ran(settings: Iterable[Setting]) -> str:
+    names = {name.removeprefix("second ") for setting in settings for name in (setting.source, setting.store)}
+    told = [f"{name} {tell()}" for name, tell in versions().items() if name in names]
+    return f"Run on {datetime.now(UTC):%Y-%m-%d}, with {' and '.join(told)}.\n" if told else ""
+
+
+def _table(settings: list[Setting], names: list[str], outcomes: Outcomes) -> str:
+    columns = [setting for setting in settings if any((setting.name, name) in outcomes.found for name in names)]
+    lines = [["", *(setting.title for setting in columns)], ["---"] * (len(columns) + 1)]
+    for name in names:
+        lines.append([_shown(name), *(outcomes.found.get((setting.name, name), "") for setting in columns)])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _shown(name: str) -> str:
+    """A case's name as text of a table; what a key holds stays as it is."""
+    kind, _, key = name.partition(" ")
+    if kind != "key" or key.startswith("of ") or key.endswith(")"):
+        return name.replace("|", "\\|")
+    fence = "``" if "`" in key else "`"
+    escaped = key.replace("|", "\\|")
+    return f"{fence} {escaped} {fence}" if fence == "``" or key != key.strip() else f"{fence}{escaped}{fence}"

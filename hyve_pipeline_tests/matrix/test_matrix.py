@@ -1,0 +1,105 @@
+"""Every kind of object, on every server: what the server can do, a sync carries over.
+
+By default this runs on the servers that the tests can start. Environment variables name others, with buckets that
+were made for it, and `make compatibility` writes the outcome down: see docs/compatibility.md.
+"""
+
+import pytest
+
+from hyve_pipeline_tests.matrix.cases import Case
+from hyve_pipeline_tests.matrix.conftest import FindRun
+from hyve_pipeline_tests.matrix.runs import Run, encryption_of
+from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting
+
+pytestmark = pytest.mark.timeout(24 * 3600 if any(setting.name == "own-large" for setting in SETTINGS) else 600)
+
+
+def _parameters(setting: Setting) -> list[pytest.MarkDecorator]:
+    # All tests of a setting look at one sync, and so run on one worker.
+    marks = [pytest.mark.xdist_group(f"matrix {setting.source} {setting.store}")]
+    if "rclone" in (setting.source, setting.store):
+        marks.append(pytest.mark.rclone)
+    return marks
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test each setting, and each case of it."""
+    parameters = []
+    for setting in SETTINGS:
+        marks = _parameters(setting)
+        if "case_name" not in metafunc.fixturenames:
+            parameters.append(pytest.param(setting, marks=marks, id=setting.name))
+            continue
+        for case in setting.choose(""):
+            parameters.append(pytest.param(setting, case.name, marks=marks, id=f"{setting.name}: {case.name}"))
+    names = [name for name in ("setting", "case_name") if name in metafunc.fixturenames]
+    metafunc.parametrize(names, parameters)
+
+
+def test_sync(find_run: FindRun, setting: Setting) -> None:
+    """Both syncs come to their end, and the second one copies nothing."""
+    run = find_run(setting)
+    for synced in (run.first, run.second):
+        failed = {key: row["detail"] for key, row in synced.journal.items() if row["outcome"] == "failed"}
+        assert failed == {}
+        assert synced.finished.code == 0, synced.finished.err
+        assert synced.finished.document["verified"] is True
+    assert [
+        key for key, row in run.second.journal.items() if row["action"] == "copy" and row["outcome"] == "done"
+    ] == []
+
+
+def test_object(find_run: FindRun, setting: Setting, case_name: str) -> None:
+    run = find_run(setting)
+    case = next(case for case in run.cases if case.name == case_name)
+    if case.name in run.refused:
+        pytest.skip(run.refused[case.name])
+    {"copied": _check_copied, "skipped": _check_skipped, "absent": _check_absent}[case.ends](run, case)
+
+
+def _check_copied(run: Run, case: Case) -> None:
+    """It is there with all that the case is about; it is listed, copied once, and deleted when its source is."""
+    was_there = case.store_has and not case.store_deleted
+    assert case.key in run.first.listed["modified" if was_there else "new"]
+    assert run.first.journal[case.key]["outcome"] == "done", run.first.journal[case.key]["detail"]
+    copy, source = run.copies[case.key], run.seen[case.key]
+    assert copy.holds_content
+    for name in case.upload.watched:
+        if case.encrypted_by_store:
+            # Some servers take the source's over.
+            assert encryption_of(copy) in (run.default_encryption, encryption_of(source))
+        elif name.startswith("x-amz-checksum-") and case.is_copied_in_parts:
+            assert name in copy.headers
+        else:
+            assert copy.headers.get(name) == source.headers[name], name
+    if case.keeps_etag:
+        # Where a KMS key encrypts, ETags are of what is encrypted.
+        assert copy.etag == source.etag or "aws:kms" in encryption_of(copy).values()
+    if case.needs_versions and was_there:
+        assert case.key in run.replaced
+    if case.is_about_key:
+        assert case.key in run.second.listed["duplicate_stores"]
+        assert run.second.journal[case.key]["outcome"] == "done", run.second.journal[case.key]["detail"]
+        assert case.key not in run.second.store
+    else:
+        assert case.key not in run.second.journal
+        assert run.second.store[case.key] == run.first.store[case.key]
+
+
+def _check_skipped(run: Run, case: Case) -> None:
+    """It is not copied, for a reason that is told, and what the store had is still there."""
+    reason = run.first.skipped.get(case.key)
+    if reason is None:
+        row = run.first.journal[case.key]
+        assert (row["outcome"], bool(row["code"])) == ("skipped", True), row["detail"]
+        reason = row["detail"]
+    assert reason
+    assert (case.key in run.second.store) == case.store_has
+    assert (case.key in run.untouched) == case.store_has
+
+
+def _check_absent(run: Run, case: Case) -> None:
+    """What the source no longer has is deleted."""
+    assert case.key in run.first.listed["duplicate_stores"]
+    assert run.first.journal[case.key]["outcome"] == "done", run.first.journal[case.key]["detail"]
+    assert case.key not in run.first.store

@@ -1,0 +1,244 @@
+"""Objects as the matrix puts them into a bucket and looks at them there, by boto3 and past Hyve."""
+
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from botocore.exceptions import ClientError
+
+from hyve_pipeline.core.sizes import MIB
+
+# Content repeats after this, at a length that no part has, so that no two parts of an object are alike.
+_PERIOD = 11 * MIB + 4099
+
+# How much is sent or read at once.
+_BLOCK = 64 * MIB
+
+# S3 has no other way to be asked for checksums.
+_CHECKSUM = "x-amz-checksum-"
+
+# The pseudo header under which tags are compared.
+TAGS = "tags"
+
+_CUSTOMER_KEY = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0123456789abcdef0123456789abcdef"}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An object to put.
+
+    Attributes:
+        size: bytes.
+        parts: the sizes of the parts that it is uploaded in; empty means by one PutObject.
+        headers: what goes with it, by header name in lower case: headers, metadata, class, encryption.
+        tags: its tags.
+        checksum: the algorithm of the checksum that the server is to keep, such as ``CRC32C``.
+        customer_key: whether it is encrypted by a key that the server does not keep (SSE-C).
+    """
+
+    size: int = 12
+    parts: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[tuple[str, str], ...] = ()
+    checksum: str | None = None
+    customer_key: bool = False
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The names under which the server has to show what goes with the object."""
+        return (
+            *self.headers,
+            *([TAGS] if self.tags else []),
+            *([_CHECKSUM + self.checksum.lower()] if self.checksum else []),
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object as a server shows it.
+
+    Attributes:
+        headers: what it shows with the object, and the tags where they were asked for.
+        holds_content: whether it holds what was put.
+    """
+
+    headers: Mapping[str, str]
+    holds_content: bool
+
+    @property
+    def etag(self) -> str:
+        return self.headers["etag"].strip('"')
+
+
+@cache
+def _noise() -> bytes:
+    return random.Random(0).randbytes(_PERIOD)
+
+
+def content(key: str, first: int, count: int) -> bytes:
+    """Some bytes of the content that the object of a key has; contents of different keys differ."""
+    noise = _noise()
+    begin = (random.Random(key).randrange(_PERIOD) + first) % _PERIOD
+    repeated = noise[begin : begin + count]
+    while len(repeated) < count:
+        repeated += noise[: count - len(repeated)]
+    return repeated
+
+
+# What the requests of this thread carry besides what boto3 knows, or lets pass.
+_more = threading.local()
+
+
+def _add_headers(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].update(getattr(_more, "headers", {}))
+
+
+def _send_as_utf_8(request: Any, **_: Any) -> None:
+    # The signature is over UTF-8 bytes, and http.client sends text as Latin-1.
+    for name, value in getattr(_more, "headers", {}).items():
+        if not value.isascii():
+            request.headers[name] = value.encode().decode("latin-1")
+
+
+def allow_any_header(client: Any) -> None:
+    """Let `sending` add headers to this client's requests, those that boto3 refuses included."""
+    client.meta.events.register_last("before-call.s3", _add_headers)
+    client.meta.events.register_last("before-send.s3", _send_as_utf_8)
+
+
+@contextmanager
+def sending(headers: Mapping[str, str]) -> Iterator[None]:
+    """Add headers to the requests that this thread sends."""
+    _more.headers = headers
+    try:
+        yield
+    finally:
+        _more.headers = {}
+
+
+def _options(upload: Upload, *, for_part: bool = False) -> dict[str, Any]:
+    """What boto3 has to be told itself."""
+    options: dict[str, Any] = dict(_CUSTOMER_KEY) if upload.customer_key else {}
+    if upload.checksum:
+        options["ChecksumAlgorithm"] = upload.checksum
+    if upload.tags and not for_part:
+        options["Tagging"] = urlencode(upload.tags, quote_via=quote)
+    return options
+
+
+def put(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> None:
+    """Put an object, in parts where it has some; `of` is the key whose content it has, else its own."""
+    of = key if of is None else of
+    if not upload.parts:
+        with sending(upload.headers):
+            body = content(of, 0, upload.size)
+            client.put_object(Bucket=bucket, Key=key, Body=body, **_options(upload))
+        return
+    with sending(upload.headers):
+        created = client.create_multipart_upload(Bucket=bucket, Key=key, **_options(upload))
+    where = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"]}
+    done: list[dict[str, Any]] = []
+    try:
+        first = 0
+        for number, size in enumerate(upload.parts, 1):
+            body = content(of, first, size)
+            answer = client.upload_part(**where, PartNumber=number, Body=body, **_options(upload, for_part=True))
+            told = {name: value for name, value in answer.items() if name == "ETag" or name.startswith("Checksum")}
+            done.append({"PartNumber": number} | told)
+            first += size
+        client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})
+    except Exception:
+        _abort(client, where)
+        raise
+
+
+def _abort(client: Any, where: Mapping[str, Any]) -> None:
+    """Abort an upload; what went wrong before is what matters."""
+    with suppress(ClientError):
+        client.abort_multipart_upload(**where)
+
+
+def copy_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
+    """Make an object anew from itself with all that goes with it spelled out, which is the most that a copy can do."""
+    options = _options(upload) | {"MetadataDirective": "REPLACE"}
+    if upload.tags:
+        options["TaggingDirective"] = "REPLACE"
+    with sending({"content-type": "binary/octet-stream"} | dict(upload.headers)):
+        client.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, **options)
+
+
+class NotCopiedError(Exception):
+    """A server says that it has copied a part, and nothing of what."""
+
+
+def copy_part_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
+    """Make an object anew from itself as an upload of one part, with all that goes with it spelled out."""
+    with sending(upload.headers):
+        created = client.create_multipart_upload(Bucket=bucket, Key=key, **_options(upload))
+    where = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"]}
+    source = {"CopySource": {"Bucket": bucket, "Key": key}, "CopySourceRange": f"bytes=0-{upload.size - 1}"}
+    try:
+        told = client.upload_part_copy(**where, PartNumber=1, **source)["CopyPartResult"]
+        if "ETag" not in told:
+            raise NotCopiedError
+        part = {name: value for name, value in told.items() if name == "ETag" or name.startswith("Checksum")}
+        client.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"PartNumber": 1} | part]})
+    except Exception:
+        _abort(client, where)
+        raise
+
+
+def look(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> Seen:
+    """Look at an object; `of` is the key whose content it should have, else its own."""
+    of = key if of is None else of
+    answer = client.get_object(Bucket=bucket, Key=key)
+    holds_content = _is_content(answer["Body"], of, upload.size)
+    if upload.checksum:
+        answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    headers = {name.lower(): value for name, value in answer["ResponseMetadata"]["HTTPHeaders"].items()}
+    if upload.tags:
+        tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        headers |= {TAGS: repr(sorted((tag["Key"], tag["Value"]) for tag in tags))} if tags else {}
+    return Seen(headers, holds_content)
+
+
+def _is_content(body: Any, key: str, size: int) -> bool:
+    first = 0
+    while block := body.read(_BLOCK):
+        if block != content(key, first, len(block)):
+            return False
+        first += len(block)
+    return first == size
+
+
+def is_listed(client: Any, bucket: str, key: str) -> bool:
+    """Whether a listing of the bucket shows the key as it is."""
+    listed = client.list_objects_v2(Bucket=bucket, Prefix=key)
+    return any(entry["Key"] == key for entry in listed.get("Contents", []))
+
+
+def delete_below(client: Any, bucket: str, prefix: str) -> None:
+    """Delete everything below a prefix: objects, versions, delete markers, and uploads that were left."""
+    try:
+        pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+        found = [
+            {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+            for page in pages
+            for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+        ]
+    except client.exceptions.ClientError:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = [{"Key": entry["Key"]} for page in pages for entry in page.get("Contents", [])]
+    # One by one: not every key fits into the XML of a request for many.
+    for entry in found:
+        assert entry["Key"].startswith(prefix)
+        client.delete_object(Bucket=bucket, **entry)
+    uploads = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])
+    for entry in uploads:
+        assert entry["Key"].startswith(prefix)
+        client.abort_multipart_upload(Bucket=bucket, Key=entry["Key"], UploadId=entry["UploadId"])
