@@ -10,8 +10,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 SOURCES := setup.cfg pyproject.toml constraints.txt
 ARGS ?=
 
-# More than eight S3 servers and Dagsters at once only get in each other's way.
-PYTEST_OPTIONS := -n auto --maxprocesses 8 --dist loadgroup
+# Many tests wait for processes and delays, so there are half again as many workers as cores; but more than eight S3
+# servers and Dagsters at once only get in each other's way.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) * 3 // 2))' 2>/dev/null || echo 2)
+PYTEST_OPTIONS := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

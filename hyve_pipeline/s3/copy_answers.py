@@ -115,7 +115,7 @@ def read_copied_part(
     Raises:
         S3RequestError: there is no ETag.
     """
-    if not response.body:
+    if not response.body and request.operation == "UploadPartCopy":
         # Servers that don't know the request take it for the upload of nothing; another try would bring the same.
         raise S3RequestError(
             request.operation,
