@@ -9,12 +9,14 @@ class OpenUpload:
     """An upload in parts.
 
     Attributes:
+        bucket: where it is open.
         key: the whole key of the object that it makes.
         upload_id: the store's id of it.
         source_etag: the ETag of the source object that its parts are of.
         sizes: bytes of each part, in order.
     """
 
+    bucket: str
     key: str
     upload_id: str
     source_etag: str

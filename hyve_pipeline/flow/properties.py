@@ -8,7 +8,7 @@ from hyve_pipeline.core.drift import WEBSITE_REDIRECT, Carried
 from hyve_pipeline.flow.tries import Tries
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.contents import read_bytes
-from hyve_pipeline.s3.errors import ObjectChangedError, S3RequestError
+from hyve_pipeline.s3.errors import S3RequestError
 from hyve_pipeline.s3.properties import ObjectProperties, Tags, read_properties, read_tags
 
 
@@ -51,14 +51,4 @@ async def look_at(bucket: Connection, key: str, etag: str, tries: Tries) -> Look
             # An answer to HEAD has no body: the one to GET says what is wrong.
             await tries.answer(lambda: read_bytes(bucket, key, etag, 0, 1))
         raise
-    if properties.etag != etag:
-        # Some servers do not know the condition.
-        raise ObjectChangedError(
-            "HeadObject",
-            bucket.bucket,
-            key,
-            status=HTTPStatus.PRECONDITION_FAILED,
-            code="PreconditionFailed",
-            message=f"it has the ETag {properties.etag} now, and not {etag}",
-        )
     return Looked(properties, await tries.answer(lambda: read_tags(bucket, key)))

@@ -7,7 +7,8 @@ from hyve_pipeline.core.plan import Transfer
 from hyve_pipeline.core.settings import BucketSettings
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.copy_answers import source_error
+from hyve_pipeline.s3.errors import ObjectUnreadableError, S3RequestError, bucket_error
 from hyve_pipeline.s3.message import Request
 
 # What says who signs and where to; everything else of a place is the bucket.
@@ -71,7 +72,9 @@ def try_reading(connection: Connection, key: str) -> str | None:
     try:
         connection.send(request).result()
     except S3RequestError as error:
-        if error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED):
+        # An archived object is refused like one that must not be read, to those who may read it.
+        is_archived = isinstance(source_error(error), ObjectUnreadableError)
+        if error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and not is_archived:
             return f"{error.code}: {error.message}"
         if error.status is None or error.is_transient:
             raise bucket_error(error, connection.place) from error

@@ -21,8 +21,10 @@ def abandon_uploads_of_others(context: SyncContext, plan: Plan, store: Connectio
 
 
 def abandon_uploads(store: Connection, uploads: ShardUploads) -> None:
-    """Abort what is left open."""
+    """Abort what is left open in this bucket; a plan before may have been for another one."""
     for upload in uploads.open:
+        if upload.bucket != store.bucket:
+            continue
         # What can't be aborted stays in the log.
         with suppress(S3RequestError):
             abandon(store, upload, uploads)

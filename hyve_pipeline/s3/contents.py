@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 from hyve_pipeline.s3.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copy_answers import source_answer
+from hyve_pipeline.s3.copy_answers import pinned_answer
 from hyve_pipeline.s3.errors import invalid_response
 from hyve_pipeline.s3.message import Request, Response
 from hyve_pipeline.s3.transport import Ending
@@ -20,7 +20,9 @@ def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Check
     request = Request(
         "HeadObject", "HEAD", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED"))
     )
-    return connection.ask(request, lambda ending: read_checksum_headers(source_answer(ending).headers))
+    return connection.ask(
+        request, lambda ending: read_checksum_headers(pinned_answer(connection.bucket, request, ending, etag).headers)
+    )
 
 
 def read_bytes(connection: Connection, key: str, etag: str, first: int, count: int) -> "Future[bytes]":
@@ -42,7 +44,7 @@ def read_bytes(connection: Connection, key: str, etag: str, first: int, count: i
     )
 
     def read(ending: Ending) -> bytes:
-        response = source_answer(ending)
+        response = pinned_answer(connection.bucket, request, ending, etag)
         _check_length(connection, request, response, count, first)
         return response.body
 
@@ -58,7 +60,7 @@ def read_object(connection: Connection, key: str, etag: str, size: int) -> "Futu
     request = Request("GetObject", "GET", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED")))
 
     def read(ending: Ending) -> Response:
-        response = source_answer(ending)
+        response = pinned_answer(connection.bucket, request, ending, etag)
         _check_length(connection, request, response, size, 0)
         return response
 

@@ -84,6 +84,27 @@ def source_answer(ending: Ending) -> Response:
     return ending
 
 
+def pinned_answer(bucket: str, request: Request, ending: Ending, etag: str) -> Response:
+    """The answer to a request that reads a source object which must still have an ETag.
+
+    Raises:
+        ObjectChangedError: it is another one. Some servers do not know the condition, and answer all the same.
+        S3RequestError: there is no answer, see `source_answer`.
+    """
+    response = source_answer(ending)
+    found = response.header("etag")
+    if found is None or unquote_etag(found) == etag:
+        return response
+    raise ObjectChangedError(
+        request.operation,
+        bucket,
+        request.key,
+        status=412,
+        code="PreconditionFailed",
+        message=f"it has the ETag {unquote_etag(found)} now, and not {etag}",
+    )
+
+
 # How S3 writes an answer to CopyObject: flat, in this order, and with nothing to decode. Whatever is written in
 # any other way is read by the XML parser, which takes twenty times as long.
 _USUAL_ANSWER = re.compile(

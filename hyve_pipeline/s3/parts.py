@@ -155,7 +155,7 @@ def abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:
 def _begin(store: Connection, planned: PartedObject, log: UploadLog | None) -> OpenUpload:
     task = planned.task
     upload_id = create_upload(store, task.store_key, planned.headers)
-    upload = OpenUpload(task.store_key, upload_id, task.source_etag, planned.sizes)
+    upload = OpenUpload(store.bucket, task.store_key, upload_id, task.source_etag, planned.sizes)
     if log is not None:
         log.begun(upload)
     return upload

@@ -13,7 +13,7 @@ from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.s3.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.contents import read_bytes
-from hyve_pipeline.s3.copy_answers import source_answer, storage_class_header
+from hyve_pipeline.s3.copy_answers import pinned_answer, source_answer, storage_class_header
 from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
 from hyve_pipeline.s3.futures import recover
 from hyve_pipeline.s3.grants import read_grants
@@ -109,7 +109,9 @@ def read_properties(source: Connection, key: str, etag: str) -> "Future[ObjectPr
     request = Request(
         "HeadObject", "HEAD", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED"))
     )
-    return source.ask(request, lambda ending: properties_of(source, request, source_answer(ending)))
+    return source.ask(
+        request, lambda ending: properties_of(source, request, pinned_answer(source.bucket, request, ending, etag))
+    )
 
 
 def properties_of(source: Connection, request: Request, response: Response) -> ObjectProperties:

@@ -226,8 +226,9 @@ def test_an_object_that_changes_while_properties_are_compared_is_left_to_the_nex
 
 
 def _refuses(received: Received) -> Answer | None:
-    """Lets nobody look at objects."""
-    return error_answer(403, "AccessDenied") if received.method == "HEAD" else None
+    """Lets nobody look at one object."""
+    is_asked = received.method == "HEAD" and received.path.endswith("/a")
+    return error_answer(403, "AccessDenied") if is_asked else None
 
 
 def _refuses_tags(received: Received) -> Answer | None:

@@ -216,6 +216,14 @@ class TestChoice:
         with pytest.raises(ConfigurationError, match='transfer = "server"'):
             planned(apart.context(transfer="server"))
 
+    def test_an_archived_object_says_nothing_of_permissions(self, pair: Pair, faulty: FaultyServer) -> None:
+        faulty.fault = lambda received: (
+            error_answer(403, "InvalidObjectState")
+            if received.method == "GET" and "range" in received.headers
+            else None
+        )
+        assert planned(self.with_two_profiles(pair)).transfer.by == "server"
+
     def test_a_source_that_cannot_be_asked_leaves_no_plan(self, pair: Pair, faulty: FaultyServer) -> None:
         faulty.fault = lambda received: (
             error_answer(503, "ServiceUnavailable")
@@ -282,6 +290,22 @@ class TestFaults:
         context = pair.context(transfer="stream")
         plan = planned(context)
         pair.source.put({"k": b"new"})
+        apply(context, plan, "copy")
+        assert outcomes(context, plan) == {"k": ("skipped", CHANGED)}
+        assert pair.store.keys() == []
+
+    @pytest.mark.parametrize("size", [3, 9 * MIB])
+    def test_a_server_that_does_not_know_conditions(self, pair: Pair, faulty: FaultyServer, size: int) -> None:
+        pair.source.put({"k": BODY[:size]})
+        context = pair.context(transfer="stream")
+        plan = planned(context)
+        pair.source.put({"k": BODY[1 : size + 1]})
+
+        def fault(received: Received) -> Answer | None:
+            headers = {name: value for name, value in received.headers.items() if name != "if-match"}
+            return faulty.forward(replace(received, headers=headers))
+
+        faulty.fault = fault
         apply(context, plan, "copy")
         assert outcomes(context, plan) == {"k": ("skipped", CHANGED)}
         assert pair.store.keys() == []

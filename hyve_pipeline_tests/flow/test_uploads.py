@@ -143,7 +143,7 @@ def test_an_upload_that_is_gone_is_begun_anew(pair: Pair, faulty: FaultyServer, 
 class TestLog:
     """The file that tells the next process what is open."""
 
-    UPLOAD = OpenUpload("a\nb☃", "id 1", "e", (5, 5, 1))
+    UPLOAD = OpenUpload("store", "a\nb☃", "id 1", "e", (5, 5, 1))
 
     def test_it_tells_the_next_process(self, tmp_path: Any) -> None:
         state = Folder(str(tmp_path))
@@ -159,7 +159,7 @@ class TestLog:
         state = Folder(str(tmp_path))
         with ShardUploads(state, "plan-0001") as log:
             log.begun(self.UPLOAD)
-            log.begun(OpenUpload("second", "id 2", "e", (1,)))
+            log.begun(OpenUpload("store", "second", "id 2", "e", (1,)))
         (path,) = tmp_path.glob("uploads/*")
         path.write_text(path.read_text()[:-9])
         assert ShardUploads(state, "plan-0001").open == [self.UPLOAD]

@@ -105,7 +105,7 @@ class Setting:
 
 # The page needs every row everywhere; every day some are enough where another setting has them all.
 _IS_THOROUGH = bool(os.environ.get(REPORT_VARIABLE))
-_SOME = 1 if _IS_THOROUGH else 5
+_SOME = 1 if _IS_THOROUGH else 8
 
 
 def _with_some_keys(prefix: str) -> list[Case]:
