@@ -170,7 +170,7 @@ class Options(_Frozen):
         multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
         transfer: who moves the bytes: the server by itself, or this process, which reads and writes them; ``auto``
             tries whether the server can.
-        stream_memory: bytes of objects that this process holds at once when it moves them, or one part.
+        stream_memory: bytes of memory that objects may take at once while this process moves them, or one part may.
         keep_parts: an object that was uploaded in parts is copied in the same parts, so that its ETag stays.
         website_redirects: whether redirects of a website are copied, which costs a request an object; None means
             where the source is a website.
@@ -197,7 +197,7 @@ class Options(_Frozen):
     multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB
     multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB
     transfer: TransferChoice = "auto"
-    stream_memory: Annotated[Size, Field(ge=32 * MIB)] = 256 * MIB
+    stream_memory: Annotated[Size, Field(ge=32 * MIB)] = 512 * MIB
     keep_parts: bool = True
     website_redirects: bool | None = None
     acl: AclChoice = "none"

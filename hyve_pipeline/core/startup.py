@@ -10,6 +10,9 @@ import sys
 from datetime import UTC, datetime
 from typing import NoReturn
 
+# Some megabytes, should all of them be garbage.
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+
 _is_own_process = False
 
 
@@ -39,6 +42,9 @@ def finish() -> None:
     sys.meta_path.remove(_hidden)
     # What is there now stays to the end: no need to look through it again and again.
     gc.freeze()
+    # By Python's own 700 a collection comes every other object that is copied, and looks through all that are in
+    # flight: an eighth of all CPU time, to find nothing, since the requests leave no cycles.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
     gc.enable()
 
 

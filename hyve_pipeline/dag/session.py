@@ -102,7 +102,7 @@ class Session:
     def _apply_overlapping(self, plan: Plan, shards: list[Shard]) -> None:
         """Do shards of one action; no other begins when one could not be done at all."""
         # Deletes are a thousand to a request: one core makes more of them than a server takes.
-        processes = processes_for(plan.options, shards) if shards[0].action == "copy" else 1
+        processes = processes_for(plan, shards) if shards[0].action == "copy" else 1
         most = _MOST_OVERLAPPING if processes == 1 else processes + 1
         if captures_output(self._instance):
             # It belongs to the process: runs would capture each other's.

@@ -102,7 +102,7 @@ def try_writing(source: Connection | None, store: Connection, first: CopyTask | 
 def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Transfer) -> CopyResult:
     if transfer.by == "server":
         return copy_object(source, store, task).result()
-    with Streamer(source, store, memory=2 * _MOST_TRIAL_BYTES, threads=1, window=Window(1)) as streamer:
+    with Streamer(source, store, memory=4 * _MOST_TRIAL_BYTES, threads=1, window=Window(1)) as streamer:
         return streamer.copy(task).result()
 
 

@@ -1,6 +1,7 @@
 """Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -49,7 +50,8 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
     if context.plans.exists(identity):
         return context.plans.load(identity)
     folder = context.plans.folder_of(identity)
-    copies = _write_shards(folder, diff, "copy", first_number=1)
+    transfer = _choose_transfer(context, diff)
+    copies = _write_shards(folder, diff, "copy", first_number=1, cost=transfer.cost)
     deletes = _write_shards(folder, diff, "delete", first_number=len(copies) + 1)
     plan = Plan(
         id=identity,
@@ -66,17 +68,20 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
         shards=(*copies, *deletes),
         refusals=judge_diff(diff),
-        transfer=_choose_transfer(context, copies),
+        transfer=transfer,
     )
     context.plans.save(plan)
     return plan
 
 
-def _choose_transfer(context: SyncContext, copies: Sequence[Shard]) -> Transfer:
+def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
     # Imported late: whoever only reads plans need not load an S3 library.
     from hyve_pipeline.flow.transfer import choose_transfer
 
-    return choose_transfer(context, context.settings.source.prefix + copies[0].first_key if copies else None)
+    with closing(_rows_of(diff, "copy")) as tables:
+        first = next(tables, None)
+    example = None if first is None else context.settings.source.prefix + first.column("key")[0].as_py()
+    return choose_transfer(context, example)
 
 
 def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
@@ -147,12 +152,14 @@ def read_shard(plan: Plan, shard: Shard) -> pa.Table:
     return rows
 
 
-def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int) -> tuple[Shard, ...]:
-    options = diff.options
+def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int, cost: int = 1) -> tuple[Shard, ...]:
+    # A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller.
+    most_objects = max(1, diff.options.shard_objects // cost)
+    most_bytes = max(1, diff.options.shard_bytes // cost)
     shards: list[Shard] = []
     with writing_parquet(folder, PLAN_FILES[action], CHANGE_SCHEMA) as writer:
         tables = _rows_of(diff, action)
-        for row_group, table in enumerate(cut_shards(tables, options.shard_objects, options.shard_bytes)):
+        for row_group, table in enumerate(cut_shards(tables, most_objects, most_bytes)):
             writer.write_table(table, row_group_size=table.num_rows)
             keys = table.column("key")
             shards.append(
@@ -169,7 +176,7 @@ def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int)
     return tuple(shards)
 
 
-def _rows_of(diff: Diff, action: Action) -> Iterator[pa.Table]:
+def _rows_of(diff: Diff, action: Action) -> Generator[pa.Table]:
     wanted = [name.value for name in _SETS_OF[action]]
     reader = ParquetReader(diff.changes)
     try:

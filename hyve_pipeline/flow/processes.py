@@ -22,7 +22,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from hyve_pipeline.core.errors import HyveError
 from hyve_pipeline.core.interruption import raise_if_interrupted
-from hyve_pipeline.core.plan import Shard
+from hyve_pipeline.core.plan import Plan, Shard
 from hyve_pipeline.core.progress import report
 from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow.worker import Done, Failed, Interrupt, Progress, Task
@@ -66,11 +66,12 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def processes_for(options: Options, shards: Sequence[Shard]) -> int:
-    """How many processes are to do some copy shards; 1 means that this one does them."""
-    if options.processes is not None:
-        return max(1, min(options.processes, len(shards)))
-    worthwhile = sum(shard.objects for shard in shards) // _COPIES_WORTH_A_PROCESS
+def processes_for(plan: Plan, shards: Sequence[Shard]) -> int:
+    """How many processes are to do some of a plan's copy shards; 1 means that this one does them."""
+    wanted = plan.options.processes
+    if wanted is not None:
+        return max(1, min(wanted, len(shards)))
+    worthwhile = sum(shard.objects for shard in shards) * plan.transfer.cost // _COPIES_WORTH_A_PROCESS
     return max(1, min(usable_cores(), len(shards), worthwhile, _MOST_PROCESSES))
 
 

@@ -19,6 +19,7 @@ class Budget:
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
+        self._waiting = 0
         self._is_closed = False
         self._changed = Condition()
 
@@ -33,11 +34,23 @@ class Budget:
         """
         taken = min(count, self._size)
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._used + taken <= self._size)
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: self._is_closed or self._used + taken <= self._size)
+            finally:
+                self._waiting -= 1
             if self._is_closed:
                 raise BudgetClosedError
             self._used += taken
         return taken
+
+    def try_take(self, count: int) -> int | None:
+        """Like `take`, without waiting: None where there is no room now, or others wait for it."""
+        with self._changed:
+            if self._is_closed or self._waiting or self._used + count > self._size:
+                return None
+            self._used += count
+        return count
 
     def give_back(self, taken: int) -> None:
         """Give back what `take` returned."""

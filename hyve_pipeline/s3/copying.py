@@ -18,7 +18,7 @@ from hyve_pipeline.s3.copy_answers import (
     storage_class_header,
 )
 from hyve_pipeline.s3.errors import S3RequestError
-from hyve_pipeline.s3.futures import complete, then
+from hyve_pipeline.s3.futures import both, complete, then
 from hyve_pipeline.s3.grants import read_grants
 from hyve_pipeline.s3.heading import ObjectHead, head_object, version_of
 from hyve_pipeline.s3.message import Pairs, Request, Response, copy_source
@@ -97,13 +97,7 @@ def _read_first(source: Connection, task: CopyTask) -> "Future[Pairs] | None":
         return grants
     if grants is None:
         return then(redirect, lambda properties: properties.redirect)
-    outcome: Future[Pairs] = Future()
-
-    def join(_: object) -> None:
-        complete(outcome, lambda both: (*both[0].result().redirect, *both[1].result()), (redirect, grants))
-
-    redirect.add_done_callback(lambda _: grants.add_done_callback(join))
-    return outcome
+    return then(both(redirect, grants), lambda read: (*read[0].redirect, *read[1]))
 
 
 def _copy_after(

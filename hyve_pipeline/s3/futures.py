@@ -42,3 +42,58 @@ def recover(first: "Future[T]", convert: Callable[[BaseException], U]) -> "Futur
     outcome: Future[T | U] = Future()
     first.add_done_callback(lambda done: complete(outcome, result_or_other, done))
     return outcome
+
+
+def follow(first: "Future[T]", go_on: Callable[[T], "Future[U]"]) -> "Future[U]":
+    """A future for what the future gives that `go_on` makes of what `first` gives; any exception becomes its own.
+
+    `go_on` runs on the thread that completes `first`, so it must neither wait nor take long.
+    """
+    outcome: Future[U] = Future()
+    first.add_done_callback(lambda done: _go_on(outcome, lambda: go_on(done.result())))
+    return outcome
+
+
+def retry(first: "Future[T]", go_on: Callable[[BaseException], "Future[T]"]) -> "Future[T]":
+    """A future for what `first` gives, or else for what the future gives that `go_on` makes of its exception.
+
+    `go_on` may raise another one. It runs on the thread that completes `first`, so it must neither wait nor take long.
+    """
+    outcome: Future[T] = Future()
+
+    def end(done: "Future[T]") -> None:
+        error = done.exception()
+        if error is None:
+            outcome.set_result(done.result())
+        else:
+            _go_on(outcome, lambda: go_on(error))
+
+    first.add_done_callback(end)
+    return outcome
+
+
+def both(first: "Future[T]", second: "Future[U]") -> "Future[tuple[T, U]]":
+    """A future for what two futures give; an exception of either becomes its exception."""
+    outcome: Future[tuple[T, U]] = Future()
+
+    def wait_for_second(done: "Future[T]") -> None:
+        try:
+            result = done.result()
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+            outcome.set_exception(error)
+        else:
+            # The result and not the future: two futures that know each other are freed only by the garbage
+            # collector, which took longer for them than all else does.
+            second.add_done_callback(lambda other: complete(outcome, lambda _: (result, other.result()), other))
+
+    first.add_done_callback(wait_for_second)
+    return outcome
+
+
+def _go_on(outcome: "Future[T]", begin: "Callable[[], Future[T]]") -> None:
+    try:
+        begun = begin()
+    except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+        outcome.set_exception(error)
+    else:
+        begun.add_done_callback(lambda done: complete(outcome, lambda _: done.result(), done))

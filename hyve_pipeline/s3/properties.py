@@ -15,7 +15,6 @@ from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.contents import read_bytes
 from hyve_pipeline.s3.copy_answers import pinned_answer, source_answer, storage_class_header
 from hyve_pipeline.s3.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
-from hyve_pipeline.s3.futures import recover
 from hyve_pipeline.s3.grants import read_grants
 from hyve_pipeline.s3.heading import read_head
 from hyve_pipeline.s3.message import Pairs, Request, Response
@@ -154,6 +153,8 @@ def read_tags(source: Connection, key: str) -> "Future[Tags]":
     request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
 
     def read(ending: Ending) -> Tags:
+        if isinstance(ending, S3RequestError) and (ending.code in _NO_TAGS or ending.status == 501):
+            return ()
         response = source_answer(ending)
         # Others do not know this request and answer with the object itself, which alone has an ETag.
         if not response.body or response.header("etag") is not None:
@@ -164,12 +165,7 @@ def read_tags(source: Connection, key: str) -> "Future[Tags]":
             raise invalid_response(source.bucket, request, response, f"the answer is {error}") from error
         return tuple((child_text(tag, "Key") or "", child_text(tag, "Value") or "") for tag in root.iter("{*}Tag"))
 
-    def none_known(error: BaseException) -> Tags:
-        if isinstance(error, S3RequestError) and (error.code in _NO_TAGS or error.status == 501):
-            return ()
-        raise error
-
-    return recover(source.ask(request, read), none_known)
+    return source.ask(request, read)
 
 
 def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | None:

@@ -49,8 +49,12 @@ class Ways:
 
 
 def memory_of(size: int) -> int:
-    """Bytes of memory that it takes to read so many: twice as many while pieces are put together."""
-    return size if size <= MOST_READ else 2 * size
+    """Bytes of memory that it takes to move so many, at most, as measured.
+
+    The transport reads an answer into a buffer that grows, and copies what it sends. Larger ones are read in pieces,
+    which are put together.
+    """
+    return 3 * size if size <= MOST_READ else 4 * size
 
 
 def read_range(source: Connection, task: CopyTask, part: PartRange) -> bytes:
@@ -158,7 +162,7 @@ class PartedStream:
                 self._digest.update(part.number, content.data)
             query = (("partNumber", str(part.number)), ("uploadId", upload_id))
             request = Request("UploadPart", "PUT", self._task.store_key, query=query)
-            sent, _ = put_content(self._ways.store, request, content)
+            sent, _ = put_content(self._ways.store, request, content).result()
             self._ways.proves_checksums |= sent.checksum is not None
             return sent
         except BaseException:

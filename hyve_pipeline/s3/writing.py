@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import re
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from hyve_pipeline.s3.checksums import HEADER, checksum
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.futures import then
 from hyve_pipeline.s3.message import Pairs, Request, Response
 from hyve_pipeline.s3.uploads import Part
 from hyve_pipeline.s3.xml import unquote_etag
@@ -55,8 +57,8 @@ class Content:
         return tuple(headers)
 
 
-def put_content(store: Connection, request: Request, content: Content) -> tuple[Part, Response]:
-    """Send a PutObject or UploadPart with its content, and wait for the proof that it arrived.
+def put_content(store: Connection, request: Request, content: Content) -> "Future[tuple[Part, Response]]":
+    """Send a PutObject or UploadPart with its content.
 
     Args:
         store: the bucket.
@@ -64,10 +66,9 @@ def put_content(store: Connection, request: Request, content: Content) -> tuple[
         content: the content.
 
     Returns:
-        What the store has, with the checksum where the server has held it against the bytes; and the answer.
-
-    Raises:
-        S3RequestError: it was refused, or what the server tells is not of these bytes.
+        A future that gives what the store has, once that is proved, with the checksum where the server has held it
+        against the bytes; and the answer. It raises `S3RequestError` where the request was refused, or what the
+        server tells is not of these bytes.
     """
     full = Request(
         request.operation,
@@ -77,10 +78,14 @@ def put_content(store: Connection, request: Request, content: Content) -> tuple[
         (*request.headers, *content.headers),
         content.data,
     )
-    response = store.send(full).result()
+    return then(store.send(full), lambda response: (_proved(store.bucket, request, content, response), response))
+
+
+def _proved(bucket: str, request: Request, content: Content, response: Response) -> Part:
+    """What the store has, if the answer shows that it has these bytes."""
     etag = unquote_etag(response.header("etag") or "")
     if not etag:
-        raise invalid_response(store.bucket, request, response, "the answer has no ETag")
+        raise invalid_response(bucket, request, response, "the answer has no ETag")
     told = None if content.algorithm is None else response.header(f"{HEADER}{content.algorithm.lower()}")
     # Each proof by itself: a server may tell a checksum as it was given, without a look at the bytes. The ETag proves
     # something where it is an MD5, and ours is known.
@@ -88,8 +93,8 @@ def put_content(store: Connection, request: Request, content: Content) -> tuple[
     is_other |= content.md5 is not None and _is_md5(etag, response) and etag != content.md5
     if is_other:
         reason = f"the store has other bytes than were sent (ETag {etag}, MD5 {content.md5}, {content.checksum})"
-        raise invalid_response(store.bucket, request, response, reason)
-    return Part(etag, len(content.data), told), response
+        raise invalid_response(bucket, request, response, reason)
+    return Part(etag, len(content.data), told)
 
 
 def _is_md5(etag: str, response: Response) -> bool:

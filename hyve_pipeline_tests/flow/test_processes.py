@@ -15,7 +15,7 @@ import pytest
 
 from hyve_pipeline.core.errors import BucketError, HyveError, RefusedError
 from hyve_pipeline.core.interruption import interrupted_by, pause
-from hyve_pipeline.core.plan import Shard
+from hyve_pipeline.core.plan import Plan, Shard, Transfer
 from hyve_pipeline.core.progress import listening, report
 from hyve_pipeline.core.settings import Options
 from hyve_pipeline.flow import processes
@@ -194,7 +194,18 @@ def test_how_many(
     wanted: int | None, objects: tuple[int, ...], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "usable_cores", lambda: cores)
-    assert processes_for(Options(processes=wanted), _shards(*objects)) == expected
+    plan = Plan.model_construct(options=Options(processes=wanted), transfer=Transfer())
+    assert processes_for(plan, _shards(*objects)) == expected
+
+
+def test_fewer_objects_are_worth_a_process_when_they_go_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "usable_cores", lambda: 8)
+    plan = Plan.model_construct(options=Options(), transfer=Transfer(by="stream"))
+    assert [processes_for(plan, _shards(*objects)) for objects in [(600, 600), (1_250, 1_250), (2_500,) * 9]] == [
+        1,
+        2,
+        4,
+    ]
 
 
 def test_cores() -> None:

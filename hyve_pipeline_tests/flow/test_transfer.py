@@ -79,6 +79,17 @@ def test_two_servers_mean_streaming(apart: Pair) -> None:
     assert planned(context).shards == ()
 
 
+def test_shards_are_smaller_when_they_are_streamed(apart: Pair) -> None:
+    apart.source.put({f"{number}": b"x" for number in range(10)})
+    apart.store.put({f"old {number}": b"x" for number in range(10)})
+    plan = planned(apart.context(shard_objects=8, max_deletes="100%"))
+    assert [(shard.action, shard.objects) for shard in plan.shards] == [
+        *[("copy", 2)] * 5,
+        ("delete", 8),
+        ("delete", 2),
+    ]
+
+
 def test_odd_keys_are_streamed(apart: Pair) -> None:
     apart.source.put(dict.fromkeys(ODD_KEYS, b"x"))
     context = apart.context()
