@@ -61,8 +61,7 @@ def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServ
         faulty.fault.release.set()
 
 
-@pytest.mark.parametrize("held", [1, 2], indirect=True)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(("number", "held"), [(signal.SIGINT, 1), (signal.SIGKILL, 2)], indirect=["held"])
 def test_an_interrupted_copy_is_finished_by_a_retry(
     number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
@@ -99,7 +98,7 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
 
 @pytest.mark.parametrize(
     ("number", "held"),
-    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGTERM, 2)],
+    [(signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGHUP, 1)],
     indirect=["held"],
 )
 def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(

@@ -16,7 +16,7 @@ from hyve_pipeline.flow.context import Home
 from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import copied_keys
-from hyve_pipeline_tests.pages import running_ui
+from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.processes import descendants
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
@@ -115,59 +115,64 @@ def _partition(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("held", [12], indirect=True)
-def test_a_killed_run_of_the_ui_is_finished_by_a_command(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+def test_runs_of_the_ui_that_ended_early_are_gone_on_with(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    with running_ui(held.home, os.environ) as page:
+        _kill_a_run(page, held, faulty, hyve)
+        held.source.put({f"later/{number:02d}": b"new" for number in range(12)})
+        _terminate_a_run(page, held, faulty, hyve)
+    assert hyve("verify").code == 0
+
+
+def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    """A command finishes it."""
     plan = hyve("dryrun", "--json").document["plan"]
     stall = faulty.fault = _Stall(after=3)
-    with running_ui(held.home, os.environ) as page:
-        page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
-        assert stall.reached.wait(_PATIENCE)
-        # The shard that the UI's run works on is left alone by a command.
-        busy = hyve("copy", "--json")
-        assert busy.code == 3
-        assert "another process is working on shard" in busy.document["refused"]["detail"]
-        # It notes itself as the owner of the plan's lock.
-        worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text())
-        assert worker in descendants(page.process.pid)
-        os.kill(worker, signal.SIGKILL)
-        stall.release.set()
-        faulty.fault = lambda _: None
-        before = set(held.store.keys())
-        assert len(before) == 3
-        faulty.received.clear()
-        assert hyve("retry").code == 0
+    page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+    assert stall.reached.wait(_PATIENCE)
+    # The shard that the UI's run works on is left alone by a command.
+    busy = hyve("copy", "--json")
+    assert busy.code == 3
+    assert "another process is working on shard" in busy.document["refused"]["detail"]
+    # It notes itself as the owner of the plan's lock.
+    worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text())
+    assert worker in descendants(page.process.pid)
+    os.kill(worker, signal.SIGKILL)
+    stall.release.set()
+    faulty.fault = lambda _: None
+    before = set(held.store.keys())
+    assert len(before) == 3
+    faulty.received.clear()
+    assert hyve("retry").code == 0
     assert held.store.read() == held.source.read()
     assert not set(copied_keys(faulty.received)) & before
     (entry,) = hyve("plans", "--json").document["plans"]
     assert (entry["copy"]["done"], entry["copy"]["planned"]) == (12, 12)
-    assert hyve("verify").code == 0
 
 
-@pytest.mark.parametrize("held", [12], indirect=True)
-def test_a_run_that_is_terminated_ends_within_seconds_and_is_gone_on_with(
-    held: Pair, faulty: FaultyServer, hyve: Hyve
-) -> None:
+def _terminate_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    """It ends within seconds, and another one finishes what it began."""
     plan = hyve("dryrun", "--json").document["plan"]
+    already = set(held.store.keys())
 
     def slow(received: Received) -> Answer | None:
         time.sleep(1.5 if "x-amz-copy-source" in received.headers else 0)
         return None
 
     faulty.fault = slow
-    with running_ui(held.home, os.environ) as page:
-        run = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
-        deadline = time.monotonic() + _PATIENCE
-        while not held.store.keys():
-            assert time.monotonic() < deadline, "nothing was copied"
-            time.sleep(0.1)
-        page.terminate(run)
-        asked = time.monotonic()
-        assert page.await_end(run) == "CANCELED"
-        assert time.monotonic() - asked < 15
-        before = set(held.store.keys())
-        assert 0 < len(before) < 12
-        faulty.fault = lambda _: None
-        faulty.received.clear()
-        again = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
-        assert page.await_end(again) == "SUCCESS"
+    run = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+    deadline = time.monotonic() + _PATIENCE
+    while set(held.store.keys()) == already:
+        assert time.monotonic() < deadline, "nothing was copied"
+        time.sleep(0.1)
+    page.terminate(run)
+    asked = time.monotonic()
+    assert page.await_end(run) == "CANCELED"
+    assert time.monotonic() - asked < 15
+    before = set(held.store.keys()) - already
+    assert 0 < len(before) < 12
+    faulty.fault = lambda _: None
+    faulty.received.clear()
+    again = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+    assert page.await_end(again) == "SUCCESS"
     assert held.store.read() == held.source.read()
     assert not set(copied_keys(faulty.received)) & before

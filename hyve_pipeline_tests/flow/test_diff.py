@@ -255,7 +255,7 @@ def _expected(key: str, source: Entry | None, store: Entry | None) -> ChangeSet:
     row_group_rows=st.integers(1, 6),
     range_rows=st.integers(1, 12),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_two_listings_in_any_ranges(
     source: dict[str, Entry],
     store: dict[str, Entry],
