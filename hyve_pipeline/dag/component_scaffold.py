@@ -19,7 +19,7 @@ attributes:
     # profile: hyve                # an AWS profile; without one, AWS's default credentials
     # resource: s3                 # or the key of an S3Resource of this project
 
-  # What becomes an exact copy. Its credentials must be allowed to read the source.
+  # What becomes an exact copy. Where its credentials may read the source, the server copies.
   store:
     bucket: {store}
 
