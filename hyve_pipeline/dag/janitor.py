@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from hyve_pipeline.core.running import is_running
-from hyve_pipeline.dag.names import BEGUN_TAG, HOST_TAG, PID_TAG
+from hyve_pipeline.dag.names import BEGUN_TAG, HOST_TAG, PID_TAG, SYSTEM_TAG
 
 # Where Linux tells when it was booted, and about processes.
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -21,11 +21,21 @@ def process_tags() -> dict[str, str]:
     return tags if begun is None else {**tags, BEGUN_TAG: begun}
 
 
-def close_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of this machine's commands as failed when their process no longer exists.
+def system_tags(run_id: str) -> dict[str, str]:
+    """Tags of a run by which others can tell whether the machine or container, in which it goes on, still runs.
 
-    Dagster can't know: a killed command leaves its run as started for ever, and started runs count against
-    the queue's limit.
+    For runs that Dagster has launched: their process may be one of several, as the executor likes, and Dagster looks
+    after it as long as the code server lives.
+    """
+    begun = _begun(1)
+    # A re-execution takes over the tags of the run before it.
+    return {} if begun is None else {HOST_TAG: socket.gethostname(), SYSTEM_TAG: f"{run_id}@{begun}"}
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark runs as failed that went on when this machine or container was stopped, and commands' whose process is gone.
+
+    Dagster can't know: such a run stays as started for ever, counts against the queue's limit, and is waited for.
     """
     running = dg.RunsFilter(
         statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING],
@@ -36,6 +46,12 @@ def close_dead_runs(instance: dg.DagsterInstance) -> None:
         # A re-execution from the UI takes over the tags of the command's run, but it has another process.
         if run.parent_run_id is None and pid.isdecimal() and not _is_alive(int(pid), run.tags.get(BEGUN_TAG)):
             instance.report_run_failed(run, f"the command's process {pid} is gone; its journal goes on where it ended")
+            continue
+        run_id, _, begun = run.tags.get(SYSTEM_TAG, "").partition("@")
+        if run_id == run.run_id and begun != _begun(1):
+            instance.report_run_failed(
+                run, "the system that it was in was restarted; its journal goes on where it ended"
+            )
 
 
 def _is_alive(pid: int, begun: str | None) -> bool:

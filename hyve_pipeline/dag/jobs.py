@@ -15,6 +15,15 @@ AssetJob = UnresolvedAssetJobDefinition
 # Whatever a schedule or a sensor can launch.
 AnyJob = dg.JobDefinition | AssetJob
 
+# What runs are that wait or go on.
+GOING_ON = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
 
 def build_dryrun_job(names: Names, sets: Sequence[ChangeSet]) -> AssetJob:
     """Takes both inventories, compares them and freezes a plan; `sets` are those that the plan may act on."""

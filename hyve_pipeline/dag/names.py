@@ -15,6 +15,7 @@ COMMAND_TAG = "hyve/command"
 HOST_TAG = "hyve/host"
 PID_TAG = "hyve/pid"
 BEGUN_TAG = "hyve/process_begun"
+SYSTEM_TAG = "hyve/system"
 ATTEMPT_TAG = "hyve/attempt"
 GIVEN_UP_TAG = "hyve/given_up"
 
@@ -101,7 +102,8 @@ class Names:
     @property
     def store_shard_set(self) -> str:
         """The name of the set of these partitions."""
-        return f"{self.sync}_shards"
+        # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.
+        return f"{self.sync}_store_shards"
 
     @property
     def resource(self) -> str:

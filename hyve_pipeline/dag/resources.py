@@ -11,7 +11,8 @@ from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
 from hyve_pipeline.dag.borrowing import Borrowed, complete_sync
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import PLAN_TAG, Names
+from hyve_pipeline.dag.janitor import system_tags
+from hyve_pipeline.dag.names import COMMAND_TAG, PLAN_TAG, Names
 from hyve_pipeline.flow.context import Home, SyncContext
 from hyve_pipeline.flow.plan import choose_plan
 
@@ -86,11 +87,13 @@ class SyncResource(dg.ConfigurableResource):
         return frozenset(side.resource for side in (self.source, self.store) if side.resource is not None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Take from the other resources what a run needs of them.
+        """Note where a run goes on, and take from the other resources what it needs of them.
 
         Raises:
             dg.Failure: one of them can't be used.
         """
+        if context.run is not None and COMMAND_TAG not in context.run.tags and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, system_tags(context.run.run_id))
         # As they are, not what they show to ops: of an `S3Resource` that is a client.
         resources = context.resources.original_resource_dict if self._lenders else {}
         with as_failure():

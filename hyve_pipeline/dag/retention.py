@@ -8,7 +8,8 @@ from hyve_pipeline.core.plan import split_partition_key
 from hyve_pipeline.core.settings import Automation
 from hyve_pipeline.dag.configs import RetentionConfig
 from hyve_pipeline.dag.failures import as_failure
-from hyve_pipeline.dag.names import SYNC_TAG, Names
+from hyve_pipeline.dag.jobs import GOING_ON
+from hyve_pipeline.dag.names import PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
 from hyve_pipeline.dag.resources import SyncResource
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.retention import drop_plans, plans_to_drop
@@ -36,7 +37,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
         if keep_plans is None and keep_days is None:
             keep_plans, keep_days = rules.keep_plans, rules.keep_days
         with as_failure():
-            old = plans_to_drop(sync, keep_plans, keep_days, datetime.now(UTC))
+            old = plans_to_drop(sync, keep_plans, keep_days, datetime.now(UTC), _plans_in_use(context.instance, names))
             done = drop_plans(sync, old) if old else None
         partitions = _drop_partitions(context.instance, names, sync)
         context.log_event(
@@ -65,13 +66,28 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
     return retention_job
 
 
+def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:
+    """The plans that runs have to do with which wait or go on."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags={SYNC_TAG: names.sync}))
+    tags = [run.tags for run in runs]
+    plans = {found[PLAN_TAG] for found in tags if PLAN_TAG in found}
+    return plans | {plan for found in tags if (plan := _plan_of(found.get(PARTITION_TAG, ""))) is not None}
+
+
+def _plan_of(partition_key: str) -> str | None:
+    try:
+        return split_partition_key(partition_key)[0]
+    except ValueError:  # a partition that a person made up
+        return None
+
+
 def _drop_partitions(instance: dg.DagsterInstance, names: Names, sync: SyncContext) -> int:
     """Make Dagster forget the shards of plans that are gone; also those that an earlier run did not come to."""
     plans = set(sync.plans.ids())
     dropped = 0
     for partitions in (names.shard_set("copy"), names.shard_set("delete"), names.store_shard_set):
         for key in instance.get_dynamic_partitions(partitions):
-            if split_partition_key(key)[0] not in plans:
+            if _plan_of(key) not in plans:
                 instance.delete_dynamic_partition(partitions, key)
                 dropped += 1
     return dropped

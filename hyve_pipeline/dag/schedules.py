@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from hyve_pipeline.dag.janitor import close_dead_runs
 from hyve_pipeline.dag.jobs import AnyJob
 from hyve_pipeline.dag.names import Names
 from hyve_pipeline.dag.sensors.switch import schedule_status
@@ -24,6 +25,7 @@ def build_schedules(sync: SyncContext, names: Names, dryrun: AnyJob) -> list[dg.
         description="Takes a dryrun, unless the one before it still goes on.",
     )
     def take_dryrun(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        close_dead_runs(context.instance)
         going_on = dg.RunsFilter(job_name=names.dryrun_job, statuses=_GOING_ON)
         for run in context.instance.get_runs(going_on, limit=1):
             return dg.SkipReason(f"run {run.run_id}, the dryrun before this one, still goes on")

@@ -23,7 +23,7 @@ from hyve_pipeline.flow.copy import ObjectCopier
 from hyve_pipeline.flow.delete import ObjectDeleter
 from hyve_pipeline.flow.inflight import run_in_flight
 from hyve_pipeline.flow.plan import read_shard
-from hyve_pipeline.flow.status import plan_status, raise_refusal
+from hyve_pipeline.flow.status import plan_status, raise_if_undone, raise_refusal
 from hyve_pipeline.flow.trash import Trash
 from hyve_pipeline.flow.uploads import abandon_uploads, abandon_uploads_of_others
 from hyve_pipeline.flow.ways import open_way
@@ -40,11 +40,13 @@ def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
     """Hold the safety rules that concern the whole plan against what is about to be done.
 
     Deletes are allowed only when every copy shard is finished, none of its objects failed, and no limit
-    refuses them; copies only when no limit refuses them. A person's approval of the plan counts.
+    refuses them; copies only when no limit refuses them. A person's approval of the plan counts. Of a plan that was
+    undone, nothing is allowed.
 
     Raises:
         RefusedError: naming the rule, the figures and the way on.
     """
+    raise_if_undone(context, plan)
     status = plan_status(context, plan)
     raise_refusal(status, action)
     if action == "copy":

@@ -116,13 +116,17 @@ class SyncContext:
             return (place.uri, place.resource) == (planned.uri, planned.resource)
         return (place.uri, place.server) == (planned.uri, planned.server)
 
-    def applying(self, plan_id: str) -> AbstractContextManager[None]:
+    def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[None]:
         """Keep other plans of the sync from being applied, by whomever, until the block ends.
 
+        Args:
+            plan_id: the plan that is applied.
+            alone: it must not be applied by others either, as while it is undone.
+
         Raises:
-            RefusedError: on entering, another plan of the sync is being applied.
+            RefusedError: on entering, another plan of the sync is being applied, or this one in the other way.
         """
-        return applying(self.state, self.name, plan_id)
+        return applying(self.state, self.name, plan_id, alone=alone)
 
     def applied_beside(self, plan_id: str | None = None) -> str | None:
         """Which plan of the sync, other than `plan_id`, is being applied at this moment, by whomever."""

@@ -5,7 +5,7 @@ cut short leaves no plan of which a part is missing, and the next one goes on. W
 plan is never touched: it may be what the next plan is being made from.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,17 +37,20 @@ class Dropped:
     files: int
 
 
-def plans_to_drop(context: SyncContext, keep_plans: int | None, keep_days: int | None, now: datetime) -> list[str]:
+def plans_to_drop(
+    context: SyncContext, keep_plans: int | None, keep_days: int | None, now: datetime, in_use: Collection[str] = ()
+) -> list[str]:
     """The ids of the plans that no rule keeps, oldest first.
 
     A plan is kept as long as one of the two rules keeps it. Kept in any case are the newest plan, and one that is
-    being applied, with all that came after it.
+    being applied or in use, with all that came after it.
 
     Args:
         context: the sync.
         keep_plans: how many of the newest plans are kept; None is no rule.
         keep_days: for how many days a plan is kept; None is no rule.
         now: the time to reckon from.
+        in_use: plans that somebody is about to apply, though nobody does at this moment.
 
     Raises:
         ConfigurationError: a number is not positive.
@@ -65,7 +68,8 @@ def plans_to_drop(context: SyncContext, keep_plans: int | None, keep_days: int |
         oldest = f"{now.astimezone(UTC) - timedelta(days=keep_days):{_ID_TIME}}"
         candidates = [plan_id for plan_id in candidates if plan_id < oldest]
     applied = context.applied_beside()
-    return candidates if applied is None else [plan_id for plan_id in candidates if plan_id < applied]
+    needed = [*in_use] if applied is None else [*in_use, applied]
+    return [plan_id for plan_id in candidates if all(plan_id < other for other in needed)]
 
 
 def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:

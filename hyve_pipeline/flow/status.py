@@ -8,6 +8,7 @@ from hyve_pipeline.core.journal import JournalRow, Outcome, ShardState, count_ou
 from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
 from hyve_pipeline.core.plan import Plan, Shard, split_partition_key
 from hyve_pipeline.flow.context import SyncContext
+from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import ShardJournal, shard_journals
 
 
@@ -71,9 +72,33 @@ def find_shard(context: SyncContext, partition_key: str, action: Action) -> tupl
         raise ConfigurationError(str(error)) from error
     plan = context.plans.load(plan_id)
     for shard in plan.shards_of(action):
-        if shard.number == number:
+        # `PLAN-1` has the number of `PLAN-0001`, and yet is another partition.
+        if shard.number == number and plan.partition_key(shard) == partition_key:
             return plan, shard
     raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}")
+
+
+def undo_folder(context: SyncContext, plan: Plan) -> Folder:
+    """Where the undos of a plan are journaled, each in a folder named by its number."""
+    return context.state.below(f"undone/{plan.id}")
+
+
+def last_undo(context: SyncContext, plan: Plan) -> int:
+    """The number of the last undo that was begun of a plan; 0 when there was none."""
+    return max((int(name) for name in undo_folder(context, plan).names() if name.isdecimal()), default=0)
+
+
+def raise_if_undone(context: SyncContext, plan: Plan) -> None:
+    """Refuse to go on with a plan that a person has undone: it would do again what they wanted back.
+
+    Raises:
+        RefusedError: it was undone, in whole or in part.
+    """
+    if last_undo(context, plan):
+        raise RefusedError(
+            "undone",
+            f"plan {plan.id} was undone, so what is left of it is not done: run 'hyve dryrun' for a new one",
+        )
 
 
 def raise_refusal(status: PlanStatus, action: Action) -> None:

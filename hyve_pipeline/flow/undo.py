@@ -19,6 +19,7 @@ from hyve_pipeline.core.undoing import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoSumm
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.inflight import run_in_flight
 from hyve_pipeline.flow.rules import restored_rules
+from hyve_pipeline.flow.status import last_undo, undo_folder
 from hyve_pipeline.flow.tries import Tries
 from hyve_pipeline.flow.ways import within_server
 from hyve_pipeline.s3.connection import Connection
@@ -48,14 +49,14 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
         What became of the objects. Those that failed are counted there; they raise nothing.
 
     Raises:
-        RefusedError: another process is working on a shard of the plan, or on another plan of the sync.
+        RefusedError: another process is working on the plan, or on another plan of the sync.
         BucketError: the store or the trash can't be reached.
         StateError: the plan's journal is damaged.
     """
     options = plan.options
     endings: Counter[tuple[Outcome, str | None]] = Counter()
     with ExitStack() as stack:
-        stack.enter_context(context.applying(plan.id))
+        stack.enter_context(context.applying(plan.id, alone=True))
         store = stack.enter_context(context.connect(plan.store))
         # Where the plan kept things; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash
@@ -88,22 +89,14 @@ def latest_undo(context: SyncContext, plan: Plan) -> UndoSummary | None:
     Raises:
         StateError: its file is damaged.
     """
-    folder = _undo_folder(context, plan)
-    path = f"{_last_number(folder):04d}/{_SUMMARY}"
+    folder = undo_folder(context, plan)
+    path = f"{last_undo(context, plan):04d}/{_SUMMARY}"
     return folder.read_manifest(path, UndoSummary) if folder.exists(path) else None
 
 
-def _undo_folder(context: SyncContext, plan: Plan) -> Folder:
-    return context.state.below(f"undone/{plan.id}")
-
-
-def _last_number(folder: Folder) -> int:
-    return max((int(name) for name in folder.names() if name.isdecimal()), default=0)
-
-
 def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, AttemptBegun]:
-    folder = _undo_folder(context, plan)
-    number = _last_number(folder) + 1
+    folder = undo_folder(context, plan)
+    number = last_undo(context, plan) + 1
     begun = AttemptBegun(attempt=number, run_id=run_id, started=datetime.now(UTC))
     return folder.below(f"{number:04d}"), begun
 

@@ -1,5 +1,8 @@
 """Finds what verifications said: apart from making them, since whoever only looks needs no S3 library."""
 
+from collections.abc import Iterator
+from datetime import datetime
+
 from hyve_pipeline.core.outcome import PlanStatus
 from hyve_pipeline.core.plan import Plan
 from hyve_pipeline.core.verification import Verification
@@ -12,9 +15,24 @@ def latest_verification(context: SyncContext, plan: Plan) -> Verification | None
     Raises:
         StateError: its manifest is damaged.
     """
+    return next(_newest_first(context, plan), None)
+
+
+def verification_between(context: SyncContext, plan: Plan, begun: datetime, ended: datetime) -> Verification | None:
+    """What the last verification of `plan` said that was made between two times, None when there was none.
+
+    Raises:
+        StateError: its manifest is damaged.
+    """
+    found = (verification for verification in _newest_first(context, plan) if verification.ended <= ended)
+    last = next(found, None)
+    return last if last is not None and last.ended >= begun else None
+
+
+def _newest_first(context: SyncContext, plan: Plan) -> Iterator[Verification]:
     folder = context.state.below(f"verifications/{plan.id}")
-    names = [name for name in folder.names() if name.endswith(".json")]
-    return folder.read_manifest(names[-1], Verification) if names else None
+    for name in reversed([name for name in folder.names() if name.endswith(".json")]):
+        yield folder.read_manifest(name, Verification)
 
 
 def is_verified(context: SyncContext, status: PlanStatus) -> bool:

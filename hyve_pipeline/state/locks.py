@@ -3,8 +3,8 @@
     applying/<plan>.lock
 
 Each process that works on a plan holds a shared lock on the plan's file, so that its shards can be done by
-several. Before that it makes sure that nobody holds the file of another plan. The system lets go of a lock
-when its owner ends, however that ends.
+several; one that undoes it holds the file alone. Before that it makes sure that nobody holds the file of another
+plan. The system lets go of a lock when its owner ends, however that ends.
 """
 
 import fcntl
@@ -27,16 +27,17 @@ _LOOKING = "looking"
 
 
 @contextmanager
-def applying(state: Folder, sync: str, plan_id: str) -> Iterator[None]:
+def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> Iterator[None]:
     """Keep other plans of the sync from being applied until the block ends.
 
     Args:
         state: the sync's state.
         sync: its name.
         plan_id: the plan that is applied, perhaps by others at the same time.
+        alone: it must not be applied by others either, as while it is undone.
 
     Raises:
-        RefusedError: another plan of the sync is being applied.
+        RefusedError: another plan of the sync is being applied, or this one by others, where one of them is `alone`.
         StateError: the lock can't be made.
     """
     folder = Path(state.path_of("applying"))
@@ -44,7 +45,7 @@ def applying(state: Folder, sync: str, plan_id: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOOKING):
             _refuse_beside_others(folder, sync, plan_id)
-            held = _hold(folder / f"{plan_id}{_SUFFIX}")
+            held = _hold(folder / f"{plan_id}{_SUFFIX}", sync, alone=alone)
     except OSError as error:
         raise StateError(f"{folder}: can't be locked: {error.strerror or error}") from error
     with closing(held):
@@ -92,10 +93,16 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _hold(path: Path) -> IO[str]:
+def _hold(path: Path, sync: str, *, alone: bool) -> IO[str]:
     file = path.open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            doing = "applied or undone" if alone else "undone"
+            raise RefusedError(
+                "one_at_a_time", f"plan {path.stem} of sync {sync} is being {doing} by {_owner_in_words(path)}"
+            ) from None
         # Whoever was first is named: the others may be there only to help.
         if _owner(path) is None:
             file.truncate(0)

@@ -79,7 +79,7 @@ def test_the_lineage_runs_from_bucket_to_bucket(pair: Pair, hyve: Hyve, instance
     assert instance.get_materialized_partitions(dg.AssetKey(["images", "store"])) == set(shards)
     assert instance.get_dynamic_partitions("images_copy_shards") == shards[:2]
     assert instance.get_dynamic_partitions("images_delete_shards") == shards[2:]
-    assert instance.get_dynamic_partitions("images_shards") == shards
+    assert instance.get_dynamic_partitions("images_store_shards") == shards
 
 
 def test_refused_deletes_can_not_be_launched(pair: Pair, hyve: Hyve, instance: dg.DagsterInstance) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.flow.context import Home, SyncContext
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -64,6 +65,22 @@ def test_a_second_undo_finds_everything_back(kept: Pair, hyve: Hyve) -> None:
     again = hyve("undo", plan, "--json")
     assert (again.code, again.document["restored"], again.document["skipped"]) == (0, 2, 0)
     assert kept.store.listing() == listing
+
+
+def test_a_plan_is_not_applied_and_undone_at_once(kept: Pair, hyve: Hyve) -> None:
+    kept.store.put({"below/gone": b"gone"})
+    kept.source.put({"new": b"new"})
+    plan = hyve("dryrun", "--json", "--max-deletes", "100%").document["plan"]
+    sync = SyncContext.choose(Home(kept.home), "images")
+    with sync.applying(plan):
+        undone = hyve("undo", plan, "--json")
+        assert undone.code == 3
+        assert f"plan {plan} of sync images is being applied or undone by process" in undone.err + undone.out
+    with sync.applying(plan, alone=True):
+        copied = hyve("copy", "--json")
+        assert (copied.code, copied.document["refused"]["rule"]) == (3, "one_at_a_time")
+    assert kept.store.keys() == ["below/gone"]
+    assert hyve("copy").code == 0
 
 
 def test_leaves_what_somebody_changed_since(kept: Pair, hyve: Hyve) -> None:

@@ -102,6 +102,9 @@ def test_a_store_that_is_not_as_planned_is_told(
     assert webhook.alerts == []
     pair.store.put({"stranger": b"1"})
     assert hyve("verify").code == 1
+    # A later one that finds nothing takes nothing back.
+    pair.store.delete("stranger")
+    assert hyve("verify").code == 0
     daemon.tick("alert")
     assert [(alert["event"], alert["job"]) for alert in webhook.alerts] == [("differs", "images_verify")]
 

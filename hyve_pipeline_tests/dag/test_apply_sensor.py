@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.core import automation
+from hyve_pipeline.dag.janitor import system_tags
 from hyve_pipeline_tests.dag.conftest import Daemon
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import is_copy_of
@@ -189,9 +190,91 @@ def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve,
     run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0002"})
     requests, _ = daemon.look("apply")
     assert [request.partition_key for request in requests] == [f"{plan}-0001", f"{plan}-0003"]
-    # A run of an older plan, or of a whole plan, is waited for.
+    # A run of an older plan, its verification too, or of a whole plan, is waited for.
     daemon.instance.add_run_tags(run.run_id, {"dagster/partition": "20200101T000000000Z-00000000-0001"})
     assert "of plan 20200101T000000000Z-00000000 goes on" in daemon.look("apply")[1]
+
+
+def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    """It would find what this plan does, and call it a difference."""
+    fill(pair)
+    older = plan_of(hyve)
+    newer = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    run = daemon.begin("images_verify", **{"hyve/plan": older})
+    assert daemon.tick() == ([], f"plan {newer} waits: run {run.run_id} of plan {older} goes on")
+    daemon.instance.report_run_failed(run)
+    assert len(daemon.tick()[0]) == 3
+
+
+def test_a_plan_that_was_undone_is_left_alone(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    daemon.tick()
+    assert hyve("undo", plan).code == 0
+    assert daemon.tick() == ([], f"plan {plan} was undone: the next dryrun makes another one")
+    # Nor does a run that was asked for before delete anything.
+    assert not daemon.run("images_delete", f"{plan}-0004").success
+    refused = hyve("delete", "--json")
+    assert (refused.code, refused.document["refused"]["rule"]) == (3, "undone")
+    assert "gone" in pair.store.read()
+    assert hyve("sync").code == 0
+    assert pair.store.read() == pair.source.read()
+
+
+def test_a_run_that_was_deleted_still_counts(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    """Dagster makes no second run for a key, so that its number must not come again."""
+    pair = make_pair(through=faulty)
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=0)
+    faulty.fault = deny("02")
+    daemon = make_daemon(pair)
+    assert [daemon.tick()[0], daemon.tick()[0]] == [[f"{plan}-0001:1"], [f"{plan}-0001:2"]]
+    (first,) = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "1"}))
+    daemon.instance.delete_run(first.run_id)
+    assert daemon.tick()[0] == [f"{plan}-0001:3"]
+
+
+def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    for made_up in ("test", f"{plan}-1"):
+        daemon.instance.add_dynamic_partitions("images_copy_shards", [made_up])
+        assert not daemon.run("images_copy", made_up).success
+    run = daemon.begin("images_copy", **{"dagster/partition": "test"})
+    assert daemon.tick()[1] == f"plan {plan} waits: run {run.run_id} of plan test goes on"
+    daemon.instance.report_run_failed(run)
+    assert len(daemon.tick()[0]) == 3
+    assert daemon.run("images_retention").success
+    assert "test" not in daemon.instance.get_dynamic_partitions("images_copy_shards")
+
+
+def test_a_run_whose_machine_was_restarted_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=0)
+    daemon = make_daemon(pair)
+    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0001", "hyve/plan": plan})
+    tags = system_tags(run.run_id)
+    assert tags
+    # Of the run before this one, whose tags a re-execution has.
+    daemon.instance.add_run_tags(run.run_id, {**tags, "hyve/system": "another run@another start"})
+    assert len(daemon.look("apply")[0]) == 2
+    daemon.instance.add_run_tags(run.run_id, tags)
+    assert len(daemon.look("apply")[0]) == 2
+    daemon.instance.add_run_tags(run.run_id, {**tags, "hyve/system": f"{run.run_id}@another start"})
+    assert len(daemon.look("apply")[0]) == 3
+    assert daemon.run("images_copy", f"{plan}-0001").success
+    (done,) = daemon.instance.get_runs(dg.RunsFilter(job_name="images_copy", statuses=[dg.DagsterRunStatus.SUCCESS]))
+    assert done.tags["hyve/system"] == system_tags(done.run_id)["hyve/system"]
 
 
 def test_a_lost_run_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -66,7 +66,7 @@ def test_buckets_are_external_and_the_store_has_a_partition_a_shard(definitions:
         assert graph.get(NAMES.bucket(side)).is_external
     partitions = graph.get(NAMES.bucket("store")).partitions_def
     assert isinstance(partitions, dg.DynamicPartitionsDefinition)
-    assert partitions.name == "images_shards"
+    assert partitions.name == "images_store_shards"
 
 
 def test_limits_are_blocking_checks(definitions: dg.Definitions) -> None:

@@ -47,7 +47,7 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
     left = state_files(pair)
     assert len(left) < before
     assert not [path for path in left for plan in plans[:2] if plan in path]
-    for partitions in ("images_copy_shards", "images_delete_shards", "images_shards"):
+    for partitions in ("images_copy_shards", "images_delete_shards", "images_store_shards"):
         keys = daemon.instance.get_dynamic_partitions(partitions)
         assert {key.rpartition("-")[0] for key in keys} == set(plans[2:])
     # The kept plans have all that they need, down to their inventories.
@@ -74,6 +74,18 @@ def test_the_run_says_what_it_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeD
     freed = metadata["bytes freed"].value
     assert isinstance(freed, int)
     assert freed > 10_000
+
+
+def test_a_plan_that_a_run_waits_for_is_kept(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    plans = sync_times(pair, hyve, 3)
+    daemon = make_daemon(pair)
+    config = {"ops": {"images_drop_plans": {"config": {"keep_plans": 1}}}}
+    run = daemon.begin("images_delete", **{"dagster/partition": f"{plans[1]}-0002"})
+    assert daemon.run("images_retention", run_config=config).success
+    assert daemon.sync.plans.ids() == plans[1:]
+    daemon.instance.report_run_failed(run)
+    assert daemon.run("images_retention", run_config=config).success
+    assert daemon.sync.plans.ids() == plans[2:]
 
 
 def test_nothing_is_dropped_without_a_rule(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -19,7 +19,7 @@ from hyve_pipeline.dag.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, SYNC_T
 from hyve_pipeline.dag.sensors.switch import sensor_status
 from hyve_pipeline.flow.alerting import raise_alert
 from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.verifications import latest_verification
+from hyve_pipeline.flow.verifications import verification_between
 
 # How much later than another run, that ended after it, a run may come to be known.
 _WHILE = timedelta(minutes=10)
@@ -106,7 +106,7 @@ def _alerts_of(
     for record in records:
         run = record.dagster_run
         try:
-            found = _judge(instance, sync, names, run)
+            found = _judge(instance, sync, names, record)
         except HyveError as error:
             found = "failed", str(error)  # a file that can't be read must not keep back what else there is to tell
         if found is None:
@@ -127,11 +127,12 @@ def _alerts_of(
 
 
 def _judge(
-    instance: dg.DagsterInstance, sync: SyncContext, names: Names, run: dg.DagsterRun
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names, record: dg.RunRecord
 ) -> tuple[AlertEvent, str] | None:
     """What is to be told of a run, None when nothing is."""
+    run = record.dagster_run
     if run.status is dg.DagsterRunStatus.SUCCESS:
-        difference = _difference(sync, run)
+        difference = _difference(sync, record)
         return None if difference is None else ("differs", difference)
     error = _error_of(instance, run)
     if isinstance(error, RefusedError):
@@ -140,12 +141,14 @@ def _judge(
     return ("refused", refusal) if refusal is not None else ("failed", str(error))
 
 
-def _difference(sync: SyncContext, run: dg.DagsterRun) -> str | None:
+def _difference(sync: SyncContext, record: dg.RunRecord) -> str | None:
     """What a verification found to be different."""
-    plan_id = run.tags.get(PLAN_TAG)
+    plan_id = record.dagster_run.tags.get(PLAN_TAG)
     if plan_id is None or not sync.plans.exists(plan_id):
         return None
-    verification = latest_verification(sync, sync.plans.load(plan_id))
+    begun, ended = (datetime.fromtimestamp(time or 0.0, UTC) for time in (record.start_time, record.end_time))
+    # Its own: there may be later ones by now.
+    verification = verification_between(sync, sync.plans.load(plan_id), begun, ended)
     if verification is None or verification.verified:
         return None
     figures = ", ".join(f"{count:,} {kind.value}" for kind, count in verification.differences.items())

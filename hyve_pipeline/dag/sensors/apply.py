@@ -15,22 +15,14 @@ from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
 from hyve_pipeline.core.plan import Plan, split_partition_key
 from hyve_pipeline.dag.configs import verification_config
 from hyve_pipeline.dag.janitor import close_dead_runs
-from hyve_pipeline.dag.jobs import AnyJob
+from hyve_pipeline.dag.jobs import GOING_ON, AnyJob
 from hyve_pipeline.dag.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
 from hyve_pipeline.dag.partitions import register_shards
 from hyve_pipeline.dag.sensors.switch import sensor_status
 from hyve_pipeline.flow.context import SyncContext
 from hyve_pipeline.flow.plan import check_places
-from hyve_pipeline.flow.status import plan_status
+from hyve_pipeline.flow.status import last_undo, plan_status
 from hyve_pipeline.flow.verifications import is_verified
-
-_GOING_ON = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) -> dg.SensorDefinition:
@@ -54,9 +46,9 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         "after whatever went wrong.",
     )
     def apply_plan(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        close_dead_runs(context.instance)
         if sync.settings.apply == "never":
             return dg.SkipReason('apply is "never": plans are applied by a person')
-        close_dead_runs(context.instance)
         plan = sync.plans.newest()
         if plan is None:
             return dg.SkipReason("there is no plan yet")
@@ -64,6 +56,8 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
             check_places(sync, plan)
         except ConfigurationError as error:
             return dg.SkipReason(str(error))
+        if last_undo(sync, plan):
+            return dg.SkipReason(f"plan {plan.id} was undone: the next dryrun makes another one")
         for other in finished.keys() - {plan.id}:
             del finished[other]
         status = plan_status(sync, plan, finished.setdefault(plan.id, {}))
@@ -93,7 +87,7 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
 def _runs_going_on(instance: dg.DagsterInstance, names: Names) -> list[dg.DagsterRun]:
     """The sync's runs that wait or go on and have to do with the application of a plan."""
     jobs = {*names.applying_jobs, names.undo_job}
-    runs = instance.get_runs(dg.RunsFilter(statuses=_GOING_ON, tags={SYNC_TAG: names.sync}))
+    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags={SYNC_TAG: names.sync}))
     return [run for run in runs if run.job_name in jobs]
 
 
@@ -119,7 +113,9 @@ def _tries(
     tries = {name: Tries(is_going_on=True) for name in busy}
     for name, records in failed.items():
         last_end = max(record.end_time or 0.0 for record in records)
-        tries[name] = Tries(len(records), datetime.fromtimestamp(last_end, UTC), name in busy)
+        # By their numbers too: a run that somebody deleted was there, and its number must not come again.
+        numbers = [int(record.dagster_run.tags.get(ATTEMPT_TAG, 0)) for record in records]
+        tries[name] = Tries(max(len(records), *numbers), datetime.fromtimestamp(last_end, UTC), name in busy)
     return tries
 
 
@@ -133,15 +129,25 @@ def _name_of(run: dg.DagsterRun, names: Names) -> str | None:
 def _in_the_way(sync: SyncContext, names: Names, plan: Plan, going_on: Sequence[dg.DagsterRun]) -> str | None:
     """What must end before anything of a plan can begin, in words; None when nothing has to."""
     for run in going_on:
-        if run.job_name == names.verify_job:
-            continue
         key = run.tags.get(PARTITION_TAG)
-        if key is None:
+        if run.job_name == names.verify_job:
+            # It compares with a plan what would change under its eyes.
+            other = run.tags.get(PLAN_TAG, plan.id)
+        elif key is None:
             return f"run {run.run_id} of {run.job_name} goes on"
-        if split_partition_key(key)[0] != plan.id:
-            return f"run {run.run_id} of plan {split_partition_key(key)[0]} goes on"
+        else:
+            other = _plan_of(key)
+        if other != plan.id:
+            return f"run {run.run_id} of plan {other} goes on"
     other = sync.applied_beside(plan.id)
     return None if other is None else f"plan {other} is being applied"
+
+
+def _plan_of(partition_key: str) -> str:
+    try:
+        return split_partition_key(partition_key)[0]
+    except ValueError:  # a partition that a person made up; its run is refused
+        return partition_key
 
 
 def _mark_given_up(
