@@ -22,11 +22,11 @@ class Carried:
     Attributes:
         headers: names and values that would give a new object the same, the user's metadata among them; names in
             any case, in any order.
-        tags: keys and values, in any order.
+        tags: keys and values, in any order; None where the server knows no tags.
     """
 
     headers: Pairs
-    tags: Pairs = ()
+    tags: Pairs | None = ()
 
 
 def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
         # Where none was sent, servers give an object a type of their own.
         found.pop(_TYPE, None)
     names = {_name_of(header) for header in wanted.keys() | found.keys() if wanted.get(header) != found.get(header)}
-    if sorted(source.tags) != sorted(store.tags):
+    if source.tags is not None and store.tags is not None and sorted(source.tags) != sorted(store.tags):
         names.add(_TAGS)
     order = {name: place for place, name in enumerate(_MORE_THAN_HEADERS)}
     return tuple(sorted(names - {*ignored}, key=lambda name: (order.get(name, -1), name)))

@@ -24,7 +24,7 @@ from hyve_pipeline.core.errors import HyveError
 from hyve_pipeline.core.interruption import raise_if_interrupted
 from hyve_pipeline.core.plan import Plan, Shard
 from hyve_pipeline.core.progress import report
-from hyve_pipeline.core.settings import Options
+from hyve_pipeline.core.settings import GIB, Options
 from hyve_pipeline.flow.worker import Done, Failed, Interrupt, Progress, Task
 
 T = TypeVar("T")
@@ -38,6 +38,9 @@ _BEGIN = (
 
 # A process needs most of a second of a core to begin, in which it could have made some 1,500 copies.
 _COPIES_WORTH_A_PROCESS = 5_000
+
+# What goes through a process takes some seconds of a core for so many bytes, most of them to be hashed.
+_STREAMED_BYTES_WORTH_A_PROCESS = GIB
 
 # One process that lists two buckets keeps 1.4 cores busy: most of the work on a page is not Python's. So two of them
 # pay only where there are more cores than two, and only for listings of many seconds.
@@ -71,8 +74,10 @@ def processes_for(plan: Plan, shards: Sequence[Shard]) -> int:
     wanted = plan.options.processes
     if wanted is not None:
         return max(1, min(wanted, len(shards)))
-    worthwhile = sum(shard.objects for shard in shards) * plan.transfer.cost // _COPIES_WORTH_A_PROCESS
-    return max(1, min(usable_cores(), len(shards), worthwhile, _MOST_PROCESSES))
+    worthwhile = sum(shard.objects for shard in shards) * plan.transfer.cost / _COPIES_WORTH_A_PROCESS
+    if plan.transfer.by == "stream":
+        worthwhile += sum(shard.bytes for shard in shards) / _STREAMED_BYTES_WORTH_A_PROCESS
+    return max(1, min(usable_cores(), len(shards), int(worthwhile), _MOST_PROCESSES))
 
 
 def is_worth_two_processes(options: Options, objects: int) -> bool:

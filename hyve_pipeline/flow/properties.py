@@ -14,10 +14,10 @@ from hyve_pipeline.s3.properties import ObjectProperties, Tags, read_properties,
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was found: all but the tags, and the tags."""
+    """What was found: all but the tags, and the tags; None where the server knows no tags."""
 
     properties: ObjectProperties
-    tags: Tags
+    tags: Tags | None
 
     @property
     def carried(self) -> Carried:

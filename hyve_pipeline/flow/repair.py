@@ -59,12 +59,13 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
     if not names:
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
     # To take all tags away needs a request, and a permission, of its own, or a set of none, which not all servers take.
-    if is_of_tags_alone(names) and wanted.tags:
-        await tries.answer(lambda: put_tags(store, store_key, wanted.tags))
+    if is_of_tags_alone(names) and (wanted_tags := wanted.tags):
+        await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
         return Repaired(found.properties.etag, source_version_id=source_version)
     grants = await tries.answer(lambda: read_grants(source, source_key)) if way.rules.copies_grants else ()
     # Of the store's object: its checksums and its ETag. Of the source's: all that the object is to carry.
-    headers = (*wanted.properties.headers, *tagging(wanted.tags), *grants)
+    tags = found.tags if wanted.tags is None else wanted.tags
+    headers = (*wanted.properties.headers, *tagging(tags), *grants)
     carried = replace(found.properties, headers=headers)
     task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=way.rules)
     result = await tries.answer(lambda: way.rewrite(task, carried))

@@ -67,6 +67,11 @@ class Budget:
         finally:
             self.give_back(taken)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._is_closed
+
     def close(self) -> None:
         """Let nobody take anything any more."""
         with self._changed:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -12,6 +13,9 @@ from functools import reduce
 from hyve_pipeline.s3.message import Pairs
 
 HEADER = "x-amz-checksum-"
+
+# How an ETag looks that may be the MD5 of the content.
+PLAIN_MD5 = re.compile("[0-9a-f]{32}")
 
 # What is taken where the source has none: the one that Amazon S3 itself adds to objects without any.
 DEFAULT_ALGORITHM = "CRC64NVME"

@@ -143,7 +143,7 @@ class Connection:
         def send() -> None:
             try:
                 self._try(request, on_end, transport, number + 1)
-            except RuntimeError:  # closed just now
+            except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
                 on_end(error)
 
         return self._later.do(random.uniform(0, bound), send, lambda: on_end(error))  # noqa: S311 - jitter is no secret

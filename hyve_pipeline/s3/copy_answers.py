@@ -58,8 +58,14 @@ def storage_class_header(storage_class: str) -> tuple[tuple[str, str], ...]:
     return (("x-amz-storage-class", storage_class),) if storage_class in _WRITABLE_CLASSES else ()
 
 
+# What is asked of the store alone, and tells nothing of the source.
+_OF_STORE = {"CreateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload", "PutObject"}
+
+
 def source_error(error: S3RequestError) -> S3RequestError:
     """The error of a copy, as the kind that says what became of the source object."""
+    if error.operation in _OF_STORE:
+        return error
     if error.status == 412 or error.code == "PreconditionFailed":
         return as_kind(ObjectChangedError, error)
     if error.status == 404 and error.code in ("NoSuchKey", "NotFound", "NoSuchVersion"):
@@ -78,7 +84,7 @@ def source_answer(ending: Ending) -> Response:
         S3RequestError: there is none; of the kind that says what became of the object, see `source_error`.
     """
     if isinstance(ending, S3RequestError):
-        raise source_error(ending) from ending
+        raise source_error(ending) from None
     if not isinstance(ending, Response):
         raise ending
     return ending

@@ -1,12 +1,12 @@
 """Copying one object within the server, pinned to the ETag that was planned."""
 
-import re
 from concurrent.futures import Future
 from dataclasses import replace
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import GIB, MIB
 from hyve_pipeline.core.uploads import UploadLog
+from hyve_pipeline.s3.checksums import PLAIN_MD5
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import (
     SLOW_COPY,
@@ -30,7 +30,6 @@ from hyve_pipeline.s3.window import Window
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
 
-_PLAIN_MD5 = re.compile("[0-9a-f]{32}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 
@@ -82,7 +81,7 @@ def _copy_keeping_parts(
     try:
         sizes = read_part_sizes(source, task)
     except S3RequestError as error:
-        raise source_error(error) from error
+        raise source_error(error) from None
     if sizes is not None:
         return copy_in_parts(source, store, task, sizes, window, log)
     plain = replace(task, rules=replace(task.rules, keeps_parts=False))
@@ -172,5 +171,5 @@ def _differs(planned: str, copied: str, response: Response) -> bool:
         return False
     if (response.header(_ENCRYPTION) or "AES256") != "AES256" or response.header(_CUSTOMER_KEY):
         return False
-    are_comparable = _PLAIN_MD5.fullmatch(planned) and _PLAIN_MD5.fullmatch(copied)
+    are_comparable = PLAIN_MD5.fullmatch(planned) and PLAIN_MD5.fullmatch(copied)
     return bool(are_comparable)

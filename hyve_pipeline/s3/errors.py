@@ -159,9 +159,11 @@ def is_error(response: Response) -> bool:
     """Whether a response tells of a failure.
 
     S3 may begin to answer CopyObject, UploadPartCopy and CompleteMultipartUpload with status 200 before it
-    knows the outcome, and then send an ``<Error>`` as the body.
+    knows the outcome, and then send an ``<Error>`` as the body. An object whose content is such a document has an ETag.
     """
-    return not 200 <= response.status < 300 or _ERROR_DOCUMENT.match(response.body) is not None
+    if not 200 <= response.status < 300:
+        return True
+    return _ERROR_DOCUMENT.match(response.body) is not None and response.header("etag") is None
 
 
 def error_of(bucket: str, request: Request, response: Response) -> S3RequestError:

@@ -4,6 +4,7 @@ Unlike CopyObject, an upload in parts takes over nothing from the source: header
 the checksum's algorithm are read first and given to the new object.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 from hyve_pipeline.core.actions import CopyTask
@@ -20,7 +21,7 @@ from hyve_pipeline.s3.copy_answers import (
 from hyve_pipeline.s3.errors import S3RequestError
 from hyve_pipeline.s3.message import Pairs, Request, copy_source
 from hyve_pipeline.s3.parts import PARTS_IN_FLIGHT, PartedObject, PartRange, make_of_parts, part_sizes
-from hyve_pipeline.s3.properties import ObjectProperties, read_all_properties, read_part_sizes
+from hyve_pipeline.s3.properties import ObjectProperties, read_all_properties, read_part_sizes, read_properties
 from hyve_pipeline.s3.transport import Ending
 from hyve_pipeline.s3.uploads import Part
 from hyve_pipeline.s3.window import Window
@@ -40,7 +41,7 @@ def submit_copy_in_parts(
         try:
             sizes = read_part_sizes(source, task) if task.rules.keeps_parts else None
         except S3RequestError as error:
-            raise source_error(error) from error
+            raise source_error(error) from None
         return copy_in_parts(source, store, task, sizes or part_sizes(task.size, part_size), window, log)
 
     return store.workers.submit(copy)
@@ -73,11 +74,20 @@ def copy_in_parts(
     """
     try:
         properties = carried or read_all_properties(source, task)
+
+        def judge(_: Sequence[Part]) -> Pairs:
+            # Some servers do not know the condition that each part is pinned by, and may have copied parts of two
+            # objects.
+            if store.place.server != "aws":
+                read_properties(source, task.source_key, task.source_etag).result()
+            return ()
+
         planned = PartedObject(
             task=task,
             sizes=sizes,
             headers=(*properties.headers, *_checksum_headers(properties.checksums), *task.rules.headers),
             algorithm=properties.checksums.algorithm,
+            judge=judge,
         )
 
         def send(part: PartRange, upload_id: str) -> "Future[Part]":
@@ -85,7 +95,7 @@ def copy_in_parts(
 
         made = make_of_parts(store, planned, send, window or Window(PARTS_IN_FLIGHT), log)
     except S3RequestError as error:
-        raise source_error(error) from error
+        raise source_error(error) from None
     return CopyResult(
         etag=made.etag,
         version_id=made.version_id,

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.uploads import OpenUpload, UploadLog
+from hyve_pipeline.s3.checksums import PLAIN_MD5, composite_etag
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import read_copied_etag
 from hyve_pipeline.s3.errors import S3RequestError
@@ -68,7 +69,7 @@ class PartedObject:
         sizes: bytes of each part, in order.
         headers: what the new object is to carry.
         algorithm: of the checksums of its parts, or None.
-        judge: looks at all parts before the object is made of them.
+        judge: looks at all parts before the object is made of them. Those that it refuses are sent anew.
         is_resumable: whether parts of an earlier attempt will do.
     """
 
@@ -121,25 +122,50 @@ def make_of_parts(
         S3RequestError: the object was not made.
     """
     upload, parts = _resume(store, planned, log) or (_begin(store, planned, log), {})
+    is_condemned = False
     try:
         missing = [part for part in part_ranges(upload.sizes) if part.number not in parts]
         parts |= _send_all(store, upload, missing, send, window)
         ordered = [parts[number] for number in sorted(parts)]
+        is_condemned = True  # unless the judge lets them pass: the same parts would be condemned again
         headers = planned.judge(ordered)
-        answer = complete_upload(store, upload.key, upload.upload_id, ordered, planned.algorithm, headers)
+        is_condemned = False
+        made = _complete(store, upload, ordered, planned.algorithm, headers)
     except BaseException as error:
         # Only a log can bring the next attempt back to what is left open.
         is_passing = not isinstance(error, S3RequestError) or error.is_transient
-        if log is None or not is_passing:
+        if log is None or not is_passing or is_condemned:
             _give_up(store, upload, log)
         raise
     if log is not None:
         log.ended(upload)
+    return made
+
+
+def _complete(
+    store: Connection, upload: OpenUpload, parts: Sequence[Part], algorithm: str | None, headers: Pairs
+) -> MadeObject:
+    try:
+        answer = complete_upload(store, upload.key, upload.upload_id, parts, algorithm, headers)
+    except S3RequestError as error:
+        if error.code != NO_SUCH_UPLOAD:
+            raise
+        # Where an answer was lost and the request sent again, some servers know nothing of the upload any more.
+        head = head_object(store, upload.key).result()
+        if head is None or head.etag != _etag_of(parts):
+            raise
+        return MadeObject(head.etag, head.version_id)
     request = Request("CompleteMultipartUpload", "POST", upload.key)
     etag = read_copied_etag(store.bucket, request, answer)
     # Some servers tell another ETag here than the one that the object has from then on.
     head = None if store.place.server == "aws" else head_object(store, upload.key).result()
     return MadeObject(etag if head is None else head.etag, version_of(answer))
+
+
+def _etag_of(parts: Sequence[Part]) -> str | None:
+    """The ETag of the object that is made of these parts; None where theirs are no MD5s."""
+    etags = [part.etag for part in parts]
+    return composite_etag(etags) if all(map(PLAIN_MD5.fullmatch, etags)) else None
 
 
 def abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:

@@ -41,8 +41,8 @@ _ENCRYPTION = "x-amz-server-side-encryption"
 # Questions about single parts that are in flight at once.
 _HEADS_AT_ONCE = 16
 
-# How servers without tags answer a request for them.
-_NO_TAGS = {"NotImplemented", "MethodNotAllowed", "NoSuchTagSet", ANSWER_TOO_LARGE}
+# How servers that know no tags answer a request for them: the last by an object that is too large for an answer.
+_NO_TAGS_KNOWN = {"NotImplemented", "MethodNotAllowed", ANSWER_TOO_LARGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +139,30 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
     )
 
 
-def tagging(tags: Tags) -> Pairs:
+def tagging(tags: Tags | None) -> Pairs:
     """The header that gives a new object these tags, where there are any."""
     return (("x-amz-tagging", urlencode(tags, quote_via=quote)),) if tags else ()
 
 
-def read_tags(source: Connection, key: str) -> "Future[Tags]":
+def read_tags(source: Connection, key: str) -> "Future[Tags | None]":
     """Ask for an object's tags.
 
     Returns:
-        A future that gives them, none where the server knows no tags, or raises `S3RequestError`.
+        A future that gives them, or None where the server knows no tags, or raises `S3RequestError`.
     """
     request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
 
-    def read(ending: Ending) -> Tags:
-        if isinstance(ending, S3RequestError) and (ending.code in _NO_TAGS or ending.status == 501):
-            return ()
+    def read(ending: Ending) -> Tags | None:
+        if isinstance(ending, S3RequestError):
+            if ending.code in _NO_TAGS_KNOWN or ending.status == 501:
+                return None
+            if ending.code == "NoSuchTagSet":
+                return ()
         response = source_answer(ending)
         # Others do not know this request and answer with the object itself, which alone has an ETag.
-        if not response.body or response.header("etag") is not None:
+        if response.header("etag") is not None:
+            return None
+        if not response.body:
             return ()
         try:
             root = parse_xml(response.body)

@@ -5,11 +5,11 @@ The server writes the object anew from itself: no byte of it comes through this 
 
 import base64
 import hashlib
-import re
 from concurrent.futures import Future
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.uploads import UploadLog
+from hyve_pipeline.s3.checksums import PLAIN_MD5
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.copy_answers import CopyResult, read_copied_etag, source_answer, source_error
 from hyve_pipeline.s3.copying import MAX_SINGLE_COPY, SLOW_COPY
@@ -22,8 +22,6 @@ from hyve_pipeline.s3.properties import ObjectProperties, Tags, parts_of_etag, r
 from hyve_pipeline.s3.transport import Ending
 from hyve_pipeline.s3.window import Window
 from hyve_pipeline.s3.xml import escape_text
-
-_PLAIN_MD5 = re.compile("[0-9a-f]{32}")
 
 
 def put_tags(store: Connection, key: str, tags: Tags) -> "Future[None]":
@@ -90,7 +88,7 @@ def rewrite_object(
         try:
             sizes = read_part_sizes(store, task) if has_parts else None
         except S3RequestError as error:
-            raise source_error(error) from error
+            raise source_error(error) from None
         if sizes is None and task.size <= MAX_SINGLE_COPY:
             return _rewrite_whole(store, task, carried).result()
         return copy_in_parts(store, store, task, sizes or part_sizes(task.size, part_size), window, log, carried)
@@ -118,7 +116,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
         etag = read_copied_etag(store.bucket, request, answer)
         encryption = answer.header("x-amz-server-side-encryption") or "AES256"
         tells_content = carried.is_etag_md5 and encryption == "AES256"
-        is_comparable = _PLAIN_MD5.fullmatch(task.source_etag) and _PLAIN_MD5.fullmatch(etag)
+        is_comparable = PLAIN_MD5.fullmatch(task.source_etag) and PLAIN_MD5.fullmatch(etag)
         return CopyResult(
             etag=etag,
             version_id=version_of(answer),

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from hyve_pipeline.core.access_keys import AccessKeys
 from hyve_pipeline.core.errors import ConfigurationError
@@ -60,7 +60,7 @@ class Session:
                 self._credentials.get_frozen_credentials()
         except ProfileNotFound as error:
             raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:  # the second from STS, for a role
             raise self._problem(f"the AWS credentials cannot be used: {error}") from error
         if self._credentials is None:
             way = "run `hyve configure`, or set a profile" if place.resource is None else "give it keys or a profile"

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import MIB
-from hyve_pipeline.s3.budget import Budget
+from hyve_pipeline.s3.budget import Budget, BudgetClosedError
 from hyve_pipeline.s3.checksums import (
     COMPOSITE,
     FULL_OBJECT,
     HEADER,
+    PLAIN_MD5,
     can_combine,
+    checksum,
     combined,
     composite,
     composite_etag,
@@ -24,7 +26,7 @@ from hyve_pipeline.s3.ordered_digest import OrderedDigest
 from hyve_pipeline.s3.parts import PartedObject, PartRange
 from hyve_pipeline.s3.properties import ObjectProperties
 from hyve_pipeline.s3.uploads import Part
-from hyve_pipeline.s3.writing import PLAIN_MD5, Content, put_content
+from hyve_pipeline.s3.writing import Content, put_content
 
 # The most that is read by one request.
 MOST_READ = 8 * MIB
@@ -113,15 +115,20 @@ class PartedStream:
         self._task = task
         self._known = properties.checksums
         self._algorithm = algorithm
+        # By this the whole is held against the source, also where the store takes no checksums.
+        self._proof = algorithm or self._known.algorithm
         # Checksums of other algorithms than these are always of the checksums of parts.
-        is_whole = algorithm is not None and can_combine(algorithm)
+        is_whole = self._proof is not None and can_combine(self._proof)
         if self._known.algorithm is not None and are_kept:
             is_whole = self._known.is_of_whole
         self._kind = FULL_OBJECT if is_whole else COMPOSITE
+        # Checksums of checksums are those of the same parts only.
+        self._is_comparable = self._known.kind == self._kind and (is_whole or are_kept)
         self._md5s: dict[int, str] = {}
+        self._checksums: dict[int, str] = {}
         self._is_etag_known = are_kept and properties.is_etag_md5
         is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
-        is_checksum_known = is_whole and self._known.is_of_whole and algorithm in self._known.values
+        is_checksum_known = is_whole and self._known.is_of_whole and self._proof in self._known.values
         # Only where nothing else proves the whole: it takes all parts one after the other.
         self._digest = OrderedDigest() if is_md5_known and not is_checksum_known else None
         checksum_headers: Pairs = ()
@@ -153,11 +160,15 @@ class PartedStream:
 
     def _send(self, part: PartRange, upload_id: str) -> Part:
         try:
+            if self._ways.budget.is_closed:
+                raise BudgetClosedError
             data = read_range(self._ways.source, self._task, part)
             needs_md5 = self._is_etag_known or not self._ways.proves_checksums
             content = Content.of(data, self._algorithm, needs_md5=needs_md5)
             if content.md5 is not None:
                 self._md5s[part.number] = content.md5
+            if self._proof is not None:
+                self._checksums[part.number] = content.checksum or checksum(self._proof, data)
             if self._digest is not None:
                 self._digest.update(part.number, content.data)
             query = (("partNumber", str(part.number)), ("uploadId", upload_id))
@@ -185,22 +196,26 @@ class PartedStream:
                     f"its parts give the ETag {etag}, it has {task.source_etag}; set keep_parts = false where "
                     "ETags are not made of the parts' MD5s",
                 )
-        checksums = [part.checksum for part in parts if part.checksum is not None]
-        if self._algorithm is None or len(checksums) < len(parts):
-            return ()
-        if self._kind == COMPOSITE:
-            whole = composite(self._algorithm, checksums)
-        else:
-            whole = combined(
-                self._algorithm, [(value, part.size) for value, part in zip(checksums, parts, strict=True)]
-            )
-        told = self._known.values.get(self._algorithm)
+        whole = self._whole_checksum(parts)
+        told = self._known.values.get(self._proof or "") if self._is_comparable else None
         # Some servers leave out the number of parts.
-        if told is not None and self._known.kind == self._kind and told not in (whole, whole.partition("-")[0]):
-            raise other_content(source, task, f"its {self._algorithm} is {whole}, the source says {told}")
-        if self._kind == COMPOSITE:
+        if told is not None and told not in (whole, (whole or "").partition("-")[0]):
+            raise other_content(source, task, f"its {self._proof} is {whole}, the source says {told}")
+        if self._algorithm is None or whole is None or self._kind == COMPOSITE:
+            return ()
+        if any(part.checksum is None for part in parts):
             return ()
         return ((f"{HEADER}{self._algorithm.lower()}", whole), (f"{HEADER}type", self._kind))
+
+    def _whole_checksum(self, parts: Sequence[Part]) -> str | None:
+        """The checksum that the whole has; None where that of a part of an earlier attempt can't be known."""
+        known = [self._checksums.get(number) or part.checksum for number, part in enumerate(parts, start=1)]
+        checksums = [value for value in known if value is not None]
+        if self._proof is None or len(checksums) < len(parts):
+            return None
+        if self._kind == COMPOSITE:
+            return composite(self._proof, checksums)
+        return combined(self._proof, [(value, part.size) for value, part in zip(checksums, parts, strict=True)])
 
     def _all_md5s(self, parts: Sequence[Part]) -> list[str] | None:
         """The MD5 of each part; None where those of an earlier attempt can't be known."""

@@ -4,6 +4,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from hyve_pipeline.core.actions import CopyTask
+from hyve_pipeline.s3.checksums import PLAIN_MD5, checksum
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.contents import read_object
 from hyve_pipeline.s3.copy_answers import CopyResult
@@ -14,7 +15,7 @@ from hyve_pipeline.s3.message import Pairs, Request, Response
 from hyve_pipeline.s3.parts import PartRange
 from hyve_pipeline.s3.properties import ObjectProperties, properties_of, read_all_properties, read_tags, tagging
 from hyve_pipeline.s3.streamed_parts import MOST_READ, other_content, read_range
-from hyve_pipeline.s3.writing import PLAIN_MD5, Content, put_content
+from hyve_pipeline.s3.writing import Content, put_content
 
 # An object's properties, and its content.
 WholeObject = tuple[ObjectProperties, bytes]
@@ -83,6 +84,11 @@ def _check(source: Connection, task: CopyTask, properties: ObjectProperties, con
     if PLAIN_MD5.fullmatch(task.source_etag) and properties.is_etag_md5 and content.md5 != task.source_etag:
         raise other_content(source, task, f"its MD5 is {content.md5}, its ETag {task.source_etag}")
     known = properties.checksums
-    told = known.values.get(content.algorithm or "")
-    if known.is_of_whole and told is not None and told != content.checksum:
-        raise other_content(source, task, f"its {content.algorithm} is {content.checksum}, the source says {told}")
+    # Also where the store takes no checksums.
+    algorithm = content.algorithm or known.algorithm
+    told = known.values.get(algorithm or "")
+    if algorithm is None or told is None or not known.is_of_whole:
+        return
+    found = content.checksum or checksum(algorithm, content.data)
+    if found != told:
+        raise other_content(source, task, f"its {algorithm} is {found}, the source says {told}")

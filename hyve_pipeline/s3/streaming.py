@@ -88,8 +88,10 @@ class Streamer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._budget.close()
-        for pool in (self._objects, self._parts):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._objects.shutdown(wait=False, cancel_futures=True)
+        # Parts that are not begun notice that the budget is closed. To cancel them would leave their object waiting:
+        # `concurrent.futures.wait` does not count what a pool cancels as ended.
+        self._parts.shutdown(wait=False)
         wait(list(self._running), _CLOSE_SECONDS)
 
     def copy(self, task: CopyTask) -> "Future[CopyResult]":
@@ -137,7 +139,7 @@ class Streamer:
         except BudgetClosedError:
             raise self._closing(task) from None
         except S3RequestError as error:
-            raise source_error(error) from error
+            raise source_error(error) from None
 
     def _put_whole(self, task: CopyTask, whole: WholeObject) -> "Future[CopyResult]":
         algorithm = self._algorithm(whole[0])
@@ -192,5 +194,5 @@ class Streamer:
 
 def _raise(error: BaseException) -> NoReturn:
     if isinstance(error, S3RequestError):
-        raise source_error(error) from error
+        raise source_error(error) from None
     raise error

@@ -5,7 +5,14 @@ from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError, SSLError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
@@ -103,10 +110,14 @@ class BotocoreTransport:
             message.context["read_timeout"] = _LONG_READ_SECONDS
         try:
             S3SigV4Auth(self._credentials(), "s3", self._endpoint.region).add_auth(message)
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise credentials_error(self._endpoint.bucket, request, error) from error
         try:
-            answer = self._session.send(message.prepare())
+            prepared = message.prepare()
+            for name, value in prepared.headers.items():
+                # As they were signed: the HTTP library sends text as Latin-1, and so gives back what it received.
+                prepared.headers[name] = value.encode().decode("latin-1") if isinstance(value, str) else value
+            answer = self._session.send(prepared)
             body = answer.raw.read(MAX_BODY_BYTES + 1)
         except (HTTPClientError, BotoCoreError, HTTPError, OSError) as error:
             raise self._failure(request, _code(error), str(error)) from error
@@ -118,7 +129,8 @@ class BotocoreTransport:
         length = answer.headers.get("Content-Length")
         if request.method != "HEAD" and length is not None and int(length) != len(body):
             raise self._failure(request, INVALID_RESPONSE, f"the answer ended after {len(body)} of {length} bytes")
-        return Response(answer.status_code, tuple(answer.headers.items()), body)
+        headers = tuple((name, _as_sent(value)) for name, value in answer.headers.items())
+        return Response(answer.status_code, headers, body)
 
     def _failure(self, request: Request, code: str, message: str) -> S3RequestError:
         return S3RequestError(
@@ -131,6 +143,14 @@ def _ending(done: "Future[Response]") -> Ending:
         return done.result()
     except BaseException as error:  # noqa: BLE001 - it is handed to whoever sent the request
         return error
+
+
+def _as_sent(value: str) -> str:
+    """A header's value in UTF-8, where it is that."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def _code(error: Exception) -> str:

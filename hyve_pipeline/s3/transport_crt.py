@@ -17,7 +17,7 @@ from awscrt.s3 import (
     S3RetryConfig,
     create_default_s3_signing_config,
 )
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from hyve_pipeline.s3.errors import (
     CONNECTION_ERROR,
@@ -112,11 +112,11 @@ class CrtTransport:
         """Send a request, see `Transport.send`."""
         exchange = _Exchange(self, request, on_end)
         try:
-            # Credentials that have to be renewed are renewed here, not on the CRT's own threads, where it
-            # would hold up all requests and a failure could not be told.
+            # Credentials that have to be renewed are renewed here, and not when the CRT asks for them: a failure could
+            # not be told there.
             if self._credentials is not None:
                 self._credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             on_end(credentials_error(self.bucket, request, error))
             return
         with self._lock:

@@ -2,19 +2,16 @@
 
 import base64
 import hashlib
-import re
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from hyve_pipeline.s3.checksums import HEADER, checksum
+from hyve_pipeline.s3.checksums import HEADER, PLAIN_MD5, checksum
 from hyve_pipeline.s3.connection import Connection
 from hyve_pipeline.s3.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.futures import then
 from hyve_pipeline.s3.message import Pairs, Request, Response
 from hyve_pipeline.s3.uploads import Part
 from hyve_pipeline.s3.xml import unquote_etag
-
-PLAIN_MD5 = re.compile("[0-9a-f]{32}")
 
 # How servers refuse a checksum that they don't know; most ignore it.
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "InvalidDigest", "BadDigest", "MalformedXML"}

@@ -1,5 +1,7 @@
 """Finding and repairing what drifted: odd keys, small ranges, grants and redirects."""
 
+from dataclasses import replace
+
 import pytest
 
 from hyve_pipeline.core.diff import ChangeSet
@@ -9,6 +11,7 @@ from hyve_pipeline.flow.verify import verify_plan
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import apply, outcomes, planned
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
+from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Bucket, MakePair
 
 _BY_BYTES = sorted(ODD_KEYS, key=str.encode)
@@ -69,6 +72,35 @@ def test_grants_go_with_a_repair(make_pair: MakePair) -> None:
     found = pair.store.client.get_object_acl(Bucket=pair.store.name, Key="a")["Grants"]
     grants = {(grant["Grantee"].get("URI"), grant["Permission"]) for grant in found}
     assert ("http://acs.amazonaws.com/groups/global/AllUsers", "READ") in grants
+
+
+@pytest.mark.parametrize("knowing", ["source", "store", None])
+def test_tags_do_not_count_where_a_server_knows_none(
+    make_pair: MakePair, faulty: FaultyServer, knowing: str | None
+) -> None:
+    """Such servers take a request for tags for one for the object: to write tags would overwrite it."""
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1", "b": b"1"}, Tagging="a=b", ContentType="text/plain")
+    pair.store.put({"a": b"1"}, Tagging="c=d", ContentType="text/plain")
+    pair.store.put({"b": b"1"}, Tagging="c=d", ContentType="text/html")
+
+    def fault(received: Received) -> Answer | None:
+        bucket = received.path.split("/")[1]
+        if knowing is not None and bucket == getattr(pair, knowing).name:
+            return None
+        return faulty.forward(replace(received, target=received.path)) if "tagging" in received.query else None
+
+    faulty.fault = fault
+    context = pair.context(compare_properties=True)
+    plan = planned(context)
+    assert pair.lines("drifted") == ["b"]
+    apply(context, plan, "copy")
+    assert outcomes(context, plan) == {"b": ("done", None)}
+    faulty.fault = lambda _: None
+    assert pair.store.read() == pair.source.read()
+    assert _head(pair.store, "b")["ContentType"] == "text/plain"
+    tags = pair.store.client.get_object_tagging(Bucket=pair.store.name, Key="a")["TagSet"]
+    assert tags == [{"Key": "c", "Value": "d"}]
 
 
 def test_what_is_filtered_out_is_not_looked_at(make_pair: MakePair, faulty: FaultyServer) -> None:

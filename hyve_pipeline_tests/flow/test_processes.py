@@ -17,7 +17,7 @@ from hyve_pipeline.core.errors import BucketError, HyveError, RefusedError
 from hyve_pipeline.core.interruption import interrupted_by, pause
 from hyve_pipeline.core.plan import Plan, Shard, Transfer
 from hyve_pipeline.core.progress import listening, report
-from hyve_pipeline.core.settings import Options
+from hyve_pipeline.core.settings import GIB, Options
 from hyve_pipeline.flow import processes
 from hyve_pipeline.flow.inventory import take_inventories
 from hyve_pipeline.flow.processes import WorkerPool, WorkerProcess, beside, processes_for, usable_cores, work
@@ -169,9 +169,9 @@ def test_work_is_done_beside_only_where_somebody_asked_for_it() -> None:
     assert work(os.getpid) == os.getpid()
 
 
-def _shards(*objects: int) -> list[Shard]:
+def _shards(*objects: int, size: int = 0) -> list[Shard]:
     return [
-        Shard(number=number, action="copy", row_group=number, objects=count, bytes=0, first_key="a", last_key="b")
+        Shard(number=number, action="copy", row_group=number, objects=count, bytes=size, first_key="a", last_key="b")
         for number, count in enumerate(objects)
     ]
 
@@ -201,11 +201,9 @@ def test_how_many(
 def test_fewer_objects_are_worth_a_process_when_they_go_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "usable_cores", lambda: 8)
     plan = Plan.model_construct(options=Options(), transfer=Transfer(by="stream"))
-    assert [processes_for(plan, _shards(*objects)) for objects in [(600, 600), (1_250, 1_250), (2_500,) * 9]] == [
-        1,
-        2,
-        4,
-    ]
+    few, enough, many = (_shards(*objects) for objects in ((600, 600), (1_250, 1_250), (2_500,) * 9))
+    assert [processes_for(plan, shards) for shards in (few, enough, many)] == [1, 2, 4]
+    assert processes_for(plan, _shards(1, 1, size=2 * GIB)) == 2  # and large ones by their bytes
 
 
 def test_cores() -> None:

@@ -1,5 +1,6 @@
 """Who moves the bytes, and objects that are moved through this process."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.core.actions import CopyRules, CopyTask
 from hyve_pipeline.core.errors import BucketError, ConfigurationError
+from hyve_pipeline.core.inventory import SIDES
 from hyve_pipeline.core.journal import CHANGED, CUSTOMER_KEY
 from hyve_pipeline.core.settings import MIB, Options, SyncSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.flow.context import Home, SyncContext
 from hyve_pipeline.s3 import streaming
+from hyve_pipeline.s3.checksums import checksum
+from hyve_pipeline.s3.streaming import Streamer
+from hyve_pipeline.s3.window import Window
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.flow.applying import CONTENT, apply, copied_keys, outcomes, planned, put_in_parts, rows_of
@@ -290,11 +296,80 @@ class TestFaults:
         assert self.copied(pair) == {"k": ("done", None)}
         assert pair.store.read() == {"k": BODY[:size]}
 
-    def test_parts_that_change_on_the_way_are_noticed(self, pair: Pair, faulty: FaultyServer) -> None:
+    @pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (10**6, "failed")])
+    def test_parts_that_change_on_the_way_are_noticed(
+        self, pair: Pair, faulty: FaultyServer, times: int, outcome: str
+    ) -> None:
         put_in_parts(pair.source, "k", [5 * MIB, 5 * MIB])
-        self.spoil(faulty, "GET", times=10**6)
-        assert self.copied(pair)["k"][0] == "failed"
-        assert pair.store.keys() == []
+        self.spoil(faulty, "GET", times)
+        assert self.copied(pair)["k"][0] == outcome
+        faulty.fault = lambda _: None
+        assert pair.store.read() == (pair.source.read() if outcome == "done" else {})
+        assert pair.store.client.list_multipart_uploads(Bucket=pair.store.name).get("Uploads", []) == []
+
+    def tell(self, faulty: FaultyServer, **checksums: str) -> None:
+        """Let the source tell checksums; the store takes some and tells none."""
+        spoil = faulty.fault
+
+        def fault(received: Received) -> Answer | None:
+            answer = spoil(received) or faulty.forward(received)
+            headers = {name: value for name, value in answer.headers.items() if "checksum" not in name.lower()}
+            if received.method == "HEAD" and "partNumber" not in received.query:
+                headers |= {f"x-amz-checksum-{name}": value for name, value in checksums.items()}
+            return replace(answer, headers=headers)
+
+        faulty.fault = fault
+
+    @pytest.mark.parametrize(("times", "outcome"), [(0, "done"), (1, "done"), (10**6, "failed")])
+    def test_a_store_that_tells_no_checksums(self, pair: Pair, faulty: FaultyServer, times: int, outcome: str) -> None:
+        """All parts are held against the source's checksum of the whole, which is told here by the source alone."""
+        pair.source.put({"k": BODY})
+        self.spoil(faulty, "GET", times)
+        self.tell(faulty, crc64nvme=checksum("CRC64NVME", BODY), type="FULL_OBJECT")
+        assert self.copied(pair, stream_memory=32 * MIB)["k"][0] == outcome
+        faulty.fault = lambda _: None
+        assert pair.store.read() == (pair.source.read() if outcome == "done" else {})
+
+    def test_a_checksum_of_other_parts_is_no_proof(self, pair: Pair, faulty: FaultyServer) -> None:
+        put_in_parts(pair.source, "k", [7 * MIB, 6 * MIB])
+        self.tell(faulty, sha256=f"{checksum('SHA256', b'of two checksums')}-2", type="COMPOSITE")
+        assert self.copied(pair, stream_memory=32 * MIB, keep_parts=False) == {"k": ("done", None)}
+        faulty.fault = lambda _: None
+        assert pair.store.read() == pair.source.read()
+
+    def test_objects_that_look_like_an_answer(self, pair: Pair) -> None:
+        text = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
+        codes = ["AccessDenied", "NoSuchKey", "PreconditionFailed", "SlowDown", "InvalidObjectState"]
+        pair.source.put({code: text.format(code).encode() for code in codes})
+        assert set(self.copied(pair).values()) == {("done", None)}
+        assert pair.store.read() == pair.source.read()
+
+    def test_what_the_store_does_not_find_is_not_the_source(self, pair: Pair, faulty: FaultyServer) -> None:
+        pair.source.put({"k": b"1"})
+        faulty.fault = lambda received: Answer(status=404) if received.method == "PUT" else None
+        assert self.copied(pair) == {"k": ("failed", "NotFound")}
+
+    def test_it_ends_while_parts_wait(self, pair: Pair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(streaming, "_PART_THREADS", 1)
+        etag = put_in_parts(pair.source, "k", [5 * MIB] * 4)
+        reached, release = threading.Event(), threading.Event()
+
+        def fault(received: Received) -> Answer | None:
+            if received.method == "PUT":
+                reached.set()
+                release.wait(30)
+            return None
+
+        faulty.fault = fault
+        context = pair.context()
+        source, store = (context.connect(context.place(side)) for side in SIDES)
+        with source, store:
+            with Streamer(source, store, memory=512 * MIB, threads=1, window=Window(8)) as streamer:
+                task = CopyTask("k", "k", 20 * MIB, etag, rules=CopyRules(keeps_parts=True))
+                copied = streamer.copy(task)
+                assert reached.wait(30)
+                threading.Timer(0.5, release.set).start()
+            assert copied.exception(timeout=30) is not None
 
     def test_an_object_that_changed_is_skipped(self, pair: Pair) -> None:
         pair.source.put({"k": b"old"})

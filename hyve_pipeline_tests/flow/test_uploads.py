@@ -1,5 +1,6 @@
 """Uploads in parts that were cut short: gone on with, or aborted, and never forgotten."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,6 +139,48 @@ def test_an_upload_that_is_gone_is_begun_anew(pair: Pair, faulty: FaultyServer, 
     assert outcomes(context, plan) == {"large": ("done", None)}
     assert sorted(sent_parts(faulty.received)) == ["1", "2", "3", "4"]
     assert pair.store.read() == pair.source.read()
+
+
+def test_parts_of_two_objects_are_never_made_one(pair: Pair, faulty: FaultyServer) -> None:
+    """Some servers do not know the condition that each part is pinned by."""
+    context = pair.context(**IN_PARTS)
+    plan = planned(context)
+    others: list[bytes] = [BODY[::-1]]
+
+    def fault(received: Received) -> Answer | None:
+        if "partNumber" not in received.query:
+            return None
+        headers = {name: value for name, value in received.headers.items() if name != "x-amz-copy-source-if-match"}
+        answer = faulty.forward(replace(received, headers=headers))
+        if others:
+            pair.source.put({"large": others.pop()})
+        return answer
+
+    faulty.fault = fault
+    apply(context, plan, "copy")
+    assert outcomes(context, plan) == {"large": ("skipped", "ChangedSincePlan")}
+    assert pair.store.keys() == open_uploads(pair) == []
+
+
+def test_an_upload_whose_last_answer_was_lost_is_done(pair: Pair, faulty: FaultyServer) -> None:
+    """The server knows nothing of it any more when it is asked again."""
+    lost: list[Answer] = []
+
+    def fault(received: Received) -> Answer | None:
+        if received.method != "POST" or "uploadId" not in received.query:
+            return None
+        if lost:
+            return error_answer(404, "NoSuchUpload")
+        lost.append(faulty.forward(received))
+        return Answer(hang_up=True)
+
+    faulty.fault = fault
+    context = pair.context(**IN_PARTS)
+    plan = planned(context)
+    apply(context, plan, "copy")
+    assert outcomes(context, plan) == {"large": ("done", None)}
+    assert pair.store.read() == pair.source.read()
+    assert lost
 
 
 class TestLog:

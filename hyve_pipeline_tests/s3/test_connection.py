@@ -9,9 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
 
 from hyve_pipeline.core.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.settings import BucketSettings, TransportName
+from hyve_pipeline.s3.aws_session import AwsSession
 from hyve_pipeline.s3.connection import Connection, open_connection
 from hyve_pipeline.s3.errors import CREDENTIALS_ERROR, RESPONSE_TIMEOUT, S3RequestError
 from hyve_pipeline.s3.message import Request
@@ -120,6 +123,49 @@ def test_credentials_that_are_not_given_at_all(tmp_path: Path) -> None:
     profile = _short_lived_profile(tmp_path, failing_from=1)
     with pytest.raises(ConfigurationError, match=r"s3://pictures/: the AWS credentials cannot be used: .*is sealed"):
         open_connection(LOCAL.model_copy(update={"profile": profile}))
+
+
+class _Role:
+    """Credentials of a role that STS gives once, and then no more."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        self.calls += 1
+        if self.calls > 1:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no such role"}}, "AssumeRole")
+        return ReadOnlyCredentials("AKID", "secret", "token", None)
+
+
+def test_a_role_that_is_no_longer_given(transport: TransportName, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore's errors of its own and those that a server tells have nothing in common."""
+    monkeypatch.setattr(AwsSession, "get_credentials", lambda _: _Role())
+    with (
+        scripted_server([listing_of()]) as server,
+        open_connection(server.place(), transport=transport) as connection,
+        pytest.raises(S3RequestError, match="no such role") as caught,
+    ):
+        connection.send(LIST).result(timeout=30)
+    assert caught.value.code == CREDENTIALS_ERROR
+
+
+def test_a_role_that_may_not_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    role = _Role()
+    role.calls = 1
+    monkeypatch.setattr(AwsSession, "get_credentials", lambda _: role)
+    with pytest.raises(ConfigurationError, match=r"s3://pictures/: the AWS credentials cannot be used: .*AssumeRole"):
+        open_connection(LOCAL)
+
+
+def test_headers_are_utf_8(connect: Connect) -> None:
+    """As S3 sends them where it has to; the server here speaks Latin-1, as HTTP libraries do."""
+    text = "Grüße 日本"
+    on_the_wire = text.encode().decode("latin-1")
+    with scripted_server([Answer(headers={"x-amz-meta-title": on_the_wire})]) as server:
+        request = Request("PutObject", "PUT", "k", headers=(("x-amz-meta-title", text),), body=b"1")
+        assert connect(server.place()).send(request).result(timeout=30).header("x-amz-meta-title") == text
+    assert server.received[0].headers["x-amz-meta-title"] == on_the_wire
 
 
 # Regions and addresses

@@ -1,6 +1,7 @@
 """Futures that follow others: what they give, what they raise, and that they leave nothing behind."""
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from itertools import permutations
@@ -8,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from hyve_pipeline.s3.errors import S3RequestError
 from hyve_pipeline.s3.futures import both, follow, recover, retry, then
 
 Join = Callable[["Future[int]", "Future[int]"], "Future[Any]"]
@@ -107,3 +109,42 @@ def test_nothing_is_left_to_the_garbage_collector(join: Join, _expected: Any) ->
     outcome.result(timeout=0)
     del first, second, outcome
     assert gc.collect() == 0
+
+
+class _Content:
+    """Some bytes that take room."""
+
+
+def _refused(_content: object) -> NoReturn:
+    raise S3RequestError("PutObject", "store", "k", status=403, code="AccessDenied", message="no")
+
+
+def _refused_by_a_future(content: object) -> "Future[Any]":
+    return then(_done(content), _refused)
+
+
+def _done(value: object) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda content: then(_done(content), _refused),
+        lambda content: follow(_done(content), _refused_by_a_future),
+        lambda content: both(_done(content), then(_done(content), _refused)),
+        lambda content: recover(then(_done(content), _refused), lambda _: _refused(content)),
+        lambda content: retry(then(_done(content), _refused), lambda _: _refused_by_a_future(content)),
+    ],
+)
+def test_a_failure_holds_nothing_of_what_failed(fail: "Callable[[object], Future[Any]]") -> None:
+    """What is held back by failures would be memory that nobody counts."""
+    content = _Content()
+    is_there = weakref.ref(content)
+    outcome = fail(content)
+    del content
+    assert isinstance(outcome.exception(timeout=0), S3RequestError)
+    assert is_there() is None
