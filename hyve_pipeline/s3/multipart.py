@@ -88,6 +88,7 @@ def copy_in_parts(
             headers=(*properties.headers, *_checksum_headers(properties.checksums), *task.rules.headers),
             algorithm=properties.checksums.algorithm,
             judge=judge,
+            is_rewritten=carried is not None,
         )
 
         def send(part: PartRange, upload_id: str) -> "Future[Part]":

@@ -71,6 +71,7 @@ class PartedObject:
         algorithm: of the checksums of its parts, or None.
         judge: looks at all parts before the object is made of them. Those that it refuses are sent anew.
         is_resumable: whether parts of an earlier attempt will do.
+        is_rewritten: the object is made of itself, so that the one before it has the same ETag.
     """
 
     task: CopyTask
@@ -79,6 +80,7 @@ class PartedObject:
     algorithm: str | None = None
     judge: Judge = field(default=_no_headers)
     is_resumable: bool = True
+    is_rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def make_of_parts(
         is_condemned = True  # unless the judge lets them pass: the same parts would be condemned again
         headers = planned.judge(ordered)
         is_condemned = False
-        made = _complete(store, upload, ordered, planned.algorithm, headers)
+        made = _complete(store, upload, ordered, planned, headers)
     except BaseException as error:
         # Only a log can bring the next attempt back to what is left open.
         is_passing = not isinstance(error, S3RequestError) or error.is_transient
@@ -143,12 +145,12 @@ def make_of_parts(
 
 
 def _complete(
-    store: Connection, upload: OpenUpload, parts: Sequence[Part], algorithm: str | None, headers: Pairs
+    store: Connection, upload: OpenUpload, parts: Sequence[Part], planned: PartedObject, headers: Pairs
 ) -> MadeObject:
     try:
-        answer = complete_upload(store, upload.key, upload.upload_id, parts, algorithm, headers)
+        answer = complete_upload(store, upload.key, upload.upload_id, parts, planned.algorithm, headers)
     except S3RequestError as error:
-        if error.code != NO_SUCH_UPLOAD:
+        if error.code != NO_SUCH_UPLOAD or planned.is_rewritten:
             raise
         # Where an answer was lost and the request sent again, some servers know nothing of the upload any more.
         head = head_object(store, upload.key).result()

@@ -114,8 +114,9 @@ def _tries(
     for name, records in failed.items():
         last_end = max(record.end_time or 0.0 for record in records)
         # By their numbers too: a run that somebody deleted was there, and its number must not come again.
-        numbers = [int(record.dagster_run.tags.get(ATTEMPT_TAG, 0)) for record in records]
-        tries[name] = Tries(max(len(records), *numbers), datetime.fromtimestamp(last_end, UTC), name in busy)
+        numbers = [record.dagster_run.tags.get(ATTEMPT_TAG, "") for record in records]
+        failures = max(len(records), *(int(number) for number in numbers if number.isdecimal()), 0)
+        tries[name] = Tries(failures, datetime.fromtimestamp(last_end, UTC), name in busy)
     return tries
 
 
