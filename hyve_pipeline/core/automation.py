@@ -131,7 +131,9 @@ def _do_shards(
     due = [key for key, tried in at_rest.items() if key not in set(given_up) and _is_due(tried, rules, now)]
     # Those that never failed first: however many others fail, none of them waits for these.
     due.sort(key=lambda key: (keys[key].failures, key))
-    begun = due[: max(0, MOST_AT_ONCE - len(going_on))]
+    # A run may go on for a moment though its shard is finished.
+    busy = sum(tried.is_going_on for tried in tries.values())
+    begun = due[: max(0, MOST_AT_ONCE - busy)]
     total = len(status.plan.shards_of(action))
     parts = {
         "finished": total - len(unfinished),

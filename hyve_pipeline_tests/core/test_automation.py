@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.automation import MOST_AT_ONCE, VERIFICATION, Decision, Tries, decide
@@ -63,6 +63,7 @@ all_tries = st.builds(
 )
 
 
+@example([], [ShardState.FINISHED, *[ShardState.PENDING] * 24], set(), [Tries(is_going_on=True)], False)
 @given(states, states, st.sets(st.sampled_from(ACTIONS)), st.lists(all_tries, max_size=80), st.booleans())
 def test_whatever_the_state_no_rule_is_broken(
     copies: list[ShardState], deletes: list[ShardState], refused: set[Action], tried: list[Tries], is_verified: bool
