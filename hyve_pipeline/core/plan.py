@@ -163,6 +163,14 @@ def split_partition_key(partition_key: str) -> tuple[str, int]:
     return plan, int(number)
 
 
+def plan_of_partition(partition_key: str) -> str | None:
+    """The plan's id of a partition key; None for a partition that is no shard, as a person may make one up."""
+    try:
+        return split_partition_key(partition_key)[0]
+    except ValueError:
+        return None
+
+
 def cut_shards(tables: Iterable[pa.Table], most_objects: int, most_bytes: int) -> Iterator[pa.Table]:
     """Cut rows in key order into shards of consecutive keys.
 

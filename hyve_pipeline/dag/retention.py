@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from hyve_pipeline.core.plan import split_partition_key
+from hyve_pipeline.core.plan import plan_of_partition
 from hyve_pipeline.core.settings import Automation
 from hyve_pipeline.dag.configs import RetentionConfig
 from hyve_pipeline.dag.failures import as_failure
@@ -71,14 +71,7 @@ def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:
     runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags={SYNC_TAG: names.sync}))
     tags = [run.tags for run in runs]
     plans = {found[PLAN_TAG] for found in tags if PLAN_TAG in found}
-    return plans | {plan for found in tags if (plan := _plan_of(found.get(PARTITION_TAG, ""))) is not None}
-
-
-def _plan_of(partition_key: str) -> str | None:
-    try:
-        return split_partition_key(partition_key)[0]
-    except ValueError:  # a partition that a person made up
-        return None
+    return plans | {plan for found in tags if (plan := plan_of_partition(found.get(PARTITION_TAG, ""))) is not None}
 
 
 def _drop_partitions(instance: dg.DagsterInstance, names: Names, sync: SyncContext) -> int:
@@ -87,7 +80,7 @@ def _drop_partitions(instance: dg.DagsterInstance, names: Names, sync: SyncConte
     dropped = 0
     for partitions in (names.shard_set("copy"), names.shard_set("delete"), names.store_shard_set):
         for key in instance.get_dynamic_partitions(partitions):
-            if _plan_of(key) not in plans:
+            if plan_of_partition(key) not in plans:
                 instance.delete_dynamic_partition(partitions, key)
                 dropped += 1
     return dropped

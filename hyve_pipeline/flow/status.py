@@ -73,7 +73,7 @@ def find_shard(context: SyncContext, partition_key: str, action: Action) -> tupl
     plan = context.plans.load(plan_id)
     for shard in plan.shards_of(action):
         # `PLAN-1` has the number of `PLAN-0001`, and yet is another partition.
-        if shard.number == number and plan.partition_key(shard) == partition_key:
+        if plan.partition_key(shard) == partition_key:
             return plan, shard
     raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}")
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NoReturn
 
 from hyve_pipeline.core.settings import MIB
 from hyve_pipeline.s3.errors import (
@@ -83,11 +84,14 @@ def source_answer(ending: Ending) -> Response:
     Raises:
         S3RequestError: there is none; of the kind that says what became of the object, see `source_error`.
     """
-    if isinstance(ending, S3RequestError):
-        raise source_error(ending) from None
-    if not isinstance(ending, Response):
-        raise ending
-    return ending
+    return ending if isinstance(ending, Response) else raise_source_error(ending)
+
+
+def raise_source_error(error: BaseException) -> NoReturn:
+    """Raise an exception: that of a request as the kind that says what became of the source, see `source_error`."""
+    if isinstance(error, S3RequestError):
+        raise source_error(error) from None
+    raise error
 
 
 def pinned_answer(bucket: str, request: Request, ending: Ending, etag: str) -> Response:

@@ -27,12 +27,7 @@ def then(first: "Future[T]", convert: Callable[[T], U]) -> "Future[U]":
     `convert` runs on the thread that completes `first`, so it must neither wait nor take long.
     """
     outcome: Future[U] = Future()
-
-    def end(done: "Future[T]") -> None:
-        if not _has_failed(done, outcome):
-            complete(outcome, convert, done.result())
-
-    first.add_done_callback(end)
+    _on_end(first, lambda value: complete(outcome, convert, value), outcome.set_exception)
     return outcome
 
 
@@ -41,13 +36,8 @@ def recover(first: "Future[T]", convert: Callable[[BaseException], U]) -> "Futur
 
     `convert` runs on the thread that completes `first`, so it must neither wait nor take long.
     """
-
-    def result_or_other(done: "Future[T]") -> T | U:
-        error = done.exception()
-        return done.result() if error is None else convert(error)
-
     outcome: Future[T | U] = Future()
-    first.add_done_callback(lambda done: complete(outcome, result_or_other, done))
+    _on_end(first, outcome.set_result, lambda error: complete(outcome, convert, error))
     return outcome
 
 
@@ -57,12 +47,7 @@ def follow(first: "Future[T]", go_on: Callable[[T], "Future[U]"]) -> "Future[U]"
     `go_on` runs on the thread that completes `first`, so it must neither wait nor take long.
     """
     outcome: Future[U] = Future()
-
-    def end(done: "Future[T]") -> None:
-        if not _has_failed(done, outcome):
-            _go_on(outcome, go_on, done.result())
-
-    first.add_done_callback(end)
+    _on_end(first, lambda value: _go_on(outcome, go_on, value), outcome.set_exception)
     return outcome
 
 
@@ -72,37 +57,15 @@ def retry(first: "Future[T]", go_on: Callable[[BaseException], "Future[T]"]) -> 
     `go_on` may raise another one. It runs on the thread that completes `first`, so it must neither wait nor take long.
     """
     outcome: Future[T] = Future()
-
-    def end(done: "Future[T]") -> None:
-        error = _error_of(done)
-        if error is None:
-            outcome.set_result(done.result())
-        else:
-            _go_on(outcome, go_on, error)
-
-    first.add_done_callback(end)
+    _on_end(first, outcome.set_result, lambda error: _go_on(outcome, go_on, error))
     return outcome
 
 
 def both(first: "Future[T]", second: "Future[U]") -> "Future[tuple[T, U]]":
     """A future for what two futures give; an exception of either becomes its exception."""
-    outcome: Future[tuple[T, U]] = Future()
-
-    def wait_for_second(done: "Future[T]") -> None:
-        if _has_failed(done, outcome):
-            return
-        # The result and not the future: two futures that know each other are freed only by the garbage
-        # collector, which took longer for them than all else does.
-        result = done.result()
-
-        def end(other: "Future[U]") -> None:
-            if not _has_failed(other, outcome):
-                outcome.set_result((result, other.result()))
-
-        second.add_done_callback(end)
-
-    first.add_done_callback(wait_for_second)
-    return outcome
+    # The second knows the first's result and not the first: two futures that know each other are freed only by the
+    # garbage collector, which took longer for them than all else does.
+    return follow(first, lambda one: then(second, lambda other: (one, other)))
 
 
 def _go_on(outcome: "Future[T]", go_on: "Callable[[A], Future[T]]", value: A) -> None:
@@ -112,32 +75,29 @@ def _go_on(outcome: "Future[T]", go_on: "Callable[[A], Future[T]]", value: A) ->
     except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
         _fail(outcome, error)
     else:
-        begun.add_done_callback(lambda done: _hand_on(done, outcome))
+        _on_end(begun, outcome.set_result, outcome.set_exception)
 
 
-def _hand_on(done: "Future[T]", outcome: "Future[T]") -> None:
-    if not _has_failed(done, outcome):
-        outcome.set_result(done.result())
+def _on_end(
+    first: "Future[T]", with_result: Callable[[T], object], with_error: Callable[[BaseException], object]
+) -> None:
+    """Call one of two functions when a future has ended.
 
-
-def _has_failed(done: "Future[Any]", outcome: "Future[Any]") -> bool:
-    """Whether a future has ended by an exception, which is the other's then.
-
-    It is handed on and not raised: by its traceback it would hold every frame that it came through, and what is in
-    them, such as an object's content.
+    Its exception is handed on and not raised: by its traceback it would hold every frame that it came through, and
+    what is in them, such as an object's content.
     """
-    error = _error_of(done)
-    if error is None:
-        return False
-    outcome.set_exception(error)
-    return True
 
+    def end(done: "Future[T]") -> None:
+        # A future that was cancelled raises what others give.
+        error = CancelledError() if done.cancelled() else done.exception()
+        if error is None:
+            with_result(done.result())
+        else:
+            with_error(error)
 
-def _error_of(done: "Future[Any]") -> BaseException | None:
-    # A future that was cancelled raises what others give.
-    return CancelledError() if done.cancelled() else done.exception()
+    first.add_done_callback(end)
 
 
 def _fail(outcome: "Future[Any]", error: BaseException) -> None:
-    # Where a request failed says nothing that its error does not say; see `_has_failed`.
+    # Where a request failed says nothing that its error does not say; see `_on_end`.
     outcome.set_exception(error.with_traceback(None) if isinstance(error, S3RequestError) else error)

@@ -7,7 +7,6 @@ or, where the ETag is one, the MD5. How much is in memory at once is bounded.
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import NoReturn
 
 from hyve_pipeline.core.actions import CopyTask
 from hyve_pipeline.core.settings import MIB
@@ -15,7 +14,7 @@ from hyve_pipeline.core.uploads import UploadLog
 from hyve_pipeline.s3.budget import Budget, BudgetClosedError
 from hyve_pipeline.s3.checksums import DEFAULT_ALGORITHM
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copy_answers import CopyResult, source_error
+from hyve_pipeline.s3.copy_answers import CopyResult, raise_source_error, source_error
 from hyve_pipeline.s3.errors import CONNECTION_ERROR, S3RequestError
 from hyve_pipeline.s3.futures import follow, recover, retry
 from hyve_pipeline.s3.parts import make_of_parts, part_sizes
@@ -120,7 +119,7 @@ class Streamer:
             return None
         try:
             read = read_by_one_request(self._source, task)
-            future = recover(follow(read, lambda whole: self._put_whole(task, whole)), _raise)
+            future = recover(follow(read, lambda whole: self._put_whole(task, whole)), raise_source_error)
         except BaseException:
             self._budget.give_back(taken)
             raise
@@ -190,9 +189,3 @@ class Streamer:
             code=CONNECTION_ERROR,
             message="the work is being given up",
         )
-
-
-def _raise(error: BaseException) -> NoReturn:
-    if isinstance(error, S3RequestError):
-        raise source_error(error) from None
-    raise error

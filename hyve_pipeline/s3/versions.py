@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
 
 from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.copy_answers import SLOW_COPY, read_copied_etag, source_error, storage_class_header
-from hyve_pipeline.s3.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.copy_answers import SLOW_COPY, raise_source_error, read_copied_etag, storage_class_header
+from hyve_pipeline.s3.errors import invalid_response
 from hyve_pipeline.s3.futures import recover, then
 from hyve_pipeline.s3.message import Request, Response, copy_source
 from hyve_pipeline.s3.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
@@ -77,11 +77,8 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion) -> "F
         ),
     )
 
-    def explain(error: BaseException) -> str:
-        raise source_error(error) if isinstance(error, S3RequestError) else error
-
     sent = connection.send(request, is_slow=version.size > SLOW_COPY)
-    return recover(then(sent, lambda answer: read_copied_etag(connection.bucket, request, answer)), explain)
+    return recover(then(sent, lambda answer: read_copied_etag(connection.bucket, request, answer)), raise_source_error)
 
 
 def _read_versions(bucket: str, request: Request, response: Response, key: str) -> list[ObjectVersion]:

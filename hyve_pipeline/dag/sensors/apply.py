@@ -12,7 +12,7 @@ import dagster as dg
 from hyve_pipeline.core.automation import VERIFICATION, Decision, Request, Tries, decide
 from hyve_pipeline.core.errors import ConfigurationError
 from hyve_pipeline.core.outcome import PlanStatus, ShardStatus
-from hyve_pipeline.core.plan import Plan, split_partition_key
+from hyve_pipeline.core.plan import Plan, plan_of_partition
 from hyve_pipeline.dag.configs import verification_config
 from hyve_pipeline.dag.janitor import close_dead_runs
 from hyve_pipeline.dag.jobs import GOING_ON, AnyJob
@@ -115,7 +115,7 @@ def _tries(
         last_end = max(record.end_time or 0.0 for record in records)
         # By their numbers too: a run that somebody deleted was there, and its number must not come again.
         numbers = [record.dagster_run.tags.get(ATTEMPT_TAG, "") for record in records]
-        failures = max(len(records), *(int(number) for number in numbers if number.isdecimal()), 0)
+        failures = max([len(records), *(int(number) for number in numbers if number.isdecimal())])
         tries[name] = Tries(failures, datetime.fromtimestamp(last_end, UTC), name in busy)
     return tries
 
@@ -137,18 +137,11 @@ def _in_the_way(sync: SyncContext, names: Names, plan: Plan, going_on: Sequence[
         elif key is None:
             return f"run {run.run_id} of {run.job_name} goes on"
         else:
-            other = _plan_of(key)
+            other = plan_of_partition(key) or key
         if other != plan.id:
             return f"run {run.run_id} of plan {other} goes on"
     other = sync.applied_beside(plan.id)
     return None if other is None else f"plan {other} is being applied"
-
-
-def _plan_of(partition_key: str) -> str:
-    try:
-        return split_partition_key(partition_key)[0]
-    except ValueError:  # a partition that a person made up; its run is refused
-        return partition_key
 
 
 def _mark_given_up(
