@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from hyve_pipeline.core import startup
-from hyve_pipeline.core.inventory import SIDES
+from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.runtime import startup
 
 
 def main() -> None:
     """Take the inventory of the source of the home's only sync, or of both sides."""
     startup.begin()
-    from hyve_pipeline.flow.context import Home, SyncContext
-    from hyve_pipeline.flow.inventory import take_inventories
+    from hyve_pipeline.operations.context import Home, SyncContext
+    from hyve_pipeline.operations.inventory.take import take_inventories
 
     startup.finish()
     home, *which = sys.argv[1:]

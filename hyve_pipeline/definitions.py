@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from hyve_pipeline.dag.build import load_definitions
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.definitions.build import load_definitions
 
 defs: dg.Definitions = load_definitions(Home.from_environment())

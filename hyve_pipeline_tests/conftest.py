@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
-from hyve_pipeline.core.settings import BucketSettings
+from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
 from hyve_pipeline_tests.tally import counts

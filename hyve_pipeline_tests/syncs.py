@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
-from hyve_pipeline.flow.context import Home, SyncContext
+from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.servers import client_for, list_keys, put_objects, read_bucket

@@ -19,8 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from hyve_pipeline.core.progress import Listener
-from hyve_pipeline.core.sizes import readable_bytes
+from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.runtime.progress import Listener
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from hyve_pipeline.cli.options import home_option, json_option
 from hyve_pipeline.cli.questions import Questions
 
 if TYPE_CHECKING:
-    from hyve_pipeline.core.settings import SyncSettings
-    from hyve_pipeline.flow.configure import Answers, Draft, Keys
+    from hyve_pipeline.core.settings.model import SyncSettings
+    from hyve_pipeline.operations.configure import Answers, Draft, Keys
 
 
 # What this command sets; a place may have more, which is kept.
@@ -65,8 +65,8 @@ def configure(
     Answers may also be piped in, one a line, in this order: access key id, secret key, region, in bucket, out
     bucket. What an option answers is not asked.
     """
-    from hyve_pipeline.flow.configure import Answers, Draft
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.operations.configure import Answers, Draft
+    from hyve_pipeline.operations.context import Home
 
     if replace_keys and no_input:
         raise click.UsageError("--replace-keys asks for keys, which --no-input forbids")
@@ -118,8 +118,8 @@ def _asked(
 
 def _asked_keys(draft: "Draft", profile: str | None, questions: Questions, *, replace_keys: bool) -> "Keys | None":
     """The keys that were typed in; None where the credentials are to be used as they are."""
-    from hyve_pipeline.core.settings_mistakes import closest
-    from hyve_pipeline.flow.configure import DEFAULT_PROFILE, Keys, profile_names
+    from hyve_pipeline.core.settings.mistakes import closest
+    from hyve_pipeline.operations.configure import DEFAULT_PROFILE, Keys, profile_names
 
     known = profile_names()
     if profile == "" or (profile in known and not replace_keys):

@@ -12,7 +12,7 @@ import click
 
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.cli.ui import browser_option, port_option, run_ui
-from hyve_pipeline.core.keys import displayed, parse_list_line
+from hyve_pipeline.core.base.keys import displayed, parse_list_line
 
 _COMMANDS = ("dryrun", "copy", "delete", "verify")
 _LISTS = ("new", "modified", "duplicate_stores")
@@ -40,7 +40,7 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
     from hyve_pipeline.demo.buckets import add_images, fill_buckets
     from hyve_pipeline.demo.home import claimed_home, configure, own_environment
     from hyve_pipeline.demo.server import EmbeddedServer
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.operations.context import Home
 
     with (
         ending_signals_interrupt(),

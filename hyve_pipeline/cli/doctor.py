@@ -10,8 +10,8 @@ import click
 from hyve_pipeline.cli.options import sync_options
 
 if TYPE_CHECKING:
-    from hyve_pipeline.core.findings import Finding
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.core.model.findings import Finding
+    from hyve_pipeline.operations.context import Home
 
 
 @click.command()
@@ -24,9 +24,9 @@ def doctor(home: Path, sync_name: str | None, as_json: bool, is_write_allowed: b
     into the store and deleted again.
     """
     from hyve_pipeline.cli.output import print_json, say
-    from hyve_pipeline.core.findings import overall_exit_code
-    from hyve_pipeline.flow.context import Home
-    from hyve_pipeline.flow.doctor import examine
+    from hyve_pipeline.core.model.findings import overall_exit_code
+    from hyve_pipeline.operations.context import Home
+    from hyve_pipeline.operations.doctor.doctor import examine
 
     findings: list[Finding] = []
     own_home = Home(home)
@@ -51,13 +51,13 @@ def doctor(home: Path, sync_name: str | None, as_json: bool, is_write_allowed: b
 
 def _examine_dagster(home: "Home") -> Iterator["Finding"]:
     """Whether Dagster's storage can be opened. Where there is none yet, none is made."""
-    from hyve_pipeline.core.errors import HyveError, StateError
-    from hyve_pipeline.core.findings import Finding, Verdict, failed
+    from hyve_pipeline.core.base.errors import HyveError, StateError
+    from hyve_pipeline.core.model.findings import Finding, Verdict, failed
 
     if not home.dagster_home.exists():
         yield Finding("dagster", "home", Verdict.OK, f"{home.dagster_home} is made by the first run")
         return
-    from hyve_pipeline.dag.instance import open_instance
+    from hyve_pipeline.orchestration.commands.instance import open_instance
 
     try:
         with open_instance(home) as instance:

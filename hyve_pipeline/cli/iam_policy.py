@@ -23,9 +23,9 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:
     Comes from the configuration alone; no bucket is asked. Credentials that serve both sides need both policies.
     """
     from hyve_pipeline.cli.output import print_json
-    from hyve_pipeline.core.iam_policy import policies
-    from hyve_pipeline.core.settings_file import load_settings, select_sync
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.core.model.iam_policy import policies
+    from hyve_pipeline.core.settings.load import load_settings, select_sync
+    from hyve_pipeline.operations.context import Home
 
     path = Home(home).settings_file
     # A policy is often wanted before there are keys, so a profile that does not exist yet is no mistake here.

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 
 from hyve_pipeline import __version__
-from hyve_pipeline.core import startup
+from hyve_pipeline.core.runtime import startup
 
 # In the order of the help.
 _COMMANDS = {
@@ -130,14 +130,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    from hyve_pipeline.core.keys import printable
+    from hyve_pipeline.core.base.keys import printable
 
     click.echo(f"hyve: {printable(' '.join(message.split()))}".replace("hyve: hyve ", "hyve "), err=True)
     return code
 
 
 def _say_unexpected(error: Exception) -> int:
-    from hyve_pipeline.core.errors import HyveError
+    from hyve_pipeline.core.base.errors import HyveError
 
     if isinstance(error, HyveError):
         return _say(str(error), error.exit_code)

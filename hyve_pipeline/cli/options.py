@@ -36,7 +36,7 @@ def limit_option(name: str) -> Callable[[Command], Command]:
 
 
 def _check_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    from hyve_pipeline.core.limits import Limit
+    from hyve_pipeline.core.settings.limits import Limit
 
     if value is not None:
         try:

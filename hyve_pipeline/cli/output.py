@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
-from hyve_pipeline.core.diff import ChangeSet, planned_sets
-from hyve_pipeline.core.guard import ACTIONS, Action, Refusal
-from hyve_pipeline.core.keys import displayed, printable
-from hyve_pipeline.core.manifest import Count
-from hyve_pipeline.core.outcome import PlanStatus
-from hyve_pipeline.core.plan import Plan
-from hyve_pipeline.core.sizes import readable_bytes
-from hyve_pipeline.core.verification import Verification
-from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.diff import LIST_NAMES
+from hyve_pipeline.core.base.keys import displayed, printable
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.model.diff import ChangeSet, planned_sets
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Refusal
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.verification import Verification
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.diff import LIST_NAMES
 
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:

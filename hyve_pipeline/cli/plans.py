@@ -8,8 +8,8 @@ import click
 from hyve_pipeline.cli.options import sync_options
 
 if TYPE_CHECKING:
-    from hyve_pipeline.core.plan import Plan
-    from hyve_pipeline.flow.context import SyncContext
+    from hyve_pipeline.core.model.plan import Plan
+    from hyve_pipeline.operations.context import SyncContext
 
 
 @click.command()
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     """List the plans, oldest first, and how far each came."""
     from hyve_pipeline.cli.output import planned_objects, print_json, say, status_document
-    from hyve_pipeline.core.guard import ACTIONS
-    from hyve_pipeline.flow.context import Home, SyncContext
-    from hyve_pipeline.flow.status import plan_status
+    from hyve_pipeline.core.model.safety_rules import ACTIONS
+    from hyve_pipeline.operations.context import Home, SyncContext
+    from hyve_pipeline.operations.journal.status import plan_status
 
     sync = SyncContext.choose(Home(home), sync_name)
     statuses = [plan_status(sync, sync.plans.load(plan_id)) for plan_id in sync.plans.ids()]
@@ -52,8 +52,8 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_un
         print_json,
         status_document,
     )
-    from hyve_pipeline.flow.context import Home, SyncContext
-    from hyve_pipeline.flow.status import plan_status
+    from hyve_pipeline.operations.context import Home, SyncContext
+    from hyve_pipeline.operations.journal.status import plan_status
 
     sync = SyncContext.choose(Home(home), sync_name)
     plan = sync.plans.load(plan_id)
@@ -72,8 +72,8 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_un
 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
     from hyve_pipeline.cli.output import print_json, say
-    from hyve_pipeline.core.keys import displayed
-    from hyve_pipeline.flow.status import unsettled_rows
+    from hyve_pipeline.core.base.keys import displayed
+    from hyve_pipeline.operations.journal.status import unsettled_rows
 
     rows = unsettled_rows(sync, plan)
     if as_json:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TextIO
 
-from hyve_pipeline.core.progress import Listener, listening
-from hyve_pipeline.core.sizes import readable_bytes
+from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.runtime.progress import Listener, listening
 
 # Where there is no terminal, a line this often is enough to see that the work goes on.
 _LINE_SECONDS = 10.0

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.keys import displayed
 
 
 class Questions:

@@ -22,10 +22,10 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     The file needs nothing else, runs nothing and loads nothing. No bucket is asked.
     """
     from hyve_pipeline.cli.output import print_json, say
-    from hyve_pipeline.core.errors import ConfigurationError
-    from hyve_pipeline.core.keys import displayed
-    from hyve_pipeline.core.replace_file import replace_file
-    from hyve_pipeline.flow.context import Home, SyncContext
+    from hyve_pipeline.core.base.errors import ConfigurationError
+    from hyve_pipeline.core.base.keys import displayed
+    from hyve_pipeline.core.runtime.atomic_write import replace_file
+    from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.report.page import render_page
 
     to_standard_output = output is not None and str(output) == "-"

@@ -18,11 +18,11 @@ import click
 
 from hyve_pipeline.cli.options import home_option
 from hyve_pipeline.cli.signals import ending_signals_interrupt
-from hyve_pipeline.core.errors import ConfigurationError, HyveError
-from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
+from hyve_pipeline.core.base.keys import displayed
 
 if TYPE_CHECKING:
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.operations.context import Home
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 180
@@ -56,7 +56,7 @@ def ui(home: Path, port: int, browser: bool | None) -> int:
 
     It listens on 127.0.0.1 only, and runs until Ctrl-C.
     """
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.operations.context import Home
 
     return run_ui(Home(home), port, browser=browser)
 
@@ -79,9 +79,9 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
     """
     from filelock import FileLock, Timeout
 
-    from hyve_pipeline.dag.instance import open_instance
-    from hyve_pipeline.dag.janitor import close_dead_runs
-    from hyve_pipeline.flow.context import load_configuration
+    from hyve_pipeline.operations.context import load_configuration
+    from hyve_pipeline.orchestration.commands.instance import open_instance
+    from hyve_pipeline.orchestration.commands.janitor import close_dead_runs
 
     load_configuration(home)
     port = _claim_port(port)
@@ -184,7 +184,7 @@ def _wait_until_ready(dagster: subprocess.Popen[str], url: str, home: "Home") ->
 
 def _workspace(home: "Home") -> Path:
     """The file that tells Dagster what to load."""
-    from hyve_pipeline.dag.names import DEFINITIONS_MODULE, LOCATION
+    from hyve_pipeline.orchestration.common.names import DEFINITIONS_MODULE, LOCATION
 
     path = home.path / "workspace.yaml"
     path.write_text(

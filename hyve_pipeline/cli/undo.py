@@ -18,7 +18,7 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
     """
     from hyve_pipeline.cli.output import counted, print_json, say, warn
     from hyve_pipeline.cli.work import opened
-    from hyve_pipeline.flow.plan import choose_plan
+    from hyve_pipeline.operations.plan.freeze import choose_plan
 
     with opened(home, sync_name, "undo") as (sync, session):
         plan = choose_plan(sync, plan_id)

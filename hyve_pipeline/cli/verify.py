@@ -19,8 +19,8 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     """List the store again and say whether the plan holds there."""
     from hyve_pipeline.cli.output import describe_verification, print_json
     from hyve_pipeline.cli.work import opened
-    from hyve_pipeline.core.sample import parse_sample
-    from hyve_pipeline.flow.plan import choose_plan
+    from hyve_pipeline.core.model.sample import parse_sample
+    from hyve_pipeline.operations.plan.freeze import choose_plan
 
     if content is not None:
         parse_sample(content)  # before anything is done

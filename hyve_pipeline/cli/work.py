@@ -19,17 +19,17 @@ from hyve_pipeline.cli.output import (
 )
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.signals import ending_signals_interrupt
-from hyve_pipeline.core import startup
-from hyve_pipeline.core.errors import ConfigurationError, RefusedError
-from hyve_pipeline.core.guard import Action, Refusal
-from hyve_pipeline.core.outcome import PlanStatus
-from hyve_pipeline.core.plan import Plan
-from hyve_pipeline.core.verification import Verification
-from hyve_pipeline.dag.session import Session, open_session
-from hyve_pipeline.flow.apply import check_allowed
-from hyve_pipeline.flow.context import Home, SyncContext, syncs_with_same_store
-from hyve_pipeline.flow.plan import approve_plan, choose_plan
-from hyve_pipeline.flow.status import plan_status
+from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.safety_rules import Action, Refusal
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.verification import Verification
+from hyve_pipeline.core.runtime import startup
+from hyve_pipeline.operations.apply.shard import check_allowed
+from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
+from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
+from hyve_pipeline.orchestration.commands.session import Session, open_session
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.core.keys import displayed
-from hyve_pipeline.core.settings import BucketSettings, Options, SyncSettings
-from hyve_pipeline.core.settings_writer import write_sync
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.write import write_sync
 from hyve_pipeline.demo.buckets import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SOURCE_BUCKET, STORE_BUCKET
 
 SYNC = "images"

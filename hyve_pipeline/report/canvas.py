@@ -8,7 +8,7 @@ import io
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.base.keys import displayed
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont

@@ -12,17 +12,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hyve_pipeline.core.diff import ChangeSet, sets_of
-from hyve_pipeline.core.guard import ACTIONS
-from hyve_pipeline.core.keys import displayed, printable
-from hyve_pipeline.core.plan import Plan
-from hyve_pipeline.core.plan_summary import PlanSummary
-from hyve_pipeline.core.settings import Options
-from hyve_pipeline.core.sizes import readable_bytes
-from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.plan_summary import summarize_plan
-from hyve_pipeline.flow.status import plan_status, unsettled_rows
-from hyve_pipeline.flow.verifications import latest_verification
+from hyve_pipeline.core.base.keys import displayed, printable
+from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.model.diff import ChangeSet, sets_of
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.safety_rules import ACTIONS
+from hyve_pipeline.core.model.summary import PlanSummary
+from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
+from hyve_pipeline.operations.plan.summary import summarize_plan
+from hyve_pipeline.operations.verify.read import latest_verification
 from hyve_pipeline.report.pictures import ACTS, draw_histograms, draw_prefixes
 
 _TEMPLATE = "page.html.jinja"

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from hyve_pipeline.core.diff import ChangeSet
-from hyve_pipeline.core.manifest import Count
-from hyve_pipeline.core.plan_summary import AGE_BINS, SIZE_BINS, PlanSummary, SetSummary
-from hyve_pipeline.core.sizes import readable_bytes
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.summary import AGE_BINS, SIZE_BINS, PlanSummary, SetSummary
 from hyve_pipeline.report.canvas import AMBER, BLUE, FAINT, GREEN, INK, LINE, WINE, Canvas, Colour
 
 COLOURS: dict[ChangeSet, Colour] = {

@@ -12,12 +12,12 @@ import os
 import shlex
 from pathlib import Path
 
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.core.fields import is_profile_name
-from hyve_pipeline.core.keys import displayed
-from hyve_pipeline.core.replace_file import replace_file
-from hyve_pipeline.core.settings import Settings
-from hyve_pipeline.core.settings_mistakes import Mistake, closest
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.atomic_write import replace_file
+from hyve_pipeline.core.settings.fields import is_profile_name
+from hyve_pipeline.core.settings.mistakes import Mistake, closest
+from hyve_pipeline.core.settings.model import Settings
 from hyve_pipeline.state.ini import put_options
 
 # These go with the keys they were issued with; beside new keys they would make every request fail.

@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar, cast
 from pyarrow import fs
 from pydantic import BaseModel, ValidationError
 
-from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.core.base.errors import StateError
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
 

@@ -17,8 +17,9 @@ from types import TracebackType
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from hyve_pipeline.core.errors import RefusedError
-from hyve_pipeline.core.journal import (
+from hyve_pipeline.core.base.errors import RefusedError
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.journal import (
     JOURNAL_SCHEMA,
     AttemptSummary,
     JournalRow,
@@ -26,8 +27,7 @@ from hyve_pipeline.core.journal import (
     ShardState,
     to_table,
 )
-from hyve_pipeline.core.manifest import Frozen
-from hyve_pipeline.core.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 

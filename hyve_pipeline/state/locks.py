@@ -16,8 +16,8 @@ from typing import IO
 
 from filelock import FileLock
 
-from hyve_pipeline.core.errors import RefusedError, StateError
-from hyve_pipeline.core.running import is_running
+from hyve_pipeline.core.base.errors import RefusedError, StateError
+from hyve_pipeline.core.runtime.pid import is_running
 from hyve_pipeline.state.files import Folder
 
 _SUFFIX = ".lock"

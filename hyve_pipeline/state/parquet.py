@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hyve_pipeline.core.errors import StateError
+from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.state.files import Folder
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@
 A manifest is written last, so whatever has a manifest is whole.
 """
 
-from hyve_pipeline.core.diff import Diff
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.core.guard import Action
-from hyve_pipeline.core.inventory import Inventory, Side
-from hyve_pipeline.core.plan import Approval, Plan
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.diff import Diff
+from hyve_pipeline.core.model.inventory import Inventory, Side
+from hyve_pipeline.core.model.plan import Approval, Plan
+from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.state.files import Folder
 
 PLAN_FILES: dict[Action, str] = {"copy": "copies.parquet", "delete": "deletes.parquet"}

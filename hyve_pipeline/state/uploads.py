@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from hyve_pipeline.core.errors import StateError
-from hyve_pipeline.core.uploads import OpenUpload
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.model.open_upload import OpenUpload
 from hyve_pipeline.state.files import Folder
 
 _SUFFIX = ".jsonl"

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from hyve_pipeline_tests.browser.conftest import Desk
-from hyve_pipeline_tests.flow.applying import is_copy_of
+from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.s3.scripted import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]

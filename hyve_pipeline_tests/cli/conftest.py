@@ -38,8 +38,8 @@ def hasty_storage() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def empty_dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dagster's storage as the first command leaves it, without any run: to make its tables takes a second."""
-    from hyve_pipeline.dag.instance import open_instance
-    from hyve_pipeline.flow.context import Home
+    from hyve_pipeline.operations.context import Home
+    from hyve_pipeline.orchestration.commands.instance import open_instance
 
     home = Home(tmp_path_factory.mktemp("empty"))
     with open_instance(home):

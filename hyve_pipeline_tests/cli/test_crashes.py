@@ -8,11 +8,11 @@ import threading
 import dagster as dg
 import pytest
 
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.commands.instance import open_instance
 from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.flow.applying import copied_keys, outcomes
+from hyve_pipeline_tests.operations.applying import copied_keys, outcomes
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 from hyve_pipeline_tests.tally import THOROUGHNESS, counts

@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.dag.janitor import process_tags
-from hyve_pipeline.dag.names import LOCATION
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.commands.janitor import process_tags
+from hyve_pipeline.orchestration.common.names import LOCATION
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hyve_pipeline.flow.plan import read_shard
+from hyve_pipeline.operations.plan.freeze import read_shard
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair, next_second

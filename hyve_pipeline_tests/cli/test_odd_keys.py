@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hyve_pipeline.core.keys import parse_list_line
+from hyve_pipeline.core.base.keys import parse_list_line
 from hyve_pipeline_tests.s3.keys import ODD_KEYS, XML_KEYS
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.commands.instance import open_instance
 from hyve_pipeline_tests.children import blocks_of, started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.cli.progress import showing_progress
-from hyve_pipeline.core.progress import expect, report
+from hyve_pipeline.core.runtime.progress import expect, report
 from hyve_pipeline_tests.children import blocks_of
 
 

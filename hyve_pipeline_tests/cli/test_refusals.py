@@ -4,7 +4,7 @@ import pytest
 
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.faults import FaultyServer, restoring
-from hyve_pipeline_tests.flow.applying import is_copy_of
+from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 

@@ -6,13 +6,13 @@ import lxml.html
 import pytest
 from dagster import AssetKey
 
-from hyve_pipeline.core.plan import Plan
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.dag.names import PLAN_TAG
-from hyve_pipeline.flow.context import Home, SyncContext
-from hyve_pipeline.flow.diff import diff_inventories
-from hyve_pipeline.flow.plan import freeze_plan
-from hyve_pipeline_tests.flow.listings import Entry, context_at, written_inventory
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import freeze_plan
+from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.names import PLAN_TAG
+from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.syncs import Hyve, Pair, sync_table
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.flow.applying import is_copy_of
+from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
 from hyve_pipeline_tests.syncs import Hyve, MakePair

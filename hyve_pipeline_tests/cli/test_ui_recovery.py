@@ -11,11 +11,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.commands.instance import open_instance
 from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.flow.applying import copied_keys
+from hyve_pipeline_tests.operations.applying import copied_keys
 from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.processes import descendants
 from hyve_pipeline_tests.s3.scripted import Answer, Received

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hyve_pipeline.flow.context import Home, SyncContext
+from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -136,7 +136,7 @@ def test_an_unknown_plan_is_wrong_usage(pair: Pair, hyve: Hyve) -> None:
 
 
 def test_the_run_is_under_its_job(kept: Pair, hyve: Hyve) -> None:
-    from hyve_pipeline.dag.instance import open_instance
+    from hyve_pipeline.orchestration.commands.instance import open_instance
 
     plan = synced(kept, hyve)
     (run_id,) = hyve("undo", plan, "--json").document["runs"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.core.settings import BucketSettings
-from hyve_pipeline.dag.build import load_definitions
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.definitions.build import load_definitions
 from hyve_pipeline_tests.syncs import sync_table
 
 # What the promise and the design name; there may be more.

@@ -17,19 +17,25 @@ _BELOW = {
     "core": set(),
     "s3": {"core"},
     "state": {"core"},
-    "flow": {"s3", "state", "core"},
-    "report": {"flow", "core"},
-    "dag": {"report", "flow", "core"},
+    "operations": {"s3", "state", "core"},
+    "report": {"operations", "core"},
+    "orchestration": {"report", "operations", "core"},
     "demo": {"core"},
-    "cli": {"dag", "report", "flow", "core", "demo"},
+    "cli": {"orchestration", "report", "operations", "core", "demo"},
+}
+
+# The rooms of a layer, each of which may import those before it; those of one line do not import each other.
+_ROOMS = {
+    "core": [["base"], ["runtime"], ["settings"], ["model"]],
+    "s3": [["wire"], ["connection"], ["listing", "objects"], ["copying"], ["streaming"]],
 }
 
 # Modules outside of the layers: what Dagster and Python load by name.
-_ROOTS = {"__init__.py": {"dag"}, "__main__.py": {"cli"}, "definitions.py": {"dag", "flow"}}
+_ROOTS = {"__init__.py": {"orchestration"}, "__main__.py": {"cli"}, "definitions.py": {"orchestration", "operations"}}
 
 # Libraries that belong to some layers only.
 _LIBRARIES = {
-    "dagster": {"dag"},
+    "dagster": {"orchestration"},
     "boto3": {"s3", "demo"},
     "botocore": {"s3", "demo"},
     "awscrt": {"s3"},
@@ -84,6 +90,21 @@ def test_a_layer_imports_only_what_lies_below(layer: str) -> None:
     assert upwards == {}
 
 
+@pytest.mark.parametrize("layer", _ROOMS)
+def test_a_room_imports_only_the_rooms_before_it(layer: str) -> None:
+    order = _ROOMS[layer]
+    rooms = {path.relative_to(_PACKAGE).parts[1] for path in _MODULES if _layer(path) == layer} - {"__init__.py"}
+    assert rooms == {room for line in order for room in line}
+    strays: set[str] = set()
+    for number, line in enumerate(order):
+        before = {room for earlier in order[:number] for room in earlier}
+        for room in line:
+            for path in (_PACKAGE / layer / room).rglob("*.py"):
+                named = {name.split(".")[2] for name in _imports(path) if name.startswith(f"hyve_pipeline.{layer}.")}
+                strays |= {f"{path.relative_to(_PACKAGE)} imports {other}" for other in named - before - {room}}
+    assert strays == set()
+
+
 def test_the_roots_import_what_they_assemble() -> None:
     assert {
         path.name: wrong
@@ -109,7 +130,7 @@ def test_only_one_module_uses_what_dagster_keeps_private() -> None:
         for path in _MODULES
     }
     runs = {path for path, names in users.items() if any("_core.execution" in name for name in names)}
-    assert runs == {"dag/inprocess.py"}
+    assert runs == {"orchestration/commands/inprocess.py"}
 
 
 def test_no_module_is_long() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.flow.diff import diff_inventories
-from hyve_pipeline.flow.plan import freeze_plan
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline_tests.children import cpu_seconds
-from hyve_pipeline_tests.flow.listings import Entry, context_at, written_inventory
+from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.syncs import sync_table
 
 _HELP_SECONDS = 0.3

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from hyve_pipeline.core.errors import StateError
-from hyve_pipeline.dag.build import load_definitions
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.flow.context import Home
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.definitions.build import load_definitions
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 _INVENTORY_COLUMNS = ["key", "size", "last_modified", "etag", "storage_class", "restored_until"]

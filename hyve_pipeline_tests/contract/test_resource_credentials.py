@@ -10,14 +10,14 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.dag.borrowing import Borrowed, complete_sync
-from hyve_pipeline.dag.instance import open_instance
-from hyve_pipeline.flow.context import Home, SyncContext
-from hyve_pipeline.flow.plan import choose_plan
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.plan.freeze import choose_plan
+from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
 from hyve_pipeline_tests.conftest import MakeBucket
-from hyve_pipeline_tests.dag.projects import loaded, resource_of
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.orchestration.projects import loaded, resource_of
 from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.servers import client_for, put_objects, read_bucket
 

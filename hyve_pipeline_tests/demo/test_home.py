@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.core.errors import ConfigurationError
+from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.demo.home import claimed_home, configure, own_environment
-from hyve_pipeline.flow.context import Home, load_configuration
+from hyve_pipeline.operations.context import Home, load_configuration
 
 ENDPOINT = "http://127.0.0.1:9"
 

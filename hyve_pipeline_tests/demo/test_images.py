@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from hyve_pipeline.core.keys import displayed
+from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.demo.images import ODD_KEYS, ImageFormat, make_album, make_image, make_odd_images
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from hyve_pipeline.core.keys import displayed
-from hyve_pipeline.core.sizes import GIB, MIB
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline_tests.matrix.uploads import Upload
 from hyve_pipeline_tests.s3.keys import MOST_BYTES, ODD_KEYS
 

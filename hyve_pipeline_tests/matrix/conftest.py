@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hyve_pipeline.core.settings import BucketSettings
+from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.cli.conftest import empty_dagster_home, hasty_storage, own_environment
 from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings

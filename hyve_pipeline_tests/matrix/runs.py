@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hyve_pipeline.cli.main import run as run_hyve
-from hyve_pipeline.core.lists import read_list
-from hyve_pipeline.core.settings import BucketSettings
+from hyve_pipeline.core.model.key_lists import read_list
+from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline_tests.matrix.abilities import Scratch, missing, refusal, why
 from hyve_pipeline_tests.matrix.cases import OLD, Case
 from hyve_pipeline_tests.matrix.uploads import Seen, Upload, look, put

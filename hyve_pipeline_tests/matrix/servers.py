@@ -14,7 +14,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
-from hyve_pipeline.core.sizes import MIB
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline_tests.matrix.cases import ENCRYPTION, SIZES, THRESHOLD, Case, cases, large_cases
 from hyve_pipeline_tests.matrix.uploads import allow_any_header
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY

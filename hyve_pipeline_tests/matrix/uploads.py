@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
-from hyve_pipeline.core.sizes import MIB
+from hyve_pipeline.core.base.sizes import MIB
 
 # Content repeats after this, at a length that no part has, so that no two parts of an object are alike.
 _PERIOD = 11 * MIB + 4099

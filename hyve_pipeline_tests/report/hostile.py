@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hyve_pipeline.core.journal import JournalRow, Outcome
-from hyve_pipeline.core.plan import Plan
-from hyve_pipeline.core.verification import Difference, Verification
-from hyve_pipeline.flow.context import SyncContext
-from hyve_pipeline.flow.diff import diff_inventories
-from hyve_pipeline.flow.plan import freeze_plan
+from hyve_pipeline.core.model.journal import JournalRow, Outcome
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.verification import Difference, Verification
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.state.journals import shard_journals
-from hyve_pipeline_tests.flow.listings import Entry, context_at, written_inventory
+from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 
 # Each also as a prefix, so that it is in the pictures too.
 HOSTILE_KEYS = (

@@ -6,13 +6,13 @@ from pathlib import Path
 import lxml.html
 import pytest
 
-from hyve_pipeline.core.keys import displayed
-from hyve_pipeline.core.plan import Approval
-from hyve_pipeline.flow.diff import diff_inventories
-from hyve_pipeline.flow.plan import freeze_plan
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.model.plan import Approval
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.report import page
 from hyve_pipeline.report.page import render_page
-from hyve_pipeline_tests.flow.listings import START, Entry, context_at, written_inventory
+from hyve_pipeline_tests.operations.listings import START, Entry, context_at, written_inventory
 from hyve_pipeline_tests.report.hostile import HOSTILE_KEYS, begin, hostile_plan
 
 # All that the template itself uses; what a key smuggled in would be something else.

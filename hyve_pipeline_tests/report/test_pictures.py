@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hyve_pipeline.core.diff import PLANNED_SETS, ChangeSet
-from hyve_pipeline.core.manifest import Count
-from hyve_pipeline.core.plan_summary import AGE_BINS, SIZE_BINS, PlanSummary, PrefixSize, SetSummary
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import PLANNED_SETS, ChangeSet
+from hyve_pipeline.core.model.summary import AGE_BINS, SIZE_BINS, PlanSummary, PrefixSize, SetSummary
 from hyve_pipeline.report.canvas import Canvas
 from hyve_pipeline.report.pictures import COLOURS, compact, draw_glances, draw_histograms, draw_prefixes
 

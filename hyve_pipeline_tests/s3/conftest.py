@@ -6,8 +6,8 @@ from typing import Protocol
 
 import pytest
 
-from hyve_pipeline.core.settings import BucketSettings, TransportName
-from hyve_pipeline.s3.connection import Connection, open_connection
+from hyve_pipeline.core.settings.model import BucketSettings, TransportName
+from hyve_pipeline.s3.connection.connection import Connection, open_connection
 
 
 class Connect(Protocol):

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from hyve_pipeline.core.settings import BucketSettings
-from hyve_pipeline.s3.errors import S3RequestError
-from hyve_pipeline.s3.message import Request, Response
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline_tests.s3.scripted import listing, listing_entry
 
 

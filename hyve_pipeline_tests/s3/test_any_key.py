@@ -11,13 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - lxml has no type stubs
 
-from hyve_pipeline.core.errors import IncompleteInventoryError
-from hyve_pipeline.core.inventory import KeyRange
-from hyve_pipeline.s3.connection import Connection
-from hyve_pipeline.s3.deleting import delete_document, delete_objects
-from hyve_pipeline.s3.listing import Walk, parse_answer
-from hyve_pipeline.s3.message import Request, Response, copy_source, encode_key, encode_query
-from hyve_pipeline.s3.pages import MalformedPageError
+from hyve_pipeline.core.base.errors import IncompleteInventoryError
+from hyve_pipeline.core.model.inventory import KeyRange
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.listing.pages import MalformedPageError
+from hyve_pipeline.s3.listing.range_walk import Walk, parse_answer
+from hyve_pipeline.s3.objects.delete import delete_document, delete_objects
+from hyve_pipeline.s3.wire.messages import Request, Response, copy_source, encode_key, encode_query
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import LEGAL_KEYS, MOST_BYTES, ODD_KEYS, XML_LEGAL_KEYS
 from hyve_pipeline_tests.s3.scripted import Answer, listing, listing_entry, scripted_server

@@ -8,13 +8,13 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
-from hyve_pipeline.core.errors import BucketError, ConfigurationError
-from hyve_pipeline.core.settings import BucketSettings, TransportName
-from hyve_pipeline.s3.aws_session import AwsSession
-from hyve_pipeline.s3.connection import open_connection
-from hyve_pipeline.s3.errors import CREDENTIALS_ERROR, S3RequestError
-from hyve_pipeline.s3.message import Request
-from hyve_pipeline.s3.probing import probe_bucket
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
+from hyve_pipeline.core.settings.model import BucketSettings, TransportName
+from hyve_pipeline.s3.connection.aws_session import AwsSession
+from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.s3.listing.probe import probe_bucket
+from hyve_pipeline.s3.wire.errors import CREDENTIALS_ERROR, S3RequestError
+from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE
 from hyve_pipeline_tests.s3.scripted import listing_of, scripted_server
 

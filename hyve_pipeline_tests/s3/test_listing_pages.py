@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.s3.listing import parse_answer
-from hyve_pipeline.s3.pages import MalformedPageError
+from hyve_pipeline.s3.listing.pages import MalformedPageError
+from hyve_pipeline.s3.listing.range_walk import parse_answer
 from hyve_pipeline_tests.s3.scripted import DATE, ETAG, MICROSECONDS, listing, listing_entry, restore_status
 
 ANY_KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)

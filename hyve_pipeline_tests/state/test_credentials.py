@@ -10,8 +10,8 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.errors import ConfigurationError
-from hyve_pipeline.core.settings import BucketSettings, Settings, SyncSettings
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
 from hyve_pipeline.state.credentials import check_profiles, has_profile, profile_names, write_profile
 from hyve_pipeline.state.ini import put_options
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hyve_pipeline.core.errors import StateError
-from hyve_pipeline.core.journal import JournalRow, Outcome
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.model.journal import JournalRow, Outcome
 from hyve_pipeline.state import journals
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.core.errors import RefusedError, StateError
+from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.locks import applying
 from hyve_pipeline_tests.children import heed_signals

@@ -1,0 +1,1 @@
+"""What inventories, diffs, plans and journals are, and the rules between them."""

@@ -1,0 +1,78 @@
+"""What a person is told of when nobody looks: refusals, failures, and a store that is not as planned."""
+
+from datetime import datetime
+from typing import Literal
+
+from hyve_pipeline.core.base.manifest import Frozen
+
+# `refused`: a safety rule forbids what was asked for. `failed`: a run failed. `differs`: a plan was verified, and the
+# store is not as the plan has it.
+AlertEvent = Literal["refused", "failed", "differs"]
+
+
+class AlertRun(Frozen):
+    """One of the runs that an alert is about.
+
+    Attributes:
+        run: its Dagster run id.
+        partition: the shard's partition key, for a run of one shard.
+        attempt: its number, for a run that the sensor asked for.
+        given_up: whether the sensor makes no further attempt.
+        message: why it failed.
+    """
+
+    run: str
+    partition: str | None = None
+    attempt: int | None = None
+    given_up: bool = False
+    message: str
+
+
+class Alert(Frozen):
+    """What is posted, as JSON. Runs that failed at about the same time, of one job and plan, are one alert.
+
+    Attributes:
+        event: what kind of thing has happened.
+        sync: the sync's name.
+        plan: the plan's id, where there is one.
+        job: the Dagster job.
+        message: what has happened, in one line.
+        text: the same, with the sync's name before it: what chat services show.
+        runs: the runs, at most `MOST_RUNS` of them.
+        total_runs: how many there are.
+        time: when the last of them ended.
+    """
+
+    event: AlertEvent
+    sync: str
+    plan: str | None
+    job: str
+    message: str
+    text: str
+    runs: tuple[AlertRun, ...]
+    total_runs: int
+    time: datetime
+
+
+# More would only make the message too long for whoever reads it.
+MOST_RUNS = 20
+
+
+def make_alert(event: AlertEvent, sync: str, plan: str | None, job: str, runs: list[AlertRun], time: datetime) -> Alert:
+    """An alert about runs of one job and plan, of which there is at least one."""
+    first = runs[0].message
+    message = first if len(runs) == 1 else f"{len(runs)} runs of {job} {event}; the first: {first}"
+    given_up = sum(run.given_up for run in runs)
+    if given_up:
+        message += f"; {given_up} given up, which need a person" if len(runs) > 1 else "; given up, it needs a person"
+    return Alert(
+        event=event,
+        sync=sync,
+        plan=plan,
+        job=job,
+        message=message,
+        text=f"Hyve {sync}: {event}: {message}",
+        runs=tuple(runs[:MOST_RUNS]),
+        total_runs=len(runs),
+        time=time,
+    )

@@ -1,0 +1,246 @@
+"""The comparison of two inventories, one bounded key range at a time.
+
+The work is a full outer join in DuckDB. Only one range's rows are in memory, so memory depends on the
+range and not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import pyarrow as pa
+from pydantic import Field
+
+from hyve_pipeline.core.base.manifest import Count, Frozen
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+from hyve_pipeline.core.settings.model import CompareRule, Options
+
+
+class ChangeSet(StrEnum):
+    """What the comparison says about one key."""
+
+    NEW = "new"
+    MODIFIED = "modified"
+    DRIFTED = "drifted"  # unchanged in content, but not in headers, metadata, tags or storage class
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"  # would be copied, but the source's storage class can't be read now
+    UNCHANGED = "unchanged"
+    EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
+
+
+# The sets whose objects a plan may act on, in the order in which people are shown them.
+PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)
+
+# The sets whose rows are kept; of the others only the totals matter.
+LISTED_SETS = (*PLANNED_SETS, ChangeSet.SKIPPED)
+
+
+def sets_of(options: Options) -> tuple[ChangeSet, ...]:
+    """The sets that there are under these options: all, or all but the one that has to be asked for."""
+    return tuple(name for name in ChangeSet if name is not ChangeSet.DRIFTED or options.compare_properties)
+
+
+def planned_sets(options: Options) -> tuple[ChangeSet, ...]:
+    """Those of `PLANNED_SETS` that there are under these options."""
+    there_are = sets_of(options)
+    return tuple(name for name in PLANNED_SETS if name in there_are)
+
+
+# Classes whose objects can't be read unless they are restored, for a while.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
+ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+_SET_NAMES = "new, modified, drifted, duplicate or skipped"
+
+CHANGE_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
+        pa.field("set", pa.string(), nullable=False, metadata={"description": _SET_NAMES}),
+        pa.field("reason", pa.string(), nullable=False, metadata={"description": "why the key is in its set"}),
+        pa.field("size", pa.int64(), nullable=False, metadata={"description": "bytes to copy, or to delete"}),
+        pa.field("source_etag", pa.string(), metadata={"description": "the source's ETag when it was listed"}),
+        pa.field("source_last_modified", _TIME, metadata={"description": "when the source was last written"}),
+        pa.field("storage_class", pa.string(), metadata={"description": "the source's storage class"}),
+        pa.field("store_etag", pa.string(), metadata={"description": "the store's ETag when it was listed"}),
+        pa.field("store_last_modified", _TIME, metadata={"description": "when the store's copy was last written"}),
+        pa.field("store_size", pa.int64(), metadata={"description": "bytes of the store's copy"}),
+    ]
+)
+
+# The rules of modification, in words that a person reads in the plan. None means unchanged. `s` is the
+# source's row and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the
+# content (multipart uploads), so it says nothing about equality.
+PLAIN_MD5_PATTERN = "'^[0-9a-fA-F]{32}$'"
+_MODIFIED_REASON: dict[CompareRule, str] = {
+    "last_modified": """CASE
+        WHEN s.size <> t.size THEN 'size differs'
+        WHEN s.last_modified > t.last_modified THEN 'source is newer'
+        WHEN s.last_modified = t.last_modified AND s.etag <> t.etag THEN 'same time, ETag differs' END""",
+    "size": "CASE WHEN s.size <> t.size THEN 'size differs' END",
+    "etag": f"""CASE
+        WHEN regexp_matches(s.etag, {PLAIN_MD5_PATTERN}) AND regexp_matches(t.etag, {PLAIN_MD5_PATTERN})
+            THEN CASE WHEN s.etag <> t.etag THEN 'ETag differs' END
+        WHEN s.size <> t.size THEN 'size differs'
+        WHEN s.last_modified > t.last_modified THEN 'source is newer' END""",
+}
+
+
+class Diff(Frozen):
+    """The manifest of one comparison.
+
+    Attributes:
+        id: unique below the sync.
+        sync: the sync's name.
+        created: when the comparison was made.
+        options: the options in force, overrides of the one run included.
+        source, store: the inventories compared.
+        counts: objects and bytes by set; bytes are the source's, for duplicates the store's.
+        uncompared: of how many unchanged objects the properties were to be compared and could not be, by reason.
+        changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
+        digest: SHA-256 of that file.
+        uris: the Parquet file of each set that has a list: new, modified, duplicate and, where there is that set,
+            drifted.
+    """
+
+    id: str
+    sync: str
+    created: datetime
+    options: Options
+    source: Inventory
+    store: Inventory
+    counts: dict[ChangeSet, Count]
+    uncompared: dict[str, int] = Field(default_factory=dict)
+    changes: str
+    digest: str
+    uris: dict[ChangeSet, str]
+
+
+@dataclass(frozen=True)
+class RangeDiff:
+    """What one range's comparison found.
+
+    Attributes:
+        rows: its listed rows, sorted by key, columns as in `CHANGE_SCHEMA`.
+        counts: the totals of each set.
+        unchanged: likewise the unchanged objects that can be read on both sides, where they were asked for.
+    """
+
+    rows: pa.Table
+    counts: dict[ChangeSet, Count]
+    unchanged: pa.Table = field(default_factory=CHANGE_SCHEMA.empty_table)
+
+
+class Differ:
+    """Compares ranges of two inventories by one rule and one set of filters.
+
+    Args:
+        rule: the rule by which an object is modified.
+        filters: the globs of the sync.
+        source_prefix: what to take off the source's keys.
+        store_prefix: what to take off the store's keys.
+        compared: the time of the comparison, after which a restored object must still be readable; by default now.
+        gives_unchanged: whether the rows of unchanged objects are wanted too.
+        spill_folder: where DuckDB may write what does not fit.
+    """
+
+    def __init__(
+        self,
+        rule: CompareRule,
+        filters: Filters,
+        *,
+        source_prefix: str = "",
+        store_prefix: str = "",
+        compared: datetime | None = None,
+        gives_unchanged: bool = False,
+        spill_folder: str | None = None,
+    ) -> None:
+        self._gives_unchanged = gives_unchanged
+        self._compared = compared or datetime.now(UTC)
+        self._database = RangeDatabase(spill_folder)
+        prefixes = {"source": source_prefix, "store": store_prefix}
+        classified = _classification(rule, filters, prefixes)
+        columns = ", ".join(CHANGE_SCHEMA.names)
+        listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
+        # No outside text: filters and prefixes are quoted below.
+        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
+        self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
+        readable = "set = 'unchanged' AND NOT is_archived AND NOT is_archived_in_store"
+        self._unchanged = f"{classified} SELECT {columns} FROM classified WHERE {readable} ORDER BY key"  # noqa: S608
+
+    def diff(self, source: pa.Table, store: pa.Table, key_range: RelativeRange) -> RangeDiff:
+        """Compare the rows of both inventories that lie in `key_range`.
+
+        Args:
+            source: rows of the source's inventory; rows outside the range are ignored.
+            store: rows of the store's inventory, likewise.
+            key_range: the range, in keys without prefix.
+        """
+        bounds = {"first": key_range.first, "end": key_range.end, "compared": self._compared}
+        with self._database.showing({"source_rows": source, "store_rows": store}) as connection:
+            totals = connection.execute(self._totals, bounds).fetchall()
+            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
+            # Most ranges of most nights hold nothing to list: counting first spares them the wide rows.
+            if counts.keys().isdisjoint(LISTED_SETS):
+                rows = CHANGE_SCHEMA.empty_table()
+            else:
+                rows = connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
+            if not self._gives_unchanged or ChangeSet.UNCHANGED not in counts:
+                return RangeDiff(rows, counts)
+            unchanged = connection.sql(self._unchanged, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
+        return RangeDiff(rows, counts, unchanged)
+
+    def close(self) -> None:
+        """Free the memory and the spill folder."""
+        self._database.close()
+
+
+def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str]) -> str:
+    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
+    ranges = (
+        f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no outside text
+        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
+        for side, prefix in prefixes.items()
+    )
+    archived = ", ".join(f"'{name}'" for name in ARCHIVED_CLASSES)
+    return f"""
+        WITH {", ".join(ranges)},
+        joined AS (
+            SELECT
+                coalesce(s.relative, t.relative) AS key,
+                CASE
+                    WHEN t.relative IS NULL THEN 'missing in store'
+                    WHEN s.relative IS NULL THEN 'missing in source'
+                    ELSE {_MODIFIED_REASON[rule]}
+                END AS difference,
+                s.storage_class IN ({archived}) AND coalesce(s.restored_until <= $compared, true) AS is_archived,
+                t.storage_class IN ({archived}) AS is_archived_in_store,
+                s.relative IS NULL AS only_in_store,
+                t.relative IS NULL AS only_in_source,
+                coalesce(s.size, t.size) AS size,
+                s.etag AS source_etag,
+                s.last_modified AS source_last_modified,
+                s.storage_class AS storage_class,
+                t.etag AS store_etag,
+                t.last_modified AS store_last_modified,
+                t.size AS store_size
+            FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
+        ),
+        classified AS (SELECT
+            * EXCLUDE (difference, only_in_store, only_in_source),
+            CASE
+                WHEN NOT ({filters.condition("key")}) THEN 'excluded'
+                WHEN difference IS NULL THEN 'unchanged'
+                WHEN only_in_store THEN 'duplicate'
+                WHEN is_archived THEN 'skipped'
+                WHEN only_in_source THEN 'new'
+                ELSE 'modified'
+            END AS set,
+            CASE WHEN is_archived
+                THEN 'archived as ' || storage_class || ', ' || difference
+                ELSE coalesce(difference, '') END AS reason
+        FROM joined)"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text

@@ -1,0 +1,111 @@
+"""The least that the credentials of each side must be allowed, as AWS policy documents.
+
+Source of the rules: the requests that `hyve_pipeline.s3` sends, and the actions that each of them needs,
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+"""
+
+import re
+from typing import Any
+
+from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+
+Policy = dict[str, Any]
+
+# To read an object as a copy does, with its tags.
+_READ = ("s3:GetObject", "s3:GetObjectTagging")
+
+# To make one, large ones in parts; an upload in parts that failed is aborted.
+_WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+
+# Questions about a bucket itself: whether it is a website, so that redirects mean anything; whether it keeps versions;
+# which uploads were left open.
+_ABOUT_SOURCE = ("s3:GetBucketWebsite",)
+_ABOUT_STORE = ("s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:ListBucketMultipartUploads")
+
+# What a bucket with versions needs besides, to put back an earlier one.
+_READ_VERSIONS = ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
+
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
+def policies(sync: SyncSettings) -> dict[Side, Policy]:
+    """The policy for the credentials of each side. Credentials that serve both sides need both.
+
+    The store's credentials need to read the source too, since it is with them that the server copies, unless the
+    bytes are to pass through this process. No policy allows to write the source.
+    """
+    read, write = _READ, _WRITE
+    if sync.options.acl == "source":
+        read = (*read, "s3:GetObjectAcl")
+    if sync.options.acl != "none":
+        write = (*write, "s3:PutObjectAcl")
+    store = [
+        _listing("ListStore", sync.store, "s3:ListBucketVersions"),
+        _questions("AskStore", sync.store, _ABOUT_STORE),
+        _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *write, "s3:DeleteObject")),
+    ]
+    if sync.options.transfer != "stream":
+        store.append(_objects("ReadSource", sync.source, read))
+    if sync.trash is not None:
+        store.append(_listing("ListTrash", sync.trash))
+        store.append(_objects("ReadAndWriteTrash", sync.trash, (*_READ, *_WRITE)))
+    if sync.options.kms_key_id is not None:
+        store.append(_encrypting(sync.options.kms_key_id))
+    source = [
+        _listing("ListSource", sync.source),
+        _questions("AskSource", sync.source, _ABOUT_SOURCE),
+        _objects("ReadSource", sync.source, read),
+    ]
+    return {"source": _policy(source), "store": _policy(store)}
+
+
+def _policy(statements: list[dict[str, Any]]) -> Policy:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _listing(name: str, place: BucketSettings, *more_actions: str) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        "Sid": name,
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket", *more_actions],
+        "Resource": [_arn(place)],
+    }
+    if place.prefix:
+        # IfExists, because this action also decides whether a missing object is told as 404 or as 403, and
+        # a question about one object has no prefix. Without the 404 no key could be found safe to delete.
+        statement["Condition"] = {"StringLikeIfExists": {"s3:prefix": [f"{_literal(place.prefix)}*"]}}
+    return statement
+
+
+def _questions(name: str, place: BucketSettings, actions: tuple[str, ...]) -> dict[str, Any]:
+    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": [_arn(place)]}
+
+
+def _encrypting(key_id: str) -> dict[str, Any]:
+    """To write objects under a key of KMS, in parts too. Only an ARN of a key names it in a policy."""
+    return {
+        "Sid": "EncryptStore",
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": [key_id if key_id.startswith("arn:") and ":key/" in key_id else "*"],
+    }
+
+
+def _objects(name: str, place: BucketSettings, actions: tuple[str, ...]) -> dict[str, Any]:
+    resource = f"{_arn(place)}/{_literal(place.prefix)}*"
+    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": [resource]}
+
+
+def _arn(place: BucketSettings) -> str:
+    region = place.region or ""
+    partition = next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+    return f"arn:{partition}:s3:::{place.bucket}"
+
+
+def _literal(text: str) -> str:
+    """Text in which the characters that mean something in a policy mean themselves.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    return re.sub(r"[*?$]", lambda found: f"${{{found[0]}}}", text)

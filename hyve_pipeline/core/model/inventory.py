@@ -1,0 +1,156 @@
+"""What an inventory is, and when a listing counts as complete.
+
+A listing is a set of key ranges that tile the whole key space. Each range is walked page by page until
+the server says that nothing follows, or until a key passes the range's upper bound. The proof keeps, for
+each range, how the walk went; `check_proof` decides whether the walks together saw every key. Without
+a proof there is no inventory, and so no plan, and no delete.
+
+Keys compare as Python strings: by code point, which is the same order as S3's, by UTF-8 bytes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Literal
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.errors import IncompleteInventoryError
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.settings.model import BucketSettings
+
+Side = Literal["source", "store"]
+SIDES: tuple[Side, ...] = ("source", "store")
+
+# One row an object, sorted by key. `key` is the whole key, prefix included; `etag` is without quotes.
+INVENTORY_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the object's whole key"}),
+        pa.field("size", pa.int64(), nullable=False, metadata={"description": "bytes"}),
+        pa.field(
+            "last_modified",
+            pa.timestamp("us", tz="UTC"),
+            nullable=False,
+            metadata={"description": "when the server last wrote the object"},
+        ),
+        pa.field("etag", pa.string(), nullable=False, metadata={"description": "ETag without quotes"}),
+        pa.field("storage_class", pa.string(), nullable=False, metadata={"description": "S3 storage class"}),
+        # Null for nearly all objects, and in inventories of stores, which nobody reads it of. Files of earlier
+        # versions do not have it.
+        pa.field(
+            "restored_until",
+            pa.timestamp("us", tz="UTC"),
+            metadata={"description": "until when an archived object can be read that was restored"},
+        ),
+    ]
+)
+
+
+class KeyRange(Frozen):
+    """The keys after `after` up to and including `until`; None means no upper bound.
+
+    The empty string comes before every key, so ``KeyRange(after="", until=None)`` is the whole key space.
+    """
+
+    after: str = ""
+    until: str | None = None
+
+
+class RangeEnd(StrEnum):
+    """How the walk through a range ended."""
+
+    END_OF_LISTING = "end_of_listing"  # the server answered that the listing is not truncated
+    PASSED_BOUND = "passed_bound"  # the key that is the upper bound was seen, or one after it
+
+
+class RangeProof(Frozen):
+    """How the walk through one range went.
+
+    Attributes:
+        range: the range that was to be walked.
+        first_key: the first key found in it, None when there was none.
+        last_key: the last one.
+        keys: how many keys were found.
+        pages: how many pages were read.
+        end: why the walk ended.
+    """
+
+    range: KeyRange
+    first_key: str | None
+    last_key: str | None
+    keys: int
+    pages: int
+    end: RangeEnd
+
+
+class Inventory(Frozen):
+    """The manifest of one complete listing of one bucket, or of one prefix, at one time.
+
+    Attributes:
+        id: unique below the sync and side.
+        side: which side of the sync was listed.
+        place: the bucket, its prefix and server.
+        uri: the Parquet file, columns as in `INVENTORY_SCHEMA`.
+        started, ended: when the first page was asked for and the last one had come.
+        objects, bytes: totals.
+        oldest, newest: bounds of `last_modified`; None when empty.
+        proof: one entry a key range, in key order.
+        cuts: keys that divide it into parts of about equal size, in order; the next listing begins with them.
+    """
+
+    id: str
+    side: Side
+    place: BucketSettings
+    uri: str
+    started: datetime
+    ended: datetime
+    objects: int
+    bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+    proof: tuple[RangeProof, ...]
+    cuts: tuple[str, ...] = ()
+
+
+def check_proof(proof: Sequence[RangeProof], objects: int, place: str) -> None:
+    """Hold a listing's proof against what a complete listing must show.
+
+    The ranges must tile the key space, each walk must have ended for a reason that shows that nothing
+    was left, the keys found must lie in their range, and the counts must add up to `objects`.
+
+    Raises:
+        IncompleteInventoryError: naming `place` and what is wrong.
+    """
+    problem = _find_gap(proof, objects)
+    if problem is not None:
+        raise IncompleteInventoryError(
+            f"the listing of {place} is not proved complete: {problem}; nothing was planned, run it again"
+        )
+
+
+def _find_gap(proof: Sequence[RangeProof], objects: int) -> str | None:
+    if not proof:
+        return "no key range was walked"
+    if proof[0].range.after != "":
+        return f"it begins only after {proof[0].range.after!r}"
+    if proof[-1].range.until is not None:
+        return f"it ends at {proof[-1].range.until!r}"
+    for left, right in pairwise(proof):
+        if left.range.until != right.range.after:
+            return f"the ranges up to {left.range.until!r} and after {right.range.after!r} do not meet"
+    for walk in proof:
+        if walk.end is RangeEnd.PASSED_BOUND and walk.range.until is None:
+            return "the last range has no bound to pass"
+        if walk.pages < 1:
+            return f"no page was read after {walk.range.after!r}"
+        if (walk.keys == 0) != (walk.first_key is None) or (walk.keys == 0) != (walk.last_key is None):
+            return f"the range after {walk.range.after!r} has keys without bounds"
+        if walk.first_key is not None and walk.first_key <= walk.range.after:
+            return f"{walk.first_key!r} is not after {walk.range.after!r}"
+        if walk.last_key is not None and walk.range.until is not None and walk.last_key > walk.range.until:
+            return f"{walk.last_key!r} is past {walk.range.until!r}"
+    counted = sum(walk.keys for walk in proof)
+    if counted != objects:
+        return f"{counted} keys were listed but {objects} were kept"
+    return None

@@ -1,0 +1,181 @@
+"""What happened to each object of a plan.
+
+A journal is append-only: every attempt at a shard adds rows, one an object, and none is ever altered.
+The last row of a key counts. An attempt that came to its end leaves a summary beside its rows; an
+attempt without one was cut short.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.safety_rules import Action
+
+
+class Outcome(StrEnum):
+    """How it ended for one object."""
+
+    DONE = "done"
+    SKIPPED = "skipped"  # it changed since the plan, or can't be read; the next plan has it
+    FAILED = "failed"
+
+
+# Codes of outcomes that are ours; all others are S3's.
+ALREADY_DONE = "AlreadyDone"  # done by an earlier attempt that could not journal it any more
+ALREADY_GONE = "AlreadyGone"  # deleted by someone else
+CHANGED = "ChangedSincePlan"  # the object is no longer the planned one
+BACK_IN_SOURCE = "BackInSource"  # the source has a key again that was to be deleted
+ARCHIVED = "Archived"  # the source's object can't be read before it is restored
+CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a key that its owner has (SSE-C)
+
+# Codes of objects that can't be read, and so would be skipped again: no rerun does more.
+UNREADABLE = frozenset({ARCHIVED, CUSTOMER_KEY})
+
+JOURNAL_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
+        pa.field("action", pa.string(), nullable=False, metadata={"description": "copy or delete"}),
+        pa.field("outcome", pa.string(), nullable=False, metadata={"description": "done, skipped or failed"}),
+        pa.field("code", pa.string(), metadata={"description": "why it was skipped or failed, as S3 says it"}),
+        pa.field("detail", pa.string(), metadata={"description": "the same in a sentence"}),
+        pa.field("etag_before", pa.string(), metadata={"description": "the store's ETag before, if known"}),
+        pa.field("etag_after", pa.string(), metadata={"description": "the store's ETag after a copy"}),
+        pa.field("version_before", pa.string(), metadata={"description": "the store's version id before"}),
+        pa.field("version_after", pa.string(), metadata={"description": "the store's version id after"}),
+        pa.field("source_version", pa.string(), metadata={"description": "the source's version id that was copied"}),
+        pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
+        pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
+        pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False, metadata={"description": "when it ended"}),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One object's outcome; fields as the columns of `JOURNAL_SCHEMA`."""
+
+    key: str
+    action: Action
+    outcome: Outcome
+    at: datetime
+    bytes: int = 0
+    attempts: int = 1
+    code: str | None = None
+    detail: str | None = None
+    etag_before: str | None = None
+    etag_after: str | None = None
+    version_before: str | None = None
+    version_after: str | None = None
+    source_version: str | None = None
+    trashed: bool = False
+
+
+def to_table(rows: Sequence[JournalRow]) -> pa.Table:
+    """The rows as an Arrow table with the columns of `JOURNAL_SCHEMA`."""
+    # Column by column: `dataclasses.asdict` copies every value, which takes longer than all the rest.
+    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in JOURNAL_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=JOURNAL_SCHEMA)
+
+
+class Tally(Frozen):
+    """How many objects of some shards ended how, and the bytes of those that are done."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            done=self.done + other.done,
+            skipped=self.skipped + other.skipped,
+            failed=self.failed + other.failed,
+            bytes=self.bytes + other.bytes,
+        )
+
+
+class Outcomes(Frozen):
+    """What some rows of a journal add up to.
+
+    Attributes:
+        tally: how many objects ended how.
+        failures: how many objects failed, by error code.
+        skips: how many were skipped, by code.
+    """
+
+    tally: Tally
+    failures: dict[str, int]
+    skips: dict[str, int]
+
+
+def count_outcomes(rows: Iterable[JournalRow]) -> Outcomes:
+    """Add up rows of different keys."""
+    counter = OutcomeCounter()
+    for row in rows:
+        counter.add(row)
+    return counter.outcomes()
+
+
+class OutcomeCounter:
+    """Adds up rows of different keys as they come."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Outcome] = Counter()
+        self._codes: dict[Outcome, Counter[str]] = {outcome: Counter() for outcome in Outcome}
+        self._bytes = 0
+
+    def add(self, row: JournalRow) -> None:
+        """Take in one row."""
+        self._counts[row.outcome] += 1
+        if row.outcome is Outcome.DONE:
+            self._bytes += row.bytes
+        else:
+            self._codes[row.outcome][row.code or "unknown"] += 1
+
+    def outcomes(self) -> Outcomes:
+        """What the rows so far add up to."""
+        return Outcomes(
+            tally=Tally(
+                done=self._counts[Outcome.DONE],
+                skipped=self._counts[Outcome.SKIPPED],
+                failed=self._counts[Outcome.FAILED],
+                bytes=self._bytes,
+            ),
+            failures=dict(self._codes[Outcome.FAILED]),
+            skips=dict(self._codes[Outcome.SKIPPED]),
+        )
+
+
+class ShardState(StrEnum):
+    """How far a shard came."""
+
+    PENDING = "pending"  # never tried
+    STARTED = "started"  # an attempt is running, or was cut short
+    FAILED = "failed"  # the last attempt ended with failed objects
+    FINISHED = "finished"  # every object is done or skipped
+
+
+class AttemptSummary(Outcomes):
+    """What an attempt that came to its end says of its shard, as a whole, earlier attempts included.
+
+    Attributes:
+        attempt: its number, from 1.
+        run_id: the Dagster run that made it.
+        started, ended: when.
+    """
+
+    attempt: int
+    run_id: str
+    started: datetime
+    ended: datetime
+
+    @property
+    def state(self) -> ShardState:
+        """Whether the shard is finished with this attempt."""
+        return ShardState.FAILED if self.tally.failed else ShardState.FINISHED

@@ -1,0 +1,76 @@
+r"""The lists people read and scripts rely on: ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``.
+
+One key per line in UTF-8, as `core.keys.list_line` writes it, each line ended by a newline; an empty
+list is an empty file. Lines end at ``\n`` alone: keys may hold every other character at which
+`str.splitlines` would split.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.keys import QUOTED_KEY_PATTERN, list_line, parse_list_line
+
+# A key has at most 1,024 bytes, so this many lines are far from the 2 GiB that a joined string may have.
+_LINES_AT_ONCE = 65_536
+_READ_BYTES = 1024**2
+
+
+def write_list(stream: IO[bytes], keys: Iterable[pa.Array | pa.ChunkedArray]) -> int:
+    """Write keys as a list, in the order in which they come.
+
+    Args:
+        stream: where the lines go; it is not closed.
+        keys: the keys in batches of any size, sorted by whoever gives them.
+
+    Returns:
+        How many lines were written.
+    """
+    lines = 0
+    for batch in keys:
+        for chunk in batch.chunks if isinstance(batch, pa.ChunkedArray) else [batch]:
+            for start in range(0, len(chunk), _LINES_AT_ONCE):
+                part = chunk.slice(start, _LINES_AT_ONCE)
+                stream.write(_as_lines(part))
+                lines += len(part)
+    return lines
+
+
+def _as_lines(keys: pa.Array) -> bytes:
+    # By `call_function`, since the functions of `pyarrow.compute` are made at run time and unknown to type checkers.
+    keys = keys.cast(pa.string())
+    quoted = pc.call_function("match_substring_regex", [keys], pc.MatchSubstringOptions(QUOTED_KEY_PATTERN))
+    if quoted.true_count:
+        lines = pa.array([list_line(key) for key in keys.filter(quoted).to_pylist()], pa.string())
+        keys = pc.call_function("replace_with_mask", [keys, quoted, lines])
+    one_list = pa.ListArray.from_arrays(pa.array([0, len(keys)], pa.int32()), keys)
+    joined = pc.call_function("binary_join", [one_list, pa.scalar("\n")])
+    return joined[0].as_buffer().to_pybytes() + b"\n"
+
+
+def read_list(stream: IO[bytes]) -> Iterator[str]:
+    """The keys of a list, one by one, in the order of its lines.
+
+    Raises:
+        StateError: a line is no key, or the last one has no newline and so may be cut short.
+    """
+    for number, line in enumerate(_lines(stream), 1):
+        if not line.endswith(b"\n"):
+            raise StateError(f"line {number} of the list is cut short: take the plan again")
+        try:
+            yield parse_list_line(line[:-1].decode())
+        except ValueError:
+            raise StateError(f"line {number} of the list is not a key: take the plan again") from None
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines with their ends. Unlike iteration over the stream, this also works on those of `pyarrow`."""
+    rest = b""
+    while block := stream.read(_READ_BYTES):
+        *whole, rest = (rest + block).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest

@@ -1,0 +1,199 @@
+"""The frozen outcome of a comparison, and the shards it is done in.
+
+A plan never changes. Its id is the time and a short hash over both inventories' proofs, the options and
+the rows, and is never used again. A shard is a run of consecutive keys of one action: the unit of retry.
+Shards are numbered through the plan, copies first, so a partition key ``<plan id>-<nnnn>`` is unique.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from hyve_pipeline.core.base.manifest import Count, Frozen
+from hyve_pipeline.core.model.diff import ChangeSet, Diff
+from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
+from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.model import BucketSettings, Options
+
+
+class Shard(Frozen):
+    """A contiguous slice of a plan, done by one run.
+
+    Attributes:
+        number: from 1, through all shards of the plan.
+        action: what is done to its objects.
+        row_group: its row group in the action's Parquet file.
+        objects, bytes: totals.
+        first_key, last_key: its bounds, without prefix.
+    """
+
+    number: int
+    action: Action
+    row_group: int
+    objects: int
+    bytes: int
+    first_key: str
+    last_key: str
+
+
+class Approval(Frozen):
+    """A person's later word on a plan that the limits refused, kept beside the plan, which never changes.
+
+    Attributes:
+        given: when.
+        max_deletes, max_overwrites: the limits to judge by instead; None leaves the plan's own.
+    """
+
+    given: datetime
+    max_deletes: Limit | None = None
+    max_overwrites: Limit | None = None
+
+
+class Transfer(Frozen):
+    """Who moves the bytes of a plan's copies.
+
+    Attributes:
+        by: ``server``, which copies from bucket to bucket, or ``stream``: this process reads and writes.
+        reason: how that was found.
+    """
+
+    by: Literal["server", "stream"] = "server"
+    reason: str = "both buckets are on one server"
+
+    @property
+    def cost(self) -> int:
+        """How many copies by the server one copy takes as long as, about: measured with small objects."""
+        return 1 if self.by == "server" else 4
+
+    @property
+    def described(self) -> str:
+        """The same in a few words."""
+        who = "by the server" if self.by == "server" else "through this process"
+        return f"{who}: {self.reason}"
+
+
+class Plan(Frozen):
+    """The manifest of a plan.
+
+    Attributes:
+        id: ``<UTC time>-<short hash>``.
+        sync: the sync's name.
+        created: when it was frozen.
+        source, store: the places compared; what is applied must be the same places.
+        options: the options in force, overrides included.
+        source_inventory, store_inventory: URIs of the Parquet files compared.
+        figures: what the safety rules judged.
+        counts: objects and bytes by set.
+        uncompared: of how many unchanged objects the properties could not be compared, by reason.
+        uris: the Parquet file of copies and of deletes; one row group a shard. Columns as in
+            `core.diff.CHANGE_SCHEMA`.
+        shards: copies first.
+        refusals: what the safety rules forbade when the plan was made.
+        transfer: who moves the bytes of its copies.
+    """
+
+    id: str
+    sync: str
+    created: datetime
+    source: BucketSettings
+    store: BucketSettings
+    options: Options
+    source_inventory: str
+    store_inventory: str
+    figures: Figures
+    counts: dict[ChangeSet, Count]
+    uncompared: dict[str, int] = Field(default_factory=dict)
+    uris: dict[Action, str]
+    shards: tuple[Shard, ...]
+    refusals: tuple[Refusal, ...]
+    transfer: Transfer = Transfer()
+
+    def count(self, name: ChangeSet) -> Count:
+        """Objects and bytes of one set."""
+        return self.counts.get(name, Count())
+
+    def shards_of(self, action: Action) -> tuple[Shard, ...]:
+        """The shards of one action, in key order."""
+        return tuple(shard for shard in self.shards if shard.action == action)
+
+    def partition_key(self, shard: Shard) -> str:
+        """The shard's key among Dagster's dynamic partitions."""
+        return f"{self.id}-{shard.number:04d}"
+
+    def partition_keys(self, action: Action) -> list[str]:
+        """The partition keys of one action's shards, in order."""
+        return [self.partition_key(shard) for shard in self.shards_of(action)]
+
+    def judged(self, approval: Approval | None) -> tuple[Refusal, ...]:
+        """What the safety rules forbid when `approval` is taken into account."""
+        if approval is None:
+            return self.refusals
+        given = {"max_deletes": approval.max_deletes, "max_overwrites": approval.max_overwrites}
+        overrides = {name: limit for name, limit in given.items() if limit is not None}
+        return judge(self.figures, self.options.model_copy(update=overrides))
+
+
+def plan_id(diff: Diff) -> str:
+    """The id of the plan that comes from `diff`."""
+    digest = hashlib.sha256()
+    for inventory in (diff.source, diff.store):
+        digest.update(inventory.model_dump_json(include={"id", "place", "started", "proof"}).encode())
+    digest.update(diff.options.model_dump_json().encode())
+    digest.update(diff.digest.encode())
+    created = diff.created.astimezone(UTC)
+    # Milliseconds, so that ids sort by age however quickly plans follow each other.
+    return f"{created:%Y%m%dT%H%M%S}{created.microsecond // 1000:03d}Z-{digest.hexdigest()[:8]}"
+
+
+def split_partition_key(partition_key: str) -> tuple[str, int]:
+    """The plan's id and the shard's number of a partition key.
+
+    Raises:
+        ValueError: it is not a partition key of a plan.
+    """
+    plan, separator, number = partition_key.rpartition("-")
+    if not separator or not number.isdecimal():
+        raise ValueError(f"{partition_key!r} is not a shard of a plan such as 20260131T020000000Z-1a2b3c4d-0001")
+    return plan, int(number)
+
+
+def plan_of_partition(partition_key: str) -> str | None:
+    """The plan's id of a partition key; None for a partition that is no shard, as a person may make one up."""
+    try:
+        return split_partition_key(partition_key)[0]
+    except ValueError:
+        return None
+
+
+def cut_shards(tables: Iterable[pa.Table], most_objects: int, most_bytes: int) -> Iterator[pa.Table]:
+    """Cut rows in key order into shards of consecutive keys.
+
+    A shard ends at `most_objects` rows or before its bytes pass `most_bytes`, whichever comes first; an
+    object larger than that is a shard of its own.
+    """
+    held: list[pa.Table] = []
+    objects = size = 0
+    for table in tables:
+        # The n-th entry is the bytes of the first n rows, so that a shard's end is found without a look at each row.
+        totals = list(accumulate(table.column("size").to_pylist(), initial=0))
+        begin = 0
+        while begin < table.num_rows:
+            fitting = bisect_right(totals, totals[begin] + most_bytes - size, begin + 1) - 1
+            end = min(fitting, begin + most_objects - objects)
+            if not objects:
+                end = max(end, begin + 1)
+            held.append(table.slice(begin, end - begin))
+            objects += end - begin
+            size += totals[end] - totals[begin]
+            begin = end
+            if begin < table.num_rows:
+                yield pa.concat_tables(held)
+                held, objects, size = [], 0, 0
+    if objects:
+        yield pa.concat_tables(held)

@@ -1,0 +1,189 @@
+"""Whether a plan holds in the store: a new listing compared with what the plan should have left there.
+
+Expected are the objects of the store's planned inventory, less the deletes, with the copies put in, save
+those that were skipped since the source's object could not be read: there the store keeps what it had. A
+copy's ETag is the one that the server gave it, from the journal; without a journal, the source's where it
+is the MD5 of the content, else only the size counts. Of an object whose properties the plan repairs, the
+journal must say that it was done: a listing does not show it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.diff import PLAIN_MD5_PATTERN
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+
+
+class Difference(StrEnum):
+    """How the store differs from the plan at one key."""
+
+    MISSING = "missing"  # the plan has it in the store, the listing does not
+    DIFFERENT = "different"  # size or ETag is not what the plan has
+    NOT_DELETED = "not_deleted"  # the plan deletes it, and it is still there
+    UNEXPECTED = "unexpected"  # nothing in the plan speaks of it
+    CONTENT = "content"  # size and ETag are as planned, and the content is not the source's
+    UNREPAIRED = "unrepaired"  # size and ETag are as planned, and its headers, metadata or tags were to be repaired
+    UNREAD = "unread"  # the content could not be read, so that nothing is known of it
+
+
+DIFFERENCE_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
+        pa.field("difference", pa.string(), nullable=False, metadata={"description": "how the store differs"}),
+        pa.field("expected_etag", pa.string(), metadata={"description": "ETag that the plan leaves there"}),
+        pa.field("store_etag", pa.string(), metadata={"description": "ETag that was listed"}),
+        pa.field("expected_size", pa.int64(), metadata={"description": "bytes that the plan leaves there"}),
+        pa.field("store_size", pa.int64(), metadata={"description": "bytes that were listed"}),
+    ]
+)
+
+# What the journal contributes: the ETag that a finished copy was given.
+COPIED_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
+
+
+class ContentSummary(Frozen):
+    """What was compared byte by byte, or by checksum.
+
+    Attributes:
+        percent: the share of the objects that was chosen.
+        objects: how many were compared.
+        bytes: their bytes.
+        skipped: how many of the chosen were not, by reason: changed since the plan, archived.
+    """
+
+    percent: float
+    objects: int
+    bytes: int
+    skipped: dict[str, int]
+
+
+class Verification(Frozen):
+    """The outcome of one comparison of the store with a plan.
+
+    Attributes:
+        sync: the sync's name.
+        plan: the plan's id.
+        ended: when the comparison was made.
+        objects: how many objects were expected, and are as expected.
+        differences: number of keys by kind of difference; kinds without any are left out.
+        examples: the first few, as (kind, key).
+        inventory: URI of the listing.
+        uri: the Parquet file of all differences, columns as in `DIFFERENCE_SCHEMA`.
+        content: what was compared by content, if anything.
+    """
+
+    sync: str
+    plan: str
+    ended: datetime
+    objects: int
+    differences: dict[Difference, int]
+    examples: tuple[tuple[Difference, str], ...]
+    inventory: str
+    uri: str
+    content: ContentSummary | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether the plan holds, everywhere."""
+        return not self.differences
+
+
+class Verifier:
+    """Compares ranges of a listing with ranges of a plan.
+
+    Args:
+        filters: the plan's globs; keys that they leave out are not looked at.
+        store_prefix: what to take off the store's keys.
+    """
+
+    def __init__(self, filters: Filters, store_prefix: str) -> None:
+        self._database = RangeDatabase()
+        compared = _comparison(filters, store_prefix)
+        columns = ", ".join(DIFFERENCE_SCHEMA.names)
+        differing = "WHERE difference IS NOT NULL ORDER BY key"
+        # No outside text: the filters are quoted below.
+        self._totals = f"{compared} SELECT count(*), count(difference) FROM compared"  # noqa: S608
+        self._differences = f"{compared} SELECT {columns} FROM compared {differing}"  # noqa: S608
+
+    def compare(
+        self,
+        key_range: RelativeRange,
+        *,
+        listed: pa.Table,
+        planned: pa.Table,
+        copies: pa.Table,
+        deletes: pa.Table,
+        copied: pa.Table,
+    ) -> tuple[pa.Table, int]:
+        """Compare one range; rows outside of it are ignored.
+
+        Args:
+            key_range: the range, in keys without prefix.
+            listed: the new listing of the store, as in `core.inventory.INVENTORY_SCHEMA`.
+            planned: the store's inventory that the plan was made from, likewise.
+            copies: the plan's copies, as in `core.diff.CHANGE_SCHEMA`.
+            deletes: the plan's deletes, likewise.
+            copied: what the journal says of finished copies, as in `COPIED_SCHEMA`.
+
+        Returns:
+            The differences, columns as in `DIFFERENCE_SCHEMA`, sorted by key; and how many keys are as
+            expected.
+        """
+        tables = {"listed": listed, "planned": planned, "copies": copies, "deletes": deletes, "copied": copied}
+        bounds = {"first": key_range.first, "end": key_range.end}
+        with self._database.showing({f"{name}_rows": table for name, table in tables.items()}) as connection:
+            (keys, differing) = connection.execute(self._totals, bounds).fetchall()[0]
+            if differing:
+                differences = connection.sql(self._differences, params=bounds).to_arrow_table().cast(DIFFERENCE_SCHEMA)
+            else:
+                differences = DIFFERENCE_SCHEMA.empty_table()
+        return differences, keys - differing
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._database.close()
+
+
+def _comparison(filters: Filters, store_prefix: str) -> str:
+    bounds = "key >= $first AND ($end IS NULL OR key < $end)"
+    return f"""
+        WITH listed AS (
+            SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM listed_rows) WHERE {bounds}
+        ),
+        planned AS (
+            SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM planned_rows) WHERE {bounds}
+        ),
+        copies AS (
+            SELECT key, size, coalesce(
+                copied_rows.etag,
+                CASE WHEN set = 'drifted' THEN store_etag
+                    WHEN regexp_matches(source_etag, {PLAIN_MD5_PATTERN}) THEN source_etag END
+            ) AS etag, set = 'drifted' AND copied_rows.etag IS NULL AS is_unrepaired
+            FROM copies_rows LEFT JOIN copied_rows USING (key) WHERE {bounds}
+        ),
+        deletes AS (SELECT key FROM deletes_rows WHERE {bounds}),
+        expected AS (
+            SELECT * FROM copies
+            UNION ALL
+            SELECT *, false AS is_unrepaired FROM planned
+            WHERE key NOT IN (SELECT key FROM copies) AND key NOT IN (SELECT key FROM deletes)
+        ),
+        compared AS (SELECT
+            coalesce(expected.key, listed.key) AS key,
+            CASE
+                WHEN listed.key IS NULL THEN 'missing'
+                WHEN expected.key IS NULL
+                    THEN CASE WHEN listed.key IN (SELECT key FROM deletes) THEN 'not_deleted' ELSE 'unexpected' END
+                WHEN expected.size <> listed.size OR expected.etag <> listed.etag THEN 'different'
+                WHEN is_unrepaired THEN 'unrepaired'
+            END AS difference,
+            expected.etag AS expected_etag,
+            listed.etag AS store_etag,
+            expected.size AS expected_size,
+            listed.size AS store_size
+        FROM expected FULL OUTER JOIN listed ON expected.key = listed.key
+        WHERE {filters.condition("coalesce(expected.key, listed.key)")})"""  # noqa: S608 - globs are quoted

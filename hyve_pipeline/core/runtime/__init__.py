@@ -1,0 +1,1 @@
+"""The process at work: interruption, progress, atomic writes."""

@@ -1,0 +1,1 @@
+"""The configuration: its model, its checks, reading and writing it."""

@@ -1,0 +1,221 @@
+"""The kinds of value that settings hold, each with its check and a message that says what is wanted."""
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from hyve_pipeline.core.base.sizes import parse_size
+from hyve_pipeline.core.settings.cron import check_cron
+
+# Longest key of S3, in UTF-8; a prefix must leave room for at least one byte below it.
+MAX_KEY_BYTES = 1024
+
+SYNC_NAME_RULE = "a letter, then letters, digits and _, at most 63"
+_SYNC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+# New buckets of AWS have 3 to 63 small letters, digits, dots and hyphens; old ones and other servers allow this.
+_BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+# Names that can be a label of a host name below AWS's wildcard certificate.
+_HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_KEY_ID = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# As Dagster checks them.
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+_TEAM = re.compile(r"team:\S+")
+_TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+_TRASH = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
+
+
+def is_sync_name(name: str) -> bool:
+    """Whether `name` may name a sync: it becomes part of Dagster names, so letters, digits and ``_``."""
+    return _SYNC_NAME.fullmatch(name) is not None
+
+
+def is_profile_name(name: str) -> bool:
+    """Whether `name` may name an AWS profile: one that stands as it is in the heads of both AWS files."""
+    # The section DEFAULT of such a file, unlike `default`, lends its options to all others.
+    return name.isprintable() and name == name.strip() != "" and not set(name) & set("[]\"'\\#;") and name != "DEFAULT"
+
+
+def is_host_label(bucket: str) -> bool:
+    """Whether a bucket can be part of a host name, as in ``bucket.s3.amazonaws.com``; else it stands in the path."""
+    return _HOST_LABEL.fullmatch(bucket) is not None
+
+
+def split_trash(uri: str) -> tuple[str, str]:
+    """Bucket and prefix of a trash such as ``s3://bucket/prefix/``.
+
+    Raises:
+        ValueError: it is no such place.
+    """
+    match = _TRASH.fullmatch(uri)
+    if match is None or not _BUCKET_NAME.fullmatch(match[1]):
+        raise ValueError(f"{uri!r} is not a place such as 's3://bucket/prefix/'")
+    return match[1], _as_folder(match[2] or "")
+
+
+def _valid_sync_name(name: str) -> str:
+    if not is_sync_name(name):
+        raise ValueError(f"{name!r} is not a sync name: {SYNC_NAME_RULE}")
+    return name
+
+
+def _valid_bucket(name: str) -> str:
+    if name.startswith("s3://"):
+        raise ValueError(f"{name!r} is not a bucket name: write it without s3://, and what follows it as prefix")
+    if not _BUCKET_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a bucket name: letters, digits, dots and hyphens, at least 3")
+    return name
+
+
+def _as_folder(prefix: str) -> str:
+    """A prefix is a folder, as for `aws s3 sync`: ``img`` must not take in ``img2/`` and delete there."""
+    folder = prefix if not prefix or prefix.endswith("/") else prefix + "/"
+    if len(folder.encode(errors="surrogatepass")) >= MAX_KEY_BYTES:
+        raise ValueError(f"is longer than a key can be, {MAX_KEY_BYTES} bytes")
+    return folder
+
+
+def _valid_profile(name: str) -> str:
+    if not is_profile_name(name):
+        raise ValueError(f"{name!r} is not the name of an AWS profile")
+    return name
+
+
+def _valid_region(name: str) -> str:
+    if not _REGION.fullmatch(name):
+        raise ValueError(f"{name!r} is not a region such as 'eu-central-1'")
+    return name
+
+
+def _valid_endpoint(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = (
+            parts.scheme in ("http", "https")
+            # urlsplit drops newlines and tabs, and lets spaces be.
+            and url.isascii()
+            and url.isprintable()
+            and parts.path in ("", "/")
+            and not set("?#@ ") & set(url)
+            and _HOST.fullmatch(parts.netloc.removesuffix(f":{parts.port}")) is not None
+            and parts.port != 0
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"{url!r} is not an endpoint such as 'https://s3.example.org:9000'")
+    return url.rstrip("/")
+
+
+def _valid_trash(uri: str) -> str:
+    bucket, prefix = split_trash(uri)
+    return f"s3://{bucket}/{prefix}"
+
+
+def _valid_glob(glob: str) -> str:
+    if not glob:
+        raise ValueError("an empty glob matches nothing: leave it out, or write '*' for everything")
+    return glob
+
+
+def _valid_schedule(expression: str) -> str:
+    check_cron(expression)
+    return expression
+
+
+def _valid_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone such as 'Europe/Berlin'") from None
+    return name
+
+
+def is_webhook_url(url: str) -> bool:
+    """Whether alerts can be posted to a URL: by HTTP, and without a user and password in it."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and url.isascii()
+            and url.isprintable()
+            and " " not in url
+            and _HOST.fullmatch(parts.netloc.removesuffix(f":{parts.port}")) is not None
+        )
+    except ValueError:
+        return False
+
+
+def _valid_webhook(url: str) -> str:
+    if not is_webhook_url(url):
+        # The URL is not repeated: it may hold what it must not, a password.
+        raise ValueError("is not a URL such as 'https://alerts.example.org/hyve', without user and password")
+    return url
+
+
+def _valid_variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of an environment variable")
+    return name
+
+
+def _valid_resource(name: str) -> str:
+    if not _RESOURCE.fullmatch(name):
+        raise ValueError(f"{name!r} is not the key of a Dagster resource: a letter, then letters, digits and _")
+    return name
+
+
+def _valid_owner(owner: str) -> str:
+    if not _MAIL.fullmatch(owner) and not _TEAM.fullmatch(owner):
+        raise ValueError(f"{owner!r} is neither a mail address nor a team such as 'team:data'")
+    return owner
+
+
+def _valid_tag_key(key: str) -> str:
+    if not _TAG_KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is not the key of a tag: letters, digits, '_', '-' and '.', at most 63")
+    return key
+
+
+def _valid_tag_value(value: str) -> str:
+    if not _TAG_VALUE.fullmatch(value):
+        raise ValueError(f"{value!r} is not the value of a tag: letters, digits, '_', '-' and '.', at most 63")
+    return value
+
+
+def _valid_key_id(key_id: str) -> str:
+    if not _KEY_ID.fullmatch(key_id):
+        raise ValueError(f"{key_id!r} is not the id, alias or ARN of a KMS key")
+    return key_id
+
+
+def _size_from_text(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+SyncName = Annotated[str, AfterValidator(_valid_sync_name)]
+BucketName = Annotated[str, AfterValidator(_valid_bucket)]
+Prefix = Annotated[str, AfterValidator(_as_folder)]
+ProfileName = Annotated[str, AfterValidator(_valid_profile)]
+Region = Annotated[str, AfterValidator(_valid_region)]
+EndpointUrl = Annotated[str, AfterValidator(_valid_endpoint)]
+KeyId = Annotated[str, AfterValidator(_valid_key_id)]
+TrashUri = Annotated[str, AfterValidator(_valid_trash)]
+# Not strict, so that the list of a TOML file becomes a tuple; its items are text all the same.
+Globs = Annotated[tuple[Annotated[str, AfterValidator(_valid_glob)], ...], Field(strict=False)]
+Size = Annotated[int, BeforeValidator(_size_from_text)]
+Schedule = Annotated[str, AfterValidator(_valid_schedule)]
+TimezoneName = Annotated[str, AfterValidator(_valid_timezone)]
+WebhookUrl = Annotated[str, AfterValidator(_valid_webhook)]
+VariableName = Annotated[str, AfterValidator(_valid_variable)]
+ResourceName = Annotated[str, AfterValidator(_valid_resource)]
+Owner = Annotated[str, AfterValidator(_valid_owner)]
+TagKey = Annotated[str, AfterValidator(_valid_tag_key)]
+TagValue = Annotated[str, AfterValidator(_valid_tag_value)]

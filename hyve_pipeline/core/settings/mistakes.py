@@ -1,0 +1,162 @@
+"""What is wrong with a configuration, in one line that names table and key and says what is wanted.
+
+Texts that come from the configuration are shown by `repr` or `displayed`, so that none of their
+characters can act on a terminal.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
+
+# The tables of [sync.NAME], by the path below it.
+_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): SyncSettings,
+    ("source",): BucketSettings,
+    ("store",): BucketSettings,
+    ("options",): Options,
+    ("automation",): Automation,
+}
+# A sync's name is the name of its table, and only a component of a Dagster project can name a resource of it.
+_NOT_IN_TOML = ((SyncSettings, "name"), (BucketSettings, "resource"))
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_WANTED_TYPES = {
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "tuple_type": "must be a list of texts in brackets, such as ['*.jpg']",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake of a configuration.
+
+    Attributes:
+        table: the path of the table, such as ``("sync", "images", "source")``; empty for the top.
+        key: the key in that table; None when the table itself is wrong.
+        problem: what is wrong with it and what is wanted.
+        meant: for an unknown key, the known one that is close to it.
+    """
+
+    table: tuple[str, ...]
+    key: str | None
+    problem: str
+    meant: str | None = None
+
+    def __str__(self) -> str:
+        place = [f"[{_dotted(self.table)}]"] if self.table else []
+        place += [_shown_key(self.key)] if self.key is not None else []
+        return f"{' '.join(place)}: {self.problem}"
+
+    def position(self, document: Mapping[str, Any]) -> tuple[int, ...]:
+        """Sorts mistakes in the order in which they stand in the file; what is missing comes last."""
+        numbers = []
+        value: object = document
+        for name in (*self.table, *([] if self.key is None else [self.key])):
+            names = list(value) if isinstance(value, Mapping) else []
+            numbers.append(names.index(name) if name in names else len(names))
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return tuple(numbers)
+
+
+def from_pydantic(name: str, errors: Iterable[ErrorDetails]) -> list[Mistake]:
+    """What pydantic found wrong with the table ``[sync.name]``."""
+    mistakes = [_mistake(name, error) for error in errors]
+    # A misspelt key that must be there is one mistake, not an unknown key and a missing one.
+    meant = {(mistake.table, mistake.meant) for mistake in mistakes if mistake.meant}
+    return [mistake for mistake in mistakes if (mistake.table, mistake.key) not in meant]
+
+
+def unknown_key(table: tuple[str, ...], key: str, known: Sequence[str], hint: str = "") -> Mistake:
+    """A key that the table does not have, with those that it has and the one that may have been meant."""
+    meant = closest(key, known)
+    end = f"; did you mean {meant}?" if meant else hint
+    return Mistake(table, key, f"unknown key (known: {', '.join(known)}{end})", meant)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is close enough to `name` to have been meant."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+def shown_value(value: object) -> str:
+    """A value of a TOML file, as a person would name it."""
+    if isinstance(value, bool):
+        return f"the truth value {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {value!r}"
+    if isinstance(value, Mapping):
+        return "a table"
+    return "a list" if isinstance(value, list | tuple) else "a date or time"
+
+
+def _mistake(name: str, error: ErrorDetails) -> Mistake:
+    context = error.get("ctx", {})
+    path = [str(part) for part in error["loc"] if not isinstance(part, int)]
+    items = "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
+    if error["type"] in ("overlap", "contradiction"):
+        path += context["setting"].split(".")
+    table, key = ("sync", name, *path[:-1]), path[-1] if path else None
+    if error["type"] == "extra_forbidden" and key is not None:
+        return _unknown_setting(table, key)
+    problem = problem_of(error, _WANTED_TYPES)
+    if error["type"] == "missing" and (key,) in _MODELS:
+        problem = f"is missing: add a table [{_dotted((*table, str(key)))}] with at least a bucket"
+    return Mistake(table, key, f"item {items} {problem}" if items else problem)
+
+
+def problem_of(error: ErrorDetails, wanted_types: Mapping[str, str]) -> str:
+    """What is wrong with one value, and what is wanted.
+
+    Args:
+        error: what pydantic says.
+        wanted_types: what is wanted, by pydantic's name of the error, in words of the file that it is in.
+    """
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"must be {context['expected']}, not {shown_value(value)}"
+    if kind == "greater_than_equal":
+        return f"must be at least {context['ge']}, not {value}"
+    if kind == "less_than_equal":
+        return f"must be at most {context['le']}, not {value}"
+    if kind in wanted_types:
+        return f"{wanted_types[kind]}, not {shown_value(value)}"
+    return displayed(error["msg"])
+
+
+def _unknown_setting(table: tuple[str, ...], key: str) -> Mistake:
+    known = _names(_MODELS[table[2:]])
+    homes = [path for path, model in _MODELS.items() if key in _names(model)]
+    tables = " or ".join(f"[{_dotted((*table[:2], *home))}]" for home in homes)
+    hint = f"; it belongs in {tables}" if homes else ""
+    return unknown_key(table, key, known, hint)
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field for field in model.model_fields if (model, field) not in _NOT_IN_TOML]
+
+
+def _dotted(path: Iterable[str]) -> str:
+    return ".".join(_shown_key(part) for part in path)
+
+
+def _shown_key(key: str) -> str:
+    """A key as it stands in TOML. JSON's quotes and escapes are also TOML's."""
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=not key.isprintable())

@@ -1,0 +1,315 @@
+"""Typed, frozen settings: what ``hyve.toml`` means once it has been read.
+
+No setting holds a secret. A side names an AWS profile; the keys stay in the user's credentials file.
+"""
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.sizes import GIB, MIB
+from hyve_pipeline.core.settings.fields import (
+    BucketName,
+    EndpointUrl,
+    Globs,
+    KeyId,
+    Owner,
+    Prefix,
+    ProfileName,
+    Region,
+    ResourceName,
+    Schedule,
+    Size,
+    SyncName,
+    TagKey,
+    TagValue,
+    TimezoneName,
+    TrashUri,
+    VariableName,
+    WebhookUrl,
+    is_host_label,
+    split_trash,
+)
+from hyve_pipeline.core.settings.limits import Limit
+
+CompareRule = Literal["last_modified", "size", "etag"]
+TransportName = Literal["auto", "crt", "botocore"]
+ApplyMode = Literal["never", "copies", "all"]
+TransferChoice = Literal["auto", "server", "stream"]
+Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+
+# "source" takes the grants of the source's objects; the others are S3's canned ACLs for objects.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
+AclChoice = Literal[
+    "none",
+    "source",
+    "private",
+    "public-read",
+    "public-read-write",
+    "aws-exec-read",
+    "authenticated-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+]
+
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_DEFAULT_PORTS = (None, 80, 443)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class BucketSettings(_Frozen):
+    """One side of a sync: a bucket, a prefix in it, and how to reach it.
+
+    Attributes:
+        bucket: the bucket's name.
+        prefix: only keys below it count; empty means the whole bucket. Always ends with ``/``.
+        profile: an AWS profile; without one, the AWS default credential chain is used.
+        region: the bucket's region; without one, the profile's or environment's.
+        endpoint_url: an S3-compatible server; without one, AWS.
+        resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
+            endpoint_url where they are not set here; only for the component.
+        requester_pays: whoever asks pays for requests to the bucket, and every request says that he agrees.
+        accelerate: requests go to AWS's endpoint for Transfer Acceleration, which the bucket must have enabled.
+        dual_stack: requests go to AWS's endpoint that is reached by IPv6 as well as by IPv4.
+    """
+
+    bucket: BucketName
+    prefix: Prefix = ""
+    profile: ProfileName | None = None
+    region: Region | None = None
+    endpoint_url: EndpointUrl | None = None
+    resource: ResourceName | None = None
+    requester_pays: bool = False
+    accelerate: bool = False
+    dual_stack: bool = False
+
+    @model_validator(mode="after")
+    def _check_endpoint(self) -> "BucketSettings":
+        for setting in ("accelerate", "dual_stack"):
+            if getattr(self, setting) and self.endpoint_url is not None:
+                raise _contradiction(setting, f"{setting} and endpoint_url are both set: keep one of them")
+        if self.accelerate and not is_host_label(self.bucket):
+            raise _contradiction(
+                "accelerate",
+                "needs a bucket whose name can be part of a host name (3 to 63 small letters, digits and hyphens), and "
+                f"{self.bucket!r} can not",
+            )
+        return self
+
+    @property
+    def uri(self) -> str:
+        """The side as ``s3://bucket/prefix``."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def server(self) -> str:
+        """The server the bucket is on, in a form in which equal servers compare equal.
+
+        All of AWS is one server here, and so are the two default ports of a host: to take two servers
+        for one can only refuse a sync of a bucket with its namesake, to take one for two could let a
+        sync delete in its own source.
+        """
+        if self.endpoint_url is None:
+            return "aws"
+        parts = urlsplit(self.endpoint_url)
+        host = (parts.hostname or "").rstrip(".")
+        if host.endswith(_AWS_HOSTS):
+            return "aws"
+        if _is_loopback(host):
+            host = "localhost"
+        return host if parts.port in _DEFAULT_PORTS else f"{host}:{parts.port}"
+
+    def overlaps(self, other: "BucketSettings") -> bool:
+        """Whether a key of one side can also be a key of the other."""
+        if (self.server, self.bucket) != (other.server, other.bucket):
+            return False
+        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+
+
+def _contradiction(setting: str, problem: str) -> PydanticCustomError:
+    """The mistake of settings that do not go together; the context names the one that is to be mended."""
+    return PydanticCustomError("contradiction", "{problem}", {"setting": setting, "problem": problem})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    # A connection to the unspecified address, 0.0.0.0, reaches this machine.
+    return address.is_loopback or address.is_unspecified
+
+
+class Options(_Frozen):
+    """How one sync compares, limits and does its work.
+
+    Attributes:
+        compare: the rule by which an object is modified.
+        compare_properties: whether headers, metadata, tags and storage class of the unchanged objects are compared
+            too, which costs four requests an object; what differs is repaired without a copy of the content.
+        include: globs on the key below the prefix; empty means everything.
+        exclude: globs on the key below the prefix; they win over `include`.
+        max_deletes: more deletes than this are refused, see `core.guard`.
+        max_overwrites: more overwrites than this are refused; None means no limit.
+        trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means none.
+        shard_objects: a shard holds at most this many objects.
+        shard_bytes: a shard holds at most this many bytes, or one object.
+        concurrency: requests in flight at once, of a run or of a whole command.
+        processes: how many processes a command copies with; None means as many as have enough to do, one for each
+            core at most.
+        listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
+        transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
+        multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
+        multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
+        transfer: who moves the bytes: the server by itself, or this process, which reads and writes them; ``auto``
+            tries whether the server can.
+        stream_memory: bytes of memory that objects may take at once while this process moves them, or one part may.
+        keep_parts: an object that was uploaded in parts is copied in the same parts, so that its ETag stays.
+        website_redirects: whether redirects of a website are copied, which costs a request an object; None means
+            where the source is a website.
+        acl: which access control list copies get: ``none`` means that of the bucket's default, ``source`` the
+            grants of the source's object, everything else is a canned one.
+        encryption: how the server encrypts copies; None means as the store's default says.
+        kms_key_id: the key of AWS KMS that it takes, where `encryption` is one of KMS; None means AWS's own.
+        bucket_key: whether it takes a bucket key for it, which costs fewer requests to KMS.
+    """
+
+    compare: CompareRule = "last_modified"
+    compare_properties: bool = False
+    include: Globs = ()
+    exclude: Globs = ()
+    max_deletes: Limit = Limit.parse("10%")
+    max_overwrites: Limit | None = None
+    trash: TrashUri | None = None
+    shard_objects: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
+    concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
+    transport: TransportName = "auto"
+    multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB
+    multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB
+    transfer: TransferChoice = "auto"
+    stream_memory: Annotated[Size, Field(ge=32 * MIB)] = 512 * MIB
+    keep_parts: bool = True
+    website_redirects: bool | None = None
+    acl: AclChoice = "none"
+    encryption: Encryption | None = None
+    kms_key_id: KeyId | None = None
+    bucket_key: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_encryption(self) -> "Options":
+        for setting in ("kms_key_id", "bucket_key"):
+            if getattr(self, setting) is not None and self.encryption in (None, "AES256"):
+                raise _contradiction(setting, 'is of use only with encryption = "aws:kms" or "aws:kms:dsse"')
+        return self
+
+
+class Automation(_Frozen):
+    """What goes on without a person, and how.
+
+    Attributes:
+        running: whether the schedule and the sensors are on without being switched on in the UI.
+        interval_seconds: how long a sensor waits between two looks.
+        shard_attempts: how many runs the sensor gives a shard before it gives it up.
+        retry_seconds: how long after its first failure a shard is run again; each further time twice as long.
+        webhook: URL that alerts are posted to, as JSON.
+        webhook_variable: the environment variable that holds this URL, where the URL itself is a secret.
+        keep_plans: how many of the newest plans retention keeps.
+        keep_days: how many days retention keeps a plan.
+    """
+
+    running: bool = False
+    interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    shard_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    retry_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    webhook: WebhookUrl | None = None
+    webhook_variable: VariableName | None = None
+    keep_plans: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+    @model_validator(mode="after")
+    def _check_webhook(self) -> "Automation":
+        if self.webhook is not None and self.webhook_variable is not None:
+            raise PydanticCustomError(
+                "contradiction",
+                "webhook and webhook_variable are both set: keep one of them",
+                {"setting": "webhook_variable"},
+            )
+        return self
+
+
+class SyncSettings(_Frozen):
+    """One table ``[sync.NAME]``.
+
+    Attributes:
+        name: the sync's name, the first part of every asset key and job name.
+        source: where objects come from; never written.
+        store: what becomes an exact copy.
+        options: how the work is done.
+        schedule: cron expression at which a dryrun is taken, or None.
+        timezone: IANA name of the schedule's time zone.
+        apply: what may be done with each new plan without a person.
+        automation: how that and the like is done.
+        owners: who is responsible, as Dagster shows it: mail addresses, and teams as ``team:name``.
+        tags: of the sync's assets, as Dagster shows them.
+    """
+
+    name: SyncName
+    source: BucketSettings
+    store: BucketSettings
+    options: Options = Options()
+    schedule: Schedule | None = None
+    timezone: TimezoneName = "UTC"
+    apply: ApplyMode = "never"
+    automation: Automation = Automation()
+    owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
+    tags: dict[TagKey, TagValue] = {}
+
+    @model_validator(mode="after")
+    def _check_places(self) -> "SyncSettings":
+        if self.source.overlaps(self.store):
+            raise _overlap("store", "the source", self.store, self.source)
+        trash = self.trash
+        for side, place in (("source", self.source), ("store", self.store)):
+            if trash is not None and trash.overlaps(place):
+                raise _overlap("options.trash", f"the {side}", trash, place)
+        return self
+
+    @property
+    def trash(self) -> BucketSettings | None:
+        """The trash as a place on the store's server, reached with the store's credentials.
+
+        It is never accelerated: each bucket must be enabled for that, and only copies within AWS go to the trash.
+        """
+        if self.options.trash is None:
+            return None
+        bucket, prefix = split_trash(self.options.trash)
+        return self.store.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False})
+
+
+def _overlap(setting: str, other: str, place: BucketSettings, other_place: BucketSettings) -> PydanticCustomError:
+    """The mistake of two places that overlap; the context names the setting that is to be mended."""
+    return PydanticCustomError(
+        "overlap",
+        "overlaps {other}: {place} and {other_place}; neither may hold the other",
+        {"setting": setting, "other": other, "place": displayed(place.uri), "other_place": displayed(other_place.uri)},
+    )
+
+
+class Settings(_Frozen):
+    """The whole of ``hyve.toml``.
+
+    Attributes:
+        sync: the syncs by name.
+    """
+
+    sync: dict[str, SyncSettings] = {}

@@ -1,0 +1,104 @@
+"""Writes one sync into ``hyve.toml`` and leaves all else in the file, comments too, as a person wrote it."""
+
+import tomllib
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.atomic_write import replace_file
+from hyve_pipeline.core.settings.load import parse_settings, parse_toml, read_text
+from hyve_pipeline.core.settings.model import Options, SyncSettings
+
+Table = MutableMapping[str, Any]
+
+
+def write_sync(path: Path, sync: SyncSettings) -> None:
+    """Add a sync to the configuration, or change it there.
+
+    The tables of source and store afterwards say what `sync` says and nothing else. Of its options,
+    schedule and the like, those that were set when `sync` was made are written; what else the file has of
+    them stays. The new file is checked before it replaces the old one.
+
+    Args:
+        path: the configuration file; it and its folder are made if need be.
+        sync: the sync.
+
+    Raises:
+        ConfigurationError: the file can't be read or written, is no TOML, would have mistakes, or is
+            laid out in a way that can't be changed automatically. It is unchanged then.
+    """
+    text = read_text(path) if path.exists() else ""
+    wanted = parse_toml(text, path)
+    options = _changed_options(wanted, sync)
+    _put_sync(wanted, sync, options, dict)
+    try:
+        document = tomlkit.parse(text)
+        _put_sync(document, sync, options, tomlkit.table)
+        new_text = tomlkit.dumps(document)
+        written = tomllib.loads(new_text)
+    except (TOMLKitError, ValueError, TypeError, KeyError):
+        written = new_text = None
+    if new_text is None or written != wanted:
+        raise ConfigurationError(
+            f"{displayed(str(path))}: [sync.{sync.name}]: is written in a form that can't be changed "
+            f"automatically: write it as tables [sync.{sync.name}.source] and [sync.{sync.name}.store]"
+        )
+    parse_settings(new_text, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, new_text.encode())
+    except OSError as error:
+        raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror}") from None
+
+
+def _put_sync(
+    document: Table, sync: SyncSettings, options: Mapping[str, object], new_table: Callable[[], Table]
+) -> None:
+    """Put the sync into a document: one of `tomlkit`, or plain dicts that show what it must mean."""
+    table = _table(_table(document, "sync", new_table), sync.name, new_table)
+    _put_values(table, _set_values(sync))
+    for side, place in (("source", sync.source), ("store", sync.store)):
+        values = place.model_dump(exclude_defaults=True)
+        side_table = _table(table, side, new_table)
+        for key in [key for key in side_table if key not in values]:
+            del side_table[key]
+        _put_values(side_table, values)
+    if options:
+        _put_values(_table(table, "options", new_table), options)
+
+
+def _table(parent: Table, key: str, new_table: Callable[[], Table]) -> Table:
+    if not isinstance(parent.get(key), Mapping):
+        parent[key] = new_table()
+    return parent[key]
+
+
+def _put_values(table: Table, values: Mapping[str, object]) -> None:
+    for key, value in values.items():
+        if value is None:
+            table.pop(key, None)
+        elif table.get(key) != value:
+            table[key] = value
+
+
+def _set_values(model: BaseModel) -> dict[str, object]:
+    """The values that were given when the model was made, as TOML writes them."""
+    given = model.model_fields_set - {"name", "source", "store", "options"}
+    return model.model_dump(mode="json", include=given)
+
+
+def _changed_options(document: Mapping[str, Any], sync: SyncSettings) -> dict[str, object]:
+    """The given options without those of which the file says the same in other words, such as ``"1 GiB"``."""
+    values = _set_values(sync.options)
+    try:
+        current = Options.model_validate(document["sync"][sync.name]["options"])
+    except (ValidationError, KeyError, TypeError):
+        return values
+    same = {key for key in current.model_fields_set if getattr(current, key) == getattr(sync.options, key)}
+    return {key: value for key, value in values.items() if key not in same}

@@ -1,0 +1,148 @@
+"""Copies one object as the plan has it, and says how it ended."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.journal import ALREADY_DONE, ARCHIVED, CHANGED, CUSTOMER_KEY, JournalRow, Outcome
+from hyve_pipeline.core.model.planned_object import PlannedObject
+from hyve_pipeline.operations.apply.repair import repair_object
+from hyve_pipeline.operations.apply.trash import Trash
+from hyve_pipeline.operations.requests.copy_route import Way
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, ObjectUnreadableError, S3RequestError
+
+
+def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
+    """Whether the store's object is the planned copy, made after the source was last written.
+
+    Answers to HEAD have whole seconds; in doubt the object is copied once more.
+    """
+    is_same = (head.etag, head.size) == (row.source_etag, row.size)
+    return is_same and row.source_last_modified is not None and head.last_modified > row.source_last_modified
+
+
+class ObjectCopier:
+    """Copies objects of one shard.
+
+    Args:
+        source: where objects come from.
+        store: where they go.
+        trash: keeps what is overwritten.
+        way: how they get there.
+        keeps_versions: the store keeps what is overwritten as a version, whose id is journaled.
+        check_store_first: look whether the store has the object already, as after an attempt that was
+            cut short between a copy and its journal row.
+    """
+
+    def __init__(
+        self,
+        source: Connection,
+        store: Connection,
+        trash: Trash,
+        way: Way,
+        *,
+        keeps_versions: bool,
+        check_store_first: bool,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._trash = trash
+        self._way = way
+        self._keeps_versions = keeps_versions
+        self._check_store_first = check_store_first
+
+    async def copy(self, row: PlannedObject) -> JournalRow:
+        """Copy one object.
+
+        Never raises for what concerns this object alone: that is an outcome.
+        """
+        tries = Tries()
+        try:
+            return await self._copy(row, tries)
+        except ObjectChangedError as error:
+            return self._row(row, tries, Outcome.SKIPPED, CHANGED, str(error))
+        except CustomerKeyError as error:
+            return self._row(row, tries, Outcome.SKIPPED, CUSTOMER_KEY, str(error))
+        except ObjectUnreadableError as error:
+            return self._row(row, tries, Outcome.SKIPPED, ARCHIVED, str(error))
+        except S3RequestError as error:
+            return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+
+    async def _copy(self, row: PlannedObject, tries: Tries) -> JournalRow:
+        if row.set == ChangeSet.DRIFTED:
+            return await self._repair(row, tries)
+        task = CopyTask(
+            source_key=self._source.place.prefix + row.key,
+            store_key=self._store.place.prefix + row.key,
+            size=row.size,
+            source_etag=row.source_etag or "",
+            storage_class=row.storage_class or "STANDARD",
+            rules=self._way.rules,
+        )
+        if self._check_store_first:
+            head = await tries.answer(lambda: head_object(self._store, task.store_key))
+            if head is not None and _is_copy(head, row):
+                return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag)
+        trashed, version_before = False, None
+        if row.set == ChangeSet.MODIFIED:
+            if self._keeps_versions:
+                before = await tries.answer(lambda: head_object(self._store, task.store_key))
+                version_before = None if before is None else before.version_id
+            trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
+        result = await tries.answer(lambda: self._way.copy(task))
+        if result.condition_ignored:
+            detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
+            return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
+        return self._row(
+            row,
+            tries,
+            Outcome.DONE,
+            etag_after=result.etag,
+            version_before=version_before,
+            version_after=result.version_id,
+            source_version=result.source_version_id,
+            trashed=trashed,
+        )
+
+    async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
+        done = await repair_object(self._source, self._store, self._way, row, tries)
+        if done.condition_ignored:
+            detail = f"{self._store.place.uri}{row.key} changed since the plan, and was repaired all the same"
+            return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=done.etag)
+        ended = self._row(
+            row,
+            tries,
+            Outcome.DONE,
+            None if done.had_drifted else ALREADY_DONE,
+            etag_after=done.etag,
+            version_after=done.version_id,
+            source_version=done.source_version_id,
+        )
+        return replace(ended, bytes=0)
+
+    def _row(
+        self,
+        row: PlannedObject,
+        tries: Tries,
+        outcome: Outcome,
+        code: str | None = None,
+        detail: str | None = None,
+        **after: Any,
+    ) -> JournalRow:
+        return JournalRow(
+            key=row.key,
+            action="copy",
+            outcome=outcome,
+            at=datetime.now(UTC),
+            bytes=row.size,
+            attempts=tries.count,
+            code=code,
+            detail=detail,
+            etag_before=row.store_etag,
+            **after,
+        )

@@ -1,0 +1,254 @@
+"""Deletes objects of the store that the source no longer has, a batch at a time.
+
+Right before a batch is deleted both sides are looked at again: the source must still lack each key, and the
+store's object must still be the planned one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hyve_pipeline.core.model.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.model.planned_object import PlannedObject
+from hyve_pipeline.operations.apply.listing_check import Seen, look
+from hyve_pipeline.operations.apply.trash import Trash
+from hyve_pipeline.operations.requests.in_flight import Reply, Together
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.listing.probe import send_probe
+from hyve_pipeline.s3.objects.delete import DeleteResult, delete_objects
+from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
+
+# What servers say to a condition that they do not know; and to one that does not hold.
+_CONDITION_UNKNOWN = {"MalformedXML", "NotImplemented", "InvalidRequest", "InvalidArgument"}
+_CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", *_CONDITION_UNKNOWN}
+
+
+@dataclass(slots=True)
+class _Allowed:
+    """An object that may be deleted now."""
+
+    planned: PlannedObject
+    version: str | None
+    trashed: bool = False
+
+    def row(
+        self, outcome: Outcome, code: str | None, detail: str | None, tries: Tries, version_after: str | None = None
+    ) -> JournalRow:
+        return _row(
+            self.planned,
+            tries,
+            outcome,
+            code,
+            detail,
+            version_before=self.version,
+            version_after=version_after,
+            trashed=self.trashed,
+        )
+
+
+_Verdict = JournalRow | _Allowed
+
+
+def _row(
+    planned: PlannedObject,
+    tries: Tries,
+    outcome: Outcome,
+    code: str | None = None,
+    detail: str | None = None,
+    **more: Any,
+) -> JournalRow:
+    return JournalRow(
+        key=planned.key,
+        action="delete",
+        outcome=outcome,
+        at=datetime.now(UTC),
+        bytes=planned.size,
+        attempts=tries.count,
+        code=code,
+        detail=detail,
+        etag_before=planned.store_etag,
+        **more,
+    )
+
+
+class ObjectDeleter:
+    """Deletes objects of one shard.
+
+    Args:
+        source: asked whether it still lacks each key.
+        store: where the objects are deleted.
+        trash: keeps what is deleted.
+    """
+
+    def __init__(self, source: Connection, store: Connection, trash: Trash) -> None:
+        self._source = source
+        self._store = store
+        self._trash = trash
+        # Until the server shows that it does not know the condition, or not in this form.
+        self._conditional = True
+
+    async def delete(self, batch: Sequence[PlannedObject]) -> list[JournalRow]:
+        """Delete up to 1,000 objects, in the order of the plan.
+
+        Never raises for what concerns these objects alone: that is an outcome of each.
+        """
+        verdicts = await self._judge(batch)
+        if self._trash.keeps:
+            verdicts = await Together([self._keep(verdict) for verdict in verdicts])
+        settled = [verdict for verdict in verdicts if isinstance(verdict, JournalRow)]
+        allowed = [verdict for verdict in verdicts if isinstance(verdict, _Allowed)]
+        return settled + await self._delete(allowed) if allowed else settled
+
+    async def _judge(self, batch: Sequence[PlannedObject]) -> "Sequence[_Verdict]":
+        """Which objects may be deleted, and why the others may not."""
+        in_source, in_store = await self._look(batch)
+        source_prefix, store_prefix = self._source.place.prefix, self._store.place.prefix
+        tries = Tries()
+        verdicts: list[_Verdict] = []
+        unknown: list[PlannedObject] = []
+        for planned in batch:
+            source_key, store_key = source_prefix + planned.key, store_prefix + planned.key
+            if in_source.knows(source_key) and in_store.knows(store_key):
+                is_back = source_key in in_source.etags
+                verdicts.append(self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries))
+            else:
+                unknown.append(planned)
+        return verdicts + await Together([self._ask(planned, in_source, in_store) for planned in unknown])
+
+    async def _look(self, batch: Sequence[PlannedObject]) -> tuple[Seen, Seen]:
+        """What both sides have of a batch."""
+        source, store = (
+            Reply(look(side, [side.place.prefix + planned.key for planned in batch]))
+            for side in (self._source, self._store)
+        )
+        in_source, in_store = await source, await store
+        # A listing tells no versions, and undoing a delete needs to know of them.
+        return in_source, Seen() if await self._keeps_versions(in_store) else in_store
+
+    async def _keeps_versions(self, in_store: Seen) -> bool:
+        """Whether the store keeps versions, or may do; one object tells it of all."""
+        key = next(iter(in_store.etags), None)
+        if key is None:
+            return False
+        try:
+            head = await Tries().answer(lambda: head_object(self._store, key))
+        except S3RequestError:
+            return True
+        return head is None or head.keeps_versions
+
+    def _verdict(
+        self, planned: PlannedObject, is_back: bool, etag: str | None, version: str | None, tries: Tries
+    ) -> "_Verdict":
+        """Whether an object may be deleted.
+
+        Args:
+            planned: the object.
+            is_back: whether the source has the key.
+            etag: the ETag of the store's object, or None where there is none.
+            version: its version, or None likewise, or in a bucket without versions.
+            tries: counts repeated requests.
+        """
+        if is_back:
+            detail = f"the source has {self._source.place.uri}{planned.key} again"
+            return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
+        if etag is None:
+            return _row(planned, tries, Outcome.DONE, ALREADY_GONE)
+        if etag != planned.store_etag:
+            detail = f"{self._store.place.uri}{planned.key} has ETag {etag}, planned was {planned.store_etag}"
+            return _row(planned, tries, Outcome.SKIPPED, CHANGED, detail)
+        return _Allowed(planned, version)
+
+    async def _ask(self, planned: PlannedObject, in_source: Seen, in_store: Seen) -> "_Verdict":
+        """The verdict on an object of which a listing does not tell enough."""
+        source_key = self._source.place.prefix + planned.key
+        store_key = self._store.place.prefix + planned.key
+        tries = Tries()
+        try:
+            if in_source.knows(source_key):
+                is_back = source_key in in_source.etags
+            else:
+                is_back = await tries.answer(lambda: head_object(self._source, source_key)) is not None
+            if is_back or in_store.knows(store_key):
+                return self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries)
+            head = await tries.answer(lambda: head_object(self._store, store_key))
+        except S3RequestError as error:
+            return _row(planned, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+        return self._verdict(planned, False, head and head.etag, head and head.version_id, tries)
+
+    async def _keep(self, verdict: "_Verdict") -> "_Verdict":
+        """Put an object that may be deleted into the trash; where that fails, it may not be deleted."""
+        if isinstance(verdict, JournalRow):
+            return verdict
+        planned, tries = verdict.planned, Tries()
+        try:
+            trashed = await self._trash.keep(planned.key, planned.size, planned.store_etag or "", tries)
+        except ObjectChangedError as error:
+            return _row(planned, tries, Outcome.SKIPPED, CHANGED, str(error))
+        except S3RequestError as error:
+            return _row(planned, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+        return replace(verdict, trashed=trashed)
+
+    async def _delete(self, allowed: Sequence["_Allowed"]) -> list[JournalRow]:
+        tries = Tries()
+        by_key = {self._store.place.prefix + one.planned.key: one for one in allowed}
+        try:
+            # A missing object and a missing bucket look the same to HEAD. The source must still be there.
+            await tries.answer(lambda: send_probe(self._source))
+            is_conditional, result = await self._send(by_key, tries)
+        except S3RequestError as error:
+            code, detail = error.code or str(error.status), str(error)
+            return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
+        rows: list[JournalRow] = []
+        doubtful: list[_Allowed] = []
+        for store_key, one in by_key.items():
+            failure = result.errors.get(store_key)
+            if failure is None:
+                marker = result.deleted[store_key].delete_marker_version_id
+                rows.append(one.row(Outcome.DONE, None, None, tries, marker))
+            elif is_conditional and failure.code in _CONDITION_FAILED:
+                doubtful.append(one)
+            else:
+                rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))
+        return rows + await self._look_again(doubtful) if doubtful else rows
+
+    async def _send(self, by_key: Mapping[str, "_Allowed"], tries: Tries) -> tuple[bool, DeleteResult]:
+        """Delete what still has the planned ETags, as far as the server can tell.
+
+        Returns:
+            Whether the server was given the condition, and what became of each key.
+
+        Raises:
+            S3RequestError: the request failed as a whole.
+        """
+        keys = list(by_key)
+        if self._conditional:
+            etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
+            try:
+                return True, await tries.answer(lambda: delete_objects(self._store, keys, etags))
+            except S3RequestError as error:
+                if error.code not in _CONDITION_UNKNOWN:
+                    raise
+                self._conditional = False
+        return False, await tries.answer(lambda: delete_objects(self._store, keys))
+
+    async def _look_again(self, doubtful: Sequence["_Allowed"]) -> list[JournalRow]:
+        """Settle what the server did not delete since it found another object than the planned one.
+
+        An object that still has the planned ETag is deleted without the condition: then the server compares
+        ETags in a way of its own.
+        """
+        verdicts = await Together([self._ask(one.planned, Seen(), Seen()) for one in doubtful])
+        rows: list[JournalRow] = []
+        same: list[_Allowed] = []
+        for one, verdict in zip(doubtful, verdicts, strict=True):
+            if isinstance(verdict, JournalRow):
+                rows.append(replace(verdict, trashed=one.trashed))
+            else:
+                same.append(one)
+        if not same:
+            return rows
+        self._conditional = False
+        return rows + await self._delete(same)

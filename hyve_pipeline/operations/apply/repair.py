@@ -1,0 +1,72 @@
+"""Repairs an object that is equal in content and differs in what it carries: headers, metadata, tags, storage class."""
+
+from dataclasses import dataclass, replace
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.planned_object import PlannedObject
+from hyve_pipeline.core.model.property_drift import drift, is_of_tags_alone
+from hyve_pipeline.operations.requests.copy_route import Way
+from hyve_pipeline.operations.requests.object_properties import ignored_by, look_at
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.copying.rewrite import put_tags
+from hyve_pipeline.s3.objects.acl import read_grants
+from hyve_pipeline.s3.objects.properties import tagging
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair left in the store.
+
+    Attributes:
+        etag: the object's ETag without quotes.
+        version_id: its version, where the repair made a new one.
+        source_version_id: the version of the source's object that it is like now, or None.
+        had_drifted: False where nothing differed any more, so that nothing was done.
+        condition_ignored: the server wrote another object than the planned one onto itself, since it does not know
+            the condition.
+    """
+
+    etag: str
+    version_id: str | None = None
+    source_version_id: str | None = None
+    had_drifted: bool = True
+    condition_ignored: bool = False
+
+
+async def repair_object(source: Connection, store: Connection, way: Way, row: PlannedObject, tries: Tries) -> Repaired:
+    """Give the store's object what the source's carries.
+
+    Both are looked at once more, since the plan: the repair is made from what they carry now.
+
+    Args:
+        source: the source.
+        store: the store.
+        way: how the objects of the shard are treated.
+        row: the object, as the plan has it.
+        tries: counts repeated requests.
+
+    Raises:
+        ObjectChangedError: one of the two is no longer the planned one.
+        ObjectUnreadableError: one of the two can't be read now.
+        S3RequestError: another failure.
+    """
+    source_key, store_key = source.place.prefix + row.key, store.place.prefix + row.key
+    wanted = await look_at(source, source_key, row.source_etag or "", tries)
+    found = await look_at(store, store_key, row.store_etag or "", tries)
+    source_version = wanted.properties.version_id
+    names = drift(wanted.carried, found.carried, ignored_by(way.rules))
+    if not names:
+        return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
+    # To take all tags away needs a request, and a permission, of its own, or a set of none, which not all servers take.
+    if is_of_tags_alone(names) and (wanted_tags := wanted.tags):
+        await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
+        return Repaired(found.properties.etag, source_version_id=source_version)
+    grants = await tries.answer(lambda: read_grants(source, source_key)) if way.rules.copies_grants else ()
+    # Of the store's object: its checksums and its ETag. Of the source's: all that the object is to carry.
+    tags = found.tags if wanted.tags is None else wanted.tags
+    headers = (*wanted.properties.headers, *tagging(tags), *grants)
+    carried = replace(found.properties, headers=headers)
+    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=way.rules)
+    result = await tries.answer(lambda: way.rewrite(task, carried))
+    return Repaired(result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored)

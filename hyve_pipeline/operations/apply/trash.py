@@ -1,0 +1,62 @@
+"""Keeps what is about to be overwritten or deleted, where the sync names a trash."""
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.operations.requests.copy_route import within_server
+from hyve_pipeline.operations.requests.copy_rules import trash_rules
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.request_window import Window
+
+
+class Trash:
+    """The trash of one sync: copies of the store's objects under the same keys, below the trash's prefix.
+
+    Args:
+        options: the sync's options.
+        store: the store.
+        trash: the trash, or None when nothing is kept.
+        window: the slots that parts of large objects share with all objects.
+    """
+
+    def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
+        self._store = store
+        self._trash = trash
+        if trash is not None:
+            self._rules = trash_rules(options, store)
+            self._copy = within_server(options, store, trash, window)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a trash."""
+        return self._trash is not None
+
+    async def keep(self, key: str, size: int, etag: str, tries: Tries) -> bool:
+        """Copy the store's object `key` to the trash, if there is one.
+
+        Args:
+            key: the key below the prefix.
+            size: bytes of the store's object when it was listed.
+            etag: its ETag then; the copy is pinned to it.
+            tries: counts repeated requests.
+
+        Returns:
+            Whether the object is in the trash now.
+
+        Raises:
+            ObjectChangedError: the store's object is no longer the planned one.
+            S3RequestError: it could not be kept; it must not be overwritten or deleted then.
+        """
+        if self._trash is None:
+            return False
+        trash = self._trash
+        task = CopyTask(
+            source_key=self._store.place.prefix + key,
+            store_key=trash.place.prefix + key,
+            size=size,
+            source_etag=etag,
+            storage_class="STANDARD",
+            rules=self._rules,
+        )
+        await tries.answer(lambda: self._copy(task))
+        return True

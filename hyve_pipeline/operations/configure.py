@@ -1,0 +1,257 @@
+"""Setting up a sync: merge the answers with the configuration, try both buckets, and keep the outcome.
+
+Nothing is written before both buckets have been listed with the credentials that are to be kept, and
+nothing is ever written to a bucket.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.settings.load import load_settings, make_sync, select_sync
+from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
+from hyve_pipeline.core.settings.write import write_sync
+from hyve_pipeline.state.credentials import check_profiles, has_profile, profile_names, write_profile
+from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.profile_keys import access_key_id
+
+if TYPE_CHECKING:
+    from hyve_pipeline.s3.connection.connection import Connection
+
+# The command line asks by the names of the profiles there are.
+__all__ = ["DEFAULT_PROFILE", "DEFAULT_SYNC", "Answers", "Draft", "Keys", "profile_names"]
+
+# What the first sync of a home is called when nobody names it.
+DEFAULT_SYNC = "images"
+
+# The profile for keys when neither the user nor the configuration names one.
+DEFAULT_PROFILE = "hyve"
+
+# What botocore's chain asks before and beside a pair of keys in the environment.
+_CREDENTIAL_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A pair of AWS keys that was typed in. Its repr shows neither.
+
+    Attributes:
+        profile: the AWS profile that they are to become.
+        access_key_id: the public half.
+        secret_access_key: the secret half.
+    """
+
+    profile: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("access key id", self.access_key_id), ("secret access key", self.secret_access_key)):
+            if not value or not value.isascii() or not value.isprintable() or " " in value:
+                raise ConfigurationError(f"the {name} must be printable ASCII characters without spaces")
+
+    @property
+    def would_replace_others(self) -> bool:
+        """Whether the profile exists and has another access key id, or none, now."""
+        return has_profile(self.profile) and access_key_id(self.profile) != self.access_key_id
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is to be changed of a sync. None keeps what the configuration has, empty text removes it.
+
+    Attributes:
+        in_bucket: the source's bucket.
+        out_bucket: the store's bucket.
+        in_prefix: the source's prefix.
+        out_prefix: the store's prefix.
+        region: the region of both.
+        endpoint_url: the S3-compatible server of both.
+        profile: the AWS profile of both; removed, the AWS default credentials are used.
+    """
+
+    in_bucket: str | None = None
+    out_bucket: str | None = None
+    in_prefix: str | None = None
+    out_prefix: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    profile: str | None = None
+
+
+class Draft:
+    """A sync that is being set up, and what the configuration has of it so far.
+
+    Attributes:
+        home: the home whose configuration it belongs to.
+        name: the sync's name.
+        current: the sync as the configuration has it, or None for a new one.
+    """
+
+    def __init__(self, home: Home, sync_name: str | None) -> None:
+        """Read the configuration and choose the sync: the named one, else the only one, else a new one.
+
+        Raises:
+            ConfigurationError: the configuration is wrong, or has several syncs and none was named.
+        """
+        self.home = home
+        path = home.settings_file
+        settings = load_settings(path) if path.exists() else Settings()
+        if sync_name is None:
+            sync_name = select_sync(settings, None, path).name if settings.sync else DEFAULT_SYNC
+        self.name = sync_name
+        self.current = settings.sync.get(sync_name)
+
+    @property
+    def places(self) -> tuple[BucketSettings, ...]:
+        """Source and store as the configuration has them; empty for a new sync."""
+        return () if self.current is None else (self.current.source, self.current.store)
+
+    @property
+    def profiles(self) -> tuple[str | None, ...]:
+        """The profiles that the configuration names for the two sides; None is the AWS default credentials."""
+        return tuple(dict.fromkeys(place.profile for place in self.places)) or (None,)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that the configuration names for both sides, if it is one."""
+        return self.profiles[0] if len(self.profiles) == 1 else None
+
+    def merged(self, answers: Answers) -> SyncSettings:
+        """The sync as it is with these answers.
+
+        Raises:
+            ConfigurationError: that would be no valid configuration, such as a store within the source.
+        """
+        both = {"region": answers.region, "endpoint_url": answers.endpoint_url, "profile": answers.profile}
+        source, store = self.places or (None, None)
+        kept: dict[str, Any] = {}
+        if self.current is not None:
+            # Only what the file sets, so that no default is written into it.
+            kept = self.current.model_dump(mode="json", exclude_unset=True, exclude={"name", "source", "store"})
+        table = kept | {
+            "source": _changed(source, {"bucket": answers.in_bucket, "prefix": answers.in_prefix, **both}),
+            "store": _changed(store, {"bucket": answers.out_bucket, "prefix": answers.out_prefix, **both}),
+        }
+        return make_sync(self.name, table, self.home.settings_file)
+
+    def tried(self, sync: SyncSettings, keys: Keys | None) -> SyncSettings:
+        """Prove that both buckets can be listed.
+
+        Args:
+            sync: the sync as `merged` gives it.
+            keys: the keys that are to become its profile, in no file yet; None tries the profile, or the AWS default
+                credentials, as they are.
+
+        Returns:
+            The sync, with the region of a bucket corrected where the server says that it is in another.
+
+        Raises:
+            BucketError: a bucket can't be listed; the message says why and what to do.
+            ConfigurationError: the profile is unknown, or its credentials or region can't be used.
+        """
+        if keys is None:
+            check_profiles(Settings(sync={sync.name: sync}), self.home.settings_file)
+        places = {side: _tried_place(sync, place, keys) for side, place in _sides(sync).items()}
+        return sync.model_copy(update=places)
+
+    def save(self, sync: SyncSettings, keys: Keys | None) -> Path | None:
+        """Keep the keys, if there are any, in their profile, and the sync in the configuration.
+
+        Returns:
+            The AWS credentials file, where keys were put into it.
+
+        Raises:
+            ConfigurationError: one of the two files can't be written or changed; it is unchanged then.
+        """
+        path = self.home.settings_file
+        try:
+            # Lists of keys are nobody else's business; a folder that is there already keeps its mode.
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{displayed(str(path.parent))}: can't be made: {error.strerror}") from None
+        # Keys first: a configuration that names a missing profile stops every command.
+        written = None
+        if keys is not None:
+            written = write_profile(keys.profile, keys.access_key_id, keys.secret_access_key)
+        write_sync(path, sync)
+        return written
+
+
+def _changed(place: BucketSettings | None, answers: Mapping[str, str | None]) -> dict[str, str]:
+    values: dict[str, str] = {} if place is None else place.model_dump(exclude_defaults=True)
+    values |= {name: value for name, value in answers.items() if value is not None}
+    return {name: value for name, value in values.items() if value}
+
+
+def _sides(sync: SyncSettings) -> dict[str, BucketSettings]:
+    return {"source": sync.source, "store": sync.store}
+
+
+def _tried_place(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> BucketSettings:
+    from hyve_pipeline.s3.wire.errors import S3RequestError
+
+    try:
+        _probe(sync, place, keys)
+    except BucketError as error:
+        cause = error.__cause__
+        region = cause.bucket_region if isinstance(cause, S3RequestError) else None
+        if region is None or region == place.region:
+            raise
+        # Source and store may be in two regions, and only one was asked for.
+        place = BucketSettings.model_validate(place.model_dump() | {"region": region})
+        _probe(sync, place, keys)
+    return place
+
+
+def _probe(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> None:
+    # Imported late, so that a question is not waited for until an S3 library is loaded.
+    from hyve_pipeline.s3.listing.probe import probe_bucket
+    from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+
+    try:
+        with _opened(sync, place, keys) as connection:
+            probe_bucket(connection)
+    except BucketError as error:
+        if keys is not None and isinstance(error.__cause__, S3RequestError):
+            # Told of the profile that the keys are to become, not of the environment they were tried from.
+            raise bucket_error(error.__cause__, place) from error.__cause__
+        raise
+
+
+def _opened(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> "Connection":
+    from hyve_pipeline.s3.connection.connection import open_connection
+
+    if keys is None:
+        return open_connection(place, concurrency=1, transport=sync.options.transport)
+    with _in_environment(keys):
+        unnamed = place.model_copy(update={"profile": None})
+        return open_connection(unnamed, concurrency=1, transport=sync.options.transport)
+
+
+@contextmanager
+def _in_environment(keys: Keys) -> Iterator[None]:
+    """Let the AWS default credentials of this process be these keys, which are in no file yet."""
+    # What the profile says of anything but keys holds for it later, so it does now.
+    own = {"AWS_PROFILE": keys.profile} if has_profile(keys.profile) else {}
+    before = {name: os.environ.pop(name) for name in _CREDENTIAL_VARIABLES if name in os.environ}
+    os.environ.update(AWS_ACCESS_KEY_ID=keys.access_key_id, AWS_SECRET_ACCESS_KEY=keys.secret_access_key, **own)
+    try:
+        yield
+    finally:
+        for name in _CREDENTIAL_VARIABLES:
+            os.environ.pop(name, None)
+        os.environ.update(before)

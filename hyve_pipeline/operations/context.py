@@ -1,0 +1,161 @@
+"""What every verb needs: the home, and one sync's settings."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.core.settings.access_keys import AccessKeys
+from hyve_pipeline.core.settings.load import load_settings, select_sync
+from hyve_pipeline.core.settings.model import BucketSettings, Options, Settings, SyncSettings
+from hyve_pipeline.state.credentials import check_profiles
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.locks import applied_beside, applying
+from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
+
+if TYPE_CHECKING:
+    from hyve_pipeline.s3.connection.connection import Connection
+
+# The layers above need the home too; they get it here.
+__all__ = ["Home", "SyncContext", "load_configuration", "syncs_with_same_store"]
+
+
+def load_configuration(home: Home) -> Settings:
+    """Read the home's configuration.
+
+    Raises:
+        ConfigurationError: it is missing or wrong, or it names an AWS profile that does not exist.
+    """
+    settings = load_settings(home.settings_file)
+    check_profiles(settings, home.settings_file)
+    return settings
+
+
+@dataclass(frozen=True)
+class SyncContext:
+    """One sync in one home.
+
+    Attributes:
+        home: where all state is.
+        settings: the sync's settings.
+        keys: for each resource of a Dagster project that the settings name, and that is known, the keys that it
+            holds itself; None where it names a profile, or leaves it to AWS's default chain.
+    """
+
+    home: Home
+    settings: SyncSettings
+    keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def choose(cls, home: Home, sync: str | None) -> "SyncContext":
+        """Read the configuration and choose a sync; `sync` may be None when there is only one.
+
+        Raises:
+            ConfigurationError: the configuration is wrong, or the sync can't be chosen.
+        """
+        return cls(home, select_sync(load_configuration(home), sync, home.settings_file))
+
+    def overridden(self, **options: object) -> "SyncContext":
+        """The same sync with some options replaced; those that are None stay as they are.
+
+        Raises:
+            ConfigurationError: a value is not valid for its option.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if not given:
+            return self
+        try:
+            changed = Options.model_validate(self.settings.options.model_dump() | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigurationError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
+        return replace(self, settings=self.settings.model_copy(update={"options": changed}))
+
+    @property
+    def name(self) -> str:
+        """The sync's name."""
+        return self.settings.name
+
+    @property
+    def state(self) -> Folder:
+        """The folder of the sync's state."""
+        return self.home.state(self.name)
+
+    @property
+    def lists(self) -> Folder:
+        """The folder of the newest plan's text lists."""
+        return self.home.lists(self.name)
+
+    @property
+    def diffs(self) -> DiffShelf:
+        """The sync's diffs."""
+        return DiffShelf(self.state)
+
+    @property
+    def plans(self) -> PlanShelf:
+        """The sync's plans."""
+        return PlanShelf(self.state, self.name)
+
+    def inventories(self, side: Side) -> InventoryShelf:
+        """The inventories of one side."""
+        return InventoryShelf(self.state, side)
+
+    def place(self, side: Side) -> BucketSettings:
+        """The bucket of one side."""
+        return self.settings.source if side == "source" else self.settings.store
+
+    def is_place(self, side: Side, planned: BucketSettings) -> bool:
+        """Whether a plan's place is still the one that the settings name for a side."""
+        place = self.place(side)
+        if place.endpoint_url is None and not self._knows(place):
+            return (place.uri, place.resource) == (planned.uri, planned.resource)
+        return (place.uri, place.server) == (planned.uri, planned.server)
+
+    def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[None]:
+        """Keep other plans of the sync from being applied, by whomever, until the block ends.
+
+        Args:
+            plan_id: the plan that is applied.
+            alone: it must not be applied by others either, as while it is undone.
+
+        Raises:
+            RefusedError: on entering, another plan of the sync is being applied, or this one in the other way.
+        """
+        return applying(self.state, self.name, plan_id, alone=alone)
+
+    def applied_beside(self, plan_id: str | None = None) -> str | None:
+        """Which plan of the sync, other than `plan_id`, is being applied at this moment, by whomever."""
+        return applied_beside(self.state, plan_id)
+
+    def connect(self, place: BucketSettings) -> "Connection":
+        """Open a connection to a bucket of this sync.
+
+        Raises:
+            ConfigurationError: its profile, credentials or region can't be used.
+        """
+        if not self._knows(place):
+            raise ConfigurationError(
+                f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project, so that "
+                "only runs of that project can use them"
+            )
+        # Imported late: whoever only reads plans and journals need not load an S3 library.
+        from hyve_pipeline.s3.connection.connection import open_connection
+
+        options = self.settings.options
+        keys = self.keys[place.resource] if place.resource is not None else None
+        return open_connection(place, keys=keys, concurrency=options.concurrency, transport=options.transport)
+
+    def _knows(self, place: BucketSettings) -> bool:
+        """Whether all of a place is known, and not a part of it only to runs that have its resource."""
+        return place.resource is None or place.resource in self.keys
+
+
+def syncs_with_same_store(sync: SyncContext) -> list[str]:
+    """Other syncs of the same configuration whose store overlaps this sync's store."""
+    others = load_settings(sync.home.settings_file).sync.values()
+    return [other.name for other in others if other.name != sync.name and other.store.overlaps(sync.settings.store)]

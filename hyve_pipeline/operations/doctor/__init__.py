@@ -1,0 +1,1 @@
+"""Checking that a sync can work."""

@@ -1,0 +1,210 @@
+"""Examines whether a sync can work, before it has to: configuration, credentials, clock, permissions.
+
+Nothing is changed anywhere, unless it is asked to try whether the store can be written.
+"""
+
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
+from hyve_pipeline.core.model.findings import Finding, Verdict, failed
+from hyve_pipeline.core.model.plan import Transfer
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
+from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.listing.pages import MalformedPageError, Page
+from hyve_pipeline.s3.listing.probe import send_probe
+from hyve_pipeline.s3.listing.range_walk import parse_answer
+from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.messages import Request, Response
+
+# Over this, S3 refuses requests as too old or too new.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed)
+_MOST_SKEW = timedelta(minutes=15)
+
+# Dates of answers have whole seconds, and an answer takes its time.
+_USUAL_SKEW = timedelta(minutes=1)
+
+
+def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False) -> Iterator[Finding]:
+    """Examine a sync, one check after the other; what depends on a failed check is left out.
+
+    Args:
+        home: the home.
+        sync_name: which sync; None takes the only one.
+        is_write_allowed: try also whether the store can be written, by an object of a name of its own that
+            is deleted again.
+    """
+    try:
+        sync = SyncContext.choose(home, sync_name)
+    except HyveError as error:
+        yield failed("configuration", "home", error)
+        return
+    yield Finding("configuration", "home", Verdict.OK, f"sync {sync.name} in {home.settings_file}")
+    yield _examine_state(home)
+    yield _examine_servers(sync)
+    with ExitStack() as stack:
+        source = yield from _examine_place(sync, "source", sync.settings.source, stack)
+        store = yield from _examine_place(sync, "store", sync.settings.store, stack)
+        if source is not None:
+            yield from _examine_reading("source", source.connection, source.first)
+        transfer = Transfer()
+        if source is not None and store is not None:
+            transfer = yield from _examine_transfer(sync, source, stack)
+        if store is not None:
+            yield examine_versions(store.connection, has_trash=sync.settings.trash is not None)
+            yield examine_uploads(store.connection)
+            first = None if source is None else source.first
+            if is_write_allowed:
+                yield try_writing(None if source is None else source.connection, store.connection, first, transfer)
+            else:
+                detail = "--write puts an object of its own into the store and deletes it again"
+                yield Finding("writing", "store", Verdict.UNTRIED, detail)
+        if sync.settings.trash is not None:
+            yield from _examine_place(sync, "trash", sync.settings.trash, stack)
+
+
+def _examine_state(home: Home) -> Finding:
+    folder = next(path for path in (home.path, *home.path.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return Finding("state", "home", Verdict.OK, f"{home.path} can be written")
+    except OSError as error:
+        detail = f"{folder}: can't be written: {error.strerror}: make it yours, or choose another home by --home"
+        return Finding("state", "home", Verdict.FAIL, detail, ConfigurationError.exit_code)
+
+
+def _examine_servers(sync: SyncContext) -> Finding:
+    source, store = sync.settings.source, sync.settings.store
+    if source.server == store.server:
+        return Finding("servers", "home", Verdict.OK, "source and store are on one server")
+    detail = f"source and store are on two servers, {source.server} and {store.server}"
+    if sync.settings.options.transfer == "server":
+        detail += ', so that no server can copy: set transfer to "auto" or "stream"'
+        return Finding("servers", "home", Verdict.FAIL, detail, ConfigurationError.exit_code)
+    return Finding("servers", "home", Verdict.OK, detail)
+
+
+def _examine_transfer(sync: SyncContext, source: "_Reached", stack: ExitStack) -> Generator[Finding, None, Transfer]:
+    """Examine who can move the bytes, as a dryrun would, and what is missing for the server to do it."""
+    try:
+        transfer = choose_transfer(sync, None if source.first is None else source.first.source_key)
+    except HyveError as error:
+        yield failed("copying", "store", error)
+        return Transfer()
+    place, store = sync.settings.source, sync.settings.store
+    reader = as_reader(place, store)
+    if transfer.by == "server":
+        yield Finding("copying", "store", Verdict.OK, transfer.described)
+        if not have_same_credentials(place, store):
+            # The server copies with the store's credentials, so they must be able to read the tags too.
+            connection = stack.enter_context(sync.connect(reader))
+            yield from _examine_reading("source, with the store's credentials", connection, source.first)
+        return transfer
+    if place.server != store.server or sync.settings.options.transfer == "stream":
+        yield Finding("copying", "store", Verdict.OK, transfer.described)
+        return transfer
+    who = f"profile {store.profile!r}" if store.profile else "the store's credentials"
+    detail = (
+        f"{transfer.described}; for the server to copy, which is faster and costs no traffic, allow {who} to "
+        f"s3:GetObject and s3:GetObjectTagging on {place.uri}*, in its own policy and in the policy of the bucket"
+    )
+    yield Finding("copying", "store", Verdict.WARN, detail)
+    return transfer
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """A bucket that could be listed, and its first object, if it has one."""
+
+    connection: Connection
+    first: CopyTask | None
+
+
+def _examine_place(
+    sync: SyncContext, name: str, place: BucketSettings, stack: ExitStack
+) -> Generator[Finding, None, _Reached | None]:
+    """Examine what every bucket needs, and give the way to it where it can be listed."""
+    try:
+        connection = stack.enter_context(sync.connect(place))
+    except ConfigurationError as error:
+        yield failed("credentials", name, error)
+        return None
+    who = f"profile {place.profile!r}" if place.profile else "the AWS default credentials"
+    yield Finding("credentials", name, Verdict.OK, f"{who}, region {connection.endpoint.region}")
+    asked = datetime.now(UTC)
+    try:
+        answer = send_probe(connection).result()
+        page = parse_answer(answer.body).page
+    except S3RequestError as error:
+        yield failed("listing", name, bucket_error(error, place))
+        return None
+    except MalformedPageError as error:
+        detail = f"{place.uri}: the server does not answer as S3 does: {error}"
+        yield failed("listing", name, BucketError(detail))
+        return None
+    yield Finding("listing", name, Verdict.OK, f"{place.uri} can be listed" + ("" if len(page) else ", and is empty"))
+    yield _examine_clock(name, answer, asked)
+    return _Reached(connection, _first_object(page))
+
+
+def _first_object(page: Page) -> CopyTask | None:
+    if not len(page):
+        return None
+    key, storage_class = page.keys[0], page.storage_classes[0]
+    return CopyTask(key, key, page.sizes[0], page.etags[0], storage_class)
+
+
+def _examine_clock(name: str, answer: Response, asked: datetime) -> Finding:
+    answered = datetime.now(UTC)
+    try:
+        date = parsedate_to_datetime(answer.header("date") or "")
+        skew = max(date - answered, asked - date, timedelta(0))
+    except (TypeError, ValueError):
+        return Finding("clock", name, Verdict.OK, "the server tells no time to compare with")
+    detail = f"this machine's clock and the server's differ by {skew.total_seconds():.0f} seconds"
+    if skew >= _MOST_SKEW:
+        return Finding("clock", name, Verdict.FAIL, f"{detail}: set the clock, S3 refuses over 15 minutes", 1)
+    if skew > _USUAL_SKEW:
+        return Finding("clock", name, Verdict.WARN, f"{detail}: set the clock, S3 refuses over 15 minutes")
+    return Finding("clock", name, Verdict.OK, "this machine's clock and the server's agree")
+
+
+def _examine_reading(whose: str, connection: Connection, first: CopyTask | None) -> Iterator[Finding]:
+    """Examine whether an object of the source can be read, and its tags."""
+    if first is None:
+        yield Finding("reading", whose, Verdict.UNTRIED, "there is no object to try it with")
+        return
+    shown = f"{connection.place.bucket} key {first.source_key!r}"
+    try:
+        head = head_object(connection, first.source_key).result()
+    except S3RequestError as error:
+        yield failed("reading", whose, HyveError(str(bucket_error(error, connection.place))))
+        return
+    if head is None:
+        yield Finding("reading", whose, Verdict.OK, f"{shown} was deleted just now")
+        return
+    if first.storage_class in ARCHIVED_CLASSES:
+        yield Finding(
+            "reading", whose, Verdict.OK, f"{shown} is archived as {first.storage_class}: skipped until restored"
+        )
+        return
+    yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
+    try:
+        connection.send(Request("GetObjectTagging", "GET", first.source_key, query=(("tagging", ""),))).result()
+    except S3RequestError as error:
+        # Servers without tags refuse the question itself, and there is nothing to keep then.
+        if error.status == HTTPStatus.FORBIDDEN:
+            yield failed("tags", whose, HyveError(str(bucket_error(error, connection.place))))
+            return
+    yield Finding("tags", whose, Verdict.OK, "a copy can keep an object's tags")

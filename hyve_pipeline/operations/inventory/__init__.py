@@ -1,0 +1,1 @@
+"""Taking an inventory of a bucket."""

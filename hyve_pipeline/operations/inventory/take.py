@@ -1,0 +1,242 @@
+"""Takes inventories: lists a bucket, streams it into Parquet, and keeps it only with a proof of completeness."""
+
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
+from hyve_pipeline.core.base.errors import IncompleteInventoryError, StateError
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
+from hyve_pipeline.core.runtime.interruption import interrupted_by, wish_to_end
+from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.assembly import SortedAssembly
+from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.listing.bucket_listing import Lister
+from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
+from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.messages import Pairs
+from hyve_pipeline.state.parquet import writing_parquet
+
+# Rows of a row group: small enough that a key range of the diff reads little more than it needs, large
+# enough that building Arrow columns pays.
+_ROW_GROUP_ROWS = 50_000
+
+# An inventory remembers some keys, so that the next listing can begin with ranges of equal size; ranges of
+# fewer than some pages are not worth the page that each of them does not fill.
+_FIRST_SAMPLE_STEP = 1_000
+_MOST_SAMPLES = 512
+_ROWS_BETWEEN_CUTS = 8_000
+_MOST_CUTS = 128
+
+
+def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, Inventory]:
+    """List the buckets of some sides at the same time; large ones in a process each.
+
+    Raises:
+        BucketError: a bucket can't be reached.
+        IncompleteInventoryError: a listing failed or can't be proved complete.
+    """
+    stop = threading.Event()
+    with ExitStack() as stack:
+        others = stack.enter_context(_processes(context, sides))
+        pool = stack.enter_context(ThreadPoolExecutor(len(sides), thread_name_prefix="inventory"))
+
+        def take(side: Side) -> Inventory:
+            with interrupted_by(stop):
+                if side in others:
+                    return others[side].run(take_inventory, context, side)
+                return take_inventory(context, side)
+
+        futures: dict[Side, Future[Inventory]] = {side: pool.submit(take, side) for side in sides}
+        try:
+            inventories: dict[Side, Inventory] = {side: future.result() for side, future in futures.items()}
+        except BaseException:
+            stop.set()  # one side failed, or the user interrupted: the other need not go on
+            raise
+    # What the pages took goes back to the system before the comparison takes its own.
+    pa.default_memory_pool().release_unused()
+    return inventories
+
+
+@contextmanager
+def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Side, WorkerProcess]]:
+    """A process for the second side, where that pays; all others are listed by this one."""
+    options = context.settings.options
+    expected = sum(earlier.objects for side in sides if (earlier := _earlier(context, side)) is not None)
+    if len(sides) < 2 or not is_worth_two_processes(options, expected):
+        yield {}
+        return
+    with closing(WorkerProcess(__name__)) as worker:
+        yield {sides[1]: worker}
+
+
+def take_inventory(context: SyncContext, side: Side, activity: str | None = None) -> Inventory:
+    """List one side's bucket completely and keep the inventory.
+
+    Args:
+        context: the sync.
+        side: which bucket.
+        activity: what progress is reported as; by default ``list SIDE``.
+
+    Raises:
+        BucketError: the bucket can't be reached.
+        IncompleteInventoryError: the listing failed, was given up on an interrupt or can't be proved complete;
+            nothing is kept.
+    """
+    place = context.place(side)
+    with context.connect(place) as connection:
+        headers = _headers_for(connection, side)
+        try:
+            return _list_bucket(context, side, connection, headers, activity or f"list {side}")
+        except S3RequestError as error:
+            raise bucket_error(error, place) from error
+
+
+def _headers_for(connection: Connection, side: Side) -> Pairs:
+    """The headers to list a bucket with, once it is known that it can be listed."""
+    if side == "source":
+        # Only what is to be copied must be readable.
+        return probe_restore_status(connection)
+    probe_bucket(connection)
+    return ()
+
+
+def _list_bucket(context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str) -> Inventory:
+    started = datetime.now(UTC)
+    inventory_id = f"{started:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
+    shelf = context.inventories(side)
+    path = shelf.parquet_name(inventory_id)
+    lister = Lister(
+        connection,
+        cuts=_known_cuts(context, side),
+        ceiling=context.settings.options.listing_concurrency,
+        headers=headers,
+        stop=wish_to_end(),
+    )
+    with (
+        writing_parquet(shelf.folder, path, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
+        tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
+    ):
+        rows = _RowGroups(writer, connection.place.uri)
+        assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add)
+        for walk, page in lister:
+            if len(page):
+                report(activity, len(page), total(page.table.column("size")))
+                assembly.add(walk.range.after, page.table)
+            if walk.has_ended:
+                assembly.end(walk.range.after, walk.range.until)
+        rows.flush()
+        # Checked before the file gets its name: without a proof there is no inventory.
+        proof = lister.proof
+        check_proof(proof, rows.objects, connection.place.uri)
+    inventory = Inventory(
+        id=inventory_id,
+        side=side,
+        place=connection.place,
+        uri=shelf.folder.uri_of(path),
+        started=started,
+        ended=datetime.now(UTC),
+        objects=rows.objects,
+        bytes=rows.bytes,
+        oldest=rows.oldest,
+        newest=rows.newest,
+        proof=tuple(proof),
+        cuts=tuple(rows.sample.keys),
+    )
+    shelf.save(inventory)
+    return inventory
+
+
+def _earlier(context: SyncContext, side: Side) -> Inventory | None:
+    """An earlier inventory of the same place, as a hint of what is to come."""
+    try:
+        earlier = context.inventories(side).newest()
+    except StateError:
+        return None  # a hint is missing, no more
+    return earlier if earlier is not None and earlier.place.uri == context.place(side).uri else None
+
+
+def _known_cuts(context: SyncContext, side: Side) -> list[str]:
+    """Keys at which an earlier inventory suggests to cut this listing."""
+    earlier = _earlier(context, side)
+    if earlier is None:
+        return []
+    wanted = min(len(earlier.cuts), earlier.objects // _ROWS_BETWEEN_CUTS, _MOST_CUTS)
+    return [earlier.cuts[number * len(earlier.cuts) // wanted] for number in range(wanted)]
+
+
+class _KeySample:
+    """Every n-th key of many, where n grows so that there are never more than a few hundred."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._step = _FIRST_SAMPLE_STEP
+        self._next = self._step
+        self._passed = 0
+
+    def add(self, keys: pa.ChunkedArray) -> None:
+        while self._next < self._passed + len(keys):
+            self.keys.append(keys[self._next - self._passed].as_py())
+            self._next += self._step
+            if len(self.keys) >= _MOST_SAMPLES:
+                self.keys = self.keys[1::2]
+                self._step *= 2
+                self._next = (len(self.keys) + 1) * self._step
+        self._passed += len(keys)
+
+
+class _RowGroups:
+    """Writes rows that come in key order, and adds up what the manifest says of all of them."""
+
+    def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
+        self.objects = 0
+        self.bytes = 0
+        self.oldest: datetime | None = None
+        self.newest: datetime | None = None
+        self.sample = _KeySample()
+        self._writer = writer
+        self._place = place
+        self._last_key = ""
+        self._tables: list[pa.Table] = []
+        self._held = 0
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self._held += table.num_rows
+        if self._held >= _ROW_GROUP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as a row group."""
+        if not self._held:
+            return
+        table = pa.concat_tables(self._tables)
+        self._check_order(table.column("key"))
+        oldest, newest = bounds(table.column("last_modified"))
+        self.oldest = min(filter(None, (self.oldest, oldest)))
+        self.newest = max(filter(None, (self.newest, newest)))
+        self.objects += table.num_rows
+        self.bytes += total(table.column("size"))
+        self.sample.add(table.column("key"))
+        self._writer.write_table(table)
+        self._tables, self._held = [], 0
+
+    def _check_order(self, keys: pa.ChunkedArray) -> None:
+        """Hold what is about to be kept against the promise that everything else is built on."""
+        first, last = keys[0].as_py(), keys[-1].as_py()
+        if first <= self._last_key or not is_ascending(keys):
+            raise IncompleteInventoryError(
+                f"the listing of {self._place} was not put together in order: {first!r} to {last!r} came after "
+                f"{self._last_key!r}; nothing was planned, please report this"
+            )
+        self._last_key = last

@@ -1,0 +1,1 @@
+"""From two inventories to a frozen plan."""

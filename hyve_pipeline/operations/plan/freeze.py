@@ -1,0 +1,188 @@
+"""Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
+
+from collections.abc import Generator
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.arrow_columns import rows_with, total
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.model.plan import Approval, Plan, Shard, Transfer, cut_shards, plan_id
+from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
+from hyve_pipeline.state.plans import PLAN_FILES
+
+_SETS_OF: dict[Action, list[ChangeSet]] = {
+    "copy": [ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED],
+    "delete": [ChangeSet.DUPLICATE],
+}
+
+
+def figures_of(diff: Diff) -> Figures:
+    """What the safety rules judge of a diff."""
+    return Figures(
+        source_objects=diff.source.objects,
+        store_objects=diff.store.objects,
+        modified=diff.counts[ChangeSet.MODIFIED].objects,
+        duplicate=diff.counts[ChangeSet.DUPLICATE].objects,
+    )
+
+
+def judge_diff(diff: Diff) -> tuple[Refusal, ...]:
+    """What the safety rules say of a diff under its options."""
+    return judge(figures_of(diff), diff.options)
+
+
+def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
+    """Make the plan of a diff, or find it when it has been made already.
+
+    Raises:
+        ConfigurationError: the options ask for a transfer that can't be done.
+        BucketError: it can't be found out who can move the bytes, since the source can't be reached.
+        StateError: the diff's file is damaged or can't be read.
+    """
+    identity = plan_id(diff)
+    if context.plans.exists(identity):
+        return context.plans.load(identity)
+    folder = context.plans.folder_of(identity)
+    transfer = _choose_transfer(context, diff)
+    copies = _write_shards(folder, diff, "copy", first_number=1, cost=transfer.cost)
+    deletes = _write_shards(folder, diff, "delete", first_number=len(copies) + 1)
+    plan = Plan(
+        id=identity,
+        sync=context.name,
+        created=datetime.now(UTC),
+        source=diff.source.place,
+        store=diff.store.place,
+        options=diff.options,
+        source_inventory=diff.source.uri,
+        store_inventory=diff.store.uri,
+        figures=figures_of(diff),
+        counts=diff.counts,
+        uncompared=diff.uncompared,
+        uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
+        shards=(*copies, *deletes),
+        refusals=judge_diff(diff),
+        transfer=transfer,
+    )
+    context.plans.save(plan)
+    return plan
+
+
+def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
+    # Imported late: whoever only reads plans need not load an S3 library.
+    from hyve_pipeline.operations.plan.transfer import choose_transfer
+
+    with closing(_rows_of(diff, "copy")) as tables:
+        first = next(tables, None)
+    example = None if first is None else context.settings.source.prefix + first.column("key")[0].as_py()
+    return choose_transfer(context, example)
+
+
+def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
+    """The plan of that id, or the newest one.
+
+    Raises:
+        ConfigurationError: there is none, or it was made for other buckets than the configuration names now.
+    """
+    plan = context.plans.load(plan_id) if plan_id is not None else context.plans.newest()
+    if plan is None:
+        raise ConfigurationError(f"sync {context.name} has no plan yet: run 'hyve dryrun' first")
+    check_places(context, plan)
+    return plan
+
+
+def check_places(context: SyncContext, plan: Plan) -> None:
+    """Hold the buckets that a plan was made for against those that the configuration names.
+
+    Raises:
+        ConfigurationError: it names others now.
+    """
+    for side in SIDES:
+        planned = plan.source if side == "source" else plan.store
+        if not context.is_place(side, planned):
+            raise ConfigurationError(
+                f"plan {plan.id} was made for the {side} {planned.uri}, the configuration now names "
+                f"{context.place(side).uri}: run 'hyve dryrun' for a new plan"
+            )
+
+
+def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_overwrites: str | None) -> None:
+    """Keep a person's word that a plan is to be judged by other limits. What is None stays as it was.
+
+    Raises:
+        ConfigurationError: a limit is neither a number nor a share.
+    """
+    if max_deletes is None and max_overwrites is None:
+        return
+    limits = context.overridden(max_deletes=max_deletes, max_overwrites=max_overwrites).settings.options
+    before = context.plans.approval(plan.id) or Approval(given=datetime.now(UTC))
+    approval = Approval(
+        given=datetime.now(UTC),
+        max_deletes=before.max_deletes if max_deletes is None else limits.max_deletes,
+        max_overwrites=before.max_overwrites if max_overwrites is None else limits.max_overwrites,
+    )
+    context.plans.approve(plan.id, approval)
+
+
+def read_shard(plan: Plan, shard: Shard) -> pa.Table:
+    """The rows of one shard, columns as in `core.diff.CHANGE_SCHEMA`.
+
+    Raises:
+        StateError: the plan's file is damaged or can't be read.
+    """
+    reader = ParquetReader(plan.uris[shard.action])
+    try:
+        rows = reader.read([shard.row_group])
+    finally:
+        reader.close()
+    # A file can be whole and yet not this plan's.
+    keys = rows.column("key")
+    found = (len(keys), keys[0].as_py(), keys[-1].as_py()) if len(keys) else (0, "", "")
+    if found != (shard.objects, shard.first_key, shard.last_key):
+        raise StateError(
+            f"{plan.uris[shard.action]}: damaged: shard {plan.partition_key(shard)} has {shard.objects} objects from "
+            f"{shard.first_key!r} to {shard.last_key!r} in the plan, here are {found[0]}"
+        )
+    return rows
+
+
+def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int, cost: int = 1) -> tuple[Shard, ...]:
+    # A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller.
+    most_objects = max(1, diff.options.shard_objects // cost)
+    most_bytes = max(1, diff.options.shard_bytes // cost)
+    shards: list[Shard] = []
+    with writing_parquet(folder, PLAN_FILES[action], CHANGE_SCHEMA) as writer:
+        tables = _rows_of(diff, action)
+        for row_group, table in enumerate(cut_shards(tables, most_objects, most_bytes)):
+            writer.write_table(table, row_group_size=table.num_rows)
+            keys = table.column("key")
+            shards.append(
+                Shard(
+                    number=first_number + row_group,
+                    action=action,
+                    row_group=row_group,
+                    objects=table.num_rows,
+                    bytes=total(table.column("size")),
+                    first_key=keys[0].as_py(),
+                    last_key=keys[-1].as_py(),
+                )
+            )
+    return tuple(shards)
+
+
+def _rows_of(diff: Diff, action: Action) -> Generator[pa.Table]:
+    wanted = [name.value for name in _SETS_OF[action]]
+    reader = ParquetReader(diff.changes)
+    try:
+        for table in reader.tables():
+            rows = rows_with(table, "set", wanted)
+            if rows.num_rows:
+                yield rows
+    finally:
+        reader.close()

@@ -1,0 +1,144 @@
+"""Small tables that tell a person what is in a large one."""
+
+import heapq
+from contextlib import closing
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hyve_pipeline.core.base.arrow_columns import total
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.summary import PrefixSize
+from hyve_pipeline.state.parquet import ParquetReader
+
+# Prefixes that are held before the smaller ones of them are let go.
+_HELD = 1_000
+
+
+def prefix_sizes(inventory: Inventory, most: int = 20) -> list[PrefixSize]:
+    """Objects and bytes by the first part of the key, below the sync's prefix; the largest first."""
+    offset = len(inventory.place.prefix)
+    totals = PrefixTotals(most)
+    with closing(ParquetReader(inventory.uri)) as reader:
+        groups = reader.first_keys()
+        first_prefixes = [prefix_of(key[offset:]) for key, _ in groups]
+        for number in range(len(groups)):
+            sizes = reader.read([number], ["size"]).column("size")
+            prefix = common_prefix(first_prefixes[number : number + 2])
+            if prefix is not None:
+                totals.add(prefix, len(sizes), total(sizes))
+            else:
+                totals.add_rows(reader.read([number], ["key"]).column("key"), sizes, offset)
+    return totals.largest()
+
+
+def prefix_of(key: str) -> str:
+    """The first part of a key, with its slash; empty for a key without one."""
+    before, slash, _ = key.partition("/")
+    return before + slash if slash else ""
+
+
+def common_prefix(first_prefixes: list[str]) -> str | None:
+    """The prefix of all keys from one key to another, where that can be told without a look at those between.
+
+    Args:
+        first_prefixes: the prefixes of a key and, if there is one, of a later one.
+    """
+    match first_prefixes:
+        case [prefix, following] if prefix and prefix == following:
+            # What lies between two keys of one prefix has it too.
+            return prefix
+    return None
+
+
+class PrefixTotals:
+    """Adds up objects and bytes by prefix, of rows that come in key order.
+
+    Args:
+        most: how many prefixes are told apart in the end.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        # Bytes below zero, prefix, objects: the order of these is the order of what is shown.
+        self._found: list[tuple[int, str, int]] = []
+        self._totals = {"": [0, 0]}
+
+    def add(self, prefix: str, objects: int, size: int) -> None:
+        """Take in a run of consecutive keys with the same prefix."""
+        if prefix not in self._totals:
+            # The order of keys holds a prefix's keys together, save that keys without one come in between.
+            self._found += self._entries(with_empty=False)
+            if len(self._found) > _HELD:
+                self._found = heapq.nsmallest(self._most, self._found)
+            self._totals = {"": self._totals[""], prefix: [0, 0]}
+        self._totals[prefix][0] += objects
+        self._totals[prefix][1] += size
+
+    def add_rows(self, keys: pa.ChunkedArray, sizes: pa.ChunkedArray, offset: int = 0) -> None:
+        """Take in rows.
+
+        Args:
+            keys: their keys, in order.
+            sizes: their bytes.
+            offset: how many characters at the beginning of each key do not count.
+        """
+        for batch in pa.table({"key": keys, "size": sizes}).to_batches():
+            runs = _runs(batch, offset)
+            without = pc.call_function("equal", [runs.column("prefix"), ""])
+            empty = runs.filter(without)
+            if empty.num_rows:
+                self.add("", total(empty.column("objects")), total(empty.column("bytes")))
+            named = runs.filter(pc.call_function("invert", [without]))
+            # All but the first and the last are complete, so only the largest of them can be wanted: where every
+            # key has a prefix of its own, Python's loop must not see them all.
+            inner = named.slice(1, max(named.num_rows - 2, 0))
+            order = pc.SelectKOptions(self._most, [("bytes", "descending"), ("prefix", "ascending")])
+            inner = inner.take(pc.call_function("select_k_unstable", [inner], order))
+            for part in (named.slice(0, 1), inner, named.slice(max(named.num_rows - 1, 1))):
+                for prefix, objects, size in zip(*(column.to_pylist() for column in part.columns), strict=True):
+                    self.add(prefix, objects, size)
+
+    def largest(self) -> list[PrefixSize]:
+        """The prefixes with the most bytes, the largest first."""
+        found = heapq.nsmallest(self._most, [*self._found, *self._entries(with_empty=True)])
+        return [PrefixSize(name, Count(objects=objects, bytes=-size)) for size, name, objects in found]
+
+    def _entries(self, *, with_empty: bool) -> list[tuple[int, str, int]]:
+        return [
+            (-size, name, objects) for name, (objects, size) in self._totals.items() if objects and (name or with_empty)
+        ]
+
+
+def _runs(batch: pa.RecordBatch, offset: int) -> pa.Table:
+    """Runs of consecutive keys with the same prefix, in key order: columns `prefix`, `objects` and `bytes`."""
+    below = batch.column("key")
+    if offset:
+        below = pc.call_function("utf8_slice_codeunits", [below], pc.SliceOptions(offset))
+    parts = pc.call_function("split_pattern", [below], pc.SplitPatternOptions("/", max_splits=1))
+    first = pc.call_function("list_element", [parts, 0])
+    has_more = pc.call_function("greater", [pc.call_function("list_value_length", [parts]), 1])
+    with_slash = pc.call_function("binary_join_element_wise", [first, "", "/"])
+    runs = pc.call_function("run_end_encode", [pc.call_function("if_else", [has_more, with_slash, ""])])
+    ends = runs.run_ends.cast(pa.int64())
+    sums = pc.call_function("cumulative_sum", [batch.column("size")])
+    sums = sums.take(pc.call_function("subtract", [ends, 1]))
+    return pa.table({"prefix": runs.values, "objects": _steps(ends), "bytes": _steps(sums)})
+
+
+def _steps(totals: pa.Array) -> pa.Array:
+    """By how much each of some running totals is above the one before it, the first above 0."""
+    before = pa.concat_arrays([pa.array([0], totals.type), totals.slice(0, len(totals) - 1)])
+    return pc.call_function("subtract", [totals, before])
+
+
+def first_rows(uri: str, most: int = 10) -> list[dict[str, Any]]:
+    """The first rows of a Parquet file."""
+    reader = ParquetReader(uri)
+    try:
+        return list(islice((row for table in reader.tables() for row in table.slice(0, most).to_pylist()), most))
+    finally:
+        reader.close()

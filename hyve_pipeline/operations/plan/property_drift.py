@@ -1,0 +1,159 @@
+"""Finds, among the objects that are equal in content, those that differ in headers, metadata, tags or storage class."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.arrow_columns import total
+from hyve_pipeline.core.base.errors import BucketError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, RangeDiff
+from hyve_pipeline.core.model.property_drift import Carried, drift
+from hyve_pipeline.core.runtime.progress import expect, report
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.requests.copy_rules import copy_rules
+from hyve_pipeline.operations.requests.in_flight import Work, run_in_flight
+from hyve_pipeline.operations.requests.object_properties import ignored_by, look_at
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.wire.errors import (
+    CustomerKeyError,
+    ObjectChangedError,
+    ObjectUnreadableError,
+    S3RequestError,
+    bucket_error,
+)
+
+_ACTIVITY = "compare properties"
+
+# Why an object's properties were not compared.
+_ARCHIVED = "archived"
+_CUSTOMER_KEY = "encrypted by a key that only their owner has"
+_CHANGED = "changed since they were listed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An object of the source and its copy; the key is without prefix, and the number that of its row."""
+
+    number: int
+    key: str
+    source_etag: str
+    store_etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What came of one pair: in what it differs, why it could not be compared, or what failed for good."""
+
+    pair: _Pair
+    names: tuple[str, ...] = ()
+    uncompared: str | None = None
+    failure: BucketError | None = None
+
+
+class PropertyComparer:
+    """Compares what the unchanged objects of both buckets carry, with many requests in flight.
+
+    Args:
+        context: the sync.
+        source: the source as it was listed.
+        store: the store, likewise.
+        stack: closes what is opened here.
+
+    Attributes:
+        uncompared: how many objects could not be compared so far, by reason.
+    """
+
+    def __init__(self, context: SyncContext, source: BucketSettings, store: BucketSettings, stack: ExitStack) -> None:
+        self._source = stack.enter_context(context.connect(source))
+        self._store = stack.enter_context(context.connect(store))
+        self._ignored = ignored_by(copy_rules(context.settings.options, self._source))
+        self._window = Window(context.settings.options.concurrency, self._refusals)
+        self._failure: BucketError | None = None
+        self.uncompared: Counter[str] = Counter()
+
+    def _refusals(self) -> int:
+        return self._source.refusals + self._store.refusals
+
+    def refine(self, found: RangeDiff) -> RangeDiff:
+        """Take those that drifted out of a range's unchanged objects, and put them among its listed rows.
+
+        Raises:
+            BucketError: it can't be known of an object, since a request failed for good.
+        """
+        rows = found.unchanged
+        archived = found.counts.get(ChangeSet.UNCHANGED, Count()).objects - rows.num_rows
+        if archived:
+            self.uncompared[_ARCHIVED] += archived
+        if not rows.num_rows:
+            return found
+        names: dict[int, tuple[str, ...]] = {}
+
+        def take(verdict: _Verdict) -> None:
+            report(_ACTIVITY, 1, 0)
+            self._failure = self._failure or verdict.failure
+            if verdict.uncompared is not None:
+                self.uncompared[verdict.uncompared] += 1
+            if verdict.names:
+                names[verdict.pair.number] = verdict.names
+
+        expect(_ACTIVITY, rows.num_rows, 0)
+        run_in_flight(self._works(rows), self._window, take)
+        if self._failure is not None:
+            raise self._failure
+        return _with_drifted(found, names)
+
+    def _works(self, rows: pa.Table) -> Iterator[Work[_Verdict]]:
+        columns = (rows.column(name).to_pylist() for name in ("key", "source_etag", "store_etag"))
+        for number, (key, source_etag, store_etag) in enumerate(zip(*columns, strict=True)):
+            # After one failure there will be no plan: what is in flight ends, and nothing more is asked.
+            if self._failure is not None:
+                return
+            yield self._judge(_Pair(number, key, source_etag, store_etag))
+
+    async def _judge(self, pair: _Pair) -> _Verdict:
+        tries = Tries()
+        carried: list[Carried] = []
+        for bucket, etag in ((self._source, pair.source_etag), (self._store, pair.store_etag)):
+            key = bucket.place.prefix + pair.key
+            try:
+                carried.append((await look_at(bucket, key, etag, tries)).carried)
+            except ObjectChangedError:
+                return _Verdict(pair, uncompared=_CHANGED)
+            except CustomerKeyError:
+                return _Verdict(pair, uncompared=_CUSTOMER_KEY)
+            except ObjectUnreadableError:
+                return _Verdict(pair, uncompared=_ARCHIVED)
+            except S3RequestError as error:
+                reason = f"what {displayed(key)} carries is not known, so that there is no plan: run it again"
+                return _Verdict(pair, failure=BucketError(f"{bucket_error(error, bucket.place)}; {reason}"))
+        return _Verdict(pair, drift(carried[0], carried[1], self._ignored))
+
+
+def _with_drifted(found: RangeDiff, names: Mapping[int, tuple[str, ...]]) -> RangeDiff:
+    """What was found, with some of the unchanged objects, by the numbers of their rows, as drifted ones."""
+    if not names:
+        return found
+    numbers = sorted(names)
+    drifted = found.unchanged.take(numbers)
+    columns = {
+        "set": [ChangeSet.DRIFTED.value] * len(numbers),
+        "reason": [f"differs: {', '.join(names[number])}" for number in numbers],
+    }
+    for name, values in columns.items():
+        place = CHANGE_SCHEMA.get_field_index(name)
+        drifted = drifted.set_column(place, CHANGE_SCHEMA.field(place), pa.array(values, pa.string()))
+    count = Count(objects=len(numbers), bytes=total(drifted.column("size")))
+    unchanged = found.counts[ChangeSet.UNCHANGED]
+    left = Count(objects=unchanged.objects - count.objects, bytes=unchanged.bytes - count.bytes)
+    return replace(
+        found,
+        rows=pa.concat_tables([found.rows, drifted]).sort_by("key"),
+        counts={**found.counts, ChangeSet.UNCHANGED: left, ChangeSet.DRIFTED: count},
+    )

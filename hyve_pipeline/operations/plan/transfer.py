@@ -1,0 +1,85 @@
+"""Finds out who can move the bytes of a plan: the server by itself, or only this process."""
+
+from http import HTTPStatus
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.plan import Transfer
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.source_responses import source_error
+from hyve_pipeline.s3.wire.errors import ObjectUnreadableError, S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.messages import Request
+
+# What says who signs and where to; everything else of a place is the bucket.
+_SIGNERS = ("profile", "resource")
+
+
+def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
+    """Find out who moves the bytes, unless the options say it.
+
+    A server can copy between two buckets that it holds, with one set of credentials: the store's. Whether these
+    may read the source is tried, by reading a byte of it; nothing is written.
+
+    Args:
+        context: the sync.
+        example: the whole key of an object of the source to try it with; None where nothing is to be copied.
+
+    Raises:
+        ConfigurationError: the options ask for what can't be done.
+        BucketError: the source can't be reached.
+    """
+    source, store = context.settings.source, context.settings.store
+    choice = context.settings.options.transfer
+    if choice == "stream":
+        return Transfer(by="stream", reason='set by transfer = "stream"')
+    if source.server != store.server:
+        if choice == "server":
+            places = f"{source.uri} is on {_shown(source)} and {store.uri} on {_shown(store)}"
+            raise ConfigurationError(f'transfer = "server" can\'t be: {places}; set it to "auto" or "stream"')
+        return Transfer(by="stream", reason=f"{_shown(source)} and {_shown(store)} are two servers")
+    if choice == "server":
+        return Transfer(by="server", reason='set by transfer = "server"')
+    if have_same_credentials(source, store):
+        return Transfer()
+    if example is None:
+        return Transfer(reason="there is nothing to copy")
+    reader = as_reader(source, store)
+    with context.connect(reader) as connection:
+        problem = try_reading(connection, example)
+    if problem is None:
+        return Transfer(reason="the store's credentials may read the source")
+    return Transfer(by="stream", reason=f"the store's credentials may not read the source ({problem})")
+
+
+def have_same_credentials(source: BucketSettings, store: BucketSettings) -> bool:
+    """Whether both places are reached with the same credentials."""
+    return all(getattr(source, name) == getattr(store, name) for name in _SIGNERS)
+
+
+def as_reader(source: BucketSettings, store: BucketSettings) -> BucketSettings:
+    """The source as the server reads it when it copies: with the store's credentials."""
+    return source.model_copy(update={name: getattr(store, name) for name in _SIGNERS})
+
+
+def try_reading(connection: Connection, key: str) -> str | None:
+    """Why an object can't be read with the credentials of a connection; None where it can, or is gone.
+
+    Raises:
+        BucketError: it is not known, since the server can't be reached.
+    """
+    request = Request("GetObject", "GET", key, headers=(("range", "bytes=0-0"),))
+    try:
+        connection.send(request).result()
+    except S3RequestError as error:
+        # An archived object is refused like one that must not be read, to those who may read it.
+        is_archived = isinstance(source_error(error), ObjectUnreadableError)
+        if error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and not is_archived:
+            return f"{error.code}: {error.message}"
+        if error.status is None or error.is_transient:
+            raise bucket_error(error, connection.place) from error
+    return None
+
+
+def _shown(place: BucketSettings) -> str:
+    return place.endpoint_url or "AWS"

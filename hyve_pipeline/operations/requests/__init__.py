@@ -1,0 +1,1 @@
+"""Many requests in flight: retries, routes and rules of copies."""

@@ -1,0 +1,84 @@
+"""The way that objects take from the source to the store: within the server, or through this process."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
+from hyve_pipeline.core.model.open_upload import UploadLog
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.operations.requests.copy_rules import copy_rules
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.copying.copy_object import copy_object
+from hyve_pipeline.s3.copying.rewrite import rewrite_object
+from hyve_pipeline.s3.objects.properties import ObjectProperties
+from hyve_pipeline.s3.objects.source_responses import CopyResult
+from hyve_pipeline.s3.streaming.streamer import Streamer
+
+# Writes an object of the store onto itself, with what it is to carry from now on, see `s3.repairing.rewrite_object`.
+Rewrite = Callable[[CopyTask, ObjectProperties], "Future[CopyResult]"]
+
+# Copies one object; the future gives the outcome or raises, see `s3.copying.copy_object`.
+Copy = Callable[[CopyTask], "Future[CopyResult]"]
+
+
+class Way:
+    """How the objects of a shard get into the store.
+
+    Attributes:
+        rules: how each is copied.
+        copy: copies one.
+        rewrite: gives one that is there already other properties, always within the store.
+    """
+
+    def __init__(self, rules: CopyRules, copy: Copy, rewrite: Rewrite) -> None:
+        self.rules = rules
+        self.copy = copy
+        self.rewrite = rewrite
+
+
+@contextmanager
+def open_way(plan: Plan, source: Connection, store: Connection, window: Window, log: UploadLog | None) -> Iterator[Way]:
+    """The way that a plan says.
+
+    Args:
+        plan: the plan.
+        source: where objects come from.
+        store: where they go.
+        window: the slots that parts of large objects share with all objects.
+        log: knows uploads in parts that are open.
+    """
+    options = plan.options
+    rules = copy_rules(options, source)
+
+    def rewrite(task: CopyTask, carried: ObjectProperties) -> "Future[CopyResult]":
+        return rewrite_object(store, task, carried, part_size=options.multipart_part_size, window=window, log=log)
+
+    if plan.transfer.by == "server":
+        yield Way(rules, within_server(options, source, store, window, log), rewrite)
+        return
+    with Streamer(
+        source, store, memory=options.stream_memory, threads=options.concurrency, window=window, log=log
+    ) as streamer:
+        yield Way(rules, streamer.copy, rewrite)
+
+
+def within_server(
+    options: Options, source: Connection, store: Connection, window: Window, log: UploadLog | None = None
+) -> Copy:
+    """Lets the server copy from one of its buckets to another."""
+
+    def copy(task: CopyTask) -> "Future[CopyResult]":
+        return copy_object(
+            source,
+            store,
+            task,
+            multipart_threshold=options.multipart_threshold,
+            part_size=options.multipart_part_size,
+            window=window,
+            log=log,
+        )
+
+    return copy

@@ -1,0 +1,184 @@
+"""Keeps a bounded number of objects in flight.
+
+The work on one object is a coroutine that awaits `Reply` for a request and `Pause` before it tries again.
+Work on many objects at once awaits `Together` for the works on each. One thread drives them all: requests
+are answered by the transport's own threads, and their answers queue here. An event loop would do the same,
+but it puts its own handling of interrupts between Dagster's and ours.
+"""
+
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
+from hyve_pipeline.s3.connection.request_window import Window
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+# After an interrupt, what is in flight gets this long to end, so that the journal has it.
+_DRAIN_SECONDS = 10.0
+
+# How often the driver looks up while it waits, so that a signal's exception is raised promptly.
+_LOOK_UP_SECONDS = 0.5
+
+
+@dataclass(slots=True, eq=False)
+class Reply(Generic[T]):
+    """Awaits a future: its result, or its exception raised in the coroutine."""
+
+    future: "Future[T]"
+
+    def __await__(self) -> Generator["Reply[T]", None, T]:
+        yield self
+        return self.future.result()
+
+
+@dataclass(slots=True, eq=False)
+class Pause:
+    """Awaits the passing of some seconds."""
+
+    seconds: float
+
+    def __await__(self) -> Generator["Pause", None, None]:
+        yield self
+
+
+class Together(Generic[U]):
+    """Awaits several works, in flight within the same bounds as all others: their results in their order."""
+
+    def __init__(self, works: Sequence["Work[U]"]) -> None:
+        self.works = works
+        self.results: list[Any] = [None] * len(works)
+        self.left = len(works)
+
+    def __await__(self) -> Generator["Together[U]", None, list[U]]:
+        if self.works:
+            yield self
+        return self.results
+
+
+Work = Coroutine["Reply[Any] | Pause | Together[Any]", None, T]
+
+
+class _Driver(Generic[T]):
+    def __init__(self, window: Window, on_result: Callable[[T], None]) -> None:
+        self._window = window
+        self._on_result = on_result
+        # What waits is held here and not only in the queue: an exception that a signal raises can lose
+        # whatever was taken out of the queue in that very moment.
+        self._waiting: dict[Work[Any], Future[Any]] = {}
+        self._answered: SimpleQueue[Work[Any]] = SimpleQueue()
+        self._paused: list[tuple[float, int, Work[Any]]] = []
+        self._order = itertools.count()
+        # Works that others wait for: those not begun, and, of each, for whom it works and at which place.
+        self._queued: deque[Work[Any]] = deque()
+        self._parents: dict[Work[Any], tuple[Work[Any], Together[Any], int]] = {}
+        self.begun = 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._waiting) + len(self._paused)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether work that nobody waits for may be begun."""
+        return not self._queued and self._window.has_room(self.in_flight)
+
+    def begin(self, work: Work[T]) -> None:
+        self.begun += 1
+        self._step(work)
+
+    def _step(self, work: Work[Any]) -> None:
+        """Let a work go on until it waits for something again."""
+        self._waiting.pop(work, None)
+        try:
+            wish = work.send(None)
+        except StopIteration as ended:
+            self._end(work, ended.value)
+            return
+        if isinstance(wish, Reply):
+            self._waiting[work] = wish.future
+            wish.future.add_done_callback(lambda _: self._answered.put(work))
+        elif isinstance(wish, Pause):
+            heapq.heappush(self._paused, (time.monotonic() + wish.seconds, next(self._order), work))
+        else:
+            for place, part in enumerate(wish.works):
+                self._parents[part] = (work, wish, place)
+            self._queued.extend(wish.works)
+
+    def _end(self, work: Work[Any], result: Any) -> None:
+        if work not in self._parents:
+            self.begun -= 1
+            self._on_result(result)
+            return
+        parent, together, place = self._parents.pop(work)
+        together.results[place] = result
+        together.left -= 1
+        if not together.left:
+            self._step(parent)
+
+    def wait(self) -> None:
+        """Go on with whatever can go on next; return after a while when nothing can."""
+        raise_if_interrupted()
+        while self._queued and self._window.has_room(self.in_flight):
+            self._step(self._queued.popleft())
+        if not self.in_flight:
+            return
+        now = time.monotonic() if self._paused else 0.0
+        if self._paused and self._paused[0][0] <= now:
+            self._step(heapq.heappop(self._paused)[2])
+            return
+        patience = min(_LOOK_UP_SECONDS, self._paused[0][0] - now) if self._paused else _LOOK_UP_SECONDS
+        try:
+            work = self._answered.get(timeout=patience)
+        except Empty:
+            return
+        self._window.ended()
+        self._step(work)
+
+    def drain(self, seconds: float) -> None:
+        """Let what is in flight end, without a pause; what would pause, or was not begun, has no outcome."""
+        deadline = time.monotonic() + seconds
+        while self._waiting and (left := deadline - time.monotonic()) > 0:
+            futures.wait(self._waiting.values(), left, futures.FIRST_COMPLETED)
+            for work in [work for work, future in self._waiting.items() if future.done()]:
+                self._step(work)
+        parents = {parent for parent, _, _ in self._parents.values()}
+        for work in (*self._waiting, *(work for _, _, work in self._paused), *self._queued, *parents):
+            work.close()
+
+
+def run_in_flight(
+    works: Iterator[Work[T]], limit: int | Window, on_result: Callable[[T], None], *, at_once: int | None = None
+) -> None:
+    """Run coroutines, within a limit, and hand each result to `on_result` as it comes.
+
+    When it is interrupted, nothing new is begun, what is in flight is given a while to end and is still
+    handed over, and the interrupt goes on. Coroutines must handle the failures of their own object: an
+    exception that leaves one is treated like an interrupt.
+
+    Args:
+        works: the coroutines.
+        limit: how many may wait for an answer or pause at a time.
+        on_result: gets each result.
+        at_once: how many of `works` may have begun and not ended, where they wait for works of their own.
+    """
+    driver: _Driver[T] = _Driver(limit if isinstance(limit, Window) else Window(limit), on_result)
+    try:
+        for work in works:
+            driver.begin(work)
+            while not driver.has_room or (at_once is not None and driver.begun >= at_once):
+                driver.wait()
+        while driver.begun:
+            driver.wait()
+    except BaseException:
+        driver.drain(_DRAIN_SECONDS)
+        raise

@@ -1,0 +1,192 @@
+"""Puts back what a plan overwrote or deleted in the store, from the trash or from an earlier version.
+
+Only where the store's object is still what the plan left there: what somebody changed since is theirs. What
+the plan made where nothing was stays. Nothing is removed, neither from the trash nor of the versions, so an
+undo can be undone and repeated.
+"""
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoSummary
+from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import last_undo, undo_folder
+from hyve_pipeline.operations.requests.copy_route import within_server
+from hyve_pipeline.operations.requests.copy_rules import restored_rules
+from hyve_pipeline.operations.requests.in_flight import run_in_flight
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.listing.probe import probe_bucket
+from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+from hyve_pipeline.s3.objects.versions import copy_version, list_versions
+from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, shard_journals
+
+# How far the server's clock may be ahead of the one that the journal was written by.
+_CLOCK_SLACK = timedelta(minutes=5)
+
+_SUMMARY = "summary.json"
+
+
+def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
+    """Put back what `plan` overwrote or deleted, deletes first, where that can be done safely.
+
+    Args:
+        context: the sync.
+        plan: the plan, however far it came.
+        run_id: the Dagster run that does it, for the journal of the undo.
+
+    Returns:
+        What became of the objects. Those that failed are counted there; they raise nothing.
+
+    Raises:
+        RefusedError: another process is working on the plan, or on another plan of the sync.
+        BucketError: the store or the trash can't be reached.
+        StateError: the plan's journal is damaged.
+    """
+    options = plan.options
+    endings: Counter[tuple[Outcome, str | None]] = Counter()
+    with ExitStack() as stack:
+        stack.enter_context(context.applying(plan.id, alone=True))
+        store = stack.enter_context(context.connect(plan.store))
+        # Where the plan kept things; the configuration may have changed since.
+        place = context.settings.model_copy(update={"options": options}).trash
+        trash = None if place is None else stack.enter_context(context.connect(place))
+        connections = [connection for connection in (store, trash) if connection is not None]
+        for connection in connections:
+            probe_bucket(connection)
+        folder, begun = _next_undo(context, plan, run_id)
+        writer = stack.enter_context(AttemptWriter(folder, begun))
+        window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
+        restorer = _Restorer(options, store, trash, window)
+
+        def settle(row: JournalRow) -> None:
+            writer.append(row)
+            endings[row.outcome, row.code] += 1
+            report("undo", 1, row.bytes)
+
+        for _, journal in reversed(list(shard_journals(context.state, plan))):
+            with journal.locked():
+                rows = (row for row in journal.last_rows().values() if row.outcome is Outcome.DONE)
+                run_in_flight((restorer.restore(row) for row in rows), window, settle)
+    summary = UndoSummary.of(plan.id, endings)
+    folder.write_manifest(_SUMMARY, summary)
+    return summary
+
+
+def latest_undo(context: SyncContext, plan: Plan) -> UndoSummary | None:
+    """What the last undo of `plan` came to; None when there was none, or the last was cut short.
+
+    Raises:
+        StateError: its file is damaged.
+    """
+    folder = undo_folder(context, plan)
+    path = f"{last_undo(context, plan):04d}/{_SUMMARY}"
+    return folder.read_manifest(path, UndoSummary) if folder.exists(path) else None
+
+
+def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, AttemptBegun]:
+    folder = undo_folder(context, plan)
+    number = last_undo(context, plan) + 1
+    begun = AttemptBegun(attempt=number, run_id=run_id, started=datetime.now(UTC))
+    return folder.below(f"{number:04d}"), begun
+
+
+class _Restorer:
+    def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
+        self._store = store
+        self._trash = trash
+        if trash is not None:
+            self._rules = restored_rules(options, store)
+            self._copy = within_server(options, trash, store, window)
+
+    async def restore(self, row: JournalRow) -> JournalRow:
+        """Put one object back; never raises for what concerns this object alone."""
+        tries = Tries()
+        try:
+            return replace(await self._restore(row, tries), attempts=tries.count)
+        except ObjectChangedError as error:
+            return _ended(row, Outcome.SKIPPED, CHANGED, str(error))
+        except S3RequestError as error:
+            return _ended(row, Outcome.FAILED, error.code or str(error.status), str(error))
+
+    async def _restore(self, row: JournalRow, tries: Tries) -> JournalRow:
+        if row.etag_before is None:
+            return _ended(row, Outcome.SKIPPED, WAS_NEW, "nothing was there before the plan")
+        key = self._store.place.prefix + row.key
+        head = await tries.answer(lambda: head_object(self._store, key))
+        etag = None if head is None else head.etag
+        # The plan's own outcome first: it may have overwritten an object by one of the same content.
+        if etag != row.etag_after:
+            if etag == row.etag_before:
+                return _ended(row, Outcome.DONE, ALREADY_BACK)
+            found = "is gone" if etag is None else f"has ETag {etag}"
+            left = "none" if row.etag_after is None else row.etag_after
+            detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
+            return _ended(row, Outcome.SKIPPED, CHANGED, detail)
+        restored = await self._from_trash(row, key, tries) or await self._from_versions(row, key, tries)
+        if restored is None and row.code == ALREADY_GONE:
+            return _ended(row, Outcome.SKIPPED, ALREADY_GONE, "somebody else had deleted it before the plan did")
+        if restored is None:
+            detail = f"neither the trash nor a version of {self._store.bucket} key {key!r} has ETag {row.etag_before}"
+            return _ended(row, Outcome.SKIPPED, NOT_KEPT, detail)
+        return restored
+
+    async def _from_trash(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
+        trash = self._trash
+        # An attempt that was cut short may have kept an object and not journaled it any more.
+        if trash is None or not (row.trashed or row.code in (ALREADY_DONE, ALREADY_GONE)):
+            return None
+        trash_key = trash.place.prefix + row.key
+        head = await tries.answer(lambda: head_object(trash, trash_key))
+        if head is None or not _is_kept(head, row):
+            return None
+        task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
+        result = await tries.answer(lambda: self._copy(task))
+        return replace(_ended(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
+
+    async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
+        if row.version_before is None and row.version_after is None:
+            return None  # the bucket kept none
+        versions = await tries.answer(lambda: list_versions(self._store, key))
+        # The plan's own version may have the same content as the one before it.
+        earlier = [version for version in versions if version.version_id != row.version_after]
+        wanted = next((version for version in earlier if version.etag == row.etag_before), None)
+        if wanted is None:
+            return None
+        etag = await tries.answer(lambda: copy_version(self._store, key, wanted))
+        return replace(_ended(row, Outcome.DONE), etag_after=etag, version_before=wanted.version_id)
+
+
+def _is_kept(head: ObjectHead, row: JournalRow) -> bool:
+    """Whether the trash's object is what the store had before the plan, and not what a later plan put there."""
+    if head.etag == row.etag_before:
+        return True
+    # The ETags of an object in parts and of its copy differ. Then it must be no younger than the plan's action.
+    are_comparable = "-" not in f"{head.etag}{row.etag_before}"
+    kept_at = datetime.fromtimestamp(head.last_modified / 1_000_000, UTC)
+    return not are_comparable and kept_at <= row.at + _CLOCK_SLACK
+
+
+def _ended(row: JournalRow, outcome: Outcome, code: str | None = None, detail: str | None = None) -> JournalRow:
+    """The row of the undo of what `row` tells of: what was there after the plan was there before its undo."""
+    return JournalRow(
+        key=row.key,
+        action=row.action,
+        outcome=outcome,
+        at=datetime.now(UTC),
+        bytes=row.bytes,
+        code=code,
+        detail=detail,
+        etag_before=row.etag_after,
+        version_before=row.version_after,
+    )

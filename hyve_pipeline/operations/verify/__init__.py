@@ -1,0 +1,1 @@
+"""Comparing the store with a plan."""

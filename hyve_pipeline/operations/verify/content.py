@@ -1,0 +1,185 @@
+"""Compares the content of objects of both buckets: by checksum where both know the same one, else by reading them."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.ranges import RelativeRange
+from hyve_pipeline.core.model.sample import Sample
+from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, ContentSummary, Difference
+from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
+from hyve_pipeline.operations.requests.in_flight import Reply, run_in_flight
+from hyve_pipeline.operations.requests.retry import Tries
+from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.objects.get import read_bytes, read_checksums
+from hyve_pipeline.s3.wire.checksums import Checksums
+from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
+
+# Bytes that are read of an object at a time, from both sides, and objects that are compared at a time.
+_PART = 8 * MIB
+_AT_ONCE = 8
+
+# Why the contents of two objects were not compared.
+_CHANGED = "changed since the plan"
+_ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An object of the source and what should be its copy; keys without prefix."""
+
+    key: str
+    size: int
+    source_etag: str
+    store_etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What came of one pair: a difference, or why there was no comparison, or neither, when they are equal."""
+
+    pair: _Pair
+    difference: Difference | None = None
+    skipped: str | None = None
+
+
+class ContentComparer:
+    """Compares a sample of the objects that are in both buckets, as a plan has them.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        sample: which keys.
+        stack: closes what is opened here.
+
+    Raises:
+        BucketError: a bucket can't be reached.
+    """
+
+    def __init__(self, context: SyncContext, plan: Plan, sample: Sample, stack: ExitStack) -> None:
+        self._sample = sample
+        self._filters = Filters(plan.options.include, plan.options.exclude)
+        self._source = stack.enter_context(context.connect(plan.source))
+        self._store = stack.enter_context(context.connect(plan.store))
+        self._planned = SortedRows(plan.source_inventory, plan.source.prefix, ["key", "etag"])
+        stack.callback(self._planned.close)
+        self._objects = 0
+        self._bytes = 0
+        self._skipped: Counter[str] = Counter()
+
+    @property
+    def summary(self) -> ContentSummary:
+        """What was compared so far."""
+        return ContentSummary(
+            percent=self._sample.percent, objects=self._objects, bytes=self._bytes, skipped=dict(self._skipped)
+        )
+
+    def compare(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> pa.Table:
+        """Compare the sample's objects of a range.
+
+        Args:
+            key_range: the range, in keys without prefix.
+            listed: what the store has, as in `core.inventory.INVENTORY_SCHEMA`; rows outside are ignored.
+            others: keys that are known to differ already, and so need not be compared.
+
+        Returns:
+            One row an object whose content differs or could not be read, as in `DIFFERENCE_SCHEMA`.
+        """
+        rows: list[dict[str, object]] = []
+
+        def take(verdict: _Verdict) -> None:
+            pair = verdict.pair
+            if verdict.skipped is not None:
+                self._skipped[verdict.skipped] += 1
+                return
+            self._objects += 1
+            self._bytes += pair.size
+            report("compare content", 1, pair.size)
+            if verdict.difference is not None:
+                rows.append(
+                    {
+                        "key": pair.key,
+                        "difference": verdict.difference.value,
+                        "expected_etag": pair.source_etag,
+                        "store_etag": pair.store_etag,
+                        "expected_size": pair.size,
+                        "store_size": pair.size,
+                    }
+                )
+
+        pairs = self._pairs(key_range, listed, others)
+        run_in_flight((self._judge(pair) for pair in pairs), Window(_AT_ONCE, self._refusals), take)
+        return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["key"])), DIFFERENCE_SCHEMA)
+
+    def _refusals(self) -> int:
+        return self._source.refusals + self._store.refusals
+
+    def _pairs(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> Iterator[_Pair]:
+        source_prefix, store_prefix = len(self._source.place.prefix), len(self._store.place.prefix)
+        wanted: dict[str, tuple[int, str]] = {}
+        for batch in listed.select(["key", "size", "etag"]).to_batches():
+            columns = (batch.column(name).to_pylist() for name in ("key", "size", "etag"))
+            for whole, size, etag in zip(*columns, strict=True):
+                key = whole[store_prefix:]
+                is_within = key_range.first <= key and (key_range.end is None or key < key_range.end)
+                if is_within and self._sample.takes(key) and key not in others and self._filters.matches(key):
+                    wanted[key] = (size, etag)
+        planned = self._planned.read(key_range)
+        for whole, etag in zip(planned.column("key").to_pylist(), planned.column("etag").to_pylist(), strict=True):
+            found = wanted.get(whole[source_prefix:])
+            if found is not None:
+                yield _Pair(whole[source_prefix:], found[0], etag, found[1])
+
+    async def _judge(self, pair: _Pair) -> _Verdict:
+        try:
+            is_same = await self._is_same(pair, Tries())
+        except ObjectChangedError:
+            return _Verdict(pair, skipped=_CHANGED)
+        except ObjectUnreadableError:
+            return _Verdict(pair, skipped=_ARCHIVED)
+        except S3RequestError:
+            return _Verdict(pair, Difference.UNREAD)
+        return _Verdict(pair, None if is_same else Difference.CONTENT)
+
+    async def _is_same(self, pair: _Pair, tries: Tries) -> bool:
+        sides = (
+            (self._source, self._source.place.prefix + pair.key, pair.source_etag),
+            (self._store, self._store.place.prefix + pair.key, pair.store_etag),
+        )
+        known = [await tries.answer(lambda side=side: read_checksums(*side)) for side in sides]
+        by_checksum = _compare_checksums(*known)
+        if by_checksum is not None:
+            return by_checksum
+        for first in range(0, pair.size, _PART):
+            count = min(_PART, pair.size - first)
+            # Both at once, and then whatever is to be tried again.
+            parts = [Reply(read_bytes(*side, first, count)) for side in sides]
+            contents: list[bytes] = []
+            for side, part in zip(sides, parts, strict=True):
+                try:
+                    contents.append(await part)
+                except S3RequestError as error:
+                    if not error.is_transient:
+                        raise
+                    contents.append(await tries.answer(lambda side=side: read_bytes(*side, first, count)))  # noqa: B023
+            if contents[0] != contents[1]:
+                return False
+        return True
+
+
+def _compare_checksums(source: Checksums, store: Checksums) -> bool | None:
+    """Whether the contents are equal; None where the checksums do not tell."""
+    for algorithm in sorted(source.values.keys() & store.values.keys()):
+        if source.values[algorithm] == store.values[algorithm] and source.is_of_whole == store.is_of_whole:
+            return True
+        if source.is_of_whole and store.is_of_whole:
+            return False
+    return None

@@ -1,0 +1,42 @@
+"""Finds what verifications said: apart from making them, since whoever only looks needs no S3 library."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.verification import Verification
+from hyve_pipeline.operations.context import SyncContext
+
+
+def latest_verification(context: SyncContext, plan: Plan) -> Verification | None:
+    """What the last verification of `plan` said, None when there was none.
+
+    Raises:
+        StateError: its manifest is damaged.
+    """
+    return next(_newest_first(context, plan), None)
+
+
+def verification_between(context: SyncContext, plan: Plan, begun: datetime, ended: datetime) -> Verification | None:
+    """What the last verification of `plan` said that was made between two times, None when there was none.
+
+    Raises:
+        StateError: its manifest is damaged.
+    """
+    found = (verification for verification in _newest_first(context, plan) if verification.ended <= ended)
+    last = next(found, None)
+    return last if last is not None and last.ended >= begun else None
+
+
+def _newest_first(context: SyncContext, plan: Plan) -> Iterator[Verification]:
+    folder = context.state.below(f"verifications/{plan.id}")
+    for name in reversed([name for name in folder.names() if name.endswith(".json")]):
+        yield folder.read_manifest(name, Verification)
+
+
+def is_verified(context: SyncContext, status: PlanStatus) -> bool:
+    """Whether the plan was verified, whatever came of that, and nothing was done with it since."""
+    verification = latest_verification(context, status.plan)
+    ends = [shard.ended for shard in status.shards if shard.ended is not None]
+    return verification is not None and all(verification.ended >= end for end in ends)

@@ -1,0 +1,125 @@
+"""Lists the store again and says whether a plan holds there."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.arrow_columns import rows_without
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.journal import UNREADABLE, Outcome
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
+from hyve_pipeline.core.model.sample import parse_sample
+from hyve_pipeline.core.model.verification import (
+    COPIED_SCHEMA,
+    DIFFERENCE_SCHEMA,
+    Difference,
+    Verification,
+    Verifier,
+)
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
+from hyve_pipeline.operations.inventory.take import take_inventory
+from hyve_pipeline.operations.verify.content import ContentComparer
+from hyve_pipeline.state.journals import ShardJournal
+from hyve_pipeline.state.parquet import writing_parquet
+
+_RANGE_ROWS = 100_000
+_EXAMPLES = 20
+
+# What is looked at of a listed object.
+_COMPARED = ["key", "size", "etag"]
+
+
+def verify_plan(
+    context: SyncContext, plan: Plan, *, list_again: bool = True, content: str | None = None
+) -> Verification:
+    """List the store and compare it with what `plan` should have left there.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        list_again: False takes the listing that the plan was made from, where the plan does nothing and so
+            nothing has happened since by its doing.
+        content: the share of the objects whose content is compared too, such as ``1%``; each time others.
+
+    Raises:
+        ConfigurationError: `content` is no share.
+        BucketError: the store can't be reached.
+        IncompleteInventoryError: it can't be listed completely.
+        StateError: a file of the plan or its journal is damaged.
+    """
+    sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
+    if list_again or plan.shards:
+        inventory = take_inventory(context, "store", activity="verify store")
+    else:
+        inventory = context.inventories("store").load_from(plan.store_inventory)
+    prefix = plan.store.prefix
+    counts: Counter[Difference] = Counter()
+    examples: list[tuple[Difference, str]] = []
+    objects = 0
+    folder = context.state.below(f"verifications/{plan.id}")
+    filters = Filters(plan.options.include, plan.options.exclude)
+    with (
+        ExitStack() as stack,
+        closing(open_inventory(inventory, _COMPARED)) as listed,
+        closing(SortedRows(plan.store_inventory, prefix, _COMPARED)) as planned,
+        closing(SortedRows(plan.uris["copy"])) as copies,
+        closing(SortedRows(plan.uris["delete"])) as deletes,
+        closing(Verifier(filters, prefix)) as verifier,
+        writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
+    ):
+        comparer = None if sample is None else ContentComparer(context, plan, sample, stack)
+        is_same = inventory.uri == plan.store_inventory
+        files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
+        each_once = set(files.values())
+        chunks = [chunk for file in each_once for chunk in file.chunks]
+        for key_range in cut_ranges(chunks, _RANGE_ROWS):
+            rows = {file: file.read(key_range) for file in each_once}
+            tables = {name: rows[file] for name, file in files.items()}
+            copied, unreadable = _journaled(context, plan, key_range)
+            # As if they had not been planned: what the store has of them should be what it had.
+            tables["copies"] = rows_without(tables["copies"], "key", unreadable)
+            differences, same = verifier.compare(key_range, copied=copied, **tables)
+            if comparer is not None:
+                differing = {*differences.column("key").to_pylist(), *unreadable}
+                more = comparer.compare(key_range, tables["listed"], differing)
+                differences = pa.concat_tables([differences, more]).sort_by("key")
+                same -= more.num_rows
+            writer.write_table(differences)
+            objects += same
+            for row in differences.to_pylist():
+                counts[Difference(row["difference"])] += 1
+                if len(examples) < _EXAMPLES:
+                    examples.append((Difference(row["difference"]), row["key"]))
+    verification = Verification(
+        sync=context.name,
+        plan=plan.id,
+        ended=datetime.now(UTC),
+        objects=objects,
+        differences=dict(counts),
+        examples=tuple(examples),
+        inventory=inventory.uri,
+        uri=folder.uri_of(f"{inventory.id}.parquet"),
+        content=None if comparer is None else comparer.summary,
+    )
+    folder.write_manifest(f"{inventory.id}.json", verification)
+    return verification
+
+
+def _journaled(context: SyncContext, plan: Plan, key_range: RelativeRange) -> tuple[pa.Table, list[str]]:
+    """What the journal says of copies: those that were made, as in `COPIED_SCHEMA`, and keys that can't be read now."""
+    rows = [row for journal in _journals(context, plan, key_range) for row in journal.last_rows().values()]
+    done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
+    copied = pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
+    return copied, [row.key for row in rows if row.outcome is Outcome.SKIPPED and row.code in UNREADABLE]
+
+
+def _journals(context: SyncContext, plan: Plan, key_range: RelativeRange) -> Iterator[ShardJournal]:
+    for shard in plan.shards_of("copy"):
+        if shard.last_key >= key_range.first and (key_range.end is None or shard.first_key < key_range.end):
+            yield ShardJournal(context.state, plan.id, shard)

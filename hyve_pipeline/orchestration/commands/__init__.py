@@ -1,0 +1,1 @@
+"""Runs that commands make in their own process."""

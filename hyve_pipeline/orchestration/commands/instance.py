@@ -1,0 +1,135 @@
+"""Dagster's own storage below the home: made once, opened by every command."""
+
+import importlib
+import importlib.resources
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import yaml
+from dagster._core.instance.ref import InstanceRef
+from filelock import FileLock
+from sqlalchemy.exc import DBAPIError
+
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.operations.context import Home
+
+_SETTINGS = "dagster.yaml"
+_LOCK = ".opening.lock"
+# What Dagster says among much else of a variable that the settings name.
+_UNSET = re.compile(r'environment variable "(\w+)" which is not set')
+_DATABASE_ERRORS = (DBAPIError, sqlite3.Error)
+
+
+def prepare_storage(home: Home) -> None:
+    """Make the folder that Dagster keeps its events in, with settings that suit one machine.
+
+    A folder that is used already is left as it is.
+
+    Raises:
+        ConfigurationError: the folder can't be made, or Dagster can't use one of that name.
+    """
+    folder = home.dagster_home
+    if set("?%") & set(str(folder)):
+        # Dagster names its databases by URLs and does not quote the path.
+        raise ConfigurationError(f"{folder}: the path of Dagster's storage must not hold '?' or '%'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(path.name != _LOCK for path in folder.iterdir()):
+            template = importlib.resources.files("hyve_pipeline.orchestration") / _SETTINGS
+            (folder / _SETTINGS).write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: can't hold Dagster's storage: {error.strerror}") from error
+
+
+@contextmanager
+def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    """Open Dagster's storage, making it first where there is none.
+
+    Two processes that open a new SQLite home at once can both try to create its tables, and one fails; so
+    opening is one at a time.
+
+    Raises:
+        ConfigurationError: the folder or its ``dagster.yaml`` can't be used.
+        StateError: the database in it can't be read or written, now or until the block ends.
+    """
+    prepare_storage(home)
+    with _naming_failures(home.dagster_home), _opened(home) as instance:
+        yield instance
+
+
+@contextmanager
+def _naming_failures(folder: Path) -> Iterator[None]:
+    """Say of whatever a database refuses in the block where it is."""
+    try:
+        yield
+    except Exception as error:
+        # Of a database that does not answer, Dagster's storage says how often it was asked; the cause says the rest.
+        failure = error if isinstance(error, _DATABASE_ERRORS) else error.__cause__
+        if not isinstance(failure, _DATABASE_ERRORS):
+            raise
+        reason = " ".join(str(failure.orig if isinstance(failure, DBAPIError) else failure).split())
+        raise StateError(f"{folder}: Dagster's storage can't be read or written: {reason}") from error
+
+
+def _opened(home: Home) -> dg.DagsterInstance:
+    with FileLock(home.dagster_home / _LOCK):
+        try:
+            instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
+        except (dg.DagsterError, yaml.YAMLError) as error:
+            unset = _UNSET.search(str(error))
+            reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+            reason = f"needs the environment variable {unset[1]}, which is not set" if unset else reason
+            raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
+        instance.get_run_records(limit=1)  # makes the tables
+        instance.event_log_storage.get_maximum_record_id()
+    return instance
+
+
+def captures_output(instance: dg.DagsterInstance) -> bool:
+    """Whether a run redirects standard output and error, which belong to the whole process."""
+    module, _ = _OWN_CLASSES["LocalComputeLogManager"]
+    return type(instance.compute_log_manager).__module__ != module
+
+
+# Our own classes for commands, by the name of the class of Dagster's that each stands for.
+_OWN_CLASSES = {
+    "DagsterSqliteStorage": ("hyve_pipeline.orchestration.commands.storage", "KeptOpenStorage"),
+    "LocalComputeLogManager": ("hyve_pipeline.orchestration.commands.output", "CommandOutput"),
+}
+
+
+def _instance_ref(folder: Path) -> InstanceRef:
+    """What ``dagster.yaml`` says, with classes of our own wherever it leaves Dagster's default."""
+    ref = InstanceRef.from_dir(str(folder))
+    own = {
+        name: data._replace(module_name=module, class_name=class_name)
+        for name, data in (("storage_data", ref.storage_data), ("compute_logs_data", ref.compute_logs_data))
+        if data is not None and data.class_name in _OWN_CLASSES
+        for module, class_name in [_OWN_CLASSES[data.class_name]]
+        if _can_be_imported(module)
+    }
+    ref = ref._replace(**own)
+    return ref if ref.defs_state_storage_data is not None else _CommandRef._make(ref)
+
+
+class _CommandRef(InstanceRef):
+    """An instance that keeps no state of definitions: only Dagster's components have any.
+
+    The default storage for it would import a library of file systems, for nothing.
+    """
+
+    @property
+    def defs_state_storage(self) -> None:
+        return None
+
+
+def _can_be_imported(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:  # Dagster has moved what the module builds on
+        return False
+    return True

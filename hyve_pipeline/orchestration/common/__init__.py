@@ -1,0 +1,1 @@
+"""Names, partitions and what all definitions share."""

@@ -1,0 +1,96 @@
+"""Hands tables that the verbs have written to Parquet from asset to asset, and to notebooks.
+
+An asset's value is a `StoredTable`: where the rows are, not the rows. Whoever loads it chooses by
+annotation: `pd.DataFrame`, `pa.Table`, `pyarrow.dataset.Dataset`, `duckdb.DuckDBPyRelation` or the
+`StoredTable` itself.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+from pydantic import Field
+
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf, measure_table, open_table
+
+# By the annotation's name: importing pandas and `pyarrow.dataset` for their types alone would cost every
+# command a third of a second.
+_LOADERS: dict[str, Callable[[StoredTable], Any]] = {
+    "StoredTable": lambda table: table,
+    "Dataset": open_table,
+    "Table": lambda table: open_table(table).to_table(),
+    "DataFrame": lambda table: open_table(table).to_table().to_pandas(),
+    "DuckDBPyRelation": lambda table: duckdb.connect().from_arrow(open_table(table)),
+}
+_MODULES = ("hyve_pipeline", "pandas", "pyarrow", "duckdb", "_duckdb")
+
+
+def _loader_of(wanted: Any) -> Callable[[StoredTable], Any] | None:
+    if wanted is Any:
+        return _LOADERS["StoredTable"]
+    package = getattr(wanted, "__module__", "").partition(".")[0]
+    return _LOADERS.get(getattr(wanted, "__name__", "")) if package in _MODULES else None
+
+
+class ParquetTables(dg.ConfigurableIOManager):
+    """Keeps, for each asset, which files hold the rows of its newest materialization and of each run's."""
+
+    home: str = Field(description="The folder that holds all state.")
+
+    def _shelf(self, key: dg.AssetKey) -> TableShelf:
+        sync, asset = key.path[-2:]
+        return TableShelf(Home(Path(self.home)), sync, asset)
+
+    def handle_output(self, context: dg.OutputContext, obj: StoredTable) -> None:
+        """Remember the table; say how many rows and which columns it has."""
+        self._shelf(context.asset_key).keep(obj, context.run_id)
+        rows, schema = measure_table(obj)
+        context.add_output_metadata(
+            {
+                "dagster/row_count": rows,
+                "dagster/uri": obj.uris[0],
+                "dagster/column_schema": column_schema(schema),
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Load the table of this run, or else the newest one.
+
+        Raises:
+            StateError: the asset was never materialized.
+            TypeError: the annotation is none of the supported ones.
+        """
+        wanted = context.dagster_type.typing_type
+        loader = _loader_of(wanted)
+        if loader is None:
+            supported = ", ".join(_LOADERS)
+            raise TypeError(f"{context.asset_key.to_user_string()} can't be loaded as {wanted}; use {supported}")
+        return loader(self._shelf(context.asset_key).find(_run_ids(context)))
+
+
+def _run_ids(context: dg.InputContext) -> list[str]:
+    """The run that loads, and the runs that it re-executes, newest first."""
+    try:
+        run = context.step_context.dagster_run
+    except dg.DagsterInvariantViolationError:
+        return []  # outside a run, as in `Definitions.load_asset_value`
+    return [run_id for run_id in (run.run_id, run.parent_run_id, run.root_run_id) if run_id]
+
+
+def column_schema(schema: pa.Schema) -> dg.TableSchema:
+    """An Arrow schema as Dagster shows it, with the descriptions of its fields."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=field.name,
+                type=str(field.type),
+                description=(field.metadata or {}).get(b"description", b"").decode() or None,
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in schema
+        ]
+    )

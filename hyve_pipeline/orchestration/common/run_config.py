@@ -1,0 +1,140 @@
+"""What can be said in the Launchpad: each job's configuration. Nothing of it is needed."""
+
+import enum
+
+import dagster as dg
+from pydantic import Field
+
+from hyve_pipeline.orchestration.common.names import Names
+
+_EXAMPLE_PLAN = "20261122T213214610Z-79c1bd01"
+
+
+class Compare(enum.Enum):
+    """By which rule an object is modified; the Launchpad offers these names."""
+
+    last_modified = "last_modified"
+    size = "size"
+    etag = "etag"
+
+
+class DryrunConfig(dg.Config):
+    """Options of one dryrun; what is left out comes from the configuration."""
+
+    compare: Compare | None = Field(
+        default=None,
+        description="The rule by which an object is modified: last_modified (its size differs, or the source is "
+        "newer), size, or etag.",
+        examples=["etag"],
+    )
+    include: list[str] | None = Field(
+        default=None,
+        description="Only keys that match one of these globs take part, such as '*.jpg' or 'albums/*'. A glob is held "
+        "against the whole key below the prefix, and * matches / too.",
+        examples=[["*.jpg", "albums/*"]],
+    )
+    exclude: list[str] | None = Field(
+        default=None,
+        description="Keys that match one of these globs, such as 'tmp/*', take no part, even if included: they are "
+        "neither copied nor deleted.",
+        examples=[["tmp/*"]],
+    )
+    max_deletes: str | None = Field(
+        default=None,
+        description="Refuse more deletes than this: a number such as 500, or a share of the store's objects such as "
+        "10%.",
+        examples=["5%"],
+    )
+    max_overwrites: str | None = Field(
+        default=None,
+        description="Refuse more overwrites than this: a number such as 500, or a share such as 10%.",
+        examples=["500"],
+    )
+
+    def options(self) -> dict[str, object]:
+        """The options that are given, by name, as the settings take them."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value.value if isinstance(value, Compare) else value for name, value in given.items()}
+
+
+class PlanConfig(dg.Config):
+    """Which plan a run is about."""
+
+    plan: str | None = Field(
+        default=None,
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}; without one, the newest plan.",
+        examples=[_EXAMPLE_PLAN],
+    )
+
+
+class ShardConfig(PlanConfig):
+    """How a plan is applied. A run of a partition does that shard, and one without a partition all that are left."""
+
+    plan: str | None = Field(
+        default=None,
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}, for a run without a partition; without one, the newest "
+        "plan. A partition names its plan itself.",
+        examples=[_EXAMPLE_PLAN],
+    )
+    concurrency: int | None = Field(
+        default=None,
+        description="Requests in flight at once, such as 32: from 1 to 4096; by default as many as the plan's options "
+        "say.",
+        examples=[32],
+    )
+
+
+class CopyConfig(ShardConfig):
+    """How the copies of a plan are made."""
+
+    max_overwrites: str | None = Field(
+        default=None,
+        description="Accept this many overwrites of the plan, though the configured limit refuses them: a number such "
+        "as 500, or a share such as 10%. It is kept with the plan.",
+        examples=["500"],
+    )
+
+
+class DeleteConfig(ShardConfig):
+    """How the deletes of a plan are made."""
+
+    max_deletes: str | None = Field(
+        default=None,
+        description="Accept this many deletes of the plan, though the configured limit refuses them: a number such as "
+        "500, or a share of the store's objects such as 10%. It is kept with the plan.",
+        examples=["20%"],
+    )
+
+
+class VerifyConfig(PlanConfig):
+    """Which plan to verify, and how."""
+
+    list_again: bool = Field(
+        default=True,
+        description="Whether to list the store again even if the plan had nothing to do, so that its own listing shows "
+        "what is there.",
+    )
+    content: str | None = Field(
+        default=None,
+        description="Compare the content too, of this share of the objects, such as 1% or 100%: by checksum where both "
+        "sides know the same one, else by reading both.",
+        examples=["1%"],
+    )
+
+
+def verification_config(names: Names, **config: object) -> dict[str, object]:
+    """The run configuration of a verification; `config` as in `VerifyConfig`."""
+    return {"ops": {f"{names.sync}_verification": {"config": config}}}
+
+
+class UndoConfig(dg.Config):
+    """Which plan is to be undone."""
+
+    plan: str = Field(description="The plan's id.", examples=[_EXAMPLE_PLAN])
+
+
+class RetentionConfig(dg.Config):
+    """Which plans are kept; what is left out comes from the configuration."""
+
+    keep_plans: int | None = Field(default=None, description="Keep this many of the newest plans.", examples=[30])
+    keep_days: int | None = Field(default=None, description="Keep plans for this many days.", examples=[90])

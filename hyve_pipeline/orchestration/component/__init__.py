@@ -1,0 +1,1 @@
+"""A sync as a component of a Dagster project."""

@@ -1,0 +1,154 @@
+"""The component `BucketSync`: a sync in somebody's own Dagster project, written as YAML."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import dagster as dg
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from hyve_pipeline.core.settings.fields import (
+    SYNC_NAME_RULE,
+    Owner,
+    Schedule,
+    SyncName,
+    TagKey,
+    TagValue,
+    TimezoneName,
+    is_sync_name,
+)
+from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, Options, SyncSettings
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.component.scaffold import BucketSyncScaffolder
+from hyve_pipeline.orchestration.component.schema import attributes_schema
+from hyve_pipeline.orchestration.component.yaml import rendered, wrong_attributes
+from hyve_pipeline.orchestration.definitions.build import build_sync
+
+_DESCRIPTION = (
+    "Keeps one S3 bucket an exact, provable copy of another: inventories, a plan that is judged as a whole, copies and "
+    "deletes shard by shard, a verification."
+)
+
+
+class _Attributes(BaseModel):
+    """The attributes as they stand in the file: what templates they hold is not known yet, so all is checked later."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return attributes_schema(BucketSync)
+
+
+@dg.scaffold_with(BucketSyncScaffolder)
+class BucketSync(dg.Component, dg.Model, dg.Resolvable):
+    """Keeps one S3 bucket, the store, an exact, provable copy of another, the source.
+
+    Gives a project the assets, checks, jobs, partitions, schedule and resources of one sync, all named after it:
+    a dryrun lists both buckets and freezes a plan, copies and deletes apply exactly that plan, shard by shard, and a
+    verification lists the store again. Several of them live in one project.
+
+    Attributes:
+        name: the sync's name, the first part of every asset key and job name; by default the name of the folder.
+        home: the folder that keeps all state, of all syncs that name it; below the project where it is relative. By
+            default `HYVE_HOME`, else `~/.hyve`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: BucketSettings
+    store: BucketSettings
+    options: Options = Options()
+    schedule: Schedule | None = None
+    timezone: TimezoneName = "UTC"
+    apply: ApplyMode = "never"
+    automation: Automation = Automation()
+    owners: tuple[Owner, ...] = ()
+    tags: dict[TagKey, TagValue] = Field(default={})
+    name: SyncName | None = None
+    home: Annotated[str, Field(min_length=1)] | None = None
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """What lists of components say."""
+        return dg.ComponentTypeSpec(
+            description=_DESCRIPTION,
+            tags=["s3", "sync"],
+            produces=["asset", "asset_check", "job", "schedule", "sensor", "resource"],
+        )
+
+    @classmethod
+    def model(cls) -> type[BaseModel]:
+        """What Dagster reads the file with. The model it would derive itself has other, unreadable messages."""
+        return _Attributes
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "BucketSync":
+        """The component that a file describes, also one without attributes, so that what is missing has a line too."""
+        return super().load(_Attributes() if attributes is None else attributes, context)
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "BucketSync":
+        """The component that the file describes.
+
+        Raises:
+            dg.DagsterInvalidDefinitionError: an attribute is wrong; the message has its line.
+        """
+        try:
+            return cls.model_validate(rendered(context, model.model_dump()))
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        raise wrong_attributes(context, cls, errors)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "BucketSync":
+        for side, place in (("source", self.source), ("store", self.store)):
+            if place.resource is not None and place.profile is not None:
+                raise PydanticCustomError(
+                    "contradiction",
+                    "profile and resource are both set: keep one of them",
+                    {"setting": f"{side}.resource"},
+                )
+        try:
+            self._settings("sync")
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise PydanticCustomError(first["type"], first["msg"], first.get("ctx")) from None  # pyright: ignore
+        return self
+
+    def _settings(self, name: str) -> SyncSettings:
+        return SyncSettings(
+            name=name, **{field: getattr(self, field) for field in SyncSettings.model_fields if field != "name"}
+        )
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """The definitions of the sync.
+
+        Raises:
+            dg.DagsterInvalidDefinitionError: it has no name, and can't have the folder's.
+        """
+        return build_sync(
+            self._home(context.project_root), self._settings(self._name(context.path)), _location(context)
+        )
+
+    def _name(self, path: Path) -> str:
+        if self.name is not None:
+            return self.name
+        # A component in Python is a file of any name in its folder.
+        folder = path.parent if path.is_file() else path
+        name = re.sub(r"[^A-Za-z0-9_]", "_", folder.name)
+        if not is_sync_name(name):
+            raise dg.DagsterInvalidDefinitionError(
+                f"{folder}: the folder's name is not a sync name ({SYNC_NAME_RULE}): add a name to the attributes"
+            )
+        return name
+
+    def _home(self, project: Path) -> Home:
+        return Home.from_environment() if self.home is None else Home(project / Path(self.home).expanduser())
+
+
+def _location(context: dg.ComponentLoadContext) -> str | None:
+    """The name of the project's code location; None where nobody says it."""
+    return DefinitionsLoadContext.get().code_location_name or context.component_tree.code_location_name

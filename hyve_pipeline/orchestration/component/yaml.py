@@ -1,0 +1,84 @@
+"""From the attributes of a `defs.yaml` to values, and from mistakes in them to messages with file and line."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from hyve_pipeline.core.settings.mistakes import closest, problem_of
+from hyve_pipeline.orchestration.component.schema import MODELS
+
+Path = tuple[str | int, ...]
+
+# What opens a template or a statement of it. All other text is data, and stays as it is: rendered, `2024` as the
+# text of a prefix would become a number.
+_TEMPLATE_MARKS = ("{{", "{%")
+
+_WANTED_TYPES = {
+    "string_type": "must be text, in quotes where it looks like something else",
+    "int_type": "must be a whole number",
+    "tuple_type": "must be a list, such as ['*.jpg']",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+}
+
+
+def rendered(context: dg.ResolutionContext, value: Any) -> Any:
+    """A value of the file, with the templates in it filled in."""
+    if isinstance(value, Mapping):
+        return {key: rendered(context.at_path(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [rendered(context.at_path(number), inner) for number, inner in enumerate(value)]
+    if isinstance(value, str) and any(mark in value for mark in _TEMPLATE_MARKS):
+        return context.resolve_value(value, as_type=object)
+    return value
+
+
+def wrong_attributes(
+    context: dg.ResolutionContext, model: type[BaseModel], errors: Sequence[ErrorDetails]
+) -> dg.DagsterInvalidDefinitionError:
+    """What is to be raised for wrong attributes: each mistake with its file, its line and what stands there.
+
+    Args:
+        context: of the attributes.
+        model: what they were to become.
+        errors: what pydantic found wrong.
+    """
+    return dg.DagsterInvalidDefinitionError(
+        "\n\n".join(_shown(context, path, problem) for path, problem in _mistakes(model, errors))
+    )
+
+
+def _mistakes(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[tuple[Path, str]]:
+    mistakes: list[tuple[Path, str]] = []
+    meant: set[Path] = set()
+    for error in errors:
+        path = error["loc"]
+        path += tuple(filter(None, error.get("ctx", {}).get("setting", "").split(".")))
+        if error["type"] == "extra_forbidden":
+            known = list(_model_at(model, path[:-1]).model_fields)
+            intended = closest(str(path[-1]), known)
+            meant |= {(*path[:-1], intended)} if intended else set()
+            hint = f"; did you mean {intended}?" if intended else ""
+            mistakes.append((path, f"unknown key (known: {', '.join(known)}{hint})"))
+        else:
+            mistakes.append((path, problem_of(error, _WANTED_TYPES)))
+    # A misspelt key that must be there is one mistake, not an unknown key and a missing one.
+    return [(path, problem) for path, problem in mistakes if path not in meant]
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
+    return MODELS[str(path[0])] if path else model
+
+
+def _shown(context: dg.ResolutionContext, path: Path, problem: str) -> str:
+    place = [*context.path, *path]
+    tree = context.source_position_tree
+    if tree is None:
+        return f"{'.'.join(map(str, place))}: {problem}"
+    source = tree.source_error(yaml_path=place, inline_error_message=problem, value_error=False)
+    return f"{source.file_name}:{source.start_line_no} - {source.location}: {problem}\n{source.snippet}"

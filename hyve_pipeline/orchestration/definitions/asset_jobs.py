@@ -1,0 +1,48 @@
+"""The asset jobs of one sync: those that look. What acts is in `apply`."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.orchestration.common.names import SYNC_TAG, Names
+
+# What `define_asset_job` returns; Dagster exports no name for it.
+AssetJob = UnresolvedAssetJobDefinition
+
+# Whatever a schedule or a sensor can launch.
+AnyJob = dg.JobDefinition | AssetJob
+
+# What runs are that wait or go on.
+GOING_ON = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def build_dryrun_job(names: Names, sets: Sequence[ChangeSet]) -> AssetJob:
+    """Takes both inventories, compares them and freezes a plan; `sets` are those that the plan may act on."""
+    keys = [*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan]
+    return dg.define_asset_job(
+        names.dryrun_job,
+        selection=dg.AssetSelection.assets(*keys),
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description="Lists both buckets, compares them and makes a plan. Changes nothing in either bucket.",
+    )
+
+
+def build_verify_job(names: Names) -> AssetJob:
+    """Lists the store again and compares it with a plan."""
+    return dg.define_asset_job(
+        names.verify_job,
+        selection=dg.AssetSelection.assets(names.verification),
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description="Lists the store again and says whether the plan holds there. Changes nothing.",
+    )

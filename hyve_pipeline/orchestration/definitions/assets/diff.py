@@ -1,0 +1,116 @@
+"""The assets `new`, `modified`, `drifted` and `duplicate_stores`, and the blocking checks of the safety limits."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.model.safety_rules import Action, Refusal
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
+from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.orchestration.common.failures import as_failure
+from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.partitions import register_shards
+from hyve_pipeline.orchestration.common.run_config import DryrunConfig
+from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.metadata.events import change_lineage, limit_metadata, set_metadata
+from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
+
+_DESCRIPTIONS = {
+    ChangeSet.NEW: "Keys in the source that the store does not have.",
+    ChangeSet.MODIFIED: "Keys in both buckets whose copy in the store is out of date.",
+    ChangeSet.DRIFTED: "Keys in both buckets whose content is equal, and whose headers, metadata, tags or storage "
+    "class are not: to be repaired without a copy of the content.",
+    ChangeSet.DUPLICATE: "Keys in the store that the source no longer has: to be deleted.",
+}
+
+# The blocking checks: name, the action that it protects the store from, and the set that it counts.
+_LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
+    ("overwrite_limits", "copy", ChangeSet.MODIFIED),
+    ("delete_limits", "delete", ChangeSet.DUPLICATE),
+)
+
+
+def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
+    """The sets in which the buckets differ, judged before anything can follow."""
+    specs = [
+        dg.AssetSpec(
+            names.change_set(name),
+            deps=[names.inventory(side) for side in SIDES],
+            description=_DESCRIPTIONS[name],
+            group_name=names.sync,
+            kinds={"duckdb", "parquet"},
+        ).with_io_manager_key(names.io_manager)
+        for name in sets
+    ]
+    check_specs = [
+        dg.AssetCheckSpec(
+            check,
+            asset=names.change_set(name),
+            blocking=True,
+            description=f"A plan with too many {action} actions is kept, but it is not accepted.",
+        )
+        for check, action, name in _LIMIT_CHECKS
+    ]
+
+    @dg.multi_asset(
+        name=f"{names.sync}_diff",
+        specs=specs,
+        ins={f"{side}_inventory": dg.AssetIn(names.inventory(side)) for side in SIDES},
+        check_specs=check_specs,
+        required_resource_keys={names.resource},
+    )
+    def diff(
+        context: dg.AssetExecutionContext,
+        config: DryrunConfig,
+        source_inventory: StoredTable,
+        store_inventory: StoredTable,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        with as_failure():
+            sync = resource.context().overridden(**config.options())
+            found = diff_inventories(
+                sync,
+                sync.inventories("source").load(source_inventory.id),
+                sync.inventories("store").load(store_inventory.id),
+            )
+            refusals = judge_diff(found)
+            refused_plan = None
+            if refusals:
+                # Nothing that follows a failed blocking check runs, but a refused plan is kept all the
+                # same, and its copies may be made.
+                refused_plan = freeze_plan(sync, found)
+                register_shards(context.instance, names, refused_plan, refusals)
+                context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: refused_plan.id})
+                # The plan's own asset is not materialized, so it is here that its page learns of it.
+                context.log_event(
+                    dg.AssetObservation(
+                        names.plan,
+                        description=f"refused by {refusals_text(refused_plan)}",
+                        metadata=plan_metadata(refused_plan),
+                    )
+                )
+        for name in sets:
+            yield dg.MaterializeResult(
+                names.change_set(name),
+                value=StoredTable(id=found.id, uris=(found.uris[name],)),
+                metadata={**set_metadata(sync, found, name), "dagster/column_lineage": change_lineage(names)},
+            )
+        for check, action, name in _LIMIT_CHECKS:
+            refusal = _refusal_of(action, refusals)
+            yield dg.AssetCheckResult(
+                passed=refusal is None,
+                asset_key=names.change_set(name),
+                check_name=check,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=None if refusal is None else f"refused by {refusal.rule}: {refusal.detail}",
+                metadata=limit_metadata(found, name, refused_plan),
+            )
+
+    return diff
+
+
+def _refusal_of(action: Action, refusals: tuple[Refusal, ...]) -> Refusal | None:
+    return next((refusal for refusal in refusals if refusal.action == action), None)

@@ -1,0 +1,49 @@
+"""The asset `plan`: the frozen outcome of a diff that the safety limits let pass."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.operations.plan.freeze import freeze_plan
+from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.orchestration.common.failures import as_failure
+from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.partitions import register_shards
+from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.metadata.plan import plan_metadata
+
+
+def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
+    """The plan of these sets. It comes after the checked diff: a blocking check stops only what is downstream."""
+    set_names = [names.change_set(name).path[-1] for name in sets]
+
+    @dg.asset(
+        key=names.plan,
+        ins={name.value: dg.AssetIn(names.change_set(name)) for name in sets},
+        description="Every object to copy or delete, each with the ETag it was seen with, cut into shards. "
+        "A plan never changes.",
+        group_name=names.sync,
+        kinds={"parquet"},
+        io_manager_key=names.io_manager,
+        required_resource_keys={names.resource},
+    )
+    def plan(context: dg.AssetExecutionContext, **tables: StoredTable) -> dg.MaterializeResult[StoredTable]:
+        resource: SyncResource = getattr(context.resources, names.resource)
+        diffs = {table.id for table in tables.values()}
+        if len(diffs) != 1:
+            words = f"{', '.join(set_names[:-1])} and {set_names[-1]}"
+            raise dg.Failure(f"{words} come from different runs: materialize them together")
+        with as_failure():
+            sync = resource.context()
+            frozen = freeze_plan(sync, sync.diffs.load(diffs.pop()))
+            metadata = plan_metadata(frozen)
+        register_shards(context.instance, names, frozen, frozen.refusals)
+        context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
+        return dg.MaterializeResult(
+            names.plan,
+            value=StoredTable(id=frozen.id, uris=tuple(frozen.uris.values())),
+            metadata=metadata,
+        )
+
+    return plan

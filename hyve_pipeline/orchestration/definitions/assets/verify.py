@@ -1,0 +1,54 @@
+"""The asset `verification`: the store, listed again and held against the plan."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.operations.verify.verify import verify_plan
+from hyve_pipeline.orchestration.common.failures import as_failure
+from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.run_config import VerifyConfig
+from hyve_pipeline.orchestration.definitions.resources import plan_of_run
+from hyve_pipeline.orchestration.metadata.events import verification_metadata
+from hyve_pipeline.orchestration.metadata.lineage import verification_lineage
+
+PLAN_HOLDS = "plan_holds"
+
+
+def build_verification(names: Names) -> dg.AssetsDefinition:
+    """The verification, with a check that fails when the store is not as the plan has it."""
+
+    @dg.multi_asset(
+        name=f"{names.sync}_verification",
+        specs=[
+            dg.AssetSpec(
+                names.verification,
+                deps=[names.plan, names.bucket("store")],
+                description="The store listed again and compared with the plan: one row a difference.",
+                group_name=names.sync,
+                kinds={"s3", "duckdb", "parquet"},
+            ).with_io_manager_key(names.io_manager)
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                PLAN_HOLDS, asset=names.verification, description="Every key of the store is as the plan has it."
+            )
+        ],
+        required_resource_keys={names.resource},
+    )
+    def verification(
+        context: dg.AssetExecutionContext, config: VerifyConfig
+    ) -> Iterator[dg.MaterializeResult[StoredTable]]:
+        with as_failure():
+            sync, plan = plan_of_run(context, names, config.plan)
+            outcome = verify_plan(sync, plan, list_again=config.list_again, content=config.content)
+        metadata = verification_metadata(outcome)
+        yield dg.MaterializeResult(
+            names.verification,
+            value=StoredTable(id=plan.id, uris=(outcome.uri,)),
+            metadata={**metadata, "dagster/column_lineage": verification_lineage(names)},
+            check_results=[dg.AssetCheckResult(passed=outcome.verified, check_name=PLAN_HOLDS, metadata=metadata)],
+        )
+
+    return verification

@@ -1,0 +1,130 @@
+"""What Dagster shows of a sync's configuration: buckets, profile names and options, never a key."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.plan.freeze import choose_plan
+from hyve_pipeline.orchestration.commands.janitor import system_tags
+from hyve_pipeline.orchestration.common.failures import as_failure
+from hyve_pipeline.orchestration.common.names import COMMAND_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
+
+
+class BucketResource(dg.ConfigurableResource):
+    """One bucket, and the name of the AWS profile that may use it."""
+
+    bucket: str = Field(description="The bucket's name.")
+    prefix: str = Field(default="", description="Only keys below this prefix count.")
+    profile: str | None = Field(default=None, description="An AWS profile; without one, the default chain is used.")
+    region: str | None = Field(default=None, description="The bucket's region.")
+    endpoint_url: str | None = Field(default=None, description="An S3-compatible server; without one, AWS.")
+    resource: str | None = Field(
+        default=None, description="The key of the S3Resource that has the credentials, and what else is not set here."
+    )
+    requester_pays: bool = Field(default=False, description="Whoever asks pays for requests to the bucket.")
+    accelerate: bool = Field(default=False, description="Requests go to AWS's endpoint for Transfer Acceleration.")
+    dual_stack: bool = Field(default=False, description="Requests go to AWS's endpoint for IPv6 and IPv4.")
+
+    @classmethod
+    def of(cls, place: BucketSettings) -> "BucketResource":
+        """The resource for a place of the settings."""
+        return cls(**place.model_dump())
+
+    def place(self) -> BucketSettings:
+        """The place that this resource stands for."""
+        return BucketSettings(
+            bucket=self.bucket,
+            prefix=self.prefix,
+            profile=self.profile,
+            region=self.region,
+            endpoint_url=self.endpoint_url,
+            resource=self.resource,
+            requester_pays=self.requester_pays,
+            accelerate=self.accelerate,
+            dual_stack=self.dual_stack,
+        )
+
+
+class SyncResource(dg.ConfigurableResource):
+    """One sync: its two buckets and its options."""
+
+    name: str = Field(description="The sync's name.")
+    home: str = Field(description="The folder that holds all state.")
+    source: BucketResource = Field(description="Where objects come from; never written.")
+    store: BucketResource = Field(description="What becomes an exact copy.")
+    options: dict[str, Any] = Field(description="How the sync compares, limits and does its work.")
+
+    # What the resources say that source and store name; they are known in a run alone.
+    _borrowed: dict[str, Borrowed] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, home: Home, sync: SyncSettings) -> "SyncResource":
+        """The resource for a sync of the settings."""
+        return cls(
+            name=sync.name,
+            home=str(home.path),
+            source=BucketResource.of(sync.source),
+            store=BucketResource.of(sync.store),
+            options=sync.options.model_dump(mode="json", exclude_none=True),
+        )
+
+    def get_resource_definition(self) -> Any:
+        """The definition, which says that the resources come first that source and store name."""
+        definition = super().get_resource_definition()
+        # Its constructor has no parameter for that, unlike the one of the class that it derives from.
+        definition._required_resource_keys = definition.required_resource_keys | self._lenders
+        return definition
+
+    @property
+    def _lenders(self) -> frozenset[str]:
+        return frozenset(side.resource for side in (self.source, self.store) if side.resource is not None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Note where a run goes on, and take from the other resources what it needs of them.
+
+        Raises:
+            dg.Failure: one of them can't be used.
+        """
+        if context.run is not None and COMMAND_TAG not in context.run.tags and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, system_tags(context.run.run_id))
+        # As they are, not what they show to ops: of an `S3Resource` that is a client.
+        resources = context.resources.original_resource_dict if self._lenders else {}
+        with as_failure():
+            self._borrowed = {key: Borrowed.of(key, resources[key]) for key in self._lenders}
+
+    def context(self) -> SyncContext:
+        """What the verbs need.
+
+        Raises:
+            ConfigurationError: with what other resources say, the settings are wrong.
+        """
+        settings = SyncSettings(
+            name=self.name,
+            source=self.source.place(),
+            store=self.store.place(),
+            options=Options.model_validate_json(json.dumps(self.options)),
+        )
+        keys = {key: borrowed.keys for key, borrowed in self._borrowed.items()}
+        return SyncContext(Home(Path(self.home)), complete_sync(settings, self._borrowed), keys)
+
+
+def plan_of_run(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, names: Names, plan_id: str | None
+) -> tuple[SyncContext, Plan]:
+    """The sync of a run and the plan that the run is about, by default the newest; the run gets the plan's tag.
+
+    Raises:
+        ConfigurationError: there is no such plan, or it was made for other buckets than the configuration names now.
+    """
+    resource: SyncResource = getattr(context.resources, names.resource)
+    sync = resource.context()
+    plan = choose_plan(sync, plan_id)
+    context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+    return sync, plan

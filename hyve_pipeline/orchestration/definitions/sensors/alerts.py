@@ -1,0 +1,176 @@
+"""The sensor that tells a person of refusals and failures.
+
+It looks at what has ended since it looked last, and a while before: runs do not come to be known in the order in
+which they ended. Its cursor holds what it has told of in that while. When the webhook does not take an alert, the
+cursor stays, and the next look tells of it again: an alert may come twice, but none is lost.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from pydantic import ValidationError
+
+from hyve_pipeline.core.base.errors import HyveError, RefusedError
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.alerts import Alert, AlertEvent, AlertRun, make_alert
+from hyve_pipeline.operations.alerting import raise_alert
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.verify.read import verification_between
+from hyve_pipeline.orchestration.common.failures import error_of_step
+from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
+
+# How much later than another run, that ended after it, a run may come to be known.
+_WHILE = timedelta(minutes=10)
+
+# Runs that one look takes in; the next goes on with the others.
+_MOST_RUNS = 500
+
+
+class _Cursor(Frozen):
+    """Where the sensor is.
+
+    Attributes:
+        until: the time of its last look.
+        told: when each run ended that it told of, or saw to be of no interest, as far as that is not long ago.
+    """
+
+    until: datetime
+    told: dict[str, float]
+
+
+def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
+    """Writes a log line and posts a JSON document for what was refused, what failed, and what differs."""
+
+    @dg.sensor(
+        name=names.alert_sensor,
+        minimum_interval_seconds=sync.settings.automation.interval_seconds,
+        default_status=sensor_status(sync),
+        description="Tells of refused plans, failed runs and stores that are not as planned: by a line in the log, and "
+        "to the webhook if one is configured. Begins with what happens after it is switched on.",
+    )
+    def alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        now = datetime.now(UTC)
+        cursor = _read_cursor(context.cursor)
+        if cursor is None:
+            context.update_cursor(_Cursor(until=now, told={}).model_dump_json())
+            return dg.SkipReason("tells of what happens from now on")
+        records = [
+            record
+            for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.told))
+            if record.end_time is not None and record.dagster_run.run_id not in cursor.told
+        ]
+        alerts = list(_alerts_of(context.instance, sync, names, records))
+        for told in alerts:
+            context.log.error(told.text)
+            raise_alert(told, sync.settings.automation)
+        ends = {record.dagster_run.run_id: record.end_time for record in records if record.end_time is not None}
+        # A full look may have left some for the next one.
+        until = now if len(records) < _MOST_RUNS else cursor.until
+        told_of = {run: end for run, end in (cursor.told | ends).items() if end >= (until - 2 * _WHILE).timestamp()}
+        context.update_cursor(_Cursor(until=until, told=told_of).model_dump_json())
+        return dg.SkipReason("; ".join(told.text for told in alerts) or "nothing to tell of")
+
+    return alert
+
+
+def _read_cursor(text: str | None) -> _Cursor | None:
+    try:
+        return _Cursor.model_validate_json(text) if text else None
+    except ValidationError:
+        return None  # of another version: begin anew
+
+
+def _ended_runs(instance: dg.DagsterInstance, names: Names, since: datetime, most: int) -> list[dg.RunRecord]:
+    """The sync's runs that failed, and its verifications, oldest first."""
+    about = {SYNC_TAG: names.sync}
+    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=about, updated_after=since)
+    verified = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.SUCCESS], job_name=names.verify_job, tags=about, updated_after=since
+    )
+    records = [
+        record
+        for filters in (failed, verified)
+        for record in instance.get_run_records(filters, limit=most, order_by="update_timestamp", ascending=True)
+    ]
+    # A run of old can have been updated by a tag.
+    return [record for record in records if record.end_time is not None and record.end_time >= since.timestamp()]
+
+
+def _alerts_of(
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names, records: Sequence[dg.RunRecord]
+) -> Iterator[Alert]:
+    """One alert for all runs of one job and plan that ended alike."""
+    groups: dict[tuple[AlertEvent, str | None, str], list[tuple[AlertRun, float]]] = {}
+    for record in records:
+        run = record.dagster_run
+        try:
+            found = _judge(instance, sync, names, record)
+        except HyveError as error:
+            found = "failed", str(error)  # a file that can't be read must not keep back what else there is to tell
+        if found is None:
+            continue
+        event, message = found
+        attempt = run.tags.get(ATTEMPT_TAG, "")
+        told = AlertRun(
+            run=run.run_id,
+            partition=run.tags.get(PARTITION_TAG),
+            attempt=int(attempt) if attempt.isdecimal() else None,
+            given_up=attempt.isdecimal() and int(attempt) >= sync.settings.automation.shard_attempts,
+            message=message,
+        )
+        groups.setdefault((event, run.tags.get(PLAN_TAG), run.job_name), []).append((told, record.end_time or 0.0))
+    for (event, plan, job), runs in groups.items():
+        last = datetime.fromtimestamp(max(end for _, end in runs), UTC)
+        yield make_alert(event, names.sync, plan, job, [told for told, _ in runs], last)
+
+
+def _judge(
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names, record: dg.RunRecord
+) -> tuple[AlertEvent, str] | None:
+    """What is to be told of a run, None when nothing is."""
+    run = record.dagster_run
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        difference = _difference(sync, record)
+        return None if difference is None else ("differs", difference)
+    error = _error_of(instance, run)
+    if isinstance(error, RefusedError):
+        return "refused", str(error)
+    refusal = _refusal(sync, names, run)
+    return ("refused", refusal) if refusal is not None else ("failed", str(error))
+
+
+def _difference(sync: SyncContext, record: dg.RunRecord) -> str | None:
+    """What a verification found to be different."""
+    plan_id = record.dagster_run.tags.get(PLAN_TAG)
+    if plan_id is None or not sync.plans.exists(plan_id):
+        return None
+    begun, ended = (datetime.fromtimestamp(time or 0.0, UTC) for time in (record.start_time, record.end_time))
+    # Its own: there may be later ones by now.
+    verification = verification_between(sync, sync.plans.load(plan_id), begun, ended)
+    if verification is None or verification.verified:
+        return None
+    figures = ", ".join(f"{count:,} {kind.value}" for kind, count in verification.differences.items())
+    return f"the store differs from plan {plan_id} ({figures})"
+
+
+def _refusal(sync: SyncContext, names: Names, run: dg.DagsterRun) -> str | None:
+    """Why the plan that a dryrun made was refused."""
+    plan_id = run.tags.get(PLAN_TAG)
+    if run.job_name != names.dryrun_job or plan_id is None or not sync.plans.exists(plan_id):
+        return None
+    refusals = sync.plans.load(plan_id).refusals
+    return "; ".join(f"refused by {refusal.rule}: {refusal.detail}" for refusal in refusals) or None
+
+
+def _error_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> HyveError:
+    """The first failure of a run, as whoever raised it said it."""
+    failures = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=failures)]
+    for event in filter(None, events):
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            return error_of_step(event)
+        if event.message:
+            return HyveError(event.message)
+    return HyveError(f"run {run.run_id} failed: look at it in the UI")

@@ -1,0 +1,35 @@
+"""The sensor that asks for old plans to be dropped."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.retention import plans_to_drop
+from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
+from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
+
+
+def build_retention_sensor(sync: SyncContext, names: Names, job: AnyJob) -> dg.SensorDefinition:
+    """Launches the retention job when there is something for it to do."""
+
+    @dg.sensor(
+        name=names.retention_sensor,
+        job=job,
+        minimum_interval_seconds=sync.settings.automation.interval_seconds,
+        default_status=sensor_status(sync),
+        description="Drops plans that keep_plans and keep_days of the configuration no longer keep, with their "
+        "journals, inventories and partitions.",
+    )
+    def drop_old_plans() -> dg.RunRequest | dg.SkipReason:
+        rules = sync.settings.automation
+        if rules.keep_plans is None and rules.keep_days is None:
+            return dg.SkipReason("neither keep_plans nor keep_days is set: every plan is kept")
+        old = plans_to_drop(sync, rules.keep_plans, rules.keep_days, datetime.now(UTC))
+        if not old:
+            return dg.SkipReason("no plan is old enough")
+        # The newest of them stands for all: when the run has failed, the next plan that grows old brings another.
+        return dg.RunRequest(run_key=f"until {old[-1]}")
+
+    return drop_old_plans

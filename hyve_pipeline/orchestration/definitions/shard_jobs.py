@@ -1,0 +1,183 @@
+"""The two op jobs that act: a run of a partition does one shard of a plan, a run without one all that are left."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import dagster as dg
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.journal import AttemptSummary
+from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.runtime.interruption import pause
+from hyve_pipeline.operations.apply.shard import apply_shard, check_allowed, is_worth_retrying
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import find_shard, plan_status
+from hyve_pipeline.operations.plan.freeze import approve_plan, check_places, choose_plan
+from hyve_pipeline.operations.workers.pool import work
+from hyve_pipeline.orchestration.commands.overlap import out_of_turn, share_of
+from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
+from hyve_pipeline.orchestration.common.names import PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.partitions import register_shards
+from hyve_pipeline.orchestration.common.run_config import CopyConfig, DeleteConfig, ShardConfig
+from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.metadata.events import shard_metadata
+
+_DESCRIPTIONS: dict[Action, str] = {
+    "copy": "Copies the new and modified objects of a plan, server-side and pinned to the planned ETag. A run of a "
+    "partition does that shard; one without does all that are left, of the newest plan by default.",
+    "delete": "Deletes the duplicate objects of a plan, after all of its copies have succeeded. Each key is checked "
+    "again right before. A run of a partition does that shard; one without does all that are left, of the newest plan "
+    "by default.",
+}
+
+# How often a shard is tried again by itself, and how long after the first time; requests have been tried
+# several times by then. Not a `RetryPolicy`: that would also try again what a person has interrupted.
+_MOST_RETRIES = 2
+_FIRST_DELAY_SECONDS = 5.0
+
+
+def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
+    """Does shards of a plan: the partition says which, and the plan says everything else."""
+    act = _copy_op(names) if action == "copy" else _delete_op(names)
+
+    @dg.job(
+        name=names.shard_job(action),
+        partitions_def=names.job_shards(action),
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description=_DESCRIPTIONS[action],
+    )
+    def shard_job() -> None:
+        act()
+
+    return shard_job
+
+
+def _copy_op(names: Names) -> dg.OpDefinition:
+    @dg.op(
+        name=f"{names.sync}_copy_shard",
+        description=_DESCRIPTIONS["copy"],
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={names.resource},
+    )
+    def copy(context: dg.OpExecutionContext, config: CopyConfig) -> Iterator[dg.AssetMaterialization]:
+        yield from _act(context, names, "copy", config, max_overwrites=config.max_overwrites)
+
+    return copy
+
+
+def _delete_op(names: Names) -> dg.OpDefinition:
+    @dg.op(
+        name=f"{names.sync}_delete_shard",
+        description=_DESCRIPTIONS["delete"],
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={names.resource},
+    )
+    def delete(context: dg.OpExecutionContext, config: DeleteConfig) -> Iterator[dg.AssetMaterialization]:
+        yield from _act(context, names, "delete", config, max_deletes=config.max_deletes)
+
+    return delete
+
+
+def _act(
+    context: dg.OpExecutionContext,
+    names: Names,
+    action: Action,
+    config: ShardConfig,
+    *,
+    max_deletes: str | None = None,
+    max_overwrites: str | None = None,
+) -> Iterator[dg.AssetMaterialization]:
+    """Do what a run is about, report every shard as it is finished, and fail when an object failed."""
+    resource: SyncResource = getattr(context.resources, names.resource)
+    sync = resource.context()
+    unsettled: list[tuple[Shard, AttemptSummary]] = []
+    with as_failure():
+        plan, asked = _plan_of(context, sync, action, config.plan)
+        context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
+        approve_plan(sync, plan, max_deletes, max_overwrites)
+        hurried = _with_share(sync, plan, config.concurrency)
+        with nullcontext([asked]) if asked else _unfinished(context, names, sync, plan, action) as shards:
+            for shard in shards:
+                with out_of_turn():
+                    summary = work(apply_shard, sync, hurried, shard, context.run.run_id)
+                if summary.tally.failed:
+                    unsettled.append((shard, summary))
+                else:
+                    yield dg.AssetMaterialization(
+                        names.bucket("store"),
+                        partition=plan.partition_key(shard),
+                        metadata=shard_metadata(plan, shard, summary),
+                    )
+    if unsettled:
+        _fail(context, plan, unsettled)
+
+
+def _plan_of(
+    context: dg.OpExecutionContext, sync: SyncContext, action: Action, plan_id: str | None
+) -> tuple[Plan, Shard | None]:
+    """The plan of a run, and the shard that its partition names, if it has one."""
+    if not context.has_partition_key:
+        return choose_plan(sync, plan_id), None
+    plan, shard = find_shard(sync, context.partition_key, action)
+    if plan_id not in (None, plan.id):
+        raise ConfigurationError(f"the partition is a shard of plan {plan.id}, the configuration asks for {plan_id}")
+    check_places(sync, plan)
+    return plan, shard
+
+
+@contextmanager
+def _unfinished(
+    context: dg.OpExecutionContext, names: Names, sync: SyncContext, plan: Plan, action: Action
+) -> Iterator[list[Shard]]:
+    """All shards that are left of a plan; no other plan is applied until the block ends."""
+    status = plan_status(sync, plan)
+    register_shards(context.instance, names, plan, status.refusals)
+    unfinished = status.unfinished(action)
+    if unfinished:
+        check_allowed(sync, plan, action)
+    with sync.applying(plan.id):
+        yield unfinished
+
+
+def _with_share(sync: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
+    """The plan with the requests and bytes that the run may have in flight: its share of what the command may have."""
+    if concurrency is not None:
+        concurrency = sync.overridden(concurrency=concurrency).settings.options.concurrency
+    share = {
+        "concurrency": share_of(concurrency or plan.options.concurrency),
+        "stream_memory": share_of(plan.options.stream_memory),
+    }
+    return plan.model_copy(update={"options": plan.options.model_copy(update=share)})
+
+
+def _fail(context: dg.OpExecutionContext, plan: Plan, unsettled: list[tuple[Shard, AttemptSummary]]) -> None:
+    """End a run some of whose objects failed: by another try where that may help.
+
+    Raises:
+        dagster.RetryRequested: some failures are likely to pass.
+        dagster.Failure: none is, or it was tried often enough.
+    """
+    if any(is_worth_retrying(summary) for _, summary in unsettled) and context.retry_number < _MOST_RETRIES:
+        # Not by Dagster, which would not notice an interrupt meanwhile.
+        with out_of_turn():
+            pause(_FIRST_DELAY_SECONDS * 2**context.retry_number * random.uniform(0.5, 1.5))  # noqa: S311
+        raise dg.RetryRequested(_MOST_RETRIES)
+    failures: Counter[str] = Counter()
+    for _, summary in unsettled:
+        failures.update(summary.failures)
+    failed = sum(summary.tally.failed for _, summary in unsettled)
+    objects = sum(shard.objects for shard, _ in unsettled)
+    reasons = ", ".join(f"{count} {code}" for code, count in sorted(failures.items()))
+    which = "this shard" if len(unsettled) == 1 else f"these {len(unsettled)} shards"
+    shard, summary = unsettled[0]
+    metadata = shard_metadata(plan, shard, summary) if len(unsettled) == 1 else {FAILED_OBJECTS: failed}
+    raise dg.Failure(
+        f"{failed} of {objects} objects failed ({reasons}); 'hyve show {plan.id} --failed' "
+        f"lists them, a retry of {which} does only what is left",
+        metadata=metadata,
+        allow_retries=False,
+    )

@@ -1,0 +1,72 @@
+"""The job that undoes a plan: one run a plan, which it is told by its configuration."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from hyve_pipeline.core.model.undo_summary import UndoSummary
+from hyve_pipeline.operations.undo import undo_plan
+from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
+from hyve_pipeline.orchestration.common.names import SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.run_config import UndoConfig
+from hyve_pipeline.orchestration.definitions.resources import plan_of_run
+
+_DESCRIPTION = (
+    "Puts back what a plan overwrote or deleted in the store, from the trash or from an earlier version, "
+    "where the store still has what the plan left there. Removes nothing."
+)
+
+
+def undo_config(names: Names, plan_id: str) -> dict[str, object]:
+    """The run configuration that names a plan."""
+    return {"ops": {f"{names.sync}_undo_plan": {"config": {"plan": plan_id}}}}
+
+
+def build_undo_job(names: Names) -> dg.JobDefinition:
+    """Undoes one plan."""
+
+    @dg.op(
+        name=f"{names.sync}_undo_plan",
+        description=_DESCRIPTION,
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={names.resource},
+    )
+    def undo(context: dg.OpExecutionContext, config: UndoConfig) -> None:
+        with as_failure():
+            sync, plan = plan_of_run(context, names, config.plan)
+            summary = undo_plan(sync, plan, context.run.run_id)
+        if summary.failed:
+            raise dg.Failure(
+                f"{summary.failed} objects could not be put back; a further undo tries them again",
+                metadata={**undo_metadata(summary), FAILED_OBJECTS: dg.MetadataValue.int(summary.failed)},
+                allow_retries=False,
+            )
+        context.log_event(
+            dg.AssetObservation(
+                names.bucket("store"),
+                description=f"Plan {plan.id} was undone",
+                metadata=undo_metadata(summary),
+            )
+        )
+
+    @dg.job(
+        name=names.undo_job,
+        executor_def=dg.in_process_executor,
+        tags={SYNC_TAG: names.sync},
+        description=_DESCRIPTION,
+    )
+    def undo_job() -> None:
+        undo()
+
+    return undo_job
+
+
+def undo_metadata(summary: UndoSummary) -> Mapping[str, dg.MetadataValue]:
+    """What the UI shows of an undo."""
+    return {
+        "plan": dg.MetadataValue.text(summary.plan),
+        "put back": dg.MetadataValue.int(summary.restored),
+        "skipped": dg.MetadataValue.int(summary.skipped),
+        "left": dg.MetadataValue.int(summary.left),
+        "reasons": dg.MetadataValue.json(summary.reasons),
+    }

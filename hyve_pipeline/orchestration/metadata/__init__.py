@@ -1,0 +1,1 @@
+"""What Dagster shows of each event."""

@@ -1,0 +1,212 @@
+"""What Dagster shows of inventories, sets, shards and verifications: the metadata of their events.
+
+Numbers are plain numbers under stable names, so that Dagster plots them over time. Keys are shown with
+their unprintable characters escaped.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
+from hyve_pipeline.core.model.journal import AttemptSummary, Tally
+from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.safety_rules import ACTIONS
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.verification import ContentSummary, Verification
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.diff import LIST_NAMES
+from hyve_pipeline.operations.plan.prefix_totals import first_rows, prefix_sizes
+from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS
+from hyve_pipeline.orchestration.common.names import Names
+
+Metadata = Mapping[str, Any]
+
+
+def inventory_metadata(inventory: Inventory) -> Metadata:
+    """What is in a bucket. The IO manager adds row count, URI and column schema."""
+    sizes = [
+        {"prefix": displayed(size.prefix) or "(none)", "objects": size.count.objects, "bytes": size.count.bytes}
+        for size in prefix_sizes(inventory)
+    ]
+    metadata: dict[str, Any] = {
+        "bucket": inventory.place.uri,
+        "objects": inventory.objects,
+        "bytes": inventory.bytes,
+        "listed in (s)": round((inventory.ended - inventory.started).total_seconds(), 3),
+        "top-level prefixes": table_of(sizes, ["prefix", "objects", "bytes"]),
+    }
+    if inventory.oldest is not None and inventory.newest is not None:
+        metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
+        metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)
+    return metadata
+
+
+def proof_metadata(inventory: Inventory) -> Metadata:
+    """How the listing went, range by range."""
+    ranges = [
+        {
+            "after": displayed(walk.range.after),
+            "until": "(end)" if walk.range.until is None else displayed(walk.range.until),
+            "keys": walk.keys,
+            "pages": walk.pages,
+            "ended by": walk.end.value,
+        }
+        for walk in inventory.proof
+    ]
+    return {
+        "pages": sum(walk.pages for walk in inventory.proof),
+        "ranges": table_of(ranges, ["after", "until", "keys", "pages", "ended by"]),
+    }
+
+
+def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
+    """How many objects are in one set, where their list is, and the first few."""
+    columns = ["key", "size", "reason"]
+    preview = [
+        {"key": displayed(row["key"]), "size": row["size"], "reason": row["reason"]}
+        for row in first_rows(diff.uris[name])
+    ]
+    return {
+        "objects": diff.counts[name].objects,
+        "bytes": diff.counts[name].bytes,
+        "list": dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[name]}.txt")),
+        "first keys": table_of(preview, columns),
+    }
+
+
+def limit_metadata(diff: Diff, name: ChangeSet, refused_plan: Plan | None) -> Metadata:
+    """The figures that a limit was judged by."""
+    metadata: dict[str, Any] = {
+        "objects": diff.counts[name].objects,
+        "objects in store": diff.store.objects,
+        "objects in source": diff.source.objects,
+        "max_deletes": str(diff.options.max_deletes),
+        "max_overwrites": str(diff.options.max_overwrites or "off"),
+    }
+    if refused_plan is not None:
+        metadata[PLAN_ENTRY] = refused_plan.id
+    return metadata
+
+
+# Under this name every event that concerns a plan carries the plan's id.
+PLAN_ENTRY = "plan"
+
+
+def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadata:
+    """What one attempt at a shard came to."""
+    seconds = (summary.ended - summary.started).total_seconds()
+    rates: dict[str, Any] = {}
+    if seconds and summary.attempt == 1:
+        # Of a later attempt they would tell nothing: the sums are the shard's, and the time is the attempt's.
+        rates["objects per second"] = round(summary.tally.done / seconds, 1)
+        rates["bytes per second"] = round(summary.tally.bytes / seconds)
+    metadata: dict[str, Any] = {
+        PLAN_ENTRY: plan.id,
+        "action": shard.action,
+        "objects": shard.objects,
+        "done": summary.tally.done,
+        "skipped": summary.tally.skipped,
+        FAILED_OBJECTS: summary.tally.failed,
+        "bytes": summary.tally.bytes,
+        "seconds": round(seconds, 3),
+        **rates,
+        "attempt": summary.attempt,
+        "first key": displayed(shard.first_key),
+        "last key": displayed(shard.last_key),
+    }
+    return {**metadata, **_reasons(summary.failures | summary.skips)}
+
+
+def journal_metadata(status: PlanStatus) -> Metadata:
+    """How far a plan came, as its journal has it."""
+    tally = sum((status.tally(action) for action in ACTIONS), start=Tally())
+    metadata: dict[str, Any] = {
+        PLAN_ENTRY: status.plan.id,
+        "state": status.state,
+        "copied": status.tally("copy").done,
+        "deleted": status.tally("delete").done,
+        "skipped": tally.skipped,
+        FAILED_OBJECTS: tally.failed,
+        "bytes": tally.bytes,
+    }
+    return {**metadata, **_reasons(status.reasons())}
+
+
+def _reasons(counts: Mapping[str, int]) -> Metadata:
+    """A table of why objects failed or were skipped, where any were."""
+    rows = [{"code": code, "objects": count} for code, count in sorted(counts.items())]
+    return {"reasons": table_of(rows, ["code", "objects"])} if rows else {}
+
+
+def verification_metadata(outcome: Verification) -> Metadata:
+    """Whether the store is as the plan has it, and where it is not."""
+    examples = [{"difference": kind.value, "key": displayed(key)} for kind, key in outcome.examples]
+    return {
+        PLAN_ENTRY: outcome.plan,
+        "verified": outcome.verified,
+        "objects as planned": outcome.objects,
+        "differences": sum(outcome.differences.values()),
+        **{kind.value: count for kind, count in outcome.differences.items()},
+        "first differences": table_of(examples, ["difference", "key"]),
+        **_content_metadata(outcome.content),
+    }
+
+
+def _content_metadata(content: ContentSummary | None) -> Metadata:
+    if content is None:
+        return {}
+    return {
+        "content compared (%)": content.percent,
+        "content compared (objects)": content.objects,
+        "content compared (bytes)": content.bytes,
+        **{f"content not compared, {reason}": count for reason, count in content.skipped.items()},
+    }
+
+
+# What decides which set a key is in.
+_DECIDING: list[tuple[Side, str]] = [
+    *[(side, column) for side in SIDES for column in ("key", "size", "last_modified", "etag")],
+    ("source", "storage_class"),
+    ("source", "restored_until"),
+]
+
+# Which columns of the inventories each column of a set comes from.
+_LINEAGE: dict[str, list[tuple[Side, str]]] = {
+    "key": [("source", "key"), ("store", "key")],
+    "set": _DECIDING,
+    "reason": _DECIDING,
+    "size": [("source", "size"), ("store", "size")],
+    "source_etag": [("source", "etag")],
+    "source_last_modified": [("source", "last_modified")],
+    "storage_class": [("source", "storage_class")],
+    "store_etag": [("store", "etag")],
+    "store_last_modified": [("store", "last_modified")],
+    "store_size": [("store", "size")],
+}
+
+
+def change_lineage(names: Names) -> dg.TableColumnLineage:
+    """Where the columns of a set come from."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(names.inventory(side), origin) for side, origin in _LINEAGE[column]]
+            for column in CHANGE_SCHEMA.names
+        }
+    )
+
+
+def table_of(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
+    """Rows as Dagster shows them; a column whose first value is a number is one of numbers."""
+    types = {column: _column_type(rows, column) for column in columns}
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(row) for row in rows],
+        schema=dg.TableSchema([dg.TableColumn(column, types[column]) for column in columns]),
+    )
+
+
+def _column_type(rows: list[dict[str, Any]], column: str) -> str:
+    return "int" if rows and isinstance(rows[0][column], int) else "string"

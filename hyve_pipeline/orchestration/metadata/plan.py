@@ -1,0 +1,119 @@
+"""What Dagster shows of a plan: all that a person decides by, on the plan's own page.
+
+What comes from a bucket is in tables and texts, which the UI shows as text. Markdown holds nothing but pictures that
+were drawn here.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.model.diff import ChangeSet, sets_of
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.summary import PlannedRow, PlanSummary
+from hyve_pipeline.operations.plan.summary import summarize_plan
+from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata, table_of
+from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_prefixes
+
+# Characters of a key that a table shows at most. Each event with its metadata is one row of Dagster's database.
+_LONGEST_KEY = 160
+
+_LEGEND = "\n\nblue: new, amber: modified, wine: duplicate"
+
+
+def plan_metadata(plan: Plan) -> Metadata:
+    """What a person decides by.
+
+    Raises:
+        StateError: a file of the plan is damaged or can't be read.
+    """
+    summary = summarize_plan(plan)
+    sets = [
+        {"set": name.value, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
+        for name in sets_of(plan.options)
+    ]
+    metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
+    if plan.refusals:
+        metadata["refused"] = refusals_text(plan)
+    metadata |= {
+        "copies": plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects,
+        "bytes to copy": plan.count(ChangeSet.NEW).bytes + plan.count(ChangeSet.MODIFIED).bytes,
+        **_repairs(plan),
+        "deletes": plan.count(ChangeSet.DUPLICATE).objects,
+        "bytes to delete": plan.count(ChangeSet.DUPLICATE).bytes,
+        "copies are made": plan.transfer.described,
+        "copy shards": len(plan.shards_of("copy")),
+        "delete shards": len(plan.shards_of("delete")),
+        "summary": table_of(sets, ["set", "objects", "bytes"]),
+    }
+    if summary.sets:
+        legend = _LEGEND + (", green: drifted" if ChangeSet.DRIFTED in summary.sets else "")
+        # The UI shows Markdown of less than 1,000 characters at once, and more on a click.
+        for title, png in draw_glances(summary).items():
+            metadata[title.lower()] = _picture(title, png, legend)
+        metadata["by prefix (picture)"] = _picture("Objects and bytes by top-level prefix", draw_prefixes(summary))
+        metadata["by size and age (picture)"] = _picture("Objects by size and by age", draw_histograms(summary))
+        metadata["by prefix"] = _prefixes(summary)
+    for name, entry in summary.sets.items():
+        metadata[f"largest {name.value}"] = _objects(entry.largest)
+        metadata[f"first {name.value}"] = _objects(entry.first)
+    return {**metadata, "source inventory": plan.source_inventory, "store inventory": plan.store_inventory}
+
+
+def _repairs(plan: Plan) -> Metadata:
+    """How many objects are repaired without a copy, and how many could not be compared; where that was asked for."""
+    if not plan.options.compare_properties:
+        return {}
+    return {"repairs": plan.count(ChangeSet.DRIFTED).objects, "properties not compared": sum(plan.uncompared.values())}
+
+
+def refusals_text(plan: Plan) -> str:
+    """The rules that refused a plan, with their figures and the way on."""
+    return "; ".join(f"{refusal.rule}: {refusal.detail}" for refusal in plan.refusals)
+
+
+def _picture(words: str, png: bytes, legend: str = "") -> dg.MarkdownMetadataValue:
+    """A picture, and what it is in words: fixed ones, as Markdown would obey what is in a key."""
+    return dg.MetadataValue.md(f"![{words}](data:image/png;base64,{b64encode(png).decode()}){legend}")
+
+
+def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
+    rows = [
+        {"set": name.value, "prefix": prefix, "objects": count.objects, "bytes": count.bytes}
+        for name, entry in summary.sets.items()
+        for prefix, count in (
+            *((_shortened(displayed(size.prefix)) or "(none)", size.count) for size in entry.prefixes),
+            ("(others)", entry.other_prefixes),
+        )
+        if count.objects
+    ]
+    return table_of(rows, ["set", "prefix", "objects", "bytes"])
+
+
+def _objects(rows: Sequence[PlannedRow]) -> dg.TableMetadataValue:
+    records: list[dict[str, Any]] = [
+        {
+            "key": _shortened(displayed(row.key)),
+            "size": row.size,
+            "reason": row.reason,
+            "source written": _readable(row.source_last_modified),
+            "store written": _readable(row.store_last_modified),
+        }
+        for row in rows
+    ]
+    columns = ["key", "size", "reason", "source written", "store written"]
+    columns = [column for column in columns if any(record[column] is not None for record in records)]
+    return table_of([{column: record[column] for column in columns} for record in records], columns)
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_KEY // 2
+    return text if len(text) <= _LONGEST_KEY else f"{text[:half]}…{text[-half:]}"
+
+
+def _readable(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

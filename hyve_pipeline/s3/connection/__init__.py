@@ -1,0 +1,1 @@
+"""A connection to one bucket, and the transports below it."""

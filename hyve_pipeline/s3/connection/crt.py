@@ -1,0 +1,270 @@
+"""The fast transport: AWS's Common Runtime, which signs and sends outside of Python.
+
+It spends a tenth of the CPU time that boto3 spends on one copy. It knows no HTTP proxies.
+"""
+
+import threading
+from io import BytesIO
+from typing import Any
+
+from awscrt.auth import AwsCredentials, AwsCredentialsProvider
+from awscrt.http import HttpHeaders, HttpRequest
+from awscrt.s3 import (
+    S3Client,
+    S3Request,
+    S3RequestTlsMode,
+    S3RequestType,
+    S3RetryConfig,
+    create_default_s3_signing_config,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hyve_pipeline.s3.connection.transport import (
+    CONNECT_SECONDS,
+    FIRST_DELAY_SECONDS,
+    MAX_BODY_BYTES,
+    MAX_DELAY_SECONDS,
+    USER_AGENT,
+    AnswerTooLargeError,
+    CurrentCredentials,
+    Endpoint,
+    OnEnd,
+    answer_too_large,
+    credentials_error,
+)
+from hyve_pipeline.s3.wire.errors import (
+    CONNECTION_ERROR,
+    CREDENTIALS_ERROR,
+    RESPONSE_TIMEOUT,
+    TIMEOUT,
+    TLS_ERROR,
+    S3RequestError,
+)
+from hyve_pipeline.s3.wire.messages import Request, Response
+
+# The CRT opens as many connections as it thinks a throughput needs, 0.4 Gbps each, and at least ten. Small
+# requests are bound by latency, so the throughput is derived from the number of connections wanted.
+_GBPS_PER_CONNECTION = 0.4
+
+# A retry takes up to 10 tokens of a bucket that all requests to a host share. The CRT's own 500 tokens let
+# no more than 50 requests retry at once, and fail the others at their first 503.
+_TOKENS_PER_RETRY = 10
+
+_CLOSE_SECONDS = 10
+
+# After its last try the CRT keeps nothing of S3's refusal but its kind.
+_REFUSALS = {
+    "AWS_ERROR_S3_INTERNAL_ERROR": (500, "InternalError"),
+    "AWS_ERROR_S3_SLOW_DOWN": (503, "SlowDown"),
+    "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (403, "RequestTimeTooSkewed"),
+    "AWS_ERROR_S3_REQUEST_TIMEOUT": (400, "RequestTimeout"),
+}
+
+
+class CrtTransport:
+    """Sends requests by ``awscrt.s3.S3Client``."""
+
+    # The CRT takes 0 retries for its default of 5. It tells nothing of them, so all further ones are made by the
+    # connection, which has to know how often the server is asked too much.
+    sends = 2
+
+    # It closes a connection on which nothing came for 30 seconds, and has no setting for that.
+    is_impatient = True
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: CurrentCredentials,
+        concurrency: int,
+        *,
+        are_credentials_fixed: bool = False,
+    ) -> None:
+        """Make the client; connections are opened when requests need them.
+
+        Args:
+            endpoint: where requests go.
+            credentials: gives the credentials to sign with.
+            concurrency: connections that may be open at once.
+            are_credentials_fixed: they are never renewed, so that they need not be asked for again.
+        """
+        self._endpoint = endpoint
+        self._credentials = None if are_credentials_fixed else credentials
+        self._active: set[_Exchange] = set()
+        self._lock = threading.Lock()
+        self._client: S3Client | None = S3Client(
+            region=endpoint.region,
+            tls_mode=S3RequestTlsMode.ENABLED if endpoint.scheme == "https" else S3RequestTlsMode.DISABLED,
+            signing_config=create_default_s3_signing_config(
+                region=endpoint.region, credential_provider=_provider(credentials, is_fixed=are_credentials_fixed)
+            ),
+            throughput_target_gbps=max(10.0, concurrency * _GBPS_PER_CONNECTION),
+            max_active_connections_override=concurrency,
+            retry_config=S3RetryConfig(
+                max_retries=self.sends - 1,
+                backoff_scale_factor_ms=int(FIRST_DELAY_SECONDS * 1000),
+                max_backoff_secs=MAX_DELAY_SECONDS,
+                initial_bucket_capacity=max(500, concurrency * _TOKENS_PER_RETRY * self.sends),
+            ),
+            connect_timeout_ms=CONNECT_SECONDS * 1000,
+        )
+
+    def send(self, request: Request, on_end: OnEnd) -> None:
+        """Send a request, see `Transport.send`."""
+        exchange = _Exchange(self, request, on_end)
+        try:
+            # Credentials that have to be renewed are renewed here, and not when the CRT asks for them: a failure could
+            # not be told there.
+            if self._credentials is not None:
+                self._credentials()
+        except (BotoCoreError, ClientError) as error:
+            on_end(credentials_error(self.bucket, request, error))
+            return
+        with self._lock:
+            client = self._client
+            if client is None:
+                raise RuntimeError(f"{request.operation} on a connection to {self._endpoint.bucket} that was closed")
+            self._active.add(exchange)
+        try:
+            exchange.begin(client, self._endpoint)
+        except BaseException:
+            self._active.discard(exchange)
+            raise
+
+    def close(self) -> None:
+        """Cancel what is in flight and wait until the client has ended, see `Transport.close`."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is None:
+            return
+        for exchange in list(self._active):
+            exchange.cancel()
+        ended = client.shutdown_event
+        del client
+        ended.wait(_CLOSE_SECONDS)
+
+    def _forget(self, exchange: "_Exchange") -> None:
+        self._active.discard(exchange)
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that requests go to."""
+        return self._endpoint.bucket
+
+
+class _Exchange:
+    """One request and the answer to it as it comes in, on the CRT's threads."""
+
+    __slots__ = ("_body", "_headers", "_is_done", "_native", "_on_end", "_request", "_size", "_status", "_transport")
+
+    def __init__(self, transport: CrtTransport, request: Request, on_end: OnEnd) -> None:
+        self._on_end = on_end
+        self._transport = transport
+        self._request = request
+        self._native: S3Request | None = None
+        self._is_done = False
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def begin(self, client: S3Client, endpoint: Endpoint) -> None:
+        request = self._request
+        headers = [("host", endpoint.authority), ("user-agent", USER_AGENT), *request.headers]
+        if request.method in ("POST", "PUT"):
+            headers.append(("content-length", str(len(request.body))))
+        self._native = client.make_request(
+            type=S3RequestType.DEFAULT,
+            operation_name=request.operation,
+            request=HttpRequest(
+                request.method,
+                endpoint.target(request),
+                HttpHeaders(headers),
+                BytesIO(request.body) if request.body else None,
+            ),
+            on_headers=self._on_headers,
+            on_body=self._on_body,
+            on_done=self._on_done,
+        )
+        if self._is_done:
+            self._native = None
+
+    def cancel(self) -> None:
+        native = self._native
+        if native is not None:
+            native.cancel()
+
+    def _on_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+        self._status = status_code
+        self._headers = headers
+        self._body.clear()
+        self._size = 0
+
+    def _on_body(self, chunk: bytes, **_: Any) -> None:
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
+            raise AnswerTooLargeError
+        self._body.append(bytes(chunk))
+
+    def _on_done(
+        self,
+        error: Exception | None = None,
+        error_headers: list[tuple[str, str]] | None = None,
+        error_body: bytes | None = None,
+        status_code: int | None = None,
+        **_: Any,
+    ) -> None:
+        # The native request keeps this exchange, and with it the whole client, until it is let go of.
+        self._is_done = True
+        self._native = None
+        self._transport._forget(self)
+        if error is None:
+            self._on_end(Response(status_code or self._status, tuple(self._headers), b"".join(self._body)))
+        elif status_code is not None and error_headers is not None:
+            # The server answered, if only to refuse.
+            self._on_end(Response(status_code, tuple(error_headers), bytes(error_body or b"")))
+        else:
+            self._on_end(self._failure(error))
+
+    def _failure(self, error: Exception) -> S3RequestError:
+        if isinstance(error, AnswerTooLargeError):
+            return answer_too_large(self._transport.bucket, self._request)
+        name = getattr(error, "name", type(error).__name__)
+        message = getattr(error, "message", None) or str(error)
+        status, code = _REFUSALS.get(name) or (None, _code(name))
+        return S3RequestError(
+            self._request.operation,
+            self._transport.bucket,
+            self._request.key,
+            status=status,
+            code=code,
+            message=f"{message} [{name}]",
+        )
+
+
+def _code(name: str) -> str:
+    """One of our codes for a failure that the CRT names."""
+    if "CREDENTIALS" in name or "AUTH_SIGNING" in name:
+        return CREDENTIALS_ERROR
+    if "TLS" in name:
+        return TLS_ERROR
+    if "THROUGHPUT_FAILURE" in name or "RESPONSE_FIRST_BYTE_TIMEOUT" in name:
+        return RESPONSE_TIMEOUT
+    if "TIMEOUT" in name or "TIMED_OUT" in name:
+        return TIMEOUT
+    return CONNECTION_ERROR
+
+
+def _provider(current: CurrentCredentials, *, is_fixed: bool) -> AwsCredentialsProvider:
+    """Botocore's credentials for the CRT, asked for anew for each request so that they are renewed in time.
+
+    Fixed ones are given once: a call from the CRT into Python for each signature is a sixth of all CPU time.
+    """
+
+    def get() -> AwsCredentials:
+        credentials = current()
+        return AwsCredentials(credentials.access_key, credentials.secret_key, credentials.token)
+
+    if is_fixed:
+        credentials = current()
+        return AwsCredentialsProvider.new_static(credentials.access_key, credentials.secret_key, credentials.token)
+    return AwsCredentialsProvider.new_delegate(get)

@@ -1,0 +1,200 @@
+"""The AWS session behind a connection: credentials, region, and where the requests to a bucket go."""
+
+import os
+import threading
+from functools import cached_property
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.access_keys import AccessKeys
+from hyve_pipeline.core.settings.fields import is_host_label
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.s3.connection.aws_session import AwsSession
+from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, MAX_TRIES, USER_AGENT, Endpoint
+from hyve_pipeline.s3.wire.messages import Pairs
+
+# Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
+_CUSTOM_REGION = "us-east-1"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+
+# Connections of the boto3 client, which does only what is rare.
+_CLIENT_CONNECTIONS = 16
+
+# By this the requester agrees to pay for a request; without it S3 refuses those to a bucket whose owner does not pay.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+_PAYER_HEADERS: Pairs = (("x-amz-request-payer", "requester"),)
+
+
+class Session:
+    """The AWS session behind a connection, with every failure of it told in one line.
+
+    Attributes:
+        place: the settings of the bucket.
+    """
+
+    def __init__(self, place: BucketSettings, keys: AccessKeys | None) -> None:
+        """Find the credentials.
+
+        Args:
+            place: the bucket, how to reach it, and the AWS profile.
+            keys: the keys to sign with, instead of what the profile or AWS's default chain has.
+
+        Raises:
+            ConfigurationError: the profile or the credentials are missing or unusable.
+        """
+        self.place = place
+        self._lock = threading.Lock()
+        try:
+            self._botocore = AwsSession(profile=place.profile)
+            if keys is not None:
+                self._botocore.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+            self._credentials = self._botocore.get_credentials()
+            if self._credentials is not None:
+                self._credentials.get_frozen_credentials()
+        except ProfileNotFound as error:
+            raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
+        except (BotoCoreError, ClientError) as error:  # the second from STS, for a role
+            raise self._problem(f"the AWS credentials cannot be used: {error}") from error
+        if self._credentials is None:
+            way = "run `hyve configure`, or set a profile" if place.resource is None else "give it keys or a profile"
+            raise self._problem(
+                f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+
+    @property
+    def _who(self) -> str:
+        if self.place.resource is not None:
+            return f"resource {self.place.resource!r}"
+        return f"profile {self.place.profile!r}" if self.place.profile else "this user"
+
+    def _problem(self, text: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.place.uri}: {' '.join(text.split())}")
+
+    def credentials(self) -> ReadOnlyCredentials:
+        """The credentials to sign with now; temporary ones are renewed before they expire."""
+        assert self._credentials is not None  # noqa: S101 - checked when the session was made
+        return self._credentials.get_frozen_credentials()
+
+    @property
+    def are_credentials_fixed(self) -> bool:
+        """Whether they are never renewed: the classes of those that are derive from the one of those that are not."""
+        return type(self._credentials) is Credentials
+
+    @cached_property
+    def region(self) -> str:
+        """The region to sign for.
+
+        Raises:
+            ConfigurationError: none is set anywhere, and the server is AWS.
+        """
+        region = self.place.region or self._botocore.get_config_variable("region") or os.environ.get("AWS_REGION")
+        if region:
+            return region
+        if self.place.endpoint_url is not None:
+            return _CUSTOM_REGION
+        raise self._problem("the bucket's region is not known: set its region, or one for the profile")
+
+    @property
+    def verify(self) -> bool | str:
+        """The trusted certificates, as boto3 takes them: a file or folder, or True for its own."""
+        bundle = self._botocore.get_config_variable("ca_bundle")
+        return bundle or os.environ.get("REQUESTS_CA_BUNDLE") or True
+
+    @property
+    def payer_headers(self) -> Pairs:
+        """What every request to the bucket carries, and every one that reads from it; empty where its owner pays."""
+        return _PAYER_HEADERS if self.place.requester_pays else ()
+
+    @property
+    def client(self) -> Any:
+        """A boto3 client with the same credentials and endpoint.
+
+        Raises:
+            ConfigurationError: the AWS settings cannot be used.
+        """
+        with self._lock:
+            return self._client
+
+    @cached_property
+    def _client(self) -> Any:
+        # Imported late: listing, copying and deleting on a named endpoint never need it.
+        import boto3
+        from botocore.config import Config
+
+        place = self.place
+        is_path_style = place.endpoint_url is not None or not is_host_label(place.bucket)
+        try:
+            client = boto3.Session(botocore_session=self._botocore).client(
+                "s3",
+                region_name=self.region,
+                endpoint_url=place.endpoint_url,
+                config=Config(
+                    s3={
+                        "addressing_style": "path" if is_path_style else "auto",
+                        "use_accelerate_endpoint": place.accelerate,
+                    },
+                    # Not False, so that the profile and the environment may ask for it too.
+                    use_dualstack_endpoint=place.dual_stack or None,
+                    connect_timeout=CONNECT_SECONDS,
+                    max_pool_connections=_CLIENT_CONNECTIONS,
+                    # Many servers know none of the newer checksums that boto3 adds to everything else.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    retries={"total_max_attempts": MAX_TRIES, "mode": "standard"},
+                    user_agent_extra=USER_AGENT,
+                ),
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise self._problem(f"the AWS settings cannot be used: {error}") from error
+        if self.payer_headers:
+            client.meta.events.register("before-call.s3", self._add_payer)
+        return client
+
+    def _add_payer(self, params: dict[str, Any], **_: Any) -> None:
+        params["headers"].update(self.payer_headers)
+
+    def endpoint(self) -> Endpoint:
+        """Where requests go: path style for custom servers and names with dots, else virtual-host style.
+
+        Raises:
+            ConfigurationError: the region is missing, or the AWS settings do not go together.
+        """
+        bucket = self.place.bucket
+        if self.place.accelerate:
+            parts = self._accelerated()
+            return Endpoint(parts.scheme, parts.netloc, "", self.region, bucket)
+        # Without an endpoint in the settings boto3 says where S3 is: it knows partitions, FIPS, and
+        # endpoints from the environment and the profile.
+        parts = urlsplit(self.place.endpoint_url or self.client.meta.endpoint_url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        port = parts.port
+        authority = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+        is_aws = self.place.endpoint_url is None and host.endswith(_AWS_HOSTS)
+        if self.place.dual_stack and not is_aws:
+            raise self._problem(
+                f"dual_stack is for AWS, and the environment or the profile names the server {authority!r}: leave one "
+                "of them out"
+            )
+        if is_aws and is_host_label(bucket):
+            return Endpoint(parts.scheme, f"{bucket}.{authority}", "", self.region, bucket)
+        return Endpoint(parts.scheme, authority, f"/{bucket}", self.region, bucket)
+
+    def _accelerated(self) -> SplitResult:
+        """The start of the URLs of accelerated requests: a client tells it only with a request."""
+        try:
+            return urlsplit(self.client.generate_presigned_url("list_objects_v2", Params={"Bucket": self.place.bucket}))
+        except BotoCoreError as error:
+            raise self._problem(f"accelerate cannot be used with these AWS settings: {error}") from error
+
+    def close(self) -> None:
+        """Free the client's connections. Calling it again does nothing."""
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()

@@ -1,0 +1,267 @@
+"""Makes an object of parts, some at once: an upload is begun or gone on with, filled, and completed.
+
+An upload that failed for good is aborted, since its parts would otherwise stay in the bucket, unseen and paid
+for. One that was cut short, by an interrupt or by a failure that may pass, is left open where a log knows it, so
+that the next attempt goes on with it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.open_upload import OpenUpload, UploadLog
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.objects.head import head_object, version_of
+from hyve_pipeline.s3.objects.multipart_api import (
+    MAX_PART_SIZE,
+    MAX_PARTS,
+    NO_SUCH_UPLOAD,
+    Part,
+    abort_upload,
+    complete_upload,
+    create_upload,
+    list_parts,
+)
+from hyve_pipeline.s3.objects.source_responses import read_copied_etag
+from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, composite_etag
+from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.messages import Pairs, Request
+
+# Parts of one object that are in flight at once.
+PARTS_IN_FLIGHT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PartRange:
+    """The bytes of a part: the number of the part, from 1, how many bytes come before it, and its own."""
+
+    number: int
+    first: int
+    size: int
+
+    @property
+    def last(self) -> int:
+        """The position of its last byte."""
+        return self.first + self.size - 1
+
+
+# Sends one part of an upload; the second argument is the upload's id.
+SendPart = Callable[[PartRange, str], "Future[Part]"]
+
+# The headers of the completion, made of all parts; it may raise, and then the object is not made.
+Judge = Callable[[Sequence[Part]], Pairs]
+
+
+def _no_headers(_: Sequence[Part]) -> Pairs:
+    return ()
+
+
+@dataclass(frozen=True)
+class PartedObject:
+    """What is to be made of parts.
+
+    Attributes:
+        task: the object.
+        sizes: bytes of each part, in order.
+        headers: what the new object is to carry.
+        algorithm: of the checksums of its parts, or None.
+        judge: looks at all parts before the object is made of them. Those that it refuses are sent anew.
+        is_resumable: whether parts of an earlier attempt will do.
+        is_rewritten: the object is made of itself, so that the one before it has the same ETag.
+    """
+
+    task: CopyTask
+    sizes: tuple[int, ...]
+    headers: Pairs
+    algorithm: str | None = None
+    judge: Judge = field(default=_no_headers)
+    is_resumable: bool = True
+    is_rewritten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeObject:
+    """An object that was made of parts: its ETag without quotes, and its version, or None without versions."""
+
+    etag: str
+    version_id: str | None
+
+
+def part_sizes(size: int, part_size: int) -> tuple[int, ...]:
+    """Cut an object into parts of one size, raised where there would be over 10,000; the last may be smaller."""
+    part_size = min(MAX_PART_SIZE, max(part_size, -(-size // MAX_PARTS)))
+    return tuple(min(part_size, size - first) for first in range(0, size, part_size))
+
+
+def part_ranges(sizes: Sequence[int]) -> Iterator[PartRange]:
+    """Where each part begins and how long it is."""
+    first = 0
+    for number, size in enumerate(sizes, start=1):
+        yield PartRange(number, first, size)
+        first += size
+
+
+def make_of_parts(
+    store: Connection, planned: PartedObject, send: SendPart, window: Window, log: UploadLog | None
+) -> MadeObject:
+    """Upload all parts, and make the object of them.
+
+    Args:
+        store: the bucket.
+        planned: what is made.
+        send: brings one part into the store.
+        window: the slots that parts share with other requests; the object itself has one already.
+        log: knows uploads that are open; None where whatever is begun is to be aborted when it fails.
+
+    Returns:
+        What was made.
+
+    Raises:
+        S3RequestError: the object was not made.
+    """
+    upload, parts = _resume(store, planned, log) or (_begin(store, planned, log), {})
+    is_condemned = False
+    try:
+        missing = [part for part in part_ranges(upload.sizes) if part.number not in parts]
+        parts |= _send_all(store, upload, missing, send, window)
+        ordered = [parts[number] for number in sorted(parts)]
+        is_condemned = True  # unless the judge lets them pass: the same parts would be condemned again
+        headers = planned.judge(ordered)
+        is_condemned = False
+        made = _complete(store, upload, ordered, planned, headers)
+    except BaseException as error:
+        # Only a log can bring the next attempt back to what is left open.
+        is_passing = not isinstance(error, S3RequestError) or error.is_transient
+        if log is None or not is_passing or is_condemned:
+            _give_up(store, upload, log)
+        raise
+    if log is not None:
+        log.ended(upload)
+    return made
+
+
+def _complete(
+    store: Connection, upload: OpenUpload, parts: Sequence[Part], planned: PartedObject, headers: Pairs
+) -> MadeObject:
+    try:
+        answer = complete_upload(store, upload.key, upload.upload_id, parts, planned.algorithm, headers)
+    except S3RequestError as error:
+        if error.code != NO_SUCH_UPLOAD or planned.is_rewritten:
+            raise
+        # Where an answer was lost and the request sent again, some servers know nothing of the upload any more.
+        head = head_object(store, upload.key).result()
+        if head is None or head.etag != _etag_of(parts):
+            raise
+        return MadeObject(head.etag, head.version_id)
+    request = Request("CompleteMultipartUpload", "POST", upload.key)
+    etag = read_copied_etag(store.bucket, request, answer)
+    # Some servers tell another ETag here than the one that the object has from then on.
+    head = None if store.place.server == "aws" else head_object(store, upload.key).result()
+    return MadeObject(etag if head is None else head.etag, version_of(answer))
+
+
+def _etag_of(parts: Sequence[Part]) -> str | None:
+    """The ETag of the object that is made of these parts; None where theirs are no MD5s."""
+    etags = [part.etag for part in parts]
+    return composite_etag(etags) if all(map(PLAIN_MD5.fullmatch, etags)) else None
+
+
+def abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:
+    """Abort an upload that nobody will go on with.
+
+    Raises:
+        S3RequestError: it could not be aborted; the log still knows it.
+    """
+    abort_upload(store, upload.key, upload.upload_id)
+    log.ended(upload)
+
+
+def _begin(store: Connection, planned: PartedObject, log: UploadLog | None) -> OpenUpload:
+    task = planned.task
+    upload_id = create_upload(store, task.store_key, planned.headers)
+    upload = OpenUpload(store.bucket, task.store_key, upload_id, task.source_etag, planned.sizes)
+    if log is not None:
+        log.begun(upload)
+    return upload
+
+
+def _resume(
+    store: Connection, planned: PartedObject, log: UploadLog | None
+) -> tuple[OpenUpload, dict[int, Part]] | None:
+    """The upload that an earlier attempt left open, and what it has; None when it is to be begun anew."""
+    upload = None if log is None else log.find(planned.task.store_key)
+    if log is None or upload is None:
+        return None
+    wanted = (planned.task.source_etag, planned.sizes)
+    if not planned.is_resumable or (upload.source_etag, upload.sizes) != wanted:
+        abandon(store, upload, log)
+        return None
+    try:
+        found = list_parts(store, upload.key, upload.upload_id, planned.algorithm)
+    except S3RequestError as error:
+        if error.code != NO_SUCH_UPLOAD:
+            raise
+        log.ended(upload)  # completed, or aborted by somebody else
+        return None
+    ranges = {part.number: part for part in part_ranges(upload.sizes)}
+    return upload, {
+        number: part for number, part in found.items() if number in ranges and part.size == ranges[number].size
+    }
+
+
+def _give_up(store: Connection, upload: OpenUpload, log: UploadLog | None) -> None:
+    try:
+        abort_upload(store, upload.key, upload.upload_id)
+    except S3RequestError:
+        # The failure that led here is the one to report. A log still knows the upload; without one, a rule of
+        # the bucket's life cycle can remove it.
+        return
+    if log is not None:
+        log.ended(upload)
+
+
+def _send_all(
+    store: Connection, upload: OpenUpload, ranges: Sequence[PartRange], send: SendPart, window: Window
+) -> dict[int, Part]:
+    """Bring parts into the store, some at once."""
+    done: dict[int, Part] = {}
+    waiting = deque(ranges)
+    in_flight: dict[int, Future[Part]] = {}
+    ended: SimpleQueue[int] = SimpleQueue()
+    borrowed = 0
+
+    def begin(part: PartRange) -> None:
+        def on_end(_: "Future[Part]") -> None:
+            ended.put(part.number)
+            window.wake()
+
+        in_flight[part.number] = send(part, upload.upload_id)
+        in_flight[part.number].add_done_callback(on_end)
+
+    try:
+        while len(done) < len(ranges):
+            # One part has the slot of the object itself, so that it goes on however busy all the others are.
+            if waiting and len(in_flight) < PARTS_IN_FLIGHT:
+                has_slot = len(in_flight) <= borrowed
+                if not has_slot and window.borrow(until=lambda: not ended.empty()):
+                    borrowed, has_slot = borrowed + 1, True
+                if has_slot:
+                    begin(waiting.popleft())
+                    continue
+            number = ended.get()
+            part = in_flight.pop(number)
+            if borrowed:
+                window.give_back()
+                borrowed -= 1
+            done[number] = part.result()
+            store.raise_if_closing(Request("UploadPart", "PUT", upload.key))
+    finally:
+        # A part that arrives after the upload was aborted would stay in the bucket.
+        wait(in_flight.values())
+        for _ in range(borrowed):
+            window.give_back()
+    return done

@@ -1,0 +1,1 @@
+"""Listing a bucket completely."""

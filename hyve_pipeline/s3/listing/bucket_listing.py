@@ -1,0 +1,188 @@
+"""Listing a whole bucket by several walks at once.
+
+The walks' ranges tile the key space at all times. A walk that comes to its end makes room for another one,
+and when none is waiting, ranges of busy walks are cut behind their position and the upper parts are given
+away. Nobody knows how keys are spread, so cuts are guesses; where an earlier listing is known, its cuts
+are taken first.
+"""
+
+import heapq
+import itertools
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from itertools import pairwise
+from queue import Empty, SimpleQueue
+
+from hyve_pipeline.core.model.inventory import KeyRange, RangeProof
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.listing.cut_points import cut_points
+from hyve_pipeline.s3.listing.pace import Pace
+from hyve_pipeline.s3.listing.pages import Page
+from hyve_pipeline.s3.listing.range_walk import MAX_KEYS, Walk, given_up
+from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.messages import Pairs, Response
+
+# How often a listing that waits for a page looks whether it was given up.
+_LOOK_UP_SECONDS = 0.2
+
+# Every cut costs a page that is not full. So many are made at once, and then so many for each page read.
+_CUTS_AT_ONCE = 48
+_CUTS_SHARE = 0.25
+
+# The transports retry quickly by themselves; these are the slower tries after they have given up.
+_MOST_TRIES = 4
+_FIRST_PAUSE_SECONDS = 1.0
+
+
+class Lister:
+    """Lists everything below the prefix of a connection's place, completely or not at all.
+
+    Iterate it once, to the end; then `proof` has one entry a range, in key order.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        cuts: Sequence[str] = (),
+        ceiling: int = 32,
+        max_keys: int = MAX_KEYS,
+        headers: Pairs = (),
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Describe the listing; nothing is sent yet.
+
+        Args:
+            connection: the bucket and prefix.
+            cuts: where to cut the key space at first, ascending, in whole keys; they need not exist.
+            ceiling: pages in flight at most.
+            max_keys: keys asked for in one page, at most 1,000.
+            headers: headers of each request, such as `hyve_pipeline.s3.listing.range_walk.RESTORE_STATUS`.
+            stop: when it is set, the listing is given up, even while a page is awaited.
+        """
+        bounds = ["", *cuts, None]
+        self._connection = connection
+        self._walks = [
+            Walk(connection.place, KeyRange(after=str(after), until=until), max_keys, headers)
+            for after, until in pairwise(bounds)
+        ]
+        self._waiting = deque(self._walks)
+        self._busy: dict[int, Walk] = {}
+        self._arrived: SimpleQueue[tuple[Walk, Future[Response]]] = SimpleQueue()
+        self._refused: list[tuple[float, int, Walk]] = []
+        self._tries: dict[int, int] = {}
+        self._numbers = itertools.count()
+        self._stop = stop or threading.Event()
+        self._pace = Pace(ceiling, time.monotonic())
+        self._refusals = connection.refusals
+        self._pages = 0
+        self._cuts = 0
+        self._alphabet: set[str] = set()
+        self._pages_at_cut: dict[int, int] = {}
+
+    @property
+    def proof(self) -> list[RangeProof]:
+        """How the walks went, in key order.
+
+        Raises:
+            IncompleteInventoryError: one of them has not come to its end.
+        """
+        return [walk.proof for walk in sorted(self._walks, key=lambda walk: walk.range.after)]
+
+    def __iter__(self) -> Iterator[tuple[Walk, Page]]:
+        """List; pages of different walks come in any order, those of one walk in theirs.
+
+        The last page of each walk is given even when it is empty: then the walk has ended.
+
+        Raises:
+            BucketError: the bucket cannot be listed at all.
+            IncompleteInventoryError: a page failed, or does not fit to the others.
+            InterruptedRunError: it was given up.
+        """
+        self._begin_more()
+        while self._busy or self._waiting or self._refused:
+            walk, arrived = self._next_arrived()
+            in_flight = len(self._busy)
+            del self._busy[id(walk)]
+            page = self._take(walk, arrived)
+            if page is None:
+                continue
+            self._pages += 1
+            if len(page):
+                self._alphabet.update(page.first_key, page.last_key)
+            self._keep_pace(in_flight)
+            if not walk.has_ended:
+                # It goes on at once, so that its next page is on its way while this one is worked on.
+                self._waiting.appendleft(walk)
+            self._begin_more()
+            yield walk, page
+
+    def _keep_pace(self, in_flight: int) -> None:
+        refusals = self._connection.refusals
+        self._pace.page(time.monotonic(), in_flight)
+        if refusals > self._refusals:
+            self._refusals = refusals
+            self._pace.slow_down(time.monotonic())
+
+    def _next_arrived(self) -> tuple[Walk, "Future[Response]"]:
+        while not self._stop.is_set():
+            while self._refused and self._refused[0][0] <= time.monotonic():
+                self._send(heapq.heappop(self._refused)[2])
+            try:
+                return self._arrived.get(timeout=_LOOK_UP_SECONDS)
+            except Empty:
+                continue
+        raise given_up(self._connection.place)
+
+    def _take(self, walk: Walk, arrived: "Future[Response]") -> Page | None:
+        """The page that arrived, None where it has to be asked for again."""
+        try:
+            response = arrived.result()
+        except S3RequestError as error:
+            now, tries = time.monotonic(), self._tries.get(id(walk), 0) + 1
+            if not error.is_transient or tries >= _MOST_TRIES:
+                raise walk.failure(error) from error
+            self._pace.slow_down(now)
+            self._tries[id(walk)] = tries
+            pause = _FIRST_PAUSE_SECONDS * 2 ** (tries - 1) * random.uniform(0.5, 1)  # noqa: S311 - spreads load
+            heapq.heappush(self._refused, (now + pause, next(self._numbers), walk))
+            return None
+        self._tries.pop(id(walk), None)
+        return walk.take(response.body)
+
+    def _begin_more(self) -> None:
+        if len(self._busy) + len(self._waiting) < self._pace.allowed:
+            self._cut_more(self._pace.allowed - len(self._busy) - len(self._waiting))
+        while self._waiting and len(self._busy) < self._pace.allowed:
+            self._send(self._waiting.popleft())
+
+    def _send(self, walk: Walk) -> None:
+        self._busy[id(walk)] = walk
+        self._connection.send(walk.request()).add_done_callback(lambda done: self._arrived.put((walk, done)))
+
+    def _cut_more(self, idle: int) -> None:
+        """Cut ranges of walks that go on, so that there are up to `idle` more."""
+        left = min(idle, _CUTS_AT_ONCE + int(_CUTS_SHARE * self._pages) - self._cuts)
+        # Whoever has read the most since the last cut is the most likely to have much before it.
+        divisible = sorted(
+            (walk for walk in (*self._busy.values(), *self._waiting) if walk.pages),
+            key=lambda walk: walk.pages - self._pages_at_cut.get(id(walk), 0),
+            reverse=True,
+        )
+        settled = len(self._connection.place.prefix)
+        for others, walk in zip(reversed(range(len(divisible))), divisible, strict=True):
+            wanted = -(-left // (others + 1))
+            if wanted <= 0:
+                return
+            cuts = cut_points(walk.position, walk.range.until, settled, walk.varying, self._alphabet, wanted)
+            self._pages_at_cut[id(walk)] = walk.pages
+            for cut in reversed(cuts):
+                upper = walk.give_away(cut)
+                self._walks.append(upper)
+                self._waiting.append(upper)
+            self._cuts += len(cuts)
+            left -= len(cuts)

@@ -1,0 +1,164 @@
+"""Reading quickly what S3 writes: pages on which every object has the same elements in the same order.
+
+The tags between two texts are the same for every object then. Once they are replaced by tabs and line ends,
+what is left is a table, which Arrow reads outside of Python. Replacing every tag by its exact text is a
+check as well: of a page that is written in any other way a tag or an entity is left over, and then this
+module has no answer and the page is read by `pages`. It takes a quarter of the time of that.
+"""
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyarrow import csv
+
+from hyve_pipeline.core.base.arrow_columns import bounds, has_empty, replace_all
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
+from hyve_pipeline.s3.listing.pages import Envelope, ListingAnswer, MalformedPageError, Page, decode_key, read_envelope
+from hyve_pipeline.s3.wire.xml import MalformedXmlError, local_name, parse_xml
+
+_OPEN, _CLOSE = b"<Contents>", b"</Contents>"
+_ELEMENT = re.compile(rb"<([A-Za-z]+)>([^<>]*)</\1>")
+_FIELDS = {
+    "Key": "key",
+    "Size": "size",
+    "LastModified": "last_modified",
+    "ETag": "etag",
+    "StorageClass": "storage_class",
+}
+_OPTIONAL = "StorageClass"
+
+# How servers write the quotes of an ETag; some leave them out.
+_QUOTES = (b"&quot;", b"&#34;", b'"')
+
+# What stands for the tags once they are replaced, and the characters that texts may have beside them: those
+# that have a meaning in XML are no longer there, and others are not allowed in it.
+_TAB, _LINE_END = b"\t", b"\n"
+_TEXT = bytes(set(range(0x20, 0x7F)) - set(b'<>&"')) + _TAB + _LINE_END
+
+# No page of 1,000 keys of 1,024 bytes, all percent-encoded, is larger.
+_MOST_BYTES = 8 * 1024 * 1024
+
+_TYPES = {field.name: field.type for field in INVENTORY_SCHEMA}
+_PARSE = csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False)
+
+
+def read_uniform_page(body: bytes) -> ListingAnswer | None:
+    """Read an answer to ListObjectsV2 whose objects are all written alike.
+
+    Returns:
+        What it says; None where it has no objects, is written in another way, or has anything odd in it,
+        which does not mean that it is wrong.
+    """
+    begin, end = body.find(_OPEN), body.rfind(_CLOSE) + len(_CLOSE)
+    if not 0 <= begin < end or end - begin > _MOST_BYTES:
+        return None
+    envelope = _read_around(body[:begin], body[end:])
+    pattern = _pattern_of(body[begin : body.index(_CLOSE, begin)])
+    lines = pattern.replace_tags(body[begin:end]) if pattern is not None else None
+    if envelope is None or not envelope.is_encoded or pattern is None or lines is None:
+        return None
+    try:
+        table = _read_lines(lines, pattern.columns)
+    except (pa.ArrowInvalid, MalformedPageError):
+        return None
+    return ListingAnswer(Page(table), envelope) if _has_values(table) else None
+
+
+def _read_around(head: bytes, tail: bytes) -> Envelope | None:
+    """What the answer says around its objects, if it is a listing and they are its children."""
+    try:
+        root = parse_xml(b"%b%b%b%b" % (head, _OPEN, _CLOSE, tail))
+        envelope = read_envelope(root)
+    except (MalformedXmlError, MalformedPageError):
+        return None
+    # A comment or another element around the objects would swallow the empty one that stands for them.
+    children = [local_name(child) for child in root]
+    return envelope if children.count("Contents") == 1 and "Key" not in children else None
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """How each object of a page is written.
+
+    Attributes:
+        columns: the names of its elements, in order.
+        first: what is before the text of the first one, the object's own tag included.
+        between: what is between two texts, in order.
+        last: what is after the text of the last one.
+    """
+
+    columns: list[str]
+    first: bytes
+    between: list[bytes]
+    last: bytes
+
+    def replace_tags(self, rows: bytes) -> bytes | None:
+        """The rows as lines with tabs, or None where anything else than texts would be left."""
+        if _TAB in rows or _LINE_END in rows:
+            return None
+        replacements = [(self.last + self.first, _LINE_END), *((tags, _TAB) for tags in self.between)]
+        lines = replace_all(rows[len(self.first) : -len(self.last)], replacements)
+        is_whole = rows.startswith(self.first) and rows.endswith(self.last)
+        return lines if is_whole and not lines.translate(None, _TEXT) else None
+
+
+def _pattern_of(first_object: bytes) -> _Pattern | None:
+    """The pattern that the first object, without its closing tag, shows; None where it has too much or too little."""
+    elements = list(_ELEMENT.finditer(first_object, len(_OPEN)))
+    names = [element[1].decode() for element in elements]
+    is_all = _OPEN + b"".join(element[0] for element in elements) == first_object
+    if not is_all or len(set(names)) != len(names) or not {*_FIELDS} - {_OPTIONAL} <= {*names}:
+        return None
+    opens: list[bytes] = []
+    closes: list[bytes] = []
+    for name, element in zip(names, elements, strict=True):
+        quote = _quote_of(element[2]) if name == "ETag" else b""
+        opens.append(b"<%b>%b" % (element[1], quote))
+        closes.append(b"%b</%b>" % (quote, element[1]))
+    return _Pattern(
+        columns=[_FIELDS.get(name, name) for name in names],
+        first=_OPEN + opens[0],
+        between=[close + after for close, after in zip(closes, opens[1:], strict=False)],
+        last=closes[-1] + _CLOSE,
+    )
+
+
+def _quote_of(etag: bytes) -> bytes:
+    return next((quote for quote in _QUOTES if etag.startswith(quote) and etag.endswith(quote)), b"")
+
+
+def _read_lines(lines: bytes, columns: list[str]) -> pa.Table:
+    """The table that the lines are, columns as in `core.inventory.INVENTORY_SCHEMA`.
+
+    Raises:
+        pyarrow.ArrowInvalid: a line has not as many texts as `columns`, or a text is no date or no number.
+        MalformedPageError: a key is not properly encoded.
+    """
+    table = csv.read_csv(
+        pa.BufferReader(lines),
+        # In one block, so that Arrow never divides a page, and no larger, since all of it is allocated.
+        read_options=csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(lines) + 1),
+        parse_options=_PARSE,
+        convert_options=csv.ConvertOptions(
+            column_types=_TYPES,
+            include_columns=[name for name in _TYPES if name in columns],
+            null_values=[],
+            strings_can_be_null=False,
+            timestamp_parsers=[csv.ISO8601],
+        ),
+    )
+    arrays = {name: table.column(name) for name in table.column_names}
+    if b"%" in lines or b"+" in lines:
+        arrays["key"] = pa.array(map(decode_key, arrays["key"].to_pylist()), pa.string())
+    if "storage_class" not in arrays:
+        arrays["storage_class"] = pa.repeat(pa.scalar("STANDARD"), table.num_rows)
+    # An object that was restored has elements within elements, so that its page is not read here.
+    arrays["restored_until"] = pa.nulls(table.num_rows, _TYPES["restored_until"])
+    return pa.table(arrays, INVENTORY_SCHEMA)
+
+
+def _has_values(table: pa.Table) -> bool:
+    """Whether nothing is empty, and no size negative."""
+    smallest, _ = bounds(table.column("size"))
+    return smallest >= 0 and not any(has_empty(table.column(name)) for name in ("key", "etag", "storage_class"))

@@ -1,0 +1,1 @@
+"""One request about one object, or a batch of them."""

@@ -1,0 +1,57 @@
+"""Access control lists: the grants of one object, as headers that give another the same.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
+"""
+
+from concurrent.futures import Future
+
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.objects.source_responses import source_answer
+from hyve_pipeline.s3.wire.errors import invalid_response
+from hyve_pipeline.s3.wire.messages import Pairs, Request
+from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, parse_xml
+
+# Objects know no WRITE.
+_HEADERS = {
+    "FULL_CONTROL": "x-amz-grant-full-control",
+    "READ": "x-amz-grant-read",
+    "READ_ACP": "x-amz-grant-read-acp",
+    "WRITE_ACP": "x-amz-grant-write-acp",
+}
+
+
+def read_grants(source: Connection, key: str) -> "Future[Pairs]":
+    """Ask for the grants of an object.
+
+    Returns:
+        A future that gives the headers which grant the same on a new object, without what the owner has: a copy
+        has an owner of its own. It raises `S3RequestError` where the request failed.
+    """
+    request = Request("GetObjectAcl", "GET", key, query=(("acl", ""),))
+
+    def read(ending: Ending) -> Pairs:
+        response = source_answer(ending)
+        try:
+            root = parse_xml(response.body)
+        except MalformedXmlError as error:
+            raise invalid_response(source.bucket, request, response, f"the answer is {error}") from error
+        return _as_headers(root)
+
+    return source.ask(request, read)
+
+
+def _as_headers(policy: Element) -> Pairs:
+    owner = next((child_text(element, "ID") for element in policy.iterchildren("{*}Owner")), None)
+    grantees: dict[str, list[str]] = {}
+    for grant in policy.iter("{*}Grant"):
+        header = _HEADERS.get(child_text(grant, "Permission") or "")
+        grantee = next(grant.iterchildren("{*}Grantee"), None)
+        if header is None or grantee is None:
+            continue
+        identity, uri = child_text(grantee, "ID"), child_text(grantee, "URI")
+        if uri:
+            grantees.setdefault(header, []).append(f'uri="{uri}"')
+        elif identity and identity != owner:
+            grantees.setdefault(header, []).append(f'id="{identity}"')
+    return tuple((header, ", ".join(names)) for header, names in grantees.items())

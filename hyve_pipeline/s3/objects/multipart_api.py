@@ -1,0 +1,149 @@
+"""Uploads in parts as S3 knows them: begun, listed, completed, aborted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, escape_text, parse_xml, unquote_etag
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MAX_PARTS = 10_000
+MIN_PART_SIZE = 5 * 1024**2
+MAX_PART_SIZE = 5 * 1024**3
+
+NO_SUCH_UPLOAD = "NoSuchUpload"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that is in the store.
+
+    Attributes:
+        etag: its ETag without quotes.
+        size: its bytes.
+        checksum: its checksum in base64, by the algorithm of the upload, or None.
+    """
+
+    etag: str
+    size: int
+    checksum: str | None = None
+
+
+def create_upload(store: Connection, key: str, headers: Pairs) -> str:
+    """Begin an upload, and give its id.
+
+    Args:
+        store: the bucket.
+        key: the whole key.
+        headers: what the new object is to carry.
+
+    Raises:
+        S3RequestError: it could not be begun.
+    """
+    request = Request("CreateMultipartUpload", "POST", key, query=(("uploads", ""),), headers=headers)
+    response = store.send(request).result()
+    upload_id = child_text(_parse(store, request, response), "UploadId")
+    if not upload_id:
+        raise invalid_response(store.bucket, request, response, "the answer has no UploadId")
+    return upload_id
+
+
+def complete_upload(
+    store: Connection, key: str, upload_id: str, parts: Sequence[Part], algorithm: str | None, headers: Pairs = ()
+) -> Response:
+    """Make the object of its parts.
+
+    Args:
+        store: the bucket.
+        key: the whole key.
+        upload_id: the upload.
+        parts: all of its parts, in order.
+        algorithm: of the parts' checksums, where they have any.
+        headers: what is known of the object as a whole.
+
+    Raises:
+        S3RequestError: the object was not made.
+    """
+    documents = (_part_document(number, part, algorithm) for number, part in enumerate(parts, start=1))
+    document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{"".join(documents)}'
+    request = Request(
+        "CompleteMultipartUpload",
+        "POST",
+        key,
+        query=(("uploadId", upload_id),),
+        headers=(("content-type", "application/xml"), *headers),
+        body=f"{document}</CompleteMultipartUpload>".encode(),
+    )
+    return store.send(request, is_slow=True).result()
+
+
+def _part_document(number: int, part: Part, algorithm: str | None) -> str:
+    etag = escape_text(f'"{part.etag}"')
+    checksum = f"<Checksum{algorithm}>{part.checksum}</Checksum{algorithm}>" if algorithm and part.checksum else ""
+    return f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>{checksum}</Part>"
+
+
+def abort_upload(store: Connection, key: str, upload_id: str) -> None:
+    """Give an upload up, so that its parts are no longer stored, and paid for.
+
+    Raises:
+        S3RequestError: it could not be aborted. An upload that is not there is no error.
+    """
+    request = Request("AbortMultipartUpload", "DELETE", key, query=(("uploadId", upload_id),))
+    try:
+        store.send(request).result()
+    except S3RequestError as error:
+        if error.code not in (NO_SUCH_UPLOAD, "NotFound"):
+            raise
+
+
+def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | None) -> dict[int, Part]:
+    """The parts that an upload has, by number.
+
+    Raises:
+        S3RequestError: they could not be listed; with the code ``NoSuchUpload`` there is no such upload.
+    """
+    found: dict[int, Part] = {}
+    marker = "0"
+    while True:
+        query = (("uploadId", upload_id), ("part-number-marker", marker))
+        request = Request("ListParts", "GET", key, query=query)
+        response = store.send(request).result()
+        root = _parse(store, request, response)
+        try:
+            page = dict(_read_part(part, algorithm) for part in root.iter("{*}Part"))
+        except ValueError as error:
+            raise invalid_response(store.bucket, request, response, f"the answer has an odd part: {error}") from error
+        found |= page
+        next_marker = child_text(root, "NextPartNumberMarker") or ""
+        # A server that goes round in circles must not hold up the work for ever.
+        if child_text(root, "IsTruncated") != "true" or next_marker == marker or not page:
+            return found
+        marker = next_marker
+
+
+def _read_part(part: Element, algorithm: str | None) -> tuple[int, Part]:
+    checksum = None if algorithm is None else child_text(part, f"Checksum{algorithm}")
+    etag, size = unquote_etag(child_text(part, "ETag") or ""), int(child_text(part, "Size") or "")
+    return int(child_text(part, "PartNumber") or ""), Part(etag, size, checksum or None)
+
+
+def list_uploads(store: Connection, prefix: str) -> Iterator[tuple[str, str]]:
+    """The key and the beginning (as S3 writes times) of each open upload below a prefix: the first thousand.
+
+    Raises:
+        S3RequestError: they could not be listed.
+    """
+    request = Request("ListMultipartUploads", "GET", query=(("uploads", ""), ("prefix", prefix)))
+    root = _parse(store, request, store.send(request).result())
+    for upload in root.iter("{*}Upload"):
+        yield child_text(upload, "Key") or "", child_text(upload, "Initiated") or ""
+
+
+def _parse(store: Connection, request: Request, response: Response) -> Element:
+    try:
+        return parse_xml(response.body)
+    except MalformedXmlError as error:
+        raise invalid_response(store.bucket, request, response, f"the answer is {error}") from error

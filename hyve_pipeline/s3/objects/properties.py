@@ -1,0 +1,225 @@
+"""What an object carries besides its content, and how a new object is given the same.
+
+A CopyObject takes nearly all of it over by itself. Uploads in parts and objects that are streamed take nothing:
+for them it is read first.
+"""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.objects.acl import read_grants
+from hyve_pipeline.s3.objects.get import read_bytes
+from hyve_pipeline.s3.objects.head import read_head
+from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
+from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answer, storage_class_header
+from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
+from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, parse_xml
+
+Tags = tuple[tuple[str, str], ...]
+
+REDIRECT = "x-amz-website-redirect-location"
+
+_KEPT_HEADERS = {
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    REDIRECT,
+}
+_METADATA = "x-amz-meta-"
+_ENCRYPTION = "x-amz-server-side-encryption"
+
+# Questions about single parts that are in flight at once.
+_HEADS_AT_ONCE = 16
+
+# How servers that know no tags answer a request for them: the last by an object that is too large for an answer.
+_NO_TAGS_KNOWN = {"NotImplemented", "MethodNotAllowed", ANSWER_TOO_LARGE}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectProperties:
+    """An object without its content.
+
+    Attributes:
+        size: bytes.
+        etag: without quotes.
+        version_id: the version, or None in a bucket without versions.
+        headers: what gives a new object the same properties: headers and the user's metadata, with names in lower
+            case, and the storage class; tags and grants only where they were asked for.
+        checksums: what the server keeps of its content.
+        is_etag_md5: whether an ETag without ``-`` is the MD5 of the content, as it is unless a KMS key or the
+            customer's own key encrypts the object.
+    """
+
+    size: int
+    etag: str
+    version_id: str | None
+    headers: Pairs
+    checksums: Checksums
+    is_etag_md5: bool
+
+    @property
+    def redirect(self) -> Pairs:
+        """The header that makes a website redirect this object, if it does."""
+        return tuple(pair for pair in self.headers if pair[0] == REDIRECT)
+
+
+def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
+    """Ask for all that a copy is to carry, tags included, and wait for it.
+
+    Raises:
+        ObjectChangedError: the object is no longer the planned one.
+        CustomerKeyError: it can be read only with a key that its owner has.
+        S3RequestError: another failure.
+    """
+    key = task.source_key
+    asked = read_properties(source, key, task.source_etag)
+    tags = read_tags(source, key)
+    grants = read_grants(source, key) if task.rules.copies_grants else None
+    try:
+        properties = asked.result()
+    except S3RequestError as error:
+        if error.status == HTTPStatus.BAD_REQUEST:
+            # An answer to HEAD has no body: the one to GET says what is wrong.
+            read_bytes(source, key, task.source_etag, 0, 1).result()
+        raise
+    return replace(
+        properties,
+        headers=(*properties.headers, *tagging(tags.result()), *(grants.result() if grants is not None else ())),
+    )
+
+
+def read_properties(source: Connection, key: str, etag: str) -> "Future[ObjectProperties]":
+    """Ask for the properties of an object that still has an ETag.
+
+    Returns:
+        A future that gives them. It raises `ObjectChangedError` where the object is another one, or gone, and
+        another `S3RequestError` where the request failed, or the answer cannot hold all of the metadata.
+    """
+    request = Request(
+        "HeadObject", "HEAD", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED"))
+    )
+    return source.ask(
+        request, lambda ending: properties_of(source, request, pinned_answer(source.bucket, request, ending, etag))
+    )
+
+
+def properties_of(source: Connection, request: Request, response: Response) -> ObjectProperties:
+    """The properties that an answer to HeadObject or GetObject tells.
+
+    Raises:
+        S3RequestError: it does not tell all.
+    """
+    head = read_head(source.bucket, request, response)
+    if response.header("x-amz-missing-meta"):
+        raise invalid_response(
+            source.bucket, request, response, "the server cannot tell all of the object's metadata in headers"
+        )
+    named = [(name.lower(), value) for name, value in response.headers]
+    encryption = dict(named).get(_ENCRYPTION, "AES256")
+    return ObjectProperties(
+        size=head.size,
+        etag=head.etag,
+        version_id=head.version_id,
+        headers=(
+            *(pair for pair in named if pair[0] in _KEPT_HEADERS or pair[0].startswith(_METADATA)),
+            *storage_class_header(head.storage_class),
+        ),
+        checksums=read_checksum_headers(response.headers),
+        is_etag_md5=encryption == "AES256",
+    )
+
+
+def tagging(tags: Tags | None) -> Pairs:
+    """The header that gives a new object these tags, where there are any."""
+    return (("x-amz-tagging", urlencode(tags, quote_via=quote)),) if tags else ()
+
+
+def read_tags(source: Connection, key: str) -> "Future[Tags | None]":
+    """Ask for an object's tags.
+
+    Returns:
+        A future that gives them, or None where the server knows no tags, or raises `S3RequestError`.
+    """
+    request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
+
+    def read(ending: Ending) -> Tags | None:
+        if isinstance(ending, S3RequestError):
+            if ending.code in _NO_TAGS_KNOWN or ending.status == 501:
+                return None
+            if ending.code == "NoSuchTagSet":
+                return ()
+        response = source_answer(ending)
+        # Others do not know this request and answer with the object itself, which alone has an ETag.
+        if response.header("etag") is not None:
+            return None
+        if not response.body:
+            return ()
+        try:
+            root = parse_xml(response.body)
+        except MalformedXmlError as error:
+            raise invalid_response(source.bucket, request, response, f"the answer is {error}") from error
+        return tuple((child_text(tag, "Key") or "", child_text(tag, "Value") or "") for tag in root.iter("{*}Tag"))
+
+    return source.ask(request, read)
+
+
+def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | None:
+    """The bytes of each part that an object was uploaded in; None where they can't be known.
+
+    The object's ETag tells how many there are, and each part can be asked for by its number. Parts of one size,
+    as all tools make them, are recognised by the first and the last.
+
+    Raises:
+        S3RequestError: a request failed.
+    """
+    count = parts_of_etag(task.source_etag)
+    if count is None or task.size == 0:
+        return None
+    ends = [_ask_part_size(source, task.source_key, number, count) for number in sorted({1, count})]
+    first, last = ends[0].result(), ends[-1].result()
+    if first is None or last is None:
+        return None
+    # All others as large as the first, if that comes out even with the last: as good as certain.
+    sizes = [*[first] * (count - 1), last]
+    if sum(sizes) != task.size:
+        sizes = [first]
+        for begin in range(2, count + 1, _HEADS_AT_ONCE):
+            numbers = range(begin, min(begin + _HEADS_AT_ONCE, count + 1))
+            asked = [_ask_part_size(source, task.source_key, number, count) for number in numbers]
+            found = [size for answer in asked if (size := answer.result()) is not None]
+            if len(found) < len(numbers):
+                return None
+            sizes += found
+    is_whole = sum(sizes) == task.size
+    # Some servers take parts that are smaller than others would.
+    return tuple(sizes) if is_whole and min(sizes[:-1], default=MIN_PART_SIZE) >= MIN_PART_SIZE else None
+
+
+def parts_of_etag(etag: str) -> int | None:
+    """How many parts an ETag speaks of; None where it does not."""
+    _, separator, count = etag.rpartition("-")
+    return int(count) if separator and count.isdecimal() and int(count) else None
+
+
+def _ask_part_size(source: Connection, key: str, number: int, count: int) -> "Future[int | None]":
+    """Ask for the bytes of one part: None from servers that answer for the whole object, or not at all."""
+    request = Request("HeadObject", "HEAD", key, query=(("partNumber", str(number)),))
+
+    def read(ending: Ending) -> int | None:
+        if isinstance(ending, S3RequestError) and not ending.is_transient:
+            return None
+        response = source_answer(ending)
+        size = response.header("content-length")
+        return int(size) if size and response.header("x-amz-mp-parts-count") == str(count) else None
+
+    return source.ask(request, read)

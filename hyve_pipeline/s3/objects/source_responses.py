@@ -1,0 +1,173 @@
+"""What every way of copying has in common: the storage class it asks for, and how answers are read."""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.wire.errors import (
+    CustomerKeyError,
+    ObjectChangedError,
+    ObjectUnreadableError,
+    S3RequestError,
+    as_kind,
+    invalid_response,
+    needs_customer_key,
+)
+from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
+
+# The classes that a copy may be given; others, such as OUTPOSTS, belong to the place where an object is.
+_WRITABLE_CLASSES = {
+    "DEEP_ARCHIVE",
+    "GLACIER",
+    "GLACIER_IR",
+    "INTELLIGENT_TIERING",
+    "ONEZONE_IA",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+}
+
+
+# Larger copies may keep a server busy for longer than the fast transport waits.
+SLOW_COPY = 32 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a copy left in the store.
+
+    Attributes:
+        etag: the copy's ETag without quotes.
+        version_id: the copy's version, or None in a bucket without versions.
+        source_version_id: the version that was copied, or None likewise.
+        bytes: the planned size.
+        condition_ignored: the server copied another object than the planned one, since it does not know the
+            condition that the copy was pinned by. What is in the store is newer than the plan.
+    """
+
+    etag: str
+    version_id: str | None
+    source_version_id: str | None
+    bytes: int
+    condition_ignored: bool = False
+
+
+def storage_class_header(storage_class: str) -> tuple[tuple[str, str], ...]:
+    """The header that gives a copy its storage class, where it needs one."""
+    return (("x-amz-storage-class", storage_class),) if storage_class in _WRITABLE_CLASSES else ()
+
+
+# What is asked of the store alone, and tells nothing of the source.
+_OF_STORE = {"CreateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload", "PutObject"}
+
+
+def source_error(error: S3RequestError) -> S3RequestError:
+    """The error of a copy, as the kind that says what became of the source object."""
+    if error.operation in _OF_STORE:
+        return error
+    if error.status == 412 or error.code == "PreconditionFailed":
+        return as_kind(ObjectChangedError, error)
+    if error.status == 404 and error.code in ("NoSuchKey", "NotFound", "NoSuchVersion"):
+        return as_kind(ObjectChangedError, error)
+    if error.code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
+        return as_kind(ObjectUnreadableError, error)
+    if needs_customer_key(error):
+        return as_kind(CustomerKeyError, error)
+    return error
+
+
+def source_answer(ending: Ending) -> Response:
+    """The answer to a request that reads a source object.
+
+    Raises:
+        S3RequestError: there is none; of the kind that says what became of the object, see `source_error`.
+    """
+    return ending if isinstance(ending, Response) else raise_source_error(ending)
+
+
+def raise_source_error(error: BaseException) -> NoReturn:
+    """Raise an exception: that of a request as the kind that says what became of the source, see `source_error`."""
+    if isinstance(error, S3RequestError):
+        raise source_error(error) from None
+    raise error
+
+
+def pinned_answer(bucket: str, request: Request, ending: Ending, etag: str) -> Response:
+    """The answer to a request that reads a source object which must still have an ETag.
+
+    Raises:
+        ObjectChangedError: it is another one. Some servers do not know the condition, and answer all the same.
+        S3RequestError: there is no answer, see `source_answer`.
+    """
+    response = source_answer(ending)
+    found = response.header("etag")
+    if found is None or unquote_etag(found) == etag:
+        return response
+    raise ObjectChangedError(
+        request.operation,
+        bucket,
+        request.key,
+        status=412,
+        code="PreconditionFailed",
+        message=f"it has the ETag {unquote_etag(found)} now, and not {etag}",
+    )
+
+
+# How S3 writes an answer to CopyObject: flat, in this order, and with nothing to decode. Whatever is written in
+# any other way is read by the XML parser, which takes twenty times as long.
+_USUAL_ANSWER = re.compile(
+    rb"""(?:<\?xml version="1\.0" encoding="UTF-8"\?>)?\s*"""
+    rb"""<CopyObjectResult(?: xmlns="http://s3\.amazonaws\.com/doc/2006-03-01/")?>\s*"""
+    rb"""(?:<LastModified>[0-9TZ:.+-]*</LastModified>\s*)?"""
+    rb"""<ETag>(?:&quot;|&#34;|")([0-9a-f]{32}(?:-[0-9]{1,5})?)(?:&quot;|&#34;|")</ETag>\s*"""
+    rb"""(?:<LastModified>[0-9TZ:.+-]*</LastModified>\s*)?"""
+    rb"""(?:<(Checksum[A-Z0-9a-z]+)>[A-Za-z0-9+/=_-]*</\2>\s*)*"""
+    rb"""</CopyObjectResult>\s*"""
+)
+
+
+def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
+    """The ETag from the answer to CopyObject, UploadPartCopy or CompleteMultipartUpload, without quotes.
+
+    Raises:
+        S3RequestError: there is none, so that nothing shows that the copy was made.
+    """
+    usual = _USUAL_ANSWER.fullmatch(response.body)
+    return usual[1].decode() if usual is not None else read_copied_part(bucket, request, response, None)[0]
+
+
+def read_copied_part(
+    bucket: str, request: Request, response: Response, algorithm: str | None
+) -> tuple[str, str | None]:
+    """The ETag, as `read_copied_etag` gives it, and the checksum by an algorithm, where the answer has one.
+
+    Raises:
+        S3RequestError: there is no ETag.
+    """
+    if not response.body and request.operation == "UploadPartCopy":
+        # Servers that don't know the request take it for the upload of nothing; another try would bring the same.
+        raise S3RequestError(
+            request.operation,
+            bucket,
+            request.key,
+            status=response.status,
+            code="NotImplemented",
+            message='the server answers nothing, as if it did not know copies of parts: set transfer = "stream"',
+        )
+    try:
+        root = parse_xml(response.body)
+    except MalformedXmlError as error:
+        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
+    etag = child_text(root, "ETag")
+    if not etag:
+        raise invalid_response(bucket, request, response, "the answer has no ETag")
+    checksum = None if algorithm is None else child_text(root, f"Checksum{algorithm}")
+    return unquote_etag(etag), checksum or None
+
+
+def source_version_of(response: Response) -> str | None:
+    """The version that was copied, or None where the source keeps none."""
+    version_id = response.header("x-amz-copy-source-version-id")
+    return None if version_id == "null" else version_id

@@ -1,0 +1,107 @@
+"""Earlier versions of one object: finding one, and making it the newest again."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_plus
+
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.source_responses import (
+    SLOW_COPY,
+    raise_source_error,
+    read_copied_etag,
+    storage_class_header,
+)
+from hyve_pipeline.s3.wire.errors import invalid_response
+from hyve_pipeline.s3.wire.futures import recover, then
+from hyve_pipeline.s3.wire.messages import Request, Response, copy_source
+from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
+
+# The most that S3 takes in one request; versions before that many newer ones are not found.
+_MOST_VERSIONS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of an object.
+
+    Attributes:
+        version_id: its id.
+        etag: its ETag without quotes.
+        size: bytes.
+        storage_class: S3 storage class.
+    """
+
+    version_id: str
+    etag: str
+    size: int
+    storage_class: str
+
+
+def versioning_state(connection: Connection) -> str | None:
+    """Whether a bucket keeps versions: ``Enabled``, ``Suspended``, or None where it never did.
+
+    Raises:
+        S3RequestError: that could not be found out.
+    """
+    request = Request("GetBucketVersioning", "GET", query=(("versioning", ""),))
+    answer = connection.send(request).result()
+    try:
+        return child_text(parse_xml(answer.body), "Status") or None
+    except MalformedXmlError as error:
+        raise invalid_response(connection.bucket, request, answer, f"the answer is {error}") from error
+
+
+def list_versions(connection: Connection, key: str) -> "Future[list[ObjectVersion]]":
+    """The versions of one object, newest first, without delete markers.
+
+    Returns:
+        A future that gives up to about 1,000 of them, none in a bucket that keeps none, or raises
+        `S3RequestError`.
+    """
+    query = (("versions", ""), ("prefix", key), ("encoding-type", "url"), ("max-keys", str(_MOST_VERSIONS)))
+    request = Request("ListObjectVersions", "GET", query=query)
+    return then(connection.send(request), lambda answer: _read_versions(connection.bucket, request, answer, key))
+
+
+def copy_version(connection: Connection, key: str, version: ObjectVersion) -> "Future[str]":
+    """Make a version the newest one by copying it, with headers, metadata and tags; no version is removed.
+
+    Returns:
+        A future that gives the new object's ETag, or raises `ObjectChangedError` where the version is gone,
+        or another `S3RequestError`. S3 refuses over 5 GiB.
+    """
+    source = f"{copy_source(connection.bucket, key)}?versionId={quote(version.version_id, safe='')}"
+    request = Request(
+        "CopyObject",
+        "PUT",
+        key,
+        headers=(
+            ("x-amz-copy-source", source),
+            ("x-amz-copy-source-if-match", f'"{version.etag}"'),
+            *storage_class_header(version.storage_class),
+        ),
+    )
+
+    sent = connection.send(request, is_slow=version.size > SLOW_COPY)
+    return recover(then(sent, lambda answer: read_copied_etag(connection.bucket, request, answer)), raise_source_error)
+
+
+def _read_versions(bucket: str, request: Request, response: Response, key: str) -> list[ObjectVersion]:
+    try:
+        root = parse_xml(response.body)
+        found: list[ObjectVersion] = []
+        for version in root.iter("{*}Version"):
+            name = child_text(version, "Key") or ""
+            # Some servers say that they encode and do not. All names begin with the key, so neither is mistaken.
+            if key in (name, unquote_plus(name)):
+                found.append(
+                    ObjectVersion(
+                        version_id=child_text(version, "VersionId") or "null",
+                        etag=unquote_etag(child_text(version, "ETag") or ""),
+                        size=int(child_text(version, "Size") or ""),
+                        storage_class=child_text(version, "StorageClass") or "STANDARD",
+                    )
+                )
+    except (MalformedXmlError, ValueError) as error:
+        raise invalid_response(bucket, request, response, f"the answer is no list of versions: {error}") from error
+    return found

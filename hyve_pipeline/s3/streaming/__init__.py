@@ -1,0 +1,1 @@
+"""Copies that read from one server and write to another."""

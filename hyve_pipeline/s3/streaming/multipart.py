@@ -1,0 +1,226 @@
+"""Streams one object in parts, and holds all of them against what the source tells of the whole."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.copying.multipart_upload import PartedObject, PartRange
+from hyve_pipeline.s3.objects.get import read_bytes
+from hyve_pipeline.s3.objects.multipart_api import Part
+from hyve_pipeline.s3.objects.properties import ObjectProperties
+from hyve_pipeline.s3.objects.put import Content, put_content
+from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
+from hyve_pipeline.s3.streaming.ordered_md5 import OrderedDigest
+from hyve_pipeline.s3.wire.checksums import (
+    COMPOSITE,
+    FULL_OBJECT,
+    HEADER,
+    PLAIN_MD5,
+    can_combine,
+    checksum,
+    combined,
+    composite,
+    composite_etag,
+)
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
+from hyve_pipeline.s3.wire.messages import Pairs, Request
+
+# The most that is read by one request.
+MOST_READ = 8 * MIB
+
+
+@dataclass
+class Ways:
+    """Where parts come from and go to.
+
+    Attributes:
+        source, store: the buckets.
+        budget: how many bytes of parts may be in memory.
+        pool: the threads that move them.
+        proves_checksums: the store has told a checksum that it was given, so that it needs no MD5 besides.
+    """
+
+    source: Connection
+    store: Connection
+    budget: Budget
+    pool: ThreadPoolExecutor
+    proves_checksums: bool = False
+
+
+def memory_of(size: int) -> int:
+    """Bytes of memory that it takes to move so many, at most, as measured.
+
+    The transport reads an answer into a buffer that grows, and copies what it sends. Larger ones are read in pieces,
+    which are put together.
+    """
+    return 3 * size if size <= MOST_READ else 4 * size
+
+
+def read_range(source: Connection, task: CopyTask, part: PartRange) -> bytes:
+    """The bytes of a part, read by as many requests as it takes.
+
+    Raises:
+        ObjectChangedError: the object is no longer the planned one.
+        S3RequestError: another failure.
+    """
+    end = part.first + part.size
+    asked = [
+        read_bytes(source, task.source_key, task.source_etag, first, min(MOST_READ, end - first))
+        for first in range(part.first, end, MOST_READ)
+    ]
+    return b"".join(answer.result() for answer in asked)
+
+
+def other_content(source: Connection, task: CopyTask, problem: str) -> S3RequestError:
+    """The error for bytes that are not the object; another try may bring the right ones."""
+    return S3RequestError(
+        "GetObject",
+        source.bucket,
+        task.source_key,
+        status=None,
+        code=INVALID_RESPONSE,
+        message=f"what was read is not the object: {problem}",
+    )
+
+
+class PartedStream:
+    """One object on its way in parts.
+
+    Args:
+        ways: where it comes from and goes to.
+        task: the object.
+        properties: all that it carries.
+        sizes: bytes of each part.
+        algorithm: of the checksums that it is written with, or None.
+        are_kept: the parts are those that it was uploaded in.
+
+    Attributes:
+        planned: what `parts.make_of_parts` needs to know of it.
+    """
+
+    def __init__(
+        self,
+        ways: Ways,
+        task: CopyTask,
+        properties: ObjectProperties,
+        sizes: tuple[int, ...],
+        algorithm: str | None,
+        *,
+        are_kept: bool,
+    ) -> None:
+        self._ways = ways
+        self._task = task
+        self._known = properties.checksums
+        self._algorithm = algorithm
+        # By this the whole is held against the source, also where the store takes no checksums.
+        self._proof = algorithm or self._known.algorithm
+        # Checksums of other algorithms than these are always of the checksums of parts.
+        is_whole = self._proof is not None and can_combine(self._proof)
+        if self._known.algorithm is not None and are_kept:
+            is_whole = self._known.is_of_whole
+        self._kind = FULL_OBJECT if is_whole else COMPOSITE
+        # Checksums of checksums are those of the same parts only.
+        self._is_comparable = self._known.kind == self._kind and (is_whole or are_kept)
+        self._md5s: dict[int, str] = {}
+        self._checksums: dict[int, str] = {}
+        self._is_etag_known = are_kept and properties.is_etag_md5
+        is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
+        is_checksum_known = is_whole and self._known.is_of_whole and self._proof in self._known.values
+        # Only where nothing else proves the whole: it takes all parts one after the other.
+        self._digest = OrderedDigest() if is_md5_known and not is_checksum_known else None
+        checksum_headers: Pairs = ()
+        if algorithm is not None:
+            checksum_headers = (("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", self._kind))
+        self.planned = PartedObject(
+            task=task,
+            sizes=sizes,
+            headers=(*properties.headers, *checksum_headers, *task.rules.headers),
+            algorithm=algorithm,
+            judge=self._judge,
+            # The MD5 of the whole can't be had without reading all of it.
+            is_resumable=self._digest is None,
+        )
+
+    def send(self, part: PartRange, upload_id: str) -> "Future[Part]":
+        """Bring one part into the store. Waits until there is memory for it."""
+        # Here, in the order of the parts, and not in their threads: a part that waits for an earlier one to be
+        # hashed must not hold the memory that the earlier one waits for.
+        budget = self._ways.budget
+        taken = budget.take(memory_of(part.size))
+        try:
+            sent = self._ways.pool.submit(self._send, part, upload_id)
+        except BaseException:
+            budget.give_back(taken)
+            raise
+        sent.add_done_callback(lambda _: budget.give_back(taken))
+        return sent
+
+    def _send(self, part: PartRange, upload_id: str) -> Part:
+        try:
+            if self._ways.budget.is_closed:
+                raise BudgetClosedError
+            data = read_range(self._ways.source, self._task, part)
+            needs_md5 = self._is_etag_known or not self._ways.proves_checksums
+            content = Content.of(data, self._algorithm, needs_md5=needs_md5)
+            if content.md5 is not None:
+                self._md5s[part.number] = content.md5
+            if self._proof is not None:
+                self._checksums[part.number] = content.checksum or checksum(self._proof, data)
+            if self._digest is not None:
+                self._digest.update(part.number, content.data)
+            query = (("partNumber", str(part.number)), ("uploadId", upload_id))
+            request = Request("UploadPart", "PUT", self._task.store_key, query=query)
+            sent, _ = put_content(self._ways.store, request, content).result()
+            self._ways.proves_checksums |= sent.checksum is not None
+            return sent
+        except BaseException:
+            if self._digest is not None:
+                self._digest.fail()
+            raise
+
+    def _judge(self, parts: Sequence[Part]) -> Pairs:
+        """Hold all parts against what the source tells of the whole; see `parts.Judge`."""
+        task, source = self._task, self._ways.source
+        if self._digest is not None and (md5 := self._digest.value()) != task.source_etag:
+            raise other_content(source, task, f"its MD5 is {md5}, its ETag {task.source_etag}")
+        md5s = self._all_md5s(parts) if self._is_etag_known else None
+        if md5s is not None:
+            etag = composite_etag(md5s)
+            if etag != task.source_etag:
+                raise other_content(
+                    source,
+                    task,
+                    f"its parts give the ETag {etag}, it has {task.source_etag}; set keep_parts = false where "
+                    "ETags are not made of the parts' MD5s",
+                )
+        whole = self._whole_checksum(parts)
+        told = self._known.values.get(self._proof or "") if self._is_comparable else None
+        # Some servers leave out the number of parts.
+        if told is not None and told not in (whole, (whole or "").partition("-")[0]):
+            raise other_content(source, task, f"its {self._proof} is {whole}, the source says {told}")
+        if self._algorithm is None or whole is None or self._kind == COMPOSITE:
+            return ()
+        if any(part.checksum is None for part in parts):
+            return ()
+        return ((f"{HEADER}{self._algorithm.lower()}", whole), (f"{HEADER}type", self._kind))
+
+    def _whole_checksum(self, parts: Sequence[Part]) -> str | None:
+        """The checksum that the whole has; None where that of a part of an earlier attempt can't be known."""
+        known = [self._checksums.get(number) or part.checksum for number, part in enumerate(parts, start=1)]
+        checksums = [value for value in known if value is not None]
+        if self._proof is None or len(checksums) < len(parts):
+            return None
+        if self._kind == COMPOSITE:
+            return composite(self._proof, checksums)
+        return combined(self._proof, [(value, part.size) for value, part in zip(checksums, parts, strict=True)])
+
+    def _all_md5s(self, parts: Sequence[Part]) -> list[str] | None:
+        """The MD5 of each part; None where those of an earlier attempt can't be known."""
+        md5s = [self._md5s.get(number) for number in range(1, len(parts) + 1)]
+        # The ETags of parts are their MD5s, unless the store encrypts them by a key of KMS.
+        are_etags = all(md5 in (None, part.etag) for md5, part in zip(md5s, parts, strict=True))
+        known = [md5 or part.etag for md5, part in zip(md5s, parts, strict=True)]
+        return known if None not in md5s or (are_etags and all(map(PLAIN_MD5.fullmatch, known))) else None

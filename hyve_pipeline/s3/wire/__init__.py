@@ -1,0 +1,1 @@
+"""Requests, responses, checksums and errors as S3 has them."""

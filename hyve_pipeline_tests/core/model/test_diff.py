@@ -1,0 +1,199 @@
+"""The comparison in DuckDB is held against a few lines of plain Python."""
+
+import itertools
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Differ
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
+from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
+from hyve_pipeline.core.settings.model import CompareRule
+
+EVERYTHING = RelativeRange("", None)
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+MD5 = ("0" * 32, "f" * 32)
+ETAGS = (*MD5, "0" * 32 + "-2", "f" * 32 + "-3")
+
+
+@dataclass(frozen=True)
+class Listed:
+    size: int = 1
+    second: int = 0
+    etag: str = MD5[0]
+    storage_class: str = "STANDARD"
+    restored: int | None = None
+
+
+def inventory(objects: dict[str, Listed], prefix: str = "") -> pa.Table:
+    rows = [
+        {
+            "key": prefix + key,
+            "size": listed.size,
+            "last_modified": BEGIN + timedelta(seconds=listed.second),
+            "etag": listed.etag,
+            "storage_class": listed.storage_class,
+            "restored_until": None if listed.restored is None else NOW + timedelta(seconds=listed.restored),
+        }
+        for key, listed in sorted(objects.items())
+    ]
+    return pa.Table.from_pylist(rows, schema=INVENTORY_SCHEMA)
+
+
+def expected_set(rule: CompareRule, filters: Filters, key: str, source: Listed | None, store: Listed | None) -> str:
+    if not filters.matches(key):
+        return "excluded"
+    if source is None:
+        return "duplicate"
+    if store is not None and not is_modified(rule, source, store):
+        return "unchanged"
+    if is_archived(source):
+        return "skipped"
+    return "new" if store is None else "modified"
+
+
+def is_archived(source: Listed) -> bool:
+    return source.storage_class in ARCHIVED_CLASSES and (source.restored is None or source.restored <= 0)
+
+
+def is_modified(rule: CompareRule, source: Listed, store: Listed) -> bool:
+    """The contract's rules, word by word."""
+    sizes_or_times = source.size != store.size or source.second > store.second
+    if rule == "size":
+        return source.size != store.size
+    if rule == "etag":
+        comparable = re.fullmatch("[0-9a-f]{32}", source.etag) and re.fullmatch("[0-9a-f]{32}", store.etag)
+        return source.etag != store.etag if comparable else sizes_or_times
+    return sizes_or_times or (source.second == store.second and source.etag != store.etag)
+
+
+keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.text("ab/\n\x00é😀", min_size=1, max_size=4)
+listings = st.dictionaries(
+    keys,
+    st.builds(
+        Listed,
+        size=st.integers(0, 2),
+        second=st.integers(0, 2),
+        etag=st.sampled_from(ETAGS),
+        storage_class=st.sampled_from(["STANDARD", "GLACIER", "DEEP_ARCHIVE", "STANDARD_IA"]),
+        restored=st.none() | st.integers(-1, 1),
+    ),
+    max_size=12,
+)
+rules = st.sampled_from(["last_modified", "size", "etag"])
+globs = st.lists(st.sampled_from(["a*", "*/*", "?", "[ab]*", "*é"]), max_size=2).map(tuple)
+
+
+@settings(deadline=None, max_examples=80)
+@given(listings, listings, rules, globs, globs, st.sampled_from(["", "p/", "😀/"]), st.sampled_from(["", "längs/"]))
+def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
+    source: dict[str, Listed],
+    store: dict[str, Listed],
+    rule: CompareRule,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    source_prefix: str,
+    store_prefix: str,
+) -> None:
+    filters = Filters(include, exclude)
+    prefixes = {"source_prefix": source_prefix, "store_prefix": store_prefix}
+    differ = Differ(rule, filters, **prefixes, compared=NOW, gives_unchanged=True)
+    try:
+        found = differ.diff(inventory(source, source_prefix), inventory(store, store_prefix), EVERYTHING)
+    finally:
+        differ.close()
+    expected = {
+        key: expected_set(rule, filters, key, source.get(key), store.get(key)) for key in source.keys() | store.keys()
+    }
+    listed = {key: name for key, name in expected.items() if name not in ("unchanged", "excluded")}
+    assert found.rows.schema == CHANGE_SCHEMA
+    assert found.rows.column("key").to_pylist() == sorted(listed, key=lambda key: key.encode())
+    assert dict(zip(*(found.rows.column(name).to_pylist() for name in ("key", "set")), strict=True)) == listed
+    readable = {
+        key
+        for key, name in expected.items()
+        if name == "unchanged" and not is_archived(source[key]) and store[key].storage_class not in ARCHIVED_CLASSES
+    }
+    assert found.unchanged.schema == CHANGE_SCHEMA
+    assert found.unchanged.column("key").to_pylist() == sorted(readable, key=lambda key: key.encode())
+    for name in ChangeSet:
+        members = [key for key, member_of in expected.items() if member_of == name.value]
+        count = found.counts.get(name)
+        assert (count.objects if count else 0) == len(members)
+        assert (count.bytes if count else 0) == sum((source.get(key) or store[key]).size for key in members)
+
+
+@settings(deadline=None, max_examples=35)
+@given(listings, listings, st.lists(keys, max_size=4))
+def test_ranges_together_find_what_one_comparison_finds(
+    source: dict[str, Listed], store: dict[str, Listed], cuts: list[str]
+) -> None:
+    differ = Differ("last_modified", Filters())
+    tables = inventory(source), inventory(store)
+    bounds = ["", *sorted(set(cuts)), None]
+    ranges = [RelativeRange(first or "", end) for first, end in itertools.pairwise(bounds)]
+    try:
+        whole = differ.diff(*tables, EVERYTHING).rows
+        parts = pa.concat_tables([differ.diff(*tables, key_range).rows for key_range in ranges])
+    finally:
+        differ.close()
+    assert parts.to_pylist() == whole.to_pylist()
+
+
+@given(st.lists(st.tuples(keys, st.integers(1, 50)), max_size=20), st.integers(1, 100))
+def test_ranges_tile_the_key_space(chunks: list[tuple[str, int]], most_rows: int) -> None:
+    ranges = list(cut_ranges(chunks, most_rows))
+    assert ranges[0].first == ""
+    assert ranges[-1].end is None
+    assert all(left.end == right.first for left, right in itertools.pairwise(ranges))
+    assert all(key_range.end is None or key_range.first < key_range.end for key_range in ranges)
+
+
+def test_a_row_carries_what_a_person_and_a_copy_need() -> None:
+    differ = Differ("last_modified", Filters())
+    source = inventory({"k": Listed(size=7, second=9, etag=MD5[1], storage_class="STANDARD_IA")})
+    found = differ.diff(source, inventory({"k": Listed(size=7, second=3)}), EVERYTHING)
+    differ.close()
+    assert found.rows.to_pylist() == [
+        {
+            "key": "k",
+            "set": "modified",
+            "reason": "source is newer",
+            "size": 7,
+            "source_etag": MD5[1],
+            "source_last_modified": BEGIN + timedelta(seconds=9),
+            "storage_class": "STANDARD_IA",
+            "store_etag": MD5[0],
+            "store_last_modified": BEGIN + timedelta(seconds=3),
+            "store_size": 7,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "store", "reason"),
+    [
+        (Listed(), None, "missing in store"),
+        (None, Listed(), "missing in source"),
+        (Listed(size=1), Listed(size=2), "size differs"),
+        (Listed(second=2), Listed(second=1), "source is newer"),
+        (Listed(etag=MD5[0]), Listed(etag=MD5[1]), "same time, ETag differs"),
+        (Listed(storage_class="GLACIER"), None, "archived as GLACIER, missing in store"),
+        (Listed(storage_class="GLACIER", restored=0), Listed(size=2), "archived as GLACIER, size differs"),
+        (Listed(storage_class="DEEP_ARCHIVE", restored=1), None, "missing in store"),
+    ],
+)
+def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None, reason: str) -> None:
+    differ = Differ("last_modified", Filters(), compared=NOW)
+    sides = [inventory({} if side is None else {"k": side}) for side in (source, store)]
+    found = differ.diff(sides[0], sides[1], EVERYTHING)
+    differ.close()
+    assert found.rows.column("reason").to_pylist() == [reason]

@@ -1,0 +1,127 @@
+"""Each policy allows what is needed, where it is needed, and nothing else."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.model.iam_policy import Policy, policies
+from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+
+
+def sync(
+    source_prefix: str = "",
+    store_prefix: str = "",
+    trash: str | None = None,
+    region: str = "eu-west-1",
+    **options: Any,
+) -> Any:
+    return SyncSettings(
+        name="images",
+        source=BucketSettings(bucket="in-bucket", prefix=source_prefix, region=region),
+        store=BucketSettings(bucket="out-bucket", prefix=store_prefix, region=region),
+        options=Options(trash=trash, **options),
+    )
+
+
+def allows(policy: Policy, action: str, resource: str, prefix: str | None = None) -> bool:
+    """What AWS would decide, for policies that have no more than ours have."""
+    for statement in policy["Statement"]:
+        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        patterns = statement.get("Condition", {"StringLikeIfExists": {"s3:prefix": ["*"]}})
+        (wanted,) = patterns["StringLikeIfExists"]["s3:prefix"]
+        if (
+            action in statement["Action"]
+            and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+            and (prefix is None or fnmatchcase(prefix, wanted))
+        ):
+            return True
+    return False
+
+
+def test_no_credentials_may_write_the_source() -> None:
+    for policy in policies(sync(trash="s3://trash-bucket/")).values():
+        for action in ("s3:PutObject", "s3:DeleteObject", "s3:PutObjectTagging", "s3:*"):
+            assert not allows(policy, action, "arn:aws:s3:::in-bucket/a")
+
+
+@pytest.mark.parametrize(
+    ("side", "action", "resource"),
+    [
+        ("source", "s3:ListBucket", "in-bucket"),
+        ("source", "s3:GetObject", "in-bucket/a/b"),
+        ("source", "s3:GetObjectTagging", "in-bucket/a/b"),
+        ("store", "s3:GetObject", "in-bucket/a/b"),
+        ("store", "s3:GetObjectTagging", "in-bucket/a/b"),
+        ("store", "s3:ListBucket", "out-bucket"),
+        ("store", "s3:GetObject", "out-bucket/a/b"),
+        ("store", "s3:PutObject", "out-bucket/a/b"),
+        ("store", "s3:PutObjectTagging", "out-bucket/a/b"),
+        ("store", "s3:DeleteObject", "out-bucket/a/b"),
+        ("store", "s3:AbortMultipartUpload", "out-bucket/a/b"),
+        ("store", "s3:ListMultipartUploadParts", "out-bucket/a/b"),
+        ("store", "s3:ListBucketMultipartUploads", "out-bucket"),
+        ("store", "s3:GetBucketVersioning", "out-bucket"),
+        ("store", "s3:GetBucketWebsite", "out-bucket"),
+        ("source", "s3:GetBucketWebsite", "in-bucket"),
+        ("store", "s3:ListBucket", "trash-bucket"),
+        ("store", "s3:PutObject", "trash-bucket/t/a"),
+        ("store", "s3:GetObject", "trash-bucket/t/a"),
+    ],
+)
+def test_each_side_may_do_its_part(side: Any, action: str, resource: str) -> None:
+    assert allows(policies(sync(trash="s3://trash-bucket/t"))[side], action, f"arn:aws:s3:::{resource}")
+
+
+def test_what_is_kept_in_the_trash_is_not_deleted_there() -> None:
+    policy = policies(sync(trash="s3://trash-bucket/t"))["store"]
+    assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::trash-bucket/t/a")
+    assert not allows(policies(sync())["store"], "s3:PutObject", "arn:aws:s3:::trash-bucket/t/a")
+
+
+def test_prefixes_bound_what_is_allowed() -> None:
+    both = policies(sync("in", "out"))
+    assert allows(both["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/in/a")
+    assert not allows(both["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/in2/a")
+    assert allows(both["source"], "s3:ListBucket", "arn:aws:s3:::in-bucket", prefix="in/")
+    assert not allows(both["source"], "s3:ListBucket", "arn:aws:s3:::in-bucket", prefix="")
+    assert not allows(both["source"], "s3:ListBucket", "arn:aws:s3:::in-bucket", prefix="in2/")
+    assert not allows(both["store"], "s3:DeleteObject", "arn:aws:s3:::out-bucket/other/a")
+
+
+def test_a_prefix_with_wildcards_means_itself() -> None:
+    (listing, _, reading) = policies(sync("a*b?$c"))["source"]["Statement"]
+    assert reading["Resource"] == ["arn:aws:s3:::in-bucket/a${*}b${?}${$}c/*"]
+    assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["a${*}b${?}${$}c/*"]}}
+
+
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-east-1", "aws-us-gov")])
+def test_other_partitions_of_aws(region: str, partition: str) -> None:
+    assert policies(sync(region=region))["source"]["Statement"][0]["Resource"] == [f"arn:{partition}:s3:::in-bucket"]
+
+
+def test_what_is_streamed_is_read_by_the_source_alone() -> None:
+    assert allows(policies(sync())["store"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
+    streamed = policies(sync(transfer="stream"))
+    assert not allows(streamed["store"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
+    assert allows(streamed["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
+
+
+@pytest.mark.parametrize(
+    ("acl", "reads", "writes"), [("none", False, False), ("private", False, True), ("source", True, True)]
+)
+def test_access_control_lists_need_permissions_of_their_own(acl: str, reads: bool, writes: bool) -> None:
+    made = policies(sync(acl=acl))
+    assert allows(made["source"], "s3:GetObjectAcl", "arn:aws:s3:::in-bucket/a") is reads
+    assert allows(made["store"], "s3:PutObjectAcl", "arn:aws:s3:::out-bucket/a") is writes
+
+
+@pytest.mark.parametrize(
+    ("key_id", "resource"),
+    [("arn:aws:kms:eu-west-1:1:key/ab", "arn:aws:kms:eu-west-1:1:key/ab"), ("alias/hyve", "*"), (None, None)],
+)
+def test_a_key_of_kms_may_be_used(key_id: str | None, resource: str | None) -> None:
+    options = {} if key_id is None else {"encryption": "aws:kms", "kms_key_id": key_id}
+    statements = policies(sync(**options))["store"]["Statement"]
+    found = [statement["Resource"] for statement in statements if "kms:GenerateDataKey" in statement["Action"]]
+    assert found == ([] if resource is None else [[resource]])

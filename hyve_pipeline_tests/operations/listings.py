@@ -1,0 +1,97 @@
+"""Inventories as tests write them down, for all that needs no server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, RangeEnd, RangeProof, Side
+from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.state.parquet import writing_parquet
+
+START = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
+MD5 = "0123456789abcdef0123456789abcde"
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a listing.
+
+    `time` is in seconds after some moment, `restored` in seconds from now on, and `etag` one digit of an MD5 or a whole
+    ETag.
+    """
+
+    size: int = 3
+    time: float = 0
+    etag: str = "0"
+    storage_class: str = "STANDARD"
+    restored: float | None = None
+
+    def row(self, key: str) -> dict[str, object]:
+        return {
+            "key": key,
+            "size": self.size,
+            "last_modified": START + timedelta(seconds=self.time),
+            "etag": MD5 + self.etag if len(self.etag) == 1 else self.etag,
+            "storage_class": self.storage_class,
+            "restored_until": None if self.restored is None else datetime.now(UTC) + timedelta(seconds=self.restored),
+        }
+
+
+def context_at(home: Path, *, prefixes: tuple[str, str] = ("", ""), **options: Any) -> SyncContext:
+    """A sync between two buckets that nobody asks for."""
+    source, store = (
+        BucketSettings(bucket=f"{side}-bucket", prefix=prefix)
+        for side, prefix in zip(("source", "store"), prefixes, strict=True)
+    )
+    return SyncContext(
+        Home(home), SyncSettings(name="images", source=source, store=store, options=Options.model_validate(options))
+    )
+
+
+def written_inventory(
+    context: SyncContext,
+    side: Side,
+    entries: Mapping[str, Entry],
+    row_group_rows: int = 50_000,
+    schema: pa.Schema = INVENTORY_SCHEMA,
+) -> Inventory:
+    """Keep an inventory of these objects as if they had been listed; keys are whole keys."""
+    keys = sorted(entries)
+    table = pa.Table.from_pylist([entries[key].row(key) for key in keys], schema=schema)
+    shelf = context.inventories(side)
+    inventory_id = f"inventory-{next(_numbers):06d}"
+    path = shelf.parquet_name(inventory_id)
+    with writing_parquet(shelf.folder, path, schema) as writer:
+        if keys:
+            writer.write_table(table, row_group_size=row_group_rows)
+    proof = RangeProof(
+        range=KeyRange(),
+        first_key=keys[0] if keys else None,
+        last_key=keys[-1] if keys else None,
+        keys=len(keys),
+        pages=1,
+        end=RangeEnd.END_OF_LISTING,
+    )
+    times = [START + timedelta(seconds=entry.time) for entry in entries.values()]
+    inventory = Inventory(
+        id=inventory_id,
+        side=side,
+        place=context.place(side),
+        uri=shelf.folder.uri_of(path),
+        started=START,
+        ended=START,
+        objects=len(keys),
+        bytes=sum(entry.size for entry in entries.values()),
+        oldest=min(times, default=None),
+        newest=max(times, default=None),
+        proof=(proof,),
+    )
+    shelf.save(inventory)
+    return inventory

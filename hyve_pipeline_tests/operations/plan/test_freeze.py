@@ -1,0 +1,207 @@
+"""Freezing a diff into a plan, judging it, and choosing one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.core.model.diff import Diff
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan, freeze_plan, read_shard
+from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
+
+
+def _diff(context: SyncContext, source: dict[str, Entry], store: dict[str, Entry]) -> Diff:
+    return diff_inventories(
+        context, written_inventory(context, "source", source, 3), written_inventory(context, "store", store, 4)
+    )
+
+
+def _numbered(count: int, size: int = 1, start: int = 0) -> dict[str, Entry]:
+    return {f"{number:04d}": Entry(size) for number in range(start, start + count)}
+
+
+def _plan(context: SyncContext, source: dict[str, Entry], store: dict[str, Entry]) -> Plan:
+    return freeze_plan(context, _diff(context, source, store))
+
+
+def _keys_of(plan: Plan, action: str) -> list[list[str]]:
+    return [read_shard(plan, shard).column("key").to_pylist() for shard in plan.shards if shard.action == action]
+
+
+def test_shards_are_slices_in_key_order(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=4)
+    plan = _plan(context, _numbered(10), _numbered(3, size=2) | _numbered(5, start=100))
+    assert _keys_of(plan, "copy") == [
+        ["0000", "0001", "0002", "0003"],
+        ["0004", "0005", "0006", "0007"],
+        ["0008", "0009"],
+    ]
+    assert _keys_of(plan, "delete") == [["0100", "0101", "0102", "0103"], ["0104"]]
+    assert [(shard.number, shard.action, shard.objects, shard.bytes) for shard in plan.shards] == [
+        (1, "copy", 4, 4),
+        (2, "copy", 4, 4),
+        (3, "copy", 2, 2),
+        (4, "delete", 4, 4),
+        (5, "delete", 1, 1),
+    ]
+    assert [(shard.first_key, shard.last_key) for shard in plan.shards][::3] == [("0000", "0003"), ("0100", "0103")]
+    assert plan.partition_keys("delete") == [f"{plan.id}-0004", f"{plan.id}-0005"]
+
+
+def test_shards_are_cut_by_bytes_too(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=4, shard_bytes=10)
+    sizes = [4, 6, 1, 50, 0, 10, 3]
+    plan = _plan(context, {f"{number}": Entry(size) for number, size in enumerate(sizes)}, {})
+    assert [shard.bytes for shard in plan.shards] == [10, 1, 50, 10, 3]
+    assert [key for keys in _keys_of(plan, "copy") for key in keys] == [f"{number}" for number in range(7)]
+
+
+def test_a_plan_names_the_etags_that_were_seen(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = _plan(context, {"a": Entry(1, 5, "7", "STANDARD_IA")}, {"a": Entry(2, 3, "8"), "b": Entry(9, 4, "9")})
+    (copy,) = read_shard(plan, plan.shards[0]).to_pylist()
+    assert (copy["set"], copy["reason"], copy["size"], copy["store_size"]) == ("modified", "size differs", 1, 2)
+    assert (copy["source_etag"][-1], copy["store_etag"][-1], copy["storage_class"]) == ("7", "8", "STANDARD_IA")
+    (delete,) = read_shard(plan, plan.shards[1]).to_pylist()
+    assert (delete["set"], delete["size"], delete["store_etag"][-1]) == ("duplicate", 9, "9")
+
+
+def test_the_same_diff_is_the_same_plan_and_another_one_is_not(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    diff = _diff(context, _numbered(3), {})
+    plan = freeze_plan(context, diff)
+    assert freeze_plan(context, diff) == plan == context.plans.load(plan.id)
+    other = _plan(context, _numbered(3), {})
+    assert other.id > plan.id
+    assert context.plans.ids() == [plan.id, other.id]
+    assert context.plans.newest() == other
+
+
+def test_a_plan_without_work_has_no_shards(tmp_path: Path) -> None:
+    plan = _plan(context_at(tmp_path), _numbered(3), _numbered(3))
+    assert plan.shards == ()
+    assert plan.refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "store", "deletes", "rules"),
+    [
+        ({}, 1000, 100, []),
+        ({}, 1000, 101, ["max_deletes"]),
+        ({}, 2000, 200, []),
+        ({}, 2000, 201, ["max_deletes"]),
+        ({"max_deletes": "50%"}, 300, 150, []),
+        ({"max_deletes": "50%"}, 300, 151, ["max_deletes"]),
+        ({"max_deletes": "0"}, 1000, 0, []),
+        ({"max_deletes": "0"}, 1000, 1, ["max_deletes"]),
+        ({"max_deletes": "100%"}, 300, 299, []),
+    ],
+)
+def test_limits_of_deletes(options: dict[str, Any], store: int, deletes: int, rules: list[str], tmp_path: Path) -> None:
+    kept = _numbered(store - deletes)
+    plan = _plan(context_at(tmp_path, **options), kept, _numbered(store))
+    assert plan.figures.duplicate == deletes
+    assert [refusal.rule for refusal in plan.refusals] == rules
+    assert all(str(deletes) in refusal.detail for refusal in plan.refusals)
+
+
+def test_limits_of_overwrites_count_only_what_is_there_already(tmp_path: Path) -> None:
+    context = context_at(tmp_path, max_overwrites="2")
+    assert _plan(context, _numbered(10), _numbered(2, size=2)).refusals == ()
+    (refusal,) = _plan(context, _numbered(10), _numbered(3, size=2)).refusals
+    assert (refusal.rule, refusal.action) == ("max_overwrites", "copy")
+
+
+def test_an_empty_source_is_no_source(tmp_path: Path) -> None:
+    context = context_at(tmp_path, max_deletes="100%")
+    plan = _plan(context, {}, _numbered(1))
+    assert [refusal.rule for refusal in plan.refusals] == ["empty_source"]
+    approve_plan(context, plan, "100%", None)
+    assert [refusal.rule for refusal in plan.judged(context.plans.approval(plan.id))] == ["empty_source"]
+
+
+def test_an_approval_lifts_its_own_limit_alone(tmp_path: Path) -> None:
+    context = context_at(tmp_path, max_deletes="0", max_overwrites="0")
+    plan = _plan(context, _numbered(2), _numbered(1, size=2) | _numbered(3, start=10))
+
+    def rules() -> list[str]:
+        return [refusal.rule for refusal in plan.judged(context.plans.approval(plan.id))]
+
+    assert rules() == ["max_overwrites", "max_deletes"]
+    approve_plan(context, plan, None, None)
+    assert context.plans.approval(plan.id) is None
+    approve_plan(context, plan, "2", None)
+    assert rules() == ["max_overwrites", "max_deletes"]
+    approve_plan(context, plan, "3", None)
+    assert rules() == ["max_overwrites"]
+    approve_plan(context, plan, None, "1")
+    assert rules() == []
+    with pytest.raises(ConfigurationError, match="'all'"):
+        approve_plan(context, plan, "all", None)
+    assert rules() == []
+    assert context.plans.load(plan.id) == plan
+
+
+def test_choosing_a_plan(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    with pytest.raises(ConfigurationError, match="hyve dryrun"):
+        choose_plan(context, None)
+    first = _plan(context, _numbered(1), {})
+    second = _plan(context, _numbered(2), {})
+    assert choose_plan(context, None) == second
+    assert choose_plan(context, first.id) == first
+    with pytest.raises(ConfigurationError, match="hyve plans"):
+        choose_plan(context, "20200101T000000000Z-00000000")
+
+
+@pytest.mark.parametrize("side", ["source", "store"])
+def test_a_plan_belongs_to_its_buckets(side: str, tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = _plan(context, _numbered(1), {})
+    for change in ({"bucket": "another"}, {"prefix": "below/"}, {"endpoint_url": "http://127.0.0.1:1"}):
+        place = getattr(context.settings, side).model_copy(update=change)
+        moved = SyncContext(context.home, context.settings.model_copy(update={side: place}))
+        with pytest.raises(ConfigurationError, match=plan.id):
+            choose_plan(moved, None)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
+def test_a_damaged_plan_is_not_applied(damage: str, tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = _plan(context, _numbered(300), {})
+    file = Path(plan.uris["copy"])
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        content[100] ^= 0xFF
+        file.write_bytes(content)
+    else:
+        file.unlink()
+    with pytest.raises(StateError, match=r"copies\.parquet"):
+        read_shard(plan, plan.shards[0])
+
+
+def test_another_plans_file_is_noticed(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan, other = (_plan(context, _numbered(30, start=start), {}) for start in (0, 1))
+    Path(plan.uris["copy"]).write_bytes(Path(other.uris["copy"]).read_bytes())
+    with pytest.raises(StateError, match=r"copies\.parquet: damaged: shard .* has 30 objects from '0000' to '0029'"):
+        read_shard(plan, plan.shards[0])
+
+
+def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = _plan(context, _numbered(1), {})
+    (manifest,) = Path(tmp_path).rglob("plan.json")
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"objects": 1', '"objects": "one"', 1))
+    with pytest.raises(StateError, match=r"plan\.json: damaged: "):
+        context.plans.load(plan.id)
+    manifest.write_text(text[:-10])
+    with pytest.raises(StateError, match="damaged"):
+        context.plans.load(plan.id)

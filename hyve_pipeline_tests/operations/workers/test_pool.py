@@ -1,0 +1,244 @@
+"""Work in processes beside this one: what comes back, how it is told to end, and what when one of them dies."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline.core.base.errors import BucketError, HyveError, RefusedError
+from hyve_pipeline.core.model.plan import Plan, Shard, Transfer
+from hyve_pipeline.core.runtime.interruption import interrupted_by, pause
+from hyve_pipeline.core.runtime.progress import listening, report
+from hyve_pipeline.core.settings.model import GIB, Options
+from hyve_pipeline.operations.inventory.take import take_inventories
+from hyve_pipeline.operations.workers import pool
+from hyve_pipeline.operations.workers.pool import WorkerPool, WorkerProcess, beside, processes_for, usable_cores, work
+from hyve_pipeline_tests.processes import living, living_after
+from hyve_pipeline_tests.syncs import MakePair, Pair
+
+_PATIENCE = 30
+_MODULE = "hyve_pipeline.core.runtime.progress"
+
+
+@pytest.fixture
+def worker() -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(_MODULE)
+    yield worker
+    worker.close()
+
+
+class _Heard:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, int]] = []
+
+    def expect(self, activity: str, objects: int, size: int) -> None:
+        raise AssertionError("nobody said what is to come")
+
+    def advance(self, activity: str, objects: int, size: int) -> None:
+        self.told.append((activity, objects, size))
+
+
+def test_what_a_function_returns_comes_back(worker: WorkerProcess) -> None:
+    assert worker.run(os.getpid) == worker.pid != os.getpid()
+    assert worker.run(divmod, 17, 5) == (3, 2)
+
+
+def test_progress_is_passed_on_and_adds_up(worker: WorkerProcess) -> None:
+    heard = _Heard()
+    with listening(heard):
+        worker.run(report, "copy", 2, 10)
+        worker.run(exec, f"from {_MODULE} import report\nfor _ in range(5000): report('copy', 1, 3)")
+    assert {activity for activity, _, _ in heard.told} == {"copy"}
+    assert sum(objects for _, objects, _ in heard.told) == 5002
+    assert sum(size for _, _, size in heard.told) == 15010
+    assert len(heard.told) < 100
+
+
+@pytest.mark.parametrize(
+    "error", [BucketError("no such bucket"), RefusedError("max_deletes", "too many"), OSError("full")]
+)
+def test_what_a_function_raises_is_raised_here(worker: WorkerProcess, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        worker.run(exec, "raise error", {"error": error})
+    assert str(caught.value) == str(error)
+    assert "Traceback" in caught.value.__notes__[0]
+    if isinstance(caught.value, RefusedError):
+        assert (caught.value.rule, caught.value.detail) == ("max_deletes", "too many")
+    assert worker.run(abs, -1) == 1
+
+
+def test_an_error_that_can_not_be_sent_is_told_in_words(worker: WorkerProcess) -> None:
+    with pytest.raises(RuntimeError, match="Odd: 1, 2"):
+        worker.run(exec, "class Odd(Exception):\n def __str__(self): return '1, 2'\nraise Odd")
+
+
+def test_an_interrupt_ends_the_task_and_not_the_process(worker: WorkerProcess) -> None:
+    wish = threading.Event()
+    threading.Timer(0.5, wish.set).start()
+    begun = time.monotonic()
+    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+        worker.run(pause, 60.0)
+    assert time.monotonic() - begun < _PATIENCE
+    assert worker.run(abs, -1) == 1
+
+
+def test_a_task_that_does_not_end_when_it_is_told_to_is_left(
+    worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_END_SECONDS", 0.5)
+    wish = threading.Event()
+    wish.set()
+    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+        worker.run(time.sleep, 60.0)
+    worker.close()
+    assert not living({worker.pid})
+
+
+def test_a_process_that_was_killed_is_named(worker: WorkerProcess) -> None:
+    with pytest.raises(HyveError, match=rf"process {worker.pid}, .* was ended by SIGKILL; .* run it again"):
+        worker.run(os.kill, worker.pid, signal.SIGKILL)
+    with pytest.raises(HyveError, match=f"process {worker.pid}"):
+        worker.run(abs, -1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_leaves_polite_signals_to_whoever_started_it(worker: WorkerProcess, number: signal.Signals) -> None:
+    assert worker.run(abs, -1) == 1
+    os.kill(worker.pid, number)
+    assert worker.run(os.getpid) == worker.pid
+
+
+def test_it_imports_what_whoever_started_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "somewhere_else.py").write_text("def three():\n    return 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import somewhere_else  # pyright: ignore[reportMissingImports]
+
+    with WorkerPool(1, "somewhere_else") as pool:
+        assert pool.run(somewhere_else.three) == 3
+
+
+def test_a_process_that_ended_is_named(worker: WorkerProcess) -> None:
+    with pytest.raises(HyveError, match="ended with exit code 3"):
+        worker.run(os._exit, 3)
+
+
+def test_it_ends_at_once_when_whoever_started_it_is_killed() -> None:
+    script = (
+        "import time\n"
+        "from hyve_pipeline.operations.workers.pool import WorkerProcess\n"
+        f"worker = WorkerProcess({_MODULE!r})\n"
+        "worker.run(abs, -1)\n"
+        "print(worker.pid, flush=True)\n"
+        "worker.run(time.sleep, 600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        assert living({pid})
+        starter.kill()
+    assert not living_after({pid}, _PATIENCE)
+
+
+def test_a_pool_gives_each_task_to_who_is_free() -> None:
+    with WorkerPool(2, _MODULE) as pool, ThreadPoolExecutor(4) as threads:
+        pids = list(threads.map(lambda _: pool.run(os.getpid), range(12)))
+        slow = [threads.submit(pool.run, time.sleep, 0.2) for _ in range(2)]
+        wish = threading.Event()
+        wish.set()
+        with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+            pool.run(abs, -1)
+        assert [future.result() for future in slow] == [None, None]
+    assert 1 <= len(set(pids)) <= 2
+    assert not living(pids)
+
+
+def test_work_is_done_beside_only_where_somebody_asked_for_it() -> None:
+    assert work(os.getpid) == os.getpid()
+    with beside(1, report):
+        assert work(os.getpid) == os.getpid()
+    with beside(2, report):
+        assert work(os.getpid) != os.getpid()
+    assert work(os.getpid) == os.getpid()
+
+
+def _shards(*objects: int, size: int = 0) -> list[Shard]:
+    return [
+        Shard(number=number, action="copy", row_group=number, objects=count, bytes=size, first_key="a", last_key="b")
+        for number, count in enumerate(objects)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "objects", "cores", "expected"),
+    [
+        (None, (10_000, 10_000), 2, 2),
+        (None, (10_000, 10_000), 1, 1),
+        (None, (20_000,), 8, 1),  # one shard is done by one process
+        (None, (4_000, 4_000), 2, 1),  # not worth it
+        (None, (10_000, 4_000), 8, 2),
+        (None, (10_000,) * 100, 64, 4),  # as many as a server takes
+        (8, (10,) * 9, 2, 8),
+        (8, (10, 10), 2, 2),
+        (1, (10_000,) * 9, 64, 1),
+    ],
+)
+def test_how_many(
+    wanted: int | None, objects: tuple[int, ...], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "usable_cores", lambda: cores)
+    plan = Plan.model_construct(options=Options(processes=wanted), transfer=Transfer())
+    assert processes_for(plan, _shards(*objects)) == expected
+
+
+def test_fewer_objects_are_worth_a_process_when_they_go_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "usable_cores", lambda: 8)
+    plan = Plan.model_construct(options=Options(), transfer=Transfer(by="stream"))
+    few, enough, many = (_shards(*objects) for objects in ((600, 600), (1_250, 1_250), (2_500,) * 9))
+    assert [processes_for(plan, shards) for shards in (few, enough, many)] == [1, 2, 4]
+    assert processes_for(plan, _shards(1, 1, size=2 * GIB)) == 2  # and large ones by their bytes
+
+
+def test_cores() -> None:
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_listings_in_two_processes_are_the_same(make_pair: MakePair) -> None:
+    pair = make_pair()
+    pair.source.put({f"{number:04d}": b"1" for number in range(40)})
+    pair.store.put({f"{number:04d}": b"22" for number in range(25)})
+    heard = _Heard()
+    with listening(heard):
+        beside = take_inventories(pair.context(processes=2), ["source", "store"])
+    here = take_inventories(pair.context(processes=1), ["source", "store"])
+    for side in ("source", "store"):
+        told = [objects for activity, objects, _ in heard.told if activity == f"list {side}"]
+        assert sum(told) == beside[side].objects == here[side].objects
+        assert (beside[side].bytes, beside[side].side, beside[side].place) == (
+            here[side].bytes,
+            here[side].side,
+            here[side].place,
+        )
+        assert Path(re.sub("^file://", "", beside[side].uri)).exists()
+
+
+def test_a_bucket_that_is_missing_is_told_from_the_other_process_too(pair: Pair) -> None:
+    pair.store.client.delete_bucket(Bucket=pair.store.name)
+    with pytest.raises(BucketError, match=f"s3://{pair.store.name}/"):
+        take_inventories(pair.context(processes=2), ["source", "store"])
+
+
+def test_large_listings_get_two_processes_where_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "usable_cores", lambda: 4)
+    assert pool.is_worth_two_processes(Options(), 2_000_000)
+    assert not pool.is_worth_two_processes(Options(), 1_000_000)
+    assert not pool.is_worth_two_processes(Options(processes=1), 2_000_000)
+    monkeypatch.setattr(pool, "usable_cores", lambda: 2)
+    assert not pool.is_worth_two_processes(Options(), 2_000_000)

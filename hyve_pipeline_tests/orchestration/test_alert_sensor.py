@@ -1,0 +1,163 @@
+"""What a person is told of while nobody looks."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.operations.applying import is_copy_of
+from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+MakeDaemon = Callable[[Pair], Daemon]
+
+
+class Webhook:
+    """A receiver of alerts; it answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 204
+        self._server = ScriptedServer(lambda _: Answer(status=self.status, headers={"Location": "/elsewhere"}))
+        self.url = f"{self._server.endpoint_url}/hook"
+
+    @property
+    def received(self) -> list[Received]:
+        return self._server.received
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        return [json.loads(received.body) for received in self.received]
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    webhook = Webhook()
+    yield webhook
+    webhook.stop()
+
+
+def test_a_refusal_is_told_once(
+    make_pair: MakePair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = make_pair(max_deletes=0)
+    pair.source.put({"a": b"1"})
+    pair.store.put({"gone": b"1"})
+    pair.automate("all", webhook=webhook.url)
+    daemon = make_daemon(pair)
+    assert daemon.tick("alert") == ([], "tells of what happens from now on")
+    plan = hyve("dryrun", "--json").document["plan"]
+    with caplog.at_level(logging.ERROR):
+        daemon.tick("alert")
+    (alert,) = webhook.alerts
+    assert (alert["event"], alert["sync"], alert["plan"], alert["job"]) == ("refused", "images", plan, "images_dryrun")
+    assert alert["message"].startswith("refused by max_deletes: 1 of the store's 1 objects would be deleted")
+    assert alert["text"] == f"Hyve images: refused: {alert['message']}"
+    assert alert["text"] in [record.getMessage() for record in caplog.records if record.name == "hyve_pipeline.alerts"]
+    assert webhook.received[0].headers["content-type"] == "application/json"
+    assert daemon.tick("alert") == ([], "nothing to tell of")
+    assert len(webhook.alerts) == 1
+
+
+def test_failed_shards_of_a_plan_are_one_alert(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=2)
+    pair.source.put({f"{number}": b"new" for number in range(6)})
+    pair.automate("all", webhook=webhook.url, shard_attempts=2, retry_seconds=0)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    faulty.fault = lambda received: (
+        Answer(b"<Error><Code>AccessDenied</Code></Error>", 403) if is_copy_of(received, "/0", "/2") else None
+    )
+    plan = hyve("dryrun", "--json").document["plan"]
+    for _ in range(2):
+        daemon.tick("apply")
+        daemon.tick("alert")
+    first, last = webhook.alerts
+    assert (first["event"], first["job"], first["plan"], first["total_runs"]) == ("failed", "images_copy", plan, 2)
+    assert sorted(run["partition"] for run in first["runs"]) == [f"{plan}-0001", f"{plan}-0002"]
+    assert {(run["attempt"], run["given_up"]) for run in first["runs"]} == {(1, False)}
+    assert "1 of 2 objects failed (1 AccessDenied)" in first["message"]
+    assert {(run["attempt"], run["given_up"]) for run in last["runs"]} == {(2, True)}
+    assert last["message"].endswith("2 given up, which need a person")
+
+
+def test_a_store_that_is_not_as_planned_is_told(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
+) -> None:
+    pair.source.put({"a": b"1"})
+    pair.automate("all", webhook=webhook.url)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    assert hyve("sync").code == 0
+    daemon.tick("alert")
+    assert webhook.alerts == []
+    pair.store.put({"stranger": b"1"})
+    assert hyve("verify").code == 1
+    # A later one that finds nothing takes nothing back.
+    pair.store.delete("stranger")
+    assert hyve("verify").code == 0
+    daemon.tick("alert")
+    assert [(alert["event"], alert["job"]) for alert in webhook.alerts] == [("differs", "images_verify")]
+
+
+@pytest.mark.parametrize("status", [500, 302])
+def test_an_alert_that_is_not_taken_comes_again(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook, status: int
+) -> None:
+    pair.automate("all", webhook=webhook.url)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    pair.source.client.delete_bucket(Bucket=pair.source.name)
+    assert hyve("dryrun").code == 4
+    webhook.status = status
+    with pytest.raises(HyveError, match=f"webhook at 127.0.0.1:[0-9]+ answered {status}"):
+        daemon.tick("alert")
+    webhook.status = 200
+    daemon.tick("alert")
+    assert [alert["event"] for alert in webhook.alerts] == ["failed", "failed"]
+    assert webhook.alerts[0] == webhook.alerts[1]
+    assert pair.source.name in webhook.alerts[0]["message"]
+
+
+def test_the_url_can_be_a_secret(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.automate("all", webhook_variable="ALERTS_GO_TO")
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    pair.source.client.delete_bucket(Bucket=pair.source.name)
+    hyve("dryrun")
+    with pytest.raises(HyveError, match="ALERTS_GO_TO does not hold a URL"):
+        daemon.tick("alert")
+    monkeypatch.setenv("ALERTS_GO_TO", "http://127.0.0.1:9/secret")
+    with pytest.raises(HyveError, match="ALERTS_GO_TO can't be reached") as caught:
+        daemon.tick("alert")
+    assert "secret" not in str(caught.value)
+    monkeypatch.setenv("ALERTS_GO_TO", webhook.url)
+    daemon.tick("alert")
+    assert len(webhook.alerts) == 1
+
+
+def test_more_failures_than_one_look_takes_in(
+    pair: Pair, make_daemon: MakeDaemon, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyve_pipeline.orchestration.definitions.sensors.alerts._MOST_RUNS", 3)
+    pair.automate("all", webhook=webhook.url)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    runs = [daemon.begin("images_copy") for _ in range(8)]
+    for run in runs:
+        daemon.instance.report_run_failed(run, "its machine is gone")
+    for _ in range(4):
+        daemon.tick("alert")
+    told = [run["run"] for alert in webhook.alerts for run in alert["runs"]]
+    assert sorted(told) == sorted(run.run_id for run in runs)

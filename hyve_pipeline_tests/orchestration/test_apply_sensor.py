@@ -1,0 +1,302 @@
+"""The sensor that applies plans, look by look."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+
+from hyve_pipeline.core.model import automation
+from hyve_pipeline.orchestration.commands.janitor import system_tags
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.operations.applying import is_copy_of
+from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.s3.scripted import Answer, Received
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+MakeDaemon = Callable[[Pair], Daemon]
+
+
+def fill(pair: Pair) -> None:
+    """Three copy shards of five, five and two objects, and a delete shard of one."""
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    pair.store.put({"gone": b"1"})
+
+
+def plan_of(hyve: Hyve) -> str:
+    return hyve("dryrun", "--json").document["plan"]
+
+
+def deny(*names: str) -> Callable[[Received], Answer | None]:
+    """Denies copies of some keys: no request is tried again for that."""
+
+    def fault(received: Received) -> Answer | None:
+        if is_copy_of(received, *(f"/{name}" for name in names)):
+            return Answer(b"<Error><Code>AccessDenied</Code></Error>", 403)
+        return None
+
+    return fault
+
+
+def test_never_means_never(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan_of(hyve)
+    daemon = make_daemon(pair)
+    assert daemon.tick() == ([], 'apply is "never": plans are applied by a person')
+    assert pair.store.keys() == ["gone"]
+
+
+def test_there_is_nothing_to_do_without_a_plan(pair: Pair, make_daemon: MakeDaemon) -> None:
+    pair.automate("all")
+    assert make_daemon(pair).tick() == ([], "there is no plan yet")
+
+
+def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    keys, _ = daemon.tick()
+    assert keys == [f"{plan}-000{number}:1" for number in (1, 2, 3)]
+    assert "gone" in pair.store.read()
+    assert daemon.tick()[0] == [f"{plan}-0004:1"]
+    assert pair.store.read() == pair.source.read()
+    assert daemon.tick()[0] == [f"{plan}:verify:1"]
+    assert daemon.tick() == ([], f"plan {plan} is finished and verified")
+    runs = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "1"}))
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert len(runs) == 5
+
+
+def test_copies_alone_leave_deletes_to_a_person(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan_of(hyve)
+    pair.automate("copies")
+    daemon = make_daemon(pair)
+    assert len(daemon.tick()[0]) == 3
+    keys, reason = daemon.tick()
+    assert not keys
+    assert "deletes are left to a person" in reason
+    assert "gone" in pair.store.read()
+    assert hyve("delete").code == 0
+    assert daemon.tick()[0][0].endswith(":verify:1")
+
+
+def test_a_plan_with_nothing_to_do_is_verified_by_its_own_listing(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    assert daemon.tick()[0] == [f"{plan}:verify:1"]
+    assert daemon.tick() == ([], f"plan {plan} is finished and verified")
+    assert len(list((pair.home / "state" / "images" / "inventories" / "store").glob("*.json"))) == 1
+
+
+def test_a_failed_shard_holds_up_deletes_and_nothing_else(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=5)
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=0, shard_attempts=3)
+    faulty.fault = deny("02")
+    daemon = make_daemon(pair)
+    assert len(daemon.tick()[0]) == 3
+    assert len(pair.store.keys()) == 12, "all but one of twelve, and the one that is to go"
+    assert daemon.tick()[0] == [f"{plan}-0001:2"]
+    assert daemon.tick()[0] == [f"{plan}-0001:3"]
+    keys, reason = daemon.tick()
+    assert not keys
+    assert reason == f"plan {plan}, 3 copy shards: 2 finished, 1 given up after 3 attempts"
+    assert "gone" in pair.store.read()
+    given_up = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/given_up": "true"}))
+    assert [run.tags["dagster/partition"] for run in given_up] == [f"{plan}-0001"]
+    # A person mends it, and the sensor goes on from there.
+    faulty.fault = lambda _: None
+    assert hyve("retry").code == 0
+    assert daemon.tick()[0] == [f"{plan}-0004:1"]
+    assert pair.store.read() == pair.source.read()
+
+
+def test_a_failed_shard_waits_longer_each_time(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=5)
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=3600)
+    faulty.fault = deny("11")
+    daemon = make_daemon(pair)
+    daemon.tick()
+    keys, reason = daemon.tick()
+    assert not keys
+    assert reason == f"plan {plan}, 3 copy shards: 2 finished, 1 waiting to be tried again"
+
+
+def test_failed_shards_never_starve_the_others(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more shards that fail than may go on at once, the others are done all the same."""
+    monkeypatch.setattr(automation, "MOST_AT_ONCE", 2)
+    pair = make_pair(through=faulty, shard_objects=1)
+    pair.source.put({f"{number}": b"new" for number in range(6)})
+    plan_of(hyve)
+    pair.automate("all", retry_seconds=0, shard_attempts=50)
+    faulty.fault = deny("0", "1", "2", "3")
+    daemon = make_daemon(pair)
+    for _ in range(3):
+        daemon.tick()
+    assert pair.store.keys() == ["4", "5"]
+
+
+def test_a_refused_plan_is_applied_as_far_as_it_may_be(
+    make_pair: MakePair, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    pair = make_pair(max_deletes=0)
+    fill(pair)
+    assert hyve("dryrun").code == 3
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    assert len(daemon.tick()[0]) == 1
+    keys, reason = daemon.tick()
+    assert not keys
+    assert "refused by max_deletes" in reason
+    assert "gone" in pair.store.read()
+    # A person's word, given with another step's command, lets it go on.
+    (plan,) = (entry["plan"] for entry in hyve("plans", "--json").document["plans"])
+    assert hyve("copy", "--plan", plan).code == 0
+    approve = {"ops": {"images_delete_shard": {"config": {"max_deletes": "1"}}}}
+    assert daemon.run("images_delete", run_config=approve).success
+    assert pair.store.read() == pair.source.read()
+    assert daemon.tick()[0] == [f"{plan}:verify:1"]
+
+
+def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    older = plan_of(hyve)
+    newer = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    with daemon.sync.applying(older):
+        assert daemon.tick() == ([], f"plan {newer} waits: plan {older} is being applied")
+    assert len(daemon.tick()[0]) == 3
+
+
+def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0002"})
+    requests, _ = daemon.look("apply")
+    assert [request.partition_key for request in requests] == [f"{plan}-0001", f"{plan}-0003"]
+    # A run of an older plan, its verification too, or of a whole plan, is waited for.
+    daemon.instance.add_run_tags(run.run_id, {"dagster/partition": "20200101T000000000Z-00000000-0001"})
+    assert "of plan 20200101T000000000Z-00000000 goes on" in daemon.look("apply")[1]
+
+
+def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    """It would find what this plan does, and call it a difference."""
+    fill(pair)
+    older = plan_of(hyve)
+    newer = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    run = daemon.begin("images_verify", **{"hyve/plan": older})
+    assert daemon.tick() == ([], f"plan {newer} waits: run {run.run_id} of plan {older} goes on")
+    daemon.instance.report_run_failed(run)
+    assert len(daemon.tick()[0]) == 3
+
+
+def test_a_plan_that_was_undone_is_left_alone(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    daemon.tick()
+    assert hyve("undo", plan).code == 0
+    assert daemon.tick() == ([], f"plan {plan} was undone: the next dryrun makes another one")
+    # Nor does a run that was asked for before delete anything.
+    assert not daemon.run("images_delete", f"{plan}-0004").success
+    refused = hyve("delete", "--json")
+    assert (refused.code, refused.document["refused"]["rule"]) == (3, "undone")
+    assert "gone" in pair.store.read()
+    assert hyve("sync").code == 0
+    assert pair.store.read() == pair.source.read()
+
+
+def test_a_run_that_was_deleted_still_counts(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    """Dagster makes no second run for a key, so that its number must not come again."""
+    pair = make_pair(through=faulty)
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=0)
+    faulty.fault = deny("02")
+    daemon = make_daemon(pair)
+    assert [daemon.tick()[0], daemon.tick()[0]] == [[f"{plan}-0001:1"], [f"{plan}-0001:2"]]
+    (first,) = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "1"}))
+    daemon.instance.delete_run(first.run_id)
+    assert daemon.tick()[0] == [f"{plan}-0001:3"]
+
+
+def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    for made_up in ("test", f"{plan}-1"):
+        daemon.instance.add_dynamic_partitions("images_copy_shards", [made_up])
+        assert not daemon.run("images_copy", made_up).success
+    run = daemon.begin("images_copy", **{"dagster/partition": "test"})
+    assert daemon.tick()[1] == f"plan {plan} waits: run {run.run_id} of plan test goes on"
+    daemon.instance.report_run_failed(run)
+    assert len(daemon.tick()[0]) == 3
+    assert daemon.run("images_retention").success
+    assert "test" not in daemon.instance.get_dynamic_partitions("images_copy_shards")
+
+
+def test_a_run_whose_machine_was_restarted_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=0)
+    daemon = make_daemon(pair)
+    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0001", "hyve/plan": plan})
+    tags = system_tags(run.run_id)
+    assert tags
+    # Of the run before this one, whose tags a re-execution has.
+    daemon.instance.add_run_tags(run.run_id, {**tags, "hyve/system": "another run@another start"})
+    assert len(daemon.look("apply")[0]) == 2
+    daemon.instance.add_run_tags(run.run_id, tags)
+    assert len(daemon.look("apply")[0]) == 2
+    daemon.instance.add_run_tags(run.run_id, {**tags, "hyve/system": f"{run.run_id}@another start"})
+    assert len(daemon.look("apply")[0]) == 3
+    assert daemon.run("images_copy", f"{plan}-0001").success
+    (done,) = daemon.instance.get_runs(dg.RunsFilter(job_name="images_copy", statuses=[dg.DagsterRunStatus.SUCCESS]))
+    assert done.tags["hyve/system"] == system_tags(done.run_id)["hyve/system"]
+
+
+def test_a_lost_run_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    """Whatever became of a run that was asked for, the next look sees what is left."""
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", retry_seconds=0)
+    daemon = make_daemon(pair)
+    requests, _ = daemon.look("apply")
+    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0001"}, **requests[0].tags)
+    assert [request.run_key for request in daemon.look("apply")[0]] == [f"{plan}-0002:1", f"{plan}-0003:1"]
+    daemon.instance.report_run_failed(run, "its machine is gone")
+    assert sorted(daemon.tick()[0]) == [f"{plan}-0001:2", f"{plan}-0002:1", f"{plan}-0003:1"]
+    assert len(pair.store.keys()) == 13
+
+
+def test_buckets_that_have_changed_since_are_not_written(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    file = pair.home / "hyve.toml"
+    file.write_text(file.read_text().replace(pair.store.name, "another-bucket"))
+    keys, reason = make_daemon(pair).tick()
+    assert not keys
+    assert reason.startswith(f"plan {plan} was made for the store s3://{pair.store.name}/")

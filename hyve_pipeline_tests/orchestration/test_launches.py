@@ -1,0 +1,151 @@
+"""Jobs as they are launched from the Launchpad: with no configuration, and with each kind of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.operations.applying import copied_keys, is_copy_of
+from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.s3.scripted import Answer
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+
+MakeDaemon = Callable[[Pair], Daemon]
+
+
+def configured(op: str, **config: Any) -> dict[str, Any]:
+    return {"ops": {f"images_{op}": {"config": config}}}
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    assert not result.success
+    (event,) = (event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE)
+    data = event.step_failure_data.user_failure_data
+    return (data.description or "") if data is not None else str(event.step_failure_data.error)
+
+
+def partitions_of(result: dg.ExecuteInProcessResult) -> list[str | None]:
+    return [
+        event.partition for event in result.all_events if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION
+    ]
+
+
+def test_every_job_without_configuration(pair: Pair, make_daemon: MakeDaemon) -> None:
+    """Without a partition, a job does all that is left of the newest plan."""
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    pair.store.put({"gone": b"1"})
+    daemon = make_daemon(pair)
+    assert daemon.run("images_dryrun").success
+    plan = daemon.sync.plans.ids()[0]
+    copied = daemon.run("images_copy")
+    assert partitions_of(copied) == [f"{plan}-0001", f"{plan}-0002", f"{plan}-0003"]
+    run = daemon.instance.get_run_by_id(copied.run_id)
+    assert run is not None
+    assert run.tags["hyve/plan"] == plan
+    assert partitions_of(daemon.run("images_delete")) == [f"{plan}-0004"]
+    assert daemon.run("images_verify").success
+    assert pair.store.read() == pair.source.read()
+    # Nothing is left to do, which is no failure.
+    assert partitions_of(daemon.run("images_copy")) == []
+    assert daemon.run("images_retention").success
+
+
+def test_a_dryrun_by_other_options(pair: Pair, make_daemon: MakeDaemon) -> None:
+    pair.source.put({"a.jpg": b"1", "b.txt": b"1", "tmp/c.jpg": b"1"})
+    pair.store.put({"old.jpg": b"1", "old.txt": b"1"})
+    daemon = make_daemon(pair)
+    config = configured("diff", compare="etag", include=["*.jpg"], exclude=["tmp/*"], max_deletes="1")
+    assert daemon.run("images_dryrun", run_config=config).success
+    assert pair.lines("new") == ["a.jpg"]
+    assert pair.lines("duplicate_stores") == ["old.jpg"]
+    plan = daemon.sync.plans.newest()
+    assert plan is not None
+    assert (plan.options.compare, plan.options.include) == ("etag", ("*.jpg",))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"max_deletes": "many"}, "max_deletes: 'many' is neither a number of objects"),
+        ({"include": [""]}, "include: an empty glob matches nothing"),
+    ],
+)
+def test_wrong_options_of_a_dryrun_are_one_line(
+    pair: Pair, make_daemon: MakeDaemon, config: dict[str, Any], message: str
+) -> None:
+    result = make_daemon(pair).run("images_dryrun", run_config=configured("diff", **config))
+    assert failure_of(result).startswith(message)
+
+
+def test_a_rule_that_does_not_exist_can_not_be_launched(pair: Pair, make_daemon: MakeDaemon) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match="compare not in enum type Compare got colour"):
+        dg.validate_run_config(
+            make_daemon(pair).definitions.resolve_job_def("images_dryrun"), configured("diff", compare="colour")
+        )
+
+
+def test_one_shard_alone(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    plan = hyve("dryrun", "--json").document["plan"]
+    daemon = make_daemon(pair)
+    daemon.run("images_copy", f"{plan}-0002", run_config=configured("copy_shard", plan=plan, concurrency=1))
+    assert pair.store.keys() == [f"{number:02d}" for number in range(5, 10)]
+    other = daemon.run("images_copy", f"{plan}-0001", run_config=configured("copy_shard", plan="another"))
+    assert failure_of(other) == f"the partition is a shard of plan {plan}, the configuration asks for another"
+    wrong = daemon.run("images_copy", f"{plan}-0001", run_config=configured("copy_shard", concurrency=0))
+    assert failure_of(wrong) == "concurrency: Input should be greater than or equal to 1"
+
+
+def test_an_older_plan_by_its_id(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    pair.source.put({"a": b"1"})
+    older = hyve("dryrun", "--json").document["plan"]
+    pair.source.put({"b": b"1"})
+    hyve("dryrun")
+    daemon = make_daemon(pair)
+    assert daemon.run("images_copy", run_config=configured("copy_shard", plan=older)).success
+    assert pair.store.keys() == ["a"]
+    assert "has no plan 'none'" in failure_of(
+        daemon.run("images_copy", run_config=configured("copy_shard", plan="none"))
+    )
+
+
+def test_a_delete_limit_is_a_persons_word(make_pair: MakePair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    pair = make_pair(max_deletes=1)
+    pair.store.put({f"{number}": b"1" for number in range(3)})
+    pair.source.put({"0": b"1"})
+    assert hyve("dryrun").code == 3
+    daemon = make_daemon(pair)
+    assert daemon.run("images_copy").success
+    assert "refused by max_deletes" in failure_of(daemon.run("images_delete"))
+    still = daemon.run("images_delete", run_config=configured("delete_shard", max_deletes="1"))
+    assert "refused by max_deletes" in failure_of(still)
+    assert daemon.run("images_delete", run_config=configured("delete_shard", max_deletes="100%")).success
+    assert pair.store.keys() == ["0"]
+
+
+def test_deletes_wait_for_copies(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    pair.source.put({"a": b"1"})
+    pair.store.put({"gone": b"1"})
+    hyve("dryrun")
+    assert "refused by copies_first" in failure_of(make_daemon(pair).run("images_delete"))
+
+
+def test_a_shard_that_fails_keeps_none_of_the_others(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=4)
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    plan = hyve("dryrun", "--json").document["plan"]
+    faulty.fault = lambda received: (
+        Answer(b"<Error><Code>AccessDenied</Code></Error>", 403) if is_copy_of(received, "/05") else None
+    )
+    daemon = make_daemon(pair)
+    first = daemon.run("images_copy")
+    assert failure_of(first).startswith("1 of 4 objects failed (1 AccessDenied)")
+    assert partitions_of(first) == [f"{plan}-0001", f"{plan}-0003"]
+    faulty.fault = lambda _: None
+    faulty.received.clear()
+    assert partitions_of(daemon.run("images_copy")) == [f"{plan}-0002"]
+    assert copied_keys(faulty.received) == ["05"]

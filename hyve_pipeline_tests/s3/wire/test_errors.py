@@ -1,0 +1,48 @@
+"""What counts as a failure."""
+
+import pytest
+
+from hyve_pipeline.s3.wire.errors import is_error
+from hyve_pipeline.s3.wire.messages import Response
+
+_ERROR = b"<Error><Code>InternalError</Code></Error>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _ERROR,
+        b"<?xml version='1.0' encoding='UTF-8'?>\n" + _ERROR,
+        # White space keeps the connection open until the outcome is known.
+        b" " * 100_000 + b'<?xml version="1.0"?>' + _ERROR,
+        b"\r\n\t" + _ERROR,
+        b"\xef\xbb\xbf" + _ERROR,
+        b'<Error xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Code>SlowDown</Code></Error>',
+        b'<s3:Error xmlns:s3="http://s3.amazonaws.com/doc/2006-03-01/"/>',
+        b"<Error/>",
+    ],
+)
+def test_an_error_with_status_200(body: bytes) -> None:
+    assert is_error(Response(200, (), body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<",
+        b"<CopyObjectResult><ETag>x</ETag></CopyObjectResult>",
+        # The failures of single keys are no failure of the request.
+        b"<DeleteResult>" + _ERROR + b"</DeleteResult>",
+        b"<?xml version='1.0'?><ListBucketResult><Contents><Key>&lt;Error&gt;</Key></Contents></ListBucketResult>",
+        b"<Errors/>",
+        b"text, then <Error>",
+    ],
+)
+def test_a_success(body: bytes) -> None:
+    assert not is_error(Response(200, (), body))
+
+
+@pytest.mark.parametrize("status", [199, 300, 304, 403, 404, 412, 500, 503])
+def test_any_other_status(status: int) -> None:
+    assert is_error(Response(status, (), b""))
