@@ -56,7 +56,7 @@ clean: ## Remove the virtual environment and the demo's home
 # Each of these holds what the one before it holds, and more.
 $(VENV)/.for-use: $(VENV)/.made $(SOURCES)
 	@echo "Installing into $(VENV); the first time takes a minute or two."
-	@$(INSTALL) .
+	@$(INSTALL) '.[demo,ui]'
 	@touch $@
 
 $(VENV)/.for-tests: $(VENV)/.made $(SOURCES)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from hyve_pipeline.cli.extras import require_extra
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.cli.ui import browser_option, port_option, run_ui
 from hyve_pipeline.core.base.keys import displayed, parse_list_line
@@ -37,6 +38,9 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
     Needs no account and no network, and uses neither your configuration nor your AWS files. Everything that it
     starts ends with it; its home stays for you to look at.
     """
+    require_extra("demo", "moto", "flask", "flask_cors")
+    if with_ui:
+        require_extra("ui", "dagster_webserver")
     from hyve_pipeline.demo.buckets import add_images, fill_buckets
     from hyve_pipeline.demo.home import claimed_home, configure, own_environment
     from hyve_pipeline.demo.server import EmbeddedServer

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from hyve_pipeline.cli.extras import require_extra
 from hyve_pipeline.cli.options import home_option
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
@@ -56,6 +57,7 @@ def ui(home: Path, port: int, browser: bool | None) -> int:
 
     It listens on 127.0.0.1 only, and runs until Ctrl-C.
     """
+    require_extra("ui", "dagster_webserver")
     from hyve_pipeline.operations.context import Home
 
     return run_ui(Home(home), port, browser=browser)
