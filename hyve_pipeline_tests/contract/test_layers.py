@@ -123,6 +123,24 @@ def test_libraries_stay_in_their_layers() -> None:
     assert strays == set()
 
 
+def test_only_s3_builds_requests_and_names_headers() -> None:
+    """What S3 is asked, and in which words, is found in one layer; the embedded server is the other end of the wire."""
+    strays: set[str] = set()
+    for path in _MODULES:
+        if _layer(path) in ("s3", "demo"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.ImportFrom)
+                and node.module == "hyve_pipeline.s3.wire.messages"
+                and "Request" in {alias.name for alias in node.names}
+            ):
+                strays.add(f"{path.relative_to(_PACKAGE)} builds requests")
+            if isinstance(node, ast.Constant) and str(node.value).lower().startswith("x-amz-"):
+                strays.add(f"{path.relative_to(_PACKAGE)} names {node.value}")
+    assert strays == set()
+
+
 def test_only_one_module_uses_what_dagster_keeps_private() -> None:
     """Anything of it may change in any release; what is needed is in one place, with its reason."""
     users = {

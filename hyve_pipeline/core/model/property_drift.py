@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 Pairs = tuple[tuple[str, str], ...]
 
-_METADATA = "x-amz-meta-"
+METADATA = "metadata"
+STORAGE_CLASS = "storage class"
+WEBSITE_REDIRECT = "website redirect"
 _TYPE = "content-type"
 _TAGS = "tags"
-
-# How those headers are called for people whose names in S3's protocol say little to them.
-_WORDS = {"x-amz-storage-class": "storage class", "x-amz-website-redirect-location": "website redirect"}
-WEBSITE_REDIRECT = "website redirect"
-_MORE_THAN_HEADERS = ("metadata", "storage class", WEBSITE_REDIRECT, _TAGS)
+_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, _TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +18,12 @@ class Carried:
     """What an object carries besides its content.
 
     Attributes:
-        headers: names and values that would give a new object the same, the user's metadata among them; names in
-            any case, in any order.
+        properties: values by name, in any order: that of a header in any case, `STORAGE_CLASS`, `WEBSITE_REDIRECT`, or
+            for the user's metadata `METADATA`, a space, and its own name.
         tags: keys and values, in any order; None where the server knows no tags.
     """
 
-    headers: Pairs
+    properties: Pairs
     tags: Pairs | None = ()
 
 
@@ -37,11 +35,11 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
         store: what the store's carries.
         ignored: names that are left out, as this function gives them.
     """
-    wanted, found = _by_name(source.headers), _by_name(store.headers)
+    wanted, found = _by_name(source.properties), _by_name(store.properties)
     if _TYPE not in wanted:
         # Where none was sent, servers give an object a type of their own.
         found.pop(_TYPE, None)
-    names = {_name_of(header) for header in wanted.keys() | found.keys() if wanted.get(header) != found.get(header)}
+    names = {_kind_of(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
     if source.tags is not None and store.tags is not None and sorted(source.tags) != sorted(store.tags):
         names.add(_TAGS)
     order = {name: place for place, name in enumerate(_MORE_THAN_HEADERS)}
@@ -53,12 +51,12 @@ def is_of_tags_alone(names: Collection[str]) -> bool:
     return set(names) == {_TAGS}
 
 
-def _by_name(headers: Pairs) -> dict[str, list[str]]:
+def _by_name(properties: Pairs) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
-    for name, value in headers:
+    for name, value in properties:
         values.setdefault(name.lower(), []).append(value.strip())
     return values
 
 
-def _name_of(header: str) -> str:
-    return "metadata" if header.startswith(_METADATA) else _WORDS.get(header, header)
+def _kind_of(name: str) -> str:
+    return METADATA if name.startswith(f"{METADATA} ") else name

@@ -25,8 +25,9 @@ from hyve_pipeline.s3.listing.pages import MalformedPageError, Page
 from hyve_pipeline.s3.listing.probe import send_probe
 from hyve_pipeline.s3.listing.range_walk import parse_answer
 from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.objects.properties import read_tags
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
-from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.messages import Response
 
 # Over this, S3 refuses requests as too old or too new.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed)
@@ -201,7 +202,7 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None)
         return
     yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
     try:
-        connection.send(Request("GetObjectTagging", "GET", first.source_key, query=(("tagging", ""),))).result()
+        read_tags(connection, first.source_key).result()
     except S3RequestError as error:
         # Servers without tags refuse the question itself, and there is nothing to keep then.
         if error.status == HTTPStatus.FORBIDDEN:

@@ -9,14 +9,14 @@ from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.copy_object import copy_object
-from hyve_pipeline.s3.objects.delete import delete_objects
-from hyve_pipeline.s3.objects.head import head_object, version_of
+from hyve_pipeline.s3.objects.delete import delete_objects, delete_version
+from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.multipart_api import list_uploads
+from hyve_pipeline.s3.objects.put import put_empty_object
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
-from hyve_pipeline.s3.wire.messages import Request
 
 # What the object is called that is put into the store to try it; no run of Hyve makes such a key otherwise.
 TRIAL_KEY = ".hyve-doctor-"
@@ -75,7 +75,7 @@ def try_writing(source: Connection | None, store: Connection, first: CopyTask | 
             version_id = _copy(source, store, task, transfer).version_id
             done = "an object was copied from the source"
         else:
-            version_id = version_of(store.send(Request("PutObject", "PUT", key)).result())
+            version_id = put_empty_object(store, key).result()
             done = "an object was put"
     except S3RequestError as error:
         return failed("writing", "store", HyveError(str(bucket_error(error, store.place))))
@@ -109,7 +109,7 @@ def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Trans
 def _has_removed(store: Connection, key: str, version: str) -> bool:
     """Remove one version for good, where that is allowed."""
     try:
-        store.send(Request("DeleteObject", "DELETE", key, query=(("versionId", version),))).result()
+        delete_version(store, key, version).result()
     except S3RequestError:
         return False
     return True

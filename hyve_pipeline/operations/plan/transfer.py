@@ -7,9 +7,9 @@ from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.get import read_first_byte
 from hyve_pipeline.s3.objects.source_responses import source_error
 from hyve_pipeline.s3.wire.errors import ObjectUnreadableError, S3RequestError, bucket_error
-from hyve_pipeline.s3.wire.messages import Request
 
 # What says who signs and where to; everything else of a place is the bucket.
 _SIGNERS = ("profile", "resource")
@@ -68,9 +68,8 @@ def try_reading(connection: Connection, key: str) -> str | None:
     Raises:
         BucketError: it is not known, since the server can't be reached.
     """
-    request = Request("GetObject", "GET", key, headers=(("range", "bytes=0-0"),))
     try:
-        connection.send(request).result()
+        read_first_byte(connection, key).result()
     except S3RequestError as error:
         # An archived object is refused like one that must not be read, to those who may read it.
         is_archived = isinstance(source_error(error), ObjectUnreadableError)

@@ -22,7 +22,7 @@ class Looked:
     @property
     def carried(self) -> Carried:
         """The same, to be compared."""
-        return Carried(self.properties.headers, self.tags)
+        return Carried(self.properties.named, self.tags)
 
 
 def ignored_by(rules: CopyRules) -> tuple[str, ...]:

@@ -131,6 +131,15 @@ def _delete_one(connection: Connection, key: str, etag: str | None) -> "Future[D
     return recover(then(connection.send(Request("DeleteObject", "DELETE", key, headers=headers)), gone), failed)
 
 
+def delete_version(connection: Connection, key: str, version_id: str) -> "Future[Response]":
+    """Remove one version of an object, or one delete marker, for good.
+
+    Returns:
+        A future that gives the answer, or raises `S3RequestError`.
+    """
+    return connection.send(Request("DeleteObject", "DELETE", key, query=(("versionId", version_id),)))
+
+
 def delete_document(keys: Sequence[str], etags: Mapping[str, str]) -> bytes:
     """The body of a DeleteObjects request, with the condition of each key that has an ETag."""
     conditions = {key: f"<ETag>&quot;{escape_text(etag)}&quot;</ETag>" for key, etag in etags.items()}

@@ -67,6 +67,15 @@ def read_object(connection: Connection, key: str, etag: str, size: int) -> "Futu
     return connection.ask(request, read)
 
 
+def read_first_byte(connection: Connection, key: str) -> "Future[Response]":
+    """Read one byte of an object, whichever it is now, to find out whether that is allowed.
+
+    Returns:
+        A future that gives the answer, or raises `S3RequestError`.
+    """
+    return connection.send(Request("GetObject", "GET", key, headers=(("range", "bytes=0-0"),)))
+
+
 def _check_length(connection: Connection, request: Request, response: Response, count: int, first: int) -> None:
     if len(response.body) != count:
         reason = f"{len(response.body)} bytes came instead of {count} after the first {first}"

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.acl import read_grants
@@ -36,6 +37,7 @@ _KEPT_HEADERS = {
     REDIRECT,
 }
 _METADATA = "x-amz-meta-"
+_PLAIN_NAMES = {REDIRECT: WEBSITE_REDIRECT, "x-amz-storage-class": STORAGE_CLASS}
 _ENCRYPTION = "x-amz-server-side-encryption"
 
 # Questions about single parts that are in flight at once.
@@ -68,9 +70,20 @@ class ObjectProperties:
     is_etag_md5: bool
 
     @property
+    def named(self) -> Pairs:
+        """What `headers` gives, by the names that a person knows, as `property_drift.Carried` has them."""
+        return tuple((_plain_name(name), value) for name, value in self.headers)
+
+    @property
     def redirect(self) -> Pairs:
         """The header that makes a website redirect this object, if it does."""
         return tuple(pair for pair in self.headers if pair[0] == REDIRECT)
+
+
+def _plain_name(header: str) -> str:
+    if header.startswith(_METADATA):
+        return f"{METADATA} {header.removeprefix(_METADATA)}"
+    return _PLAIN_NAMES.get(header, header)
 
 
 def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:

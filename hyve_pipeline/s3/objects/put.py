@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.multipart_api import Part
 from hyve_pipeline.s3.wire.checksums import HEADER, PLAIN_MD5, checksum
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
@@ -52,6 +53,15 @@ class Content:
             # As AWS's own libraries send it: some servers keep the checksum only then.
             headers.append(("x-amz-sdk-checksum-algorithm", self.algorithm))
         return tuple(headers)
+
+
+def put_empty_object(store: Connection, key: str) -> "Future[str | None]":
+    """Put an object without content.
+
+    Returns:
+        A future that gives its version, None in a bucket without versions, or raises `S3RequestError`.
+    """
+    return then(store.send(Request("PutObject", "PUT", key)), version_of)
 
 
 def put_content(store: Connection, request: Request, content: Content) -> "Future[tuple[Part, Response]]":

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.model.property_drift import WEBSITE_REDIRECT, Carried, drift, is_of_tags_alone
 
-_NAMES = st.sampled_from(["Content-Type", "Cache-Control", "x-amz-meta-a", "X-Amz-Meta-Ü", "x-amz-storage-class"])
+_NAMES = st.sampled_from(["Content-Type", "Cache-Control", "metadata a", "Metadata Ü", "storage class"])
 _HEADERS = st.dictionaries(_NAMES, st.text(max_size=5), max_size=5)
 _TAGS = st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=4)
-_WANTED = Carried((("content-type", "a/b"), ("x-amz-meta-a", "1")), (("k", "v"),))
+_WANTED = Carried((("content-type", "a/b"), ("metadata a", "1")), (("k", "v"),))
 
 
 @given(_HEADERS, _TAGS, st.randoms())
@@ -32,7 +32,7 @@ def test_whatever_differs_is_named_whoever_has_it(
 ) -> None:
     one = {name.lower(): value.strip() for name, value in headers.items()} | {"content-type": "a/b"}
     other = {name.lower(): value.strip() for name, value in others.items()} | {"content-type": "a/c"}
-    words = {"x-amz-storage-class": "storage class", "x-amz-meta-a": "metadata", "x-amz-meta-ü": "metadata"}
+    words = {"metadata a": "metadata", "metadata ü": "metadata"}
     expected = {words.get(name, name) for name in one | other if one.get(name) != other.get(name)}
     expected |= {"tags"} if tags != other_tags else set()
     found = drift(
@@ -45,14 +45,14 @@ def test_whatever_differs_is_named_whoever_has_it(
 @pytest.mark.parametrize(
     ("headers", "tags", "names"),
     [
-        ((("content-type", "a/c"), ("x-amz-meta-a", "1")), (("k", "v"),), ("content-type",)),
-        ((("content-type", "a/b"), ("x-amz-meta-A", "2")), (("k", "v"),), ("metadata",)),
-        ((("content-type", "a/b"), ("x-amz-meta-b", "1")), (("k", "v"),), ("metadata",)),
-        ((("content-type", "A/B"), ("x-amz-meta-a", "1")), (("k", "V"),), ("content-type", "tags")),
-        ((("content-type", "a/b"), ("x-amz-meta-a", "1")), (), ("tags",)),
+        ((("content-type", "a/c"), ("metadata a", "1")), (("k", "v"),), ("content-type",)),
+        ((("content-type", "a/b"), ("metadata A", "2")), (("k", "v"),), ("metadata",)),
+        ((("content-type", "a/b"), ("metadata b", "1")), (("k", "v"),), ("metadata",)),
+        ((("content-type", "A/B"), ("metadata a", "1")), (("k", "V"),), ("content-type", "tags")),
+        ((("content-type", "a/b"), ("metadata a", "1")), (), ("tags",)),
         ((), (), ("content-type", "metadata", "tags")),
         (
-            (*_WANTED.headers, ("x-amz-storage-class", "STANDARD_IA"), ("expires", "0"), ("cache-control", "x")),
+            (*_WANTED.properties, ("storage class", "STANDARD_IA"), ("expires", "0"), ("cache-control", "x")),
             (("k", "v"),),
             ("cache-control", "expires", "storage class"),
         ),
@@ -72,6 +72,6 @@ def test_a_type_that_only_the_store_tells_is_its_servers_own() -> None:
 
 
 def test_what_is_ignored_is_left_out() -> None:
-    redirected = Carried((*_WANTED.headers, ("x-amz-website-redirect-location", "/x")), _WANTED.tags)
+    redirected = Carried((*_WANTED.properties, ("website redirect", "/x")), _WANTED.tags)
     assert drift(redirected, _WANTED) == (WEBSITE_REDIRECT,)
     assert drift(redirected, _WANTED, [WEBSITE_REDIRECT]) == ()
