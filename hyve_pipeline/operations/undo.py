@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
@@ -126,8 +127,8 @@ class _Restorer:
         head = await tries.answer(lambda: head_object(self._store, key))
         etag = None if head is None else head.etag
         # The plan's own outcome first: it may have overwritten an object by one of the same content.
-        if etag != row.etag_after:
-            if etag == row.etag_before:
+        if not same_etag(etag, row.etag_after):
+            if same_etag(etag, row.etag_before):
                 return _ended(row, Outcome.DONE, ALREADY_BACK)
             found = "is gone" if etag is None else f"has ETag {etag}"
             left = "none" if row.etag_after is None else row.etag_after
@@ -160,7 +161,7 @@ class _Restorer:
         versions = await tries.answer(lambda: list_versions(self._store, key))
         # The plan's own version may have the same content as the one before it.
         earlier = [version for version in versions if version.version_id != row.version_after]
-        wanted = next((version for version in earlier if version.etag == row.etag_before), None)
+        wanted = next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
         if wanted is None:
             return None
         etag = await tries.answer(lambda: copy_version(self._store, key, wanted))
@@ -169,7 +170,7 @@ class _Restorer:
 
 def _is_kept(head: ObjectHead, row: JournalRow) -> bool:
     """Whether the trash's object is what the store had before the plan, and not what a later plan put there."""
-    if head.etag == row.etag_before:
+    if same_etag(head.etag, row.etag_before):
         return True
     # The ETags of an object in parts and of its copy differ. Then it must be no younger than the plan's action.
     are_comparable = "-" not in f"{head.etag}{row.etag_before}"

@@ -12,6 +12,7 @@ from enum import StrEnum
 import pyarrow as pa
 from pydantic import Field
 
+from hyve_pipeline.core.base.etags import differing_etags
 from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
@@ -76,15 +77,16 @@ CHANGE_SCHEMA = pa.schema(
 # source's row and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the
 # content (multipart uploads), so it says nothing about equality.
 PLAIN_MD5_PATTERN = "'^[0-9a-fA-F]{32}$'"
+_ETAGS_DIFFER = differing_etags("s.etag", "t.etag")
 _MODIFIED_REASON: dict[CompareRule, str] = {
-    "last_modified": """CASE
+    "last_modified": f"""CASE
         WHEN s.size <> t.size THEN 'size differs'
         WHEN s.last_modified > t.last_modified THEN 'source is newer'
-        WHEN s.last_modified = t.last_modified AND s.etag <> t.etag THEN 'same time, ETag differs' END""",
+        WHEN s.last_modified = t.last_modified AND {_ETAGS_DIFFER} THEN 'same time, ETag differs' END""",
     "size": "CASE WHEN s.size <> t.size THEN 'size differs' END",
     "etag": f"""CASE
         WHEN regexp_matches(s.etag, {PLAIN_MD5_PATTERN}) AND regexp_matches(t.etag, {PLAIN_MD5_PATTERN})
-            THEN CASE WHEN s.etag <> t.etag THEN 'ETag differs' END
+            THEN CASE WHEN {_ETAGS_DIFFER} THEN 'ETag differs' END
         WHEN s.size <> t.size THEN 'size differs'
         WHEN s.last_modified > t.last_modified THEN 'source is newer' END""",
 }

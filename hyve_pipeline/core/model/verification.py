@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from hyve_pipeline.core.base.etags import differing_etags
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.diff import PLAIN_MD5_PATTERN
 from hyve_pipeline.core.model.filters import Filters
@@ -148,6 +149,9 @@ class Verifier:
         self._database.close()
 
 
+_ETAGS_DIFFER = differing_etags("expected.etag", "listed.etag")
+
+
 def _comparison(filters: Filters, store_prefix: str) -> str:
     bounds = "key >= $first AND ($end IS NULL OR key < $end)"
     return f"""
@@ -178,7 +182,7 @@ def _comparison(filters: Filters, store_prefix: str) -> str:
                 WHEN listed.key IS NULL THEN 'missing'
                 WHEN expected.key IS NULL
                     THEN CASE WHEN listed.key IN (SELECT key FROM deletes) THEN 'not_deleted' ELSE 'unexpected' END
-                WHEN expected.size <> listed.size OR expected.etag <> listed.etag THEN 'different'
+                WHEN expected.size <> listed.size OR {_ETAGS_DIFFER} THEN 'different'
                 WHEN is_unrepaired THEN 'unrepaired'
             END AS difference,
             expected.etag AS expected_etag,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ARCHIVED, CHANGED, CUSTOMER_KEY, JournalRow, Outcome
@@ -22,7 +23,7 @@ def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
 
     Answers to HEAD have whole seconds; in doubt the object is copied once more.
     """
-    is_same = (head.etag, head.size) == (row.source_etag, row.size)
+    is_same = same_etag(head.etag, row.source_etag) and head.size == row.size
     return is_same and row.source_last_modified is not None and head.last_modified > row.source_last_modified
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.listing_check import Seen, look
@@ -156,7 +157,7 @@ class ObjectDeleter:
             return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
         if etag is None:
             return _row(planned, tries, Outcome.DONE, ALREADY_GONE)
-        if etag != planned.store_etag:
+        if not same_etag(etag, planned.store_etag):
             detail = f"{self._store.place.uri}{planned.key} has ETag {etag}, planned was {planned.store_etag}"
             return _row(planned, tries, Outcome.SKIPPED, CHANGED, detail)
         return _Allowed(planned, version)

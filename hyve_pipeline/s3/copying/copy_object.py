@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from dataclasses import replace
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.settings.model import GIB, MIB
@@ -126,7 +127,7 @@ def _copy_whole(
     )
 
     def settle(result: CopyResult, head: ObjectHead | None) -> CopyResult:
-        return replace(result, condition_ignored=head is None or head.etag != task.source_etag)
+        return replace(result, condition_ignored=head is None or not same_etag(head.etag, task.source_etag))
 
     def on_end(ending: Ending) -> None:
         try:
@@ -167,7 +168,7 @@ def _read_result(bucket: str, request: Request, response: Response, task: CopyTa
 
 def _differs(planned: str, copied: str, response: Response) -> bool:
     """Whether the ETags of object and copy show that the copy has another content."""
-    if planned == copied:
+    if same_etag(planned, copied):
         return False
     if (response.header(_ENCRYPTION) or "AES256") != "AES256" or response.header(_CUSTOMER_KEY):
         return False

@@ -11,6 +11,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import OpenUpload, UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
@@ -154,7 +155,7 @@ def _complete(
             raise
         # Where an answer was lost and the request sent again, some servers know nothing of the upload any more.
         head = head_object(store, upload.key).result()
-        if head is None or head.etag != _etag_of(parts):
+        if head is None or not same_etag(head.etag, _etag_of(parts)):
             raise
         return MadeObject(head.etag, head.version_id)
     request = Request("CompleteMultipartUpload", "POST", upload.key)
@@ -196,8 +197,8 @@ def _resume(
     upload = None if log is None else log.find(planned.task.store_key)
     if log is None or upload is None:
         return None
-    wanted = (planned.task.source_etag, planned.sizes)
-    if not planned.is_resumable or (upload.source_etag, upload.sizes) != wanted:
+    is_of_it = same_etag(upload.source_etag, planned.task.source_etag) and upload.sizes == planned.sizes
+    if not planned.is_resumable or not is_of_it:
         abandon(store, upload, log)
         return None
     try:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from concurrent.futures import Future
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
@@ -122,7 +123,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
             version_id=version_of(answer),
             source_version_id=None,
             bytes=0,
-            condition_ignored=bool(tells_content and is_comparable and etag != task.source_etag),
+            condition_ignored=bool(tells_content and is_comparable and not same_etag(etag, task.source_etag)),
         )
 
     return store.ask(request, read, is_slow=task.size > SLOW_COPY)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import (
@@ -103,7 +104,7 @@ def pinned_answer(bucket: str, request: Request, ending: Ending, etag: str) -> R
     """
     response = source_answer(ending)
     found = response.header("etag")
-    if found is None or unquote_etag(found) == etag:
+    if found is None or same_etag(unquote_etag(found), etag):
         return response
     raise ObjectChangedError(
         request.operation,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.connection import Connection
@@ -184,12 +185,12 @@ class PartedStream:
     def _judge(self, parts: Sequence[Part]) -> Pairs:
         """Hold all parts against what the source tells of the whole; see `parts.Judge`."""
         task, source = self._task, self._ways.source
-        if self._digest is not None and (md5 := self._digest.value()) != task.source_etag:
+        if self._digest is not None and not same_etag(md5 := self._digest.value(), task.source_etag):
             raise other_content(source, task, f"its MD5 is {md5}, its ETag {task.source_etag}")
         md5s = self._all_md5s(parts) if self._is_etag_known else None
         if md5s is not None:
             etag = composite_etag(md5s)
-            if etag != task.source_etag:
+            if not same_etag(etag, task.source_etag):
                 raise other_content(
                     source,
                     task,
@@ -221,6 +222,6 @@ class PartedStream:
         """The MD5 of each part; None where those of an earlier attempt can't be known."""
         md5s = [self._md5s.get(number) for number in range(1, len(parts) + 1)]
         # The ETags of parts are their MD5s, unless the store encrypts them by a key of KMS.
-        are_etags = all(md5 in (None, part.etag) for md5, part in zip(md5s, parts, strict=True))
+        are_etags = all(md5 is None or same_etag(md5, part.etag) for md5, part in zip(md5s, parts, strict=True))
         known = [md5 or part.etag for md5, part in zip(md5s, parts, strict=True)]
         return known if None not in md5s or (are_etags and all(map(PLAIN_MD5.fullmatch, known))) else None

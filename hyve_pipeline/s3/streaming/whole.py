@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from dataclasses import replace
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying.multipart_upload import PartRange
@@ -81,7 +82,8 @@ def _check(source: Connection, task: CopyTask, properties: ObjectProperties, con
     Raises:
         S3RequestError: it is something else.
     """
-    if PLAIN_MD5.fullmatch(task.source_etag) and properties.is_etag_md5 and content.md5 != task.source_etag:
+    is_md5_known = PLAIN_MD5.fullmatch(task.source_etag) and properties.is_etag_md5
+    if is_md5_known and not same_etag(content.md5, task.source_etag):
         raise other_content(source, task, f"its MD5 is {content.md5}, its ETag {task.source_etag}")
     known = properties.checksums
     # Also where the store takes no checksums.

@@ -15,7 +15,7 @@ from hyve_pipeline.s3.wire.messages import Pairs
 HEADER = "x-amz-checksum-"
 
 # How an ETag looks that may be the MD5 of the content.
-PLAIN_MD5 = re.compile("[0-9a-f]{32}")
+PLAIN_MD5 = re.compile("[0-9a-fA-F]{32}")
 
 # What is taken where the source has none: the one that Amazon S3 itself adds to objects without any.
 DEFAULT_ALGORITHM = "CRC64NVME"

@@ -21,7 +21,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 MD5 = ("0" * 32, "f" * 32)
-ETAGS = (*MD5, "0" * 32 + "-2", "f" * 32 + "-3")
+ETAGS = (*MD5, "F" * 32, "0" * 32 + "-2", "f" * 32 + "-3", "F" * 32 + "-3", "opaque", "OPAQUE")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,16 @@ def is_modified(rule: CompareRule, source: Listed, store: Listed) -> bool:
     if rule == "size":
         return source.size != store.size
     if rule == "etag":
-        comparable = re.fullmatch("[0-9a-f]{32}", source.etag) and re.fullmatch("[0-9a-f]{32}", store.etag)
-        return source.etag != store.etag if comparable else sizes_or_times
-    return sizes_or_times or (source.second == store.second and source.etag != store.etag)
+        comparable = re.fullmatch("[0-9a-fA-F]{32}", source.etag) and re.fullmatch("[0-9a-fA-F]{32}", store.etag)
+        return have_other_etags(source, store) if comparable else sizes_or_times
+    return sizes_or_times or (source.second == store.second and have_other_etags(source, store))
+
+
+def have_other_etags(source: Listed, store: Listed) -> bool:
+    """Whether the ETags differ, in upper case or not where they are MD5s."""
+    if "opaque" in (source.etag.lower(), store.etag.lower()):
+        return source.etag != store.etag
+    return source.etag.lower() != store.etag.lower()
 
 
 keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.text("ab/\n\x00é😀", min_size=1, max_size=4)
