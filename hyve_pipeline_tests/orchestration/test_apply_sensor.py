@@ -165,7 +165,7 @@ def test_a_refused_plan_is_applied_as_far_as_it_may_be(
     # A person's word, given with another step's command, lets it go on.
     (plan,) = (entry["plan"] for entry in hyve("plans", "--json").document["plans"])
     assert hyve("copy", "--plan", plan).code == 0
-    approve = {"ops": {"images_delete_shard": {"config": {"max_deletes": "1"}}}}
+    approve = {"ops": {"images_delete_shard": {"config": {"plan": plan, "max_deletes": "1"}}}}
     assert daemon.run("images_delete", run_config=approve).success
     assert pair.store.read() == pair.source.read()
     assert daemon.tick()[0] == [f"{plan}:verify:1"]

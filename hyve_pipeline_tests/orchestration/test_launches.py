@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from hyve_pipeline.core.settings.model import Options, SyncSettings
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys, is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon
@@ -115,14 +116,86 @@ def test_a_delete_limit_is_a_persons_word(make_pair: MakePair, hyve: Hyve, make_
     pair = make_pair(max_deletes=1)
     pair.store.put({f"{number}": b"1" for number in range(3)})
     pair.source.put({"0": b"1"})
-    assert hyve("dryrun").code == 3
+    plan = hyve("dryrun", "--json").document["plan"]
     daemon = make_daemon(pair)
     assert daemon.run("images_copy").success
     assert "refused by max_deletes" in failure_of(daemon.run("images_delete"))
-    still = daemon.run("images_delete", run_config=configured("delete_shard", max_deletes="1"))
+    still = daemon.run("images_delete", run_config=configured("delete_shard", plan=plan, max_deletes="1"))
     assert "refused by max_deletes" in failure_of(still)
-    assert daemon.run("images_delete", run_config=configured("delete_shard", max_deletes="100%")).success
+    raised = configured("delete_shard", plan=plan, max_deletes="100%")
+    assert daemon.run("images_delete", run_config=raised).success
     assert pair.store.keys() == ["0"]
+
+
+@pytest.mark.parametrize(("job", "limit"), [("delete", "max_deletes"), ("copy", "max_overwrites")])
+def test_a_limit_is_raised_for_a_plan_that_is_named(
+    make_pair: MakePair, hyve: Hyve, make_daemon: MakeDaemon, job: str, limit: str
+) -> None:
+    pair = make_pair(max_deletes=0, max_overwrites=0)
+    pair.store.put({"gone": b"1", "same": b"old"})
+    pair.source.put({"same": b"newer"})
+    plan = hyve("dryrun", "--json").document["plan"]
+    daemon = make_daemon(pair)
+    before = pair.store.read()
+    unnamed = daemon.run(f"images_{job}", run_config=configured(f"{job}_shard", **{limit: "100%"}))
+    assert failure_of(unnamed) == (
+        f"{limit} accepts what the limit refuses in one plan: set 'plan' beside it to that plan's id"
+    )
+    assert daemon.sync.plans.approval(plan) is None
+    assert pair.store.read() == before
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised"),
+    [
+        ({"max_deletes": "2"}, "max_deletes: 2 is more than the configuration's 1"),
+        ({"max_deletes": "100%"}, "max_deletes: 100% is more than the configuration's 1"),
+        ({"max_overwrites": "51%"}, "max_overwrites: 51% is more than the configuration's 0%"),
+        ({"max_deletes": "0", "max_overwrites": "0"}, None),
+    ],
+)
+def test_a_dryrun_can_only_lower_limits(
+    make_pair: MakePair, make_daemon: MakeDaemon, limits: dict[str, str], raised: str | None
+) -> None:
+    pair = make_pair(max_deletes=1, max_overwrites="0%")
+    pair.source.put({f"{number:03d}": b"1" for number in range(1, 201)})
+    pair.store.put({f"{number:03d}": b"1" for number in range(201)})
+    daemon = make_daemon(pair)
+    result = daemon.run("images_dryrun", run_config=configured("diff", **limits))
+    if raised is not None:
+        assert failure_of(result).startswith(f"{raised}, and a dryrun can only lower it: accept the refused plan")
+        assert daemon.sync.plans.newest() is None
+    else:
+        plan = daemon.sync.plans.newest()
+        assert plan is not None
+        assert [refusal.rule for refusal in plan.refusals] == ["max_deletes"]
+
+
+@pytest.mark.parametrize("job", ["dryrun", "copy", "delete", "verify", "undo", "retention"])
+def test_a_run_sets_nothing_of_what_a_sync_is(pair: Pair, make_daemon: MakeDaemon, job: str) -> None:
+    definitions = make_daemon(pair).definitions
+    needed = configured("undo_plan", plan="any") if job == "undo" else {}
+    own = [name for name in definitions.resources or {} if name.startswith("images_")]
+    assert len(own) == 2
+    settings = SyncSettings.model_fields.keys() | Options.model_fields.keys() | {"home"}
+    for resource in own:
+        for setting in settings:
+            with pytest.raises(dg.DagsterInvalidConfigError, match=f'unexpected config entry "{setting}"'):
+                dg.validate_run_config(
+                    definitions.resolve_job_def(f"images_{job}"),
+                    needed | {"resources": {resource: {"config": {setting: "other"}}}},
+                )
+
+
+def test_a_resources_page_says_what_it_is(pair: Pair, make_daemon: MakeDaemon) -> None:
+    definitions = make_daemon(pair).definitions
+    pages = [
+        definitions.resolve_job_def("images_dryrun").resource_defs[name].description or ""
+        for name in ("images_sync", "images_parquet")
+    ]
+    assert all(f"    home: {pair.home}\n" in f"{page}\n" for page in pages)
+    assert f"      bucket: {pair.store.name}\n" in pages[0]
+    assert "      max_deletes: 10%\n" in pages[0]
 
 
 def test_deletes_wait_for_copies(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

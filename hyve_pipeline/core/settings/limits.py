@@ -48,9 +48,13 @@ class Limit:
 
         A share is judged only above 100 objects; a number means exactly that number.
         """
+        return objects > self.most(store_objects)
+
+    def most(self, store_objects: int) -> Decimal:
+        """The number of objects that is just not too many, out of `store_objects`."""
         if not self.is_share:
-            return objects > self.amount
-        return objects > SHARE_FLOOR and objects * 100 > self.amount * store_objects
+            return self.amount
+        return max(Decimal(SHARE_FLOOR), self.amount * store_objects / 100)
 
     def __str__(self) -> str:
         return f"{self.amount.normalize():f}%" if self.is_share else str(self.amount)

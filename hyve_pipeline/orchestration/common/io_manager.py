@@ -5,14 +5,15 @@ annotation: `pd.DataFrame`, `pa.Table`, `pyarrow.dataset.Dataset`, `duckdb.DuckD
 `StoredTable` itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 import pyarrow as pa
-from pydantic import Field
+import yaml
+from pydantic import Field, PrivateAttr
 
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf, measure_table, open_table
@@ -40,6 +41,19 @@ class ParquetTables(dg.ConfigurableIOManager):
     """Keeps, for each asset, which files hold the rows of its newest materialization and of each run's."""
 
     home: str = Field(description="The folder that holds all state.")
+
+    _definition: dg.IOManagerDefinition | None = PrivateAttr(default=None)
+
+    def get_resource_definition(self) -> Any:
+        """The definition, of which no run can set anything."""
+        if self._definition is None:
+            self._definition = dg.IOManagerDefinition(
+                resource_fn=super().get_resource_definition().resource_fn,
+                config_schema={},
+                description=f"{type(self).__doc__}\n\n{shown_values({'home': self.home})}",
+            )
+        # Dagster wants the same one each time.
+        return self._definition
 
     def _shelf(self, key: dg.AssetKey) -> TableShelf:
         sync, asset = key.path[-2:]
@@ -79,6 +93,13 @@ def _run_ids(context: dg.InputContext) -> list[str]:
     except dg.DagsterInvariantViolationError:
         return []  # outside a run, as in `Definitions.load_asset_value`
     return [run_id for run_id in (run.run_id, run.parent_run_id, run.root_run_id) if run_id]
+
+
+def shown_values(values: Mapping[str, Any]) -> str:
+    """What a resource's page says of its values, as Markdown: as configuration they would be open to every run."""
+    lines = yaml.safe_dump(values, sort_keys=False, allow_unicode=True).splitlines()
+    # Four spaces, and not a fence: no value can end it.
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:

@@ -1,11 +1,20 @@
-"""What can be said in the Launchpad: each job's configuration. Nothing of it is needed."""
+"""What can be said in the Launchpad: each job's configuration. Nothing of it is needed.
+
+This is all that a run can set: the resources take no configuration from runs.
+"""
 
 import enum
 
 import dagster as dg
 from pydantic import Field
 
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.orchestration.common.names import Names
+
+# The limits, and the job in which a plan that one refused can be accepted.
+_LIMITS = {"max_deletes": "delete", "max_overwrites": "copy"}
 
 _EXAMPLE_PLAN = "20261122T213214610Z-79c1bd01"
 
@@ -42,12 +51,13 @@ class DryrunConfig(dg.Config):
     max_deletes: str | None = Field(
         default=None,
         description="Refuse more deletes than this: a number such as 500, or a share of the store's objects such as "
-        "10%.",
+        "10%; not more than the configuration allows.",
         examples=["5%"],
     )
     max_overwrites: str | None = Field(
         default=None,
-        description="Refuse more overwrites than this: a number such as 500, or a share such as 10%.",
+        description="Refuse more overwrites than this: a number such as 500, or a share such as 10%; not more than the "
+        "configuration allows.",
         examples=["500"],
     )
 
@@ -55,6 +65,30 @@ class DryrunConfig(dg.Config):
         """The options that are given, by name, as the settings take them."""
         given = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value.value if isinstance(value, Compare) else value for name, value in given.items()}
+
+    def check_limits(self, configured: Options, store_objects: int) -> None:
+        """Check that no limit is raised: what is to be accepted is seen in a plan, of which there is none yet.
+
+        Args:
+            configured: the options of the configuration.
+            store_objects: how many objects the store has, of which limits may be shares.
+
+        Raises:
+            ConfigurationError: a limit is raised, or is none.
+        """
+        for name in _LIMITS:
+            given, limit = getattr(self, name), getattr(configured, name)
+            if given is None or limit is None:
+                continue
+            try:
+                wanted = Limit.parse(given)
+            except ValueError as error:
+                raise ConfigurationError(f"{name}: {error}") from None
+            if wanted.most(store_objects) > limit.most(store_objects):
+                raise ConfigurationError(
+                    f"{name}: {given} is more than the configuration's {limit}, and a dryrun can only lower it: accept "
+                    f"the refused plan, by its id, in the Launchpad of the {_LIMITS[name]} job"
+                )
 
 
 class PlanConfig(dg.Config):
@@ -83,6 +117,20 @@ class ShardConfig(PlanConfig):
         examples=[32],
     )
 
+    def accepted(self) -> dict[str, str | None]:
+        """The limits that are given, by name.
+
+        Raises:
+            ConfigurationError: one is given and no plan: what is accepted must have been seen.
+        """
+        limits: dict[str, str | None] = {name: getattr(self, name, None) for name in _LIMITS}
+        given = [name for name, limit in limits.items() if limit is not None]
+        if given and self.plan is None:
+            raise ConfigurationError(
+                f"{given[0]} accepts what the limit refuses in one plan: set 'plan' beside it to that plan's id"
+            )
+        return limits
+
 
 class CopyConfig(ShardConfig):
     """How the copies of a plan are made."""
@@ -90,7 +138,7 @@ class CopyConfig(ShardConfig):
     max_overwrites: str | None = Field(
         default=None,
         description="Accept this many overwrites of the plan, though the configured limit refuses them: a number such "
-        "as 500, or a share such as 10%. It is kept with the plan.",
+        "as 500, or a share such as 10%. Needs the plan's id beside it, and is kept with the plan.",
         examples=["500"],
     )
 
@@ -101,7 +149,7 @@ class DeleteConfig(ShardConfig):
     max_deletes: str | None = Field(
         default=None,
         description="Accept this many deletes of the plan, though the configured limit refuses them: a number such as "
-        "500, or a share of the store's objects such as 10%. It is kept with the plan.",
+        "500, or a share of the store's objects such as 10%. Needs the plan's id beside it, and is kept with the plan.",
         examples=["20%"],
     )
 

@@ -13,6 +13,7 @@ from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
 from hyve_pipeline.orchestration.commands.janitor import system_tags
 from hyve_pipeline.orchestration.common.failures import as_failure
+from hyve_pipeline.orchestration.common.io_manager import shown_values
 from hyve_pipeline.orchestration.common.names import COMMAND_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
 
@@ -63,6 +64,7 @@ class SyncResource(dg.ConfigurableResource):
 
     # What the resources say that source and store name; they are known in a run alone.
     _borrowed: dict[str, Borrowed] = PrivateAttr(default_factory=dict)
+    _definition: dg.ResourceDefinition | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, home: Home, sync: SyncSettings) -> "SyncResource":
@@ -76,11 +78,17 @@ class SyncResource(dg.ConfigurableResource):
         )
 
     def get_resource_definition(self) -> Any:
-        """The definition, which says that the resources come first that source and store name."""
-        definition = super().get_resource_definition()
-        # Its constructor has no parameter for that, unlike the one of the class that it derives from.
-        definition._required_resource_keys = definition.required_resource_keys | self._lenders
-        return definition
+        """The definition: no run can set any of it, and the resources come first that source and store name."""
+        if self._definition is None:
+            open_to_runs = super().get_resource_definition()
+            self._definition = dg.ResourceDefinition(
+                resource_fn=open_to_runs.resource_fn,
+                config_schema={},
+                description=f"{type(self).__doc__}\n\n{shown_values(self.model_dump(mode='json', exclude_none=True))}",
+                required_resource_keys=open_to_runs.required_resource_keys | self._lenders,
+            )
+        # Dagster wants the same one each time.
+        return self._definition
 
     @property
     def _lenders(self) -> frozenset[str]:

@@ -64,7 +64,7 @@ def _copy_op(names: Names) -> dg.OpDefinition:
         required_resource_keys={names.resource},
     )
     def copy(context: dg.OpExecutionContext, config: CopyConfig) -> Iterator[dg.AssetMaterialization]:
-        yield from _act(context, names, "copy", config, max_overwrites=config.max_overwrites)
+        yield from _act(context, names, "copy", config)
 
     return copy
 
@@ -77,7 +77,7 @@ def _delete_op(names: Names) -> dg.OpDefinition:
         required_resource_keys={names.resource},
     )
     def delete(context: dg.OpExecutionContext, config: DeleteConfig) -> Iterator[dg.AssetMaterialization]:
-        yield from _act(context, names, "delete", config, max_deletes=config.max_deletes)
+        yield from _act(context, names, "delete", config)
 
     return delete
 
@@ -87,18 +87,16 @@ def _act(
     names: Names,
     action: Action,
     config: ShardConfig,
-    *,
-    max_deletes: str | None = None,
-    max_overwrites: str | None = None,
 ) -> Iterator[dg.AssetMaterialization]:
     """Do what a run is about, report every shard as it is finished, and fail when an object failed."""
     resource: SyncResource = getattr(context.resources, names.resource)
     sync = resource.context()
     unsettled: list[tuple[Shard, AttemptSummary]] = []
     with as_failure():
+        limits = config.accepted()
         plan, asked = _plan_of(context, sync, action, config.plan)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
-        approve_plan(sync, plan, max_deletes, max_overwrites)
+        approve_plan(sync, plan, **limits)
         hurried = _with_share(sync, plan, config.concurrency)
         with nullcontext([asked]) if asked else _unfinished(context, names, sync, plan, action) as shards:
             for shard in shards:

@@ -94,3 +94,14 @@ def test_a_limit_is_kept_in_a_manifest_as_a_person_writes_it(text: str) -> None:
 def test_a_wrong_limit_is_a_mistake_of_the_model() -> None:
     with pytest.raises(ValidationError, match="is neither a number of objects"):
         Holder.model_validate({"limit": 1.5})
+
+
+@given(
+    st.one_of(st.integers(0, 1000), st.integers(0, 1000).map(lambda tenths: f"{tenths / 10}%")),
+    st.integers(0, 10**6),
+)
+def test_the_most_that_a_limit_allows(written: int | str, store_objects: int) -> None:
+    limit = Limit.parse(written)
+    most = int(limit.most(store_objects))
+    assert not limit.is_exceeded_by(most, store_objects)
+    assert limit.is_exceeded_by(most + 1, store_objects)
