@@ -163,5 +163,7 @@ def _open_missing_streams() -> None:
 def main() -> None:
     """Run the command of this process and exit with its code."""
     _open_missing_streams()
+    # What this process makes is its owner's alone, and what those make that it starts: Dagster, with its databases.
+    os.umask(0o077)
     startup.begin()
     startup.end(run())

@@ -8,9 +8,19 @@ import click
 
 Command = Callable[..., Any]
 
+
+class _Folder(click.Path):
+    """A folder that is named: an empty text would be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("must not be empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 home_option = click.option(
     "--home",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_Folder(file_okay=False, path_type=Path),
     envvar="HYVE_HOME",
     default="~/.hyve",
     show_default="$HYVE_HOME or ~/.hyve",

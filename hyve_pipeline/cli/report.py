@@ -24,7 +24,7 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
-    from hyve_pipeline.core.runtime.atomic_write import replace_file
+    from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.report.page import render_page
 
@@ -43,8 +43,8 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     path = Path(sync.lists.uri_of(f"{plan.id}.html")) if output is None else output.expanduser().absolute()
     try:
         if output is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, page)
+            make_folder(path.parent)
+        replace_file(path, page, FILE_MODE)
     except OSError as error:
         raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror or error}") from None
     if as_json:

@@ -12,7 +12,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,7 @@ from hyve_pipeline.cli.options import home_option
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, open_private, replace_file
 
 if TYPE_CHECKING:
     from hyve_pipeline.operations.context import Home
@@ -88,7 +89,7 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
     load_configuration(home)
     port = _claim_port(port)
     # Two daemons would both launch what is queued and what is scheduled.
-    lock = FileLock(home.path / ".ui.lock")
+    lock = FileLock(home.path / ".ui.lock", mode=FILE_MODE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -132,7 +133,7 @@ def _dagster(home: "Home", port: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "hyve_pipeline.cli.dagster_child", "dev", "--workspace", str(_workspace(home))]
     command += ["--host", _HOST, "--port", str(port), "--log-level", "warning", "--log-format", "json"]
     own = {"HYVE_HOME": str(home.path), "DAGSTER_HOME": str(home.dagster_home)}
-    with _log_file(home).open("w", encoding="utf-8") as log:
+    with open_private(_log_file(home), "w") as log:
         process = _start(command, {**os.environ, **own}, log)
         try:
             yield process
@@ -140,7 +141,7 @@ def _dagster(home: "Home", port: int) -> Iterator[subprocess.Popen[str]]:
             _stop(process)
 
 
-def _start(command: list[str], variables: dict[str, str], log: TextIO) -> subprocess.Popen[str]:
+def _start(command: list[str], variables: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command,
         env=variables,
@@ -189,10 +190,8 @@ def _workspace(home: "Home") -> Path:
     from hyve_pipeline.orchestration.common.names import DEFINITIONS_MODULE, LOCATION
 
     path = home.path / "workspace.yaml"
-    path.write_text(
-        f"load_from:\n  - python_module:\n      module_name: {DEFINITIONS_MODULE}\n      location_name: {LOCATION}\n",
-        encoding="utf-8",
-    )
+    text = f"load_from:\n  - python_module:\n      module_name: {DEFINITIONS_MODULE}\n      location_name: {LOCATION}\n"
+    replace_file(path, text.encode(), FILE_MODE)
     return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.atomic_write import make_folder
 from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
 from hyve_pipeline.core.settings.write import write_sync
 from hyve_pipeline.demo.buckets import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SOURCE_BUCKET, STORE_BUCKET
@@ -44,7 +45,7 @@ def claimed_home(path: Path) -> Iterator[Path]:
     lock = FileLock(path / _LOCK)
     try:
         _check_may_be_emptied(path)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         (path / _MARK).touch()
         lock.acquire(timeout=0)
     except Timeout:

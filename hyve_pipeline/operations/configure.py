@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.atomic_write import make_folder
 from hyve_pipeline.core.settings.load import load_settings, make_sync, select_sync
 from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
 from hyve_pipeline.core.settings.write import write_sync
@@ -179,8 +180,7 @@ class Draft:
         """
         path = self.home.settings_file
         try:
-            # Lists of keys are nobody else's business; a folder that is there already keeps its mode.
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path.parent)
         except OSError as error:
             raise ConfigurationError(f"{displayed(str(path.parent))}: can't be made: {error.strerror}") from None
         # Keys first: a configuration that names a missing profile stops every command.

@@ -31,6 +31,7 @@ def load_configuration(home: Home) -> Settings:
     Raises:
         ConfigurationError: it is missing or wrong, or it names an AWS profile that does not exist.
     """
+    home.make_private()
     settings = load_settings(home.settings_file)
     check_profiles(settings, home.settings_file)
     return settings

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.runtime.atomic_write import replace_file
+from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.fields import is_profile_name
 from hyve_pipeline.core.settings.mistakes import Mistake, closest
 from hyve_pipeline.core.settings.model import Settings
@@ -117,8 +117,7 @@ def write_profile(profile: str, access_key_id: str, secret_access_key: str, regi
     new_text = put_options(text, profile, values, remove=_SESSION_TOKENS)
     _check_only_change(path, before, _parse(path, new_text), profile, values)
     try:
-        # A new folder is made for the owner alone, as the AWS command line does.
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         mode = path.stat().st_mode & 0o600 if path.exists() else 0o600
         replace_file(path, new_text.encode("utf-8", "surrogateescape"), mode)
     except OSError as error:

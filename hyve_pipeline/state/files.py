@@ -5,10 +5,8 @@ then renamed; an object store shows an object only when its upload is complete.
 """
 
 import hashlib
-import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -16,14 +14,12 @@ from pyarrow import fs
 from pydantic import BaseModel, ValidationError
 
 from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, UNFINISHED, make_folder, replacing
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
 
 # The member of a manifest that tells whether the others are as they were written.
 _DIGEST = "sha256"
-
-# A name that begins so is a file being written; readers never see it as content.
-_UNFINISHED = ".unfinished-"
 
 
 class Folder:
@@ -61,7 +57,9 @@ class Folder:
         """
         try:
             if isinstance(self.filesystem, fs.LocalFileSystem):
-                with _replacing(Path(self.path_of(path))) as stream:
+                place = Path(self.path_of(path))
+                make_folder(place.parent)
+                with replacing(place, FILE_MODE) as stream:
                     yield stream
             else:
                 with self.filesystem.open_output_stream(self.path_of(path)) as stream:
@@ -134,8 +132,15 @@ class Folder:
         return len(sizes), sum(sizes)
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file of that name."""
-        return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File
+        """Whether there is a file of that name.
+
+        Raises:
+            StateError: that can't be found out.
+        """
+        try:
+            return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File
+        except OSError as error:
+            raise StateError(f"{self.uri_of(path)}: can't be looked at: {error.strerror or error}") from error
 
     def names(self, path: str = "") -> list[str]:
         """Names of the files and folders directly in `path`, sorted; empty when there is no such folder.
@@ -151,24 +156,8 @@ class Folder:
             return []
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
-        return sorted(info.base_name for info in found if not info.base_name.startswith(_UNFINISHED))
+        return sorted(info.base_name for info in found if not info.base_name.startswith(UNFINISHED))
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
-    try:
-        with unfinished.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise

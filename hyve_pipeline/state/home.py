@@ -1,27 +1,47 @@
 """The home: the one folder that holds the configuration, the lists and all state."""
 
 import os
+import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE
 from hyve_pipeline.state.files import Folder
 
 HOME_VARIABLE = "HYVE_HOME"
+DAGSTER_VARIABLE = "DAGSTER_HOME"
+
+_DEFAULT = "~/.hyve"
+
+# As `Path` writes ``s3://bucket``.
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+# What there is directly in a home.
+_FOLDERS = ("state", "out", "dagster")
+_FILES = ("hyve.toml", "ui.log", "workspace.yaml")
 
 
 class Home:
     """The layout of ``HYVE_HOME``.
 
     Args:
-        path: the folder; it need not exist yet.
+        path: the folder; it need not exist yet. A leading ``~`` is the user's home directory.
+
+    Raises:
+        ConfigurationError: the path can't be that of a home.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        _check(path)
+        self.path = _expanded(path, f"set {HOME_VARIABLE} to a folder").absolute()
 
     @classmethod
     def from_environment(cls) -> "Home":
         """The home that ``HYVE_HOME`` names, else ``~/.hyve``."""
-        return cls(Path(os.environ.get(HOME_VARIABLE) or "~/.hyve"))
+        return cls(Path(os.environ.get(HOME_VARIABLE) or _DEFAULT))
 
     @property
     def settings_file(self) -> Path:
@@ -30,8 +50,19 @@ class Home:
 
     @property
     def dagster_home(self) -> Path:
-        """Dagster's own storage: ``DAGSTER_HOME`` when that is set, else a folder of the home."""
-        return Path(os.environ.get("DAGSTER_HOME") or self.path / "dagster").absolute()
+        """Dagster's own storage: ``DAGSTER_HOME`` when that is set, else a folder of the home.
+
+        Raises:
+            ConfigurationError: ``DAGSTER_HOME`` is relative, which Dagster refuses too: it would be another storage
+                in every working directory.
+        """
+        named = os.environ.get(DAGSTER_VARIABLE)
+        if not named:
+            return self.path / "dagster"
+        path = _expanded(Path(named), f"set {DAGSTER_VARIABLE} to an absolute path")
+        if not path.is_absolute():
+            raise ConfigurationError(f"{DAGSTER_VARIABLE}: {displayed(named)} is relative: set it to an absolute path")
+        return path
 
     def lists(self, sync: str) -> Folder:
         """The folder of the newest plan's three text lists."""
@@ -40,3 +71,48 @@ class Home:
     def state(self, sync: str) -> Folder:
         """The folder of a sync's inventories, diffs, plans and journals."""
         return Folder(str(self.path / "state" / sync))
+
+    def make_private(self) -> None:
+        """Take from others what an earlier version, or a person, let them read or write here.
+
+        Folders and files of Hyve's own are meant, and the home itself where it holds nothing else: a folder that is
+        also somebody's project keeps its mode. What belongs to another user, and links, stay as they are.
+        """
+        with suppress(OSError):  # what can't be looked at or changed says so when it is used
+            names = {path.name for path in self.path.iterdir()}
+            if all(name in _FOLDERS or name in _FILES or name.startswith(".") for name in names):
+                _make_private(self.path, FOLDER_MODE)
+            for known, mode in ((_FOLDERS, FOLDER_MODE), (_FILES, FILE_MODE)):
+                for name in known:
+                    if name in names:
+                        _make_private(self.path / name, mode)
+
+
+def _make_private(path: Path, mode: int) -> None:
+    found = path.lstat()
+    is_shared = found.st_mode & 0o077 and not found.st_mode & stat.S_ISVTX
+    if is_shared and not stat.S_ISLNK(found.st_mode) and found.st_uid == os.geteuid():
+        path.chmod(found.st_mode & 0o777 & mode)
+
+
+def _check(path: Path) -> None:
+    text = str(path)
+    if _URI.match(text):
+        problem = "is no folder of this machine; only the state of a home can be in a bucket"
+    elif any(ord(character) < 32 or ord(character) == 127 for character in text):
+        problem = "holds a control character"
+    elif not text.isascii() and text.encode(errors="replace").decode() != text:
+        problem = "is not UTF-8"
+    else:
+        return
+    raise ConfigurationError(f"the home {displayed(text)} {problem}: choose another by --home or {HOME_VARIABLE}")
+
+
+def _expanded(path: Path, advice: str) -> Path:
+    try:
+        if str(path).startswith("~") and not os.environ.get("HOME", "/").startswith("/"):
+            raise RuntimeError
+        return path.expanduser()
+    except RuntimeError:
+        whose = "this user has no home directory" if path.parts[0] == "~" else "there is no such user"
+        raise ConfigurationError(f"{displayed(str(path))}: {whose}: {advice}") from None

@@ -28,6 +28,7 @@ from hyve_pipeline.core.model.journal import (
     to_table,
 )
 from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 
@@ -159,8 +160,8 @@ class ShardJournal:
             RefusedError: another process is working on the shard.
         """
         path = Path(self._folder.path_of("lock"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
+        make_folder(path.parent)
+        lock = FileLock(path, mode=FILE_MODE)
         try:
             lock.acquire(timeout=0)
         except Timeout as error:

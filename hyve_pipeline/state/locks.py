@@ -17,6 +17,7 @@ from typing import IO
 from filelock import FileLock
 
 from hyve_pipeline.core.base.errors import RefusedError, StateError
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, open_private
 from hyve_pipeline.core.runtime.pid import is_running
 from hyve_pipeline.state.files import Folder
 
@@ -42,8 +43,8 @@ def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> 
     """
     folder = Path(state.path_of("applying"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / _LOOKING):
+        make_folder(folder)
+        with FileLock(folder / _LOOKING, mode=FILE_MODE):
             _refuse_beside_others(folder, sync, plan_id)
             held = _hold(folder / f"{plan_id}{_SUFFIX}", sync, alone=alone)
     except OSError as error:
@@ -62,7 +63,7 @@ def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
     try:
         if not folder.is_dir():
             return None
-        with FileLock(folder / _LOOKING):
+        with FileLock(folder / _LOOKING, mode=FILE_MODE):
             return next((path.stem for path in _others(folder, plan_id) if _is_held(path)), None)
     except OSError as error:
         raise StateError(f"{folder}: can't be looked at: {error.strerror or error}") from error
@@ -85,7 +86,7 @@ def _others(folder: Path, plan_id: str | None) -> list[Path]:
 
 
 def _is_held(path: Path) -> bool:
-    with path.open("a+") as file:
+    with open_private(path, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -94,7 +95,7 @@ def _is_held(path: Path) -> bool:
 
 
 def _hold(path: Path, sync: str, *, alone: bool) -> IO[str]:
-    file = path.open("a+")
+    file = open_private(path, "a+")
     try:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -16,6 +16,7 @@ from typing import IO
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.open_upload import OpenUpload
+from hyve_pipeline.core.runtime.atomic_write import make_folder, open_private
 from hyve_pipeline.state.files import Folder
 
 _SUFFIX = ".jsonl"
@@ -83,8 +84,8 @@ class ShardUploads:
     def _write(self, entry: dict[str, object]) -> None:
         try:
             if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("a", encoding="utf-8")
+                make_folder(self._path.parent)
+                self._file = open_private(self._path, "a")
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
         except OSError as error:

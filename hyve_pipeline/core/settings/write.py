@@ -11,7 +11,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.runtime.atomic_write import replace_file
+from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.load import parse_settings, parse_toml, read_text
 from hyve_pipeline.core.settings.model import Options, SyncSettings
 
@@ -51,7 +51,7 @@ def write_sync(path: Path, sync: SyncSettings) -> None:
         )
     parse_settings(new_text, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         replace_file(path, new_text.encode())
     except OSError as error:
         raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror}") from None

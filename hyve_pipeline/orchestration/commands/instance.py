@@ -15,6 +15,7 @@ from filelock import FileLock
 from sqlalchemy.exc import DBAPIError
 
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
 from hyve_pipeline.operations.context import Home
 
 _SETTINGS = "dagster.yaml"
@@ -37,10 +38,10 @@ def prepare_storage(home: Home) -> None:
         # Dagster names its databases by URLs and does not quote the path.
         raise ConfigurationError(f"{folder}: the path of Dagster's storage must not hold '?' or '%'")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if not any(path.name != _LOCK for path in folder.iterdir()):
             template = importlib.resources.files("hyve_pipeline.orchestration") / _SETTINGS
-            (folder / _SETTINGS).write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+            replace_file(folder / _SETTINGS, template.read_bytes(), FILE_MODE)
     except OSError as error:
         raise ConfigurationError(f"{folder}: can't hold Dagster's storage: {error.strerror}") from error
 
@@ -76,7 +77,7 @@ def _naming_failures(folder: Path) -> Iterator[None]:
 
 
 def _opened(home: Home) -> dg.DagsterInstance:
-    with FileLock(home.dagster_home / _LOCK):
+    with FileLock(home.dagster_home / _LOCK, mode=FILE_MODE):
         try:
             instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
         except (dg.DagsterError, yaml.YAMLError) as error:

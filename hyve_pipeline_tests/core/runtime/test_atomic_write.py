@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.core.runtime.atomic_write import replace_file
+from hyve_pipeline.core.runtime.atomic_write import make_folder, open_private, replace_file
 
 
 def test_readers_of_the_old_file_keep_it(tmp_path: Path) -> None:
@@ -17,20 +17,43 @@ def test_readers_of_the_old_file_keep_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("umask", [0, 0o077])
-def test_the_mode_is_the_given_the_existing_or_the_default(tmp_path: Path, umask: int) -> None:
+@pytest.mark.parametrize("umask", [0, 0o022, 0o277])
+def test_the_mode_is_the_given_the_existing_or_the_owners_alone(tmp_path: Path, umask: int) -> None:
     existing = tmp_path / "existing"
     existing.touch()
     existing.chmod(0o754)
     old_umask = os.umask(umask)
     try:
         replace_file(existing, b"")
-        replace_file(tmp_path / "given", b"", 0o600)
+        replace_file(tmp_path / "given", b"", 0o640)
         replace_file(tmp_path / "default", b"")
+        make_folder(tmp_path / "outer" / "inner")
+        make_folder(tmp_path / "outer" / "inner")
     finally:
         os.umask(old_umask)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
-    assert modes == {"existing": 0o754, "given": 0o600, "default": 0o666 & ~umask}
+    assert modes == {"existing": 0o754, "given": 0o640, "default": 0o600, "outer": 0o700}
+    assert stat.S_IMODE((tmp_path / "outer" / "inner").stat().st_mode) == 0o700
+
+
+def test_a_file_that_grows_is_its_owners_alone(tmp_path: Path) -> None:
+    old_umask = os.umask(0)
+    try:
+        for line in ("one\n", "two\n"):
+            with open_private(tmp_path / "log", "a") as file:
+                file.write(line)
+    finally:
+        os.umask(old_umask)
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+    assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o600
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="file"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OSError, match="file"):
+        make_folder(tmp_path / "file" / "below")
 
 
 def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
