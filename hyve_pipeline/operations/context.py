@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.load import load_settings, select_sync
 from hyve_pipeline.core.settings.model import BucketSettings, Options, Settings, SyncSettings
 from hyve_pipeline.state.credentials import check_profiles
+from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.locks import applied_beside, applying
@@ -46,11 +48,13 @@ class SyncContext:
         settings: the sync's settings.
         keys: for each resource of a Dagster project that the settings name, and that is known, the keys that it
             holds itself; None where it names a profile, or leaves it to AWS's default chain.
+        actor: who acts, for the events.
     """
 
     home: Home
     settings: SyncSettings
     keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
+    actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
 
     @classmethod
     def choose(cls, home: Home, sync: str | None) -> "SyncContext":
@@ -60,6 +64,10 @@ class SyncContext:
             ConfigurationError: the configuration is wrong, or the sync can't be chosen.
         """
         return cls(home, select_sync(load_configuration(home), sync, home.settings_file))
+
+    def acting_as(self, actor: Actor) -> "SyncContext":
+        """The same sync, where this actor does what is done."""
+        return replace(self, actor=actor)
 
     def overridden(self, **options: object) -> "SyncContext":
         """The same sync with some options replaced; those that are None stay as they are.
@@ -96,6 +104,19 @@ class SyncContext:
     def diffs(self) -> DiffShelf:
         """The sync's diffs."""
         return DiffShelf(self.state)
+
+    @property
+    def events(self) -> EventLog:
+        """The sync's events."""
+        return EventLog(self.state)
+
+    def note(self, kind: EventKind, **members: Any) -> None:
+        """Keep in the events that this actor has done something; `members` as those of `Event`.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        self.events.append(kind, self.actor, **members)
 
     @property
     def plans(self) -> PlanShelf:

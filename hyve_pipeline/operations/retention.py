@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
+from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
 
 # How ids begin, as far as those of plans and those of all else agree: up to the millisecond.
@@ -22,6 +24,8 @@ _ID_LENGTH = len("20260131T020000000")
 
 # Folders of the state that have a folder for each plan.
 _BY_PLAN = ("plans", "journals", "verifications", "undone")
+
+_EVENTS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
         keep = needed if newest is None else needed | {newest.id}
         sweep.remove_older(f"inventories/{side}", min(needed), keep)
     drop_lost_tables(context.state)
+    context.events.prune(_first_of_kept(context.events, kept, needed))
+    context.note(EventKind.PLANS_DROPPED, dropped=tuple(dropped))
     return Dropped(sweep.bytes, sweep.files)
 
 
@@ -105,6 +111,18 @@ def _needed_inventories(kept: Iterable[Plan]) -> set[str]:
     """The ids of the inventories that plans were made from."""
     uris = [uri for plan in kept for uri in (plan.source_inventory, plan.store_inventory)]
     return {uri.rpartition("/")[2].removesuffix(".parquet") for uri in uris}
+
+
+def _first_of_kept(events: EventLog, kept: Iterable[Plan], inventories: Collection[str]) -> int:
+    """The number of the first event that is about what stays, or that follows all events."""
+    plans = {plan.id for plan in kept}
+    number = 0
+    while found := events.after(number, _EVENTS_AT_ONCE):
+        for event in found:
+            number = event.number
+            if event.plan in plans or event.inventory in inventories:
+                return number
+    return number + 1
 
 
 class _Sweep:

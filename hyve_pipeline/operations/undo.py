@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoSummary
@@ -81,6 +82,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
                 run_in_flight((restorer.restore(row) for row in rows), window, settle)
     summary = UndoSummary.of(plan.id, endings)
     folder.write_manifest(_SUMMARY, summary)
+    context.note(EventKind.PLAN_UNDONE, plan=plan.id, undo=begun.attempt)
     return summary
 
 

@@ -14,7 +14,7 @@ from pyarrow import fs
 from pydantic import BaseModel, ValidationError
 
 from hyve_pipeline.core.base.errors import StateError
-from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, UNFINISHED, make_folder, replacing
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, UNFINISHED, create_file, make_folder, replacing
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
 
@@ -88,8 +88,23 @@ class Folder:
 
     def write_manifest(self, path: str, manifest: BaseModel) -> None:
         """Write a manifest as JSON, whose last member is the SHA-256 of all that stands before it."""
-        text = manifest.model_dump_json(indent=1).removesuffix("\n}")
-        self.write_text(path, f'{text},\n "{_DIGEST}": "{_digest(text)}"\n}}\n')
+        self.write_text(path, _manifest_text(manifest))
+
+    def create_manifest(self, path: str, manifest: BaseModel) -> bool:
+        """Write a manifest where there is no file of that name yet, whole from its first moment.
+
+        Returns:
+            Whether it was written; False when there is a file already, which stays as it is.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        place = Path(self.path_of(path))
+        try:
+            make_folder(place.parent)
+            return create_file(place, _manifest_text(manifest).encode())
+        except OSError as error:
+            raise StateError(f"{self.uri_of(path)}: can't be written: {error.strerror or error}") from error
 
     def read_manifest(self, path: str, model: type[Manifest]) -> Manifest:
         """Read a manifest back.
@@ -157,6 +172,11 @@ class Folder:
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
         return sorted(info.base_name for info in found if not info.base_name.startswith(UNFINISHED))
+
+
+def _manifest_text(manifest: BaseModel) -> str:
+    text = manifest.model_dump_json(indent=1).removesuffix("\n}")
+    return f'{text},\n "{_DIGEST}": "{_digest(text)}"\n}}\n'
 
 
 def _digest(text: str) -> str:

@@ -17,7 +17,7 @@ from types import TracebackType
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from hyve_pipeline.core.base.errors import RefusedError
+from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.journal import (
     JOURNAL_SCHEMA,
@@ -153,32 +153,69 @@ class ShardJournal:
         self._name = f"shard {plan_id}-{shard.number:04d}"
 
     @contextmanager
+    def claimed(self) -> Iterator[bool]:
+        """Keep others from working on this shard until the block ends; gives False where another process does.
+
+        The lock ends with its owner, however that ends.
+
+        Raises:
+            StateError: the lock can't be made.
+        """
+        path = Path(self._folder.path_of("lock"))
+        lock = FileLock(path, mode=FILE_MODE)
+        try:
+            make_folder(path.parent)
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StateError(f"{path}: can't be locked: {error.strerror or error}") from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep others from working on this shard. The lock ends with its owner, however that ends.
+        """Keep others from working on this shard, see `claimed`.
 
         Raises:
             RefusedError: another process is working on the shard.
+            StateError: the lock can't be made.
         """
-        path = Path(self._folder.path_of("lock"))
-        make_folder(path.parent)
-        lock = FileLock(path, mode=FILE_MODE)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RefusedError("one_at_a_time", f"another process is working on {self._name}") from error
-        try:
+        with self.claimed() as is_mine:
+            if not is_mine:
+                raise RefusedError("one_at_a_time", f"another process is working on {self._name}")
             yield
-        finally:
-            lock.release()
 
     def _attempts(self) -> list[int]:
         return sorted(int(name) for name in self._folder.names() if name.isdecimal())
 
+    def newest_attempt(self) -> int:
+        """The number of the newest attempt, 0 when there was none."""
+        return max(self._attempts(), default=0)
+
     def begin(self, run_id: str, now: datetime) -> AttemptWriter:
         """A writer for the next attempt."""
-        number = max(self._attempts(), default=0) + 1
+        number = self.newest_attempt() + 1
         begun = AttemptBegun(attempt=number, run_id=run_id, started=now)
         return AttemptWriter(self._folder.below(f"{number:04d}"), begun)
+
+    def last_run(self) -> str | None:
+        """The run that began the last attempt; None when there was none."""
+        attempts = self._attempts()
+        if not attempts:
+            return None
+        return self._folder.read_manifest(f"{attempts[-1]:04d}/begun.json", AttemptBegun).run_id
+
+    def summary(self, attempt: int) -> AttemptSummary:
+        """What an attempt that came to its end says.
+
+        Raises:
+            StateError: it is missing or damaged.
+        """
+        return self._folder.read_manifest(f"{attempt:04d}/summary.json", AttemptSummary)
 
     def latest(self) -> tuple[ShardState, AttemptSummary | None]:
         """How far the shard came, and the summary of its last attempt when that came to its end."""
@@ -188,7 +225,7 @@ class ShardJournal:
         path = f"{attempts[-1]:04d}/summary.json"
         if not self._folder.exists(path):
             return ShardState.STARTED, None
-        summary = self._folder.read_manifest(path, AttemptSummary)
+        summary = self.summary(attempts[-1])
         return summary.state, summary
 
     def tables(self) -> Iterator[pa.Table]:

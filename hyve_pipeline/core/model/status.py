@@ -58,6 +58,11 @@ class PlanStatus(Frozen):
             if status.shard.action == action and status.state is not ShardState.FINISHED
         ]
 
+    @property
+    def finished(self) -> dict[int, ShardStatus]:
+        """The shards that are finished, by their numbers: they stay so, and need not be read again."""
+        return {status.shard.number: status for status in self.shards if status.state is ShardState.FINISHED}
+
     def changed(self, action: Action) -> int:
         """How many objects of one action were skipped because they changed since the plan."""
         skips = [status.skips for status in self.shards if status.shard.action == action]

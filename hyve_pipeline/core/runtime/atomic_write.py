@@ -67,6 +67,28 @@ def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
         file.write(content)
 
 
+def create_file(path: Path, content: bytes) -> bool:
+    """Write `content` to `path` where there is no file of that name yet; it is whole from its first moment.
+
+    Returns:
+        Whether it was written; False when there is a file already, which stays as it is.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    new = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    try:
+        replace_file(new, content, FILE_MODE)
+        # Unlike a rename, a link never takes the place of a file that is there.
+        os.link(new, path)
+    except FileExistsError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+    return True
+
+
 def open_private(path: Path, mode: str) -> IO[str]:
     """Open a text file that is not replaced at once, such as one that grows; a new one is its owner's alone.
 

@@ -8,22 +8,26 @@ with the store.
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from types import TracebackType
 
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.planned_object import PlannedObject, planned_objects
 from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import ObjectDeleter
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.journal.status import plan_status, raise_if_undone, raise_refusal
+from hyve_pipeline.operations.journal.status import plan_refusals, plan_status, raise_if_undone, raise_refusal
 from hyve_pipeline.operations.plan.freeze import read_shard
 from hyve_pipeline.operations.requests.copy_route import open_way
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
@@ -36,22 +40,29 @@ from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
 from hyve_pipeline.state.uploads import ShardUploads
 
 
-def check_allowed(context: SyncContext, plan: Plan, action: Action) -> None:
-    """Hold the safety rules that concern the whole plan against what is about to be done.
+def check_allowed(context: SyncContext, plan: Plan, action: Action, status: PlanStatus | None = None) -> None:
+    """Check the safety rules that concern the whole plan against what is about to be done.
 
     Deletes are allowed only when every copy shard is finished, none of its objects failed, and no limit
-    refuses them; copies only when no limit refuses them. A person's approval of the plan counts. Of a plan that was
+    refuses them; copies only when no limit refuses them. An approval of the plan counts. Of a plan that was
     undone, nothing is allowed.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        action: what is about to be done.
+        status: how far the plan came, where that was just read.
 
     Raises:
         RefusedError: naming the rule, the figures and the way on.
+        StateError: a file of the journal is damaged.
     """
     raise_if_undone(context, plan)
-    status = plan_status(context, plan)
-    raise_refusal(status, action)
+    raise_refusal(plan_refusals(context, plan), action)
     if action == "copy":
         return
-    states = Counter(status.state for status in status.shards if status.shard.action == "copy")
+    shards = (plan_status(context, plan) if status is None else status).shards
+    states = Counter(status.state for status in shards if status.shard.action == "copy")
     if states.total() != states[ShardState.FINISHED]:
         figures = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         raise RefusedError(
@@ -68,7 +79,7 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
         context: the sync.
         plan: the plan.
         shard: one of its shards.
-        run_id: the Dagster run that does it, for the journal.
+        run_id: who does it, for the journal.
 
     Returns:
         The summary of the whole shard, earlier attempts included. Objects that failed are counted there;
@@ -79,16 +90,10 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
         BucketError: a bucket can't be reached.
         StateError: the plan or the journal is damaged, or can't be written.
     """
-    check_allowed(context, plan, shard.action)
     journal = ShardJournal(context.state, plan.id, shard)
-    with context.applying(plan.id), journal.locked():
-        state, summary = journal.latest()
-        if state is ShardState.FINISHED and summary is not None:
-            return summary
-        settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
-        is_first = state is ShardState.PENDING
-        with journal.begin(run_id, datetime.now(UTC)) as writer:
-            return _attempt(context, plan, shard, writer, settled, is_first=is_first)
+    with context.applying(plan.id), journal.locked(), ShardApplier(context, plan, shard.action, run_id) as applier:
+        check_allowed(context, plan, shard.action)
+        return applier.apply(shard, journal)
 
 
 def is_worth_retrying(summary: AttemptSummary) -> bool:
@@ -96,22 +101,112 @@ def is_worth_retrying(summary: AttemptSummary) -> bool:
     return any(is_transient_code(code) for code in summary.failures)
 
 
-def _attempt(
-    context: SyncContext,
-    plan: Plan,
-    shard: Shard,
-    writer: AttemptWriter,
-    settled: dict[str, JournalRow],
-    *,
-    is_first: bool,
-) -> AttemptSummary:
-    recorder = _Recorder(shard.action, writer, settled.values())
-    rows = (row for row in planned_objects(read_shard(plan, shard)) if row.key not in settled)
-    with ExitStack() as stack:
+class ShardApplier:
+    """Applies shards of one plan, one after the other, over the same connections. Use it as a context manager.
+
+    Args:
+        context: the sync.
+        plan: the plan; what a shard needs comes from it, as the options may have changed since.
+        action: that of the shards.
+        run_id: who does it, for the journal.
+    """
+
+    def __init__(self, context: SyncContext, plan: Plan, action: Action, run_id: str) -> None:
+        self._context = context
+        self._plan = plan
+        self._action: Action = action
+        self._run_id = run_id
+        self._stack = ExitStack()
+        self._buckets: _Buckets | None = None
+
+    def __enter__(self) -> "ShardApplier":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def apply(self, shard: Shard, journal: ShardJournal) -> AttemptSummary:
+        """Do what is left of a shard, whose journal is claimed; nothing, when it is finished.
+
+        Returns and raises: see `apply_shard`.
+        """
+        state, summary = journal.latest()
+        if state is ShardState.FINISHED and summary is not None:
+            return summary
+        # Before the attempt begins: where a bucket can't be reached, none has begun, and nothing was changed.
+        if self._buckets is None:
+            self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack)
+        settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
+        with journal.begin(self._run_id, datetime.now(UTC)) as writer:
+            summary = self._attempt(self._buckets, shard, writer, settled, is_first=state is ShardState.PENDING)
+        self._context.note(EventKind.SHARD_ENDED, plan=self._plan.id, shard=shard.number, attempt=summary.attempt)
+        return summary
+
+    def _attempt(
+        self,
+        buckets: "_Buckets",
+        shard: Shard,
+        writer: AttemptWriter,
+        settled: dict[str, JournalRow],
+        *,
+        is_first: bool,
+    ) -> AttemptSummary:
+        plan = self._plan
+        recorder = _Recorder(shard.action, writer, settled.values())
+        rows = (row for row in planned_objects(read_shard(plan, shard)) if row.key not in settled)
+        source, store, window = buckets.source, buckets.store, buckets.window
+        with ExitStack() as stack:
+            if shard.action == "copy":
+                uploads = stack.enter_context(ShardUploads(self._context.state, plan.partition_key(shard)))
+                way = stack.enter_context(open_way(plan, source, store, window, uploads))
+                copier = ObjectCopier(
+                    source,
+                    store,
+                    buckets.trash,
+                    way,
+                    keeps_versions=buckets.keeps_versions,
+                    check_store_first=not is_first,
+                )
+                run_in_flight(map(copier.copy, rows), window, recorder.add)
+                if not recorder.has_failures:
+                    # Of objects that changed since; with those that failed a retry goes on.
+                    abandon_uploads(store, uploads)
+            else:
+                deleter = ObjectDeleter(source, store, buckets.trash)
+                batches = map(deleter.delete, _batches(rows))
+                run_in_flight(batches, window, recorder.add_all, at_once=_BATCHES_IN_FLIGHT)
+        if recorder.total != shard.objects:
+            raise HyveError(
+                f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
+                "its journal is not complete, run 'hyve retry'"
+            )
+        summary = recorder.summary()
+        writer.finish(summary)
+        return summary
+
+
+@dataclass(frozen=True)
+class _Buckets:
+    """What the shards of a plan share: connections, the trash, and the window of requests in flight."""
+
+    source: Connection
+    store: Connection
+    trash: Trash
+    window: Window
+    keeps_versions: bool
+
+    @classmethod
+    def open(cls, context: SyncContext, plan: Plan, action: Action, stack: ExitStack) -> "_Buckets":
+        """Connect, and make sure that each bucket can be reached.
+
+        Raises:
+            BucketError: one can't.
+        """
+        options = plan.options
         source = stack.enter_context(context.connect(plan.source))
         store = stack.enter_context(context.connect(plan.store))
-        # What a shard needs comes from its plan: the options may have changed since.
-        options = plan.options
         place = context.settings.model_copy(update={"options": options}).trash
         kept = stack.enter_context(context.connect(place)) if place is not None else None
         connections = [connection for connection in (source, store, kept) if connection is not None]
@@ -119,30 +214,11 @@ def _attempt(
         # A bucket that can't be reached is one message here, not one for each of ten thousand objects.
         for connection in connections:
             probe_bucket(connection)
-        trash = Trash(options, store, kept, window)
-        if shard.action == "copy":
+        keeps_versions = False
+        if action == "copy":
             abandon_uploads_of_others(context, plan, store)
-            uploads = stack.enter_context(ShardUploads(context.state, plan.partition_key(shard)))
-            way = stack.enter_context(open_way(plan, source, store, window, uploads))
             keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and _keeps_versions(store)
-            copier = ObjectCopier(
-                source, store, trash, way, keeps_versions=keeps_versions, check_store_first=not is_first
-            )
-            run_in_flight(map(copier.copy, rows), window, recorder.add)
-            if not recorder.has_failures:
-                abandon_uploads(store, uploads)  # of objects that changed since; with those that failed a retry goes on
-        else:
-            deleter = ObjectDeleter(source, store, trash)
-            batches = map(deleter.delete, _batches(rows))
-            run_in_flight(batches, window, recorder.add_all, at_once=_BATCHES_IN_FLIGHT)
-    if recorder.total != shard.objects:
-        raise HyveError(
-            f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
-            "its journal is not complete, run 'hyve retry'"
-        )
-    summary = recorder.summary()
-    writer.finish(summary)
-    return summary
+        return cls(source, store, Trash(options, store, kept, window), window, keeps_versions)
 
 
 def _keeps_versions(store: Connection) -> bool:

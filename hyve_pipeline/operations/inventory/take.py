@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
 from hyve_pipeline.core.base.errors import IncompleteInventoryError, StateError
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
 from hyve_pipeline.core.runtime.interruption import interrupted_by, wish_to_end
 from hyve_pipeline.core.runtime.progress import report
@@ -63,6 +64,8 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
         except BaseException:
             stop.set()  # one side failed, or the user interrupted: the other need not go on
             raise
+    for side, inventory in inventories.items():
+        context.note(EventKind.INVENTORY_TAKEN, side=side, inventory=inventory.id)
     # What the pages took goes back to the system before the comparison takes its own.
     pa.default_memory_pool().release_unused()
     return inventories

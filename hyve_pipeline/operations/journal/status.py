@@ -1,11 +1,11 @@
 """Reads from the journal how far a plan came."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.model.journal import JournalRow, Outcome, ShardState, count_outcomes
 from hyve_pipeline.core.model.plan import Plan, Shard, split_partition_key
-from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.safety_rules import Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder
@@ -31,7 +31,12 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
         if status.state is ShardState.FINISHED:
             known[shard.number] = status
         shards.append(status)
-    return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan.judged(context.plans.approval(plan.id)))
+    return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan_refusals(context, plan))
+
+
+def plan_refusals(context: SyncContext, plan: Plan) -> tuple[Refusal, ...]:
+    """What the safety rules forbid of a plan, an approval taken into account."""
+    return plan.judged(context.plans.approval(plan.id))
 
 
 def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
@@ -101,12 +106,12 @@ def raise_if_undone(context: SyncContext, plan: Plan) -> None:
         )
 
 
-def raise_refusal(status: PlanStatus, action: Action) -> None:
+def raise_refusal(refusals: Iterable[Refusal], action: Action) -> None:
     """Refuse in the words of the safety rule that forbids `action`, if one does.
 
     Raises:
         RefusedError: naming the rule, the figures and the way on.
     """
-    refusal = status.refusal(action)
+    refusal = next((refusal for refusal in refusals if refusal.action == action), None)
     if refusal is not None:
         raise RefusedError(refusal.rule, refusal.detail)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from hyve_pipeline.core.base.arrow_columns import rows_with, total
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Approval, Plan, Shard, Transfer, cut_shards, plan_id
 from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
@@ -71,6 +72,7 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         transfer=transfer,
     )
     context.plans.save(plan)
+    context.note(EventKind.PLAN_FROZEN, plan=plan.id, diff=diff.id)
     return plan
 
 
@@ -128,6 +130,7 @@ def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_
         max_overwrites=before.max_overwrites if max_overwrites is None else limits.max_overwrites,
     )
     context.plans.approve(plan.id, approval)
+    context.note(EventKind.PLAN_APPROVED, plan=plan.id)
 
 
 def read_shard(plan: Plan, shard: Shard) -> pa.Table:

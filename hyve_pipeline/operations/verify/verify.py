@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import rows_without
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.journal import UNREADABLE, Outcome
 from hyve_pipeline.core.model.plan import Plan
@@ -108,6 +109,7 @@ def verify_plan(
         content=None if comparer is None else comparer.summary,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
+    context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)
     return verification
 
 

@@ -12,20 +12,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from contextvars import ContextVar
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from queue import Empty, SimpleQueue
 from time import monotonic
 from types import TracebackType
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import GIB, Options
-from hyve_pipeline.operations.workers.worker import Done, Failed, Interrupt, Progress, Task
+from hyve_pipeline.operations.workers.worker import Done, Failed, Interrupt, Note, Progress, Task
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -109,6 +109,11 @@ class WorkerProcess:
         self._connection = Connection(ours.detach())
 
     @property
+    def connection(self) -> Connection:
+        """Where it sends what it has to say."""
+        return self._connection
+
+    @property
     def pid(self) -> int:
         """The process's number."""
         return self._process.pid
@@ -129,7 +134,7 @@ class WorkerProcess:
                 self._interrupt()
                 raise
         except (EOFError, OSError) as error:
-            raise HyveError(self._end()) from error
+            raise HyveError(self.end()) from error
         if isinstance(answer, Failed):
             raise answer.error
         return answer.value
@@ -140,9 +145,10 @@ class WorkerProcess:
             if not self._connection.poll(_LOOK_UP_SECONDS):
                 continue
             message = self._connection.recv()
-            if not isinstance(message, Progress):
+            if isinstance(message, Progress):
+                report(message.activity, message.objects, message.size)
+            elif not isinstance(message, Note):
                 return message
-            report(message.activity, message.objects, message.size)
 
     def _interrupt(self) -> None:
         """Tell the process to end its task, and wait until it has."""
@@ -156,7 +162,8 @@ class WorkerProcess:
         with suppress(TimeoutError):
             self._answer(look_up)
 
-    def _end(self) -> str:
+    def end(self) -> str:
+        """How the process ended, which has ended by itself, in words."""
         self.close()
         code = self._process.returncode
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -170,6 +177,90 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def run_in_processes(
+    count: int, function: Callable[..., object], arguments: Sequence[object], on_note: Callable[[Any], None]
+) -> None:
+    """Let so many processes call a function of a module, all with the same arguments, and wait until all have returned.
+
+    Args:
+        count: how many processes.
+        function: what each calls; it passes notes on by `worker.tell`.
+        arguments: what it is given.
+        on_note: gets each note, in this thread.
+
+    Raises:
+        HyveError: a process came to its end meanwhile; the others were let go on to their own end.
+        KeyboardInterrupt: this thread is to end; the processes were told so, and have ended what they did.
+        BaseException: what the function raised in one of them; the others were told to end then.
+    """
+    with ExitStack() as stack:
+        workers = [stack.enter_context(closing(WorkerProcess(function.__module__))) for _ in range(count)]
+        team = _Team(workers, on_note)
+        try:
+            team.give(Task(function, tuple(arguments)))
+            while team.is_working:
+                raise_if_interrupted()
+                team.hear()
+        except BaseException:
+            team.interrupt(_END_SECONDS)
+            raise
+        if team.failures:
+            raise team.failures[0]
+
+
+class _Team:
+    """Some processes that do the same task, each a part of it."""
+
+    def __init__(self, workers: Sequence[WorkerProcess], on_note: Callable[[Any], None]) -> None:
+        self.failures: list[BaseException] = []
+        self._working = {worker.connection: worker for worker in workers}
+        self._on_note = on_note
+
+    @property
+    def is_working(self) -> bool:
+        """Whether any has not ended yet."""
+        return bool(self._working)
+
+    def give(self, message: Task | Interrupt) -> None:
+        """Send to each of those that work."""
+        for connection in list(self._working):
+            try:
+                connection.send(message)
+            except OSError:
+                self._lost(connection)
+
+    def hear(self) -> None:
+        """Take in what the processes say, for a moment."""
+        for ready in wait(list(self._working), _LOOK_UP_SECONDS):
+            connection = cast(Connection, ready)
+            try:
+                message = connection.recv()
+            except (EOFError, OSError):
+                self._lost(connection)
+                continue
+            match message:
+                case Progress():
+                    report(message.activity, message.objects, message.size)
+                case Note():
+                    self._on_note(message.value)
+                case Failed():
+                    del self._working[connection]
+                    self.failures.append(message.error)
+                    self.give(Interrupt())
+                case _:
+                    del self._working[connection]
+
+    def interrupt(self, seconds: float) -> None:
+        """Tell all to end, and wait for that so long."""
+        deadline = monotonic() + seconds
+        self.give(Interrupt())
+        while self._working and monotonic() < deadline:
+            self.hear()
+
+    def _lost(self, connection: Connection) -> None:
+        self.failures.append(HyveError(self._working.pop(connection).end()))
 
 
 class WorkerPool:

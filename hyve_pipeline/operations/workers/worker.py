@@ -48,6 +48,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What the task has to tell meanwhile."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Done:
     """The task has ended well."""
 
@@ -59,6 +66,17 @@ class Failed:
     """The task has raised this."""
 
     error: BaseException
+
+
+# The one of this process.
+_worker: "_Worker | None" = None
+
+
+def tell(value: object) -> None:
+    """Pass something on from a task to the process that gave it, before the task ends."""
+    if _worker is None:
+        raise RuntimeError("only a worker process has another one to tell")
+    _worker.tell(value)
 
 
 class _Worker:
@@ -109,6 +127,12 @@ class _Worker:
             if monotonic() - self._told >= _PROGRESS_SECONDS:
                 self._tell_progress()
 
+    def tell(self, value: object) -> None:
+        """Pass a task's note on, after the progress that came before it."""
+        with self._saying:
+            self._tell_progress()
+            self._connection.send(Note(value))
+
     def _tell_progress(self) -> None:
         for activity, (objects, size) in self._untold.items():
             self._connection.send(Progress(activity, objects, size))
@@ -145,4 +169,6 @@ def main() -> NoReturn:
     # Now, so that it is there when the first task comes.
     importlib.import_module(module)
     startup.finish()
-    _Worker(Connection(int(connection))).serve()
+    global _worker
+    _worker = _Worker(Connection(int(connection)))
+    _worker.serve()

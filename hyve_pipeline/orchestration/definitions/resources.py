@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext
@@ -65,6 +66,7 @@ class SyncResource(dg.ConfigurableResource):
     # What the resources say that source and store name; they are known in a run alone.
     _borrowed: dict[str, Borrowed] = PrivateAttr(default_factory=dict)
     _definition: dg.ResourceDefinition | None = PrivateAttr(default=None)
+    _run_id: str | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, home: Home, sync: SyncSettings) -> "SyncResource":
@@ -100,6 +102,7 @@ class SyncResource(dg.ConfigurableResource):
         Raises:
             dg.Failure: one of them can't be used.
         """
+        self._run_id = None if context.run is None else context.run.run_id
         if context.run is not None and COMMAND_TAG not in context.run.tags and context.instance is not None:
             context.instance.add_run_tags(context.run.run_id, system_tags(context.run.run_id))
         # As they are, not what they show to ops: of an `S3Resource` that is a client.
@@ -120,7 +123,8 @@ class SyncResource(dg.ConfigurableResource):
             options=Options.model_validate_json(json.dumps(self.options)),
         )
         keys = {key: borrowed.keys for key, borrowed in self._borrowed.items()}
-        return SyncContext(Home(Path(self.home)), complete_sync(settings, self._borrowed), keys)
+        sync = SyncContext(Home(Path(self.home)), complete_sync(settings, self._borrowed), keys)
+        return sync if self._run_id is None else sync.acting_as(Actor.of_run(self._run_id))
 
 
 def plan_of_run(

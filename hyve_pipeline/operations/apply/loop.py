@@ -1,0 +1,146 @@
+"""Applies a plan: claims a free shard, does it, and goes on until none is free.
+
+Each process that takes part claims by itself, and nobody assigns shards. So processes, commands and runs of Dagster can
+work on one plan side by side; one that dies leaves its own shard unfinished, and free for the next.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+
+from hyve_pipeline.core.model.journal import AttemptSummary
+from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.runtime.interruption import pause, raise_if_interrupted
+from hyve_pipeline.core.runtime.progress import expect
+from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed, is_worth_retrying
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.operations.workers.pool import processes_for, run_in_processes
+from hyve_pipeline.operations.workers.worker import tell
+from hyve_pipeline.state.journals import ShardJournal
+
+# Gets each shard that came to its end, and what its whole journal adds up to.
+OnShardEnded = Callable[[Shard, AttemptSummary], None]
+
+# How often a shard is done in all, where its failures are likely to pass, and how long after the first time; each
+# request has been sent several times by then.
+_ROUNDS = 3
+_FIRST_DELAY_SECONDS = 5.0
+
+
+def apply_plan(
+    context: SyncContext,
+    plan: Plan,
+    action: Action,
+    *,
+    on_shard_ended: OnShardEnded | None = None,
+    concurrency: int | None = None,
+    rounds: int = _ROUNDS,
+    delay_seconds: float = _FIRST_DELAY_SECONDS,
+) -> PlanStatus:
+    """Do all shards of one action that are left of a plan and free, in this process or in some beside it.
+
+    Objects that fail are in the status, and raise nothing. A shard that another process works on is left to that one.
+
+    Args:
+        context: the sync; its actor is named in the journal.
+        plan: the plan.
+        action: copy or delete.
+        on_shard_ended: called in this thread, as each shard ends that was done here.
+        concurrency: requests in flight; by default as many as the plan's options say.
+        rounds: how often a shard is done at most, where its failures are likely to pass.
+        delay_seconds: before the second time, about; doubled before each further one.
+
+    Returns:
+        How far the plan came.
+
+    Raises:
+        RefusedError: a safety rule forbids it, or another plan of the sync is being applied.
+        HyveError: something failed that is not about single objects, such as a bucket out of reach; whatever was done
+            is in the journal.
+    """
+    if not plan.shards_of(action):
+        return plan_status(context, plan)
+    # From the first shard to the last: no other plan may come in between, nor an undo of this one.
+    with context.applying(plan.id):
+        before = plan_status(context, plan)
+        check_allowed(context, plan, action, before)
+        shards = before.unfinished(action)
+        if shards:
+            expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
+        for number in range(1, rounds + 1):
+            shards = _do_once(context, plan, shards, on_shard_ended, concurrency)
+            if not shards or number == rounds:
+                break
+            pause(delay_seconds * 2 ** (number - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+    return plan_status(context, plan, before.finished)
+
+
+def _do_once(
+    context: SyncContext,
+    plan: Plan,
+    shards: Sequence[Shard],
+    on_shard_ended: OnShardEnded | None,
+    concurrency: int | None,
+) -> list[Shard]:
+    """Do each of these shards that is free; gives those whose failures are likely to pass."""
+    if not shards:
+        return []
+    again: list[Shard] = []
+
+    def take(shard: Shard, summary: AttemptSummary) -> None:
+        if is_worth_retrying(summary):
+            again.append(shard)
+        if on_shard_ended is not None:
+            on_shard_ended(shard, summary)
+
+    # Deletes are a thousand to a request: one core makes more of them than a server takes.
+    processes = processes_for(plan, shards) if shards[0].action == "copy" else 1
+    hurried = _with_share(context, plan, concurrency, processes)
+    tasks = [(shard, ShardJournal(context.state, plan.id, shard).newest_attempt()) for shard in shards]
+    if processes == 1:
+        claim_shards(context, hurried, tasks, take)
+    else:
+        run_in_processes(processes, _claim_beside, (context, hurried, tasks), lambda ended: take(*ended))
+    return again
+
+
+def _with_share(context: SyncContext, plan: Plan, concurrency: int | None, processes: int) -> Plan:
+    """The plan with the requests and bytes that each process may have in flight."""
+    if concurrency is not None:
+        concurrency = context.overridden(concurrency=concurrency).settings.options.concurrency
+    share = {
+        "concurrency": max(1, (concurrency or plan.options.concurrency) // processes),
+        "stream_memory": max(1, plan.options.stream_memory // processes),
+    }
+    return plan.model_copy(update={"options": plan.options.model_copy(update=share)})
+
+
+def _claim_beside(context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]]) -> None:
+    """What a process beside this one does: the same loop, whose endings it passes on."""
+    with context.applying(plan.id):
+        claim_shards(context, plan, tasks, lambda shard, summary: tell((shard, summary)))
+
+
+def claim_shards(
+    context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]], on_shard_ended: OnShardEnded
+) -> None:
+    """Do each shard that no other process works on, or has worked on since the tasks were made.
+
+    Args:
+        context: the sync.
+        plan: the plan; its options say what may be in flight.
+        tasks: shards of one action, each with the number of its newest attempt when it was found to be unfinished.
+        on_shard_ended: called as each ends that is done here.
+
+    Raises:
+        HyveError: see `apply_plan`.
+    """
+    with ShardApplier(context, plan, tasks[0][0].action, context.actor.id) as applier:
+        for shard, attempt in tasks:
+            raise_if_interrupted()
+            journal = ShardJournal(context.state, plan.id, shard)
+            with journal.claimed() as is_mine:
+                if is_mine and journal.newest_attempt() == attempt:
+                    on_shard_ended(shard, applier.apply(shard, journal))

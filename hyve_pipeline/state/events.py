@@ -1,0 +1,110 @@
+"""The events of a sync as they lie on disk: one small file each, numbered without gaps.
+
+    events/000000/00000001.json, 00000002.json, …, events/000001/00001000.json, …
+
+The number orders them, not a clock: an event is created under the number after the newest one, and where another
+process was faster, under the next. So whoever has read up to a number finds what came after it by name, and need not
+list what there is.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hyve_pipeline.core.model.event import Actor, Event, EventKind
+from hyve_pipeline.state.files import Folder
+
+# So many events share a folder.
+_FOLDER_EVENTS = 1_000
+
+
+class EventLog:
+    """The events of one sync.
+
+    Args:
+        state: the folder of the sync's state.
+        folder_events: how many events share a folder; the same for as long as there are any.
+    """
+
+    def __init__(self, state: Folder, *, folder_events: int = _FOLDER_EVENTS) -> None:
+        self._folder = state.below("events")
+        self._folder_events = folder_events
+
+    def append(self, kind: EventKind, actor: Actor, **members: Any) -> Event:
+        """Keep that something was done.
+
+        Args:
+            kind: what.
+            actor: who did it.
+            members: the other members of `Event`.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        number = self.newest_number() + 1
+        while True:
+            event = Event(number=number, kind=kind, at=datetime.now(UTC), actor=actor, **members)
+            if self._folder.create_manifest(self._path(number), event):
+                return event
+            number += 1
+
+    def after(self, number: int, limit: int) -> list[Event]:
+        """At most `limit` events after this number, in their order; those that were pruned are passed over.
+
+        Raises:
+            StateError: one is damaged.
+        """
+        following = number + 1
+        if not self._folder.exists(self._path(following)):
+            oldest = self.oldest_number()
+            if oldest <= following:
+                return []
+            following = oldest
+        events: list[Event] = []
+        while len(events) < limit and self._folder.exists(self._path(following)):
+            events.append(self._folder.read_manifest(self._path(following), Event))
+            following += 1
+        return events
+
+    def newest_number(self) -> int:
+        """The number of the newest event, 0 when there is none."""
+        return max(self._numbers(last=True), default=0)
+
+    def oldest_number(self) -> int:
+        """The number of the oldest event that is still kept, 0 when there is none."""
+        return min(self._numbers(last=False), default=0)
+
+    def prune(self, before: int) -> int:
+        """Remove events whose number is less than `before`; the newest is kept in any case, since it has the count.
+
+        Returns:
+            How many were removed.
+
+        Raises:
+            StateError: one can't be removed.
+        """
+        before = min(before, self.newest_number())
+        oldest = self.oldest_number()
+        removed = 0
+        # From the oldest on, so that what is left has no gap wherever this ends.
+        for number in range(oldest or 1, before):
+            self._folder.remove(self._path(number))
+            removed += 1
+            if number % self._folder_events == self._folder_events - 1:
+                self._folder.remove(self._folder_of(number))
+        return removed
+
+    def _numbers(self, *, last: bool) -> list[int]:
+        """The numbers in the newest, or in the oldest, folder that has any."""
+        folders = [name for name in self._folder.names() if name.isdecimal()]
+        for folder in reversed(folders) if last else folders:
+            names = (name.removesuffix(".json") for name in self._folder.names(folder))
+            found = [int(name) for name in names if name.isdecimal()]
+            if found:
+                return found
+        return []
+
+    def _folder_of(self, number: int) -> str:
+        return f"{number // self._folder_events:06d}"
+
+    def _path(self, number: int) -> str:
+        return f"{self._folder_of(number)}/{number:08d}.json"

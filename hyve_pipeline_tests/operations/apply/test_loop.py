@@ -1,0 +1,195 @@
+"""One loop applies a plan: each free shard once, in one process or in several, and nobody else's."""
+
+import os
+import signal
+import threading
+from collections import Counter
+
+import pytest
+
+from hyve_pipeline.core.base.errors import HyveError, RefusedError
+from hyve_pipeline.core.model.event import EventKind
+from hyve_pipeline.core.model.journal import AttemptSummary, ShardState
+from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.runtime.progress import listening
+from hyve_pipeline.operations.apply.loop import apply_plan, claim_shards
+from hyve_pipeline.operations.apply.shard import apply_shard
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.state import journals
+from hyve_pipeline.state.journals import ShardJournal
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.operations.applying import copied_keys, planned
+from hyve_pipeline_tests.processes import descendants
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
+from hyve_pipeline_tests.syncs import MakePair, Pair
+
+
+class _Endings:
+    """Notes each shard that ended."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def __call__(self, shard: Shard, summary: AttemptSummary) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        assert summary.tally.done + summary.tally.failed == shard.objects
+        self.numbers.append(shard.number)
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self.expected = self.done = 0
+
+    def expect(self, activity: str, objects: int, size: int) -> None:
+        self.expected += objects
+
+    def advance(self, activity: str, objects: int, size: int) -> None:
+        self.done += objects
+
+
+def _filled(pair: Pair) -> None:
+    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
+    pair.store.put({"gone": b"1"})
+
+
+def _states(context: SyncContext, plan: Plan) -> list[ShardState]:
+    return [entry.state for entry in plan_status(context, plan).shards]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_shard_is_done_once_and_told_of(processes: int, pair: Pair) -> None:
+    _filled(pair)
+    context = pair.context(shard_objects=2, processes=processes)
+    plan = planned(context)
+    endings, progress = _Endings(), _Progress()
+    with listening(progress):
+        status = apply_plan(context, plan, "copy", on_shard_ended=endings)
+    assert sorted(endings.numbers) == [1, 2, 3, 4, 5, 6]
+    assert (progress.expected, progress.done) == (12, 12)
+    assert [entry.state for entry in status.shards] == [ShardState.FINISHED] * 6 + [ShardState.PENDING]
+    assert status == plan_status(context, plan)
+    assert {entry.run_id for entry in status.shards[:6]} == {context.actor.id}
+    events = [event for event in context.events.after(0, 100) if event.kind is EventKind.SHARD_ENDED]
+    assert Counter((event.shard, event.attempt) for event in events) == Counter({(n, 1): 1 for n in range(1, 7)})
+    assert {(event.plan, event.actor) for event in events} == {(plan.id, context.actor)}
+    assert apply_plan(context, plan, "delete").state == "finished"
+    assert pair.store.read() == pair.source.read()
+
+
+def test_what_another_process_works_on_is_left_to_it(pair: Pair) -> None:
+    _filled(pair)
+    context = pair.context(shard_objects=4, processes=1)
+    plan = planned(context)
+    endings = _Endings()
+    with ShardJournal(context.state, plan.id, plan.shards[1]).locked():
+        status = apply_plan(context, plan, "copy", on_shard_ended=endings)
+    assert endings.numbers == [1, 3]
+    assert [shard.number for shard in status.unfinished("copy")] == [2]
+    apply_plan(context, plan, "copy", on_shard_ended=endings)
+    assert endings.numbers == [1, 3, 2]
+
+
+def test_what_another_process_has_done_meanwhile_is_left_alone(pair: Pair) -> None:
+    _filled(pair)
+    context = pair.context(shard_objects=4)
+    plan = planned(context)
+    apply_shard(context, plan, plan.shards[0], "another run")
+    endings = _Endings()
+    claim_shards(context, plan, [(shard, 0) for shard in plan.shards_of("copy")], endings)
+    assert endings.numbers == [2, 3]
+
+
+def test_failures_that_may_pass_are_tried_again_and_others_are_not(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    _filled(pair)
+    context = pair.context(shard_objects=4, processes=1, transport="botocore")
+    plan = planned(context)
+    broken = {"01": error_answer(503, "SlowDown"), "06": error_answer(403, "AccessDenied")}
+
+    def fail(received: Received) -> Answer | None:
+        return broken.get(received.path[-2:]) if "x-amz-copy-source" in received.headers else None
+
+    faulty.fault = fail
+    endings = _Endings()
+
+    def take(shard: Shard, summary: AttemptSummary) -> None:
+        endings(shard, summary)
+        broken.pop("01", None)
+
+    status = apply_plan(context, plan, "copy", on_shard_ended=take, rounds=3, delay_seconds=0.01)
+    assert endings.numbers == [1, 2, 3, 1]
+    assert status.reasons() == {"AccessDenied": 1}
+    endings.numbers.clear()
+    faulty.received.clear()
+    apply_plan(context, plan, "copy", on_shard_ended=endings, rounds=1)
+    assert (endings.numbers, copied_keys(faulty.received)) == ([2], ["06"])
+
+
+def test_a_killed_process_leaves_its_shard_and_the_others_go_on(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    _filled(pair)
+    context = pair.context(shard_objects=2, processes=2)
+    plan = planned(context)
+    killed = threading.Event()
+    before = descendants(os.getpid())
+
+    busy: set[int] = set()
+
+    def kill_one(received: Received) -> Answer | None:
+        if "x-amz-copy-source" in received.headers and not killed.is_set():
+            busy.add(int(received.path[-2:]) // 2)
+            if len(busy) == 2:  # each has a shard
+                os.kill(min(descendants(os.getpid()) - before), signal.SIGKILL)
+                killed.set()
+            killed.wait(60)
+        return None
+
+    faulty.fault = kill_one
+    endings = _Endings()
+    with pytest.raises(HyveError, match="ended by SIGKILL"):
+        apply_plan(context, plan, "copy", on_shard_ended=endings)
+    states = _states(context, plan)[:6]
+    assert states.count(ShardState.FINISHED) == len(endings.numbers) == 5
+    faulty.fault = lambda _: None
+    assert apply_plan(context, plan, "copy").unfinished("copy") == []
+    assert apply_plan(context, plan, "delete").state == "finished"
+    assert pair.store.read() == pair.source.read()
+
+
+def test_a_plan_beside_another_is_refused(pair: Pair) -> None:
+    _filled(pair)
+    context = pair.context()
+    plan = planned(context)
+    with context.applying("another"), pytest.raises(RefusedError, match="another"):
+        apply_plan(context, plan, "copy")
+    assert set(_states(context, plan)) == {ShardState.PENDING}
+
+
+def test_deletes_wait_for_all_copies(pair: Pair) -> None:
+    _filled(pair)
+    context = pair.context(shard_objects=4)
+    plan = planned(context)
+    with pytest.raises(RefusedError, match="copies_first"):
+        apply_plan(context, plan, "delete")
+    assert "gone" in pair.store.listing()
+
+
+def test_the_journals_of_finished_shards_are_read_once_a_call(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once a shard: a plan may have two thousand."""
+    pair.source.put({f"{number:02d}": b"1" for number in range(20)})
+    pair.store.put({f"gone/{number:02d}": b"1" for number in range(20)})
+    context = pair.context(shard_objects=1, max_deletes="100%", processes=1)
+    plan = planned(context)
+    apply_plan(context, plan, "copy")
+    reads: Counter[int] = Counter()
+    latest = ShardJournal.latest
+
+    def counted(journal: ShardJournal) -> tuple[ShardState, AttemptSummary | None]:
+        reads[id(journal)] += 1
+        return latest(journal)
+
+    monkeypatch.setattr(journals.ShardJournal, "latest", counted)
+    assert apply_plan(context, plan, "delete").state == "finished"
+    # Of all shards to begin with, and then of each delete shard: before it is done, and at the end.
+    assert reads.total() == 40 + 20 + 20
