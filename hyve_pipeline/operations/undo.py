@@ -150,8 +150,8 @@ class _Restorer:
         if trash is None or not (row.trashed or row.code in (ALREADY_DONE, ALREADY_GONE)):
             return None
         trash_key = trash.place.prefix + row.key
-        head = await tries.answer(lambda: head_object(trash, trash_key))
-        if head is None or not _is_kept(head, row):
+        head = await tries.answer(lambda: head_object(trash, trash_key, needs_size=True))
+        if head is None or head.size is None or not _is_kept(head, row):
             return None
         task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
         result = await tries.answer(lambda: self._copy(task))

@@ -23,7 +23,7 @@ def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
 
     Answers to HEAD have whole seconds; in doubt the object is copied once more.
     """
-    is_same = same_etag(head.etag, row.source_etag) and head.size == row.size
+    is_same = same_etag(head.etag, row.source_etag) and head.size in (None, row.size)
     return is_same and row.source_last_modified is not None and head.last_modified > row.source_last_modified
 
 

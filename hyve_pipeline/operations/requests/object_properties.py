@@ -1,15 +1,12 @@
 """Reads what an object carries besides its content, of an object that still is the one that was listed."""
 
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.core.model.property_drift import WEBSITE_REDIRECT, Carried
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.properties import ObjectProperties, Tags, read_properties, read_tags
-from hyve_pipeline.s3.wire.errors import S3RequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +41,5 @@ async def look_at(bucket: Connection, key: str, etag: str, tries: Tries) -> Look
         CustomerKeyError: it can be read only with a key that its owner has.
         S3RequestError: a request failed for good.
     """
-    try:
-        properties = await tries.answer(lambda: read_properties(bucket, key, etag))
-    except S3RequestError as error:
-        if error.status == HTTPStatus.BAD_REQUEST:
-            # An answer to HEAD has no body: the one to GET says what is wrong.
-            await tries.answer(lambda: read_bytes(bucket, key, etag, 0, 1))
-        raise
+    properties = await tries.answer(lambda: read_properties(bucket, key, etag))
     return Looked(properties, await tries.answer(lambda: read_tags(bucket, key)))

@@ -21,6 +21,7 @@ from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
     MAX_BODY_BYTES,
+    UNSIGNED_HEADER,
     USER_AGENT,
     CurrentCredentials,
     Ending,
@@ -99,10 +100,12 @@ class BotocoreTransport:
         url = self._endpoint.url(request)
         if self._folds_dots and {".", ".."} & set(urlsplit(url).path.split("/")):
             raise self._failure(request, "ProxyError", "an HTTP proxy would fold the dots in this key's path")
+        headers = dict(request.headers)
+        unsigned = headers.pop(UNSIGNED_HEADER, None)
         message = AWSRequest(
             method=request.method,
             url=url,
-            headers={"User-Agent": USER_AGENT, **dict(request.headers)},
+            headers={"User-Agent": USER_AGENT, **headers},
             data=request.body or None,
             stream_output=True,
         )
@@ -114,6 +117,8 @@ class BotocoreTransport:
             raise credentials_error(self._endpoint.bucket, request, error) from error
         try:
             prepared = message.prepare()
+            if unsigned is not None:
+                prepared.headers[UNSIGNED_HEADER] = unsigned
             for name, value in prepared.headers.items():
                 # As they were signed: the HTTP library sends text as Latin-1, and so gives back what it received.
                 prepared.headers[name] = value.encode().decode("latin-1") if isinstance(value, str) else value

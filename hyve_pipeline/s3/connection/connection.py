@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
 from hyve_pipeline.s3.connection.delayed import Later
+from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import (
     FIRST_DELAY_SECONDS,
@@ -47,6 +48,7 @@ class Connection:
         transport_name: ``crt`` or ``botocore``, whichever sends the requests.
         payer_headers: what every request to the bucket carries where the requester pays; `exchange` adds it. A request
             to another bucket that reads from this one, such as CopyObject, needs it too.
+        abilities: what its server turned out to lack.
         refusals: how often so far the server refused a request since there were too many.
     """
 
@@ -62,6 +64,7 @@ class Connection:
         self.place = place
         self.bucket = place.bucket
         self.endpoint = endpoint
+        self.abilities = ServerAbilities(endpoint)
         self.transport_name = transport_name
         self.payer_headers = session.payer_headers
         self._session = session

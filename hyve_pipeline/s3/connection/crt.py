@@ -24,6 +24,7 @@ from hyve_pipeline.s3.connection.transport import (
     FIRST_DELAY_SECONDS,
     MAX_BODY_BYTES,
     MAX_DELAY_SECONDS,
+    UNSIGNED_HEADER,
     USER_AGENT,
     AnswerTooLargeError,
     CurrentCredentials,
@@ -91,12 +92,15 @@ class CrtTransport:
         self._credentials = None if are_credentials_fixed else credentials
         self._active: set[_Exchange] = set()
         self._lock = threading.Lock()
+        signing = create_default_s3_signing_config(
+            region=endpoint.region, credential_provider=_provider(credentials, is_fixed=are_credentials_fixed)
+        )
+        # Only for requests that need it: it is a call from the CRT into Python for each of their headers.
+        self.partial_signing = signing.replace(should_sign_header=_is_signed)
         self._client: S3Client | None = S3Client(
             region=endpoint.region,
             tls_mode=S3RequestTlsMode.ENABLED if endpoint.scheme == "https" else S3RequestTlsMode.DISABLED,
-            signing_config=create_default_s3_signing_config(
-                region=endpoint.region, credential_provider=_provider(credentials, is_fixed=are_credentials_fixed)
-            ),
+            signing_config=signing,
             throughput_target_gbps=max(10.0, concurrency * _GBPS_PER_CONNECTION),
             max_active_connections_override=concurrency,
             retry_config=S3RetryConfig(
@@ -172,6 +176,7 @@ class _Exchange:
         headers = [("host", endpoint.authority), ("user-agent", USER_AGENT), *request.headers]
         if request.method in ("POST", "PUT"):
             headers.append(("content-length", str(len(request.body))))
+        is_partly_signed = any(name == UNSIGNED_HEADER for name, _ in request.headers)
         self._native = client.make_request(
             type=S3RequestType.DEFAULT,
             operation_name=request.operation,
@@ -181,6 +186,7 @@ class _Exchange:
                 HttpHeaders(headers),
                 BytesIO(request.body) if request.body else None,
             ),
+            signing_config=self._transport.partial_signing if is_partly_signed else None,
             on_headers=self._on_headers,
             on_body=self._on_body,
             on_done=self._on_done,
@@ -239,6 +245,10 @@ class _Exchange:
             code=code,
             message=f"{message} [{name}]",
         )
+
+
+def _is_signed(name: str, **_: Any) -> bool:
+    return name.lower() != UNSIGNED_HEADER
 
 
 def _code(name: str) -> str:

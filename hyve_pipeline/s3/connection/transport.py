@@ -25,6 +25,9 @@ CONNECT_SECONDS = 10
 # not fill the memory. A listing's 1,000 keys of 1,024 bytes, percent-encoded, come to 3 MiB.
 MAX_BODY_BYTES = 16 * 1024**2
 
+# A header that proxies and servers on the way may alter, so that a signature must not cover it.
+UNSIGNED_HEADER = "accept-encoding"
+
 # What becomes of a request: its answer, or the exception that tells why there is none.
 Ending = Response | BaseException
 

@@ -1,13 +1,27 @@
 """Objects' contents: reading parts of them, and the checksums that the server keeps of them."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import exchange_with
+from hyve_pipeline.s3.connection.server_abilities import ORIGINAL_CODING, READ_CONDITIONS
 from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.objects.head import ask_head
+from hyve_pipeline.s3.objects.read_headers import (
+    CHECKSUM_MODE_HEADERS,
+    OPTIONAL_READ_HEADERS,
+    PLAIN_CODING,
+    change_on_the_way,
+    coding_headers,
+    condition_headers,
+    is_packed,
+)
 from hyve_pipeline.s3.objects.source_responses import pinned_answer
 from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.wire.errors import invalid_response
-from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.futures import complete, follow, then
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 
 def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Checksums]":
@@ -17,11 +31,13 @@ def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Check
         A future that gives them, empty where the server keeps none. It raises `ObjectChangedError` where the
         object is another one, or gone, and another `S3RequestError` where the request failed.
     """
-    request = Request(
-        "HeadObject", "HEAD", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED"))
-    )
-    return connection.ask(
-        request, lambda ending: read_checksum_headers(pinned_answer(connection.bucket, request, ending, etag).headers)
+    request = Request("HeadObject", "HEAD", key)
+    headers = (*condition_headers(etag), *CHECKSUM_MODE_HEADERS)
+    return ask_head(
+        connection,
+        key,
+        headers,
+        lambda ending: read_checksum_headers(pinned_answer(connection.bucket, request, ending, etag).headers),
     )
 
 
@@ -39,16 +55,9 @@ def read_bytes(connection: Connection, key: str, etag: str, first: int, count: i
         A future that gives the bytes. It raises `ObjectChangedError` where the object is another one, or gone,
         `ObjectUnreadableError` where it is archived, and another `S3RequestError` where the request failed.
     """
-    request = Request(
-        "GetObject", "GET", key, headers=(("if-match", f'"{etag}"'), ("range", f"bytes={first}-{first + count - 1}"))
-    )
-
-    def read(ending: Ending) -> bytes:
-        response = pinned_answer(connection.bucket, request, ending, etag)
-        _check_length(connection, request, response, count, first)
-        return response.body
-
-    return connection.ask(request, read, is_slow=True)
+    headers = (*condition_headers(etag), ("range", f"bytes={first}-{first + count - 1}"))
+    request = Request("GetObject", "GET", key, headers=headers)
+    return then(_read(connection, request, etag, first, count, is_slow=True), lambda response: response.body)
 
 
 def read_object(connection: Connection, key: str, etag: str, size: int) -> "Future[Response]":
@@ -57,14 +66,8 @@ def read_object(connection: Connection, key: str, etag: str, size: int) -> "Futu
     Returns:
         A future that gives the answer, or raises like `read_bytes`.
     """
-    request = Request("GetObject", "GET", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED")))
-
-    def read(ending: Ending) -> Response:
-        response = pinned_answer(connection.bucket, request, ending, etag)
-        _check_length(connection, request, response, size, 0)
-        return response
-
-    return connection.ask(request, read)
+    request = Request("GetObject", "GET", key, headers=(*condition_headers(etag), *CHECKSUM_MODE_HEADERS))
+    return _read(connection, request, etag, 0, size, is_slow=False)
 
 
 def read_first_byte(connection: Connection, key: str) -> "Future[Response]":
@@ -76,7 +79,53 @@ def read_first_byte(connection: Connection, key: str) -> "Future[Response]":
     return connection.send(Request("GetObject", "GET", key, headers=(("range", "bytes=0-0"),)))
 
 
-def _check_length(connection: Connection, request: Request, response: Response, count: int, first: int) -> None:
-    if len(response.body) != count:
-        reason = f"{len(response.body)} bytes came instead of {count} after the first {first}"
-        raise invalid_response(connection.bucket, request, response, reason)
+def _read(
+    connection: Connection, request: Request, etag: str, first: int, count: int, *, is_slow: bool
+) -> "Future[Response]":
+    """The answer to a request for so many bytes, in the coding that they are stored in."""
+    coding = coding_headers(connection)
+    asked = _ask(connection, request, coding, etag, is_slow)
+    if coding == PLAIN_CODING:
+        return then(asked, lambda response: _checked(connection, request, response, first, count))
+
+    def judge(response: Response) -> "Future[Response]":
+        if len(response.body) == count or not is_packed(response):
+            settled: Future[Response] = Future()
+            settled.set_result(_checked(connection, request, response, first, count))
+            return settled
+        return then(_ask(connection, request, PLAIN_CODING, etag, is_slow), lambda plain: choose(response, plain))
+
+    def choose(packed: Response, plain: Response) -> Response:
+        if len(plain.body) != count:
+            return _checked(connection, request, packed, first, count)
+        connection.abilities.note(ORIGINAL_CODING)
+        return plain
+
+    return follow(asked, judge)
+
+
+def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_slow: bool) -> "Future[Response]":
+    outcome: Future[Response] = Future()
+
+    def read(ending: Ending) -> Response:
+        response = pinned_answer(connection.bucket, request, ending, etag)
+        if response.header("etag") is None and connection.abilities.lacks(READ_CONDITIONS):
+            reason = "the answer has no ETag, and the server refuses If-Match: nothing shows which object it is"
+            raise invalid_response(connection.bucket, request, response, reason)
+        return response
+
+    exchange_with(
+        connection,
+        replace(request, headers=(*request.headers, *coding)),
+        OPTIONAL_READ_HEADERS,
+        lambda ending, _: complete(outcome, read, ending),
+        is_slow=is_slow,
+    )
+    return outcome
+
+
+def _checked(connection: Connection, request: Request, response: Response, first: int, count: int) -> Response:
+    if len(response.body) == count:
+        return response
+    reason = f"{len(response.body)} bytes came instead of {count} after the first {first}{change_on_the_way(response)}"
+    raise invalid_response(connection.bucket, request, response, reason)

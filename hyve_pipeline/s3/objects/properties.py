@@ -6,7 +6,6 @@ for them it is read first.
 
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyTask
@@ -14,9 +13,9 @@ from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEB
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.acl import read_grants
-from hyve_pipeline.s3.objects.get import read_bytes
-from hyve_pipeline.s3.objects.head import read_head
+from hyve_pipeline.s3.objects.head import ask_head, read_head
 from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
+from hyve_pipeline.s3.objects.read_headers import CHECKSUM_MODE_HEADERS, condition_headers
 from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answer, storage_class_header
 from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
@@ -52,7 +51,6 @@ class ObjectProperties:
     """An object without its content.
 
     Attributes:
-        size: bytes.
         etag: without quotes.
         version_id: the version, or None in a bucket without versions.
         headers: what gives a new object the same properties: headers and the user's metadata, with names in lower
@@ -62,7 +60,6 @@ class ObjectProperties:
             customer's own key encrypts the object.
     """
 
-    size: int
     etag: str
     version_id: str | None
     headers: Pairs
@@ -98,13 +95,7 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
     asked = read_properties(source, key, task.source_etag)
     tags = read_tags(source, key)
     grants = read_grants(source, key) if task.rules.copies_grants else None
-    try:
-        properties = asked.result()
-    except S3RequestError as error:
-        if error.status == HTTPStatus.BAD_REQUEST:
-            # An answer to HEAD has no body: the one to GET says what is wrong.
-            read_bytes(source, key, task.source_etag, 0, 1).result()
-        raise
+    properties = asked.result()
     return replace(
         properties,
         headers=(*properties.headers, *tagging(tags.result()), *(grants.result() if grants is not None else ())),
@@ -118,11 +109,12 @@ def read_properties(source: Connection, key: str, etag: str) -> "Future[ObjectPr
         A future that gives them. It raises `ObjectChangedError` where the object is another one, or gone, and
         another `S3RequestError` where the request failed, or the answer cannot hold all of the metadata.
     """
-    request = Request(
-        "HeadObject", "HEAD", key, headers=(("if-match", f'"{etag}"'), ("x-amz-checksum-mode", "ENABLED"))
-    )
-    return source.ask(
-        request, lambda ending: properties_of(source, request, pinned_answer(source.bucket, request, ending, etag))
+    request = Request("HeadObject", "HEAD", key)
+    return ask_head(
+        source,
+        key,
+        (*condition_headers(etag), *CHECKSUM_MODE_HEADERS),
+        lambda ending: properties_of(source, request, pinned_answer(source.bucket, request, ending, etag)),
     )
 
 
@@ -140,7 +132,6 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
     named = [(name.lower(), value) for name, value in response.headers]
     encryption = dict(named).get(_ENCRYPTION, "AES256")
     return ObjectProperties(
-        size=head.size,
         etag=head.etag,
         version_id=head.version_id,
         headers=(

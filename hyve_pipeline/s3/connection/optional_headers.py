@@ -1,0 +1,173 @@
+"""Requests with headers that a server may refuse: then they are left out, and the request is made all the same."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.server_abilities import Ability
+from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
+from hyve_pipeline.s3.wire.messages import Request, Response
+
+# By these a server refuses what it does not know. Others say that the request is right and can't be done.
+_REFUSING_STATUSES = {400, 405, 406, 415, 417, 422, 431, 501}
+
+# Refusals of these statuses that are about something else than a header, whichever it is.
+_ABOUT_SOMETHING_ELSE = {
+    "AuthorizationHeaderMalformed",
+    "EntityTooLarge",
+    "EntityTooSmall",
+    "ExpiredToken",
+    "IllegalLocationConstraintException",
+    "IncompleteBody",
+    "InvalidBucketName",
+    "InvalidPart",
+    "InvalidPartOrder",
+    "InvalidToken",
+    "InvalidURI",
+    "KeyTooLongError",
+    "RequestTimeout",
+    "TokenRefreshRequired",
+    "UserKeyMustBeSpecified",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """A header, or some that belong together, which a request can do without.
+
+    Attributes:
+        ability: what the server lacks where it refuses them.
+        names: the headers, in lower case; one that ends with ``*`` is the beginning of a name.
+        words: what a refusal says that is about them, in lower case.
+    """
+
+    ability: Ability
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+
+    def is_in(self, request: Request) -> bool:
+        """Whether a request has one of them."""
+        return any(self._covers(name) for name, _ in request.headers)
+
+    def left_out_of(self, request: Request) -> Request:
+        """The request without them."""
+        return replace(request, headers=tuple(pair for pair in request.headers if not self._covers(pair[0])))
+
+    def is_named_by(self, error: S3RequestError) -> bool:
+        """Whether a refusal says that it is about them."""
+        said = f"{error.code} {error.message}".lower()
+        return any(word in said for word in self.words)
+
+    def _covers(self, name: str) -> bool:
+        return any(
+            name.startswith(covered[:-1]) if covered.endswith("*") else name == covered for covered in self.names
+        )
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a server may have refused a request for something that it does not know."""
+    if not isinstance(error, S3RequestError) or error.code in _ABOUT_SOMETHING_ELSE or needs_customer_key(error):
+        return False
+    return error.status in _REFUSING_STATUSES or error.code == "NotImplemented"
+
+
+# What becomes of a request, and which of its optional headers were not sent.
+OnEnd = Callable[[Ending, tuple[Ability, ...]], None]
+
+
+def exchange_with(
+    connection: Connection,
+    request: Request,
+    optional: Iterable[Optional],
+    on_end: OnEnd,
+    *,
+    is_slow: bool = False,
+) -> None:
+    """Like `Connection.exchange`, for a request with optional headers.
+
+    Those that the server is known to refuse are left out. When it refuses the request, it is sent again without those
+    that may be the reason, one after the other; the one without which it succeeds is remembered.
+    """
+    present = [one for one in optional if one.is_in(request)]
+    missing = [one for one in present if connection.abilities.lacks(one.ability)]
+    search = _Search(connection, request, [one for one in present if one not in missing], missing, on_end, is_slow)
+    search.begin()
+
+
+class _Search:
+    """The search for what a server refuses of one request."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: Request,
+        sent: Sequence[Optional],
+        left_out: Sequence[Optional],
+        on_end: OnEnd,
+        is_slow: bool,
+    ) -> None:
+        self._connection = connection
+        self._request = request
+        self._sent = list(sent)
+        self._left_out = list(left_out)
+        self._found: list[Optional] = []
+        self._on_end = on_end
+        self._is_slow = is_slow
+
+    def begin(self) -> None:
+        self._send((), self._judge_first)
+
+    def _send(self, suspects: Sequence[Optional], judge: Callable[[Ending], None]) -> None:
+        request = self._request
+        for one in (*self._left_out, *suspects):
+            request = one.left_out_of(request)
+        self._connection.exchange(request, judge, is_slow=self._is_slow)
+
+    def _judge_first(self, ending: Ending) -> None:
+        if isinstance(ending, S3RequestError) and self._sent and is_refusal(ending):
+            self._suspect(ending)
+        else:
+            self._end(ending)
+
+    def _suspect(self, error: S3RequestError) -> None:
+        """Send the request without each header that an error may be about, and at last without all of them."""
+        named = [one for one in self._sent if one.is_named_by(error)]
+        each = [(one,) for one in named or self._sent]
+        trials = iter(each if len(each) == 1 else [*each, tuple(self._sent)])
+
+        def try_next() -> None:
+            suspects = next(trials, None)
+            if suspects is None:
+                self._end(error)
+                return
+            try:
+                self._send(suspects, lambda ending: judge(suspects, ending))
+            except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
+                self._end(error)
+
+        def judge(suspects: tuple[Optional, ...], ending: Ending) -> None:
+            if isinstance(ending, S3RequestError) and is_refusal(ending):
+                if (ending.code, ending.message) == (error.code, error.message):
+                    try_next()
+                    return
+                # The server has something else to refuse now, so that this was refused before.
+                self._leave_out(suspects)
+                self._judge_first(ending)
+                return
+            if isinstance(ending, Response):
+                self._leave_out(suspects)
+            self._end(ending)
+
+        try_next()
+
+    def _leave_out(self, suspects: Sequence[Optional]) -> None:
+        self._found += suspects
+        self._left_out += suspects
+        self._sent = [one for one in self._sent if one not in suspects]
+
+    def _end(self, ending: Ending) -> None:
+        if isinstance(ending, Response):
+            for one in self._found:
+                self._connection.abilities.note(one.ability)
+        self._on_end(ending, tuple(one.ability for one in self._left_out))

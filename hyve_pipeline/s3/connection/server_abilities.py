@@ -1,0 +1,103 @@
+"""What a server turned out to lack, remembered for all connections of this process to the same bucket.
+
+S3-compatible servers differ in what is optional. Nothing is asked beforehand: a request that is refused is sent again
+without what may have been refused, and what then proves to be missing is left out from the beginning from then on.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+from hyve_pipeline.core.model.server_lack import ServerLack
+from hyve_pipeline.s3.connection.transport import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that a server may lack.
+
+    Attributes:
+        lack: what it lacks then, as the predicate of a sentence about the server.
+        consequence: what is done instead, or lost.
+    """
+
+    lack: str
+    consequence: str
+
+
+CHECKSUM_MODE = Ability("refuses x-amz-checksum-mode", "the checksums that it keeps are not compared")
+CHECKSUMS = Ability("refuses checksums other than Content-MD5", "what is written is proved by MD5 and ETag")
+CONTENT_MD5 = Ability("refuses Content-MD5", "what is written is proved by ETag")
+READ_CONDITIONS = Ability(
+    "refuses If-Match when an object is read", "the ETag of each answer is compared with the planned one"
+)
+ORIGINAL_CODING = Ability("packs objects with gzip on the way", "they are asked for with Accept-Encoding: identity")
+HEAD = Ability("answers no HEAD of objects", "a byte of each is read instead")
+TAGS = Ability("knows no object tags", 'objects arrive without theirs (tags = "require" fails them instead)')
+TAGS_IN_WRITES = Ability("takes no tags with an object", "they are put by a request of their own afterwards")
+TAGS_READ = Ability("tells no object tags", "what comes from there has none")
+REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs")
+MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
+DELETE_CONDITIONS = Ability(
+    "knows no condition on deletes", "each object is looked at right before its batch is deleted"
+)
+COPIES = Ability("has no CopyObject", "objects are read and written through this process")
+PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
+
+
+def storage_class(name: str) -> Ability:
+    """The storage class of that name."""
+    consequence = f'what is {name} in the source arrives in the default class (storage_class = "default" says so)'
+    return Ability(f"refuses the storage class {name}", consequence)
+
+
+class _Known:
+    """What is known of the server of one bucket. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.lacking: set[Ability] = set()
+        self.lock = Lock()
+
+
+@lru_cache(maxsize=256)
+def _known_of(_: Endpoint) -> _Known:
+    return _Known()
+
+
+def forget_all() -> None:
+    """Know nothing of any server any more, as in a new process."""
+    _known_of.cache_clear()
+
+
+class ServerAbilities:
+    """What the server of one bucket lacks, as one connection sees it.
+
+    Args:
+        endpoint: where the bucket's requests go; connections to the same one share what they find.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._place = f"s3://{endpoint.bucket}"
+        self._known = _known_of(endpoint)
+        self._met: dict[Ability, None] = {}
+
+    def lacks(self, ability: Ability) -> bool:
+        """Whether the server is known to lack something that is about to be needed."""
+        if ability not in self._known.lacking:
+            return False
+        self._met[ability] = None
+        return True
+
+    def note(self, ability: Ability) -> None:
+        """Take note that the server lacks something."""
+        with self._known.lock:
+            self._known.lacking.add(ability)
+        self._met[ability] = None
+
+    @property
+    def met(self) -> tuple[ServerLack, ...]:
+        """What this connection needed and the server lacks, in the order in which it was met."""
+        return tuple(
+            ServerLack(place=self._place, lack=ability.lack, consequence=ability.consequence)
+            for ability in tuple(self._met)
+        )
