@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline.s3.connection.server_abilities import forget_all
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
 from hyve_pipeline_tests.tally import counts
 
@@ -47,6 +48,12 @@ class MakePlace(Protocol):
         versioned: bool = False,
         prefix: str = "",
     ) -> BucketSettings: ...
+
+
+@pytest.fixture(autouse=True)
+def unknown_servers() -> None:
+    """Let no test know what an earlier one found out of a server, whose port may be given again."""
+    forget_all()
 
 
 @pytest.fixture(scope="session")

@@ -37,13 +37,20 @@ class Received:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer; `hang_up` closes the connection without an answer, `cut` after that many bytes of the body."""
+    """What to answer.
+
+    Attributes:
+        hang_up: close the connection without an answer.
+        cut: close it after that many bytes of the body.
+        is_chunked: send the body in chunks, without Content-Length.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
     cut: int | None = None
+    is_chunked: bool = False
 
 
 Script = Callable[[Received], Answer]
@@ -79,13 +86,23 @@ class ScriptedServer:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                if "Content-Length" not in answer.headers:
+                if answer.is_chunked:
+                    self.send_header("Transfer-Encoding", "chunked")
+                elif "Content-Length" not in answer.headers:
                     self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(answer.body[: answer.cut])
+                    self._send_body(answer)
                 if answer.cut is not None:
                     self.close_connection = True
+
+            def _send_body(self, answer: Answer) -> None:
+                if not answer.is_chunked:
+                    self.wfile.write(answer.body[: answer.cut])
+                    return
+                if answer.body:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(answer.body), answer.body))
+                self.wfile.write(b"" if answer.cut is not None else b"0\r\n\r\n")
 
             def __getattr__(self, name: str) -> Callable[[], None]:
                 if name.startswith("do_"):

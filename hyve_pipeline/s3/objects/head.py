@@ -148,8 +148,9 @@ class _Heading:
     def _judge_byte(self, refused: S3RequestError, read: Ending) -> None:
         if isinstance(read, Response) and refused.status in _WITHOUT_HEAD:
             self._connection.abilities.note(HEAD)
-        # What is refused without a word in both ways is told as it was first.
-        self._on_end(refused if isinstance(read, S3RequestError) and read.status == refused.status else read)
+        # Only the refusal of GET says why, if there was an answer at all.
+        is_answer = isinstance(read, Response) or (isinstance(read, S3RequestError) and read.status is not None)
+        self._on_end(read if is_answer else refused)
 
     def _read_a_byte(self, on_end: Callable[[Ending], None]) -> None:
         headers = (*self._headers, *coding_headers(self._connection))

@@ -3,11 +3,21 @@
 import pytest
 
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
-from hyve_pipeline_tests.s3.scripted import ETAG, MICROSECONDS, Answer, head_answer, scripted_server
+from hyve_pipeline_tests.s3.scripted import (
+    ETAG,
+    HTTP_DATE,
+    MICROSECONDS,
+    Answer,
+    Received,
+    error_answer,
+    head_answer,
+    scripted_server,
+)
 from hyve_pipeline_tests.servers import client_for, put_objects
 
 
@@ -75,6 +85,61 @@ def test_incomplete_answer_is_refused(connect: Connect, missing: str) -> None:
     with scripted_server([answer]) as server, pytest.raises(S3RequestError) as caught:
         head_object(connect(server.place()), "k").result()
     assert caught.value.code == INVALID_RESPONSE
+
+
+def test_size_may_be_unknown(connect: Connect) -> None:
+    answer = head_answer()
+    answer.headers.pop("Content-Length")
+    ranged = Answer(b"x", 206, {**answer.headers, "Content-Range": "bytes 0-0/1234"})
+
+    def script(received: Received) -> Answer:
+        return ranged if received.method == "GET" else Answer(headers=answer.headers, is_chunked=True)
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        head = head_object(connection, "k").result()
+        known = head_object(connection, "k", needs_size=True).result()
+    assert head is not None
+    assert (head.etag, head.size) == (ETAG, None)
+    assert known is not None
+    assert (known.etag, known.size) == (ETAG, 1234)
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+def test_what_head_does_not_answer_is_found_by_reading_a_byte(connect: Connect, status: int) -> None:
+    def script(received: Received) -> Answer:
+        if received.method == "HEAD":
+            return Answer(status=status)
+        if received.path.endswith("missing"):
+            return error_answer(404, "NoSuchKey")
+        if received.path.endswith("empty") and "range" in received.headers:
+            return error_answer(416, "InvalidRange")
+        body = b"" if received.path.endswith("empty") else b"x"
+        headers = {"ETag": f'"{ETAG}"', "Last-Modified": HTTP_DATE}
+        return Answer(body, 206, {**headers, "Content-Range": "bytes 0-0/77"}) if body else Answer(headers=headers)
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        heads = [head_object(connection, key).result() for key in ("full", "empty", "missing")]
+        lacks = [lack.lack for lack in connection.abilities.met]
+    assert [head and head.size for head in heads] == [77, 0, None]
+    # A refusal of another kind may be about this object alone.
+    assert lacks == (["answers no HEAD of objects"] if status in (405, 501) else [])
+
+
+def test_what_was_packed_on_the_way_is_no_property(connect: Connect) -> None:
+    def script(received: Received) -> Answer:
+        headers = {"ETag": f'"{ETAG}"', "Last-Modified": HTTP_DATE}
+        if "gzip" in received.headers["accept-encoding"]:
+            return Answer(headers={**headers, "ETag": f'W/"{ETAG}"', "Content-Encoding": "gzip"}, is_chunked=True)
+        return Answer(b"plain", headers={**headers, "Content-Length": "5"})
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        found = [read_properties(connection, "k", ETAG).result() for _ in range(2)]
+    assert [properties.headers for properties in found] == [(), ()]
+    codings = [received.headers["accept-encoding"] for received in server.received]
+    assert codings == ["gzip", "identity", "identity"]
 
 
 @pytest.mark.rclone
