@@ -7,9 +7,11 @@ plan is never touched: it may be what the next plan is being made from.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import accumulate
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.ids import is_older, order_of, time_of
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
@@ -17,10 +19,6 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
-
-# How ids begin, as far as those of plans and those of all else agree: up to the millisecond.
-_ID_TIME = "%Y%m%dT%H%M%S"
-_ID_LENGTH = len("20260131T020000000")
 
 # Folders of the state that have a folder for each plan.
 _BY_PLAN = ("plans", "journals", "verifications", "undone")
@@ -69,11 +67,26 @@ def plans_to_drop(
     kept = max(1, keep_plans or 1)
     candidates = ids[:-kept]
     if keep_days is not None:
-        oldest = f"{now.astimezone(UTC) - timedelta(days=keep_days):{_ID_TIME}}"
-        candidates = [plan_id for plan_id in candidates if plan_id < oldest]
+        oldest = now - timedelta(days=keep_days)
+        times = _times_in_order(ids, now)
+        candidates = [plan_id for plan_id, time in zip(candidates, times, strict=False) if time < oldest]
     applied = context.applied_beside()
     needed = [*in_use] if applied is None else [*in_use, applied]
-    return [plan_id for plan_id in candidates if all(plan_id < other for other in needed)]
+    return [plan_id for plan_id in candidates if all(is_older(plan_id, other) for other in needed)]
+
+
+def _times_in_order(ids: Sequence[str], now: datetime) -> list[datetime]:
+    """When each plan was made, so that no plan is older than one before it, though a clock may have been wrong.
+
+    One from the future is as old as the next one that is not; one from before an earlier plan is as old as that.
+    """
+    times: list[datetime] = []
+    later = now
+    for plan_id in reversed(ids):
+        time = time_of(plan_id)
+        later = time if time <= now else later
+        times.append(later)
+    return list(accumulate(reversed(times), max))
 
 
 def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
@@ -100,7 +113,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     for side in SIDES:
         newest = context.inventories(side).newest()
         keep = needed if newest is None else needed | {newest.id}
-        sweep.remove_older(f"inventories/{side}", min(needed), keep)
+        sweep.remove_older(f"inventories/{side}", min(needed, key=order_of), keep)
     drop_lost_tables(context.state)
     context.events.prune(_first_of_kept(context.events, kept, needed))
     context.note(EventKind.PLANS_DROPPED, dropped=tuple(dropped))
@@ -140,8 +153,8 @@ class _Sweep:
         self.bytes += size
 
     def remove_older(self, folder: str, oldest: str, keep: Iterable[str]) -> None:
-        """Remove from a folder, whose names begin with times, what is older than `oldest` and not to be kept."""
+        """Remove from a folder, whose names begin with ids, what is older than `oldest` and not to be kept."""
         wanted = set(keep)
         for name in self._state.names(folder):
-            if name[:_ID_LENGTH] < oldest[:_ID_LENGTH] and name.partition(".")[0] not in wanted:
+            if is_older(name, oldest) and name.partition(".")[0] not in wanted:
                 self.remove(f"{folder}/{name}")

@@ -4,17 +4,56 @@
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
     plans/<id>/copies.parquet, deletes.parquet, plan.json, approval.json
 
-A manifest is written last, so whatever has a manifest is whole.
+A manifest is written last, so whatever has a manifest is whole. What is the newest is said by the numbers that ids
+begin with, never by a clock.
 """
 
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.ids import is_id, make_id, number_of, order_of
+from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.model.diff import Diff
-from hyve_pipeline.core.model.inventory import Inventory, Side
+from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.plan import Approval, Plan
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.state.files import Folder
 
 PLAN_FILES: dict[Action, str] = {"copy": "copies.parquet", "delete": "deletes.parquet"}
+
+# The folders in which names begin with numbers.
+_NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans")
+
+
+def next_number(state: Folder) -> int:
+    """A number that is greater than those of all inventories, diffs and plans of a sync.
+
+    Who asks at the same time may be given the same one: neither is newer than the other.
+
+    Raises:
+        StateError: the state can't be listed.
+    """
+    return 1 + max((number_of(name) for folder in _NUMBERED for name in state.names(folder)), default=0)
+
+
+def next_id(state: Folder, time: datetime) -> str:
+    """The id of an inventory or diff that is newer than all that the sync has.
+
+    Args:
+        state: the sync's state.
+        time: the time, for people.
+
+    Raises:
+        StateError: the state can't be listed.
+    """
+    return make_id(next_number(state), time, uuid.uuid4().hex[:8], "microseconds")
+
+
+def newest_manifests(names: Iterable[str]) -> list[str]:
+    """Of the names in a folder those of manifests that are named by ids, newest first."""
+    return sorted((name for name in names if name.endswith(".json")), key=order_of, reverse=True)
 
 
 class InventoryShelf:
@@ -53,8 +92,8 @@ class InventoryShelf:
         Raises:
             StateError: its manifest is damaged.
         """
-        names = [name for name in self.folder.names() if name.endswith(".json")]
-        return self.load(names[-1].removesuffix(".json")) if names else None
+        names = newest_manifests(self.folder.names())
+        return self.load(names[0].removesuffix(".json")) if names else None
 
 
 class DiffShelf:
@@ -97,11 +136,14 @@ class PlanShelf:
 
     def ids(self) -> list[str]:
         """The ids of all plans, oldest first."""
-        return [name for name in self._folder.names() if self.exists(name)]
+        return [name for name in self._names() if self.exists(name)]
+
+    def _names(self) -> list[str]:
+        return sorted(self._folder.names(), key=order_of)
 
     def exists(self, plan_id: str) -> bool:
         """Whether there is a plan of that id."""
-        return "/" not in plan_id and self._folder.exists(f"{plan_id}/plan.json")
+        return is_id(plan_id) and self._folder.exists(f"{plan_id}/plan.json")
 
     def load(self, plan_id: str) -> Plan:
         """Read a plan's manifest.
@@ -111,13 +153,13 @@ class PlanShelf:
             StateError: the manifest is damaged.
         """
         if not self.exists(plan_id):
-            raise ConfigurationError(f"sync {self._sync} has no plan {plan_id!r}; 'hyve plans' lists them")
+            raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}; 'hyve plans' lists them")
         return self._folder.read_manifest(f"{plan_id}/plan.json", Plan)
 
     def newest(self) -> Plan | None:
         """The newest plan, None when there is none yet."""
-        ids = self.ids()
-        return self.load(ids[-1]) if ids else None
+        newest = next(filter(self.exists, reversed(self._names())), None)
+        return None if newest is None else self.load(newest)
 
     def approve(self, plan_id: str, approval: Approval) -> None:
         """Keep a person's word on a refused plan."""

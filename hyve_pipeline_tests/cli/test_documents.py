@@ -51,7 +51,7 @@ def _check_applied(finished: Finished, plan: str, *, runs: int, **expected: Any)
 def test_dryrun(filled: Pair, hyve: Hyve) -> None:
     document = hyve("dryrun", "--json").document
     plan = document.pop("plan")
-    assert re.fullmatch(r"\d{8}T\d{9}Z-[0-9a-f]{8}", plan)
+    assert re.fullmatch(r"\d{6}-\d{8}T\d{9}Z-[0-9a-f]{8}", plan)
     out = filled.home / "out" / "images"
     assert document == {
         "sync": "images",

@@ -67,6 +67,11 @@ def printable(text: str) -> str:
     return "".join(character if character == "\\" else _escaped(character) for character in text)
 
 
+def shortened(text: str, most: int = 100) -> str:
+    """A text from outside, in quotes, for a message: safe on a terminal, and cut where it is long."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}… ({len(text):,} characters)"
+
+
 def _escaped(character: str) -> str:
     if character == "\\":
         return "\\\\"

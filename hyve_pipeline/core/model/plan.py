@@ -1,20 +1,22 @@
 """The frozen outcome of a comparison, and the shards it is done in.
 
-A plan never changes. Its id is the time and a short hash over both inventories' proofs, the options and
-the rows, and is never used again. A shard is a run of consecutive keys of one action: the unit of retry.
+A plan never changes. Its id is a number that orders plans, the time, and a short hash over both inventories' proofs,
+the options and the rows; it is never used again. A shard is a run of consecutive keys of one action: the unit of retry.
 Shards are numbered through the plan, copies first, so a partition key ``<plan id>-<nnnn>`` is unique.
 """
 
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate
 from typing import Literal
 
 import pyarrow as pa
 from pydantic import Field
 
+from hyve_pipeline.core.base.ids import make_id, number_of
+from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
@@ -82,7 +84,7 @@ class Plan(Frozen):
     """The manifest of a plan.
 
     Attributes:
-        id: ``<UTC time>-<short hash>``.
+        id: ``<number>-<UTC time>-<short hash>``, see `core.base.ids`.
         sync: the sync's name.
         created: when it was frozen.
         source, store: the places compared; what is applied must be the same places.
@@ -140,15 +142,13 @@ class Plan(Frozen):
 
 
 def plan_id(diff: Diff) -> str:
-    """The id of the plan that comes from `diff`."""
+    """The id of the plan that comes from `diff`, whose place in the order it has."""
     digest = hashlib.sha256()
     for inventory in (diff.source, diff.store):
         digest.update(inventory.model_dump_json(include={"id", "place", "started", "proof"}).encode())
     digest.update(diff.options.model_dump_json().encode())
     digest.update(diff.digest.encode())
-    created = diff.created.astimezone(UTC)
-    # Milliseconds, so that ids sort by age however quickly plans follow each other.
-    return f"{created:%Y%m%dT%H%M%S}{created.microsecond // 1000:03d}Z-{digest.hexdigest()[:8]}"
+    return make_id(number_of(diff.id), diff.created, digest.hexdigest()[:8])
 
 
 def split_partition_key(partition_key: str) -> tuple[str, int]:
@@ -159,7 +159,8 @@ def split_partition_key(partition_key: str) -> tuple[str, int]:
     """
     plan, separator, number = partition_key.rpartition("-")
     if not separator or not number.isdecimal():
-        raise ValueError(f"{partition_key!r} is not a shard of a plan such as 20260131T020000000Z-1a2b3c4d-0001")
+        example = "000042-20260131T020000000Z-1a2b3c4d-0001"
+        raise ValueError(f"{shortened(partition_key)} is not a shard of a plan such as {example}")
     return plan, int(number)
 
 

@@ -18,6 +18,7 @@ class ShardStatus(Frozen):
         failures, skips: how many objects failed or were skipped, by code.
         run_id: the run of its last attempt that came to its end.
         ended: when that was.
+        attempt: which attempt that was, from 1; 0 when none came to its end.
     """
 
     shard: Shard
@@ -27,6 +28,7 @@ class ShardStatus(Frozen):
     skips: dict[str, int]
     run_id: str | None
     ended: datetime | None = None
+    attempt: int = 0
 
 
 class PlanStatus(Frozen):
@@ -45,6 +47,11 @@ class PlanStatus(Frozen):
     def tally(self, action: Action) -> Tally:
         """What became of all objects of one action so far."""
         return sum((status.tally for status in self.shards if status.shard.action == action), start=Tally())
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts there were until now; it grows with all that is done."""
+        return sum(status.attempt for status in self.shards)
 
     def has_begun(self, action: Action) -> bool:
         """Whether any shard of an action was ever tried."""

@@ -75,6 +75,8 @@ class Verification(Frozen):
         inventory: URI of the listing.
         uri: the Parquet file of all differences, columns as in `DIFFERENCE_SCHEMA`.
         content: what was compared by content, if anything.
+        attempts: how many attempts at the plan's shards had come to their end before; None in files of versions that
+            did not count them.
     """
 
     sync: str
@@ -86,6 +88,7 @@ class Verification(Frozen):
     inventory: str
     uri: str
     content: ContentSummary | None = None
+    attempts: int | None = None
 
     @property
     def verified(self) -> bool:

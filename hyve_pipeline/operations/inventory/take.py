@@ -2,7 +2,6 @@
 
 import tempfile
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -27,6 +26,7 @@ from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.parquet import writing_parquet
+from hyve_pipeline.state.plans import next_id
 
 # Rows of a row group: small enough that a key range of the diff reads little more than it needs, large
 # enough that building Arrow columns pays.
@@ -116,7 +116,7 @@ def _headers_for(connection: Connection, side: Side) -> Pairs:
 
 def _list_bucket(context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str) -> Inventory:
     started = datetime.now(UTC)
-    inventory_id = f"{started:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
+    inventory_id = next_id(context.state, started)
     shelf = context.inventories(side)
     path = shelf.parquet_name(inventory_id)
     lister = Lister(

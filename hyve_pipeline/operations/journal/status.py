@@ -50,6 +50,7 @@ def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
         skips=counted.skips,
         run_id=None if summary is None else summary.run_id,
         ended=None if summary is None else summary.ended,
+        attempt=0 if summary is None else summary.attempt,
     )
 
 

@@ -1,7 +1,6 @@
 """Compares two inventories range by range, and keeps what differs as Parquet and as the three text lists."""
 
 import tempfile
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import digest, writing_parquet
+from hyve_pipeline.state.plans import next_id
 
 if TYPE_CHECKING:
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
@@ -62,7 +62,7 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
     options = context.settings.options
     lists = {name: LIST_NAMES[name] for name in planned_sets(options)}
     created = datetime.now(UTC)
-    diff_id = f"{created:%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
+    diff_id = next_id(context.state, created)
     folder = context.diffs.folder_of(diff_id)
     counts: Counter[ChangeSet] = Counter()
     sizes: Counter[ChangeSet] = Counter()

@@ -7,6 +7,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.state.plans import newest_manifests
 
 
 def latest_verification(context: SyncContext, plan: Plan) -> Verification | None:
@@ -31,12 +32,17 @@ def verification_between(context: SyncContext, plan: Plan, begun: datetime, ende
 
 def _newest_first(context: SyncContext, plan: Plan) -> Iterator[Verification]:
     folder = context.state.below(f"verifications/{plan.id}")
-    for name in reversed([name for name in folder.names() if name.endswith(".json")]):
+    for name in newest_manifests(folder.names()):
         yield folder.read_manifest(name, Verification)
 
 
 def is_verified(context: SyncContext, status: PlanStatus) -> bool:
     """Whether the plan was verified, whatever came of that, and nothing was done with it since."""
     verification = latest_verification(context, status.plan)
+    if verification is None:
+        return False
+    if verification.attempts is not None:
+        return verification.attempts == status.attempts
+    # One of an earlier version, which knew the times only.
     ends = [shard.ended for shard in status.shards if shard.ended is not None]
-    return verification is not None and all(verification.ended >= end for end in ends)
+    return all(verification.ended >= end for end in ends)

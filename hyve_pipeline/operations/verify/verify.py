@@ -25,6 +25,7 @@ from hyve_pipeline.core.model.verification import (
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
+from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.verify.content import ContentComparer
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
@@ -55,6 +56,7 @@ def verify_plan(
         StateError: a file of the plan or its journal is damaged.
     """
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
+    attempts = plan_status(context, plan).attempts
     if list_again or plan.shards:
         inventory = take_inventory(context, "store", activity="verify store")
     else:
@@ -107,6 +109,7 @@ def verify_plan(
         inventory=inventory.uri,
         uri=folder.uri_of(f"{inventory.id}.parquet"),
         content=None if comparer is None else comparer.summary,
+        attempts=attempts,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)

@@ -16,7 +16,7 @@ from hyve_pipeline.orchestration.common.names import Names
 # The limits, and the job in which a plan that one refused can be accepted.
 _LIMITS = {"max_deletes": "delete", "max_overwrites": "copy"}
 
-_EXAMPLE_PLAN = "20261122T213214610Z-79c1bd01"
+_EXAMPLE_PLAN = "000004-20261122T213214610Z-79c1bd01"
 
 
 class Compare(enum.Enum):

@@ -1,0 +1,97 @@
+"""Which inventory and which plan is the newest is said by the state's counter, not by a clock."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.ids import make_id, number_of
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.freeze import choose_plan, freeze_plan
+from hyve_pipeline.operations.retention import drop_plans, plans_to_drop
+from hyve_pipeline.state.plans import next_id, next_number
+from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
+
+NOW = datetime.now(UTC)
+
+
+def plan_made(context: SyncContext, days: float) -> Plan:
+    """A plan that was made by a clock that was so many days fast."""
+    inventories = [written_inventory(context, side, {f"{days}": Entry()}) for side in ("source", "store")]
+    diff = diff_inventories(context, *inventories)
+    return freeze_plan(context, diff.model_copy(update={"created": NOW + timedelta(days=days)}))
+
+
+@pytest.mark.parametrize("fast", [3, -3, 40_000])
+def test_a_plan_by_a_wrong_clock_is_the_newest_only_until_the_next(tmp_path: Path, fast: float) -> None:
+    context = context_at(tmp_path)
+    plans = []
+    for days in (0, fast, 0):
+        plans.append(plan_made(context, days))
+        assert choose_plan(context, None) == plans[-1]
+    assert context.plans.ids() == [plan.id for plan in plans]
+
+
+def test_plans_of_versions_without_numbers_are_older_and_readable(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    inventories = [written_inventory(context, side, {"a": Entry()}) for side in ("source", "store")]
+    diff = diff_inventories(context, *inventories)
+    old = []
+    for time in (NOW + timedelta(days=1), NOW + timedelta(days=99)):
+        unnumbered = {"id": make_id(0, time, "1a2b3c4d", "microseconds"), "created": time}
+        old.append(freeze_plan(context, diff.model_copy(update=unnumbered)))
+        assert number_of(old[-1].id) == 0
+        assert choose_plan(context, None) == old[-1]
+    new = plan_made(context, 0)
+    assert choose_plan(context, None) == new
+    assert context.plans.ids() == [*(plan.id for plan in old), new.id]
+    assert choose_plan(context, old[0].id) == old[0]
+
+
+def test_the_newest_inventory_is_the_last_one_too(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    shelf = context.inventories("store")
+    assert shelf.newest() is None
+    example = written_inventory(context, "store", {})
+    for days in (5, 0, -5):
+        inventory = example.model_copy(update={"id": next_id(context.state, NOW + timedelta(days=days))})
+        shelf.save(inventory)
+        assert shelf.newest() == inventory
+
+
+def test_a_number_is_greater_than_all_that_is_there(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    assert next_number(context.state) == 1
+    for folder, number in (("inventories/source", 4), ("inventories/store", 9), ("diffs", 11), ("plans", 1_000_000)):
+        context.state.write_text(f"{folder}/{make_id(number, NOW, '00000000')}/begun", "")
+        assert next_number(context.state) == number + 1
+    assert number_of(plan_made(context, 0).id) == 1_000_001
+
+
+def test_retention_goes_by_the_same_order(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plans = [plan_made(context, days).id for days in (-9, 400, -7, -400, -1, 0)]
+    later = NOW + timedelta(hours=1)
+    assert plans_to_drop(context, 2, None, later) == plans[:4]
+    # One from the future counts as made when the next one was, one from the past when the one before it was.
+    assert plans_to_drop(context, None, 8, later) == plans[:1]
+    assert plans_to_drop(context, None, 6, later) == plans[:4]
+    assert plans_to_drop(context, 1, None, later, in_use=[plans[2]]) == plans[:2]
+    drop_plans(context, plans[:4])
+    assert context.plans.ids() == plans[4:]
+    assert sorted(context.state.names("plans")) == sorted(plans[4:])
+    assert {number_of(name) for name in context.state.names("diffs")} == {number_of(plan) for plan in plans[4:]}
+
+
+@pytest.mark.parametrize("plan_id", ["x" * 5_000, "a\x00b", "a\nb", "..", ".", "", "../plans", "/etc", "a/b", "\udcff"])
+def test_what_can_be_no_plans_id_names_no_plan(tmp_path: Path, plan_id: str) -> None:
+    context = context_at(tmp_path)
+    plan_made(context, 0)
+    with pytest.raises(ConfigurationError, match="has no plan") as caught:
+        context.plans.load(plan_id)
+    message = str(caught.value)
+    assert len(message) < 300
+    assert message.isprintable()
