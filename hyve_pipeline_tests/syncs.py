@@ -134,9 +134,10 @@ class Pair:
 
 def sync_table(name: str, source: BucketSettings, store: BucketSettings, **options: Any) -> str:
     """The tables of one sync for `hyve.toml`."""
+    written = {*BucketSettings.model_fields}
     tables = {
-        f"sync.{name}.source": source.model_dump(exclude_none=True),
-        f"sync.{name}.store": store.model_dump(exclude_none=True),
+        f"sync.{name}.source": source.model_dump(exclude_none=True, include=written),
+        f"sync.{name}.store": store.model_dump(exclude_none=True, include=written),
         f"sync.{name}.options": options,
     }
     lines: list[str] = []

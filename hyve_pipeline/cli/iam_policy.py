@@ -25,10 +25,11 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:
     from hyve_pipeline.cli.output import print_json
     from hyve_pipeline.core.model.iam_policy import policies
     from hyve_pipeline.core.settings.load import load_settings, select_sync
-    from hyve_pipeline.operations.context import Home
+    from hyve_pipeline.operations.context import Home, SyncContext
 
     path = Home(home).settings_file
     # A policy is often wanted before there are keys, so a profile that does not exist yet is no mistake here.
-    both: dict[str, Any] = {**policies(select_sync(load_settings(path), sync_name, path))}
+    sync = SyncContext(Home(home), select_sync(load_settings(path), sync_name, path))
+    both: dict[str, Any] = {**policies(sync.settings)}
     print_json(both if side is None else both[side])
     return 0

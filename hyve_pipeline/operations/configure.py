@@ -15,8 +15,10 @@ from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import make_folder
 from hyve_pipeline.core.settings.load import load_settings, make_sync, select_sync
-from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.core.settings.write import write_sync
+from hyve_pipeline.operations.places import check_overlap
 from hyve_pipeline.state.credentials import check_profiles, has_profile, profile_names, write_profile
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.profile_keys import access_key_id
@@ -162,12 +164,14 @@ class Draft:
 
         Raises:
             BucketError: a bucket can't be listed; the message says why and what to do.
-            ConfigurationError: the profile is unknown, or its credentials or region can't be used.
+            ConfigurationError: the profile is unknown, its credentials or region can't be used, or source, store and
+                trash overlap where the requests go.
         """
         if keys is None:
             check_profiles(Settings(sync={sync.name: sync}), self.home.settings_file)
-        places = {side: _tried_place(sync, place, keys) for side, place in _sides(sync).items()}
-        return sync.model_copy(update=places)
+        tried = {side: _tried_place(sync, place, keys) for side, place in _sides(sync).items()}
+        check_overlap(sync.model_copy(update={side: located for side, (_, located) in tried.items()}))
+        return sync.model_copy(update={side: place for side, (place, _) in tried.items()})
 
     def save(self, sync: SyncSettings, keys: Keys | None) -> Path | None:
         """Keep the keys, if there are any, in their profile, and the sync in the configuration.
@@ -201,11 +205,12 @@ def _sides(sync: SyncSettings) -> dict[str, BucketSettings]:
     return {"source": sync.source, "store": sync.store}
 
 
-def _tried_place(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> BucketSettings:
+def _tried_place(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> tuple[BucketSettings, Place]:
+    """A bucket's settings, with its region corrected where need be, and where the requests to it went."""
     from hyve_pipeline.s3.wire.errors import S3RequestError
 
     try:
-        _probe(sync, place, keys)
+        return place, _probe(sync, place, keys)
     except BucketError as error:
         cause = error.__cause__
         region = cause.bucket_region if isinstance(cause, S3RequestError) else None
@@ -213,23 +218,24 @@ def _tried_place(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -
             raise
         # Source and store may be in two regions, and only one was asked for.
         place = BucketSettings.model_validate(place.model_dump() | {"region": region})
-        _probe(sync, place, keys)
-    return place
+        return place, _probe(sync, place, keys)
 
 
-def _probe(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> None:
+def _probe(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> Place:
     # Imported late, so that a question is not waited for until an S3 library is loaded.
     from hyve_pipeline.s3.listing.probe import probe_bucket
     from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
-    try:
-        with _opened(sync, place, keys) as connection:
+    with _opened(sync, place, keys) as connection:
+        # Of the profile that the keys are to become, not of the environment they are tried from.
+        located = connection.place.model_copy(update={"profile": place.profile})
+        try:
             probe_bucket(connection)
-    except BucketError as error:
-        if keys is not None and isinstance(error.__cause__, S3RequestError):
-            # Told of the profile that the keys are to become, not of the environment they were tried from.
-            raise bucket_error(error.__cause__, place) from error.__cause__
-        raise
+        except BucketError as error:
+            if isinstance(error.__cause__, S3RequestError):
+                raise bucket_error(error.__cause__, located) from error.__cause__
+            raise
+    return located
 
 
 def _opened(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> "Connection":

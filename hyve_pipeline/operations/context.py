@@ -12,7 +12,9 @@ from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.load import load_settings, select_sync
-from hyve_pipeline.core.settings.model import BucketSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings, Place
+from hyve_pipeline.operations.places import check_overlap, locate_sync
 from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
@@ -45,7 +47,8 @@ class SyncContext:
 
     Attributes:
         home: where all state is.
-        settings: the sync's settings.
+        settings: the sync's settings. Source and store are `Place`s, of which it is known where requests go, as far as
+            this process can find that out.
         keys: for each resource of a Dagster project that the settings name, and that is known, the keys that it
             holds itself; None where it names a profile, or leaves it to AWS's default chain.
         actor: who acts, for the events.
@@ -55,6 +58,16 @@ class SyncContext:
     settings: SyncSettings
     keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
+
+    def __post_init__(self) -> None:
+        """Find out where requests go.
+
+        Raises:
+            ConfigurationError: source, store and trash overlap there.
+        """
+        located = locate_sync(self.settings, self.keys)
+        check_overlap(located)
+        object.__setattr__(self, "settings", located)
 
     @classmethod
     def choose(cls, home: Home, sync: str | None) -> "SyncContext":
@@ -131,10 +144,25 @@ class SyncContext:
         """The bucket of one side."""
         return self.settings.source if side == "source" else self.settings.store
 
-    def is_place(self, side: Side, planned: BucketSettings) -> bool:
-        """Whether a plan's place is still the one that the settings name for a side."""
+    def located(self, side: Side) -> Place:
+        """The bucket of one side, and the server that it is on.
+
+        Raises:
+            ConfigurationError: it can't be found out where its requests go.
+        """
         place = self.place(side)
-        if place.endpoint_url is None and not self._knows(place):
+        if isinstance(place, Place):
+            return place
+        self._check_known(place)
+        from hyve_pipeline.s3.connection.servers import locate
+
+        return locate(place)
+
+    def is_place(self, side: Side, planned: Place) -> bool:
+        """Whether a plan's place is still the one where requests for a side go."""
+        place = self.place(side)
+        if place.server is None:
+            # Only a run has the resource, or the AWS profile: it asks again.
             return (place.uri, place.resource) == (planned.uri, planned.resource)
         return (place.uri, place.server) == (planned.uri, planned.server)
 
@@ -160,11 +188,7 @@ class SyncContext:
         Raises:
             ConfigurationError: its profile, credentials or region can't be used.
         """
-        if not self._knows(place):
-            raise ConfigurationError(
-                f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project, so that "
-                "only runs of that project can use them"
-            )
+        self._check_known(place)
         # Imported late: whoever only reads plans and journals need not load an S3 library.
         from hyve_pipeline.s3.connection.connection import open_connection
 
@@ -172,12 +196,17 @@ class SyncContext:
         keys = self.keys[place.resource] if place.resource is not None else None
         return open_connection(place, keys=keys, concurrency=options.concurrency, transport=options.transport)
 
-    def _knows(self, place: BucketSettings) -> bool:
-        """Whether all of a place is known, and not a part of it only to runs that have its resource."""
-        return place.resource is None or place.resource in self.keys
+    def _check_known(self, place: BucketSettings) -> None:
+        """Refuse a place of which a part is known only to runs that have its resource."""
+        if place.resource is not None and place.resource not in self.keys:
+            raise ConfigurationError(
+                f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project, so that "
+                "only runs of that project can use them"
+            )
 
 
 def syncs_with_same_store(sync: SyncContext) -> list[str]:
     """Other syncs of the same configuration whose store overlaps this sync's store."""
-    others = load_settings(sync.home.settings_file).sync.values()
-    return [other.name for other in others if other.name != sync.name and other.store.overlaps(sync.settings.store)]
+    settings = load_settings(sync.home.settings_file).sync.values()
+    others = [locate_sync(other, {}) for other in settings if other.name != sync.name]
+    return [other.name for other in others if other.store.overlaps(sync.settings.store)]

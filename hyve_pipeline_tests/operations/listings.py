@@ -83,7 +83,7 @@ def written_inventory(
     inventory = Inventory(
         id=inventory_id,
         side=side,
-        place=context.place(side),
+        place=context.located(side),
         uri=shelf.folder.uri_of(path),
         started=START,
         ended=START,

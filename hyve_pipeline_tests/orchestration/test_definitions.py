@@ -178,4 +178,5 @@ def test_resources_show_the_profile_by_name_and_hold_no_key(definitions: dg.Defi
         "requester_pays": False,
         "accelerate": False,
         "dual_stack": False,
+        "addressing_style": "auto",
     }

@@ -143,7 +143,7 @@ def test_a_key_that_xml_cannot_carry_is_named_and_its_page_refused(written: str)
 def test_a_listing_with_such_a_key_is_no_inventory(written: str, connect: Connect) -> None:
     with scripted_server([Answer(_untold_page(written))]) as server:
         connection = connect(server.place())
-        walk = Walk(server.place(), KeyRange())
+        walk = Walk(connection.place, KeyRange())
         answer: Any = connection.send(walk.request()).result()
         with pytest.raises(IncompleteInventoryError) as caught:
             walk.take(answer.body)

@@ -45,7 +45,7 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
         _questions("AskStore", sync.store, _ABOUT_STORE),
         _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *write, "s3:DeleteObject")),
     ]
-    if sync.options.transfer != "stream":
+    if sync.options.transfer != "stream" and not _on_two_servers(sync):
         store.append(_objects("ReadSource", sync.source, read))
     if sync.trash is not None:
         store.append(_listing("ListTrash", sync.trash))
@@ -58,6 +58,12 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
         _objects("ReadSource", sync.source, read),
     ]
     return {"source": _policy(source), "store": _policy(store)}
+
+
+def _on_two_servers(sync: SyncSettings) -> bool:
+    """Whether it is known that the two buckets are on two servers, so that none of them can copy."""
+    servers = (sync.source.server, sync.store.server)
+    return None not in servers and len({*servers}) == 2
 
 
 def _policy(statements: list[dict[str, Any]]) -> Policy:

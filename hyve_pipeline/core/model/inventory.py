@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import Place
 
 Side = Literal["source", "store"]
 SIDES: tuple[Side, ...] = ("source", "store")
@@ -101,7 +101,7 @@ class Inventory(Frozen):
 
     id: str
     side: Side
-    place: BucketSettings
+    place: Place
     uri: str
     started: datetime
     ended: datetime

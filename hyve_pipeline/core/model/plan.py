@@ -21,7 +21,8 @@ from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import BucketSettings, Options
+from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.places import Place
 
 
 class Shard(Frozen):
@@ -87,7 +88,7 @@ class Plan(Frozen):
         id: ``<number>-<UTC time>-<short hash>``, see `core.base.ids`.
         sync: the sync's name.
         created: when it was frozen.
-        source, store: the places compared; what is applied must be the same places.
+        source, store: the places compared, and the servers that they were on; only these are ever changed by it.
         options: the options in force, overrides included.
         source_inventory, store_inventory: URIs of the Parquet files compared.
         figures: what the safety rules judged.
@@ -103,8 +104,8 @@ class Plan(Frozen):
     id: str
     sync: str
     created: datetime
-    source: BucketSettings
-    store: BucketSettings
+    source: Place
+    store: Place
     options: Options
     source_inventory: str
     store_inventory: str

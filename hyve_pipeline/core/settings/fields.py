@@ -27,6 +27,14 @@ _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # As Dagster checks them.
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TEAM = re.compile(r"team:\S+")
+# Ends of names that AWS keeps for what is no general purpose bucket, and why that can't be synced.
+_OTHER_KINDS = {
+    "--x-s3": "a directory bucket (S3 Express): it lists keys in no order, so that no listing can be proved complete",
+    ".mrap": "the alias of a multi-region access point: it is answered by any of several buckets, so that nothing that "
+    "was listed or written can be proved",
+    "--ol-s3": "the alias of an Object Lambda access point: its objects are made when they are read",
+    "--table-s3": "a table bucket: its objects belong to the tables",
+}
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _TRASH = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
@@ -57,6 +65,7 @@ def split_trash(uri: str) -> tuple[str, str]:
     match = _TRASH.fullmatch(uri)
     if match is None or not _BUCKET_NAME.fullmatch(match[1]):
         raise ValueError(f"{uri!r} is not a place such as 's3://bucket/prefix/'")
+    _check_kind(match[1])
     return match[1], _as_folder(match[2] or "")
 
 
@@ -69,9 +78,25 @@ def _valid_sync_name(name: str) -> str:
 def _valid_bucket(name: str) -> str:
     if name.startswith("s3://"):
         raise ValueError(f"{name!r} is not a bucket name: write it without s3://, and what follows it as prefix")
+    _check_kind(name)
     if not _BUCKET_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a bucket name: letters, digits, dots and hyphens, at least 3")
     return name
+
+
+def _check_kind(name: str) -> None:
+    """Refuse what stands where a bucket's name does, and is no general purpose bucket.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+
+    Raises:
+        ValueError: it is of another kind.
+    """
+    kind = next((kind for end, kind in _OTHER_KINDS.items() if name.endswith(end)), None)
+    if name.startswith("arn:"):
+        kind = "an ARN: Hyve needs the name of a bucket, or the alias of an access point (…-s3alias)"
+    if kind is not None:
+        raise ValueError(f"{name!r} is {kind}; name a general purpose bucket")
 
 
 def _as_folder(prefix: str) -> str:

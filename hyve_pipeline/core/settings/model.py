@@ -3,25 +3,18 @@
 No setting holds a secret. A side names an AWS profile; the keys stay in the user's credentials file.
 """
 
-from ipaddress import ip_address
+from dataclasses import dataclass
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import (
-    BucketName,
-    EndpointUrl,
     Globs,
     KeyId,
     Owner,
-    Prefix,
-    ProfileName,
-    Region,
-    ResourceName,
     Schedule,
     Size,
     SyncName,
@@ -31,10 +24,10 @@ from hyve_pipeline.core.settings.fields import (
     TrashUri,
     VariableName,
     WebhookUrl,
-    is_host_label,
     split_trash,
 )
 from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.places import BucketSettings, SettingsTable, contradiction
 
 CompareRule = Literal["last_modified", "size", "etag"]
 TransportName = Literal["auto", "crt", "botocore"]
@@ -56,98 +49,8 @@ AclChoice = Literal[
     "bucket-owner-full-control",
 ]
 
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
-_DEFAULT_PORTS = (None, 80, 443)
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
-
-
-class BucketSettings(_Frozen):
-    """One side of a sync: a bucket, a prefix in it, and how to reach it.
-
-    Attributes:
-        bucket: the bucket's name.
-        prefix: only keys below it count; empty means the whole bucket. Always ends with ``/``.
-        profile: an AWS profile; without one, the AWS default credential chain is used.
-        region: the bucket's region; without one, the profile's or environment's.
-        endpoint_url: an S3-compatible server; without one, AWS.
-        resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
-            endpoint_url where they are not set here; only for the component.
-        requester_pays: whoever asks pays for requests to the bucket, and every request says that he agrees.
-        accelerate: requests go to AWS's endpoint for Transfer Acceleration, which the bucket must have enabled.
-        dual_stack: requests go to AWS's endpoint that is reached by IPv6 as well as by IPv4.
-    """
-
-    bucket: BucketName
-    prefix: Prefix = ""
-    profile: ProfileName | None = None
-    region: Region | None = None
-    endpoint_url: EndpointUrl | None = None
-    resource: ResourceName | None = None
-    requester_pays: bool = False
-    accelerate: bool = False
-    dual_stack: bool = False
-
-    @model_validator(mode="after")
-    def _check_endpoint(self) -> "BucketSettings":
-        for setting in ("accelerate", "dual_stack"):
-            if getattr(self, setting) and self.endpoint_url is not None:
-                raise _contradiction(setting, f"{setting} and endpoint_url are both set: keep one of them")
-        if self.accelerate and not is_host_label(self.bucket):
-            raise _contradiction(
-                "accelerate",
-                "needs a bucket whose name can be part of a host name (3 to 63 small letters, digits and hyphens), and "
-                f"{self.bucket!r} can not",
-            )
-        return self
-
-    @property
-    def uri(self) -> str:
-        """The side as ``s3://bucket/prefix``."""
-        return f"s3://{self.bucket}/{self.prefix}"
-
-    @property
-    def server(self) -> str:
-        """The server the bucket is on, in a form in which equal servers compare equal.
-
-        All of AWS is one server here, and so are the two default ports of a host: to take two servers
-        for one can only refuse a sync of a bucket with its namesake, to take one for two could let a
-        sync delete in its own source.
-        """
-        if self.endpoint_url is None:
-            return "aws"
-        parts = urlsplit(self.endpoint_url)
-        host = (parts.hostname or "").rstrip(".")
-        if host.endswith(_AWS_HOSTS):
-            return "aws"
-        if _is_loopback(host):
-            host = "localhost"
-        return host if parts.port in _DEFAULT_PORTS else f"{host}:{parts.port}"
-
-    def overlaps(self, other: "BucketSettings") -> bool:
-        """Whether a key of one side can also be a key of the other."""
-        if (self.server, self.bucket) != (other.server, other.bucket):
-            return False
-        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
-
-
-def _contradiction(setting: str, problem: str) -> PydanticCustomError:
-    """The mistake of settings that do not go together; the context names the one that is to be mended."""
-    return PydanticCustomError("contradiction", "{problem}", {"setting": setting, "problem": problem})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    # A connection to the unspecified address, 0.0.0.0, reaches this machine.
-    return address.is_loopback or address.is_unspecified
-
-
-class Options(_Frozen):
+class Options(SettingsTable):
     """How one sync compares, limits and does its work.
 
     Attributes:
@@ -209,11 +112,11 @@ class Options(_Frozen):
     def _check_encryption(self) -> "Options":
         for setting in ("kms_key_id", "bucket_key"):
             if getattr(self, setting) is not None and self.encryption in (None, "AES256"):
-                raise _contradiction(setting, 'is of use only with encryption = "aws:kms" or "aws:kms:dsse"')
+                raise contradiction(setting, 'is of use only with encryption = "aws:kms" or "aws:kms:dsse"')
         return self
 
 
-class Automation(_Frozen):
+class Automation(SettingsTable):
     """What goes on without a person, and how.
 
     Attributes:
@@ -247,7 +150,7 @@ class Automation(_Frozen):
         return self
 
 
-class SyncSettings(_Frozen):
+class SyncSettings(SettingsTable):
     """One table ``[sync.NAME]``.
 
     Attributes:
@@ -272,17 +175,30 @@ class SyncSettings(_Frozen):
     apply: ApplyMode = "never"
     automation: Automation = Automation()
     owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
-    tags: dict[TagKey, TagValue] = {}
+    tags: dict[TagKey, TagValue] = Field(default={})
 
     @model_validator(mode="after")
     def _check_places(self) -> "SyncSettings":
+        # Where requests go is not known yet unless the settings name the server, so this is asked once more then.
+        overlap = self.overlap
+        if overlap is not None:
+            raise PydanticCustomError(
+                "overlap",
+                "{problem}; neither may hold the other",
+                {"setting": overlap.setting, "problem": overlap.problem},
+            )
+        return self
+
+    @property
+    def overlap(self) -> "Overlap | None":
+        """Two of source, store and trash that overlap, as far as it is known which servers they are on."""
         if self.source.overlaps(self.store):
-            raise _overlap("store", "the source", self.store, self.source)
+            return Overlap("store", self.store, "source", self.source)
         trash = self.trash
         for side, place in (("source", self.source), ("store", self.store)):
             if trash is not None and trash.overlaps(place):
-                raise _overlap("options.trash", f"the {side}", trash, place)
-        return self
+                return Overlap("options.trash", trash, side, place)
+        return None
 
     @property
     def trash(self) -> BucketSettings | None:
@@ -296,20 +212,33 @@ class SyncSettings(_Frozen):
         return self.store.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False})
 
 
-def _overlap(setting: str, other: str, place: BucketSettings, other_place: BucketSettings) -> PydanticCustomError:
-    """The mistake of two places that overlap; the context names the setting that is to be mended."""
-    return PydanticCustomError(
-        "overlap",
-        "overlaps {other}: {place} and {other_place}; neither may hold the other",
-        {"setting": setting, "other": other, "place": displayed(place.uri), "other_place": displayed(other_place.uri)},
-    )
+@dataclass(frozen=True)
+class Overlap:
+    """Two places of a sync that overlap.
+
+    Attributes:
+        setting: the setting that is to be mended, ``store`` or ``options.trash``.
+        place: what it names.
+        other: the side that it overlaps.
+        other_place: what that is.
+    """
+
+    setting: str
+    place: BucketSettings
+    other: str
+    other_place: BucketSettings
+
+    @property
+    def problem(self) -> str:
+        """What overlaps what."""
+        return f"overlaps the {self.other}: {displayed(self.place.uri)} and {displayed(self.other_place.uri)}"
 
 
-class Settings(_Frozen):
+class Settings(SettingsTable):
     """The whole of ``hyve.toml``.
 
     Attributes:
         sync: the syncs by name.
     """
 
-    sync: dict[str, SyncSettings] = {}
+    sync: dict[str, SyncSettings] = Field(default={})

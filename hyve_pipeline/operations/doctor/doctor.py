@@ -15,8 +15,9 @@ from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, Hyve
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
+from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Transfer
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
 from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
@@ -86,10 +87,16 @@ def _examine_state(home: Home) -> Finding:
 
 
 def _examine_servers(sync: SyncContext) -> Finding:
-    source, store = sync.settings.source, sync.settings.store
+    try:
+        places = {name: sync.located(name) for name in SIDES}
+    except ConfigurationError as error:
+        return failed("servers", "home", error)
+    source, store = places["source"], places["store"]
     if source.server == store.server:
-        return Finding("servers", "home", Verdict.OK, "source and store are on one server")
-    detail = f"source and store are on two servers, {source.server} and {store.server}"
+        servers = dict.fromkeys(place.shown_server for place in places.values())
+        detail = f"source and store are on one server, {' and '.join(servers)}"
+        return Finding("servers", "home", Verdict.OK, detail)
+    detail = f"source and store are on two servers, {source.shown_server} and {store.shown_server}"
     if sync.settings.options.transfer == "server":
         detail += ', so that no server can copy: set transfer to "auto" or "stream"'
         return Finding("servers", "home", Verdict.FAIL, detail, ConfigurationError.exit_code)
@@ -103,7 +110,7 @@ def _examine_transfer(sync: SyncContext, source: "_Reached", stack: ExitStack) -
     except HyveError as error:
         yield failed("copying", "store", error)
         return Transfer()
-    place, store = sync.settings.source, sync.settings.store
+    place, store = source.connection.place, sync.located("store")
     reader = as_reader(place, store)
     if transfer.by == "server":
         yield Finding("copying", "store", Verdict.OK, transfer.described)
@@ -143,12 +150,13 @@ def _examine_place(
         return None
     who = f"profile {place.profile!r}" if place.profile else "the AWS default credentials"
     yield Finding("credentials", name, Verdict.OK, f"{who}, region {connection.endpoint.region}")
+    yield Finding("endpoint", name, Verdict.OK, _shown_endpoint(connection))
     asked = datetime.now(UTC)
     try:
         answer = send_probe(connection).result()
         page = parse_answer(answer.body).page
     except S3RequestError as error:
-        yield failed("listing", name, bucket_error(error, place))
+        yield failed("listing", name, bucket_error(error, connection.place))
         return None
     except MalformedPageError as error:
         detail = f"{place.uri}: the server does not answer as S3 does: {error}"
@@ -157,6 +165,17 @@ def _examine_place(
     yield Finding("listing", name, Verdict.OK, f"{place.uri} can be listed" + ("" if len(page) else ", and is empty"))
     yield _examine_clock(name, answer, asked)
     return _Reached(connection, _first_object(page))
+
+
+def _shown_endpoint(connection: Connection) -> str:
+    """Where requests go, and what says so."""
+    origins = {
+        SETTINGS_ORIGIN: "named by endpoint_url in the settings",
+        DEFAULT_ORIGIN: "nothing names another server",
+    }
+    origin = connection.place.endpoint_origin or DEFAULT_ORIGIN
+    endpoint = connection.endpoint
+    return f"requests go to {endpoint.scheme}://{endpoint.authority} ({origins.get(origin, f'named by {origin}')})"
 
 
 def _first_object(page: Page) -> CopyTask | None:

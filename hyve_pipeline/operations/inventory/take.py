@@ -96,13 +96,12 @@ def take_inventory(context: SyncContext, side: Side, activity: str | None = None
         IncompleteInventoryError: the listing failed, was given up on an interrupt or can't be proved complete;
             nothing is kept.
     """
-    place = context.place(side)
-    with context.connect(place) as connection:
+    with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
         try:
             return _list_bucket(context, side, connection, headers, activity or f"list {side}")
         except S3RequestError as error:
-            raise bucket_error(error, place) from error
+            raise bucket_error(error, connection.place) from error
 
 
 def _headers_for(connection: Connection, side: Side) -> Pairs:
@@ -166,7 +165,7 @@ def _earlier(context: SyncContext, side: Side) -> Inventory | None:
         earlier = context.inventories(side).newest()
     except StateError:
         return None  # a hint is missing, no more
-    return earlier if earlier is not None and earlier.place.uri == context.place(side).uri else None
+    return earlier if earlier is not None and context.is_place(side, earlier.place) else None
 
 
 def _known_cuts(context: SyncContext, side: Side) -> list[str]:

@@ -13,6 +13,7 @@ from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Approval, Plan, Shard, Transfer, cut_shards, plan_id
 from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
@@ -100,18 +101,22 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
 
 
 def check_places(context: SyncContext, plan: Plan) -> None:
-    """Hold the buckets that a plan was made for against those that the configuration names.
+    """Check the buckets that a plan was made for, and their servers, against those that requests would go to now.
 
     Raises:
-        ConfigurationError: it names others now.
+        ConfigurationError: they are others.
     """
     for side in SIDES:
         planned = plan.source if side == "source" else plan.store
-        if not context.is_place(side, planned):
-            raise ConfigurationError(
-                f"plan {plan.id} was made for the {side} {planned.uri}, the configuration now names "
-                f"{context.place(side).uri}: run 'hyve dryrun' for a new plan"
-            )
+        if context.is_place(side, planned):
+            continue
+        place = context.place(side)
+        was, now = planned.uri, place.uri
+        if was == now and isinstance(place, Place):
+            was, now = f"{was} at {planned.shown_server}", f"{now} at {place.shown_server}"
+        raise ConfigurationError(
+            f"plan {plan.id} was made for the {side} {was}, requests now go to {now}: run 'hyve dryrun' for a new plan"
+        )
 
 
 def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_overwrites: str | None) -> None:

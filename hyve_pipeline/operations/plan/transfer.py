@@ -29,15 +29,15 @@ def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
         ConfigurationError: the options ask for what can't be done.
         BucketError: the source can't be reached.
     """
-    source, store = context.settings.source, context.settings.store
+    source, store = context.located("source"), context.located("store")
     choice = context.settings.options.transfer
     if choice == "stream":
         return Transfer(by="stream", reason='set by transfer = "stream"')
     if source.server != store.server:
         if choice == "server":
-            places = f"{source.uri} is on {_shown(source)} and {store.uri} on {_shown(store)}"
+            places = f"{source.uri} is on {source.shown_server} and {store.uri} on {store.shown_server}"
             raise ConfigurationError(f'transfer = "server" can\'t be: {places}; set it to "auto" or "stream"')
-        return Transfer(by="stream", reason=f"{_shown(source)} and {_shown(store)} are two servers")
+        return Transfer(by="stream", reason=f"{source.shown_server} and {store.shown_server} are two servers")
     if choice == "server":
         return Transfer(by="server", reason='set by transfer = "server"')
     if have_same_credentials(source, store):
@@ -78,7 +78,3 @@ def try_reading(connection: Connection, key: str) -> str | None:
         if error.status is None or error.is_transient:
             raise bucket_error(error, connection.place) from error
     return None
-
-
-def _shown(place: BucketSettings) -> str:
-    return place.endpoint_url or "AWS"

@@ -55,6 +55,7 @@ _RULES: dict[str, Schema] = {
     "requester_pays": {"examples": [True]},
     "accelerate": {"examples": [True]},
     "dual_stack": {"examples": [True]},
+    "addressing_style": {"examples": ["virtual"]},
     "compare": {"examples": ["etag"]},
     "compare_properties": {"examples": [True]},
     "include": {"examples": [["*.jpg", "albums/*"]]},

@@ -9,7 +9,8 @@ from pydantic import Field, PrivateAttr
 
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import Options, SyncSettings
+from hyve_pipeline.core.settings.places import SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
 from hyve_pipeline.orchestration.commands.janitor import system_tags
@@ -26,32 +27,29 @@ class BucketResource(dg.ConfigurableResource):
     prefix: str = Field(default="", description="Only keys below this prefix count.")
     profile: str | None = Field(default=None, description="An AWS profile; without one, the default chain is used.")
     region: str | None = Field(default=None, description="The bucket's region.")
-    endpoint_url: str | None = Field(default=None, description="An S3-compatible server; without one, AWS.")
+    endpoint_url: str | None = Field(
+        default=None,
+        description="An S3-compatible server; without one, the environment or the profile says.",
+    )
     resource: str | None = Field(
         default=None, description="The key of the S3Resource that has the credentials, and what else is not set here."
     )
     requester_pays: bool = Field(default=False, description="Whoever asks pays for requests to the bucket.")
     accelerate: bool = Field(default=False, description="Requests go to AWS's endpoint for Transfer Acceleration.")
     dual_stack: bool = Field(default=False, description="Requests go to AWS's endpoint for IPv6 and IPv4.")
+    addressing_style: str = Field(default="auto", description="Where in the URL the bucket is: auto, path or virtual.")
 
     @classmethod
     def of(cls, place: BucketSettings) -> "BucketResource":
         """The resource for a place of the settings."""
-        return cls(**place.model_dump())
+        values = place.model_dump(include=set(cls.model_fields))
+        if isinstance(place, Place) and place.endpoint_origin != SETTINGS_ORIGIN:
+            values["endpoint_url"] = None  # a run finds out for itself what its environment says
+        return cls(**values)
 
     def place(self) -> BucketSettings:
         """The place that this resource stands for."""
-        return BucketSettings(
-            bucket=self.bucket,
-            prefix=self.prefix,
-            profile=self.profile,
-            region=self.region,
-            endpoint_url=self.endpoint_url,
-            resource=self.resource,
-            requester_pays=self.requester_pays,
-            accelerate=self.accelerate,
-            dual_stack=self.dual_stack,
-        )
+        return BucketSettings.model_validate({name: getattr(self, name) for name in BucketSettings.model_fields})
 
 
 class SyncResource(dg.ConfigurableResource):

@@ -8,11 +8,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
 
-from botocore.utils import get_environ_proxies
-
-from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.delayed import Later
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
@@ -25,6 +23,7 @@ from hyve_pipeline.s3.connection.transport import (
     OnEnd,
     Transport,
 )
+from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError, error_of, is_error
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -42,7 +41,7 @@ class Connection:
     """A way to one bucket with one set of credentials. Thread-safe; use it as a context manager.
 
     Attributes:
-        place: the settings of the bucket.
+        place: the bucket, and the server that it is on.
         bucket: its name.
         endpoint: where its requests go.
         transport_name: ``crt`` or ``botocore``, whichever sends the requests.
@@ -53,16 +52,11 @@ class Connection:
     """
 
     def __init__(
-        self,
-        place: BucketSettings,
-        session: Session,
-        endpoint: Endpoint,
-        transport: Transport,
-        transport_name: TransportName,
+        self, session: Session, endpoint: Endpoint, transport: Transport, transport_name: TransportName
     ) -> None:
         """Use `open_connection`."""
-        self.place = place
-        self.bucket = place.bucket
+        self.place: Place = session.place
+        self.bucket = session.place.bucket
         self.endpoint = endpoint
         self.abilities = ServerAbilities(endpoint)
         self.transport_name = transport_name
@@ -156,7 +150,7 @@ class Connection:
             return self._transport
         with self._lock:
             if self._patient is None:
-                self._patient = _make_transport("botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS)
+                self._patient = make_transport("botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS)
             return self._patient
 
     @property
@@ -230,7 +224,8 @@ def open_connection(
     """Make a connection to a bucket. Nothing is sent yet, save what credentials need.
 
     Args:
-        place: the bucket, how to reach it, and the AWS profile.
+        place: the bucket, how to reach it, and the AWS profile; a `Place` is reached where it says, otherwise it is
+            found out now where requests go.
         keys: the keys to sign with, instead of what the profile or AWS's default chain has.
         concurrency: requests that are in flight at once.
         transport: who sends the requests; ``auto`` takes the CRT unless a proxy, an own certificate
@@ -241,35 +236,5 @@ def open_connection(
     """
     session = Session(place, keys)
     endpoint = session.endpoint()
-    name = transport if transport != "auto" else _choose_transport(endpoint, session.verify)
-    return Connection(place, session, endpoint, _make_transport(name, endpoint, session, concurrency), name)
-
-
-def _choose_transport(endpoint: Endpoint, verify: bool | str) -> TransportName:
-    """The CRT, unless something is in force that only botocore can do."""
-    if endpoint.scheme in get_environ_proxies(f"{endpoint.scheme}://{endpoint.authority}"):
-        return "botocore"
-    if endpoint.scheme == "https" and verify is not True:
-        return "botocore"
-    try:
-        import awscrt.s3  # noqa: F401
-    except ImportError:
-        return "botocore"
-    return "crt"
-
-
-def _make_transport(name: TransportName, endpoint: Endpoint, session: Session, concurrency: int) -> Transport:
-    # Each is imported only when it is wanted: the CRT may be missing.
-    if name == "crt":
-        try:
-            from hyve_pipeline.s3.connection.crt import CrtTransport
-        except ImportError as error:
-            raise ConfigurationError(
-                f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
-            ) from error
-        return CrtTransport(
-            endpoint, session.credentials, concurrency, are_credentials_fixed=session.are_credentials_fixed
-        )
-    from hyve_pipeline.s3.connection.botocore import BotocoreTransport
-
-    return BotocoreTransport(endpoint, session.credentials, concurrency, session.verify)
+    name = choose_transport(transport, endpoint, session)
+    return Connection(session, endpoint, make_transport(name, endpoint, session, concurrency), name)

@@ -12,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.fields import is_host_label
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import AWS, SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.s3.connection.aws_session import AwsSession
+from hyve_pipeline.s3.connection.servers import locate, problem_of
 from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, MAX_TRIES, USER_AGENT, Endpoint
 from hyve_pipeline.s3.wire.messages import Pairs
 
@@ -21,8 +22,6 @@ from hyve_pipeline.s3.wire.messages import Pairs
 _CUSTOM_REGION = "us-east-1"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 
 # Connections of the boto3 client, which does only what is rare.
 _CLIENT_CONNECTIONS = 16
@@ -36,7 +35,7 @@ class Session:
     """The AWS session behind a connection, with every failure of it told in one line.
 
     Attributes:
-        place: the settings of the bucket.
+        place: the bucket, and the server that it is on.
     """
 
     def __init__(self, place: BucketSettings, keys: AccessKeys | None) -> None:
@@ -49,10 +48,10 @@ class Session:
         Raises:
             ConfigurationError: the profile or the credentials are missing or unusable.
         """
-        self.place = place
         self._lock = threading.Lock()
+        self._botocore = AwsSession(profile=place.profile)
+        self.place: Place = locate(place, self._botocore)
         try:
-            self._botocore = AwsSession(profile=place.profile)
             if keys is not None:
                 self._botocore.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
             self._credentials = self._botocore.get_credentials()
@@ -75,7 +74,7 @@ class Session:
         return f"profile {self.place.profile!r}" if self.place.profile else "this user"
 
     def _problem(self, text: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.place.uri}: {' '.join(text.split())}")
+        return problem_of(self.place, text)
 
     def credentials(self) -> ReadOnlyCredentials:
         """The credentials to sign with now; temporary ones are renewed before they expire."""
@@ -129,7 +128,7 @@ class Session:
         from botocore.config import Config
 
         place = self.place
-        is_path_style = place.endpoint_url is not None or not is_host_label(place.bucket)
+        is_named = place.endpoint_url is not None
         try:
             client = boto3.Session(botocore_session=self._botocore).client(
                 "s3",
@@ -137,11 +136,14 @@ class Session:
                 endpoint_url=place.endpoint_url,
                 config=Config(
                     s3={
-                        "addressing_style": "path" if is_path_style else "auto",
+                        "addressing_style": "virtual" if self._is_virtual else "path",
                         "use_accelerate_endpoint": place.accelerate,
                     },
-                    # Not False, so that the profile and the environment may ask for it too.
-                    use_dualstack_endpoint=place.dual_stack or None,
+                    # Where requests go was found out once, and holds for all of them.
+                    ignore_configured_endpoint_urls=True,
+                    # Both are AWS's alone. Not False there, so that the profile and the environment may ask for them.
+                    use_dualstack_endpoint=place.dual_stack or _unless(is_named),
+                    use_fips_endpoint=_unless(is_named),
                     connect_timeout=CONNECT_SECONDS,
                     max_pool_connections=_CLIENT_CONNECTIONS,
                     # Many servers know none of the newer checksums that boto3 adds to everything else.
@@ -160,31 +162,36 @@ class Session:
     def _add_payer(self, params: dict[str, Any], **_: Any) -> None:
         params["headers"].update(self.payer_headers)
 
+    @property
+    def _is_virtual(self) -> bool:
+        """Whether the bucket is part of the host name."""
+        place = self.place
+        if place.accelerate or place.addressing_style == "virtual":
+            return True
+        if place.addressing_style == "path":
+            return False
+        return place.server == AWS and place.endpoint_origin != SETTINGS_ORIGIN and is_host_label(place.bucket)
+
     def endpoint(self) -> Endpoint:
-        """Where requests go: path style for custom servers and names with dots, else virtual-host style.
+        """Where requests go.
 
         Raises:
-            ConfigurationError: the region is missing, or the AWS settings do not go together.
+            ConfigurationError: the region is missing, or the settings do not go together.
         """
-        bucket = self.place.bucket
-        if self.place.accelerate:
+        place = self.place
+        if place.addressing_problem is not None:
+            raise self._problem(f"addressing_style: {place.addressing_problem}")
+        if place.accelerate:
             parts = self._accelerated()
-            return Endpoint(parts.scheme, parts.netloc, "", self.region, bucket)
-        # Without an endpoint in the settings boto3 says where S3 is: it knows partitions, FIPS, and
-        # endpoints from the environment and the profile.
-        parts = urlsplit(self.place.endpoint_url or self.client.meta.endpoint_url)
+            return Endpoint(parts.scheme, parts.netloc, "", self.region, place.bucket)
+        # Where AWS is, boto3 says: it knows partitions, FIPS and dual-stack.
+        parts = urlsplit(place.endpoint_url or self.client.meta.endpoint_url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         port = parts.port
         authority = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
-        is_aws = self.place.endpoint_url is None and host.endswith(_AWS_HOSTS)
-        if self.place.dual_stack and not is_aws:
-            raise self._problem(
-                f"dual_stack is for AWS, and the environment or the profile names the server {authority!r}: leave one "
-                "of them out"
-            )
-        if is_aws and is_host_label(bucket):
-            return Endpoint(parts.scheme, f"{bucket}.{authority}", "", self.region, bucket)
-        return Endpoint(parts.scheme, authority, f"/{bucket}", self.region, bucket)
+        if self._is_virtual:
+            return Endpoint(parts.scheme, f"{place.bucket}.{authority}", "", self.region, place.bucket)
+        return Endpoint(parts.scheme, authority, f"/{place.bucket}", self.region, place.bucket)
 
     def _accelerated(self) -> SplitResult:
         """The start of the URLs of accelerated requests: a client tells it only with a request."""
@@ -198,3 +205,8 @@ class Session:
         client = self.__dict__.pop("_client", None)
         if client is not None:
             client.close()
+
+
+def _unless(is_named: bool) -> bool | None:
+    """What to ask boto3 for of what only AWS has: nothing, or not to do it where a server is named."""
+    return False if is_named else None

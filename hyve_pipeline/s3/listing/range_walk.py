@@ -14,7 +14,7 @@ from urllib.parse import unquote, unquote_plus
 from hyve_pipeline.core.base.arrow_columns import count_up_to, is_ascending
 from hyve_pipeline.core.base.errors import IncompleteInventoryError, InterruptedRunError
 from hyve_pipeline.core.model.inventory import KeyRange, RangeEnd, RangeProof
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.cut_points import shared_length
 from hyve_pipeline.s3.listing.fast_pages import read_uniform_page
@@ -53,9 +53,7 @@ class Walk:
         varying: how many leading characters the keys of the later half of the way have in common.
     """
 
-    def __init__(
-        self, place: BucketSettings, key_range: KeyRange, max_keys: int = MAX_KEYS, headers: Pairs = ()
-    ) -> None:
+    def __init__(self, place: Place, key_range: KeyRange, max_keys: int = MAX_KEYS, headers: Pairs = ()) -> None:
         """Describe the walk.
 
         Args:
@@ -299,7 +297,7 @@ class RangeWalk:
         raise given_up(self._connection.place)
 
 
-def given_up(place: BucketSettings) -> InterruptedRunError:
+def given_up(place: Place) -> InterruptedRunError:
     """The error of a listing that somebody stopped."""
     return InterruptedRunError(f"the listing of {place.uri} was given up")
 

@@ -3,7 +3,7 @@
 import re
 
 from hyve_pipeline.core.base.errors import BucketError
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, local_name, parse_xml
 
@@ -211,14 +211,14 @@ def as_kind(kind: type[S3RequestError], error: S3RequestError) -> S3RequestError
     )
 
 
-def bucket_error(error: S3RequestError, place: BucketSettings) -> BucketError:
+def bucket_error(error: S3RequestError, place: Place) -> BucketError:
     """The one line that tells a person why a bucket cannot be used, and what to do about it."""
     reason = _bucket_reason(error, place)
     return BucketError(f"{place.uri}: {reason} [{error.operation}: {error.code}]")
 
 
-def _bucket_reason(error: S3RequestError, place: BucketSettings) -> str:
-    server = place.endpoint_url or "AWS"
+def _bucket_reason(error: S3RequestError, place: Place) -> str:
+    server = place.shown_server
     who = f"profile {place.profile!r}" if place.profile else "the default AWS credentials"
     if place.resource is not None:
         who = f"resource {place.resource!r}"

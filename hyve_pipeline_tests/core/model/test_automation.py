@@ -10,7 +10,8 @@ from hyve_pipeline.core.model.journal import ShardState, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
-from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, Options
+from hyve_pipeline.core.settings.model import ApplyMode, Automation, Options
+from hyve_pipeline.core.settings.places import Place
 
 NOW = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
 RULES = Automation(shard_attempts=3, retry_seconds=60)
@@ -30,8 +31,8 @@ def status_of(copies: list[ShardState], deletes: list[ShardState], *refused: Act
         id="20260131T010000000Z-1a2b3c4d",
         sync="images",
         created=NOW,
-        source=BucketSettings(bucket="source"),
-        store=BucketSettings(bucket="store"),
+        source=Place(bucket="source", endpoint_origin="default"),
+        store=Place(bucket="store", endpoint_origin="default"),
         options=Options(),
         source_inventory="",
         store_inventory="",

@@ -46,7 +46,9 @@ STORE = '[sync.images.store]\nbucket = "hyve-store"\n'
 OPTIONS = SOURCE + STORE + "[sync.images.options]\n"
 SYNC = SOURCE + STORE + "[sync.images]\n"
 
-BUCKET_KEYS = "known: bucket, prefix, profile, region, endpoint_url, requester_pays, accelerate, dual_stack"
+BUCKET_KEYS = (
+    "known: bucket, prefix, profile, region, endpoint_url, requester_pays, accelerate, dual_stack, addressing_style"
+)
 SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
 NO_LIMIT = "is neither a number of objects such as 500 nor a share such as '10%'"
@@ -71,6 +73,7 @@ def test_a_complete_file_is_read() -> None:
         "requester_pays": True,
         "accelerate": False,
         "dual_stack": False,
+        "addressing_style": "auto",
     }
     assert sync.store.uri == "s3://hyve-store/"
     assert sync.options.model_dump(exclude_defaults=True) == {

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from hyve_pipeline.core.settings.fields import is_profile_name, is_sync_name
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import GIB, MIB, BucketSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.places import Place
 
 
 def place(uri: str, endpoint_url: str | None = None) -> BucketSettings:
@@ -25,6 +26,51 @@ def problem_of(model: type, **values: Any) -> str:
 @pytest.mark.parametrize("name", ["abc", "hyve-store", "a.b.c", "Old_Bucket", "1-2", "x" * 255])
 def test_bucket_names(name: str) -> None:
     assert BucketSettings(bucket=name).bucket == name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("fast--use1-az4--x-s3", "a directory bucket (S3 Express): it lists keys in no order"),
+        ("mfzwi23gnjvgw.mrap", "the alias of a multi-region access point: it is answered by any of several buckets"),
+        ("lambda-alias-x1y2--ol-s3", "the alias of an Object Lambda access point"),
+        ("tables-x1y2--table-s3", "a table bucket"),
+        ("arn:aws:s3:us-west-2:123456789012:accesspoint/test", "an ARN: Hyve needs the name of a bucket"),
+        ("arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", "an ARN"),
+        ("arn:aws:s3tables:us-east-1:123456789012:bucket/tables", "an ARN"),
+    ],
+)
+def test_other_kinds_of_buckets(name: str, kind: str) -> None:
+    expected = f"{name!r} is {kind}"
+    assert problem_of(BucketSettings, bucket=name).startswith(expected)
+    assert problem_of(BucketSettings, bucket=name).endswith("name a general purpose bucket")
+    if not name.startswith("arn:"):
+        assert problem_of(Options, trash=f"s3://{name}/x").startswith(expected)
+
+
+def test_the_alias_of_an_access_point_is_the_name_of_a_bucket() -> None:
+    assert BucketSettings(bucket="pictures-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias")
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"bucket": "Old_Name"}, "needs a bucket whose name can be part of a host name"),
+        ({"bucket": "my.bucket"}, "needs a bucket whose name can be part of a host name"),
+        ({"bucket": "abc", "endpoint_url": "http://127.0.0.1:9000"}, "needs a server that has a name, and http://127"),
+        ({"bucket": "abc", "endpoint_url": "http://[::1]:9000"}, "needs a server that has a name"),
+    ],
+)
+def test_what_can_not_be_addressed_by_host_name(values: dict[str, Any], problem: str) -> None:
+    assert f'"virtual" {problem}' in problem_of(BucketSettings, addressing_style="virtual", **values)
+    assert BucketSettings(addressing_style="path", **values)
+    assert BucketSettings(addressing_style="auto", **values)
+
+
+def test_accelerated_requests_are_addressed_by_host_name() -> None:
+    assert BucketSettings(bucket="abc", accelerate=True, addressing_style="virtual")
+    expected = 'accelerate needs the style "virtual"'
+    assert problem_of(BucketSettings, bucket="abc", accelerate=True, addressing_style="path") == expected
 
 
 @pytest.mark.parametrize("name", ["", "ab", "-ab", "ab-", "a b", "a/b", "ümlaut", "abc\n", "x" * 256, "a:b", "٣٣٣"])
@@ -107,7 +153,7 @@ def test_profiles(profile: str) -> None:
 @pytest.mark.parametrize(
     ("url", "server"),
     [
-        (None, "aws"),
+        (None, None),
         ("https://s3.amazonaws.com", "aws"),
         ("https://S3.eu-west-1.AmazonAWS.com.", "aws"),
         ("https://vpce-1.s3.us-east-1.vpce.amazonaws.com", "aws"),
@@ -126,7 +172,7 @@ def test_profiles(profile: str) -> None:
         ("https://s3.example.org:9443", "s3.example.org:9443"),
     ],
 )
-def test_one_server_has_one_name(url: str | None, server: str) -> None:
+def test_one_server_has_one_name(url: str | None, server: str | None) -> None:
     assert BucketSettings(bucket="abc", endpoint_url=url).server == server
 
 
@@ -149,9 +195,9 @@ def test_overlap(one: str, other: str, overlap: bool) -> None:
 
 @pytest.mark.parametrize("ways", [{"accelerate": True}, {"dual_stack": True}, {"accelerate": True, "dual_stack": True}])
 def test_all_ways_to_aws_lead_to_one_server(ways: dict[str, Any]) -> None:
-    other = BucketSettings(bucket="aaa", prefix="x", **ways)
+    other = Place.at(BucketSettings(bucket="aaa", prefix="x", **ways), None, "default")
     assert other.server == "aws"
-    assert other.overlaps(place("s3://aaa"))
+    assert other.overlaps(Place.at(place("s3://aaa"), None, "default"))
     assert place("s3://aaa", "https://s3.dualstack.eu-west-1.amazonaws.com").overlaps(other)
 
 
@@ -166,6 +212,29 @@ def test_what_only_aws_has_goes_with_no_other_server(setting: str) -> None:
 def test_the_same_bucket_name_on_two_servers_does_not_overlap() -> None:
     assert not place("s3://aaa", "http://127.0.0.1:9000").overlaps(place("s3://aaa", "http://127.0.0.1:9001"))
     assert place("s3://aaa", "http://127.0.0.1:9000").overlaps(place("s3://aaa", "http://localhost:9000"))
+
+
+@pytest.mark.parametrize(
+    ("source", "store", "overlap"),
+    [
+        ({}, {}, True),
+        ({"profile": "p"}, {"profile": "p"}, True),
+        ({"resource": "r"}, {"resource": "r"}, True),
+        # What is not in the settings is not known yet.
+        ({"profile": "p"}, {}, False),
+        ({"profile": "p"}, {"profile": "q"}, False),
+        ({"resource": "r"}, {"resource": "s"}, False),
+        ({"endpoint_url": "http://127.0.0.1:9000"}, {}, False),
+    ],
+)
+def test_places_whose_server_is_not_known_yet(source: dict[str, Any], store: dict[str, Any], overlap: bool) -> None:
+    assert BucketSettings(bucket="abc", **source).overlaps(BucketSettings(bucket="abc", **store)) is overlap
+
+
+def test_a_place_of_an_earlier_version_is_on_no_known_server() -> None:
+    earlier = Place.model_validate({"bucket": "abc"})
+    assert earlier.server not in ("aws", Place(bucket="abc", endpoint_origin="default").server)
+    assert Place.model_validate({"bucket": "abc", "endpoint_url": "http://127.0.0.1:9"}).server == "localhost:9"
 
 
 @given(*[st.text("ab/", max_size=5)] * 2)

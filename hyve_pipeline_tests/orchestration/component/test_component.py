@@ -52,6 +52,7 @@ def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPat
             requester_pays: true
             accelerate: true
             dual_stack: true
+            addressing_style: virtual
           store: {bucket: "{{ env.SHOP_STORE }}", endpoint_url: "https://s3.example.org", resource: s3}
           options:
             compare: etag
@@ -68,7 +69,7 @@ def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPat
         resource = resource_of(definitions, "pictures")
         assert Path(resource.home) == Path("/var/lib/hyve")
         settings = resource.context().settings
-        assert settings.source == BucketSettings(
+        assert resource.source.place() == BucketSettings(
             bucket="hyve-rootwork",
             prefix="2024/",
             profile="reader",
@@ -76,8 +77,9 @@ def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPat
             requester_pays=True,
             accelerate=True,
             dual_stack=True,
+            addressing_style="virtual",
         )
-        assert settings.store == BucketSettings(
+        assert resource.store.place() == BucketSettings(
             bucket="shop-store", endpoint_url="https://s3.example.org", resource="s3"
         )
         assert settings.options.model_dump(mode="json", exclude_defaults=True) == {
@@ -194,7 +196,10 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
             endpoint_url: s3.example.org
     """)
     lines = [line for line in told.splitlines() if "defs.yaml:" in line]
-    known = "known: bucket, prefix, profile, region, endpoint_url, resource, requester_pays, accelerate, dual_stack"
+    known = (
+        "known: bucket, prefix, profile, region, endpoint_url, resource, requester_pays, accelerate, dual_stack, "
+        "addressing_style"
+    )
     assert [line.partition("/images/defs.yaml:")[2] for line in lines] == [
         f"5 - attributes.source.bukcet: unknown key ({known}; did you mean bucket?)",
         f"6 - attributes.source.aws_secret_access_key: unknown key ({known})",
@@ -208,8 +213,8 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
     ("source", "store", "problem"),
     [
         ("{bucket: hyve-store, prefix: a}", "{bucket: hyve-store}", "store: overlaps the source"),
-        # Whatever servers these are, both buckets must be on one.
-        ("{bucket: hyve-store, resource: a}", "{bucket: hyve-store, resource: b}", "store: overlaps the source"),
+        # Whatever server this is, both buckets are on it.
+        ("{bucket: hyve-store, resource: a}", "{bucket: hyve-store, resource: a}", "store: overlaps the source"),
         (
             "{bucket: hyve-in, resource: s3, profile: me}",
             "{bucket: hyve-store}",
@@ -231,6 +236,11 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
             "{bucket: hyve-in}",
             "{bucket: hyve-store, endpoint_url: 'http://127.0.0.1:9000', dual_stack: true}",
             "store.dual_stack: dual_stack and endpoint_url are both set: keep one of them",
+        ),
+        (
+            "{bucket: hyve-in}",
+            "{bucket: hyve-store, addressing_style: dns}",
+            "store.addressing_style: must be 'auto', 'path' or 'virtual'",
         ),
         ("{bucket: '{{ env.NONE_SUCH }}'}", "{bucket: hyve-store}", "source.bucket: must be text"),
     ],

@@ -88,6 +88,7 @@ def test_every_default_is_one_that_may_be_written(name: str, schema: dict[str, A
         ("source.requester_pays", "yes"),
         ("store.accelerate", 1),
         ("store.dual_stack", None),
+        ("store.addressing_style", "dns"),
         ("options.compare", "sha"),
         ("options.include", "*.jpg"),
         ("options.include", [""]),

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from hyve_pipeline.core.base.errors import BucketError
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
 from hyve_pipeline.s3.listing.range_walk import RESTORE_STATUS
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
@@ -96,7 +96,7 @@ def test_reasons(connect: Connect, answer: Answer, said: str) -> None:
 
 
 def test_clock_that_is_wrong(transport: str) -> None:
-    place = BucketSettings(bucket="pictures")
+    place = Place(bucket="pictures", endpoint_origin="default")
     error = S3RequestError("ListObjectsV2", "pictures", None, status=403, code="RequestTimeTooSkewed", message="late")
     assert "set the clock" in str(bucket_error(error, place))
 

@@ -1,0 +1,73 @@
+"""Where the requests of a sync go: source, store and trash with their servers, and whether they overlap there."""
+
+import os
+from collections.abc import Container
+from pathlib import Path
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings, Place
+from hyve_pipeline.state.credentials import config_file, credentials_file
+
+
+def locate_sync(sync: SyncSettings, resources: Container[str]) -> SyncSettings:
+    """The settings with the servers that requests to source and store go to.
+
+    A side stays as it is where that can't be found out here: its AWS settings can't be used, or are those of a Dagster
+    resource that only runs have. To connect to it tells why.
+
+    Args:
+        sync: the settings.
+        resources: the resources of a Dagster project that are known here.
+    """
+    located = {side: _located(place, resources) for side, place in (("source", sync.source), ("store", sync.store))}
+    return sync.model_copy(update=located)
+
+
+def check_overlap(sync: SyncSettings) -> None:
+    """Check that source, store and trash do not overlap on the servers that requests to them go to.
+
+    Raises:
+        ConfigurationError: two of them do.
+    """
+    overlap = sync.overlap
+    if overlap is None:
+        return
+    servers = " and ".join(dict.fromkeys(_shown_server(place) for place in (overlap.place, overlap.other_place)))
+    raise ConfigurationError(
+        f"sync {sync.name}: {overlap.setting} {overlap.problem}, on one server ({servers}); neither may hold the other"
+    )
+
+
+def _located(place: BucketSettings, resources: Container[str]) -> BucketSettings:
+    if isinstance(place, Place) or (place.resource is not None and place.resource not in resources):
+        return place
+    if place.endpoint_url is not None:
+        return Place.at(place, place.endpoint_url, SETTINGS_ORIGIN)
+    if not _may_name_a_server():
+        return Place.at(place, None, DEFAULT_ORIGIN)
+    # Imported late: botocore takes longer than all else that a command needs which only reads plans.
+    from hyve_pipeline.s3.connection.servers import locate
+
+    try:
+        return locate(place)
+    except ConfigurationError:
+        return place
+
+
+def _may_name_a_server() -> bool:
+    """Whether the environment or the AWS files can name a server at all; most name none."""
+    if any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
+        return True
+    return any(_mentions_an_endpoint(path) for path in (config_file(), credentials_file()))
+
+
+def _mentions_an_endpoint(path: Path) -> bool:
+    try:
+        return path.is_file() and b"endpoint_url" in path.read_bytes().lower()
+    except OSError:
+        return True
+
+
+def _shown_server(place: BucketSettings) -> str:
+    return place.shown_server if isinstance(place, Place) else "one server"

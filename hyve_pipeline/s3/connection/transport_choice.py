@@ -1,0 +1,54 @@
+"""Who sends the requests of a connection: the CRT, or botocore where only it can."""
+
+from botocore.utils import get_environ_proxies
+
+from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.model import TransportName
+from hyve_pipeline.s3.connection.session import Session
+from hyve_pipeline.s3.connection.transport import Endpoint, Transport
+
+
+def choose_transport(wanted: TransportName, endpoint: Endpoint, session: Session) -> TransportName:
+    """The transport that is wanted; for ``auto`` the CRT, unless something is in force that only botocore can do.
+
+    That is a proxy, an own certificate authority, or that the CRT's library is missing.
+    """
+    if wanted != "auto":
+        return wanted
+    if endpoint.scheme in get_environ_proxies(f"{endpoint.scheme}://{endpoint.authority}"):
+        return "botocore"
+    if endpoint.scheme == "https" and session.verify is not True:
+        return "botocore"
+    try:
+        import awscrt.s3  # noqa: F401
+    except ImportError:
+        return "botocore"
+    return "crt"
+
+
+def make_transport(name: TransportName, endpoint: Endpoint, session: Session, concurrency: int) -> Transport:
+    """The transport of that name.
+
+    Args:
+        name: ``crt`` or ``botocore``.
+        endpoint: where requests go.
+        session: has the credentials, and the certificates to trust.
+        concurrency: requests that are in flight at once.
+
+    Raises:
+        ConfigurationError: the CRT is wanted, and its library is missing.
+    """
+    # Each is imported only when it is wanted: the CRT may be missing.
+    if name == "crt":
+        try:
+            from hyve_pipeline.s3.connection.crt import CrtTransport
+        except ImportError as error:
+            raise ConfigurationError(
+                f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
+            ) from error
+        return CrtTransport(
+            endpoint, session.credentials, concurrency, are_credentials_fixed=session.are_credentials_fixed
+        )
+    from hyve_pipeline.s3.connection.botocore import BotocoreTransport
+
+    return BotocoreTransport(endpoint, session.credentials, concurrency, session.verify)
