@@ -30,6 +30,7 @@ from hyve_pipeline.demo.buckets import (
 from hyve_pipeline.demo.home import claimed_home, configure, own_environment
 from hyve_pipeline.demo.images import make_album
 from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline.orchestration.ui.access_token import bearer
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -71,7 +72,7 @@ def run_hyve(command: str) -> None:
 
 @contextmanager
 def running_ui() -> Iterator[str]:
-    """The URL of the web UI, which runs until the block ends."""
+    """The URL that opens the web UI, which runs until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "-m", "hyve_pipeline", "ui", "--port", "0", "--no-browser"],
         stdout=subprocess.PIPE,
@@ -92,12 +93,13 @@ class Photographer:
 
     Args:
         page: a browser's page.
-        url: the UI.
+        opening_url: opens the UI; it has the token.
     """
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, opening_url: str) -> None:
         self.page = page
-        self._url = url
+        self.page.goto(opening_url)
+        self._url = opening_url.partition("/?")[0]
         self._height = 0
 
     def dismiss_greeting(self) -> None:
@@ -129,10 +131,12 @@ class Photographer:
         sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
 
 
-def ask(url: str, query: str, **variables: object) -> dict[str, Any]:
+def ask(opening_url: str, query: str, **variables: object) -> dict[str, Any]:
     """Ask the UI's server by GraphQL; the answer's data."""
     body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - ours
+    url, _, token = opening_url.partition("/?token=")
+    headers = {"Content-Type": "application/json", **bearer(token)}
+    request = urllib.request.Request(f"{url}/graphql", body, headers)  # noqa: S310 - ours
     with urllib.request.urlopen(request) as answer:  # noqa: S310 - likewise
         return json.load(answer)["data"]
 

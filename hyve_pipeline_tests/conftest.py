@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,17 @@ from hyve_pipeline_tests.tally import counts
 # On a busy machine a first call can take long; how long says nothing about right or wrong.
 settings.register_profile("hyve", deadline=None)
 settings.load_profile("hyve")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the tests in a browser alone where they are not asked for and their library is missing.
+
+    Where they are asked for, a missing library is an error as any other.
+    """
+    unasked = "not browser" in config.option.markexpr
+    if collection_path == Path(__file__).parent / "browser" and unasked and find_spec("playwright") is None:
+        return True
+    return None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

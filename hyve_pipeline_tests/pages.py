@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hyve_pipeline.orchestration.ui.access_token import bearer
 from hyve_pipeline_tests.processes import start_hyve
 
 _LINE_START = "Dagster UI: "
@@ -27,14 +28,23 @@ class Page:
     variables: Mapping[str, str]
 
     @property
-    def url(self) -> str:
+    def opening_url(self) -> str:
+        """What it printed; it has the token."""
         return self.line.removeprefix(_LINE_START).split()[0]
+
+    @property
+    def url(self) -> str:
+        return self.opening_url.partition("/?")[0]
+
+    @property
+    def token(self) -> str:
+        return self.opening_url.partition("?token=")[2]
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         request = urllib.request.Request(
             f"{self.url}/graphql",
             json.dumps({"query": query, "variables": variables}).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", **bearer(self.token)},
         )
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
             document = json.load(answer)
@@ -95,8 +105,8 @@ class Page:
 
 
 @contextmanager
-def running_ui(home: Path, variables: Mapping[str, str], **more: Any) -> Iterator[Page]:
-    process = start_hyve("ui", "--port", "0", "--no-browser", variables=variables, **more)
+def running_ui(home: Path, variables: Mapping[str, str], browser: str = "--no-browser", **more: Any) -> Iterator[Page]:
+    process = start_hyve("ui", "--port", "0", browser, variables=variables, **more)
     try:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -136,6 +136,7 @@ def desk(
     server = client_for(faulty.endpoint_url).meta.endpoint_url
     page = chromium.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(_PATIENCE)
+    page.goto(answers.opening_url)
     source, store = (Bucket(_place(f"{name}-{side}", faulty.endpoint_url), server) for side in ("source", "store"))
     try:
         yield Desk(name, page, answers, source, store, faulty)

@@ -24,7 +24,7 @@ pytestmark = [
 shares_page = pytest.mark.xdist_group("ui")
 
 
-def _write_home(home: Path, endpoint_url: str) -> dict[str, str]:
+def write_home(home: Path, endpoint_url: str) -> dict[str, str]:
     """A configured home, and an environment that leads to it alone."""
     home.mkdir()
     (home / "hyve.toml").write_text(
@@ -58,7 +58,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         client.create_bucket(Bucket="rootwork")
         client.create_bucket(Bucket="store")
         put_objects(client, "rootwork", {"a": b"1", "b": b"2"})
-        with running_ui(home, _write_home(home, server.endpoint_url)) as page:
+        with running_ui(home, write_home(home, server.endpoint_url)) as page:
             yield page
 
 
@@ -128,7 +128,7 @@ def test_a_wrong_configuration_is_one_line(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_its_normal_end(tmp_path: Path) -> None:
     """Also from a script's background, where SIGINT is ignored at first; and with `DAGSTER_HOME` of one's own."""
-    variables = _write_home(tmp_path / "home", "http://127.0.0.1:9") | {"DAGSTER_HOME": str(tmp_path / "dagster")}
+    variables = write_home(tmp_path / "home", "http://127.0.0.1:9") | {"DAGSTER_HOME": str(tmp_path / "dagster")}
     with running_ui(
         tmp_path / "home", variables, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
     ) as page:
@@ -144,8 +144,28 @@ def test_ctrl_c_is_its_normal_end(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "dagster").exists()
 
 
+def test_a_browser_is_shown_a_file_that_leads_there(tmp_path: Path) -> None:
+    """The arguments of a browser can be read by every user of the machine."""
+    home, shown = tmp_path / "home", tmp_path / "shown"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {shown}.new\nmv {shown}.new {shown}\n')
+    browser.chmod(0o700)
+    variables = write_home(home, "http://127.0.0.1:9") | {"BROWSER": str(browser)}
+    with running_ui(home, variables, "--browser") as page:
+        deadline = time.monotonic() + 60
+        while not shown.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        file = home / "ui.html"
+        assert shown.read_text().strip() == file.as_uri()
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert page.opening_url in file.read_text()
+        page.process.send_signal(signal.SIGINT)
+        page.process.communicate(timeout=60)
+        assert not file.exists()
+
+
 def test_nothing_outlives_a_killed_ui(tmp_path: Path) -> None:
-    with running_ui(tmp_path / "home", _write_home(tmp_path / "home", "http://127.0.0.1:9")) as page:
+    with running_ui(tmp_path / "home", write_home(tmp_path / "home", "http://127.0.0.1:9")) as page:
         children = descendants(page.process.pid)
         page.process.kill()
         assert living(children)
@@ -161,7 +181,7 @@ def _is_dagster(pid: int) -> bool:
 
 def test_can_be_ended_while_it_starts(tmp_path: Path) -> None:
     process = start_hyve(
-        "ui", "--port", "0", "--no-browser", variables=_write_home(tmp_path / "home", "http://127.0.0.1:9")
+        "ui", "--port", "0", "--no-browser", variables=write_home(tmp_path / "home", "http://127.0.0.1:9")
     )
     deadline = time.monotonic() + 60
     # Libraries have small children of their own while they are loaded.

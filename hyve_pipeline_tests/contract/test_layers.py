@@ -36,6 +36,9 @@ _ROOTS = {"__init__.py": {"orchestration"}, "__main__.py": {"cli"}, "definitions
 # Libraries that belong to some layers only.
 _LIBRARIES = {
     "dagster": {"orchestration"},
+    "dagster_webserver": {"orchestration"},
+    "starlette": {"orchestration"},
+    "uvicorn": {"orchestration"},
     "boto3": {"s3", "demo"},
     "botocore": {"s3", "demo"},
     "awscrt": {"s3"},
