@@ -3,6 +3,9 @@
 Only where the store's object is still what the plan left there: what somebody changed since is theirs. What
 the plan made where nothing was stays. Nothing is removed, neither from the trash nor of the versions, so an
 undo can be undone and repeated.
+
+What was put back is newer in the store than what the source has, so it is remembered which keys that are: the next plan
+copies them, whatever times and sizes say.
 """
 
 from collections import Counter
@@ -32,6 +35,7 @@ from hyve_pipeline.s3.objects.versions import copy_version, list_versions
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, shard_journals
+from hyve_pipeline.state.undone import UndoneKeys
 
 # How far the server's clock may be ahead of the one that the journal was written by.
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -70,16 +74,24 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
         writer = stack.enter_context(AttemptWriter(folder, begun))
         window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
         restorer = _Restorer(options, store, trash, window)
+        undone = UndoneKeys(context.state, plan.store)
+        undo_id = undone.new_id(begun.started)
+        put_back: set[str] = set()
 
         def settle(row: JournalRow) -> None:
             writer.append(row)
+            if row.outcome is Outcome.DONE:
+                put_back.add(row.key)
             endings[row.outcome, row.code] += 1
             report("undo", 1, row.bytes)
 
-        for _, journal in reversed(list(shard_journals(context.state, plan))):
+        for shard, journal in reversed(list(shard_journals(context.state, plan))):
             with journal.locked():
-                rows = (row for row in journal.last_rows().values() if row.outcome is Outcome.DONE)
+                rows = [row for row in journal.last_rows().values() if row.outcome is Outcome.DONE]
+                undone.keep(undo_id, shard.number, [row.key for row in rows if row.etag_before is not None])
+                put_back.clear()
                 run_in_flight((restorer.restore(row) for row in rows), window, settle)
+                undone.keep(undo_id, shard.number, put_back)
     summary = UndoSummary.of(plan.id, endings)
     folder.write_manifest(_SUMMARY, summary)
     context.note(EventKind.PLAN_UNDONE, plan=plan.id, undo=begun.attempt)

@@ -23,12 +23,14 @@ from hyve_pipeline.state.files import Folder
 
 PLAN_FILES: dict[Action, str] = {"copy": "copies.parquet", "delete": "deletes.parquet"}
 
+UNDONE_FOLDER = "undone_keys"
+
 # The folders in which names begin with numbers.
-_NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans")
+_NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDONE_FOLDER)
 
 
 def next_number(state: Folder) -> int:
-    """A number that is greater than those of all inventories, diffs and plans of a sync.
+    """A number that is greater than those of all inventories, diffs, plans and undos of a sync.
 
     Who asks at the same time may be given the same one: neither is newer than the other.
 

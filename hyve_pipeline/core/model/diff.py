@@ -73,6 +73,9 @@ CHANGE_SCHEMA = pa.schema(
     ]
 )
 
+# The keys, below the prefix, that were undone and not copied since.
+UNDONE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])
+
 # The rules of modification, in words that a person reads in the plan. None means unchanged. `s` is the
 # source's row and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the
 # content (multipart uploads), so it says nothing about equality.
@@ -174,16 +177,21 @@ class Differ:
         readable = "set = 'unchanged' AND NOT is_archived AND NOT is_archived_in_store"
         self._unchanged = f"{classified} SELECT {columns} FROM classified WHERE {readable} ORDER BY key"  # noqa: S608
 
-    def diff(self, source: pa.Table, store: pa.Table, key_range: RelativeRange) -> RangeDiff:
+    def diff(
+        self, source: pa.Table, store: pa.Table, key_range: RelativeRange, undone: pa.Table | None = None
+    ) -> RangeDiff:
         """Compare the rows of both inventories that lie in `key_range`.
 
         Args:
             source: rows of the source's inventory; rows outside the range are ignored.
             store: rows of the store's inventory, likewise.
             key_range: the range, in keys without prefix.
+            undone: keys, without prefix, that are modified wherever both sides have them, as in `UNDONE_SCHEMA`.
         """
         bounds = {"first": key_range.first, "end": key_range.end, "compared": self._compared}
-        with self._database.showing({"source_rows": source, "store_rows": store}) as connection:
+        undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
+        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone}
+        with self._database.showing(tables) as connection:
             totals = connection.execute(self._totals, bounds).fetchall()
             counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
             # Most ranges of most nights hold nothing to list: counting first spares them the wide rows.
@@ -217,6 +225,7 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 CASE
                     WHEN t.relative IS NULL THEN 'missing in store'
                     WHEN s.relative IS NULL THEN 'missing in source'
+                    WHEN s.relative IN (SELECT key FROM undone_rows) THEN 'undone'
                     ELSE {_MODIFIED_REASON[rule]}
                 END AS difference,
                 s.storage_class IN ({archived}) AND coalesce(s.restored_until <= $compared, true) AS is_archived,

@@ -17,6 +17,7 @@ class PlannedObject(NamedTuple):
     storage_class: str | None
     store_etag: str | None
     store_size: int | None
+    store_last_modified: int | None
 
 
 def planned_objects(rows: pa.Table) -> Iterator[PlannedObject]:

@@ -19,12 +19,15 @@ from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, O
 
 
 def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
-    """Whether the store's object is the planned copy, made after the source was last written.
+    """Whether the store's object is the planned copy, made after the source was last written and the store last listed.
 
     Answers to HEAD have whole seconds; in doubt the object is copied once more.
     """
     is_same = same_etag(head.etag, row.source_etag) and head.size in (None, row.size)
-    return is_same and row.source_last_modified is not None and head.last_modified > row.source_last_modified
+    if not is_same or row.source_last_modified is None:
+        return False
+    # An undo leaves what is newer than the source, and may be of the same content with other headers.
+    return head.last_modified > max(row.source_last_modified, row.store_last_modified or 0)
 
 
 class ObjectCopier:

@@ -28,6 +28,7 @@ from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.operations.plan.undone import UndoneRows
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import digest, writing_parquet
 from hyve_pipeline.state.plans import next_id
@@ -113,6 +114,7 @@ def _range_diffs(context: SyncContext, source: Inventory, store: Inventory, comp
     options = context.settings.options
     readers = open_inventory(source), open_inventory(store)
     chunks = [chunk for reader in readers for chunk in reader.chunks]
+    undone = UndoneRows(context, store.place)
     with tempfile.TemporaryDirectory(prefix="hyve-diff-") as spill_folder:
         differ = Differ(
             options.compare,
@@ -126,7 +128,7 @@ def _range_diffs(context: SyncContext, source: Inventory, store: Inventory, comp
         try:
             for key_range in cut_ranges(chunks, _RANGE_ROWS):
                 rows = [reader.read(key_range) for reader in readers]
-                found = differ.diff(rows[0], rows[1], key_range)
+                found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range))
                 report("compare", sum(count.objects for count in found.counts.values()), 0)
                 yield found
         finally:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Differ
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, UNDONE_SCHEMA, ChangeSet, Differ
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
@@ -48,12 +48,14 @@ def inventory(objects: dict[str, Listed], prefix: str = "") -> pa.Table:
     return pa.Table.from_pylist(rows, schema=INVENTORY_SCHEMA)
 
 
-def expected_set(rule: CompareRule, filters: Filters, key: str, source: Listed | None, store: Listed | None) -> str:
+def expected_set(
+    rule: CompareRule, filters: Filters, key: str, source: Listed | None, store: Listed | None, *, is_undone: bool
+) -> str:
     if not filters.matches(key):
         return "excluded"
     if source is None:
         return "duplicate"
-    if store is not None and not is_modified(rule, source, store):
+    if store is not None and not is_undone and not is_modified(rule, source, store):
         return "unchanged"
     if is_archived(source):
         return "skipped"
@@ -100,7 +102,17 @@ globs = st.lists(st.sampled_from(["a*", "*/*", "?", "[ab]*", "*é"]), max_size=2
 
 
 @settings(deadline=None, max_examples=80)
-@given(listings, listings, rules, globs, globs, st.sampled_from(["", "p/", "😀/"]), st.sampled_from(["", "längs/"]))
+@given(
+    listings,
+    listings,
+    rules,
+    globs,
+    globs,
+    st.sampled_from(["", "p/", "😀/"]),
+    st.sampled_from(["", "längs/"]),
+    st.lists(keys, max_size=3),
+    st.data(),
+)
 def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
     source: dict[str, Listed],
     store: dict[str, Listed],
@@ -109,16 +121,21 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
     exclude: tuple[str, ...],
     source_prefix: str,
     store_prefix: str,
+    others: list[str],
+    data: st.DataObject,
 ) -> None:
     filters = Filters(include, exclude)
+    undone = {*others, *data.draw(st.lists(st.sampled_from(sorted(source.keys() | store.keys()) or [""])))}
     prefixes = {"source_prefix": source_prefix, "store_prefix": store_prefix}
     differ = Differ(rule, filters, **prefixes, compared=NOW, gives_unchanged=True)
     try:
-        found = differ.diff(inventory(source, source_prefix), inventory(store, store_prefix), EVERYTHING)
+        rows = pa.table({"key": sorted(undone)}, UNDONE_SCHEMA)
+        found = differ.diff(inventory(source, source_prefix), inventory(store, store_prefix), EVERYTHING, rows)
     finally:
         differ.close()
     expected = {
-        key: expected_set(rule, filters, key, source.get(key), store.get(key)) for key in source.keys() | store.keys()
+        key: expected_set(rule, filters, key, source.get(key), store.get(key), is_undone=key in undone)
+        for key in source.keys() | store.keys()
     }
     listed = {key: name for key, name in expected.items() if name not in ("unchanged", "excluded")}
     assert found.rows.schema == CHANGE_SCHEMA
