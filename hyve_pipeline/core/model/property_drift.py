@@ -9,8 +9,8 @@ METADATA = "metadata"
 STORAGE_CLASS = "storage class"
 WEBSITE_REDIRECT = "website redirect"
 _TYPE = "content-type"
-_TAGS = "tags"
-_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, _TAGS)
+TAGS = "tags"
+_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
         found.pop(_TYPE, None)
     names = {_kind_of(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
     if source.tags is not None and store.tags is not None and sorted(source.tags) != sorted(store.tags):
-        names.add(_TAGS)
+        names.add(TAGS)
     order = {name: place for place, name in enumerate(_MORE_THAN_HEADERS)}
     return tuple(sorted(names - {*ignored}, key=lambda name: (order.get(name, -1), name)))
 
 
 def is_of_tags_alone(names: Collection[str]) -> bool:
     """Whether objects that differ in `names`, as `drift` gives them, differ in their tags and in nothing else."""
-    return set(names) == {_TAGS}
+    return set(names) == {TAGS}
 
 
 def _by_name(properties: Pairs) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _KEY_ID = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
+_STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # As Dagster checks them.
@@ -139,6 +140,12 @@ def _valid_endpoint(url: str) -> str:
     return url.rstrip("/")
 
 
+def _valid_storage_class(text: str) -> str:
+    if text not in ("source", "default") and not _STORAGE_CLASS.fullmatch(text):
+        raise ValueError(f'{text!r} is not "source", "default", or the name of a storage class such as STANDARD_IA')
+    return text
+
+
 def _valid_trash(uri: str) -> str:
     bucket, prefix = split_trash(uri)
     return f"s3://{bucket}/{prefix}"
@@ -232,6 +239,7 @@ ProfileName = Annotated[str, AfterValidator(_valid_profile)]
 Region = Annotated[str, AfterValidator(_valid_region)]
 EndpointUrl = Annotated[str, AfterValidator(_valid_endpoint)]
 KeyId = Annotated[str, AfterValidator(_valid_key_id)]
+StorageClass = Annotated[str, AfterValidator(_valid_storage_class)]
 TrashUri = Annotated[str, AfterValidator(_valid_trash)]
 # Not strict, so that the list of a TOML file becomes a tuple; its items are text all the same.
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_valid_glob)], ...], Field(strict=False)]

@@ -17,6 +17,7 @@ from hyve_pipeline.core.settings.fields import (
     Owner,
     Schedule,
     Size,
+    StorageClass,
     SyncName,
     TagKey,
     TagValue,
@@ -33,6 +34,7 @@ CompareRule = Literal["last_modified", "size", "etag"]
 TransportName = Literal["auto", "crt", "botocore"]
 ApplyMode = Literal["never", "copies", "all"]
 TransferChoice = Literal["auto", "server", "stream"]
+TagsChoice = Literal["copy", "require", "skip"]
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 
 # "source" takes the grants of the source's objects; the others are S3's canned ACLs for objects.
@@ -79,6 +81,10 @@ class Options(SettingsTable):
             where the source is a website.
         acl: which access control list copies get: ``none`` means that of the bucket's default, ``source`` the
             grants of the source's object, everything else is a canned one.
+        object_tags: whether copies get the tags of their sources: ``copy`` where the store knows tags, ``require``
+            fails the objects that would lose theirs, ``skip`` leaves them out.
+        storage_class: which class copies get: ``source`` that of the source's object, or the store's default where
+            the store refuses it; ``default`` the store's default; everything else is a class by its name.
         encryption: how the server encrypts copies; None means as the store's default says.
         kms_key_id: the key of AWS KMS that it takes, where `encryption` is one of KMS; None means AWS's own.
         bucket_key: whether it takes a bucket key for it, which costs fewer requests to KMS.
@@ -104,6 +110,8 @@ class Options(SettingsTable):
     keep_parts: bool = True
     website_redirects: bool | None = None
     acl: AclChoice = "none"
+    object_tags: TagsChoice = "copy"
+    storage_class: StorageClass = "source"
     encryption: Encryption | None = None
     kms_key_id: KeyId | None = None
     bucket_key: bool | None = None

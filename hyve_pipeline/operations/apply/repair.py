@@ -9,9 +9,8 @@ from hyve_pipeline.operations.requests.copy_route import Way
 from hyve_pipeline.operations.requests.object_properties import ignored_by, look_at
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.copying.rewrite import put_tags
 from hyve_pipeline.s3.objects.acl import read_grants
-from hyve_pipeline.s3.objects.properties import tagging
+from hyve_pipeline.s3.objects.tags import put_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,13 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
     grants = await tries.answer(lambda: read_grants(source, source_key)) if way.rules.copies_grants else ()
     # Of the store's object: its checksums and its ETag. Of the source's: all that the object is to carry.
     tags = found.tags if wanted.tags is None else wanted.tags
-    headers = (*wanted.properties.headers, *tagging(tags), *grants)
-    carried = replace(found.properties, headers=headers)
+    carried = replace(
+        found.properties,
+        headers=wanted.properties.headers,
+        storage_class=wanted.properties.storage_class,
+        tags=tags,
+        grants=grants,
+    )
     task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=way.rules)
     result = await tries.answer(lambda: way.rewrite(task, carried))
     return Repaired(result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored)

@@ -26,7 +26,7 @@ from hyve_pipeline.s3.listing.pages import MalformedPageError, Page
 from hyve_pipeline.s3.listing.probe import send_probe
 from hyve_pipeline.s3.listing.range_walk import parse_answer
 from hyve_pipeline.s3.objects.head import head_object
-from hyve_pipeline.s3.objects.properties import read_tags
+from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Response
 

@@ -14,6 +14,8 @@ def copy_rules(options: Options, source: Connection) -> CopyRules:
         keeps_parts=options.keep_parts,
         copies_grants=options.acl == "source",
         keeps_redirect=_keeps_redirects(options, source),
+        storage_class=options.storage_class,
+        tags=options.object_tags,
     )
 
 

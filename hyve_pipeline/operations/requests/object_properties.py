@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from hyve_pipeline.core.model.copy_task import CopyRules
-from hyve_pipeline.core.model.property_drift import WEBSITE_REDIRECT, Carried
+from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, TAGS, WEBSITE_REDIRECT, Carried
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.objects.properties import ObjectProperties, Tags, read_properties, read_tags
+from hyve_pipeline.s3.objects.properties import ObjectProperties, read_properties
+from hyve_pipeline.s3.objects.tags import Tags, read_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,12 @@ class Looked:
 
 def ignored_by(rules: CopyRules) -> tuple[str, ...]:
     """What copies by these rules do not take over, so that it must not count as drift; names as of `core.drift`."""
-    return () if rules.keeps_redirect else (WEBSITE_REDIRECT,)
+    ignored = [] if rules.keeps_redirect else [WEBSITE_REDIRECT]
+    if rules.storage_class != "source":
+        ignored.append(STORAGE_CLASS)
+    if rules.tags == "skip":
+        ignored.append(TAGS)
+    return tuple(ignored)
 
 
 async def look_at(bucket: Connection, key: str, etag: str, tries: Tries) -> Looked:

@@ -80,6 +80,8 @@ _RULES: dict[str, Schema] = {
     "keep_parts": {"examples": [False]},
     "website_redirects": {"examples": [True]},
     "acl": {"examples": ["bucket-owner-full-control"]},
+    "object_tags": {"examples": ["skip"]},
+    "storage_class": {"pattern": "^(source|default|[A-Z][A-Z0-9_-]{0,63})$", "examples": ["default", "STANDARD_IA"]},
     "encryption": {"examples": ["aws:kms"]},
     "kms_key_id": {"pattern": "^[A-Za-z0-9:/_.-]{1,2048}$", "examples": ["alias/hyve"]},
     "bucket_key": {"examples": [True]},

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.server_abilities import Ability
+from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
-from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # By these a server refuses what it does not know. Others say that the request is right and can't be done.
 _REFUSING_STATUSES = {400, 405, 406, 415, 417, 422, 431, 501}
@@ -26,10 +26,14 @@ _ABOUT_SOMETHING_ELSE = {
     "InvalidToken",
     "InvalidURI",
     "KeyTooLongError",
+    "MetadataTooLarge",
     "RequestTimeout",
     "TokenRefreshRequired",
     "UserKeyMustBeSpecified",
 }
+
+# By these a server says that the content is not what a header says, or that it does not know that header.
+_ABOUT_CONTENT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,9 @@ class Optional:
     names: tuple[str, ...]
     words: tuple[str, ...]
 
-    def is_in(self, request: Request) -> bool:
-        """Whether a request has one of them."""
-        return any(self._covers(name) for name, _ in request.headers)
+    def covers_any(self, headers: Pairs) -> bool:
+        """Whether one of them is among these."""
+        return any(self._covers(name) for name, _ in headers)
 
     def left_out_of(self, request: Request) -> Request:
         """The request without them."""
@@ -63,6 +67,13 @@ class Optional:
         return any(
             name.startswith(covered[:-1]) if covered.endswith("*") else name == covered for covered in self.names
         )
+
+
+# What proves content, and a server may refuse.
+OPTIONAL_CHECKSUMS = Optional(
+    CHECKSUMS, ("x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"), ("checksum", "x-amz-sdk-")
+)
+OPTIONAL_MD5 = Optional(CONTENT_MD5, ("content-md5",), ("md5",))
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -89,7 +100,7 @@ def exchange_with(
     Those that the server is known to refuse are left out. When it refuses the request, it is sent again without those
     that may be the reason, one after the other; the one without which it succeeds is remembered.
     """
-    present = [one for one in optional if one.is_in(request)]
+    present = [one for one in optional if one.covers_any(request.headers)]
     missing = [one for one in present if connection.abilities.lacks(one.ability)]
     search = _Search(connection, request, [one for one in present if one not in missing], missing, on_end, is_slow)
     search.begin()
@@ -133,8 +144,9 @@ class _Search:
     def _suspect(self, error: S3RequestError) -> None:
         """Send the request without each header that an error may be about, and at last without all of them."""
         named = [one for one in self._sent if one.is_named_by(error)]
-        each = [(one,) for one in named or self._sent]
-        trials = iter(each if len(each) == 1 else [*each, tuple(self._sent)])
+        suspected = named if named or error.code in _ABOUT_CONTENT else self._sent
+        each = [(one,) for one in suspected]
+        trials = iter(each if len(each) <= 1 else [*each, tuple(self._sent)])
 
         def try_next() -> None:
             suspects = next(trials, None)

@@ -19,10 +19,12 @@ class Ability:
     Attributes:
         lack: what it lacks then, as the predicate of a sentence about the server.
         consequence: what is done instead, or lost.
+        loses: what objects have to do without, in a word or two; None where nothing is lost.
     """
 
     lack: str
     consequence: str
+    loses: str | None = None
 
 
 CHECKSUM_MODE = Ability("refuses x-amz-checksum-mode", "the checksums that it keeps are not compared")
@@ -33,10 +35,13 @@ READ_CONDITIONS = Ability(
 )
 ORIGINAL_CODING = Ability("packs objects with gzip on the way", "they are asked for with Accept-Encoding: identity")
 HEAD = Ability("answers no HEAD of objects", "a byte of each is read instead")
-TAGS = Ability("knows no object tags", 'objects arrive without theirs (tags = "require" fails them instead)')
+TAGS = Ability(
+    "knows no object tags", 'objects arrive without theirs (object_tags = "require" fails them instead)', "tags"
+)
 TAGS_IN_WRITES = Ability("takes no tags with an object", "they are put by a request of their own afterwards")
+TAGGING_DIRECTIVE = Ability("knows no tagging directive", "it copies tags with an object or not, as it does by itself")
 TAGS_READ = Ability("tells no object tags", "what comes from there has none")
-REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs")
+REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
 DELETE_CONDITIONS = Ability(
     "knows no condition on deletes", "each object is looked at right before its batch is deleted"
@@ -45,10 +50,10 @@ COPIES = Ability("has no CopyObject", "objects are read and written through this
 PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
 
 
-def storage_class(name: str) -> Ability:
-    """The storage class of that name."""
+def storage_class_ability(name: str) -> Ability:
+    """Objects of the storage class of that name."""
     consequence = f'what is {name} in the source arrives in the default class (storage_class = "default" says so)'
-    return Ability(f"refuses the storage class {name}", consequence)
+    return Ability(f"refuses the storage class {name}", consequence, f"storage class {name}")
 
 
 class _Known:
@@ -88,11 +93,13 @@ class ServerAbilities:
         self._met[ability] = None
         return True
 
-    def note(self, ability: Ability) -> None:
-        """Take note that the server lacks something."""
+    def note(self, ability: Ability, *, instead_of: Ability | None = None) -> None:
+        """Take note that the server lacks something, and that this was behind another lack."""
         with self._known.lock:
             self._known.lacking.add(ability)
         self._met[ability] = None
+        if instead_of is not None:
+            self._met.pop(instead_of, None)
 
     @property
     def met(self) -> tuple[ServerLack, ...]:

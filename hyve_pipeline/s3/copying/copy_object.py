@@ -8,11 +8,14 @@ from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.settings.model import GIB, MIB
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
+from hyve_pipeline.s3.objects.new_object import copied_object
 from hyve_pipeline.s3.objects.properties import parts_of_etag, read_part_sizes, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
@@ -21,10 +24,9 @@ from hyve_pipeline.s3.objects.source_responses import (
     source_answer,
     source_error,
     source_version_of,
-    storage_class_header,
 )
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import both, complete, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
 
@@ -112,6 +114,7 @@ def _copy_after(
 def _copy_whole(
     source: Connection, store: Connection, task: CopyTask, headers: Pairs, outcome: "Future[CopyResult]"
 ) -> None:
+    new = copied_object(task.storage_class, task.rules, headers)
     request = Request(
         "CopyObject",
         "PUT",
@@ -119,9 +122,8 @@ def _copy_whole(
         headers=(
             ("x-amz-copy-source", copy_source(source.bucket, task.source_key)),
             ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
-            *storage_class_header(task.storage_class),
+            *new.headers,
             *task.rules.headers,
-            *headers,
             *source.payer_headers,
         ),
     )
@@ -129,9 +131,16 @@ def _copy_whole(
     def settle(result: CopyResult, head: ObjectHead | None) -> CopyResult:
         return replace(result, condition_ignored=head is None or not same_etag(head.etag, task.source_etag))
 
-    def on_end(ending: Ending) -> None:
+    def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
         try:
             result, is_doubtful = _judge(store.bucket, request, ending, task)
+            if without:
+                lost = tuple(ability.loses for ability in without if ability.loses is not None)
+                result = replace(result, lost=lost)
+            if not result.etag:
+                found = head_object(store, task.store_key)
+                found.add_done_callback(lambda done: complete(outcome, lambda _: _named(result, done.result()), None))
+                return
             if is_doubtful:
                 # The ETag of an object that the source encrypts with a KMS key looks like an MD5 and is none:
                 # only the source can tell whether the condition was ignored.
@@ -143,7 +152,20 @@ def _copy_whole(
         else:
             outcome.set_result(result)
 
-    store.exchange(request, on_end, is_slow=task.size > SLOW_COPY)
+    def _named(result: CopyResult, head: ObjectHead | None) -> CopyResult:
+        """The result with the ETag that the answer does not tell."""
+        if head is None or not head.etag or head.size not in (None, task.size):
+            reason = "the answer has no ETag, and the object is not there"
+            raise invalid_response(store.bucket, request, Response(200, ()), reason)
+        ignored = _differs(task.source_etag, head.etag, Response(200, ()))
+        return replace(result, etag=head.etag, condition_ignored=ignored)
+
+    is_slow = task.size > SLOW_COPY
+    if new.optional:
+        exchange_with(store, request, new.optional, on_end, is_slow=is_slow)
+    else:
+        # Nearly all: it costs less.
+        store.exchange(request, lambda ending: on_end(ending, ()), is_slow=is_slow)
 
 
 def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tuple[CopyResult, bool]:
@@ -154,7 +176,7 @@ def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tup
     """
     answer = source_answer(ending)
     result = _read_result(bucket, request, answer, task)
-    return result, _differs(task.source_etag, result.etag, answer)
+    return result, bool(result.etag) and _differs(task.source_etag, result.etag, answer)
 
 
 def _read_result(bucket: str, request: Request, response: Response, task: CopyTask) -> CopyResult:

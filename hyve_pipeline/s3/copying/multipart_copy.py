@@ -20,6 +20,7 @@ from hyve_pipeline.s3.copying.multipart_upload import (
     part_sizes,
 )
 from hyve_pipeline.s3.objects.multipart_api import Part
+from hyve_pipeline.s3.objects.new_object import new_object
 from hyve_pipeline.s3.objects.properties import ObjectProperties, read_all_properties, read_part_sizes, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
@@ -91,7 +92,8 @@ def copy_in_parts(
         planned = PartedObject(
             task=task,
             sizes=sizes,
-            headers=(*properties.headers, *_checksum_headers(properties.checksums), *task.rules.headers),
+            new=new_object(properties, task.rules),
+            headers=(*_checksum_headers(properties.checksums), *task.rules.headers),
             algorithm=properties.checksums.algorithm,
             judge=judge,
             is_rewritten=carried is not None,
@@ -108,6 +110,7 @@ def copy_in_parts(
         version_id=made.version_id,
         source_version_id=properties.version_id,
         bytes=task.size,
+        lost=made.lost,
     )
 
 

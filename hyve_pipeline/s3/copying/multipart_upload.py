@@ -8,28 +8,31 @@ that the next attempt goes on with it.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import OpenUpload, UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.objects.head import head_object, version_of
 from hyve_pipeline.s3.objects.multipart_api import (
     MAX_PART_SIZE,
     MAX_PARTS,
-    NO_SUCH_UPLOAD,
     Part,
     abort_upload,
     complete_upload,
     create_upload,
+    is_gone,
     list_parts,
 )
+from hyve_pipeline.s3.objects.new_object import NewObject, settle
 from hyve_pipeline.s3.objects.source_responses import read_copied_etag
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, composite_etag
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # Parts of one object that are in flight at once.
@@ -68,7 +71,8 @@ class PartedObject:
     Attributes:
         task: the object.
         sizes: bytes of each part, in order.
-        headers: what the new object is to carry.
+        new: what the object is given.
+        headers: what it is given besides: the algorithm of its checksums, and what the options ask for.
         algorithm: of the checksums of its parts, or None.
         judge: looks at all parts before the object is made of them. Those that it refuses are sent anew.
         is_resumable: whether parts of an earlier attempt will do.
@@ -77,6 +81,7 @@ class PartedObject:
 
     task: CopyTask
     sizes: tuple[int, ...]
+    new: NewObject
     headers: Pairs
     algorithm: str | None = None
     judge: Judge = field(default=_no_headers)
@@ -86,10 +91,17 @@ class PartedObject:
 
 @dataclass(frozen=True, slots=True)
 class MadeObject:
-    """An object that was made of parts: its ETag without quotes, and its version, or None without versions."""
+    """An object that was made of parts.
+
+    Attributes:
+        etag: without quotes.
+        version_id: its version, or None without versions.
+        lost: what it has to do without, since the server refuses it.
+    """
 
     etag: str
     version_id: str | None
+    lost: tuple[str, ...] = ()
 
 
 def part_sizes(size: int, part_size: int) -> tuple[int, ...]:
@@ -124,7 +136,12 @@ def make_of_parts(
     Raises:
         S3RequestError: the object was not made.
     """
-    upload, parts = _resume(store, planned, log) or (_begin(store, planned, log), {})
+    begun: tuple[Ability, ...] | None = None
+    resumed = _resume(store, planned, log)
+    if resumed is None:
+        upload, begun = _begin(store, planned, log)
+        resumed = upload, {}
+    upload, parts = resumed
     is_condemned = False
     try:
         missing = [part for part in part_ranges(upload.sizes) if part.number not in parts]
@@ -142,7 +159,8 @@ def make_of_parts(
         raise
     if log is not None:
         log.ended(upload)
-    return made
+    lost = settle(store, upload.key, made.version_id, planned.new, begun or (), anew=begun is not None).result()
+    return replace(made, lost=lost)
 
 
 def _complete(
@@ -151,7 +169,7 @@ def _complete(
     try:
         answer = complete_upload(store, upload.key, upload.upload_id, parts, planned.algorithm, headers)
     except S3RequestError as error:
-        if error.code != NO_SUCH_UPLOAD or planned.is_rewritten:
+        if not is_gone(error) or planned.is_rewritten:
             raise
         # Where an answer was lost and the request sent again, some servers know nothing of the upload any more.
         head = head_object(store, upload.key).result()
@@ -161,8 +179,16 @@ def _complete(
     request = Request("CompleteMultipartUpload", "POST", upload.key)
     etag = read_copied_etag(store.bucket, request, answer)
     # Some servers tell another ETag here than the one that the object has from then on.
-    head = None if store.place.server == "aws" else head_object(store, upload.key).result()
+    head = None if etag and store.place.server == "aws" else head_object(store, upload.key).result()
+    if not etag and (head is None or head.size not in (None, sum(upload.sizes)) or _is_other(head.etag, parts)):
+        raise invalid_response(store.bucket, request, answer, "the answer has no ETag, and the object is not there")
     return MadeObject(etag if head is None else head.etag, version_of(answer))
+
+
+def _is_other(etag: str, parts: Sequence[Part]) -> bool:
+    """Whether an ETag is made of parts as others are, and of other parts than these."""
+    expected = _etag_of(parts)
+    return expected is not None and "-" in etag and not same_etag(etag, expected)
 
 
 def _etag_of(parts: Sequence[Part]) -> str | None:
@@ -181,13 +207,14 @@ def abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:
     log.ended(upload)
 
 
-def _begin(store: Connection, planned: PartedObject, log: UploadLog | None) -> OpenUpload:
-    task = planned.task
-    upload_id = create_upload(store, task.store_key, planned.headers)
+def _begin(store: Connection, planned: PartedObject, log: UploadLog | None) -> tuple[OpenUpload, tuple[Ability, ...]]:
+    task, new = planned.task, planned.new
+    optional = (*new.optional, OPTIONAL_CHECKSUMS)
+    upload_id, without = create_upload(store, task.store_key, (*new.headers, *planned.headers), optional)
     upload = OpenUpload(store.bucket, task.store_key, upload_id, task.source_etag, planned.sizes)
     if log is not None:
         log.begun(upload)
-    return upload
+    return upload, without
 
 
 def _resume(
@@ -199,19 +226,32 @@ def _resume(
         return None
     is_of_it = same_etag(upload.source_etag, planned.task.source_etag) and upload.sizes == planned.sizes
     if not planned.is_resumable or not is_of_it:
-        abandon(store, upload, log)
+        _try_to_abandon(store, upload, log)
         return None
     try:
         found = list_parts(store, upload.key, upload.upload_id, planned.algorithm)
     except S3RequestError as error:
-        if error.code != NO_SUCH_UPLOAD:
+        if error.is_transient:
             raise
-        log.ended(upload)  # completed, or aborted by somebody else
+        if is_gone(error):
+            log.ended(upload)  # completed, or aborted by somebody else
+        else:
+            # What the server does not tell of the earlier attempt must not hide how this one ends.
+            _try_to_abandon(store, upload, log)
         return None
     ranges = {part.number: part for part in part_ranges(upload.sizes)}
     return upload, {
         number: part for number, part in found.items() if number in ranges and part.size == ranges[number].size
     }
+
+
+def _try_to_abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:
+    """Abort an upload unless the server refuses that: then it stays in the log."""
+    try:
+        abandon(store, upload, log)
+    except S3RequestError as error:
+        if error.is_transient:
+            raise
 
 
 def _give_up(store: Connection, upload: OpenUpload, log: UploadLog | None) -> None:

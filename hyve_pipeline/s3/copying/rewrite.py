@@ -3,55 +3,28 @@
 The server writes the object anew from itself: no byte of it comes through this process, nor from another bucket.
 """
 
-import base64
-import hashlib
 from concurrent.futures import Future
+from dataclasses import replace
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.copying.copy_object import MAX_SINGLE_COPY, SLOW_COPY
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts
 from hyve_pipeline.s3.copying.multipart_upload import part_sizes
 from hyve_pipeline.s3.objects.head import version_of
-from hyve_pipeline.s3.objects.properties import ObjectProperties, Tags, parts_of_etag, read_part_sizes
+from hyve_pipeline.s3.objects.new_object import new_object, settle
+from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag, read_part_sizes
 from hyve_pipeline.s3.objects.source_responses import CopyResult, read_copied_etag, source_answer, source_error
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.futures import complete, follow, then
 from hyve_pipeline.s3.wire.messages import Request, copy_source
-from hyve_pipeline.s3.wire.xml import escape_text
-
-
-def put_tags(store: Connection, key: str, tags: Tags) -> "Future[None]":
-    """Give an object these tags instead of those that it has; its ETag and its last-modified time stay.
-
-    S3 knows no condition for this request: look at the object right before.
-
-    Args:
-        store: the bucket.
-        key: the whole key.
-        tags: at least one: not all servers take a set of none.
-
-    Returns:
-        A future that ends when it is done, or raises `ObjectChangedError` where there is no such object, or another
-        `S3RequestError`.
-    """
-    entries = "".join(
-        f"<Tag><Key>{escape_text(name)}</Key><Value>{escape_text(value)}</Value></Tag>" for name, value in tags
-    )
-    body = (f'<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet>{entries}</TagSet></Tagging>').encode()
-    # Every server takes this checksum, and some take no other. It is a checksum, not a safeguard.
-    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-    headers = (("content-md5", md5), ("content-type", "application/xml"))
-    request = Request("PutObjectTagging", "PUT", key, query=(("tagging", ""),), headers=headers, body=body)
-
-    def read(ending: Ending) -> None:
-        source_answer(ending)
-
-    return store.ask(request, read)
 
 
 def rewrite_object(
@@ -71,8 +44,8 @@ def rewrite_object(
     Args:
         store: the bucket.
         task: the object; source and store key are the same, and the ETag is the one that it must still have.
-        carried: what it is to carry: all headers that say so, tags and grants among them; and what the server says of
-            the object now: its checksums, and whether its ETag is an MD5.
+        carried: what it is to carry, tags and grants included; and what the server says of the object now: its
+            checksums, and whether its ETag is an MD5.
         part_size: bytes of a part, where the object has to be cut and its own parts are not known.
         window: the slots that parts share with other requests; the object itself has one already.
         log: knows uploads in parts that are open, so that a later attempt can go on with them.
@@ -98,6 +71,7 @@ def rewrite_object(
 
 
 def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties) -> "Future[CopyResult]":
+    new = new_object(carried, task.rules, replaces_tags=True)
     request = Request(
         "CopyObject",
         "PUT",
@@ -106,15 +80,17 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
             ("x-amz-copy-source", copy_source(store.bucket, task.source_key)),
             ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
             ("x-amz-metadata-directive", "REPLACE"),
-            ("x-amz-tagging-directive", "REPLACE"),
-            *carried.headers,
+            *new.headers,
             *task.rules.headers,
         ),
     )
+    written: Future[tuple[CopyResult, tuple[Ability, ...]]] = Future()
 
     def read(ending: Ending) -> CopyResult:
         answer = source_answer(ending)
         etag = read_copied_etag(store.bucket, request, answer)
+        if not etag:
+            raise invalid_response(store.bucket, request, answer, "the answer has no ETag")
         encryption = answer.header("x-amz-server-side-encryption") or "AES256"
         tells_content = carried.is_etag_md5 and encryption == "AES256"
         is_comparable = PLAIN_MD5.fullmatch(task.source_etag) and PLAIN_MD5.fullmatch(etag)
@@ -126,4 +102,17 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
             condition_ignored=bool(tells_content and is_comparable and not same_etag(etag, task.source_etag)),
         )
 
-    return store.ask(request, read, is_slow=task.size > SLOW_COPY)
+    def go_on(answer: tuple[CopyResult, tuple[Ability, ...]]) -> "Future[CopyResult]":
+        result, without = answer
+        return then(
+            settle(store, task.store_key, result.version_id, new, without), lambda lost: replace(result, lost=lost)
+        )
+
+    exchange_with(
+        store,
+        request,
+        new.optional,
+        lambda ending, without: complete(written, lambda found: (read(found), without), ending),
+        is_slow=task.size > SLOW_COPY,
+    )
+    return follow(written, go_on)

@@ -1,9 +1,14 @@
 """Uploads in parts as S3 knows them: begun, listed, completed, aborted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, Optional, exchange_with
+from hyve_pipeline.s3.connection.server_abilities import Ability
+from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, escape_text, parse_xml, unquote_etag
@@ -31,23 +36,34 @@ class Part:
     checksum: str | None = None
 
 
-def create_upload(store: Connection, key: str, headers: Pairs) -> str:
-    """Begin an upload, and give its id.
+def is_gone(error: S3RequestError) -> bool:
+    """Whether an upload is not there any more: some servers call it a key or a part that is missing."""
+    return error.code == NO_SUCH_UPLOAD or (error.status == HTTPStatus.NOT_FOUND and error.code != "NoSuchBucket")
+
+
+def create_upload(
+    store: Connection, key: str, headers: Pairs, optional: Iterable[Optional] = ()
+) -> tuple[str, tuple[Ability, ...]]:
+    """Begin an upload.
 
     Args:
         store: the bucket.
         key: the whole key.
         headers: what the new object is to carry.
+        optional: those that it can do without.
+
+    Returns:
+        The upload's id, and which optional headers it was begun without, since the server refuses them.
 
     Raises:
         S3RequestError: it could not be begun.
     """
     request = Request("CreateMultipartUpload", "POST", key, query=(("uploads", ""),), headers=headers)
-    response = store.send(request).result()
+    response, without = _send_with(store, request, optional)
     upload_id = child_text(_parse(store, request, response), "UploadId")
     if not upload_id:
         raise invalid_response(store.bucket, request, response, "the answer has no UploadId")
-    return upload_id
+    return upload_id, without
 
 
 def complete_upload(
@@ -76,7 +92,23 @@ def complete_upload(
         headers=(("content-type", "application/xml"), *headers),
         body=f"{document}</CompleteMultipartUpload>".encode(),
     )
-    return store.send(request, is_slow=True).result()
+    return _send_with(store, request, (OPTIONAL_CHECKSUMS,), is_slow=True)[0]
+
+
+def _send_with(
+    store: Connection, request: Request, optional: Iterable[Optional], *, is_slow: bool = False
+) -> tuple[Response, tuple[Ability, ...]]:
+    """Send a request and wait: the answer, and which optional headers were left out.
+
+    Raises:
+        S3RequestError: it failed.
+    """
+    outcome: Future[tuple[Ending, tuple[Ability, ...]]] = Future()
+    exchange_with(store, request, optional, lambda *ended: outcome.set_result(ended), is_slow=is_slow)
+    ending, without = outcome.result()
+    if not isinstance(ending, Response):
+        raise ending
+    return ending, without
 
 
 def _part_document(number: int, part: Part, algorithm: str | None) -> str:
@@ -95,7 +127,7 @@ def abort_upload(store: Connection, key: str, upload_id: str) -> None:
     try:
         store.send(request).result()
     except S3RequestError as error:
-        if error.code not in (NO_SUCH_UPLOAD, "NotFound"):
+        if not is_gone(error):
             raise
 
 
@@ -103,7 +135,7 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
     """The parts that an upload has, by number.
 
     Raises:
-        S3RequestError: they could not be listed; with the code ``NoSuchUpload`` there is no such upload.
+        S3RequestError: they could not be listed; where `is_gone`, there is no such upload.
     """
     found: dict[int, Part] = {}
     marker = "0"

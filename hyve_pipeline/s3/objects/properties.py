@@ -6,7 +6,6 @@ for them it is read first.
 
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
@@ -16,13 +15,12 @@ from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ask_head, read_head
 from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
 from hyve_pipeline.s3.objects.read_headers import CHECKSUM_MODE_HEADERS, condition_headers
-from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answer, storage_class_header
+from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answer
+from hyve_pipeline.s3.objects.tags import Tags, read_tags
+from hyve_pipeline.s3.objects.write_headers import is_writable_class
 from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
-from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, parse_xml
-
-Tags = tuple[tuple[str, str], ...]
 
 REDIRECT = "x-amz-website-redirect-location"
 
@@ -36,14 +34,11 @@ _KEPT_HEADERS = {
     REDIRECT,
 }
 _METADATA = "x-amz-meta-"
-_PLAIN_NAMES = {REDIRECT: WEBSITE_REDIRECT, "x-amz-storage-class": STORAGE_CLASS}
+_PLAIN_NAMES = {REDIRECT: WEBSITE_REDIRECT}
 _ENCRYPTION = "x-amz-server-side-encryption"
 
 # Questions about single parts that are in flight at once.
 _HEADS_AT_ONCE = 16
-
-# How servers that know no tags answer a request for them: the last by an object that is too large for an answer.
-_NO_TAGS_KNOWN = {"NotImplemented", "MethodNotAllowed", ANSWER_TOO_LARGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +48,29 @@ class ObjectProperties:
     Attributes:
         etag: without quotes.
         version_id: the version, or None in a bucket without versions.
-        headers: what gives a new object the same properties: headers and the user's metadata, with names in lower
-            case, and the storage class; tags and grants only where they were asked for.
+        headers: what gives a new object the same headers and user's metadata, with names in lower case.
+        storage_class: S3 storage class.
         checksums: what the server keeps of its content.
         is_etag_md5: whether an ETag without ``-`` is the MD5 of the content, as it is unless a KMS key or the
             customer's own key encrypts the object.
+        tags: its tags, where they were asked for and the server knows any.
+        grants: the headers that give a new object the same grants, where they were asked for.
     """
 
     etag: str
     version_id: str | None
     headers: Pairs
+    storage_class: str
     checksums: Checksums
     is_etag_md5: bool
+    tags: Tags | None = ()
+    grants: Pairs = ()
 
     @property
     def named(self) -> Pairs:
-        """What `headers` gives, by the names that a person knows, as `property_drift.Carried` has them."""
-        return tuple((_plain_name(name), value) for name, value in self.headers)
+        """Headers and storage class by the names that a person knows, as `property_drift.Carried` has them."""
+        named = tuple((_plain_name(name), value) for name, value in self.headers)
+        return (*named, (STORAGE_CLASS, self.storage_class)) if is_writable_class(self.storage_class) else named
 
     @property
     def redirect(self) -> Pairs:
@@ -93,12 +94,13 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
     """
     key = task.source_key
     asked = read_properties(source, key, task.source_etag)
-    tags = read_tags(source, key)
+    tags = None if task.rules.tags == "skip" else read_tags(source, key)
     grants = read_grants(source, key) if task.rules.copies_grants else None
     properties = asked.result()
     return replace(
         properties,
-        headers=(*properties.headers, *tagging(tags.result()), *(grants.result() if grants is not None else ())),
+        tags=None if tags is None else tags.result(),
+        grants=() if grants is None else grants.result(),
     )
 
 
@@ -134,47 +136,11 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
     return ObjectProperties(
         etag=head.etag,
         version_id=head.version_id,
-        headers=(
-            *(pair for pair in named if pair[0] in _KEPT_HEADERS or pair[0].startswith(_METADATA)),
-            *storage_class_header(head.storage_class),
-        ),
+        headers=tuple(pair for pair in named if pair[0] in _KEPT_HEADERS or pair[0].startswith(_METADATA)),
+        storage_class=head.storage_class,
         checksums=read_checksum_headers(response.headers),
         is_etag_md5=encryption == "AES256",
     )
-
-
-def tagging(tags: Tags | None) -> Pairs:
-    """The header that gives a new object these tags, where there are any."""
-    return (("x-amz-tagging", urlencode(tags, quote_via=quote)),) if tags else ()
-
-
-def read_tags(source: Connection, key: str) -> "Future[Tags | None]":
-    """Ask for an object's tags.
-
-    Returns:
-        A future that gives them, or None where the server knows no tags, or raises `S3RequestError`.
-    """
-    request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
-
-    def read(ending: Ending) -> Tags | None:
-        if isinstance(ending, S3RequestError):
-            if ending.code in _NO_TAGS_KNOWN or ending.status == 501:
-                return None
-            if ending.code == "NoSuchTagSet":
-                return ()
-        response = source_answer(ending)
-        # Others do not know this request and answer with the object itself, which alone has an ETag.
-        if response.header("etag") is not None:
-            return None
-        if not response.body:
-            return ()
-        try:
-            root = parse_xml(response.body)
-        except MalformedXmlError as error:
-            raise invalid_response(source.bucket, request, response, f"the answer is {error}") from error
-        return tuple((child_text(tag, "Key") or "", child_text(tag, "Value") or "") for tag in root.iter("{*}Tag"))
-
-    return source.ask(request, read)
 
 
 def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | None:

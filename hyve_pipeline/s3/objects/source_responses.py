@@ -1,4 +1,4 @@
-"""What every way of copying has in common: the storage class it asks for, and how answers are read."""
+"""What every way of copying has in common: how answers are read."""
 
 import re
 from dataclasses import dataclass
@@ -17,19 +17,7 @@ from hyve_pipeline.s3.wire.errors import (
     needs_customer_key,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
-
-# The classes that a copy may be given; others, such as OUTPOSTS, belong to the place where an object is.
-_WRITABLE_CLASSES = {
-    "DEEP_ARCHIVE",
-    "GLACIER",
-    "GLACIER_IR",
-    "INTELLIGENT_TIERING",
-    "ONEZONE_IA",
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-}
-
+from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, local_name, parse_xml, unquote_etag
 
 # Larger copies may keep a server busy for longer than the fast transport waits.
 SLOW_COPY = 32 * MIB
@@ -44,6 +32,7 @@ class CopyResult:
         version_id: the copy's version, or None in a bucket without versions.
         source_version_id: the version that was copied, or None likewise.
         bytes: the planned size.
+        lost: what the copy has to do without, since the store's server refuses it.
         condition_ignored: the server copied another object than the planned one, since it does not know the
             condition that the copy was pinned by. What is in the store is newer than the plan.
     """
@@ -53,15 +42,17 @@ class CopyResult:
     source_version_id: str | None
     bytes: int
     condition_ignored: bool = False
-
-
-def storage_class_header(storage_class: str) -> tuple[tuple[str, str], ...]:
-    """The header that gives a copy its storage class, where it needs one."""
-    return (("x-amz-storage-class", storage_class),) if storage_class in _WRITABLE_CLASSES else ()
+    lost: tuple[str, ...] = ()
 
 
 # What is asked of the store alone, and tells nothing of the source.
-_OF_STORE = {"CreateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload", "PutObject"}
+_OF_STORE = {
+    "CreateMultipartUpload",
+    "UploadPart",
+    "ListParts",
+    "CompleteMultipartUpload",
+    "PutObject",
+}
 
 
 def source_error(error: S3RequestError) -> S3RequestError:
@@ -130,19 +121,21 @@ _USUAL_ANSWER = re.compile(
 
 
 def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
-    """The ETag from the answer to CopyObject, UploadPartCopy or CompleteMultipartUpload, without quotes.
+    """The ETag from the answer to CopyObject or CompleteMultipartUpload, without quotes; empty where it has none.
 
     Raises:
-        S3RequestError: there is none, so that nothing shows that the copy was made.
+        S3RequestError: it is no such answer, so that nothing shows that the copy was made.
     """
     usual = _USUAL_ANSWER.fullmatch(response.body)
-    return usual[1].decode() if usual is not None else read_copied_part(bucket, request, response, None)[0]
+    if usual is not None:
+        return usual[1].decode()
+    return unquote_etag(child_text(_answer_root(bucket, request, response), "ETag") or "")
 
 
 def read_copied_part(
     bucket: str, request: Request, response: Response, algorithm: str | None
 ) -> tuple[str, str | None]:
-    """The ETag, as `read_copied_etag` gives it, and the checksum by an algorithm, where the answer has one.
+    """The ETag from the answer to UploadPartCopy, without quotes, and the checksum by an algorithm, where it has one.
 
     Raises:
         S3RequestError: there is no ETag.
@@ -157,15 +150,34 @@ def read_copied_part(
             code="NotImplemented",
             message='the server answers nothing, as if it did not know copies of parts: set transfer = "stream"',
         )
-    try:
-        root = parse_xml(response.body)
-    except MalformedXmlError as error:
-        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
+    root = _answer_root(bucket, request, response)
     etag = child_text(root, "ETag")
     if not etag:
         raise invalid_response(bucket, request, response, "the answer has no ETag")
     checksum = None if algorithm is None else child_text(root, f"Checksum{algorithm}")
     return unquote_etag(etag), checksum or None
+
+
+_ROOTS = {
+    "CopyObject": {"CopyObjectResult"},
+    "UploadPartCopy": {"CopyPartResult", "CopyObjectResult"},
+    "CompleteMultipartUpload": {"CompleteMultipartUploadResult"},
+}
+
+
+def _answer_root(bucket: str, request: Request, response: Response) -> Element:
+    """The root of the answer to a request that makes an object or a part.
+
+    Raises:
+        S3RequestError: it is none.
+    """
+    try:
+        root = parse_xml(response.body)
+    except MalformedXmlError as error:
+        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
+    if local_name(root) not in _ROOTS[request.operation]:
+        raise invalid_response(bucket, request, response, f"the answer is a <{local_name(root)}> document")
+    return root
 
 
 def source_version_of(response: Response) -> str | None:

@@ -9,8 +9,8 @@ from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
     raise_source_error,
     read_copied_etag,
-    storage_class_header,
 )
+from hyve_pipeline.s3.objects.write_headers import storage_class_headers
 from hyve_pipeline.s3.wire.errors import invalid_response
 from hyve_pipeline.s3.wire.futures import recover, then
 from hyve_pipeline.s3.wire.messages import Request, Response, copy_source
@@ -78,7 +78,7 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion) -> "F
         headers=(
             ("x-amz-copy-source", source),
             ("x-amz-copy-source-if-match", f'"{version.etag}"'),
-            *storage_class_header(version.storage_class),
+            *storage_class_headers("source", version.storage_class),
         ),
     )
 

@@ -1,6 +1,28 @@
-"""Headers that give a new object what the options ask for, whatever the source has: encryption and a canned ACL."""
+"""Headers that give a new object what the options ask for: encryption, a canned ACL, a storage class."""
 
 from hyve_pipeline.s3.wire.messages import Pairs
+
+STORAGE_CLASS_HEADER = "x-amz-storage-class"
+
+# Classes that belong to the place where an object is, and can't be asked for; and the one that needs no asking.
+_UNWRITABLE_CLASSES = {"STANDARD", "EXPRESS_ONEZONE", "FSX_ONTAP", "FSX_OPENZFS", "OUTPOSTS", "SNOW"}
+
+
+def storage_class_headers(choice: str, source_class: str) -> Pairs:
+    """The header that gives a new object its storage class, where it needs one.
+
+    Args:
+        choice: the option: ``source``, ``default`` or the name of a class.
+        source_class: the class of the source's object.
+    """
+    if choice == "default" or (choice == "source" and not is_writable_class(source_class)):
+        return ()
+    return ((STORAGE_CLASS_HEADER, source_class if choice == "source" else choice),)
+
+
+def is_writable_class(storage_class: str) -> bool:
+    """Whether a copy can be asked for in this class."""
+    return storage_class.upper() not in _UNWRITABLE_CLASSES
 
 
 def encryption_headers(algorithm: str | None, kms_key_id: str | None, bucket_key: bool | None) -> Pairs:

@@ -11,6 +11,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying.multipart_upload import PartedObject, PartRange
 from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.multipart_api import Part
+from hyve_pipeline.s3.objects.new_object import new_object
 from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.put import Content, put_content
 from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
@@ -138,7 +139,8 @@ class PartedStream:
         self.planned = PartedObject(
             task=task,
             sizes=sizes,
-            headers=(*properties.headers, *checksum_headers, *task.rules.headers),
+            new=new_object(properties, task.rules),
+            headers=(*checksum_headers, *task.rules.headers),
             algorithm=algorithm,
             judge=self._judge,
             # The MD5 of the whole can't be had without reading all of it.
@@ -174,7 +176,7 @@ class PartedStream:
                 self._digest.update(part.number, content.data)
             query = (("partNumber", str(part.number)), ("uploadId", upload_id))
             request = Request("UploadPart", "PUT", self._task.store_key, query=query)
-            sent, _ = put_content(self._ways.store, request, content).result()
+            sent = put_content(self._ways.store, request, content).result().part
             self._ways.proves_checksums |= sent.checksum is not None
             return sent
         except BaseException:

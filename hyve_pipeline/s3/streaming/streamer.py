@@ -15,19 +15,17 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.multipart_upload import make_of_parts, part_sizes
 from hyve_pipeline.s3.objects.properties import (
-    ObjectProperties,
     parts_of_etag,
     read_all_properties,
     read_part_sizes,
 )
-from hyve_pipeline.s3.objects.put import refuses_checksum
+from hyve_pipeline.s3.objects.put import written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult, raise_source_error, source_error
 from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
 from hyve_pipeline.s3.streaming.multipart import PartedStream, Ways, memory_of
-from hyve_pipeline.s3.streaming.whole import WholeObject, put_whole, read_by_one_request, read_whole
-from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM
+from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request, read_whole
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError
-from hyve_pipeline.s3.wire.futures import follow, recover, retry
+from hyve_pipeline.s3.wire.futures import follow, recover
 
 # Larger objects are written in parts; up to here an object that has the MD5 as its ETag keeps it.
 _MOST_WHOLE = 64 * MIB
@@ -73,7 +71,6 @@ class Streamer:
         self._log = log
         self._budget = Budget(memory)
         self._most_whole = min(_MOST_WHOLE, memory // 4)
-        self._has_checksums = True
         self._running: set[Future[CopyResult]] = set()
         self._objects = ThreadPoolExecutor(min(threads, _MOST_THREADS), thread_name_prefix="stream")
         # Apart from the objects' threads, which wait for them.
@@ -119,7 +116,9 @@ class Streamer:
             return None
         try:
             read = read_by_one_request(self._source, task)
-            future = recover(follow(read, lambda whole: self._put_whole(task, whole)), raise_source_error)
+            future = recover(
+                follow(read, lambda whole: put_whole(self._source, self._store, task, whole)), raise_source_error
+            )
         except BaseException:
             self._budget.give_back(taken)
             raise
@@ -133,52 +132,19 @@ class Streamer:
                 return self._copy_parts(task, sizes, are_kept=True)
             if task.size <= self._most_whole:
                 with self._budget.holding(memory_of(task.size)):
-                    return self._put_whole(task, read_whole(self._source, task)).result()
+                    return put_whole(self._source, self._store, task, read_whole(self._source, task)).result()
             return self._copy_parts(task, part_sizes(task.size, _PART), are_kept=False)
         except BudgetClosedError:
             raise self._closing(task) from None
         except S3RequestError as error:
             raise source_error(error) from None
 
-    def _put_whole(self, task: CopyTask, whole: WholeObject) -> "Future[CopyResult]":
-        algorithm = self._algorithm(whole[0])
-
-        def put_without(error: BaseException) -> "Future[CopyResult]":
-            self._forgo_checksum(algorithm, error)
-            return put_whole(self._source, self._store, task, whole, None)
-
-        return retry(put_whole(self._source, self._store, task, whole, algorithm), put_without)
-
     def _copy_parts(self, task: CopyTask, sizes: tuple[int, ...], *, are_kept: bool) -> CopyResult:
         properties = read_all_properties(self._source, task)
-        algorithm = self._algorithm(properties)
-
-        def make(algorithm: str | None) -> CopyResult:
-            upload = PartedStream(self._ways, task, properties, sizes, algorithm, are_kept=are_kept)
-            made = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
-            return CopyResult(made.etag, made.version_id, properties.version_id, task.size)
-
-        try:
-            return make(algorithm)
-        except S3RequestError as error:
-            self._forgo_checksum(algorithm, error)
-        return make(None)
-
-    def _algorithm(self, properties: ObjectProperties) -> str | None:
-        """The source's kind of checksum, or the usual one, or none where the store knows none."""
-        return properties.checksums.algorithm or DEFAULT_ALGORITHM if self._has_checksums else None
-
-    def _forgo_checksum(self, algorithm: str | None, error: BaseException) -> None:
-        """Send no more checksums, if it is one that the store refused; else raise the error."""
-        is_refused = (
-            algorithm is not None
-            and isinstance(error, S3RequestError)
-            and error.bucket == self._store.bucket
-            and refuses_checksum(error)
-        )
-        if not is_refused:
-            raise error
-        self._has_checksums = False
+        algorithm = written_algorithm(self._store, properties.checksums)
+        upload = PartedStream(self._ways, task, properties, sizes, algorithm, are_kept=are_kept)
+        made = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
+        return CopyResult(made.etag, made.version_id, properties.version_id, task.size, lost=made.lost)
 
     def _closing(self, task: CopyTask) -> S3RequestError:
         return S3RequestError(

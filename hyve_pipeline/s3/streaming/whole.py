@@ -10,13 +10,15 @@ from hyve_pipeline.s3.copying.multipart_upload import PartRange
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.get import read_object
 from hyve_pipeline.s3.objects.head import version_of
-from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties, read_tags, tagging
-from hyve_pipeline.s3.objects.put import Content, put_content
+from hyve_pipeline.s3.objects.new_object import new_object, settle
+from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
+from hyve_pipeline.s3.objects.put import Content, Put, put_content, written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult
+from hyve_pipeline.s3.objects.tags import Tags, read_tags
 from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum
-from hyve_pipeline.s3.wire.futures import both, then
-from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.wire.futures import both, follow, then
+from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # An object's properties, and its content.
 WholeObject = tuple[ObjectProperties, bytes]
@@ -42,23 +44,29 @@ def read_by_one_request(source: Connection, task: CopyTask) -> "Future[WholeObje
         A future that gives it, or raises like `read_whole`.
     """
     key = task.source_key
-    content = read_object(source, key, task.source_etag, task.size)
-    asked = then(read_tags(source, key), tagging)
+    content = then(
+        read_object(source, key, task.source_etag, task.size),
+        lambda response: (properties_of(source, Request("GetObject", "GET", key), response), response.body),
+    )
+    if task.rules.tags != "skip":
+        content = then(both(content, read_tags(source, key)), _with_tags)
     if task.rules.copies_grants:
-        asked = then(both(asked, read_grants(source, key)), lambda pairs: (*pairs[0], *pairs[1]))
-
-    def join(read: tuple[Response, Pairs]) -> WholeObject:
-        response, headers = read
-        properties = properties_of(source, Request("GetObject", "GET", key), response)
-        return replace(properties, headers=(*properties.headers, *headers)), response.body
-
-    return then(both(content, asked), join)
+        content = then(both(content, read_grants(source, key)), _with_grants)
+    return content
 
 
-def put_whole(
-    source: Connection, store: Connection, task: CopyTask, read: WholeObject, algorithm: str | None
-) -> "Future[CopyResult]":
-    """Write an object that was read, with a checksum of an algorithm, or without one.
+def _with_tags(read: tuple[WholeObject, Tags | None]) -> WholeObject:
+    (properties, body), tags = read
+    return replace(properties, tags=tags), body
+
+
+def _with_grants(read: tuple[WholeObject, Pairs]) -> WholeObject:
+    (properties, body), grants = read
+    return replace(properties, grants=grants), body
+
+
+def put_whole(source: Connection, store: Connection, task: CopyTask, read: WholeObject) -> "Future[CopyResult]":
+    """Write an object that was read.
 
     Returns:
         A future that gives the outcome, or raises `S3RequestError`: the store refused it.
@@ -67,13 +75,20 @@ def put_whole(
         S3RequestError: what was read is not the object.
     """
     properties, data = read
-    content = Content.of(data, algorithm, needs_md5=True)
+    content = Content.of(data, written_algorithm(store, properties.checksums), needs_md5=True)
     _check(source, task, properties, content)
-    request = Request("PutObject", "PUT", task.store_key, headers=(*properties.headers, *task.rules.headers))
-    return then(
-        put_content(store, request, content),
-        lambda put: CopyResult(put[0].etag, version_of(put[1]), properties.version_id, task.size),
-    )
+    new = new_object(properties, task.rules)
+    request = Request("PutObject", "PUT", task.store_key, headers=(*new.headers, *task.rules.headers))
+
+    def go_on(put: Put) -> "Future[CopyResult]":
+        version_id = version_of(put.response)
+        settled = settle(store, task.store_key, version_id, new, put.without)
+        return then(
+            settled,
+            lambda lost: CopyResult(put.part.etag, version_id, properties.version_id, task.size, lost=lost),
+        )
+
+    return follow(put_content(store, request, content, new.optional), go_on)
 
 
 def _check(source: Connection, task: CopyTask, properties: ObjectProperties, content: Content) -> None:

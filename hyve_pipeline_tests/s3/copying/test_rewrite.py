@@ -9,8 +9,9 @@ import pytest
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying import rewrite
-from hyve_pipeline.s3.copying.rewrite import put_tags, rewrite_object
-from hyve_pipeline.s3.objects.properties import ObjectProperties, read_properties, tagging
+from hyve_pipeline.s3.copying.rewrite import rewrite_object
+from hyve_pipeline.s3.objects.properties import ObjectProperties, read_properties
+from hyve_pipeline.s3.objects.tags import put_tags
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -26,7 +27,8 @@ _TAGS = (("team", "a+b c"), ("kind", ""))
 
 def _carried(bucket: Connection, key: str, etag: str, wanted: ObjectProperties) -> ObjectProperties:
     """What the object is, and what another is like."""
-    return replace(read_properties(bucket, key, etag).result(), headers=(*wanted.headers, *tagging(_TAGS)))
+    found = read_properties(bucket, key, etag).result()
+    return replace(found, headers=wanted.headers, storage_class=wanted.storage_class, tags=_TAGS)
 
 
 class _Filled:
@@ -187,7 +189,7 @@ def test_what_is_asked_of_the_server(connect: Connect) -> None:
     with scripted_server(lambda one: head_answer() if one.method == "HEAD" else _COPIED) as server:
         store = connect(server.place("bucket"))
         properties = read_properties(store, "a b", ETAG).result()
-        carried = replace(properties, headers=(("cache-control", "x"), ("x-amz-tagging", "a=b")))
+        carried = replace(properties, headers=(("cache-control", "x"),), tags=(("a", "b"),))
         rules = CopyRules(headers=(("x-amz-acl", "private"),))
         rewrite_object(store, CopyTask("a b", "a b", 3, ETAG, rules=rules), carried, part_size=PART).result()
         sent = server.received[-1].headers
