@@ -12,9 +12,11 @@ from datetime import datetime
 from enum import StrEnum
 
 import pyarrow as pa
+from pydantic import Field
 
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.server_lack import ServerLack
 
 
 class Outcome(StrEnum):
@@ -48,6 +50,9 @@ JOURNAL_SCHEMA = pa.schema(
         pa.field("version_before", pa.string(), metadata={"description": "the store's version id before"}),
         pa.field("version_after", pa.string(), metadata={"description": "the store's version id after"}),
         pa.field("source_version", pa.string(), metadata={"description": "the source's version id that was copied"}),
+        pa.field(
+            "without", pa.string(), metadata={"description": "what a copy has to do without: the store refuses it"}
+        ),
         pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
         pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
         pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
@@ -73,6 +78,7 @@ class JournalRow:
     version_before: str | None = None
     version_after: str | None = None
     source_version: str | None = None
+    without: str | None = None
     trashed: bool = False
 
 
@@ -107,11 +113,13 @@ class Outcomes(Frozen):
         tally: how many objects ended how.
         failures: how many objects failed, by error code.
         skips: how many were skipped, by code.
+        without: how many copies have to do without something that the store refuses, by what that is.
     """
 
     tally: Tally
     failures: dict[str, int]
     skips: dict[str, int]
+    without: dict[str, int] = Field(default_factory=dict)
 
 
 def count_outcomes(rows: Iterable[JournalRow]) -> Outcomes:
@@ -128,6 +136,7 @@ class OutcomeCounter:
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
         self._codes: dict[Outcome, Counter[str]] = {outcome: Counter() for outcome in Outcome}
+        self._without: Counter[str] = Counter()
         self._bytes = 0
 
     def add(self, row: JournalRow) -> None:
@@ -135,6 +144,8 @@ class OutcomeCounter:
         self._counts[row.outcome] += 1
         if row.outcome is Outcome.DONE:
             self._bytes += row.bytes
+            if row.without is not None:
+                self._without[row.without] += 1
         else:
             self._codes[row.outcome][row.code or "unknown"] += 1
 
@@ -149,6 +160,7 @@ class OutcomeCounter:
             ),
             failures=dict(self._codes[Outcome.FAILED]),
             skips=dict(self._codes[Outcome.SKIPPED]),
+            without=dict(self._without),
         )
 
 
@@ -168,12 +180,14 @@ class AttemptSummary(Outcomes):
         attempt: its number, from 1.
         run_id: the Dagster run that made it.
         started, ended: when.
+        lacks: what the servers turned out to lack.
     """
 
     attempt: int
     run_id: str
     started: datetime
     ended: datetime
+    lacks: tuple[ServerLack, ...] = ()
 
     @property
     def state(self) -> ShardState:

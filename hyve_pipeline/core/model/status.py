@@ -1,11 +1,15 @@
 """How far a plan came: what its journal adds up to."""
 
+from collections import Counter
 from datetime import datetime
+
+from pydantic import Field
 
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.journal import UNREADABLE, ShardState, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
+from hyve_pipeline.core.model.server_lack import ServerLack, merged
 
 
 class ShardStatus(Frozen):
@@ -19,6 +23,8 @@ class ShardStatus(Frozen):
         run_id: the run of its last attempt that came to its end.
         ended: when that was.
         attempt: which attempt that was, from 1; 0 when none came to its end.
+        without: how many copies have to do without something that the store refuses, by what that is.
+        lacks: what the servers turned out to lack, as that attempt found.
     """
 
     shard: Shard
@@ -29,6 +35,8 @@ class ShardStatus(Frozen):
     run_id: str | None
     ended: datetime | None = None
     attempt: int = 0
+    without: dict[str, int] = Field(default_factory=dict)
+    lacks: tuple[ServerLack, ...] = ()
 
 
 class PlanStatus(Frozen):
@@ -83,6 +91,19 @@ class PlanStatus(Frozen):
                 for code, count in codes.items():
                     totals[code] = totals.get(code, 0) + count
         return totals
+
+    @property
+    def lacks(self) -> tuple[ServerLack, ...]:
+        """What the servers turned out to lack."""
+        return merged(lack for status in self.shards for lack in status.lacks)
+
+    @property
+    def without(self) -> dict[str, int]:
+        """How many copies have to do without something that the store refuses, by what that is."""
+        totals: Counter[str] = Counter()
+        for status in self.shards:
+            totals.update(status.without)
+        return dict(totals)
 
     def refusal(self, action: Action) -> Refusal | None:
         """What forbids `action`, or None."""

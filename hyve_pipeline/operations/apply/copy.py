@@ -15,6 +15,8 @@ from hyve_pipeline.operations.requests.copy_route import Way
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+from hyve_pipeline.s3.objects.new_object import NewObject, settle
+from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, ObjectUnreadableError, S3RequestError
 
 
@@ -91,7 +93,9 @@ class ObjectCopier:
         if self._check_store_first:
             head = await tries.answer(lambda: head_object(self._store, task.store_key))
             if head is not None and _is_copy(head, row):
-                return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag)
+                lost = await self._give_tags(task, tries)
+                without = ", ".join(lost) or None
+                return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag, without=without)
         trashed, version_before = False, None
         if row.set == ChangeSet.MODIFIED:
             if self._keeps_versions:
@@ -110,8 +114,23 @@ class ObjectCopier:
             version_before=version_before,
             version_after=result.version_id,
             source_version=result.source_version_id,
+            without=", ".join(result.lost) or None,
             trashed=trashed,
         )
+
+    async def _give_tags(self, task: CopyTask, tries: Tries) -> tuple[str, ...]:
+        """Give a copy of an earlier attempt its tags, which may have ended before it sent those that go by themselves.
+
+        Returns:
+            What the copy has to do without.
+        """
+        if not self._way.sends_tags(task):
+            return ()
+        tags = await tries.answer(lambda: read_tags(self._source, task.source_key))
+        if not tags:
+            return ()
+        wanted = NewObject((), tags, (), task.rules)
+        return await tries.answer(lambda: settle(self._store, task.store_key, None, wanted, (), anew=False))
 
     async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
         done = await repair_object(self._source, self._store, self._way, row, tries)
@@ -126,6 +145,7 @@ class ObjectCopier:
             etag_after=done.etag,
             version_after=done.version_id,
             source_version=done.source_version_id,
+            without=", ".join(done.lost) or None,
         )
         return replace(ended, bytes=0)
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.planned_object import PlannedObject
-from hyve_pipeline.core.model.property_drift import drift, is_of_tags_alone
+from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, drift, is_of_tags_alone
 from hyve_pipeline.operations.requests.copy_route import Way
 from hyve_pipeline.operations.requests.object_properties import ignored_by, look_at
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.server_abilities import storage_class_ability
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.tags import put_tags
 
@@ -24,6 +25,7 @@ class Repaired:
         had_drifted: False where nothing differed any more, so that nothing was done.
         condition_ignored: the server wrote another object than the planned one onto itself, since it does not know
             the condition.
+        lost: what the object still has to do without, since the store's server refuses it.
     """
 
     etag: str
@@ -31,6 +33,7 @@ class Repaired:
     source_version_id: str | None = None
     had_drifted: bool = True
     condition_ignored: bool = False
+    lost: tuple[str, ...] = ()
 
 
 async def repair_object(source: Connection, store: Connection, way: Way, row: PlannedObject, tries: Tries) -> Repaired:
@@ -57,6 +60,11 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
     names = drift(wanted.carried, found.carried, ignored_by(way.rules))
     if not names:
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
+    # What the store has refused before would be refused again, for the whole object to be written.
+    wanted_class = storage_class_ability(wanted.properties.storage_class)
+    if set(names) == {STORAGE_CLASS} and store.abilities.lacks(wanted_class):
+        lost = (wanted_class.loses,) if wanted_class.loses is not None else ()
+        return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False, lost=lost)
     # To take all tags away needs a request, and a permission, of its own, or a set of none, which not all servers take.
     if is_of_tags_alone(names) and (wanted_tags := wanted.tags):
         await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
@@ -73,4 +81,6 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
     )
     task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=way.rules)
     result = await tries.answer(lambda: way.rewrite(task, carried))
-    return Repaired(result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored)
+    return Repaired(
+        result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored, lost=result.lost
+    )

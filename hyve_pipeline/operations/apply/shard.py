@@ -20,6 +20,7 @@ from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.planned_object import PlannedObject, planned_objects
 from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.server_lack import ServerLack, merged
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.apply.copy import ObjectCopier
@@ -177,6 +178,7 @@ class ShardApplier:
                 deleter = ObjectDeleter(source, store, buckets.trash)
                 batches = map(deleter.delete, _batches(rows))
                 run_in_flight(batches, window, recorder.add_all, at_once=_BATCHES_IN_FLIGHT)
+        recorder.lacks = buckets.lacks
         if recorder.total != shard.objects:
             raise HyveError(
                 f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
@@ -196,6 +198,13 @@ class _Buckets:
     trash: Trash
     window: Window
     keeps_versions: bool
+    kept: Connection | None = None
+
+    @property
+    def lacks(self) -> tuple[ServerLack, ...]:
+        """What the servers turned out to lack until now."""
+        connections = (self.source, self.store, self.kept)
+        return merged(lack for one in connections if one is not None for lack in one.abilities.met)
 
     @classmethod
     def open(cls, context: SyncContext, plan: Plan, action: Action, stack: ExitStack) -> "_Buckets":
@@ -218,7 +227,7 @@ class _Buckets:
         if action == "copy":
             abandon_uploads_of_others(context, plan, store)
             keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and _keeps_versions(store)
-        return cls(source, store, Trash(options, store, kept, window), window, keeps_versions)
+        return cls(source, store, Trash(options, store, kept, window), window, keeps_versions, kept)
 
 
 def _keeps_versions(store: Connection) -> bool:
@@ -245,6 +254,7 @@ class _Recorder:
 
     def __init__(self, action: Action, writer: AttemptWriter, settled: Collection[JournalRow]) -> None:
         self.total = len(settled)
+        self.lacks: tuple[ServerLack, ...] = ()
         self._activity = action
         self._writer = writer
         self._counter = OutcomeCounter()
@@ -277,5 +287,6 @@ class _Recorder:
             run_id=begun.run_id,
             started=begun.started,
             ended=datetime.now(UTC),
+            lacks=self.lacks,
             **dict(self._counter.outcomes()),
         )

@@ -51,6 +51,8 @@ def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
         run_id=None if summary is None else summary.run_id,
         ended=None if summary is None else summary.ended,
         attempt=0 if summary is None else summary.attempt,
+        without=counted.without,
+        lacks=() if summary is None else summary.lacks,
     )
 
 

@@ -13,7 +13,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
-from hyve_pipeline.s3.objects.properties import ObjectProperties
+from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.streamer import Streamer
 
@@ -33,10 +33,24 @@ class Way:
         rewrite: gives one that is there already other properties, always within the store.
     """
 
-    def __init__(self, rules: CopyRules, copy: Copy, rewrite: Rewrite) -> None:
+    def __init__(self, rules: CopyRules, copy: Copy, rewrite: Rewrite, *, most_by_server: int = -1) -> None:
+        """Take what a plan says.
+
+        Args:
+            rules: how each is copied.
+            copy: copies one.
+            rewrite: rewrites one.
+            most_by_server: objects up to this many bytes are copied by the server as a whole, with all that they carry.
+        """
         self.rules = rules
+        self._most_by_server = most_by_server
         self.copy = copy
         self.rewrite = rewrite
+
+    def sends_tags(self, task: CopyTask) -> bool:
+        """Whether an object's tags are read and sent, in a request of their own where they are long."""
+        has_parts = self.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
+        return self.rules.tags != "skip" and (task.size > self._most_by_server or has_parts)
 
 
 @contextmanager
@@ -57,7 +71,8 @@ def open_way(plan: Plan, source: Connection, store: Connection, window: Window, 
         return rewrite_object(store, task, carried, part_size=options.multipart_part_size, window=window, log=log)
 
     if plan.transfer.by == "server":
-        yield Way(rules, within_server(options, source, store, window, log), rewrite)
+        copy = within_server(options, source, store, window, log)
+        yield Way(rules, copy, rewrite, most_by_server=options.multipart_threshold)
         return
     with Streamer(
         source, store, memory=options.stream_memory, threads=options.concurrency, window=window, log=log
