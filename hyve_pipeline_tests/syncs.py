@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from hyve_pipeline.core.model.event import Event
 from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.state.events import EventLog
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.servers import client_for, list_keys, put_objects, read_bucket
@@ -124,6 +126,10 @@ class Pair:
             name=NAME, source=self.source.place, store=self.store.place, options=Options.model_validate(options)
         )
         return SyncContext(Home(self.home), settings)
+
+    def events(self) -> list[Event]:
+        """What was done with the sync, in its order."""
+        return EventLog(Home(self.home).state(NAME)).after(0, 100_000)
 
     def lines(self, name: str) -> list[str]:
         """The lines of one of the three lists."""

@@ -15,8 +15,8 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     """Copy what the newest plan lists as new and modified. Takes a plan first when there is none."""
     from hyve_pipeline.cli.work import Work, opened
 
-    with opened(home, sync_name, "copy") as (sync, session):
-        work = Work(sync, session)
+    with opened(home, sync_name, "copy") as sync:
+        work = Work(sync)
         if plan_id is None and sync.plans.newest() is None:
             work.take_plan(max_overwrites=max_overwrites)
         else:
@@ -33,8 +33,8 @@ def delete(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     """Delete what a plan lists as duplicate, after its copies have all succeeded."""
     from hyve_pipeline.cli.work import Work, opened
 
-    with opened(home, sync_name, "delete") as (sync, session):
-        work = Work(sync, session)
+    with opened(home, sync_name, "delete") as sync:
+        work = Work(sync)
         work.choose_plan(plan_id, max_deletes=max_deletes)
         work.act("delete")
     return work.finish(as_json=as_json)
@@ -51,8 +51,8 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
     """
     from hyve_pipeline.cli.work import Work, opened
 
-    with opened(home, sync_name, "retry") as (sync, session):
-        work = Work(sync, session)
+    with opened(home, sync_name, "retry") as sync:
+        work = Work(sync)
         work.choose_plan(plan_id)
         if work.status.has_begun("copy"):
             work.act("copy")
@@ -69,8 +69,8 @@ def sync(home: Path, sync_name: str | None, as_json: bool, max_deletes: str | No
     """Take a plan, copy, delete and verify."""
     from hyve_pipeline.cli.work import Work, opened
 
-    with opened(home, sync_name, "sync") as (chosen, session):
-        work = Work(chosen, session)
+    with opened(home, sync_name, "sync") as chosen:
+        work = Work(chosen)
         work.take_plan(max_deletes=max_deletes, max_overwrites=max_overwrites)
         work.act("copy")
         if not work.is_stopped:

@@ -17,9 +17,10 @@ def dryrun(
     """Take both inventories, write the plan and its lists, and change nothing in either bucket."""
     from hyve_pipeline.cli.output import describe_plan, describe_refusals, list_files, plan_document, print_json, say
     from hyve_pipeline.cli.work import opened
+    from hyve_pipeline.operations.plan.dryrun import take_plan
 
-    with opened(home, sync_name, "dryrun") as (sync, session):
-        plan = session.dryrun({"max_deletes": max_deletes, "max_overwrites": max_overwrites})
+    with opened(home, sync_name, "dryrun") as sync:
+        plan = take_plan(sync.overridden(max_deletes=max_deletes, max_overwrites=max_overwrites))
     if as_json:
         print_json(plan_document(sync, plan))
     else:

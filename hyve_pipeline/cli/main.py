@@ -1,7 +1,7 @@
 """The command ``hyve``.
 
-A command's module is imported only when that command runs: `help` must answer at once, and neither Dagster
-nor an S3 library is loaded for a command that needs neither.
+A command's module is imported only when that command runs: `help` must answer at once, no S3 library is loaded for a
+command that needs none, and Dagster by `ui` alone.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from hyve_pipeline import __version__
 from hyve_pipeline.core.runtime import startup
 
 # In the order of the help.
-_COMMANDS = {
+COMMANDS = {
     "configure": (
         "hyve_pipeline.cli.configure:configure",
         "Ask for keys, region and buckets, try them, and keep them.",
@@ -47,17 +47,17 @@ class _Commands(click.Group):
     """The commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         return getattr(importlib.import_module(module), name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(
@@ -69,7 +69,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="hyve")
 @click.pass_context
 def hyve(context: click.Context) -> None:
-    """Keep one S3 bucket an exact, provable copy of another, from inside Dagster."""
+    """Keep one S3 bucket an exact, provable copy of another."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -166,4 +166,4 @@ def main() -> None:
     # What this process makes is its owner's alone, and what those make that it starts: Dagster, with its databases.
     os.umask(0o077)
     startup.begin()
-    startup.end(run())
+    sys.exit(run())

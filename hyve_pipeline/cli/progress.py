@@ -1,8 +1,4 @@
-"""Shows progress: bars on a terminal, now and then a line elsewhere, always on standard error.
-
-It writes to a duplicate of standard error made before any run begins, because Dagster captures the real one
-while a run goes on.
-"""
+"""Shows progress: bars on a terminal, now and then a line elsewhere, always on standard error."""
 
 import os
 import sys
@@ -27,20 +23,20 @@ def showing_progress(sync: str) -> Iterator[None]:
     Args:
         sync: the sync's name, shown with each line.
     """
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="backslashreplace") as stream:
-        if not stream.isatty() or os.environ.get("TERM") == "dumb":
-            lines = _Lines(sync, stream)
-            try:
-                with listening(lines):
-                    yield
-            finally:
-                lines.close()
-            return
-        from hyve_pipeline.cli.bars import showing_bars
+    stream = sys.stderr
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        lines = _Lines(sync, stream)
+        try:
+            with listening(lines):
+                yield
+        finally:
+            lines.close()
+        return
+    from hyve_pipeline.cli.bars import showing_bars
 
-        # A wide line would wrap, and a wrapped bar scrolls instead of standing still.
-        with showing_bars(stream) as bars, listening(bars):
-            yield
+    # A wide line would wrap, and a wrapped bar scrolls instead of standing still.
+    with showing_bars(stream) as bars, listening(bars):
+        yield
 
 
 @dataclass

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from hyve_pipeline.core.runtime.interruption import interrupt
+
 
 @contextmanager
 def ending_signals_interrupt() -> Iterator[None]:
-    """Let the first SIGINT, SIGTERM or SIGHUP raise `KeyboardInterrupt`, and ignore those that follow.
+    """Let the first SIGINT, SIGTERM or SIGHUP interrupt the work by `KeyboardInterrupt`, and ignore those that follow.
 
     A second one would cut the cleaning up short. SIGINT counts even where it was ignored before, as in a
     script's background process, since it is then meant for this process alone; an ignored SIGHUP (`nohup`)
@@ -18,12 +20,12 @@ def ending_signals_interrupt() -> Iterator[None]:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ending.append(signal.SIGHUP)
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         for number in ending:
             signal.signal(number, _ignore)
-        raise KeyboardInterrupt
+        interrupt()
 
-    before = {number: signal.signal(number, interrupt) for number in ending}
+    before = {number: signal.signal(number, handle) for number in ending}
     try:
         yield
     finally:

@@ -17,15 +17,22 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
     and nothing is removed from the trash or of the versions.
     """
     from hyve_pipeline.cli.output import counted, print_json, say, warn
-    from hyve_pipeline.cli.work import opened
+    from hyve_pipeline.cli.work import changed_error, opened
+    from hyve_pipeline.core.base.errors import HyveError
+    from hyve_pipeline.operations.journal.status import last_undo
     from hyve_pipeline.operations.plan.freeze import choose_plan
+    from hyve_pipeline.operations.undo import undo_plan
 
-    with opened(home, sync_name, "undo") as (sync, session):
+    with opened(home, sync_name, "undo") as sync:
         plan = choose_plan(sync, plan_id)
-        summary = session.undo(plan)
+        before = last_undo(sync, plan)
+        try:
+            summary = undo_plan(sync, plan, sync.actor.id)
+        except HyveError as error:
+            raise changed_error(error, lambda: last_undo(sync, plan) > before) from error
     if as_json:
         counts = summary.model_dump(include={"plan", "restored", "skipped", "failed", "left", "reasons"})
-        print_json({"sync": sync.name, **counts, "runs": session.runs})
+        print_json({"sync": sync.name, **counts})
     else:
         say(f"plan {plan.id}: {counted(summary.restored)} of {plan.store.uri} put back as before it")
         if summary.left:

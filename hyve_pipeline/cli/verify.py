@@ -21,11 +21,12 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     from hyve_pipeline.cli.work import opened
     from hyve_pipeline.core.model.sample import parse_sample
     from hyve_pipeline.operations.plan.freeze import choose_plan
+    from hyve_pipeline.operations.verify.verify import verify_plan
 
     if content is not None:
         parse_sample(content)  # before anything is done
-    with opened(home, sync_name, "verify") as (sync, session):
-        outcome = session.verify(choose_plan(sync, plan_id), content=content)
+    with opened(home, sync_name, "verify") as sync:
+        outcome = verify_plan(sync, choose_plan(sync, plan_id), content=content)
     if as_json:
         print_json(
             {
@@ -36,7 +37,6 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
                 "differences": {kind.value: count for kind, count in outcome.differences.items()},
                 "examples": [{"difference": kind.value, "key": key} for kind, key in outcome.examples],
                 "content": None if outcome.content is None else outcome.content.model_dump(),
-                "runs": session.runs,
             }
         )
     else:

@@ -1,6 +1,6 @@
 """The steps that the acting commands are made of, and what they print at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,52 +19,59 @@ from hyve_pipeline.cli.output import (
 )
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.signals import ending_signals_interrupt
-from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
+from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
+from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.core.runtime import startup
-from hyve_pipeline.operations.apply.shard import check_allowed
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
-from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.operations.journal.status import has_begun_attempts, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
-from hyve_pipeline.orchestration.commands.session import Session, open_session
+
+# The exit code that promises that nothing was changed.
+_NOTHING_CHANGED = 4
 
 
 @contextmanager
-def opened(home: Path, sync_name: str | None, command: str) -> Iterator[tuple[SyncContext, Session]]:
-    """A sync and a session to work on it, with progress shown until the block ends.
+def opened(home: Path, sync_name: str | None, command: str) -> Iterator[SyncContext]:
+    """A sync for a command to work on, with progress shown until the block ends.
 
     Raises:
         ConfigurationError: the configuration is wrong, or the sync can't be chosen.
+        InterruptedRunError: a signal came.
     """
-    sync = SyncContext.choose(Home(home), sync_name)
+    sync = SyncContext.choose(Home(home), sync_name).acting_as(Actor.of_command(command))
     for other in syncs_with_same_store(sync):
         warn(
             f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "
             "keep them apart, each deletes what the other copies"
         )
-    with ending_signals_interrupt(), showing_progress(sync.name), open_session(sync, command) as session:
-        startup.finish()
-        yield sync, session
+    try:
+        with ending_signals_interrupt(), showing_progress(sync.name):
+            startup.finish()
+            yield sync
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedRunError("interrupted; what was done is in the journal") from interrupt
 
 
 class Work:
     """One command's work on one plan, step by step.
 
     Attributes:
-        is_stopped: whether a step was refused or failed, so that what follows must not begin.
+        is_stopped: whether a step was refused or failed, or is not complete, so that what follows must not begin.
     """
 
-    def __init__(self, sync: SyncContext, session: Session) -> None:
+    def __init__(self, sync: SyncContext) -> None:
         self.is_stopped = False
         self._sync = sync
-        self._session = session
         self._plan: Plan | None = None
+        self._status: PlanStatus | None = None
         self._asked: list[Action] = []
         self._refusal: Refusal | None = None
         self._verification: Verification | None = None
+        self._error: HyveError | None = None
 
     @property
     def plan(self) -> Plan:
@@ -75,12 +82,16 @@ class Work:
 
     @property
     def status(self) -> PlanStatus:
-        """How far the plan came."""
-        return plan_status(self._sync, self.plan)
+        """How far the plan came by the last step; what is finished is not read again."""
+        if self._status is None:
+            self._status = plan_status(self._sync, self.plan)
+        return self._status
 
     def take_plan(self, **limits: str | None) -> None:
         """Make a new plan; `limits` override the configured ones, by name."""
-        self._plan = self._session.dryrun(limits)
+        from hyve_pipeline.operations.plan.dryrun import take_plan
+
+        self._plan = take_plan(self._sync.overridden(**limits))
 
     def choose_plan(
         self, plan_id: str | None, *, max_deletes: str | None = None, max_overwrites: str | None = None
@@ -91,34 +102,60 @@ class Work:
 
     def act(self, action: Action) -> None:
         """Do the plan's copies or deletes that are left, unless a safety rule forbids it."""
+        from hyve_pipeline.operations.apply.loop import apply_plan
+
         self._asked.append(action)
         if not self.plan.shards_of(action):
             return
         try:
-            check_allowed(self._sync, self.plan, action)
-            status = self._session.apply(self.plan, self.status.unfinished(action))
+            self._status = apply_plan(self._sync, self.plan, action, known=self._status)
         except RefusedError as error:
             self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
             self.is_stopped = True
             return
-        self.is_stopped = bool(status.tally(action).failed)
+        except HyveError as error:
+            self._stop(error)
+            return
+        self.is_stopped = bool(self.status.unfinished(action))
 
     def verify(self) -> None:
         """Compare the store with the plan: by listing it again, unless the plan just taken had nothing to do."""
-        self._verification = self._session.verify(self.plan, list_again=False)
+        from hyve_pipeline.operations.verify.verify import verify_plan
+
+        try:
+            self._verification = verify_plan(self._sync, self.plan, list_again=False)
+        except HyveError as error:
+            self._stop(error)
+
+    def _stop(self, error: HyveError) -> None:
+        """Let no further step begin; where this command has changed nothing, that is all there is to say.
+
+        Raises:
+            HyveError: nothing was changed, or the journal can't be read.
+        """
+        self.is_stopped = True
+        self._error = changed_error(error, lambda: has_begun_attempts(self._sync, self.plan))
+        if self._error.exit_code != 1:
+            raise self._error
+        known = {} if self._status is None else self._status.finished
+        try:
+            self._status = plan_status(self._sync, self.plan, known)
+        except StateError:
+            raise self._error from error  # it is the journal that can't be read
 
     def finish(self, *, as_json: bool) -> int:
         """Print what came of it, and return the exit code."""
+        if self._error is not None:
+            warn(f"hyve: {self._error}")
         if as_json:
             print_json(self._document())
         else:
             self._describe()
         if self._refusal is not None:
             return 3
-        status = self.status
-        failed = any(status.tally(action).failed or status.changed(action) for action in self._asked)
+        failed = any(self.status.unfinished(action) or self.status.changed(action) for action in self._asked)
         unverified = self._verification is not None and not self._verification.verified
-        return 1 if failed or unverified else 0
+        return 1 if failed or unverified or self._error is not None else 0
 
     def _document(self) -> dict[str, Any]:
         copied, deleted = self.status.tally("copy"), self.status.tally("delete")
@@ -133,7 +170,6 @@ class Work:
             "delete_skipped": deleted.skipped,
             "verified": None if self._verification is None else self._verification.verified,
             "refused": refusal_document(self._refusal),
-            "runs": self._session.runs,
         }
 
     def _describe(self) -> None:
@@ -152,3 +188,20 @@ class Work:
                 f"failed: {counted(failed)}, and nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
                 "tells why, 'hyve retry' tries again"
             )
+        elif self._error is None and self._refusal is None:
+            self._describe_rest()
+
+    def _describe_rest(self) -> None:
+        """Say what other processes still do, or have left."""
+        rest = sum(len(self.status.unfinished(action)) for action in self._asked)
+        if rest:
+            warn(
+                f"not finished: {counted(rest, 'shard')} that another process works on; 'hyve retry' does what is left"
+            )
+
+
+def changed_error(error: HyveError, has_acted: Callable[[], bool]) -> HyveError:
+    """The error, as one of exit code 1 where its own code would say that nothing was changed, and that is not so."""
+    if error.exit_code != _NOTHING_CHANGED or not has_acted():
+        return error
+    return HyveError(f"{error}; what was done before is in the journal, run it again")

@@ -203,11 +203,13 @@ class ShardJournal:
         return AttemptWriter(self._folder.below(f"{number:04d}"), begun)
 
     def last_run(self) -> str | None:
-        """The run that began the last attempt; None when there was none."""
-        attempts = self._attempts()
-        if not attempts:
-            return None
-        return self._folder.read_manifest(f"{attempts[-1]:04d}/begun.json", AttemptBegun).run_id
+        """Who began the last attempt; None when there was none, or not even its beginning could be written.
+
+        Raises:
+            StateError: it is damaged.
+        """
+        path = f"{self.newest_attempt():04d}/begun.json"
+        return self._folder.read_manifest(path, AttemptBegun).run_id if self._folder.exists(path) else None
 
     def summary(self, attempt: int) -> AttemptSummary:
         """What an attempt that came to its end says.

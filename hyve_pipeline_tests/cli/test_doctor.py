@@ -53,7 +53,6 @@ def test_finds_a_working_sync_in_order_and_changes_nothing(make_pair: MakePair, 
         ("versioning", "store"): "ok",
         ("uploads", "store"): "ok",
         ("writing", "store"): "not tried",
-        ("dagster", "home"): "ok",
     }
     assert (pair.source.listing(), pair.store.listing()) == before
     assert SECRET_ACCESS_KEY not in finished.out + finished.err
@@ -63,7 +62,7 @@ def test_prints_a_line_a_check(pair: Pair, hyve: Hyve) -> None:
     finished = hyve("doctor")
     assert finished.code == 0
     lines = finished.out.splitlines()
-    assert len(lines) == 17
+    assert len(lines) == 16
     assert all(re.match(r"(ok|not tried|warn) +\w+, \w+: .", line) for line in lines)
     # moto's new buckets have no versions, and this sync no trash.
     assert any(line.startswith("warn") and "enable versioning" in line for line in lines)
@@ -111,7 +110,7 @@ def test_a_wrong_configuration_is_the_only_finding_about_syncs(pair: Pair, hyve:
     (pair.home / "hyve.toml").write_text(text)
     finished = hyve("doctor", "--json")
     assert finished.code == 2
-    assert verdicts(finished) == {("configuration", "home"): "fail", ("dagster", "home"): "ok"}
+    assert verdicts(finished) == {("configuration", "home"): "fail"}
 
 
 @pytest.fixture(scope="module")
@@ -223,10 +222,3 @@ def test_compares_the_clocks(
     monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", date)
     finished = hyve("doctor", "--json")
     assert (finished.code, verdicts(finished)["clock", "source"]) == (code, verdict)
-
-
-def test_says_that_dagsters_storage_cant_be_opened(pair: Pair, hyve: Hyve) -> None:
-    (pair.home / "dagster" / "dagster.yaml").write_text("storage: [")
-    finished = hyve("doctor", "--json")
-    assert finished.code == 2
-    assert "dagster.yaml: while parsing" in detail(finished, "dagster", "home")

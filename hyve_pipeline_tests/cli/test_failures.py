@@ -1,5 +1,6 @@
 """Servers that fail: what could be done is done, nothing is deleted, and a rerun continues."""
 
+import threading
 from collections import Counter
 from urllib.parse import unquote
 
@@ -71,7 +72,7 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
     faulty.received.clear()
     retried = hyve("retry", "--json")
     assert (retried.code, retried.document["copied"], retried.document["copy_failed"]) == (0, 12, 0)
-    assert len(retried.document["runs"]) == 1
+    assert [(event.shard, event.attempt) for event in broken.events() if event.shard is not None][3:] == [(2, 2)]
     copies = [received.path.rpartition("/")[2] for received in faulty.received if _is_copy_of(received, "")]
     assert sorted(path for path in copies if path) == ["05", "06"]
     assert hyve("delete").code == 0
@@ -154,6 +155,44 @@ def test_a_failed_listing_leaves_the_last_plan_and_its_lists(broken: Pair, fault
     assert "AccessDenied" in failed.err.splitlines()[-1]
     assert [broken.lines(name) for name in ("new", "modified", "duplicate_stores")] == lists
     assert [entry["plan"] for entry in hyve("plans", "--json").document["plans"]] == [plan]
+
+
+def test_a_sync_that_can_not_list_the_store_again_says_what_it_did(
+    broken: Pair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    """Exit code 4 would promise that nothing was changed."""
+    deleted = threading.Event()
+
+    def deny(received: Received) -> Answer | None:
+        if "delete" in received.query:
+            deleted.set()
+        is_listing = received.method == "GET" and received.path == f"/{broken.store.name}"
+        return error_answer(403, "AccessDenied") if deleted.is_set() and is_listing else None
+
+    faulty.fault = deny
+    synced = hyve("sync", "--json")
+    assert synced.code == 1
+    assert (synced.document["copied"], synced.document["deleted"], synced.document["verified"]) == (12, 1, None)
+    last = synced.err.splitlines()[-1]
+    assert last.startswith("hyve: ")
+    assert "AccessDenied" in last
+    assert "what was done before is in the journal" in last
+    faulty.fault = lambda _: None
+    assert broken.store.read() == broken.source.read()
+
+
+def test_a_bucket_that_can_not_be_reached_before_the_first_copy_is_no_change(
+    broken: Pair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    assert hyve("dryrun").code == 0
+    faulty.fault = lambda received: (
+        error_answer(403, "AccessDenied") if received.path == f"/{broken.store.name}" else None
+    )
+    copied = hyve("copy", "--json")
+    assert (copied.code, copied.out) == (4, "")
+    assert f"s3://{broken.store.name}" in copied.err.splitlines()[-1]
+    (entry,) = hyve("plans", "--json").document["plans"]
+    assert entry["state"] == "planned"
 
 
 def test_a_store_that_can_not_be_listed_again_is_not_verified(broken: Pair, faulty: FaultyServer, hyve: Hyve) -> None:

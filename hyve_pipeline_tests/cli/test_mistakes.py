@@ -92,7 +92,7 @@ def test_a_home_that_dagster_can_not_use(name: str, configured: Path, hyve: Hyve
     home = configured.parent.parent / name
     home.mkdir()
     (home / "hyve.toml").write_text(_SIDES)
-    finished = hyve("dryrun", "--home", str(home))
+    finished = hyve("ui", "--no-browser", "--port", "0", "--home", str(home))
     assert finished.code == 2
     assert name in finished.only_line
     assert sorted(path.name for path in home.parent.iterdir() if path.name.startswith("a") and path != home) == [
@@ -106,7 +106,7 @@ def test_a_wrong_dagster_yaml_is_one_line(text: str, configured: Path, hyve: Hyv
     settings = configured.parent / "dagster" / "dagster.yaml"
     settings.parent.mkdir()
     settings.write_text(text)
-    finished = hyve("dryrun")
+    finished = hyve("ui", "--no-browser", "--port", "0")
     assert finished.code == 2
     assert str(settings) in finished.only_line
     assert len(finished.only_line) < 500

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-import dagster as dg
 import pytest
 
-from hyve_pipeline.operations.context import Home
-from hyve_pipeline.orchestration.commands.instance import open_instance
 from hyve_pipeline_tests.children import blocks_of, started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received
@@ -101,7 +97,7 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
     [(signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGHUP, 1)],
     indirect=["held"],
 )
-def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
+def test_an_interrupt_ends_all_processes_and_journals_what_they_did(
     number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
     stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=1, held=2)
@@ -117,11 +113,6 @@ def test_an_interrupt_cancels_the_runs_that_overlap_and_journals_what_they_did(
     assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
     assert "Traceback" not in err
     faulty.fault = lambda _: None
-    with open_instance(Home(held.home)) as instance:
-        runs = instance.get_runs(dg.RunsFilter(job_name="images_copy"))
-        # With two processes, a third run waits for one of them.
-        assert len(runs) in (2, 3)
-        assert {run.status for run in runs} == {dg.DagsterRunStatus.CANCELED}
     copied = {key for key, content in held.store.read().items() if content == b"new"}
     (entry,) = hyve("plans", "--json").document["plans"]
     assert entry["copy"]["done"] == len(copied) == 3
@@ -161,7 +152,6 @@ def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, fault
 
 
 def test_two_commands_can_open_a_new_home_at_once(pair: Pair, hyve: Hyve) -> None:
-    shutil.rmtree(pair.home / "dagster")
     pair.source.put({"a": b"1"})
     with started(["dryrun"]) as one, started(["dryrun"]) as other:
         finished = [(*child.communicate(timeout=_PATIENCE), child.returncode) for child in (one, other)]

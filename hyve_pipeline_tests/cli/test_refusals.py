@@ -157,17 +157,18 @@ def test_deletes_wait_for_the_copies(pair: Pair, hyve: Hyve) -> None:
     assert pair.store.keys() == ["new"]
 
 
-def test_a_shard_that_another_process_works_on_is_refused_with_a_document(pair: Pair, hyve: Hyve) -> None:
-    pair.source.put({"new": b"1"})
+def test_a_shard_that_another_process_works_on_is_left_to_it(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({f"{number}": b"1" for number in range(7)})
+    pair.store.put({"gone": b"1"})
     plan = hyve("dryrun", "--json").document["plan"]
     context = pair.context()
     with ShardJournal(context.state, plan, context.plans.load(plan).shards[0]).locked():
-        refused = hyve("copy", "--json")
-    assert refused.code == 3
-    assert refused.document["refused"]["rule"] == "one_at_a_time"
-    assert pair.store.keys() == []
-    assert hyve("retry", "--json").document["copied"] in (0, 1)
-    assert hyve("copy", "--json").document["copied"] == 1
+        copied = hyve("copy", "--json")
+        assert "not finished: 1 shard that another process works on" in hyve("copy").err
+        assert hyve("delete", "--json").document["refused"]["rule"] == "copies_first"
+    assert (copied.code, copied.document["copied"], copied.document["refused"]) == (1, 2, None)
+    assert pair.store.keys() == ["5", "6", "gone"]
+    assert hyve("copy", "--json").document["copied"] == 7
 
 
 def test_deletes_alone_need_no_copy(pair: Pair, hyve: Hyve) -> None:

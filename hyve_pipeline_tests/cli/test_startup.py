@@ -4,23 +4,66 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from hyve_pipeline.cli.main import COMMANDS
+from hyve_pipeline.operations.plan.dryrun import take_plan
 from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 _PATIENCE = 60
 
 
+def _loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command loads."""
+    command = [sys.executable, "-X", "importtime", "-m", "hyve_pipeline", *arguments]
+    finished = subprocess.run(
+        command, capture_output=True, text=True, timeout=_PATIENCE, check=False, stdin=subprocess.DEVNULL
+    )
+    assert finished.returncode in (0, 1), finished.stderr[-2000:]
+    return set(re.findall(r"^import time:.*\| +(\S+)$", finished.stderr, re.MULTILINE))
+
+
 def test_a_dryrun_loads_no_more_than_it_needs(pair: Pair) -> None:
     pair.source.put({f"{number}": b"1" for number in range(7)})
-    command = [sys.executable, "-X", "importtime", "-m", "hyve_pipeline", "dryrun"]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=True)
-    loaded = set(re.findall(r"^import time:.*\| +(\S+)$", finished.stderr, re.MULTILINE))
-    assert "dagster" in loaded
     # Modules within: what could not be imported is named too.
-    assert not loaded & {"numpy.linalg", "pandas.core", "boto3.session", "rich.progress", "pygments.token", "moto.core"}
+    assert not _loaded_by("dryrun") & {
+        *("numpy.linalg", "pandas.core", "boto3.session", "rich.progress", "pygments.token", "moto.core"),
+        "dagster",
+    }
+
+
+def test_no_command_but_ui_loads_dagster(pair: Pair, tmp_path: Path) -> None:
+    pair.source.put({f"{number}": b"1" for number in range(7)})
+    pair.store.put({"gone": b"1"})
+    plan = take_plan(pair.context()).id
+    arguments = {
+        "configure": [*("--no-input", "--sync", "another", "--profile", "hyve-tests"), *_buckets(pair)],
+        "show": [plan],
+        "undo": [plan],
+        "demo": ["--home", str(tmp_path / "demo")],
+    }
+    # Everything that there is, in an order in which each has something to do.
+    first = ["help", "plans", "show", "report", "dryrun", "copy", "delete", "verify", "retry", "undo", "sync"]
+    commands = [*first, *(name for name in COMMANDS if name not in {*first, "ui"})]
+    assert set(commands) | {"ui"} == set(COMMANDS)
+    several = ["--sync", "images"]
+    for command in commands:
+        more = several if command not in ("help", "configure", "demo") else []
+        loaded = _loaded_by(command, *arguments.get(command, []), *more)
+        assert "hyve_pipeline.cli.main" in loaded
+        assert not {name for name in loaded if name.partition(".")[0] in ("dagster", "dagster_shared", "sqlalchemy")}
+    assert pair.store.read() == pair.source.read()
+
+
+def _buckets(pair: Pair) -> list[str]:
+    place = pair.source.place
+    return [
+        *("--in-bucket", pair.source.name, "--out-bucket", pair.store.name),
+        *("--region", str(place.region), "--endpoint-url", str(place.endpoint_url)),
+    ]
 
 
 def test_the_end_loses_nothing_that_was_printed(pair: Pair, hyve: Hyve) -> None:

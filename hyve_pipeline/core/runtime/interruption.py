@@ -1,7 +1,7 @@
-"""How work that does not run in the main thread is told to end.
+"""How work is asked to end that a signal does not reach, or not at any moment.
 
-A signal interrupts the main thread only. Work in other threads looks now and then whether it is meant too, and
-then ends as if the signal had come to it: by `KeyboardInterrupt`.
+A signal interrupts the main thread only, between any two lines. Work in other threads, and work that must not be cut
+there, checks now and then whether it is to end, and then ends as if the signal had come to it: by `KeyboardInterrupt`.
 """
 
 import time
@@ -21,6 +21,29 @@ def interrupted_by(wish: Event) -> Iterator[None]:
         yield
     finally:
         _wish.reset(token)
+
+
+@contextmanager
+def deferring_interrupts() -> Iterator[None]:
+    """Let a signal interrupt the block only where it calls `raise_if_interrupted`, and at its end.
+
+    For work of which nothing may be lost between two lines.
+    """
+    with interrupted_by(wish_to_end()):
+        yield
+        raise_if_interrupted()
+
+
+def interrupt() -> None:
+    """Interrupt this thread's work: at once, or soon where it defers that. For the handler of a signal.
+
+    Raises:
+        KeyboardInterrupt: at once.
+    """
+    wish = _wish.get()
+    if wish is None:
+        raise KeyboardInterrupt
+    wish.set()
 
 
 def wish_to_end() -> Event:

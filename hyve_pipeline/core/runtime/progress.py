@@ -1,8 +1,7 @@
 """How work in progress is reported to whoever watches it.
 
 The work calls `report`, and `expect` when it knows how much there will be; nobody listens unless a command
-line asked to with `listening`. It is one module-level listener because an op that Dagster runs in this
-process has no other way to the terminal: inside a run, standard output and error are captured.
+asked to with `listening`.
 """
 
 from collections.abc import Iterator

@@ -38,6 +38,7 @@ def apply_plan(
     concurrency: int | None = None,
     rounds: int = _ROUNDS,
     delay_seconds: float = _FIRST_DELAY_SECONDS,
+    known: PlanStatus | None = None,
 ) -> PlanStatus:
     """Do all shards of one action that are left of a plan and free, in this process or in some beside it.
 
@@ -51,6 +52,7 @@ def apply_plan(
         concurrency: requests in flight; by default as many as the plan's options say.
         rounds: how often a shard is done at most, where its failures are likely to pass.
         delay_seconds: before the second time, about; doubled before each further one.
+        known: how far the plan came at an earlier time; what was finished then is not read again.
 
     Returns:
         How far the plan came.
@@ -60,11 +62,12 @@ def apply_plan(
         HyveError: something failed that is not about single objects, such as a bucket out of reach; whatever was done
             is in the journal.
     """
+    finished = {} if known is None else known.finished
     if not plan.shards_of(action):
-        return plan_status(context, plan)
+        return plan_status(context, plan, finished)
     # From the first shard to the last: no other plan may come in between, nor an undo of this one.
     with context.applying(plan.id):
-        before = plan_status(context, plan)
+        before = plan_status(context, plan, finished)
         check_allowed(context, plan, action, before)
         shards = before.unfinished(action)
         if shards:
@@ -74,7 +77,7 @@ def apply_plan(
             if not shards or number == rounds:
                 break
             pause(delay_seconds * 2 ** (number - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
-    return plan_status(context, plan, before.finished)
+    return plan_status(context, plan, finished)
 
 
 def _do_once(

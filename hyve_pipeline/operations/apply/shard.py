@@ -136,12 +136,16 @@ class ShardApplier:
         state, summary = journal.latest()
         if state is ShardState.FINISHED and summary is not None:
             return summary
-        # Before the attempt begins: where a bucket can't be reached, none has begun, and nothing was changed.
+        # Before the attempt begins: where the plan can't be read or a bucket not reached, nothing was changed.
+        objects = planned_objects(read_shard(self._plan, shard))
         if self._buckets is None:
             self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack)
         settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
         with journal.begin(self._run_id, datetime.now(UTC)) as writer:
-            summary = self._attempt(self._buckets, shard, writer, settled, is_first=state is ShardState.PENDING)
+            recorder = _Recorder(self._action, writer, settled.values())
+            rows = (row for row in objects if row.key not in settled)
+            summary = self._attempt(self._buckets, shard, rows, recorder, is_first=state is ShardState.PENDING)
+            writer.finish(summary)
         self._context.note(EventKind.SHARD_ENDED, plan=self._plan.id, shard=shard.number, attempt=summary.attempt)
         return summary
 
@@ -149,14 +153,12 @@ class ShardApplier:
         self,
         buckets: "_Buckets",
         shard: Shard,
-        writer: AttemptWriter,
-        settled: dict[str, JournalRow],
+        rows: Iterator[PlannedObject],
+        recorder: "_Recorder",
         *,
         is_first: bool,
     ) -> AttemptSummary:
         plan = self._plan
-        recorder = _Recorder(shard.action, writer, settled.values())
-        rows = (row for row in planned_objects(read_shard(plan, shard)) if row.key not in settled)
         source, store, window = buckets.source, buckets.store, buckets.window
         with ExitStack() as stack:
             if shard.action == "copy":
@@ -184,9 +186,7 @@ class ShardApplier:
                 f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
                 "its journal is not complete, run 'hyve retry'"
             )
-        summary = recorder.summary()
-        writer.finish(summary)
-        return summary
+        return recorder.summary()
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,15 @@ def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
     )
 
 
+def has_begun_attempts(context: SyncContext, plan: Plan) -> bool:
+    """Whether this actor has begun to do any shard of a plan, and so may have changed something.
+
+    Raises:
+        StateError: a file of the journal is damaged.
+    """
+    return any(journal.last_run() == context.actor.id for _, journal in shard_journals(context.state, plan))
+
+
 def unsettled_rows(context: SyncContext, plan: Plan) -> Iterator[JournalRow]:
     """The rows that count of all objects that failed or were skipped, by key.
 

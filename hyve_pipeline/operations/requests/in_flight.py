@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
+from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.s3.connection.request_window import Window
 
 T = TypeVar("T")
@@ -172,13 +172,15 @@ def run_in_flight(
         at_once: how many of `works` may have begun and not ended, where they wait for works of their own.
     """
     driver: _Driver[T] = _Driver(limit if isinstance(limit, Window) else Window(limit), on_result)
-    try:
-        for work in works:
-            driver.begin(work)
-            while not driver.has_room or (at_once is not None and driver.begun >= at_once):
+    # A signal may come between an answer and its outcome in the journal.
+    with deferring_interrupts():
+        try:
+            for work in works:
+                driver.begin(work)
+                while not driver.has_room or (at_once is not None and driver.begun >= at_once):
+                    driver.wait()
+            while driver.begun:
                 driver.wait()
-        while driver.begun:
-            driver.wait()
-    except BaseException:
-        driver.drain(_DRAIN_SECONDS)
-        raise
+        except BaseException:
+            driver.drain(_DRAIN_SECONDS)
+            raise

@@ -26,6 +26,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
 from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 from hyve_pipeline.operations.verify.content import ContentComparer
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
@@ -112,6 +113,8 @@ def verify_plan(
         attempts=attempts,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
+    table = StoredTable(id=plan.id, uris=(verification.uri,))
+    TableShelf(context.home, context.name, "verification").keep(table, context.actor.id)
     context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)
     return verification
 

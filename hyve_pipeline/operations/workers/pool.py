@@ -22,7 +22,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.plan import Plan, Shard
-from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
+from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import GIB, Options
 from hyve_pipeline.operations.workers.worker import Done, Failed, Interrupt, Note, Progress, Task
@@ -198,14 +198,16 @@ def run_in_processes(
     with ExitStack() as stack:
         workers = [stack.enter_context(closing(WorkerProcess(function.__module__))) for _ in range(count)]
         team = _Team(workers, on_note)
-        try:
-            team.give(Task(function, tuple(arguments)))
-            while team.is_working:
-                raise_if_interrupted()
-                team.hear()
-        except BaseException:
-            team.interrupt(_END_SECONDS)
-            raise
+        # A signal may come in the midst of a message.
+        with deferring_interrupts():
+            try:
+                team.give(Task(function, tuple(arguments)))
+                while team.is_working:
+                    raise_if_interrupted()
+                    team.hear()
+            except BaseException:
+                team.interrupt(_END_SECONDS)
+                raise
         if team.failures:
             raise team.failures[0]
 

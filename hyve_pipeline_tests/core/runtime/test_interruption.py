@@ -5,7 +5,13 @@ import time
 
 import pytest
 
-from hyve_pipeline.core.runtime.interruption import interrupted_by, pause, raise_if_interrupted
+from hyve_pipeline.core.runtime.interruption import (
+    deferring_interrupts,
+    interrupt,
+    interrupted_by,
+    pause,
+    raise_if_interrupted,
+)
 
 
 def test_nothing_interrupts_work_that_nobody_may_interrupt() -> None:
@@ -51,3 +57,25 @@ def test_other_threads_do_not_mind() -> None:
         thread.start()
         thread.join()
     assert failed == []
+
+
+def test_an_interrupt_comes_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def _deferred(done: list[str]) -> None:
+    with deferring_interrupts():
+        interrupt()
+        done.append("a line")
+        with deferring_interrupts():
+            done.append("a line within")
+        done.append("never")
+
+
+def test_an_interrupt_that_is_deferred_comes_at_the_end_of_a_block() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _deferred(done)
+    assert done == ["a line", "a line within"]
+    raise_if_interrupted()  # it is over

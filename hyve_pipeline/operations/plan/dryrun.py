@@ -1,0 +1,34 @@
+"""Makes a plan: both inventories, their comparison, and its outcome frozen."""
+
+from hyve_pipeline.core.model.diff import planned_sets
+from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.take import take_inventories
+from hyve_pipeline.operations.plan.diff import LIST_NAMES, diff_inventories
+from hyve_pipeline.operations.plan.freeze import freeze_plan
+from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
+
+
+def take_plan(context: SyncContext) -> Plan:
+    """List both buckets, compare them and freeze a plan, refused or not; change nothing in either bucket.
+
+    What Dagster and notebooks load of each asset is what was made last, here or by a run of Dagster.
+
+    Raises:
+        ConfigurationError: the options ask for what can't be done.
+        BucketError: a bucket can't be reached.
+        IncompleteInventoryError: a listing failed or can't be proved complete.
+        StateError: a file of the state can't be written or read.
+    """
+    taken = take_inventories(context, SIDES)
+    diff = diff_inventories(context, taken["source"], taken["store"])
+    plan = freeze_plan(context, diff)
+    tables = {f"{side}_inventory": StoredTable(id=found.id, uris=(found.uri,)) for side, found in taken.items()}
+    for name in planned_sets(diff.options):
+        tables[LIST_NAMES[name]] = StoredTable(id=diff.id, uris=(diff.uris[name],))
+    if not plan.refusals:
+        tables["plan"] = StoredTable(id=plan.id, uris=tuple(plan.uris.values()))
+    for asset, table in tables.items():
+        TableShelf(context.home, context.name, asset).keep(table, context.actor.id)
+    return plan
