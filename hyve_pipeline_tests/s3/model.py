@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import Place
+from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline_tests.s3.scripted import listing, listing_entry
@@ -21,10 +22,12 @@ class ModelBucket:
         requests: how many it was asked.
         most_open: how many requests were open at the same time.
         refusals: how many it refused.
+        listing_dialect: how it lists.
     """
 
     def __init__(self, keys: Collection[str], seed: int, prefix: str, refused: float) -> None:
-        self.place = BucketSettings(bucket="model", prefix=prefix)
+        self.place = Place(bucket="model", prefix=prefix)
+        self.listing_dialect = ListingDialect()
         self.requests = 0
         self.most_open = 0
         self.refusals = 0

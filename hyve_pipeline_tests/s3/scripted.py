@@ -192,7 +192,7 @@ def listing(
     told: str = "",
 ) -> bytes:
     """A page of a listing from entries as `listing_entry` makes them; `told` is more of its XML."""
-    parts = [f"<Name>scripted</Name><MaxKeys>1000</MaxKeys>{told}"]
+    parts = [told]
     if encoding is not None:
         parts.append(f"<EncodingType>{encoding}</EncodingType>")
     if truncated is not None:

@@ -15,7 +15,7 @@ from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.pages import MalformedPageError
-from hyve_pipeline.s3.listing.range_walk import Walk, parse_answer
+from hyve_pipeline.s3.listing.walk import Walk, parse_answer
 from hyve_pipeline.s3.objects.delete import delete_document, delete_objects
 from hyve_pipeline.s3.wire.messages import Request, Response, copy_source, encode_key, encode_query
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -100,7 +100,7 @@ def test_an_encoded_page_has_exactly_these_keys(keys: set[str]) -> None:
         listing_entry(key).replace(quote(key, safe="/"), quote(key, safe="/*-._").replace("%20", "+"))
         for key in sorted(keys)
     ]
-    assert parse_answer(listing(spaced)).page.keys == sorted(keys)
+    assert parse_answer(listing(spaced), " ").page.keys == sorted(keys)
 
 
 def _plain_entry(key: str) -> str:
@@ -146,7 +146,7 @@ def test_a_listing_with_such_a_key_is_no_inventory(written: str, connect: Connec
         walk = Walk(connection.place, KeyRange())
         answer: Any = connection.send(walk.request()).result()
         with pytest.raises(IncompleteInventoryError) as caught:
-            walk.take(answer.body)
+            walk.take(answer)
     message = str(caught.value)
     assert "photo 7" in message
     assert re.search(r"[\x00-\x1f\x7f-\x9f]", message) is None

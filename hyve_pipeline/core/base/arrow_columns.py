@@ -55,6 +55,18 @@ def has_empty(column: pa.ChunkedArray) -> bool:
     return pc.call_function("min", [pc.call_function("binary_length", [_in_one_piece(column)])]).as_py() == 0
 
 
+def longest(column: pa.ChunkedArray) -> int:
+    """The most UTF-8 bytes that any string has; 0 when the column is empty."""
+    return pc.call_function("max", [pc.call_function("binary_length", [_in_one_piece(column)])]).as_py() or 0
+
+
+def are_all_matched(column: pa.ChunkedArray, pattern: str) -> bool:
+    """Whether a regular expression of RE2 matches the whole of every string."""
+    options = pc.MatchSubstringOptions(f"^(?:{pattern})$")
+    matched = pc.call_function("match_substring_regex", [_in_one_piece(column)], options)
+    return pc.call_function("all", [matched]).as_py() is not False
+
+
 def _in_one_piece(column: pa.ChunkedArray) -> "pa.ChunkedArray | pa.Array":
     """The column as what Arrow computes on several times faster, where that costs nothing."""
     return column.chunk(0) if column.num_chunks == 1 else column

@@ -22,9 +22,8 @@ from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
 from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.pages import MalformedPageError, Page
-from hyve_pipeline.s3.listing.probe import send_probe
-from hyve_pipeline.s3.listing.range_walk import parse_answer
+from hyve_pipeline.s3.listing.pages import Page
+from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
@@ -153,17 +152,16 @@ def _examine_place(
     yield Finding("endpoint", name, Verdict.OK, _shown_endpoint(connection))
     asked = datetime.now(UTC)
     try:
-        answer = send_probe(connection).result()
-        page = parse_answer(answer.body).page
-    except S3RequestError as error:
-        yield failed("listing", name, bucket_error(error, connection.place))
+        probe = probe_bucket(connection)
+    except BucketError as error:
+        yield failed("listing", name, error)
         return None
-    except MalformedPageError as error:
-        detail = f"{place.uri}: the server does not answer as S3 does: {error}"
-        yield failed("listing", name, BucketError(detail))
-        return None
-    yield Finding("listing", name, Verdict.OK, f"{place.uri} can be listed" + ("" if len(page) else ", and is empty"))
-    yield _examine_clock(name, answer, asked)
+    page = probe.answer.page
+    detail = f"{place.uri} can be listed" + ("" if len(page) else ", and is empty")
+    if connection.listing_dialect.by_marker:
+        detail += "; the server does not know ListObjectsV2, and is listed by ListObjects and its marker"
+    yield Finding("listing", name, Verdict.OK, detail)
+    yield _examine_clock(name, probe.response, asked)
     return _Reached(connection, _first_object(page))
 
 

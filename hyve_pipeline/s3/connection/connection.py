@@ -12,6 +12,7 @@ from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.delayed import Later
+from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import (
@@ -48,6 +49,7 @@ class Connection:
         payer_headers: what every request to the bucket carries where the requester pays; `exchange` adds it. A request
             to another bucket that reads from this one, such as CopyObject, needs it too.
         abilities: what its server turned out to lack.
+        listing_dialect: how the server lists, as far as its answers have shown it.
         refusals: how often so far the server refused a request since there were too many.
     """
 
@@ -68,6 +70,7 @@ class Connection:
         self._workers: ThreadPoolExecutor | None = None
         self._patient: Transport | None = None
         self._later = Later()
+        self.listing_dialect = ListingDialect()
         self.refusals = 0
 
     def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":

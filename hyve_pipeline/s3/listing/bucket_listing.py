@@ -22,7 +22,16 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.cut_points import cut_points
 from hyve_pipeline.s3.listing.pace import Pace
 from hyve_pipeline.s3.listing.pages import Page
-from hyve_pipeline.s3.listing.range_walk import MAX_KEYS, Walk, given_up
+from hyve_pipeline.s3.listing.walk import (
+    FIRST_PAUSE_SECONDS,
+    MAX_KEYS,
+    MOST_DAMAGED,
+    PAUSE_GROWTH,
+    DamagedPageError,
+    Walk,
+    given_up,
+    read_page,
+)
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Response
 
@@ -53,6 +62,7 @@ class Lister:
         max_keys: int = MAX_KEYS,
         headers: Pairs = (),
         stop: threading.Event | None = None,
+        first_pause: float = FIRST_PAUSE_SECONDS,
     ) -> None:
         """Describe the listing; nothing is sent yet.
 
@@ -61,18 +71,26 @@ class Lister:
             cuts: where to cut the key space at first, ascending, in whole keys; they need not exist.
             ceiling: pages in flight at most.
             max_keys: keys asked for in one page, at most 1,000.
-            headers: headers of each request, such as `hyve_pipeline.s3.listing.range_walk.RESTORE_STATUS`.
+            headers: headers of each request, such as `hyve_pipeline.s3.listing.walk.RESTORE_STATUS`.
             stop: when it is set, the listing is given up, even while a page is awaited.
+            first_pause: seconds before a page that is damaged is asked for again for the first time.
         """
         bounds = ["", *cuts, None]
         self._connection = connection
         self._walks = [
-            Walk(connection.place, KeyRange(after=str(after), until=until), max_keys, headers)
+            Walk(
+                connection.place,
+                KeyRange(after=str(after), until=until),
+                max_keys,
+                headers,
+                connection.listing_dialect,
+            )
             for after, until in pairwise(bounds)
         ]
         self._waiting = deque(self._walks)
         self._busy: dict[int, Walk] = {}
         self._arrived: SimpleQueue[tuple[Walk, Future[Response]]] = SimpleQueue()
+        self._first_pause = first_pause
         self._refused: list[tuple[float, int, Walk]] = []
         self._tries: dict[int, int] = {}
         self._numbers = itertools.count()
@@ -141,18 +159,24 @@ class Lister:
     def _take(self, walk: Walk, arrived: "Future[Response]") -> Page | None:
         """The page that arrived, None where it has to be asked for again."""
         try:
-            response = arrived.result()
-        except S3RequestError as error:
-            now, tries = time.monotonic(), self._tries.get(id(walk), 0) + 1
-            if not error.is_transient or tries >= _MOST_TRIES:
-                raise walk.failure(error) from error
-            self._pace.slow_down(now)
+            page = read_page(self._connection, walk, arrived.result())
+        except (S3RequestError, DamagedPageError) as error:
+            tries = self._tries.get(id(walk), 0) + 1
+            if isinstance(error, S3RequestError):
+                if not error.is_transient or tries >= _MOST_TRIES:
+                    raise walk.failure(error) from error
+                self._pace.slow_down(time.monotonic())
+                pause = _FIRST_PAUSE_SECONDS * 2 ** (tries - 1)
+            else:
+                if tries >= MOST_DAMAGED:
+                    raise
+                pause = self._first_pause * PAUSE_GROWTH ** (tries - 1)
             self._tries[id(walk)] = tries
-            pause = _FIRST_PAUSE_SECONDS * 2 ** (tries - 1) * random.uniform(0.5, 1)  # noqa: S311 - spreads load
-            heapq.heappush(self._refused, (now + pause, next(self._numbers), walk))
+            due = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - spreads load
+            heapq.heappush(self._refused, (due, next(self._numbers), walk))
             return None
         self._tries.pop(id(walk), None)
-        return walk.take(response.body)
+        return page
 
     def _begin_more(self) -> None:
         if len(self._busy) + len(self._waiting) < self._pace.allowed:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import csv
 
-from hyve_pipeline.core.base.arrow_columns import bounds, has_empty, replace_all
+from hyve_pipeline.core.base.arrow_columns import are_all_matched, has_empty, replace_all
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
-from hyve_pipeline.s3.listing.pages import Envelope, ListingAnswer, MalformedPageError, Page, decode_key, read_envelope
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, local_name, parse_xml
+from hyve_pipeline.s3.listing.envelope import Envelope, check_count, read_envelope
+from hyve_pipeline.s3.listing.key_encoding import Plus, decode_keys
+from hyve_pipeline.s3.listing.malformed import MalformedPageError
+from hyve_pipeline.s3.listing.pages import ListingAnswer, Page, check_table, local_name_of
+from hyve_pipeline.s3.wire.xml import MalformedXmlError, parse_xml
 
 _OPEN, _CLOSE = b"<Contents>", b"</Contents>"
 _ELEMENT = re.compile(rb"<([A-Za-z]+)>([^<>]*)</\1>")
@@ -40,11 +43,22 @@ _TEXT = bytes(set(range(0x20, 0x7F)) - set(b'<>&"')) + _TAB + _LINE_END
 _MOST_BYTES = 8 * 1024 * 1024
 
 _TYPES = {field.name: field.type for field in INVENTORY_SCHEMA}
+
+# Arrow reads more than digits as a number, such as hexadecimal ones.
+_TYPES_AS_WRITTEN = _TYPES | {"size": pa.string()}
+_SIZE_PATTERN = "[0-9]{1,19}"
+
+# What `pages` takes as it is: an ETag with a slash may begin with the mark of a weak one.
+_ETAG_PATTERN = "[!#-.0-~]{1,1000}"
 _PARSE = csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False)
 
 
-def read_uniform_page(body: bytes) -> ListingAnswer | None:
+def read_uniform_page(body: bytes, plus: Plus | None = None) -> ListingAnswer | None:
     """Read an answer to ListObjectsV2 whose objects are all written alike.
+
+    Args:
+        body: the answer's body.
+        plus: what a ``+`` in an encoded key stands for, where that is known of the server.
 
     Returns:
         What it says; None where it has no objects, is written in another way, or has anything odd in it,
@@ -59,10 +73,13 @@ def read_uniform_page(body: bytes) -> ListingAnswer | None:
     if envelope is None or not envelope.is_encoded or pattern is None or lines is None:
         return None
     try:
-        table = _read_lines(lines, pattern.columns)
+        table = _read_lines(lines, pattern.columns, plus)
+        check_count(envelope, table.num_rows)
+        check_table(table)
     except (pa.ArrowInvalid, MalformedPageError):
         return None
-    return ListingAnswer(Page(table), envelope) if _has_values(table) else None
+    has_values = not any(has_empty(table.column(name)) for name in ("key", "storage_class"))
+    return ListingAnswer(Page(table), envelope) if has_values else None
 
 
 def _read_around(head: bytes, tail: bytes) -> Envelope | None:
@@ -73,7 +90,7 @@ def _read_around(head: bytes, tail: bytes) -> Envelope | None:
     except (MalformedXmlError, MalformedPageError):
         return None
     # A comment or another element around the objects would swallow the empty one that stands for them.
-    children = [local_name(child) for child in root]
+    children = [local_name_of(child) for child in root]
     return envelope if children.count("Contents") == 1 and "Key" not in children else None
 
 
@@ -128,12 +145,12 @@ def _quote_of(etag: bytes) -> bytes:
     return next((quote for quote in _QUOTES if etag.startswith(quote) and etag.endswith(quote)), b"")
 
 
-def _read_lines(lines: bytes, columns: list[str]) -> pa.Table:
+def _read_lines(lines: bytes, columns: list[str], plus: Plus | None) -> pa.Table:
     """The table that the lines are, columns as in `core.inventory.INVENTORY_SCHEMA`.
 
     Raises:
         pyarrow.ArrowInvalid: a line has not as many texts as `columns`, or a text is no date or no number.
-        MalformedPageError: a key is not properly encoded.
+        MalformedPageError: a key is not properly encoded, or a text is no size or no ETag.
     """
     table = csv.read_csv(
         pa.BufferReader(lines),
@@ -141,7 +158,7 @@ def _read_lines(lines: bytes, columns: list[str]) -> pa.Table:
         read_options=csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(lines) + 1),
         parse_options=_PARSE,
         convert_options=csv.ConvertOptions(
-            column_types=_TYPES,
+            column_types=_TYPES_AS_WRITTEN,
             include_columns=[name for name in _TYPES if name in columns],
             null_values=[],
             strings_can_be_null=False,
@@ -149,16 +166,13 @@ def _read_lines(lines: bytes, columns: list[str]) -> pa.Table:
         ),
     )
     arrays = {name: table.column(name) for name in table.column_names}
+    if not are_all_matched(arrays["size"], _SIZE_PATTERN) or not are_all_matched(arrays["etag"], _ETAG_PATTERN):
+        raise MalformedPageError("a size or an ETag is none")
+    arrays["size"] = arrays["size"].cast(pa.int64())
     if b"%" in lines or b"+" in lines:
-        arrays["key"] = pa.array(map(decode_key, arrays["key"].to_pylist()), pa.string())
+        arrays["key"] = pa.array(decode_keys(arrays["key"].to_pylist(), plus), pa.string())
     if "storage_class" not in arrays:
         arrays["storage_class"] = pa.repeat(pa.scalar("STANDARD"), table.num_rows)
     # An object that was restored has elements within elements, so that its page is not read here.
     arrays["restored_until"] = pa.nulls(table.num_rows, _TYPES["restored_until"])
     return pa.table(arrays, INVENTORY_SCHEMA)
-
-
-def _has_values(table: pa.Table) -> bool:
-    """Whether nothing is empty, and no size negative."""
-    smallest, _ = bounds(table.column("size"))
-    return smallest >= 0 and not any(has_empty(table.column(name)) for name in ("key", "etag", "storage_class"))

@@ -1,28 +1,44 @@
 """Pages of a listing: what one answer to ListObjectsV2 says, exactly, or not at all.
 
-Most pages of most servers are written alike, object after object, and `uniform_pages` reads those quickly.
+Most pages of most servers are written alike, object after object, and `fast_pages` reads those quickly.
 Every other page is read here, element by element, with a message for whatever does not fit together.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote_plus
 
 import pyarrow as pa
 
+from hyve_pipeline.core.base.arrow_columns import bounds, longest
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
+from hyve_pipeline.s3.listing.envelope import Envelope, check_count, read_envelope
+from hyve_pipeline.s3.listing.key_encoding import Plus, decode_keys
+from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
 from hyve_pipeline.s3.listing.unparsable_keys import find_untellable_key, untellable
-from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, local_name, parse_xml, unquote_etag
+from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, local_name, parse_xml, unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-_COLUMNS = ("Key", "Size", "LastModified", "ETag")
+_DIGITS = re.compile("[0-9]{1,19}")
+_LARGEST = 2**63 - 1
 
+# What an object has; the elements that must be there, and those that may be there, once.
+_REQUIRED = ("Key", "Size", "LastModified")
+_TEXTS = (*_REQUIRED, "ETag", "StorageClass")
+_FIELDS = {*_TEXTS, "RestoreStatus"}
 
-class MalformedPageError(ValueError):
-    """An answer to ListObjectsV2 that does not fit together; the message says how."""
+# What an ETag may be made of (RFC 9110). Anything else can't be sent back as a condition.
+_ETAG = re.compile("[!#-~]{1,1024}")
+
+# S3's keys have 1,024 bytes at most, and some servers allow more. No server takes a longer URL than this.
+MOST_KEY_BYTES = 8 * 1024
+_MOST_CLASS_BYTES = 256
+
+# Moments that every program can write as a date.
+_FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
+_LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class Page:
 
     @property
     def etags(self) -> list[str]:
-        """ETags without quotes."""
+        """ETags without quotes; the empty text where the server gives none that can be used."""
         return self.table.column("etag").to_pylist()
 
     @property
@@ -79,25 +95,6 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """What an answer says of the page as a whole.
-
-    Attributes:
-        is_truncated: whether more follow.
-        next_token: the continuation token, where the server gave one.
-        start_after, token: what the server says that it was asked to begin after, or to go on from, as it is
-            written; None where it says nothing of that.
-        is_encoded: whether keys are percent-encoded.
-    """
-
-    is_truncated: bool
-    next_token: str | None
-    start_after: str | None
-    token: str | None
-    is_encoded: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ListingAnswer:
     """What one answer to ListObjectsV2 says.
 
@@ -110,31 +107,16 @@ class ListingAnswer:
     envelope: Envelope
 
 
-def read_envelope(root: Element) -> Envelope:
-    """What the root of an answer says beside its objects.
-
-    Raises:
-        MalformedPageError: it is no listing, or does not say whether it is truncated.
-    """
-    if local_name(root) != "ListBucketResult":
-        raise MalformedPageError(f"it is a <{local_name(root)}> document")
-    truncated = child_text(root, "IsTruncated")
-    if truncated not in ("true", "false"):
-        raise MalformedPageError("it does not say whether it is truncated")
-    return Envelope(
-        is_truncated=truncated == "true",
-        next_token=child_text(root, "NextContinuationToken") or None,
-        start_after=child_text(root, "StartAfter"),
-        token=child_text(root, "ContinuationToken"),
-        is_encoded=child_text(root, "EncodingType") == "url",
-    )
-
-
-def read_any_page(body: bytes) -> ListingAnswer:
+def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
     """Read an answer to ListObjectsV2, however it is written.
+
+    Args:
+        body: the answer's body.
+        plus: what a ``+`` in an encoded key stands for, where that is known of the server.
 
     Raises:
         MalformedPageError: it is cut short, or anything in it is missing or does not fit together.
+        AmbiguousPlusError: keys have a ``+``, and nothing shows what it stands for.
     """
     try:
         root = parse_xml(body)
@@ -145,70 +127,98 @@ def read_any_page(body: bytes) -> ListingAnswer:
     # No parser sees a raw carriage return.
     if not envelope.is_encoded and b"\r" in body and (key := find_untellable_key(body)) is not None:
         raise MalformedPageError(untellable(key))
-    written, sizes, dates, etags = _columns(root)
-    keys = [decode_key(key) for key in written] if envelope.is_encoded else written
-    columns = {
-        "key": keys,
-        "size": _parse_sizes(sizes, written),
-        "last_modified": _parse_dates(dates, written),
-        "etag": [unquote_etag(etag) for etag in etags],
-        "storage_class": _storage_classes(root, len(written)),
-        "restored_until": _restorations(root, len(written)),
+    objects = [_fields_of(entry) for entry in root.iterchildren() if local_name_of(entry) == "Contents"]
+    check_count(envelope, len(objects))
+    columns = {name: [entry[name].text or "" for entry in objects] for name in _REQUIRED}
+    written = columns["Key"]
+    arrays: dict[str, Sequence[object]] = {
+        "key": decode_keys(written, plus) if envelope.is_encoded else written,
+        "size": _parse_sizes(columns["Size"], written),
+        "last_modified": _parse_dates(columns["LastModified"], written),
+        "etag": [_usable(_text(entry, "ETag")) for entry in objects],
+        # Servers that know no classes leave them out.
+        "storage_class": [_text(entry, "StorageClass") or "STANDARD" for entry in objects],
+        "restored_until": [_restored_until(entry) for entry in objects],
     }
-    arrays = [pa.array(columns[field.name], field.type) for field in INVENTORY_SCHEMA]
-    page = Page(pa.Table.from_arrays(arrays, schema=INVENTORY_SCHEMA))
-    return ListingAnswer(page, envelope)
+    table = pa.Table.from_arrays(
+        [pa.array(arrays[field.name], field.type) for field in INVENTORY_SCHEMA], schema=INVENTORY_SCHEMA
+    )
+    check_table(table)
+    return ListingAnswer(Page(table), envelope)
 
 
-def _columns(root: Element) -> list[list[str]]:
-    """Keys, sizes, dates and ETags as they are written.
-
-    One pass a tag takes half of the time that reading object by object takes.
-    """
-    namespace = root.tag[: root.tag.rindex("}") + 1] if "}" in root.tag else ""
-    columns = [[element.text or "" for element in root.iter(namespace + name)] for name in _COLUMNS]
-    objects = sum(1 for _ in root.iterchildren(namespace + "Contents"))
-    for name, column in zip(_COLUMNS, columns, strict=True):
-        if len(column) != objects:
-            raise MalformedPageError(f"{objects} objects have {len(column)} {name} fields{_example(root, name)}")
-        if "" in column:
-            raise MalformedPageError(f"an object has an empty {name}{_example(root, name)}")
-    return columns
-
-
-def _example(root: Element, name: str) -> str:
-    """The key of the first object that lacks a field, as a part of a message."""
-    for entry in root.iterchildren("{*}Contents"):
-        if not child_text(entry, name):
-            return f": {child_text(entry, 'Key')!r}"
-    return ""
-
-
-def decode_key(key: str) -> str:
-    """Undo ``encoding-type=url``; S3 writes a space as ``+``.
+def check_table(table: pa.Table) -> None:
+    """Check what is the same for each object of a page, however it was read.
 
     Raises:
-        MalformedPageError: the key is not properly encoded.
+        MalformedPageError: a key is too long to be asked for, or a date or class makes no sense.
     """
-    if "%" not in key and "+" not in key:
-        return key
-    try:
-        if _BROKEN_ESCAPE.search(key):
-            raise ValueError("broken percent-encoding")
-        return unquote_plus(key, errors="strict")
-    except ValueError as error:
-        raise MalformedPageError(f"the key {key!r} cannot be decoded: {error}") from error
+    if not table.num_rows:
+        return
+    if longest(table.column("key")) > MOST_KEY_BYTES:
+        key = max(table.column("key").to_pylist(), key=lambda key: len(key.encode()))
+        raise MalformedPageError(f"a key has {len(key.encode()):,} bytes: {shown(key)}")
+    if longest(table.column("storage_class")) > _MOST_CLASS_BYTES:
+        raise MalformedPageError("an object has a storage class without end")
+    for name in ("last_modified", "restored_until"):
+        oldest, newest = bounds(table.column(name).cast(pa.int64()))
+        if oldest is not None and not (_since_epoch(_FIRST_MOMENT) <= oldest <= newest <= _since_epoch(_LAST_MOMENT)):
+            raise MalformedPageError("an object has a date outside of the years 1 to 9999")
+
+
+def _since_epoch(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def local_name_of(element: Element) -> str:
+    """An element's name without its namespace; of what is no element, the empty text."""
+    return local_name(element) if isinstance(element.tag, str) else ""
+
+
+def _fields_of(entry: Element) -> dict[str, Element]:
+    """The elements of one object by name.
+
+    Raises:
+        MalformedPageError: one is missing, or there twice, or is no plain text.
+    """
+    fields: dict[str, Element] = {}
+    for child in entry:
+        name = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
+        if name in fields and name in _FIELDS:
+            raise MalformedPageError(f"an object has two {name} fields{_named(fields)}")
+        if not name or (name in _TEXTS and len(child)) or (child.tail and child.tail.strip()):
+            raise MalformedPageError(f"an object has a field that is no text{_named(fields)}")
+        fields[name] = child
+    for name in _REQUIRED:
+        if name not in fields:
+            raise MalformedPageError(f"an object has no {name}{_named(fields)}")
+        if not fields[name].text:
+            raise MalformedPageError(f"an object has an empty {name}{_named(fields)}")
+    if entry.text and entry.text.strip():
+        raise MalformedPageError(f"an object has text beside its fields{_named(fields)}")
+    return fields
+
+
+def _named(fields: dict[str, Element]) -> str:
+    """The key of an object, as a part of a message."""
+    return f": {shown(fields['Key'].text)}" if "Key" in fields and fields["Key"].text else ""
+
+
+def _text(fields: dict[str, Element], name: str) -> str:
+    return (fields[name].text or "") if name in fields else ""
+
+
+def _usable(etag: str) -> str:
+    """An ETag without quotes; the empty text for one that nothing can be pinned to."""
+    plain = unquote_etag(etag)
+    return plain if _ETAG.fullmatch(plain) else ""
 
 
 def _parse_sizes(sizes: list[str], keys: list[str]) -> list[int]:
-    try:
-        numbers = list(map(int, sizes))
-    except ValueError:
-        numbers = [-1]
-    if numbers and min(numbers) < 0:
-        size, key = next(pair for pair in zip(sizes, keys, strict=True) if not pair[0].isdecimal())
-        raise MalformedPageError(f"{key!r} has the size {size!r}")
-    return numbers
+    for size, key in zip(sizes, keys, strict=True):
+        if not _DIGITS.fullmatch(size) or int(size) > _LARGEST:
+            raise MalformedPageError(f"{shown(key)} has the size {shown(size)}")
+    return list(map(int, sizes))
 
 
 def _parse_dates(dates: list[str], keys: list[str]) -> list[int]:
@@ -218,31 +228,18 @@ def _parse_dates(dates: list[str], keys: list[str]) -> list[int]:
         # A date without a zone cannot be subtracted and raises TypeError.
         for date in dates:
             parsed.append((parse(date) - _EPOCH) // _MICROSECOND)
-    except (ValueError, TypeError):
-        raise MalformedPageError(f"{keys[len(parsed)]!r} has the date {dates[len(parsed)]!r}") from None
+    except (ValueError, TypeError, OverflowError):
+        raise MalformedPageError(f"{shown(keys[len(parsed)])} has the date {shown(dates[len(parsed)])}") from None
     return parsed
 
 
-def _restorations(root: Element, objects: int) -> list[int | None]:
-    """Until when each object was restored, in microseconds; None for those that are not, or not yet."""
-    namespace = root.tag[: root.tag.rindex("}") + 1] if "}" in root.tag else ""
-    dates: dict[Element, str] = {}
-    for status in root.iter(namespace + "RestoreStatus"):
-        texts = {child.tag: child.text for child in status}
-        date = texts.get(namespace + "RestoreExpiryDate")
-        if date and texts.get(namespace + "IsRestoreInProgress") != "true":
-            dates[status.getparent()] = date
-    if not dates:
-        return [None] * objects
-    moments = _parse_dates(list(dates.values()), [child_text(entry, "Key") or "" for entry in dates])
-    until = dict(zip(dates, moments, strict=True))
-    return [until.get(entry) for entry in root.iterchildren(namespace + "Contents")]
-
-
-def _storage_classes(root: Element, objects: int) -> list[str]:
-    """The storage classes; servers that know no classes leave them out."""
-    namespace = root.tag[: root.tag.rindex("}") + 1] if "}" in root.tag else ""
-    classes = [element.text or "STANDARD" for element in root.iter(namespace + "StorageClass")]
-    if len(classes) == objects:
-        return classes
-    return [child_text(entry, "StorageClass") or "STANDARD" for entry in root.iterchildren(namespace + "Contents")]
+def _restored_until(fields: dict[str, Element]) -> int | None:
+    """Until when an object was restored, in microseconds; None for one that is not, or not yet."""
+    status = fields.get("RestoreStatus")
+    if status is None:
+        return None
+    texts = {local_name_of(child): child.text for child in status}
+    date = texts.get("RestoreExpiryDate")
+    if not date or texts.get("IsRestoreInProgress") == "true":
+        return None
+    return _parse_dates([date], [_text(fields, "Key")])[0]

@@ -248,6 +248,7 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
 def _permission(operation: str) -> str:
     """The action of an IAM policy that allows an operation."""
     return {
+        "ListObjects": "ListBucket",
         "ListObjectsV2": "ListBucket",
         "HeadBucket": "ListBucket",
         "HeadObject": "GetObject",

@@ -12,7 +12,7 @@ from hyve_pipeline.operations.inventory.take import take_inventories, take_inven
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.faults import FaultyServer, restoring
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
-from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing, listing_entry, listing_of
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 
@@ -121,7 +121,7 @@ def _torn(answer: Answer) -> Answer:
         Answer(b""),
         Answer(b"<html>please log in</html>"),
         _torn(listing_of("99", truncated=False)),
-        listing_of("00", "01", truncated=False),
+        Answer(listing([listing_entry("00"), listing_entry("01")], told="<KeyCount>2</KeyCount>")),
         listing_of("99", truncated=None),
         Answer(hang_up=True),
     ],

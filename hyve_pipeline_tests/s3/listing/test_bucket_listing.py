@@ -13,7 +13,7 @@ from hyve_pipeline.core.model.inventory import check_proof
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing import bucket_listing as lister_module
 from hyve_pipeline.s3.listing.bucket_listing import Lister
-from hyve_pipeline.s3.listing.range_walk import RESTORE_STATUS
+from hyve_pipeline.s3.listing.walk import RESTORE_STATUS
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS

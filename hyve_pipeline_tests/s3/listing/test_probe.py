@@ -7,7 +7,7 @@ import pytest
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
-from hyve_pipeline.s3.listing.range_walk import RESTORE_STATUS
+from hyve_pipeline.s3.listing.walk import RESTORE_STATUS
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect

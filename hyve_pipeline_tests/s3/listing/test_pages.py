@@ -1,5 +1,6 @@
 """Reading one page of a listing: exact, or refused."""
 
+import itertools
 import re
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.s3.listing.pages import MalformedPageError
-from hyve_pipeline.s3.listing.range_walk import parse_answer
+from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, Plus
+from hyve_pipeline.s3.listing.malformed import MalformedPageError
+from hyve_pipeline.s3.listing.walk import parse_answer
 from hyve_pipeline_tests.s3.scripted import DATE, ETAG, MICROSECONDS, listing, listing_entry, restore_status
 
 ANY_KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -96,14 +98,49 @@ def test_key_of_a_server_without_url_encoding_is_taken_as_it_is() -> None:
     assert parse_answer(listing([entry], encoding=None)).page.keys == ["a%20b+c&d"]
 
 
-def test_plus_is_a_space_in_url_encoding() -> None:
-    entry = listing_entry("X").replace("<Key>X</Key>", "<Key>a+b%2Bc</Key>")
-    assert parse_answer(listing([entry])).page.keys == ["a b+c"]
+def _written(*keys: str) -> bytes:
+    """A page of keys as they are written in an encoded page."""
+    return listing([listing_entry("X").replace("<Key>X</Key>", f"<Key>{key}</Key>") for key in keys])
+
+
+@pytest.mark.parametrize("known", [None, " ", "+"])
+def test_a_page_shows_what_a_plus_stands_for(known: Plus | None) -> None:
+    # Of what is known of the server, a page that says it itself needs nothing.
+    assert parse_answer(_written("a+b%2Bc", "d+e"), known).page.keys == ["a b+c", "d e"]
+    assert parse_answer(_written("a+b", "c%20d"), known).page.keys == ["a+b", "c d"]
+    assert parse_answer(_written("a+b", "c d"), known).page.keys == ["a+b", "c d"]
+    assert parse_answer(_written("c%2520d", "c%252Bd"), known).page.keys == ["c%20d", "c%2Bd"]
+
+
+def test_a_page_that_does_not_show_what_a_plus_stands_for() -> None:
+    for page in (_written("a+b", "c"), _written("a+b", "c%20d%2Be"), _written("a+b", "c%252Bd%2520")):
+        with pytest.raises(AmbiguousPlusError) as caught:
+            parse_answer(page)
+        assert caught.value.written == ["a+b"]
+        assert parse_answer(page, " ").page.keys[0] == "a b"
+        assert parse_answer(page, "+").page.keys[0] == "a+b"
+
+
+_BARE = "<Contents><Key>k</Key><LastModified>{}</LastModified>{}<Size>3</Size></Contents>"
+
+
+@pytest.mark.parametrize(
+    "etag",
+    ["", "<ETag/>", '<ETag>""</ETag>', "<ETag>a&#10;b</ETag>", "<ETag>\u00e9</ETag>", f"<ETag>{'a' * 2000}</ETag>"],
+)
+def test_an_object_without_a_usable_etag_has_none(etag: str) -> None:
+    page = parse_answer(listing([listing_entry("j"), _BARE.format(DATE, etag)])).page
+    assert page.etags == [ETAG, ""]
+    assert parse_answer(listing([_BARE.format(DATE, etag)])).page.etags == [""]
 
 
 def test_empty_page() -> None:
     answer = parse_answer(listing())
     assert (len(answer.page), answer.envelope.is_truncated, answer.envelope.next_token) == (0, False, None)
+
+
+def _twice(tag: str) -> str:
+    return re.sub(f"(<{tag}>.*?</{tag}>)", r"\1\1", listing_entry("k"))
 
 
 def _without(tag: str, entry: str) -> str:
@@ -118,10 +155,12 @@ def _without(tag: str, entry: str) -> str:
         (listing([listing_entry("k")])[:-30], "malformed XML"),
         (b"", "malformed XML"),
         (b"<html><body>welcome</body></html>", "<html> document"),
-        (listing([listing_entry("j"), _without("Size", listing_entry("k"))]), "2 objects have 1 Size fields: 'k'"),
-        (listing([listing_entry("j"), _without("LastModified", listing_entry("k"))]), "1 LastModified fields: 'k'"),
-        (listing([listing_entry("j"), _without("ETag", listing_entry("k"))]), "1 ETag fields: 'k'"),
-        (listing([listing_entry("j"), _without("Key", listing_entry("k"))]), "2 objects have 1 Key fields"),
+        (listing([listing_entry("j"), _without("Size", listing_entry("k"))]), "an object has no Size: 'k'"),
+        (
+            listing([listing_entry("j"), _without("LastModified", listing_entry("k"))]),
+            "an object has no LastModified: 'k'",
+        ),
+        (listing([listing_entry("j"), _without("Key", listing_entry("k"))]), "an object has no Key"),
         (listing([listing_entry("")]), "empty Key"),
         (listing([listing_entry("k", date="")]), "empty LastModified: 'k'"),
         (listing([listing_entry("j"), listing_entry("k", size="3 bytes")]), "'k' has the size '3 bytes'"),
@@ -132,11 +171,40 @@ def _without(tag: str, entry: str) -> str:
         (listing([listing_entry("X")]).replace(b"<Key>X", b"<Key>a%FFb"), "'a%FFb' cannot be decoded"),
         (listing([listing_entry("X")]).replace(b"<Key>X", b"<Key>a%2"), "'a%2' cannot be decoded"),
         (listing([listing_entry("X")]).replace(b"<Key>X", b"<Key>%ED%A0%80"), "cannot be decoded"),
+        (listing([_twice("Key")]), "two Key fields: 'k'"),
+        (listing([_twice("Size")]), "two Size fields: 'k'"),
+        (listing([_twice("ETag")]), "two ETag fields: 'k'"),
+        (listing([listing_entry("j").replace("<Key>j</Key>", ""), _twice("Key")]), "an object has no Key"),
+        (listing([listing_entry("k", size="+5")]), "'k' has the size '+5'"),
+        (listing([listing_entry("k", size="0x10")]), "'k' has the size '0x10'"),
+        (listing([listing_entry("k", size=" 5")]), "'k' has the size ' 5'"),
+        (listing([listing_entry("k", size="1_0")]), "'k' has the size '1_0'"),
+        (listing([listing_entry("k", size="\u0665")]), "'k' has the size"),
+        (listing([listing_entry("k", size=2**63)]), "'k' has the size '9223372036854775808'"),
+        (listing([listing_entry("k", size="9" * 5000)]), "'k' has the size '999"),
+        (listing([listing_entry("k", date="0000-01-01T00:00:00Z")]), "date"),
+        (listing([listing_entry("k", date="0001-01-01T00:00:00+05:00")]), "a date outside of the years"),
+        (listing([listing_entry("k", date="9999-12-31T23:59:59-05:00")]), "a date outside of the years"),
+        (listing([listing_entry("k" * 3_000_000)]), "a key has 3,000,000 bytes: 'kkk"),
+        (listing([listing_entry("\u00e9" * 5000)]), "a key has 10,000 bytes"),
+        (listing([listing_entry("k", storage_class="C" * 300)]), "a storage class without end"),
+        (listing([listing_entry("X").replace("X<", "a<b/>c<")]), "a field that is no text"),
+        (listing([listing_entry("X").replace("X<", "a<?b?>c<")]), "a field that is no text"),
+        (listing([listing_entry("k").replace("<Size>", "lost<Size>")]), "a field that is no text"),
+        (listing([listing_entry("k").replace("<Key>", "lost<Key>")]), "text beside its fields"),
+        (listing([listing_entry("j"), "lost", listing_entry("k")]), "text between its elements"),
+        (
+            listing([listing_entry("j"), listing_entry("k").replace("Contents", "Contends")]),
+            "a key outside of an object",
+        ),
+        (listing(["<Key>k</Key>"]), "a key outside of an object"),
     ],
+    ids=itertools.count(),
 )
 def test_what_does_not_fit_is_refused(body: bytes, problem: str) -> None:
-    with pytest.raises(MalformedPageError, match=re.escape(problem)):
+    with pytest.raises(MalformedPageError, match=re.escape(problem)) as caught:
         parse_answer(body)
+    assert len(str(caught.value)) < 1000
 
 
 @given(st.integers(0))

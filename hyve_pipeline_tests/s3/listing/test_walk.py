@@ -1,22 +1,32 @@
 """Walking ranges of keys on real servers, and refusing to be misled by broken ones."""
 
+import re
 import time
 from itertools import pairwise
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import KeyRange, RangeEnd, RangeProof, check_proof
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.range_walk import RangeWalk, list_range
+from hyve_pipeline.s3.listing.range_walk import RangeWalk
+from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, Walk
+from hyve_pipeline.s3.wire.messages import Response
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import (
+    ETAG,
     MICROSECONDS,
     Answer,
     Received,
+    Script,
     error_answer,
+    head_answer,
     listing,
     listing_entry,
     listing_of,
@@ -28,7 +38,8 @@ from hyve_pipeline_tests.servers import client_for, put_objects
 def _walk(
     connection: Connection, after: str = "", until: str | None = None, max_keys: int = 1000
 ) -> tuple[list[str], RangeProof]:
-    walk = list_range(connection, KeyRange(after=after, until=until), max_keys)
+    # Damaged pages are asked for again without a pause.
+    walk = RangeWalk(connection, KeyRange(after=after, until=until), max_keys, first_pause=0.0)
     keys = [key for page in walk for key in page.keys]
     return keys, walk.proof
 
@@ -215,6 +226,8 @@ def test_a_page_that_says_it_was_meant_for_another_request(
         Answer(listing([listing_entry("c")], truncated=True, token="t+1", told=first)),
         Answer(listing([listing_entry("x")], told=second)),
     ]
+    if not is_meant and not second:
+        del answers[1]  # whatever is asked for once more is answered like this again
     with scripted_server(answers) as server:
         place = server.place("mixed-up")
         if is_meant:
@@ -232,6 +245,244 @@ def test_a_first_page_that_says_where_it_begins(connect: Connect) -> None:
                 continue
             with pytest.raises(IncompleteInventoryError, match="says that it is about what follows 'a', and not ''"):
                 _walk(connect(server.place()))
+
+
+_SAID = {
+    "key count": ("<KeyCount>2</KeyCount>", r"has 2 keys, and has 1"),
+    "key count of none": ("<KeyCount>0</KeyCount>", r"has 0 keys, and has 1"),
+    "key count without sense": ("<KeyCount>+1</KeyCount>", r"its KeyCount is '\+1'"),
+    "two key counts": ("<KeyCount>1</KeyCount><KeyCount>2</KeyCount>", "its KeyCount is not one text"),
+    "two ends": ("<IsTruncated>true</IsTruncated>", "its IsTruncated is not one text"),
+    "another bucket": ("<Name>elsewhere</Name>", "it is of the bucket 'elsewhere'"),
+    "another prefix": ("<Prefix>img/b/</Prefix>", "it is of the prefix 'img/b/', and not of 'img/a b/'"),
+    "more keys than asked for": ("<MaxKeys>2000</MaxKeys>", "it is of 2,000 keys at most, and not of 1,000"),
+    "no keys at all": ("<MaxKeys>0</MaxKeys>", "0 keys at most, and has 1"),
+    "another encoding": ("<EncodingType>base64</EncodingType>", "its EncodingType is not one text"),
+    "a delimiter": ("<Delimiter>/</Delimiter>", "a listing by delimiter"),
+    "common prefixes": ("<CommonPrefixes><Prefix>img/a b/c/</Prefix></CommonPrefixes>", "common prefixes"),
+    "a token at the end": (
+        "<NextContinuationToken>t</NextContinuationToken>",
+        "nothing follows, and where that begins",
+    ),
+    "a marker": ("<KeyCount>1</KeyCount><Marker>x</Marker>", "says that it is about what follows 'x', and not ''"),
+}
+
+
+@pytest.mark.parametrize("said", _SAID)
+def test_a_page_that_contradicts_itself_or_the_question_is_refused(said: str, connect: Connect) -> None:
+    told, problem = _SAID[said]
+    with scripted_server([Answer(listing([listing_entry("img/a b/k")], told=told))]) as server:
+        place = server.place("asked", prefix="img/a b/")
+        with pytest.raises(IncompleteInventoryError, match=f"s3://asked/img/a b/ is not complete, page 1: .*{problem}"):
+            _walk(connect(place))
+        assert len(server.received) == MOST_DAMAGED
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "<Name>asked</Name><Prefix>img/a b/</Prefix><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys><StartAfter/>",
+        "<Name/><Prefix/><KeyCount/><MaxKeys/><Delimiter/><CommonPrefixes/><NextContinuationToken/>",
+        "<Prefix>img/a+b/</Prefix><MaxKeys>1</MaxKeys><Unknown>1</Unknown><Owner><ID>me</ID></Owner>",
+        "<Prefix>img%2Fa%20b%2F</Prefix><MaxKeys>100</MaxKeys>",
+    ],
+)
+def test_a_page_may_say_little_and_in_its_own_way(told: str, connect: Connect) -> None:
+    with scripted_server([Answer(listing([listing_entry("img/a b/k")], told=told))]) as server:
+        assert _walk(connect(server.place("asked", prefix="img/a b/")))[0] == ["img/a b/k"]
+        assert len(server.received) == 1
+
+
+def test_an_access_point_is_listed_under_the_name_of_its_bucket(connect: Connect) -> None:
+    with scripted_server([Answer(listing([listing_entry("k")], told="<Name>behind</Name>"))]) as server:
+        assert _walk(connect(server.place("point-abc123-s3alias")))[0] == ["k"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        Answer(listing([listing_entry("b")])[:-9]),
+        Answer(b"<html><body>welcome</body></html>"),
+        Answer(b""),
+        Answer(listing([listing_entry("b")], told="<KeyCount>3</KeyCount>")),
+        listing_of("a"),
+        Answer(listing([listing_entry("b", size="many")])),
+        Answer(listing([listing_entry("b")]), headers={"Content-Length": "999"}, cut=999),
+    ],
+    ids=["cut", "another document", "nothing", "count", "an earlier page", "size", "shorter than it says"],
+)
+def test_a_damaged_page_is_asked_for_again(damaged: Answer, connect: Connect) -> None:
+    for times in (1, MOST_DAMAGED - 1):
+        answers = [listing_of("a", truncated=True, token="t"), *[damaged] * times, listing_of("b")]
+        with scripted_server(answers) as server:
+            keys, proof = _walk(connect(server.place()))
+            assert (keys, proof.pages) == (["a", "b"], 2)
+            asked = [received.query.get("continuation-token") for received in server.received]
+            assert asked == [None, *["t"] * (len(asked) - 1)]
+
+
+def test_pages_without_keys_come_to_an_end(connect: Connect) -> None:
+    def script(received: Received) -> Answer:
+        number = int(received.query.get("continuation-token", "0"))
+        return listing_of(truncated=True, token=str(number + 1))
+
+    with (
+        scripted_server(script) as server,
+        pytest.raises(IncompleteInventoryError, match=r"the last 1,000 pages had no key, and say that more follow$"),
+    ):
+        _walk(connect(server.place()))
+
+
+_PLAIN = [f"k{number:02d}" for number in range(20)]
+
+
+def _by_marker(received: Received, *, says_marker: bool) -> Answer:
+    """An answer of a server that knows only the first version of listing."""
+    marker = received.query.get("marker", "")
+    left = [key for key in _PLAIN if key > marker]
+    told = f"<Marker>{marker}</Marker>" if says_marker else ""
+    return Answer(listing(map(listing_entry, left[:3]), truncated=len(left) > 3, told=told))
+
+
+@pytest.mark.parametrize("says_marker", [True, False])
+def test_a_server_that_knows_only_the_first_version_is_listed_by_marker(says_marker: bool, connect: Connect) -> None:
+    with scripted_server(lambda received: _by_marker(received, says_marker=says_marker)) as server:
+        connection = connect(server.place())
+        assert _walk(connection)[0] == _PLAIN
+        assert connection.listing_dialect.by_marker
+        asked = [received.query for received in server.received]
+        assert len(asked) == (7 if says_marker else 8)
+        assert all("list-type" not in query and "start-after" not in query for query in asked[-6:])
+        # Once it is known, no question is lost.
+        server.received.clear()
+        assert _walk(connection, after="k03", until="k11")[0] == _PLAIN[4:12]
+        assert [received.query["marker"] for received in server.received] == ["k03", "k06", "k09"]
+
+
+@pytest.mark.parametrize("says_marker", [True, False])
+def test_a_range_of_a_server_that_knows_only_the_first_version(says_marker: bool, connect: Connect) -> None:
+    with scripted_server(lambda received: _by_marker(received, says_marker=says_marker)) as server:
+        keys, proof = _walk(connect(server.place()), after="k03", until="k11")
+    assert (keys, proof.pages) == (_PLAIN[4:12], 3)
+
+
+def test_a_server_that_goes_on_from_nothing_says_what_is_missing(connect: Connect) -> None:
+    problem = r"knows neither start-after \(ListObjectsV2\) nor marker \(ListObjects\), .*: .* 'a', .* not after 'b'$"
+    with (
+        scripted_server([listing_of("a", "b", truncated=True)]) as server,
+        pytest.raises(IncompleteInventoryError, match=problem),
+    ):
+        _walk(connect(server.place()))
+
+
+def test_a_page_that_is_encoded_otherwise_than_the_others(connect: Connect) -> None:
+    answers = [listing_of("a b", truncated=True, token="t"), Answer(listing([listing_entry("b c")], encoding=None))]
+    problem = "page 2: it says that its keys are encoded in another way"
+    with scripted_server(answers) as server, pytest.raises(IncompleteInventoryError, match=problem):
+        _walk(connect(server.place()))
+
+
+def _plus_server(keys: set[str], *, is_form: bool) -> Script:
+    def script(received: Received) -> Answer:
+        if received.method == "HEAD":
+            return head_answer() if unquote(received.path.split("/", 2)[2]) in keys else Answer(status=404)
+        written = sorted(keys)
+        entries = [listing_entry("X").replace("<Key>X<", f"<Key>{_encoded(key, is_form)}<") for key in written]
+        return Answer(listing(entries))
+
+    return script
+
+
+def _encoded(key: str, is_form: bool) -> str:
+    return quote_plus(key, safe="/") if is_form else quote(key, safe="/+")
+
+
+@pytest.mark.parametrize("is_form", [True, False])
+@pytest.mark.parametrize(
+    ("keys", "heads"), [({"a+b", "c d"}, 0), ({"a+b"}, 2), ({"a b"}, 2), ({"a b", "e b", "f"}, 2), ({"C++", "x"}, 2)]
+)
+def test_what_a_plus_stands_for_is_shown_by_the_page_or_by_the_object(
+    is_form: bool, keys: set[str], heads: int, connect: Connect
+) -> None:
+    written = {_encoded(key, is_form) for key in keys}
+    is_shown = any("%2" in key for key in written) or not any("+" in key for key in written)
+    with scripted_server(_plus_server(keys, is_form=is_form)) as server:
+        connection = connect(server.place())
+        for _ in range(2):
+            assert _walk(connection)[0] == sorted(keys)
+        asked = [received for received in server.received if received.method == "HEAD"]
+        assert len(asked) == (0 if is_shown else heads)
+
+
+def test_a_plus_that_nothing_explains_is_no_listing(connect: Connect) -> None:
+    answer = Answer(listing([listing_entry("X").replace("<Key>X<", "<Key>a+b<")]))
+    for status in (200, 403, 404):
+        with (
+            scripted_server(lambda r, s=status: answer if r.method == "GET" else Answer(status=s)) as server,
+            pytest.raises(IncompleteInventoryError, match=r"does not show whether the '\+' of the key 'a\+b' stands"),
+        ):
+            _walk(connect(server.place()))
+
+
+_WHOLE = ["a b", "c", "d/e", "f+g", "h", "i", "j"]
+_TRUTH = [(key, len(key), ETAG, "STANDARD_IA") for key in _WHOLE]
+
+
+def _true_page(query: dict[str, str]) -> bytes:
+    """A page of three keys that says all that a page can say."""
+    after = query.get("start-after", query.get("marker", query.get("continuation-token", "")))
+    left = [key for key in _WHOLE if key > after]
+    shown_keys, is_truncated = left[:3], len(left) > 3
+    told = f"<Name>asked</Name><Prefix/><MaxKeys>1000</MaxKeys><KeyCount>{len(shown_keys)}</KeyCount>"
+    if "continuation-token" in query:
+        told += f"<ContinuationToken>{after}</ContinuationToken>"
+    token = shown_keys[-1] if is_truncated else None
+    entries = [listing_entry(key, size=len(key), storage_class="STANDARD_IA") for key in shown_keys]
+    return listing(entries, truncated=is_truncated, token=token, told=told)
+
+
+_ELEMENT = re.compile(rb"<([A-Za-z]+)>[^<>]*</\1>|<Contents>.*?</Contents>")
+_TEXTS = st.sampled_from(
+    [b"", b"0", b"-1", b"+5", b"7", b"true", b"false", b"\xc3", b"x" * 9000, b"<b/>", b"zz", b"2001"]
+)
+
+
+@given(st.integers(0, 2), st.integers(0, 40), st.sampled_from(["drop", "double", "rename", "text"]), _TEXTS)
+@settings(max_examples=400)
+def test_no_damaged_field_is_believed(page: int, element: int, damage: str, text: bytes) -> None:
+    walk = Walk(Place(bucket="asked", endpoint_url="http://127.0.0.1:9"), KeyRange())
+    rows: list[tuple[str, int, str, str]] = []
+    damaged = b""
+    number = 0
+    while not walk.has_ended:
+        query = dict(walk.request().query)
+        if query.get("continuation-token", "c") not in _WHOLE:
+            return  # no server goes on from what is no token of its own
+        body = _true_page(query)
+        if number == page:
+            places = list(_ELEMENT.finditer(body))
+            place = places[element % len(places)]
+            damaged = place[1] or b"Contents"
+            whole = place[0]
+            replaced = {
+                "drop": b"",
+                "double": whole + whole,
+                "rename": whole.replace(damaged, b"Other"),
+                "text": b"<%b>%b</%b>" % (damaged, text, damaged),
+            }[damage]
+            body = body[: place.start()] + replaced + body[place.end() :]
+        number += 1
+        try:
+            found = walk.take(Response(200, (), body))
+        except IncompleteInventoryError:
+            return
+        rows += zip(found.keys, found.sizes, found.etags, found.storage_classes, strict=True)
+    if damaged in (b"Size", b"ETag", b"StorageClass") or (damaged, damage) == (b"Key", "text"):
+        # Another value that makes sense is as good as the true one. No object is lost or added by it.
+        assert len(rows) == len(_TRUTH)
+        assert sum(row != true for row, true in zip(rows, _TRUTH, strict=True)) <= 1
+        return
+    assert rows == _TRUTH
 
 
 def test_keys_that_were_not_asked_for(connect: Connect) -> None:

@@ -1,0 +1,147 @@
+"""What a page of a listing says of itself: whether more follow, what it was asked for, how many keys it has."""
+
+import re
+from dataclasses import dataclass
+
+from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
+from hyve_pipeline.s3.wire.xml import Element, local_name
+
+# What a page says at most once, each as a plain text.
+_ONCE = {
+    "ContinuationToken",
+    "Delimiter",
+    "EncodingType",
+    "IsTruncated",
+    "KeyCount",
+    "Marker",
+    "MaxKeys",
+    "Name",
+    "NextContinuationToken",
+    "NextMarker",
+    "Prefix",
+    "StartAfter",
+}
+_COUNT = re.compile("[0-9]{1,9}")
+
+# A token stands in the URL of the next request: no server takes a longer one.
+_MOST_TOKEN = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What an answer says of the page as a whole; None for what it does not say.
+
+    Attributes:
+        is_truncated: whether more follow.
+        next_token: the continuation token, where the server gave one.
+        start_after, token, marker: what the server says that it was asked to begin after, or to go on from, as it is
+            written.
+        is_encoded: whether keys are percent-encoded.
+        name: the bucket's name.
+        prefix: the prefix that keys were asked for with, as it is written.
+        max_keys: how many keys the page may have.
+        key_count: how many keys it has.
+        next_marker: where the next page begins, in a listing by version 1.
+    """
+
+    is_truncated: bool
+    next_token: str | None
+    start_after: str | None
+    token: str | None
+    is_encoded: bool
+    name: str | None = None
+    prefix: str | None = None
+    max_keys: int | None = None
+    key_count: int | None = None
+    marker: str | None = None
+    next_marker: str | None = None
+
+    @property
+    def knows_version_2(self) -> bool:
+        """Whether the answer has anything that only ListObjectsV2 says."""
+        told = (self.next_token, self.start_after, self.token, self.key_count)
+        return any(text is not None for text in told)
+
+
+def read_envelope(root: Element) -> Envelope:
+    """What the root of an answer says beside its objects.
+
+    Raises:
+        MalformedPageError: it is no listing, contradicts itself, or does not say whether it is truncated.
+    """
+    if local_name(root) != "ListBucketResult":
+        raise MalformedPageError(f"it is a <{local_name(root)}> document")
+    texts = _texts(root)
+    truncated = texts.get("IsTruncated")
+    if truncated not in ("true", "false"):
+        raise MalformedPageError("it does not say whether it is truncated")
+    encoding = texts.get("EncodingType")
+    if encoding not in (None, "", "url"):
+        raise MalformedPageError(f"its keys are encoded in a way that nobody asked for, {shown(encoding)}")
+    if texts.get("Delimiter"):
+        raise MalformedPageError("it is a listing by delimiter, which nobody asked for")
+    token = texts.get("NextContinuationToken") or None
+    if token is not None and truncated == "false":
+        raise MalformedPageError("it says that nothing follows, and where that begins")
+    if token is not None and len(token) > _MOST_TOKEN:
+        raise MalformedPageError(f"its continuation token has {len(token):,} characters")
+    return Envelope(
+        is_truncated=truncated == "true",
+        next_token=token,
+        start_after=texts.get("StartAfter"),
+        token=texts.get("ContinuationToken"),
+        is_encoded=encoding == "url",
+        name=texts.get("Name") or None,
+        prefix=texts.get("Prefix") or None,
+        max_keys=_count(texts, "MaxKeys"),
+        key_count=_count(texts, "KeyCount"),
+        marker=texts.get("Marker"),
+        next_marker=texts.get("NextMarker") or None,
+    )
+
+
+def check_count(envelope: Envelope, objects: int) -> None:
+    """Check the number of objects on a page against what the page says of it.
+
+    Raises:
+        MalformedPageError: it says something else.
+    """
+    if envelope.key_count not in (None, objects):
+        raise MalformedPageError(f"it says that it has {envelope.key_count:,} keys, and has {objects:,}")
+    if envelope.max_keys is not None and objects > envelope.max_keys:
+        raise MalformedPageError(f"it says that it has {envelope.max_keys:,} keys at most, and has {objects:,}")
+
+
+def _texts(root: Element) -> dict[str, str]:
+    """The texts beside the objects, by name.
+
+    Raises:
+        MalformedPageError: one is there twice, or there are keys anywhere else than in an object.
+    """
+    texts: dict[str, str] = {}
+    stray = [root.text or ""]
+    for element in root:
+        stray.append(element.tail or "")
+        name = local_name(element) if isinstance(element.tag, str) else ""
+        if name == "Contents":
+            continue
+        if name in _ONCE:
+            if name in texts or len(element):
+                raise MalformedPageError(f"its {name} is not one text")
+            texts[name] = element.text or ""
+        elif name == "CommonPrefixes" and any(text.strip() for text in element.itertext()):
+            raise MalformedPageError("it has common prefixes, which nobody asked for")
+        elif name == "Key" or next(element.iter("{*}Key"), None) is not None:
+            raise MalformedPageError(f"it has a key outside of an object, in <{name[:100]}>")
+    if "".join(stray).strip():
+        raise MalformedPageError("it has text between its elements")
+    return texts
+
+
+def _count(texts: dict[str, str], name: str) -> int | None:
+    text = texts.get(name)
+    if not text:
+        return None
+    if not _COUNT.fullmatch(text):
+        raise MalformedPageError(f"its {name} is {shown(text)}")
+    return int(text)
