@@ -1,14 +1,16 @@
 """The home: the one folder that holds the configuration, the lists and all state."""
 
+import hashlib
 import os
 import re
+import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE, UNFINISHED, make_folder, open_private
 from hyve_pipeline.state.files import Folder
 
 HOME_VARIABLE = "HYVE_HOME"
@@ -21,7 +23,10 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 # What there is directly in a home.
 _FOLDERS = ("state", "out", "dagster")
-_FILES = ("hyve.toml", "ui.log", "workspace.yaml")
+_FILES = ("hyve.toml", "ui.log", "workspace.yaml", "id")
+
+# Bytes of a home's id; it is written as hexadecimal digits.
+_ID_BYTES = 4
 
 
 class Home:
@@ -42,6 +47,19 @@ class Home:
     def from_environment(cls) -> "Home":
         """The home that ``HYVE_HOME`` names, else ``~/.hyve``."""
         return cls(Path(os.environ.get(HOME_VARIABLE) or _DEFAULT))
+
+    @property
+    def id(self) -> str:
+        """What tells this home from others on one Dagster instance: eight characters, made once and kept in the home.
+
+        Where the home can't be written, as when definitions are only checked, they are taken from its path.
+        """
+        file = self.path / "id"
+        with suppress(OSError, ValueError):
+            if not file.exists():
+                _make_id(file)
+            return f"{int(file.read_text(encoding='ascii'), 16):08x}"
+        return hashlib.sha256(str(self.path).encode()).hexdigest()[: 2 * _ID_BYTES]
 
     @property
     def settings_file(self) -> Path:
@@ -116,3 +134,16 @@ def _expanded(path: Path, advice: str) -> Path:
     except RuntimeError:
         whose = "this user has no home directory" if path.parts[0] == "~" else "there is no such user"
         raise ConfigurationError(f"{displayed(str(path))}: {whose}: {advice}") from None
+
+
+def _make_id(file: Path) -> None:
+    make_folder(file.parent)
+    new = file.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    try:
+        with open_private(new, "x") as stream:
+            stream.write(f"{secrets.token_hex(_ID_BYTES)}\n")
+        # Unlike a rename, it leaves the file of another process that was first.
+        with suppress(FileExistsError):
+            os.link(new, file)
+    finally:
+        new.unlink(missing_ok=True)

@@ -10,11 +10,10 @@ import pytest
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.commands.instance import open_instance
-from hyve_pipeline.orchestration.common.freshness import longest_gap
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.build import build_sync, load_definitions
 
-NAMES = Names("images")
+NAMES = Names("images", "1234abcd")
 
 
 def sync_named(name: str, **more: Any) -> SyncSettings:
@@ -60,13 +59,15 @@ def test_jobs_carry_the_name_of_their_sync_and_need_no_configuration(definitions
         assert dg.validate_run_config(jobs[name], {}) is not None
 
 
-def test_buckets_are_external_and_the_store_has_a_partition_a_shard(definitions: dg.Definitions) -> None:
+def test_buckets_are_external_and_the_store_has_a_partition_a_shard(
+    tmp_path: Path, definitions: dg.Definitions
+) -> None:
     graph = definitions.resolve_asset_graph()
     for side in ("source", "store"):
         assert graph.get(NAMES.bucket(side)).is_external
     partitions = graph.get(NAMES.bucket("store")).partitions_def
     assert isinstance(partitions, dg.DynamicPartitionsDefinition)
-    assert partitions.name == "images_store_shards"
+    assert partitions.name == f"images_store_shards_{Home(tmp_path).id}"
 
 
 def test_limits_are_blocking_checks(definitions: dg.Definitions) -> None:
@@ -127,7 +128,13 @@ def test_what_goes_on_without_a_person_is_off_until_it_is_switched_on(tmp_path: 
 
 
 def test_assets_say_whose_they_are_and_what_is_in_them(tmp_path: Path) -> None:
-    sync = sync_named("images", schedule="0 2 * * *", owners=("team:data", "me@example.org"), tags={"cost": "42"})
+    sync = sync_named(
+        "images",
+        schedule="0 2 * * *",
+        timezone="Europe/Berlin",
+        owners=("team:data", "me@example.org"),
+        tags={"cost": "42"},
+    )
     graph = build_sync(Home(tmp_path), sync).resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -139,25 +146,9 @@ def test_assets_say_whose_they_are_and_what_is_in_them(tmp_path: Path) -> None:
         assert "dagster/uri" in shown if key.path[-1] in ("source", "store") else "dagster/column_schema" in shown
     fresh = {key.path[-1] for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy is not None}
     assert fresh == {"source_inventory", "store_inventory", "new", "modified", "duplicate_stores", "plan"}
-    assert graph.get(NAMES.plan).freshness_policy == dg.FreshnessPolicy.time_window(
-        warn_window=timedelta(hours=25), fail_window=timedelta(hours=49)
+    assert graph.get(NAMES.plan).freshness_policy == dg.FreshnessPolicy.cron(
+        "0 4 * * *", lower_bound_delta=timedelta(hours=3), timezone="Europe/Berlin"
     )
-
-
-@pytest.mark.parametrize(
-    ("schedule", "gap"),
-    [
-        ("0 2 * * *", timedelta(days=1)),
-        ("@hourly", timedelta(hours=1)),
-        ("*/5 * * * *", timedelta(minutes=5)),
-        ("0 2 * * 1-5", timedelta(days=3)),
-        ("*/10 8-18 * * 1-5", timedelta(days=2, hours=13, minutes=10)),
-        ("*/10 * 1 * *", timedelta(days=30, minutes=10)),
-        ("0 0 1 1 *", timedelta(days=366)),
-    ],
-)
-def test_the_longest_time_between_two_dryruns(schedule: str, gap: timedelta) -> None:
-    assert longest_gap(schedule) == gap
 
 
 def test_a_home_without_configuration_loads_as_empty(tmp_path: Path) -> None:

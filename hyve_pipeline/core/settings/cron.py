@@ -6,9 +6,18 @@ accepted there. It is checked here since Dagster takes half a second to import.
 
 import re
 from calendar import monthrange
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-_NICKNAMES = {"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 _ITEM = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>[0-9]+))?", re.ASCII)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -48,13 +57,10 @@ class _Field:
         return numbers
 
 
-_FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day", 1, 31),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("weekday", 0, 7, _WEEKDAYS),
-)
+_MINUTE = _Field("minute", 0, 59)
+_HOUR = _Field("hour", 0, 23)
+_WEEKDAY = _Field("weekday", 0, 7, _WEEKDAYS)
+_FIELDS = (_MINUTE, _HOUR, _Field("day", 1, 31), _Field("month", 1, 12, _MONTHS), _WEEKDAY)
 
 
 def check_cron(expression: str) -> None:
@@ -77,3 +83,49 @@ def check_cron(expression: str) -> None:
         raise ValueError(f"{expression!r} is not a cron expression such as '0 2 * * *': {error}") from None
     if min(days) > max(monthrange(_LEAP_YEAR, month)[1] for month in months):
         raise ValueError(f"{expression!r} never comes: there is no such day in any of its months")
+
+
+@dataclass(frozen=True)
+class CronFields:
+    """A cron expression, field by field.
+
+    Attributes:
+        minutes, hours: all numbers that the field stands for, in order.
+        days, months, weekdays: as they are written.
+    """
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: str
+    months: str
+    weekdays: str
+
+    @classmethod
+    def of(cls, expression: str) -> "CronFields":
+        """The fields of an expression that `check_cron` accepts."""
+        minutes, hours, days, months, weekdays = _NICKNAMES.get(expression, expression).split()
+        return cls(_in_order(_MINUTE, minutes), _in_order(_HOUR, hours), days, months, weekdays)
+
+    @property
+    def is_every_date(self) -> bool:
+        """Whether days of the month and months are left open."""
+        return self.days == self.months == "*"
+
+    def on_next_weekday(self) -> "CronFields":
+        """The same, one day of the week later."""
+        if self.weekdays == "*":
+            return self
+        later = sorted({(day + 1) % 7 for day in _WEEKDAY.numbers(self.weekdays)})
+        return replace(self, weekdays=_listed(later))
+
+    def __str__(self) -> str:
+        """The expression."""
+        return f"{_listed(self.minutes)} {_listed(self.hours)} {self.days} {self.months} {self.weekdays}"
+
+
+def _in_order(field: _Field, text: str) -> tuple[int, ...]:
+    return tuple(sorted(field.numbers(text)))
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))

@@ -57,7 +57,7 @@ class Session:
         self._instance = instance
         self._sync = sync
         self._command = command
-        self._names = Names(sync.name)
+        self._names = Names(sync.name, sync.home.id)
         self._definitions = build_commands(sync.home, sync.settings)
 
     def dryrun(self, overrides: Mapping[str, str | None]) -> Plan:

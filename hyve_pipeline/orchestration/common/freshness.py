@@ -1,47 +1,63 @@
-"""When a plan is too old: by the schedule that should have made a newer one."""
+"""When a plan is too old: when a dryrun was due and none has come."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import dagster as dg
 
-# How long a dryrun may take before its plan counts as late.
-_SLACK = timedelta(hours=1)
+from hyve_pipeline.core.settings.cron import CronFields
 
-# A Friday that is the first of a month, so that a weekend, or the rest of a month, is among the first gaps.
-_START = datetime(2027, 1, 1, tzinfo=UTC)
+# How long after its time a dryrun's plan is expected, where the schedule leaves so much room.
+_HOURS = 2
 
-# How many days are looked at: more, if those before do not tell.
-_DAYS = (4, 40, 1_500)
-_ENOUGH_TICKS = 20
+# On days when clocks are changed, a deadline is an hour nearer to its dryrun, or farther from it.
+_CLOCKS_CHANGE = timedelta(hours=1)
 
 
-def freshness_of(schedule: str) -> dg.FreshnessPolicy:
-    """Late when one dryrun was left out, as a warning, and failed when two were.
+def freshness_of(schedule: str, timezone: str) -> dg.FreshnessPolicy | None:
+    """Failed from two hours after a dryrun that was left out, until a plan is there; or at the end of the hour.
+
+    A policy has a deadline for each dryrun, as a cron expression: that of the schedule, put later by as much as such
+    an expression can say.
 
     Args:
         schedule: a cron expression.
+        timezone: its time zone.
+
+    Returns:
+        The policy; None where no expression says what is later than the schedule's.
     """
-    gap = longest_gap(schedule)
-    return dg.FreshnessPolicy.time_window(warn_window=gap + _SLACK, fail_window=2 * gap + _SLACK)
+    fields = CronFields.of(schedule)
+    later = _hours_later(fields) or _minutes_later(fields)
+    if later is None:
+        return None
+    deadline, room = later
+    return dg.FreshnessPolicy.cron(str(deadline), lower_bound_delta=room, timezone=timezone)
 
 
-def longest_gap(schedule: str) -> timedelta:
-    """The longest time between two ticks of a schedule.
-
-    Of the time in UTC: where clocks are changed, it is an hour longer once a year, which is within the slack.
-    """
-    gap = timedelta()
-    for days in _DAYS:
-        end = _START + timedelta(days=days)
-        ticks = [*_ticks(schedule, end), end]
-        gap = max((after - before for before, after in pairwise(ticks[:-1])), default=timedelta(days=days))
-        if len(ticks) > _ENOUGH_TICKS and ticks[-1] - ticks[-2] <= gap:
-            break
-    return gap
+def _hours_later(fields: CronFields) -> tuple[CronFields, timedelta] | None:
+    """The same minute of later hours, perhaps of the next day."""
+    room = timedelta(hours=_HOURS) + _CLOCKS_CHANGE
+    if len(fields.minutes) > 1 or timedelta(hours=_smallest_gap(fields.hours, 24)) < room:
+        return None
+    later = replace(fields, hours=tuple(sorted((hour + _HOURS) % 24 for hour in fields.hours)))
+    if fields.hours[-1] + _HOURS < 24:
+        return later, room
+    if fields.hours[0] + _HOURS < 24 or not fields.is_every_date:
+        return None  # one of the hours is on another day than the others, or on a day that no field can name
+    return later.on_next_weekday(), room
 
 
-def _ticks(schedule: str, end: datetime) -> list[datetime]:
-    written = "%Y-%m-%dT%H:%M:%S%z"
-    windows = dg.TimeWindowPartitionsDefinition(start=_START, end=end, cron_schedule=schedule, fmt=written)
-    return [datetime.strptime(key, written).astimezone(UTC) for key in windows.get_partition_keys(current_time=end)]
+def _minutes_later(fields: CronFields) -> tuple[CronFields, timedelta] | None:
+    """Later minutes of the same hours."""
+    minutes = min(_smallest_gap(fields.minutes, 60) - 1, 59 - fields.minutes[-1])
+    if not minutes:
+        return None
+    later = replace(fields, minutes=tuple(minute + minutes for minute in fields.minutes))
+    return later, timedelta(minutes=minutes + 1)
+
+
+def _smallest_gap(numbers: tuple[int, ...], turn: int) -> int:
+    """The smallest difference between numbers that follow each other, the last and the first of the next turn too."""
+    return min(after - before for before, after in pairwise((*numbers, numbers[0] + turn)))

@@ -11,6 +11,7 @@ from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 # Tags of runs.
 PLAN_TAG = "hyve/plan"
 SYNC_TAG = "hyve/sync"
+HOME_TAG = "hyve/home"
 COMMAND_TAG = "hyve/command"
 HOST_TAG = "hyve/host"
 PID_TAG = "hyve/pid"
@@ -19,8 +20,9 @@ SYSTEM_TAG = "hyve/system"
 ATTEMPT_TAG = "hyve/attempt"
 GIVEN_UP_TAG = "hyve/given_up"
 
-# Dagster's own: the partition of a run.
+# Dagster's own: the partition of a run, and how often a run that failed is made again by the instance's settings.
 PARTITION_TAG = "dagster/partition"
+RETRIES_TAG = "dagster/max_retries"
 
 LOCATION = "hyve_pipeline"
 DEFINITIONS_MODULE = "hyve_pipeline.definitions"
@@ -32,9 +34,25 @@ class Names:
 
     Attributes:
         sync: the sync's name.
+        home: the id of its home: two homes on one instance may have a sync of one name each.
     """
 
     sync: str
+    home: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the sync's runs, by which they are found."""
+        return {SYNC_TAG: self.sync, HOME_TAG: self.home}
+
+    @property
+    def job_tags(self) -> dict[str, str]:
+        """The tags of the sync's jobs.
+
+        A run that failed is not made again by Dagster, whatever its instance's settings say: it would repeat what
+        was refused. Shards are tried again by the apply sensor.
+        """
+        return {**self.tags, RETRIES_TAG: "0"}
 
     def asset(self, name: str) -> dg.AssetKey:
         """The key of one of the sync's assets, prefixed with the sync's name."""
@@ -92,7 +110,7 @@ class Names:
 
     def shard_set(self, action: Action) -> str:
         """The name of the set of these partitions."""
-        return f"{self.sync}_{action}_shards"
+        return f"{self.sync}_{action}_shards_{self.home}"
 
     @property
     def store_shards(self) -> dg.DynamicPartitionsDefinition:
@@ -103,7 +121,12 @@ class Names:
     def store_shard_set(self) -> str:
         """The name of the set of these partitions."""
         # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.
-        return f"{self.sync}_store_shards"
+        return f"{self.sync}_store_shards_{self.home}"
+
+    @property
+    def partition_sets(self) -> list[str]:
+        """The names of all sets of partitions."""
+        return [*map(self.shard_set, ACTIONS), self.store_shard_set]
 
     @property
     def resource(self) -> str:

@@ -7,22 +7,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.inventory import SIDES
-from hyve_pipeline.orchestration.common.names import SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.names import Names
 
 # What `define_asset_job` returns; Dagster exports no name for it.
 AssetJob = UnresolvedAssetJobDefinition
 
 # Whatever a schedule or a sensor can launch.
 AnyJob = dg.JobDefinition | AssetJob
-
-# What runs are that wait or go on.
-GOING_ON = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def build_dryrun_job(names: Names, sets: Sequence[ChangeSet]) -> AssetJob:
@@ -32,7 +23,7 @@ def build_dryrun_job(names: Names, sets: Sequence[ChangeSet]) -> AssetJob:
         names.dryrun_job,
         selection=dg.AssetSelection.assets(*keys),
         executor_def=dg.in_process_executor,
-        tags={SYNC_TAG: names.sync},
+        tags=names.job_tags,
         description="Lists both buckets, compares them and makes a plan. Changes nothing in either bucket.",
     )
 
@@ -43,6 +34,6 @@ def build_verify_job(names: Names) -> AssetJob:
         names.verify_job,
         selection=dg.AssetSelection.assets(names.verification),
         executor_def=dg.in_process_executor,
-        tags={SYNC_TAG: names.sync},
+        tags=names.job_tags,
         description="Lists the store again and says whether the plan holds there. Changes nothing.",
     )

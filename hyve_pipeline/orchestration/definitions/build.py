@@ -35,7 +35,7 @@ def build_sync(home: Home, sync: SyncSettings, location: str | None = LOCATION) 
         sync: the sync's settings.
         location: the name of the code location that they are for, to which links lead; None where it is not known.
     """
-    names, context = Names(sync.name), SyncContext(home, sync)
+    names, context = Names(sync.name, home.id), SyncContext(home, sync)
     jobs = _build_jobs(names, sync)
     automation = dg.Definitions(
         schedules=build_schedules(context, names, jobs[names.dryrun_job]),
@@ -50,7 +50,7 @@ def build_sync(home: Home, sync: SyncSettings, location: str | None = LOCATION) 
 
 def build_commands(home: Home, sync: SyncSettings) -> dg.Definitions:
     """What commands need of it: no schedule and no sensor."""
-    names = Names(sync.name)
+    names = Names(sync.name, home.id)
     return _build_work(home, sync, names, _build_jobs(names, sync), LOCATION)
 
 

@@ -1,6 +1,7 @@
 """What Dagster shows of a sync's configuration: buckets, profile names and options, never a key."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from hyve_pipeline.core.settings.model import Options, SyncSettings
 from hyve_pipeline.core.settings.places import SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
-from hyve_pipeline.orchestration.commands.janitor import system_tags
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.io_manager import shown_values
-from hyve_pipeline.orchestration.common.names import COMMAND_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.names import HOST_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
+from hyve_pipeline.state.liveness import RunSign
 
 
 class BucketResource(dg.ConfigurableResource):
@@ -66,6 +67,9 @@ class SyncResource(dg.ConfigurableResource):
     _definition: dg.ResourceDefinition | None = PrivateAttr(default=None)
     _run_id: str | None = PrivateAttr(default=None)
 
+    # Kept for as long as the run goes on in this process.
+    _sign: RunSign | None = PrivateAttr(default=None)
+
     @classmethod
     def of(cls, home: Home, sync: SyncSettings) -> "SyncResource":
         """The resource for a sync of the settings."""
@@ -95,18 +99,33 @@ class SyncResource(dg.ConfigurableResource):
         return frozenset(side.resource for side in (self.source, self.store) if side.resource is not None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Note where a run goes on, and take from the other resources what it needs of them.
+        """Take from the other resources what the run needs of them, and begin its sign of life.
 
         Raises:
-            dg.Failure: one of them can't be used.
+            dg.Failure: one of them can't be used, or the state can't be written.
         """
         self._run_id = None if context.run is None else context.run.run_id
-        if context.run is not None and COMMAND_TAG not in context.run.tags and context.instance is not None:
-            context.instance.add_run_tags(context.run.run_id, system_tags(context.run.run_id))
         # As they are, not what they show to ops: of an `S3Resource` that is a client.
         resources = context.resources.original_resource_dict if self._lenders else {}
         with as_failure():
             self._borrowed = {key: Borrowed.of(key, resources[key]) for key in self._lenders}
+            if context.run is not None and context.instance is not None:
+                self._begin_sign(context.run, context.instance)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End the sign of life."""
+        if self._sign is not None:
+            self._sign.end()
+            self._sign = None
+
+    def _begin_sign(self, run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
+        home = Home(Path(self.home))
+        # A run of assets that were chosen in the UI is of no job of the sync, and has none of its tags.
+        missing = {**Names(self.name, home.id).job_tags, **run.tags}
+        instance.add_run_tags(run.run_id, {**missing, HOST_TAG: socket.gethostname()})
+        sign = RunSign(home.state(self.name), run.run_id)
+        sign.begin()
+        self._sign = sign
 
     def context(self) -> SyncContext:
         """What the verbs need.

@@ -1,5 +1,6 @@
-"""The job that drops old plans, and their shards from Dagster's partitions."""
+"""The job that drops old plans, and of Dagster's records their partitions and runs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -9,16 +10,23 @@ from hyve_pipeline.core.settings.model import Automation
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.retention import drop_plans, plans_to_drop
 from hyve_pipeline.orchestration.common.failures import as_failure
-from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.liveness import GOING_ON
+from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.partitions import lost_shards
 from hyve_pipeline.orchestration.common.run_config import RetentionConfig
-from hyve_pipeline.orchestration.definitions.asset_jobs import GOING_ON
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
 
 _DESCRIPTION = (
     "Drops plans that are neither among the newest keep_plans nor younger than keep_days, with their journals, "
-    "inventories and partitions. A dropped plan can't be shown, retried or undone any more. The newest plan stays in "
-    "any case, and nothing in a bucket or in the trash is touched."
+    "inventories, partitions and Dagster runs. A dropped plan can't be shown, retried or undone any more. The newest "
+    "plan stays in any case, and nothing in a bucket or in the trash is touched."
 )
+
+# A run that goes on is never deleted.
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+# Runs that are read at once.
+_RUNS_AT_ONCE = 200
 
 
 def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
@@ -39,7 +47,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
         with as_failure():
             old = plans_to_drop(sync, keep_plans, keep_days, datetime.now(UTC), _plans_in_use(context.instance, names))
             done = drop_plans(sync, old) if old else None
-        partitions = _drop_partitions(context.instance, names, sync)
+        runs, partitions = _forget(context.instance, names, sync, old)
         context.log_event(
             dg.AssetObservation(
                 names.plan,
@@ -49,6 +57,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
                     "files removed": 0 if done is None else done.files,
                     "bytes freed": 0 if done is None else done.bytes,
                     "partitions dropped": partitions,
+                    "runs dropped": runs,
                     "dropped": dg.MetadataValue.json(old),
                 },
             )
@@ -57,7 +66,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
     @dg.job(
         name=names.retention_job,
         executor_def=dg.in_process_executor,
-        tags={SYNC_TAG: names.sync},
+        tags=names.job_tags,
         description=_DESCRIPTION,
     )
     def retention_job() -> None:
@@ -68,19 +77,34 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
 
 def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:
     """The plans that runs have to do with which wait or go on."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags={SYNC_TAG: names.sync}))
+    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
     tags = [run.tags for run in runs]
     plans = {found[PLAN_TAG] for found in tags if PLAN_TAG in found}
     return plans | {plan for found in tags if (plan := plan_of_partition(found.get(PARTITION_TAG, ""))) is not None}
 
 
-def _drop_partitions(instance: dg.DagsterInstance, names: Names, sync: SyncContext) -> int:
-    """Make Dagster forget the shards of plans that are gone; also those that an earlier run did not come to."""
-    plans = set(sync.plans.ids())
-    dropped = 0
-    for partitions in (names.shard_set("copy"), names.shard_set("delete"), names.store_shard_set):
-        for key in instance.get_dynamic_partitions(partitions):
-            if plan_of_partition(key) not in plans:
-                instance.delete_dynamic_partition(partitions, key)
-                dropped += 1
-    return dropped
+def _forget(instance: dg.DagsterInstance, names: Names, sync: SyncContext, dropped: Sequence[str]) -> tuple[int, int]:
+    """Make Dagster forget the runs, with their events, and the shards of plans that are gone; how many these were."""
+    lost = lost_shards(instance, names, set(sync.plans.ids()))
+    # Also those that an earlier run did not come to: their shards are still there, as these are dropped last.
+    plans = {plan_of_partition(key) for keys in lost.values() for key in keys} | set(dropped)
+    runs = _drop_runs(instance, names, sorted(filter(None, plans)))
+    for partitions, keys in lost.items():
+        for key in keys:
+            instance.delete_dynamic_partition(partitions, key)
+    return runs, sum(map(len, lost.values()))
+
+
+def _drop_runs(instance: dg.DagsterInstance, names: Names, dropped: Sequence[str]) -> int:
+    """Delete the runs of some plans; how many that were.
+
+    Dagster has no means to delete events that no run has logged: those that the record sensor reported stay.
+    """
+    deleted = 0
+    for plan in dropped:
+        about = dg.RunsFilter(statuses=_ENDED, tags={**names.tags, PLAN_TAG: plan})
+        while runs := instance.get_runs(about, limit=_RUNS_AT_ONCE):
+            for run in runs:
+                instance.delete_run(run.run_id)
+            deleted += len(runs)
+    return deleted

@@ -3,12 +3,10 @@
 import dagster as dg
 
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.orchestration.commands.janitor import close_dead_runs
+from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import schedule_status
-
-_GOING_ON = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def build_schedules(sync: SyncContext, names: Names, dryrun: AnyJob) -> list[dg.ScheduleDefinition]:
@@ -25,8 +23,8 @@ def build_schedules(sync: SyncContext, names: Names, dryrun: AnyJob) -> list[dg.
         description="Takes a dryrun, unless the one before it still goes on.",
     )
     def take_dryrun(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        close_dead_runs(context.instance)
-        going_on = dg.RunsFilter(job_name=names.dryrun_job, statuses=_GOING_ON)
+        close_dead_runs(context.instance, sync, names)
+        going_on = dg.RunsFilter(job_name=names.dryrun_job, statuses=GOING_ON, tags=names.tags)
         for run in context.instance.get_runs(going_on, limit=1):
             return dg.SkipReason(f"run {run.run_id}, the dryrun before this one, still goes on")
         return dg.RunRequest()

@@ -19,7 +19,7 @@ from hyve_pipeline.operations.plan.freeze import approve_plan, check_places, cho
 from hyve_pipeline.operations.workers.pool import work
 from hyve_pipeline.orchestration.commands.overlap import out_of_turn, share_of
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
-from hyve_pipeline.orchestration.common.names import PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import CopyConfig, DeleteConfig, ShardConfig
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
@@ -47,7 +47,7 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
         name=names.shard_job(action),
         partitions_def=names.job_shards(action),
         executor_def=dg.in_process_executor,
-        tags={SYNC_TAG: names.sync},
+        tags=names.job_tags,
         description=_DESCRIPTIONS[action],
     )
     def shard_job() -> None:

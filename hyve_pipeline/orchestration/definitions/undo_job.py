@@ -7,7 +7,7 @@ import dagster as dg
 from hyve_pipeline.core.model.undo_summary import UndoSummary
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
-from hyve_pipeline.orchestration.common.names import SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import UndoConfig
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 
@@ -52,7 +52,7 @@ def build_undo_job(names: Names) -> dg.JobDefinition:
     @dg.job(
         name=names.undo_job,
         executor_def=dg.in_process_executor,
-        tags={SYNC_TAG: names.sync},
+        tags=names.job_tags,
         description=_DESCRIPTION,
     )
     def undo_job() -> None:

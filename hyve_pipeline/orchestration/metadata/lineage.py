@@ -1,10 +1,10 @@
 """What every asset says of itself before it was ever materialized, and where its columns come from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, planned_sets
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, planned_sets
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, SIDES
 from hyve_pipeline.core.model.journal import JOURNAL_SCHEMA
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA
@@ -25,7 +25,7 @@ def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.A
         names.journal: JOURNAL_SCHEMA,
     }
     scheduled = {*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan}
-    policy = None if sync.schedule is None else freshness_of(sync.schedule)
+    policy = None if sync.schedule is None else freshness_of(sync.schedule, sync.timezone)
 
     def describe(spec: dg.AssetSpec) -> dg.AssetSpec:
         described = spec.merge_attributes(owners=list(sync.owners), tags={SYNC_TAG: sync.name, **sync.tags})
@@ -36,14 +36,6 @@ def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.A
         return described
 
     return describe
-
-
-def plan_lineage(names: Names, sets: Sequence[ChangeSet]) -> dg.TableColumnLineage:
-    """Where the columns of a plan come from: from the same columns of its sets."""
-    keys = [names.change_set(name) for name in sets]
-    return dg.TableColumnLineage(
-        {column: [dg.TableColumnDep(key, column) for key in keys] for column in CHANGE_SCHEMA.names}
-    )
 
 
 # Columns of a verification that come from the plan; the others come from the new listing of the store.

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.operations.plan.freeze import freeze_plan
+from hyve_pipeline.core.model.safety_rules import Refusal
+from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
@@ -36,9 +38,11 @@ def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
             raise dg.Failure(f"{words} come from different runs: materialize them together")
         with as_failure():
             sync = resource.context()
-            frozen = freeze_plan(sync, sync.diffs.load(diffs.pop()))
+            diff = sync.diffs.load(diffs.pop())
+            _raise_refusals(judge_diff(diff))
+            frozen = freeze_plan(sync, diff)
             metadata = plan_metadata(frozen)
-        register_shards(context.instance, names, frozen, frozen.refusals)
+        register_shards(context.instance, names, frozen, ())
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
         return dg.MaterializeResult(
             names.plan,
@@ -47,3 +51,13 @@ def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
         )
 
     return plan
+
+
+def _raise_refusals(refusals: Sequence[Refusal]) -> None:
+    """Fail where the blocking checks have: they keep nobody from materializing the plan alone afterwards.
+
+    Raises:
+        RefusedError: by the first rule, with the details of all.
+    """
+    if refusals:
+        raise RefusedError(refusals[0].rule, "; ".join(refusal.detail for refusal in refusals))

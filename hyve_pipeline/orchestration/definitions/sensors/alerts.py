@@ -18,7 +18,7 @@ from hyve_pipeline.operations.alerting import raise_alert
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.read import verification_between
 from hyve_pipeline.orchestration.common.failures import error_of_step
-from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 
 # How much later than another run, that ended after it, a run may come to be known.
@@ -84,7 +84,7 @@ def _read_cursor(text: str | None) -> _Cursor | None:
 
 def _ended_runs(instance: dg.DagsterInstance, names: Names, since: datetime, most: int) -> list[dg.RunRecord]:
     """The sync's runs that failed, and its verifications, oldest first."""
-    about = {SYNC_TAG: names.sync}
+    about = names.tags
     failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=about, updated_after=since)
     verified = dg.RunsFilter(
         statuses=[dg.DagsterRunStatus.SUCCESS], job_name=names.verify_job, tags=about, updated_after=since

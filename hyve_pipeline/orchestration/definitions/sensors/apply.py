@@ -17,11 +17,11 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, plan_status
 from hyve_pipeline.operations.plan.freeze import check_places
 from hyve_pipeline.operations.verify.read import is_verified
-from hyve_pipeline.orchestration.commands.janitor import close_dead_runs
-from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, SYNC_TAG, Names
+from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
+from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import verification_config
-from hyve_pipeline.orchestration.definitions.asset_jobs import GOING_ON, AnyJob
+from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 
 
@@ -46,7 +46,7 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         "after whatever went wrong.",
     )
     def apply_plan(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        close_dead_runs(context.instance)
+        close_dead_runs(context.instance, sync, names)
         if sync.settings.apply == "never":
             return dg.SkipReason('apply is "never": plans are applied by a person')
         plan = sync.plans.newest()
@@ -87,7 +87,7 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
 def _runs_going_on(instance: dg.DagsterInstance, names: Names) -> list[dg.DagsterRun]:
     """The sync's runs that wait or go on and have to do with the application of a plan."""
     jobs = {*names.applying_jobs, names.undo_job}
-    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags={SYNC_TAG: names.sync}))
+    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
     return [run for run in runs if run.job_name in jobs]
 
 

@@ -1,0 +1,101 @@
+"""Closes runs that count as going on though nothing of them is left.
+
+Dagster's own monitoring may be off, and its default launcher forgets its workers with the code server: such a run
+stays as started for ever, holds a place in the queue, and each later night waits for it. What is told here needs
+neither: it goes by the sign of life that the run itself keeps in the state, so that any sensor on any host can tell.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.state.liveness import Sign, last_sign, remove_old_signs
+
+# What runs are that wait or go on.
+GOING_ON = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+# Not those in the queue: they have no process, and what holds them is in Dagster's database.
+_CLOSABLE = [status for status in GOING_ON if status is not dg.DagsterRunStatus.QUEUED]
+
+
+@dataclass(frozen=True)
+class Graces:
+    """How long a run may be without a sign of life before it is closed.
+
+    Attributes:
+        submission: between its making and its launch, or its place in the queue.
+        start: between its launch and its first sign: a container may have to wait for a machine.
+        same_system: when its lock is free, on a machine that shares its kernel: steps may be processes of their own,
+            and a run has something to write after its last step.
+        other_system: when its lock is free as far as this machine can tell.
+    """
+
+    submission: timedelta = timedelta(minutes=5)
+    start: timedelta = timedelta(minutes=15)
+    same_system: timedelta = timedelta(minutes=1)
+    other_system: timedelta = timedelta(minutes=3)
+
+
+def close_dead_runs(
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names, graces: Graces | None = None
+) -> list[str]:
+    """Mark runs of a sync as ended whose process is gone, on this host or another.
+
+    Returns:
+        The ids of the runs that were closed.
+
+    Raises:
+        StateError: a sign of life can't be read.
+    """
+    allowed = graces or Graces()
+    now = datetime.now(UTC)
+    closed: list[str] = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_CLOSABLE, tags=names.tags)):
+        reason = _reason_to_close(sync, record, allowed, now)
+        if reason is None:
+            continue
+        run = record.dagster_run
+        message = f"{reason}; what it did is in the journal, and the next run goes on from there"
+        if run.status is dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, message)
+        else:
+            instance.report_run_failed(run, message)
+        closed.append(run.run_id)
+    remove_old_signs(sync.state)
+    return closed
+
+
+def _reason_to_close(sync: SyncContext, record: dg.RunRecord, graces: Graces, now: datetime) -> str | None:
+    status = record.dagster_run.status
+    still = now - record.update_timestamp
+    if status is dg.DagsterRunStatus.NOT_STARTED:
+        if still > graces.submission:
+            return f"it was made {_in_words(still)} ago and never submitted"
+        return None
+    sign = last_sign(sync.state, record.dagster_run.run_id)
+    if sign is None:
+        if still > graces.start:
+            return f"its process gave no sign of life in {_in_words(still)}"
+        return None
+    return _reason_of(sign, graces)
+
+
+def _reason_of(sign: Sign, graces: Graces) -> str | None:
+    grace = graces.same_system if sign.is_of_this_system else graces.other_system
+    if sign.is_held or sign.age <= grace.total_seconds():
+        return None
+    return f"its process ended {_in_words(timedelta(seconds=sign.age))} ago without a word"
+
+
+def _in_words(time: timedelta) -> str:
+    seconds = round(time.total_seconds())
+    return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
