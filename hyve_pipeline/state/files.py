@@ -7,6 +7,7 @@ then renamed; an object store shows an object only when its upload is complete.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -172,6 +173,22 @@ class Folder:
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
         return sorted(info.base_name for info in found if not info.base_name.startswith(UNFINISHED))
+
+    def last_change(self, path: str) -> datetime | None:
+        """When the newest of the files in `path`, or in a folder below it, was written; None when there is none.
+
+        Raises:
+            StateError: they can't be listed.
+        """
+        selector = fs.FileSelector(self.path_of(path).rstrip("/"), allow_not_found=True, recursive=True)
+        try:
+            found = self.filesystem.get_file_info(selector)
+        except FileNotFoundError:
+            return None  # it came or went meanwhile
+        except OSError as error:
+            raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
+        times = [info.mtime for info in found if info.type == fs.FileType.File and info.mtime is not None]
+        return max(times, default=None)
 
 
 def _manifest_text(manifest: BaseModel) -> str:

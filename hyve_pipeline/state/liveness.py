@@ -54,10 +54,13 @@ class RunSign:
         state: the sync's state.
         run_id: the run's id.
         beat: seconds between two touches.
+
+    Attributes:
+        path: its file.
     """
 
     def __init__(self, state: Folder, run_id: str, beat: float = BEAT_SECONDS) -> None:
-        self._path = _file_of(state, run_id)
+        self.path = _file_of(state, run_id)
         self._beat = beat
         self._ended = Event()
         self._thread = Thread(target=self._touch, name="sign of life", daemon=True)
@@ -70,14 +73,14 @@ class RunSign:
             StateError: it can't be written.
         """
         try:
-            make_folder(self._path.parent)
-            self._file = open_private(self._path, "w")
+            make_folder(self.path.parent)
+            self._file = open_private(self.path, "w")
             # Shared: the steps of one run can be processes beside each other. Whoever looks, holds it for a moment.
             fcntl.flock(self._file, fcntl.LOCK_SH)
             self._file.write(f"{_system() or ''}\n")
             self._file.flush()
         except OSError as error:
-            raise StateError(f"{self._path}: can't be written: {error.strerror or error}") from error
+            raise StateError(f"{self.path}: can't be written: {error.strerror or error}") from error
         self._thread.start()
 
     def end(self) -> None:
@@ -92,7 +95,7 @@ class RunSign:
     def _touch(self) -> None:
         while not self._ended.wait(self._beat):
             with suppress(OSError):  # a file system that is away for a moment; the lock is still there
-                os.utime(self._path)
+                os.utime(self.path)
 
 
 def last_sign(state: Folder, run_id: str) -> Sign | None:

@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
 from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.faults import FaultyServer
@@ -121,7 +122,7 @@ def test_a_whole_sync_with_the_credentials_of_a_resource(
             monkeypatch.setenv(name, value)
         results = [run(definitions, instance, "images_dryrun")]
         for action in ("copy", "delete"):
-            for shard in instance.get_dynamic_partitions(f"images_{action}_shards"):
+            for shard in instance.get_dynamic_partitions(Names("images", home.id).shard_set(action)):
                 results.append(run(definitions, instance, f"images_{action}", partition_key=shard))
         results.append(run(definitions, instance, "images_verify"))
         check_what_is_known_outside_of_runs(resource_of(definitions).context(), faulty.endpoint_url)
@@ -151,7 +152,7 @@ def test_the_server_of_a_resource_counts_before_anything_is_read(
         complete = dg.Definitions.merge(definitions, dg.Definitions(resources=resources))
         failed = run(complete, instance, "images_dryrun")
     assert "store: overlaps the source: s3://hyve-store/ and s3://hyve-store/" in why(failed)
-    assert not (home.path / "state").exists()
+    assert not (home.path / "state" / "images" / "inventories").exists()
 
 
 def test_a_resource_that_the_project_has_not_is_named(home: Home) -> None:

@@ -1,8 +1,12 @@
-"""The command line and syncs, as the tests of the commands have them, and a daemon that ticks when it is told to."""
+"""The command line and syncs, as the tests of the commands have them, and a daemon that ticks on demand."""
 
+import os
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,7 +14,9 @@ import pytest
 
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.build import build_sync
+from hyve_pipeline.state.liveness import RunSign
 from hyve_pipeline_tests.cli.conftest import (
     empty_dagster_home,
     faulty,
@@ -25,6 +31,15 @@ from hyve_pipeline_tests.syncs import NAME, Pair
 __all__ = ["empty_dagster_home", "faulty", "hasty_storage", "hyve", "make_pair", "own_environment", "pair"]
 
 
+class Sign(RunSign):
+    """A sign of life whose end can be put back in time."""
+
+    def end(self, *, seconds_ago: float = 0.0) -> None:
+        super().end()
+        then = time.time() - seconds_ago
+        os.utime(self.path, (then, then))
+
+
 @dataclass
 class Daemon:
     """Evaluates sensors as Dagster's daemon does, and makes the runs that they ask for, at once and one by one."""
@@ -37,6 +52,10 @@ class Daemon:
     @property
     def definitions(self) -> dg.Definitions:
         return build_sync(self.home, self.sync.settings)
+
+    @property
+    def names(self) -> Names:
+        return Names(NAME, self.home.id)
 
     @property
     def sync(self) -> SyncContext:
@@ -70,12 +89,36 @@ class Daemon:
                 )
         return [str(request.run_key) for request in requests], reason
 
-    def begin(self, job: str, **tags: str) -> dg.DagsterRun:
-        """A run that has begun elsewhere."""
+    def begin(
+        self, job: str, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED, /, **tags: str
+    ) -> dg.DagsterRun:
+        """A run that has begun elsewhere, or is about to."""
         definition = self.definitions.resolve_job_def(job)
-        return self.instance.create_run_for_job(
-            definition, tags={**definition.run_tags, **tags}, status=dg.DagsterRunStatus.STARTED
-        )
+        run = self.instance.create_run_for_job(definition, tags={**definition.run_tags, **tags})
+        self._update(run, status=status.value)  # by itself, Dagster queues only what a code server can run
+        return run
+
+    def put_back(self, run: dg.DagsterRun, minutes: float) -> None:
+        """Let a run have been made, and changed last, so long ago."""
+        then = (datetime.now(UTC) - timedelta(minutes=minutes)).replace(tzinfo=None).isoformat(sep=" ")
+        self._update(run, create_timestamp=then, update_timestamp=then)
+
+    def _update(self, run: dg.DagsterRun, **columns: str) -> None:
+        changes = ", ".join(f"{name} = :{name}" for name in columns)
+        with closing(sqlite3.connect(self.home.dagster_home / "history" / "runs.db", timeout=30)) as database, database:
+            changed = database.execute(f"UPDATE runs SET {changes} WHERE run_id = :id", {"id": run.run_id, **columns})
+            assert changed.rowcount == 1
+
+    def sign_of(self, run: dg.DagsterRun) -> Sign:
+        """The sign of life of a run that goes on, until it is ended."""
+        sign = Sign(self.sync.state, run.run_id)
+        sign.begin()
+        return sign
+
+    def status_of(self, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+        found = self.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        return found.status
 
     def run(
         self,

@@ -2,12 +2,17 @@
 
 import json
 import logging
+import os
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_runs
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon
@@ -161,3 +166,51 @@ def test_more_failures_than_one_look_takes_in(
         daemon.tick("alert")
     told = [run["run"] for alert in webhook.alerts for run in alert["runs"]]
     assert sorted(told) == sorted(run.run_id for run in runs)
+
+
+def put_back(pair: Pair, plan: str, minutes: float) -> None:
+    """Let all of a plan's journal be as old as that."""
+    then = time.time() - 60 * minutes
+    for path in (pair.home / "state" / "images" / "journals" / plan).rglob("*.*"):
+        os.utime(path, (then, then))
+
+
+def test_a_run_whose_journal_stands_still_is_told_once(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
+) -> None:
+    pair.source.put({"a": b"1"})
+    pair.automate("never", webhook=webhook.url, stalled_minutes=1)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    plan = hyve("dryrun", "--json").document["plan"]
+    assert hyve("copy").code == 0
+    put_back(pair, plan, 10)
+    run = daemon.begin("images_copy", **{"hyve/plan": plan})
+    daemon.sign_of(run)
+    daemon.put_back(run, 3)
+    waiting = daemon.begin("images_dryrun", dg.DagsterRunStatus.QUEUED)
+    daemon.tick("alert")
+    daemon.tick("alert")
+    (alert,) = webhook.alerts
+    assert (alert["event"], alert["plan"], alert["job"]) == ("stalled", plan, "images_copy")
+    assert run.run_id in alert["message"]
+    assert "has written no outcome for 1 minutes" in alert["message"]
+    assert waiting.run_id not in alert["message"], "it was made a moment ago"
+
+
+def test_a_run_that_waits_for_long_is_told_unless_others_get_on(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
+) -> None:
+    pair.source.put({"a": b"1"})
+    pair.automate("never", webhook=webhook.url, stalled_minutes=5)
+    daemon = make_daemon(pair)
+    plan = hyve("dryrun", "--json").document["plan"]
+    assert hyve("copy").code == 0
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    put_back(pair, plan, -9)
+    run = daemon.begin("images_copy", dg.DagsterRunStatus.QUEUED, **{"hyve/plan": plan})
+    assert stalled_runs(daemon.instance, daemon.sync, daemon.names, later) == []
+    put_back(pair, plan, -1)
+    (found,) = stalled_runs(daemon.instance, daemon.sync, daemon.names, later)
+    assert (found.run_id, found.plan) == (run.run_id, plan)
+    assert "is QUEUED and has not begun for 5 minutes" in found.message

@@ -106,9 +106,8 @@ def test_a_schedule_does_not_overtake_itself(tmp_path: Path) -> None:
     schedule = definitions.resolve_schedule_def("images_dryrun_schedule")
     with open_instance(Home(tmp_path)) as instance:
         assert isinstance(schedule(dg.build_schedule_context(instance)), dg.RunRequest)
-        run = instance.create_run_for_job(
-            definitions.resolve_job_def("images_dryrun"), status=dg.DagsterRunStatus.STARTED
-        )
+        job = definitions.resolve_job_def("images_dryrun")
+        run = instance.create_run_for_job(job, tags=job.run_tags, status=dg.DagsterRunStatus.STARTED)
         skipped = schedule(dg.build_schedule_context(instance))
         assert isinstance(skipped, dg.SkipReason)
         assert run.run_id in str(skipped.skip_message)

@@ -6,8 +6,8 @@ from typing import Literal
 from hyve_pipeline.core.base.manifest import Frozen
 
 # `refused`: a safety rule forbids what was asked for. `failed`: a run failed. `differs`: a plan was verified, and the
-# store is not as the plan has it.
-AlertEvent = Literal["refused", "failed", "differs"]
+# store is not as the plan has it. `stalled`: a run goes on, and nothing of it has moved for long.
+AlertEvent = Literal["refused", "failed", "differs", "stalled"]
 
 
 class AlertRun(Frozen):

@@ -132,6 +132,7 @@ class Automation(SettingsTable):
         interval_seconds: how long a sensor waits between two looks.
         shard_attempts: how many runs the sensor gives a shard before it gives it up.
         retry_seconds: how long after its first failure a shard is run again; each further time twice as long.
+        stalled_minutes: how long the journal of a run that goes on may stand still before an alert says so.
         webhook: URL that alerts are posted to, as JSON.
         webhook_variable: the environment variable that holds this URL, where the URL itself is a secret.
         keep_plans: how many of the newest plans retention keeps.
@@ -142,6 +143,7 @@ class Automation(SettingsTable):
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
     shard_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     retry_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    stalled_minutes: Annotated[int, Field(ge=1, le=100_000)] = 30
     webhook: WebhookUrl | None = None
     webhook_variable: VariableName | None = None
     keep_plans: Annotated[int, Field(ge=1, le=1_000_000)] | None = None

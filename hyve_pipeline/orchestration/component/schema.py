@@ -92,6 +92,7 @@ _RULES: dict[str, Schema] = {
     "interval_seconds": {"examples": [60]},
     "shard_attempts": {"examples": [5]},
     "retry_seconds": {"examples": [60]},
+    "stalled_minutes": {"examples": [30]},
     "webhook": {"pattern": "^https?://[^@ ]+$", "examples": ["https://alerts.example.org/hyve"]},
     "webhook_variable": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "examples": ["HYVE_WEBHOOK"]},
     "keep_plans": {"examples": [30]},

@@ -1,4 +1,4 @@
-"""The sensor that tells a person of refusals and failures.
+"""The sensor that alerts to refusals, failures, differences and runs that do not get on.
 
 It looks at what has ended since it looked last, and a while before: runs do not come to be known in the order in
 which they ended. Its cursor holds what it has told of in that while. When the webhook does not take an alert, the
@@ -18,7 +18,9 @@ from hyve_pipeline.operations.alerting import raise_alert
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.read import verification_between
 from hyve_pipeline.orchestration.common.failures import error_of_step
+from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_alerts, stalled_runs
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 
 # How much later than another run, that ended after it, a run may come to be known.
@@ -34,10 +36,12 @@ class _Cursor(Frozen):
     Attributes:
         until: the time of its last look.
         told: when each run ended that it told of, or saw to be of no interest, as far as that is not long ago.
+        stalled: the runs that it told of as stalled, and that still are.
     """
 
     until: datetime
     told: dict[str, float]
+    stalled: tuple[str, ...]
 
 
 def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
@@ -47,21 +51,26 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         name=names.alert_sensor,
         minimum_interval_seconds=sync.settings.automation.interval_seconds,
         default_status=sensor_status(sync),
-        description="Tells of refused plans, failed runs and stores that are not as planned: by a line in the log, and "
-        "to the webhook if one is configured. Begins with what happens after it is switched on.",
+        description="Alerts to refused plans, failed and stalled runs, and stores that are not as planned: by a line "
+        "in the log, and to the webhook if one is configured. Begins with what happens after it is switched on.",
     )
     def alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        close_dead_runs(context.instance, sync, names)
         now = datetime.now(UTC)
         cursor = _read_cursor(context.cursor)
         if cursor is None:
-            context.update_cursor(_Cursor(until=now, told={}).model_dump_json())
+            context.update_cursor(_Cursor(until=now, told={}, stalled=()).model_dump_json())
             return dg.SkipReason("tells of what happens from now on")
         records = [
             record
             for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.told))
             if record.end_time is not None and record.dagster_run.run_id not in cursor.told
         ]
-        alerts = list(_alerts_of(context.instance, sync, names, records))
+        stalled = stalled_runs(context.instance, sync, names, now)
+        alerts = [
+            *_alerts_of(context.instance, sync, names, records),
+            *stalled_alerts(names, [run for run in stalled if run.run_id not in cursor.stalled], now),
+        ]
         for told in alerts:
             context.log.error(told.text)
             raise_alert(told, sync.settings.automation)
@@ -69,7 +78,8 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         # A full look may have left some for the next one.
         until = now if len(records) < _MOST_RUNS else cursor.until
         told_of = {run: end for run, end in (cursor.told | ends).items() if end >= (until - 2 * _WHILE).timestamp()}
-        context.update_cursor(_Cursor(until=until, told=told_of).model_dump_json())
+        still = tuple(run.run_id for run in stalled)
+        context.update_cursor(_Cursor(until=until, told=told_of, stalled=still).model_dump_json())
         return dg.SkipReason("; ".join(told.text for told in alerts) or "nothing to tell of")
 
     return alert

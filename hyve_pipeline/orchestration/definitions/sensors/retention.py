@@ -6,6 +6,7 @@ import dagster as dg
 
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.retention import plans_to_drop
+from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
@@ -20,9 +21,10 @@ def build_retention_sensor(sync: SyncContext, names: Names, job: AnyJob) -> dg.S
         minimum_interval_seconds=sync.settings.automation.interval_seconds,
         default_status=sensor_status(sync),
         description="Drops plans that keep_plans and keep_days of the configuration no longer keep, with their "
-        "journals, inventories and partitions.",
+        "journals, inventories, partitions and runs.",
     )
-    def drop_old_plans() -> dg.RunRequest | dg.SkipReason:
+    def drop_old_plans(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        close_dead_runs(context.instance, sync, names)
         rules = sync.settings.automation
         if rules.keep_plans is None and rules.keep_days is None:
             return dg.SkipReason("neither keep_plans nor keep_days is set: every plan is kept")

@@ -1,0 +1,88 @@
+"""Finds runs that count as going on and do not get on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from hyve_pipeline.core.model.alerts import Alert, AlertRun, make_alert
+from hyve_pipeline.core.model.plan import split_partition_key
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.orchestration.common.liveness import GOING_ON
+from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
+
+
+@dataclass(frozen=True)
+class StalledRun:
+    """A run that does not get on.
+
+    Attributes:
+        run_id, job: the run and its job.
+        plan, partition: what it is about, where that is known.
+        message: what it waits for, and since when.
+    """
+
+    run_id: str
+    job: str
+    plan: str | None
+    partition: str | None
+    message: str
+
+
+def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, now: datetime) -> list[StalledRun]:
+    """The runs that wait, or whose journal has not moved, for `stalled_minutes`.
+
+    A run that waits for its turn is not stalled while others get on with the same plan; and a listing, which keeps
+    no journal, is left to its own bounds of time.
+
+    Raises:
+        StateError: the journals can't be listed.
+    """
+    allowed = timedelta(minutes=sync.settings.automation.stalled_minutes)
+    before = now - allowed
+    stalled = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=GOING_ON, tags=names.tags)):
+        run = record.dagster_run
+        has_begun = run.status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+        is_journaled = run.job_name in (names.shard_job("copy"), names.shard_job("delete"))
+        if _begun(record) > before or (has_begun and not is_journaled):
+            continue
+        plan, partition = run.tags.get(PLAN_TAG), run.tags.get(PARTITION_TAG)
+        moved = None if plan is None else sync.state.last_change(_journal(plan, partition if has_begun else None))
+        if moved is not None and moved > before:
+            continue
+        minutes = round(allowed.total_seconds() / 60)
+        state = "has written no outcome" if has_begun else f"is {run.status.value} and has not begun"
+        message = (
+            f"run {run.run_id} of {run.job_name} {state} for {minutes} minutes: see the run and its logs in the UI"
+        )
+        stalled.append(StalledRun(run.run_id, run.job_name, plan, partition, message))
+    return stalled
+
+
+def _begun(record: dg.RunRecord) -> datetime:
+    """When a run began, or was made where it has not begun."""
+    if record.start_time is not None:
+        return datetime.fromtimestamp(record.start_time, UTC)
+    return record.create_timestamp.astimezone(UTC)
+
+
+def _journal(plan: str, partition: str | None) -> str:
+    """Where the journal of a shard is, or that of a plan."""
+    if partition is not None:
+        try:
+            return f"journals/{plan}/{split_partition_key(partition)[1]:04d}"
+        except ValueError:
+            pass  # a partition that somebody made up
+    return f"journals/{plan}"
+
+
+def stalled_alerts(names: Names, runs: Sequence[StalledRun], now: datetime) -> Iterator[Alert]:
+    """One alert for all stalled runs of one job and plan."""
+    groups: dict[tuple[str | None, str], list[AlertRun]] = {}
+    for run in runs:
+        told = AlertRun(run=run.run_id, partition=run.partition, message=run.message)
+        groups.setdefault((run.plan, run.job), []).append(told)
+    for (plan, job), told in groups.items():
+        yield make_alert("stalled", names.sync, plan, job, told, now)
