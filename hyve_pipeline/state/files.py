@@ -175,7 +175,7 @@ class Folder:
         return sorted(info.base_name for info in found if not info.base_name.startswith(UNFINISHED))
 
     def last_change(self, path: str) -> datetime | None:
-        """When the newest of the files in `path`, or in a folder below it, was written; None when there is none.
+        """When the newest of the files with content in `path`, or below it, was written; None when there is none.
 
         Raises:
             StateError: they can't be listed.
@@ -187,7 +187,9 @@ class Folder:
             return None  # it came or went meanwhile
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
-        times = [info.mtime for info in found if info.type == fs.FileType.File and info.mtime is not None]
+        # Files without content are locks, which whoever tries them touches.
+        files = [info for info in found if info.type == fs.FileType.File and info.size]
+        times = [info.mtime for info in files if info.mtime is not None]
         return max(times, default=None)
 
 

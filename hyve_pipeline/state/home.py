@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE, UNFINISHED, make_folder, open_private
+from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE, create_file, make_folder
 from hyve_pipeline.state.files import Folder
 
 HOME_VARIABLE = "HYVE_HOME"
@@ -57,7 +57,8 @@ class Home:
         file = self.path / "id"
         with suppress(OSError, ValueError):
             if not file.exists():
-                _make_id(file)
+                make_folder(self.path)
+                create_file(file, f"{secrets.token_hex(_ID_BYTES)}\n".encode())
             return f"{int(file.read_text(encoding='ascii'), 16):08x}"
         return hashlib.sha256(str(self.path).encode()).hexdigest()[: 2 * _ID_BYTES]
 
@@ -134,16 +135,3 @@ def _expanded(path: Path, advice: str) -> Path:
     except RuntimeError:
         whose = "this user has no home directory" if path.parts[0] == "~" else "there is no such user"
         raise ConfigurationError(f"{displayed(str(path))}: {whose}: {advice}") from None
-
-
-def _make_id(file: Path) -> None:
-    make_folder(file.parent)
-    new = file.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
-    try:
-        with open_private(new, "x") as stream:
-            stream.write(f"{secrets.token_hex(_ID_BYTES)}\n")
-        # Unlike a rename, it leaves the file of another process that was first.
-        with suppress(FileExistsError):
-            os.link(new, file)
-    finally:
-        new.unlink(missing_ok=True)

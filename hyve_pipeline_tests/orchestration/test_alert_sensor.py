@@ -188,7 +188,7 @@ def test_a_run_whose_journal_stands_still_is_told_once(
     run = daemon.begin("images_copy", **{"hyve/plan": plan})
     daemon.sign_of(run)
     daemon.put_back(run, 3)
-    waiting = daemon.begin("images_dryrun", dg.DagsterRunStatus.QUEUED)
+    waiting = daemon.begin("images_dryrun", dg.DagsterRunStatus.NOT_STARTED)
     daemon.tick("alert")
     daemon.tick("alert")
     (alert,) = webhook.alerts
@@ -208,9 +208,9 @@ def test_a_run_that_waits_for_long_is_told_unless_others_get_on(
     assert hyve("copy").code == 0
     later = datetime.now(UTC) + timedelta(minutes=10)
     put_back(pair, plan, -9)
-    run = daemon.begin("images_copy", dg.DagsterRunStatus.QUEUED, **{"hyve/plan": plan})
+    run = daemon.begin("images_copy", dg.DagsterRunStatus.NOT_STARTED, **{"hyve/plan": plan})
     assert stalled_runs(daemon.instance, daemon.sync, daemon.names, later) == []
     put_back(pair, plan, -1)
     (found,) = stalled_runs(daemon.instance, daemon.sync, daemon.names, later)
     assert (found.run_id, found.plan) == (run.run_id, plan)
-    assert "is QUEUED and has not begun for 5 minutes" in found.message
+    assert "is NOT_STARTED and has not begun for 5 minutes" in found.message

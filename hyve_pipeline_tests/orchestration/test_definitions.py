@@ -59,6 +59,15 @@ def test_jobs_carry_the_name_of_their_sync_and_need_no_configuration(definitions
         assert dg.validate_run_config(jobs[name], {}) is not None
 
 
+def test_no_run_is_made_again_by_the_settings_of_an_instance(definitions: dg.Definitions, tmp_path: Path) -> None:
+    """It would repeat what was refused."""
+    jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
+    own = {"hyve/sync": "images", "hyve/home": Home(tmp_path).id, "dagster/max_retries": "0"}
+    assert jobs
+    for job in jobs:
+        assert own.items() <= job.run_tags.items(), job.name
+
+
 def test_buckets_are_external_and_the_store_has_a_partition_a_shard(
     tmp_path: Path, definitions: dg.Definitions
 ) -> None:

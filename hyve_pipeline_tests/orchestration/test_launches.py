@@ -1,12 +1,15 @@
 """Jobs as they are launched from the Launchpad: with no configuration, and with each kind of it."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from hyve_pipeline.core.settings.model import Options, SyncSettings
+from hyve_pipeline.operations.context import Home
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys, is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon
@@ -196,6 +199,42 @@ def test_a_resources_page_says_what_it_is(pair: Pair, make_daemon: MakeDaemon) -
     assert all(f"    home: {pair.home}\n" in f"{page}\n" for page in pages)
     assert f"      bucket: {pair.store.name}\n" in pages[0]
     assert "      max_deletes: 10%\n" in pages[0]
+
+
+def test_a_plan_alone_is_refused_where_its_check_failed(make_pair: MakePair, make_daemon: MakeDaemon) -> None:
+    """Blocking checks stop what comes after them in their run, and nothing that is launched by itself."""
+    pair = make_pair(max_deletes=0)
+    pair.source.put({"a": b"1"})
+    pair.store.put({"gone": b"1"})
+    daemon = make_daemon(pair)
+    assert not daemon.run("images_dryrun").success
+    job = daemon.definitions.resolve_implicit_global_asset_job_def()
+    alone = job.execute_in_process(instance=daemon.instance, asset_selection=[daemon.names.plan], raise_on_error=False)
+    assert failure_of(alone).startswith("refused by max_deletes: 1 of the store's 1 objects would be deleted")
+    assert daemon.instance.get_latest_materialization_event(daemon.names.plan) is None
+    assert daemon.instance.get_dynamic_partitions(daemon.names.shard_set("delete")) == []
+
+
+def test_two_homes_with_one_sync_name_share_an_instance(
+    make_pair: MakePair, make_daemon: MakeDaemon, tmp_path: Path
+) -> None:
+    """Neither waits for the other's runs, nor drops its partitions."""
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    daemon = make_daemon(pair)
+    shutil.copytree(pair.home, tmp_path / "other", ignore=shutil.ignore_patterns("dagster", "id"))
+    other = Daemon(daemon.instance, Home(tmp_path / "other"))
+    for each in (daemon, other):
+        assert each.run("images_dryrun").success
+    mine = daemon.instance.get_dynamic_partitions(daemon.names.shard_set("copy"))
+    assert len(mine) == 1
+    assert other.run("images_retention").success
+    assert daemon.instance.get_dynamic_partitions(daemon.names.shard_set("copy")) == mine
+    pair.automate("all")
+    (tmp_path / "other" / "hyve.toml").write_text((pair.home / "hyve.toml").read_text())
+    other.begin("images_copy")
+    assert daemon.look("apply")[1] == ""
+    assert "goes on" in other.look("apply")[1]
 
 
 def test_deletes_wait_for_copies(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -1,6 +1,9 @@
 """A folder of state, while others write into it."""
 
+import os
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,15 @@ def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "shard").write_text("")
     with pytest.raises(StateError, match="shard: can't be listed"):
         Folder(str(tmp_path)).names("shard")
+
+
+def test_the_last_change_is_that_of_the_newest_file_with_content(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    assert folder.last_change("journal") is None
+    for name, content, age in (("a/1.json", "x", 300), ("b/2.json", "x", 100), ("b/lock", "", 0)):
+        folder.write_text(f"journal/{name}", content)
+        then = time.time() - age
+        os.utime(tmp_path / "journal" / name, (then, then))
+    changed = folder.last_change("journal")
+    assert changed is not None
+    assert 90 < (datetime.now(UTC) - changed).total_seconds() < 200

@@ -77,6 +77,21 @@ def test_the_run_says_what_it_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeD
     assert freed > 10_000
 
 
+def test_the_runs_of_what_is_dropped_go_too(pair: Pair, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(pair)
+    for number in range(2):
+        pair.source.put({f"{number}": b"1"})
+        for job in ("dryrun", "copy", "verify"):
+            assert daemon.run(f"images_{job}").success
+    older, newer = daemon.sync.plans.ids()
+    going_on = daemon.begin("images_verify", **{"hyve/plan": newer})
+    config = {"ops": {"images_drop_plans": {"config": {"keep_plans": 1}}}}
+    assert daemon.run("images_retention", run_config=config).success
+    assert daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": older})) == []
+    assert len(daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": newer}))) == 4
+    assert daemon.status_of(going_on) is dg.DagsterRunStatus.STARTED
+
+
 def test_a_plan_that_a_run_waits_for_is_kept(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     plans = sync_times(pair, hyve, 3)
     daemon = make_daemon(pair)
