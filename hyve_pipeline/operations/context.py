@@ -19,14 +19,15 @@ from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
 from hyve_pipeline.state.locks import applied_beside, applying
 from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
 
-# The layers above need the home too; they get it here.
-__all__ = ["Home", "SyncContext", "load_configuration", "syncs_with_same_store"]
+# The layers above need the home and the signs of life too; they get them here.
+__all__ = ["Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
 
 
 def load_configuration(home: Home) -> Settings:
@@ -181,6 +182,18 @@ class SyncContext:
     def applied_beside(self, plan_id: str | None = None) -> str | None:
         """Which plan of the sync, other than `plan_id`, is being applied at this moment, by whomever."""
         return applied_beside(self.state, plan_id)
+
+    def last_sign(self, run_id: str) -> Sign | None:
+        """What the sign of life of a run says now; None when it gave none.
+
+        Raises:
+            StateError: it can't be read.
+        """
+        return last_sign(self.state, run_id)
+
+    def remove_old_signs(self) -> None:
+        """Remove the signs of life of runs that ended long ago."""
+        remove_old_signs(self.state)
 
     def connect(self, place: BucketSettings) -> "Connection":
         """Open a connection to a bucket of this sync.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -105,7 +106,8 @@ class Daemon:
 
     def _update(self, run: dg.DagsterRun, **columns: str) -> None:
         changes = ", ".join(f"{name} = :{name}" for name in columns)
-        with closing(sqlite3.connect(self.home.dagster_home / "history" / "runs.db", timeout=30)) as database, database:
+        file = Path(self.instance.root_directory) / "history" / "runs.db"
+        with closing(sqlite3.connect(file, timeout=30)) as database, database:
             changed = database.execute(f"UPDATE runs SET {changes} WHERE run_id = :id", {"id": run.run_id, **columns})
             assert changed.rowcount == 1
 

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.context import Sign, SyncContext
 from hyve_pipeline.orchestration.common.names import Names
-from hyve_pipeline.state.liveness import Sign, last_sign, remove_old_signs
 
 # What runs are that wait or go on.
 GOING_ON = [
@@ -70,7 +69,7 @@ def close_dead_runs(
         else:
             instance.report_run_failed(run, message)
         closed.append(run.run_id)
-    remove_old_signs(sync.state)
+    sync.remove_old_signs()
     return closed
 
 
@@ -81,7 +80,7 @@ def _reason_to_close(sync: SyncContext, record: dg.RunRecord, graces: Graces, no
         if still > graces.submission:
             return f"it was made {_in_words(still)} ago and never submitted"
         return None
-    sign = last_sign(sync.state, record.dagster_run.run_id)
+    sign = sync.last_sign(record.dagster_run.run_id)
     if sign is None:
         if still > graces.start:
             return f"its process gave no sign of life in {_in_words(still)}"

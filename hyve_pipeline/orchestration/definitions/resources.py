@@ -12,13 +12,12 @@ from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.model import Options, SyncSettings
 from hyve_pipeline.core.settings.places import SETTINGS_ORIGIN, BucketSettings, Place
-from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.context import Home, RunSign, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.io_manager import shown_values
 from hyve_pipeline.orchestration.common.names import HOST_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
-from hyve_pipeline.state.liveness import RunSign
 
 
 class BucketResource(dg.ConfigurableResource):
