@@ -22,9 +22,16 @@ from hyve_pipeline.s3.objects.delete import DeleteResult, delete_objects
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 
-# What servers say to a condition that they do not know; and to one that does not hold.
-_CONDITION_UNKNOWN = {"MalformedXML", "NotImplemented", "InvalidRequest", "InvalidArgument"}
-_CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", *_CONDITION_UNKNOWN}
+# What servers say of a key whose condition does not hold, or which they do not know.
+_CONDITION_FAILED = {
+    "PreconditionFailed",
+    "ConditionalRequestConflict",
+    "NoSuchKey",
+    "MalformedXML",
+    "NotImplemented",
+    "InvalidRequest",
+    "InvalidArgument",
+}
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ class ObjectDeleter:
         self._source = source
         self._store = store
         self._trash = trash
-        # Until the server shows that it does not know the condition, or not in this form.
+        # Until the server shows that it compares ETags in a way of its own.
         self._conditional = True
 
     async def delete(self, batch: Sequence[PlannedObject]) -> list[JournalRow]:
@@ -198,7 +205,7 @@ class ObjectDeleter:
         try:
             # A missing object and a missing bucket look the same to HEAD. The source must still be there.
             await tries.answer(lambda: send_probe(self._source))
-            is_conditional, result = await self._send(by_key, tries)
+            result = await self._send(by_key, tries)
         except S3RequestError as error:
             code, detail = error.code or str(error.status), str(error)
             return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
@@ -209,31 +216,21 @@ class ObjectDeleter:
             if failure is None:
                 marker = result.deleted[store_key].delete_marker_version_id
                 rows.append(one.row(Outcome.DONE, None, None, tries, marker))
-            elif is_conditional and failure.code in _CONDITION_FAILED:
+            elif result.is_conditional and failure.code in _CONDITION_FAILED:
                 doubtful.append(one)
             else:
                 rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))
         return rows + await self._look_again(doubtful) if doubtful else rows
 
-    async def _send(self, by_key: Mapping[str, "_Allowed"], tries: Tries) -> tuple[bool, DeleteResult]:
+    async def _send(self, by_key: Mapping[str, "_Allowed"], tries: Tries) -> DeleteResult:
         """Delete what still has the planned ETags, as far as the server can tell.
-
-        Returns:
-            Whether the server was given the condition, and what became of each key.
 
         Raises:
             S3RequestError: the request failed as a whole.
         """
-        keys = list(by_key)
-        if self._conditional:
-            etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
-            try:
-                return True, await tries.answer(lambda: delete_objects(self._store, keys, etags))
-            except S3RequestError as error:
-                if error.code not in _CONDITION_UNKNOWN:
-                    raise
-                self._conditional = False
-        return False, await tries.answer(lambda: delete_objects(self._store, keys))
+        etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
+        conditions = etags if self._conditional else {}
+        return await tries.answer(lambda: delete_objects(self._store, list(by_key), conditions))
 
     async def _look_again(self, doubtful: Sequence["_Allowed"]) -> list[JournalRow]:
         """Settle what the server did not delete since it found another object than the planned one.

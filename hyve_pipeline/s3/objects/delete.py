@@ -2,19 +2,29 @@
 
 import base64
 import hashlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with, is_refusal
+from hyve_pipeline.s3.connection.server_abilities import DELETE_CONDITIONS, MANY_DELETES, Ability
+from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.head import version_of
-from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response, telling_code
-from hyve_pipeline.s3.wire.futures import recover, then
+from hyve_pipeline.s3.objects.read_headers import condition_headers
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, invalid_response, telling_code
+from hyve_pipeline.s3.wire.futures import follow, retry, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.xml import MalformedXmlError, escape_text, fits_in_xml, local_name, parse_xml
 
 MAX_KEYS = 1000  # the most that S3 takes in one request
+
+# Objects that are deleted one by one, of one call.
+_AT_ONCE = 32
+
+_OPTIONAL_CONDITION = Optional(DELETE_CONDITIONS, ("if-match",), ("if-match", "condition"))
 
 # The code for a key that an answer did not mention.
 UNMENTIONED = "NotMentioned"
@@ -56,10 +66,12 @@ class DeleteResult:
     Attributes:
         deleted: the objects that are gone, by key. A key that was not there counts as deleted.
         errors: the others, by key.
+        is_conditional: whether the server was given the ETags that objects must still have.
     """
 
     deleted: Mapping[str, DeletedObject]
     errors: Mapping[str, DeleteFailure]
+    is_conditional: bool = False
 
 
 def delete_objects(
@@ -71,7 +83,7 @@ def delete_objects(
         connection: the bucket.
         keys: whole keys.
         etags: the ETags that objects must still have, by key, where the server knows this condition; others
-            ignore it or refuse the request. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+            ignore it, or refuse it, and then get none. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 
     Returns:
         A future that gives the outcome by key, or raises `S3RequestError` where the whole request failed.
@@ -81,12 +93,16 @@ def delete_objects(
     """
     if len(keys) > MAX_KEYS or len(set(keys)) != len(keys):
         raise ValueError(f"{len(keys)} keys to delete at once: at most {MAX_KEYS}, each once")
+    wanted = etags or {}
+    if connection.abilities.lacks(MANY_DELETES):
+        return _OneByOne(connection, keys, wanted).begin()
     together: list[str] = []
     alone: list[str] = []
     for key in keys:
         (together if _survives_xml(key) else alone).append(key)
-    wanted = etags or {}
-    parts = [_delete_one(connection, key, wanted.get(key)) for key in alone]
+    parts: list[Future[DeleteResult]] = []
+    if alone:
+        parts.append(_OneByOne(connection, alone, wanted).begin())
     if together:
         parts.append(_delete_together(connection, together, wanted))
     return _merge(parts)
@@ -102,6 +118,59 @@ def _survives_xml(key: str) -> bool:
 
 
 def _delete_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
+    """Delete with conditions; without them where the server refuses that; one by one where it refuses that too."""
+    conditions = {} if etags and connection.abilities.lacks(DELETE_CONDITIONS) else etags
+
+    def one_by_one(keys: Sequence[str]) -> "Future[DeleteResult]":
+        return then(_OneByOne(connection, keys, etags).begin(), learn)
+
+    def learn(result: DeleteResult) -> DeleteResult:
+        if result.deleted:
+            connection.abilities.note(MANY_DELETES)
+        return result
+
+    def refused(error: BaseException) -> "Future[DeleteResult]":
+        if not isinstance(error, S3RequestError) or not _knows_no_such_request(error):
+            raise error
+        if not conditions:
+            return one_by_one(keys)
+        return retry(then(_send_together(connection, keys, {}), without_conditions), refused_again)
+
+    def without_conditions(result: DeleteResult) -> DeleteResult:
+        if result.deleted:
+            connection.abilities.note(DELETE_CONDITIONS)
+        return result
+
+    def refused_again(error: BaseException) -> "Future[DeleteResult]":
+        if not isinstance(error, S3RequestError) or not _knows_no_such_request(error):
+            raise error
+        return one_by_one(keys)
+
+    def finish(result: DeleteResult) -> "Future[DeleteResult]":
+        left = [key for key, failure in result.errors.items() if failure.code in _NOT_EVEN_ONE]
+        if not left or result.deleted or connection.abilities.lacks(MANY_DELETES):
+            settled: Future[DeleteResult] = Future()
+            settled.set_result(result)
+            return settled
+        return then(
+            one_by_one(left),
+            lambda singly: replace(_joined([result, singly]), is_conditional=singly.is_conditional),
+        )
+
+    return follow(retry(_send_together(connection, keys, conditions), refused), finish)
+
+
+# By these a server refuses each key of a request that it does not know.
+_NOT_EVEN_ONE = {"NotImplemented", "MethodNotAllowed"}
+
+
+def _knows_no_such_request(error: S3RequestError) -> bool:
+    """Whether a server may not know DeleteObjects, or not in this form."""
+    is_missing = error.status in (404, 411, 413) and error.code != "NoSuchBucket"
+    return is_missing or is_refusal(error) or error.code == "MalformedXML"
+
+
+def _send_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
     body = delete_document(keys, etags)
     # Every server takes this checksum, and some take no other. It is a checksum, not a safeguard.
     md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
@@ -112,23 +181,63 @@ def _delete_together(connection: Connection, keys: Sequence[str], etags: Mapping
         headers=(("content-md5", md5), ("content-type", "application/xml")),
         body=body,
     )
-    return then(connection.send(request), lambda answer: read_result(connection.bucket, request, answer, keys))
+    sent = connection.send(request)
+    read = then(sent, lambda answer: read_result(connection.bucket, request, answer, keys))
+    return then(read, lambda result: replace(result, is_conditional=bool(etags)))
 
 
-def _delete_one(connection: Connection, key: str, etag: str | None) -> "Future[DeleteResult]":
-    """Delete one object whose key goes through no XML."""
-    headers = (("if-match", f'"{etag}"'),) if etag else ()
+class _OneByOne:
+    """Deletes objects by a request each, some at once."""
 
-    def gone(response: Response) -> DeleteResult:
-        is_marker = response.header("x-amz-delete-marker") == "true"
-        return DeleteResult({key: DeletedObject(version_of(response) if is_marker else None)}, {})
+    def __init__(self, connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._etags = etags
+        self._waiting = deque(keys)
+        self._left = len(keys)
+        self._lock = Lock()
+        self._deleted: dict[str, DeletedObject] = {}
+        self._errors: dict[str, DeleteFailure] = {}
+        self._is_conditional = False
+        self._outcome: Future[DeleteResult] = Future()
 
-    def failed(error: BaseException) -> DeleteResult:
-        if not isinstance(error, S3RequestError):
-            raise error
-        return DeleteResult({}, {key: DeleteFailure(error.code, error.message)})
+    def begin(self) -> "Future[DeleteResult]":
+        """Begin; the future gives what became of each key, and raises nothing."""
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            self._send_next()
+        return self._outcome
 
-    return recover(then(connection.send(Request("DeleteObject", "DELETE", key, headers=headers)), gone), failed)
+    def _send_next(self) -> None:
+        with self._lock:
+            key = self._waiting.popleft() if self._waiting else None
+        if key is None:
+            return
+        etag = self._etags.get(key)
+        request = Request("DeleteObject", "DELETE", key, headers=condition_headers(etag) if etag else ())
+
+        def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
+            self._settle(key, ending, is_conditional=etag is not None and not without)
+
+        try:
+            exchange_with(self._connection, request, (_OPTIONAL_CONDITION,), on_end)
+        except Exception as error:  # noqa: BLE001 - the connection is being closed, say
+            self._settle(key, error, is_conditional=False)
+
+    def _settle(self, key: str, ending: Ending, *, is_conditional: bool) -> None:
+        if isinstance(ending, Response):
+            is_marker = ending.header("x-amz-delete-marker") == "true"
+            self._deleted[key] = DeletedObject(version_of(ending) if is_marker else None)
+        elif isinstance(ending, S3RequestError):
+            self._errors[key] = DeleteFailure(ending.code, ending.message)
+        else:
+            self._errors[key] = DeleteFailure(CONNECTION_ERROR, str(ending))
+        with self._lock:
+            self._is_conditional |= is_conditional
+            self._left -= 1
+            is_last = not self._left
+        if is_last:
+            self._outcome.set_result(DeleteResult(self._deleted, self._errors, self._is_conditional))
+        else:
+            self._send_next()
 
 
 def delete_version(connection: Connection, key: str, version_id: str) -> "Future[Response]":
@@ -188,6 +297,18 @@ def _marker(version_id: str | None) -> str | None:
     return None if version_id in (None, "", "null") else version_id
 
 
+def _joined(results: Sequence[DeleteResult]) -> DeleteResult:
+    """One result: of a key that is in several, the last counts."""
+    deleted: dict[str, DeletedObject] = {}
+    errors: dict[str, DeleteFailure] = {}
+    for result in results:
+        for key in result.deleted:
+            errors.pop(key, None)
+        deleted.update(result.deleted)
+        errors.update(result.errors)
+    return DeleteResult(deleted, errors, any(result.is_conditional for result in results))
+
+
 def _merge(parts: Sequence["Future[DeleteResult]"]) -> "Future[DeleteResult]":
     """One result once all are there; the first exception where one has failed as a whole."""
     outcome: Future[DeleteResult] = Future()
@@ -205,9 +326,7 @@ def _merge(parts: Sequence["Future[DeleteResult]"]) -> "Future[DeleteResult]":
         except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
             outcome.set_exception(error)
             return
-        deleted = {key: value for result in results for key, value in result.deleted.items()}
-        errors = {key: value for result in results for key, value in result.errors.items()}
-        outcome.set_result(DeleteResult(deleted, errors))
+        outcome.set_result(_joined(results))
 
     if not parts:
         outcome.set_result(DeleteResult({}, {}))

@@ -154,6 +154,64 @@ def test_too_many_or_repeated_keys(connect: Connect, keys: list[str]) -> None:
         assert server.received == []
 
 
+REFUSALS = [
+    error_answer(501, "NotImplemented", "POST ?delete is not implemented for objects."),
+    error_answer(400, "InvalidArgument", "Cannot create buckets using a POST."),
+    error_answer(400, "MalformedXML"),
+    error_answer(405, "MethodNotAllowed"),
+    Answer(status=404),
+    Answer(status=411),
+    _answer("".join(f"<Error><Key>{key}</Key><Code>NotImplemented</Code></Error>" for key in "ab")),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("knows_condition", [True, False])
+def test_a_server_without_this_request_is_asked_for_each_object(
+    connect: Connect, refusal: Answer, knows_condition: bool
+) -> None:
+    def script(received: Received) -> Answer:
+        if received.method == "POST":
+            return refusal
+        if not knows_condition and "if-match" in received.headers:
+            return error_answer(501, "NotImplemented", "If-Match")
+        return Answer(status=204)
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        for _ in range(2):
+            result = delete_objects(connection, ["a", "b"], {"a": "1" * 32, "b": "2" * 32}).result()
+            assert (set(result.deleted), result.errors) == ({"a", "b"}, {})
+            assert result.is_conditional is knows_condition
+        lacks = [lack.lack for lack in connection.abilities.met]
+    posts = [received for received in server.received if received.method == "POST"]
+    assert len(posts) <= 2
+    conditions = [] if knows_condition else ["knows no condition on deletes"]
+    assert sorted(lacks) == sorted(["has no DeleteObjects", *conditions])
+    given = [received.headers.get("if-match") for received in server.received[-2:]]
+    assert set(given) == ({f'"{"1" * 32}"', f'"{"2" * 32}"'} if knows_condition else {None})
+
+
+def test_what_can_not_be_deleted_in_any_way_is_told_by_key(connect: Connect) -> None:
+    def script(received: Received) -> Answer:
+        return REFUSALS[0] if received.method == "POST" else error_answer(403, "AccessDenied")
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        result = delete_objects(connection, ["a"], {"a": "1" * 32}).result()
+        assert result.errors == {"a": DeleteFailure("AccessDenied", "as scripted")}
+        # Nothing shows that the one request is known and the other is not.
+        assert connection.abilities.met == ()
+
+
+def test_many_one_by_one(connect: Connect) -> None:
+    keys = [f"k{number}" for number in range(300)]
+    with scripted_server(lambda received: REFUSALS[0] if received.method == "POST" else Answer(status=204)) as server:
+        result = delete_objects(connect(server.place()), keys).result()
+    assert set(result.deleted) == set(keys)
+    assert len(server.received) == 301
+
+
 @pytest.mark.rclone
 def test_second_server(rclone_endpoint: str, make_place: MakePlace, connect: Connect) -> None:
     place = make_place(endpoint_url=rclone_endpoint)
