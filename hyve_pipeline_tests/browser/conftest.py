@@ -19,10 +19,12 @@ from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from hyve_pipeline_tests.syncs import Bucket, sync_table
 
 # A sync for each test; names must be known before the UI loads them.
-SYNCS = ("graph", "plan", "launch", "shards", "switch")
+SYNCS = ("graph", "plan", "launch", "shards", "switch", "gate")
 
 # What a browser does on its own account would only disturb.
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+# A name that leads to this machine without being one of its own.
+_ARGUMENTS.append("--host-resolver-rules=MAP rebound.example 127.0.0.1")
 _PATIENCE = 60_000  # milliseconds
 
 _AUTOMATION = """
@@ -134,7 +136,8 @@ def desk(
     assert mark is not None
     (name,) = mark.args
     server = client_for(faulty.endpoint_url).meta.endpoint_url
-    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
     page.set_default_timeout(_PATIENCE)
     page.goto(answers.opening_url)
     source, store = (Bucket(_place(f"{name}-{side}", faulty.endpoint_url), server) for side in ("source", "store"))
@@ -142,4 +145,4 @@ def desk(
         yield Desk(name, page, answers, source, store, faulty)
     finally:
         page.screenshot(path=tmp_path / "at_the_end.png")
-        page.close()
+        context.close()
