@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -97,7 +96,7 @@ def _another_server() -> Iterator[int]:
             self.end_headers()
             self.wfile.write(b"<!doctype html><title>elsewhere</title><body>")
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -130,7 +130,7 @@ def test_websockets_of_other_pages_are_refused(page: Page, headers: dict[str, st
 def test_nothing_is_shown_without_the_token(page: Page, path: str) -> None:
     answer = _send(page, "GET", path, {"Accept": "text/html"})
     assert answer.status == 403
-    assert "open the URL that hyve ui printed" in answer.read().decode()
+    assert "open the URL that <code>hyve ui</code> printed" in answer.read().decode()
 
 
 def test_what_the_ui_needs_is_there(page: Page) -> None:

@@ -196,9 +196,9 @@ def test_a_resources_page_says_what_it_is(pair: Pair, make_daemon: MakeDaemon) -
         definitions.resolve_job_def("images_dryrun").resource_defs[name].description or ""
         for name in ("images_sync", "images_parquet")
     ]
-    assert all(f"    home: {pair.home}\n" in f"{page}\n" for page in pages)
-    assert f"      bucket: {pair.store.name}\n" in pages[0]
-    assert "      max_deletes: 10%\n" in pages[0]
+    assert all(f"- home: `{pair.home}`\n" in f"{page}\n" for page in pages)
+    assert f"- store.bucket: `{pair.store.name}`\n" in pages[0]
+    assert "- options.max_deletes: `10%`\n" in pages[0]
 
 
 def test_a_plan_alone_is_refused_where_its_check_failed(make_pair: MakePair, make_daemon: MakeDaemon) -> None:

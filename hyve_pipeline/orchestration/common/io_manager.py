@@ -5,14 +5,14 @@ annotation: `pd.DataFrame`, `pa.Table`, `pyarrow.dataset.Dataset`, `duckdb.DuckD
 `StoredTable` itself.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 import pyarrow as pa
-import yaml
 from pydantic import Field, PrivateAttr
 
 from hyve_pipeline.operations.context import Home
@@ -97,9 +97,17 @@ def _run_ids(context: dg.InputContext) -> list[str]:
 
 def shown_values(values: Mapping[str, Any]) -> str:
     """What a resource's page says of its values, as Markdown: as configuration they would be open to every run."""
-    lines = yaml.safe_dump(values, sort_keys=False, allow_unicode=True).splitlines()
-    # Four spaces, and not a fence: no value can end it.
-    return "\n".join(f"    {line}" for line in lines)
+    return "\n".join(f"- {name}: `{value}`" for name, value in _flat(values))
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            # Nothing may end the quotation; an empty one would be none.
+            yield f"{above}{name}", text.replace("`", "'") or " "
 
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:

@@ -16,6 +16,7 @@ servers of a host share their cookies, and those of two UIs must not replace eac
 
 import hmac
 import html
+import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -222,9 +223,9 @@ def _cookies(headers: Iterable[str], name: str) -> list[str]:
 def _refusal_page(request: _Request, refusal: _Refusal) -> Response:
     if not any("text/html" in value for value in request.all("accept")):
         return PlainTextResponse(f"{refusal.reason}\n", refusal.status)
-    reason = html.escape(refusal.reason.replace("`", ""))
+    reason = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(refusal.reason[0].upper() + refusal.reason[1:]))
     link = "" if refusal.way_on is None else f'<p><a href="{html.escape(refusal.way_on)}">Open it here</a></p>'
-    return HTMLResponse(_PAGE.format(head="", body=f"<p>{reason}</p>{link}"), refusal.status)
+    return HTMLResponse(_PAGE.format(head="", body=f"<p>{reason}.</p>{link}"), refusal.status)
 
 
 def _with_headers(send: Send, request: _Request) -> Send:
