@@ -31,7 +31,12 @@ sync_option = click.option("--sync", "sync_name", metavar="NAME", help="Which sy
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 
-plan_option = click.option("--plan", "plan_id", metavar="ID", help="Which plan, instead of the newest.")
+plan_option = click.option(
+    "--plan", "plan_id", metavar="ID", help="Which plan, by its id or the beginning of it, instead of the newest."
+)
+
+# None is the newest plan, and so is `latest`.
+plan_argument = click.argument("plan_id", metavar="[ID]", required=False)
 
 
 def limit_option(name: str) -> Callable[[Command], Command]:

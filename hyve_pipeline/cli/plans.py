@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyve_pipeline.cli.options import sync_options
+from hyve_pipeline.cli.options import plan_argument, sync_options
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.plan import Plan
@@ -39,11 +39,11 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("plan_id", metavar="ID")
+@plan_argument
 @sync_options
 @click.option("--failed", "only_unsettled", is_flag=True, help="List the keys that failed or were skipped, and why.")
-def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_unsettled: bool) -> int:
-    """Show one plan in detail: its counts, its shards, and what its journal says."""
+def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, only_unsettled: bool) -> int:
+    """Show one plan in detail, the newest by default: its counts, its shards, and what its journal says."""
     from hyve_pipeline.cli.output import (
         describe_plan,
         describe_refusals,
@@ -56,7 +56,7 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str, only_un
     from hyve_pipeline.operations.journal.status import plan_status
 
     sync = SyncContext.choose(Home(home), sync_name)
-    plan = sync.plans.load(plan_id)
+    plan = sync.plans.find(plan_id)
     if only_unsettled:
         return _show_unsettled(sync, plan, as_json=as_json)
     status = plan_status(sync, plan)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import sync_options
+from hyve_pipeline.cli.options import plan_argument, sync_options
 
 
 @click.command()
-@click.argument("plan_id", metavar="[PLAN]", required=False)
+@plan_argument
 @sync_options
 @click.option(
     "--output",
@@ -32,9 +32,7 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     if to_standard_output and as_json:
         raise click.UsageError("--output - and --json both want standard output")
     sync = SyncContext.choose(Home(home), sync_name)
-    plan = sync.plans.load(plan_id) if plan_id is not None else sync.plans.newest()
-    if plan is None:
-        raise ConfigurationError(f"sync {sync.name} has no plan yet: run 'hyve dryrun' first")
+    plan = sync.plans.find(plan_id)
     page = render_page(sync, plan).encode()
     if to_standard_output:
         # As bytes: a terminal's own encoding may not have all characters.

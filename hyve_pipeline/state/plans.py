@@ -25,6 +25,9 @@ PLAN_FILES: dict[Action, str] = {"copy": "copies.parquet", "delete": "deletes.pa
 
 UNDONE_FOLDER = "undone_keys"
 
+# What stands for the newest plan where an id is asked for.
+LATEST = "latest"
+
 # The folders in which names begin with numbers.
 _NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDONE_FOLDER)
 
@@ -157,6 +160,29 @@ class PlanShelf:
         if not self.exists(plan_id):
             raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}; 'hyve plans' lists them")
         return self._folder.read_manifest(f"{plan_id}/plan.json", Plan)
+
+    def find(self, name: str | None) -> Plan:
+        """The plan that somebody means: by its id, by the beginning of one id alone, or the newest.
+
+        Args:
+            name: an id or its beginning; None or `LATEST` is the newest plan.
+
+        Raises:
+            ConfigurationError: no plan is meant, or several are.
+            StateError: the manifest is damaged.
+        """
+        if name is None or name == LATEST:
+            newest = self.newest()
+            if newest is None:
+                raise ConfigurationError(f"sync {self._sync} has no plan yet: run 'hyve dryrun' first")
+            return newest
+        meant = [] if self.exists(name) else [plan_id for plan_id in self.ids() if name and plan_id.startswith(name)]
+        if len(meant) > 1:
+            raise ConfigurationError(
+                f"{shortened(name)} is the beginning of {len(meant)} plans of sync {self._sync}, such as {meant[-1]}: "
+                "give more of the id"
+            )
+        return self.load(meant[0] if meant else name)
 
     def newest(self) -> Plan | None:
         """The newest plan, None when there is none yet."""

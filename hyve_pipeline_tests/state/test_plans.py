@@ -95,3 +95,19 @@ def test_what_can_be_no_plans_id_names_no_plan(tmp_path: Path, plan_id: str) -> 
     message = str(caught.value)
     assert len(message) < 300
     assert message.isprintable()
+    with pytest.raises(ConfigurationError, match="has no plan"):
+        context.plans.find(plan_id)
+
+
+def test_a_plan_is_found_by_its_id_by_the_beginning_of_it_or_as_the_latest(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    with pytest.raises(ConfigurationError, match="has no plan yet"):
+        context.plans.find(None)
+    first, second = plan_made(context, 0), plan_made(context, 1)
+    assert context.plans.find(None) == context.plans.find("latest") == second
+    assert context.plans.find(first.id) == first
+    assert context.plans.find(first.id[:-4]) == first
+    alike = first.id[:5]
+    assert second.id.startswith(alike)
+    with pytest.raises(ConfigurationError, match=f"2 plans of sync .*, such as {second.id}: give more"):
+        context.plans.find(alike)

@@ -88,14 +88,12 @@ def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
 
 
 def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
-    """The plan of that id, or the newest one.
+    """The plan of that id, see `PlanShelf.find`.
 
     Raises:
         ConfigurationError: there is none, or it was made for other buckets than the configuration names now.
     """
-    plan = context.plans.load(plan_id) if plan_id is not None else context.plans.newest()
-    if plan is None:
-        raise ConfigurationError(f"sync {context.name} has no plan yet: run 'hyve dryrun' first")
+    plan = context.plans.find(plan_id)
     check_places(context, plan)
     return plan
 

@@ -1,0 +1,172 @@
+"""The cookbook's recipes do what the page says: their settings and commands are read from it and tried."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hyve_pipeline.core.settings.load import load_settings
+from hyve_pipeline_tests.conftest import PROFILE, MakeBucket
+from hyve_pipeline_tests.docs.recipes import COOKBOOK, Recipe, recipes
+from hyve_pipeline_tests.orchestration.projects import loaded, resource_of
+from hyve_pipeline_tests.servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair, next_second
+
+RECIPES = recipes()
+
+
+def follow(recipe: Recipe, hyve: Hyve) -> None:
+    """Type the recipe's commands, and compare what they say with what the page shows."""
+    assert recipe.commands
+    for command in recipe.commands:
+        assert command.program == "hyve"
+        finished = hyve(*command.arguments)
+        assert finished.code == command.code, (command, finished.out, finished.err)
+        for line in command.shown:
+            assert line in finished.out + finished.err, (command, finished.out, finished.err)
+
+
+def test_the_page_has_ten_recipes_and_names_them_at_its_head() -> None:
+    assert list(RECIPES) == list(range(1, 11))
+    links = re.findall(r"^\d+\. \[(.+)\]\(#(.+)\)$", COOKBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [title for title, _ in links] == [recipe.title for recipe in RECIPES.values()]
+    for recipe, (title, anchor) in zip(RECIPES.values(), links, strict=True):
+        assert anchor == re.sub(r"[^\w -]", "", f"{recipe.number}. {title}").lower().replace(" ", "-")
+
+
+@pytest.mark.parametrize("number", [number for number, recipe in RECIPES.items() if recipe.of("toml")])
+def test_the_settings_of_a_recipe_are_valid(number: int, tmp_path: Path) -> None:
+    (text,) = RECIPES[number].of("toml")
+    sides = ""
+    for side in ("source", "store"):
+        if f"[sync.images.{side}]" not in text:
+            sides += f'[sync.images.{side}]\nbucket = "hyve-{side}"\n'
+    file = tmp_path / "hyve.toml"
+    file.write_text(sides + text)
+    assert list(load_settings(file).sync) == ["images"]
+
+
+def test_two_accounts(make_pair: MakePair, hyve: Hyve, tmp_path: Path) -> None:
+    recipe = RECIPES[1]
+    pair = make_pair()
+    profiles = [recipe.settings[side]["profile"] for side in ("source", "store")]
+    with (tmp_path / "aws_credentials").open("a") as file:
+        for profile in profiles:
+            file.write(
+                f"[{profile}]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
+            )
+    text = (pair.home / "hyve.toml").read_text()
+    assert len(set(profiles)) == 2
+    for profile in profiles:
+        text = text.replace(f'profile = "{PROFILE}"', f'profile = "{profile}"', 1)
+    (pair.home / "hyve.toml").write_text(text)
+    pair.source.put({"a": b"1"})
+    follow(recipe, hyve)
+
+
+def test_another_server(make_pair: MakePair, rclone_endpoint: str, make_bucket: MakeBucket, hyve: Hyve) -> None:
+    recipe = RECIPES[2]
+    endpoints = [recipe.settings[side]["endpoint_url"] for side in ("source", "store")]
+    assert len(set(endpoints)) == 2
+    pair = make_pair()
+    store = pair.store.place.model_copy(
+        update={"endpoint_url": rclone_endpoint, "bucket": make_bucket("other", endpoint_url=rclone_endpoint)}
+    )
+    pair = Pair(pair.home, pair.source, Bucket(store, rclone_endpoint))
+    pair.configure()
+    pair.source.put({f"photos/{number}.jpg": b"%d" % number for number in range(4)})
+    follow(recipe, hyve)
+    assert pair.store.read() == pair.source.read()
+
+
+def test_some_prefixes(make_pair: MakePair, hyve: Hyve) -> None:
+    recipe = RECIPES[3]
+    prefixes = (recipe.settings["source"]["prefix"], recipe.settings["store"]["prefix"])
+    pair = make_pair(prefixes=prefixes, **recipe.settings["options"])
+    pair.source.put({"albums/2026/a.jpg": b"1", "albums/2026/private/b.jpg": b"2", "albums/2025/c.jpg": b"3"})
+    pair.store.put({"published/2025/old.jpg": b"stays"})
+    follow(recipe, hyve)
+    assert pair.store.keys() == ["published/2025/old.jpg", "published/2026/a.jpg"]
+
+
+def test_a_store_that_is_full_already(make_pair: MakePair, hyve: Hyve) -> None:
+    recipe = RECIPES[4]
+    pair = make_pair(**recipe.settings["options"])
+    pair.source.put({f"k{number}": b"%d" % number for number in range(6)})
+    next_second()
+    pair.store.take_from(pair.source, [f"k{number}" for number in range(5)])
+    before = pair.store.listing()
+    follow(recipe, hyve)
+    after = pair.store.listing()
+    assert {key: after[key] for key in before} == before
+    assert pair.store.read() == pair.source.read()
+
+
+def test_undo(make_pair: MakePair, make_bucket: MakeBucket, hyve: Hyve) -> None:
+    recipe = RECIPES[5]
+    trash = recipe.settings["options"]["trash"].replace("hyve-trash", make_bucket("trash"))
+    pair = make_pair(trash=trash)
+    pair.store.put({"a": b"old", "b": b"gone"})
+    next_second()
+    pair.source.put({"a": b"new"})
+    follow(recipe, hyve)
+    assert pair.store.read() == {"a": b"new"}
+
+
+def test_a_cron_job(make_pair: MakePair, hyve: Hyve) -> None:
+    recipe = RECIPES[6]
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    (table,) = recipe.of("cron")
+    (command,) = recipe.commands
+    assert " ".join(("hyve", *command.arguments)) in table
+    follow(recipe, hyve)
+    assert pair.store.read() == {"a": b"1"}
+
+
+def test_a_dagster_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = RECIPES[7]
+    (text,) = recipe.of("yaml")
+    with loaded({"images/defs.yaml": text}) as definitions:
+        names = {job.name for job in definitions.resolve_all_job_defs()}
+        assert {"images_dryrun", "images_copy", "images_delete", "images_verify"} <= names
+        assert Path(resource_of(definitions).home).parts[-2:] == ("var", "hyve")
+    assert [command.program for command in recipe.commands] == ["dg", "dg"]  # tried in contract/test_dg.py
+
+
+def test_kubernetes() -> None:
+    (text,) = RECIPES[8].of("yaml")
+    job = yaml.safe_load(text)
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    work = job["spec"]["jobTemplate"]["spec"]
+    assert work["backoffLimit"] == 0
+    pod = work["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"] == ["hyve", "sync", "--json"]
+    (home,) = (variable["value"] for variable in container["env"] if variable["name"] == "HYVE_HOME")
+    (mount,) = container["volumeMounts"]
+    assert mount["mountPath"] == home
+    assert [volume["name"] for volume in pod["volumes"]] == [mount["name"]]
+
+
+def test_after_exit_code_3(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    pair.store.put({f"old/{number:03}": b"" for number in range(110)})
+    follow(RECIPES[10], hyve)
+    assert pair.store.keys() == ["a"]
+
+
+def test_the_rules_after_exit_code_3_are_all_that_there_are() -> None:
+    source = Path(__file__).parents[2] / "hyve_pipeline"
+    refused: set[str] = set()
+    for path in source.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        refused |= set(re.findall(r'RefusedError\(\s*"(\w+)"', text)) | set(re.findall(r'rule="(\w+)"', text))
+    section = COOKBOOK.read_text(encoding="utf-8").partition("## 10.")[2]
+    named: set[str] = set(
+        re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in section.split("\n") if "|" in line))
+    )
+    assert refused - named == set()
