@@ -39,6 +39,9 @@ COMMANDS = {
     "iam-policy": ("hyve_pipeline.cli.iam_policy:iam_policy", "Print the least policy that each side needs."),
 }
 
+# Of a message; the paths, keys and sentences of a long one fit into it.
+_MOST_CHARACTERS = 8_000
+
 _EPILOG = "Exit codes: 0 done, 1 some objects failed or changed, 2 wrong usage or configuration, 3 refused by a \
 safety rule, 4 a bucket could not be listed or reached, 130 interrupted."
 
@@ -132,17 +135,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _say(message: str, code: int) -> int:
     from hyve_pipeline.core.base.keys import printable
 
-    click.echo(f"hyve: {printable(' '.join(message.split()))}".replace("hyve: hyve ", "hyve "), err=True)
+    line = " ".join(message.split())
+    # A server, or an argument, may say more than anybody reads.
+    line = line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}… ({len(line):,} characters)"
+    click.echo(f"hyve: {printable(line)}".replace("hyve: hyve ", "hyve "), err=True)
     return code
 
 
 def _say_unexpected(error: Exception) -> int:
-    from hyve_pipeline.core.base.errors import HyveError
+    from hyve_pipeline.core.base.errors import HyveError, error_of_system
 
     if isinstance(error, HyveError):
         return _say(str(error), error.exit_code)
     if os.environ.get("HYVE_TRACEBACK"):
         traceback.print_exception(error)
+    if isinstance(error, OSError):
+        known = error_of_system(error)
+        return _say(str(known), known.exit_code)
     return _say(f"unexpected {type(error).__name__}: {error} (HYVE_TRACEBACK=1 shows where)", 1)
 
 

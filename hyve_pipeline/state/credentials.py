@@ -126,7 +126,8 @@ def write_profile(profile: str, access_key_id: str, secret_access_key: str, regi
 
 
 def _aws_file(variable: str, default: str) -> Path:
-    return Path(os.path.expandvars(os.environ.get(variable, default))).expanduser()
+    # Unlike `Path.expanduser`, this leaves `~` as it is where there is no home directory, as botocore does.
+    return Path(os.path.expanduser(os.path.expandvars(os.environ.get(variable, default))))  # noqa: PTH111
 
 
 def _shown(path: Path) -> str:

@@ -15,6 +15,7 @@ from pyarrow import fs
 from pydantic import BaseModel, ValidationError
 
 from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, UNFINISHED, create_file, make_folder, replacing
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
@@ -111,7 +112,7 @@ class Folder:
         """Read a manifest back.
 
         Raises:
-            StateError: it is missing, or not what was written.
+            StateError: it is missing, not what was written, or of a newer version of Hyve.
         """
         text, _, end = self.read_text(path).rpartition(f',\n "{_DIGEST}": ')
         if end != f'"{_digest(text)}"\n}}\n':
@@ -119,9 +120,13 @@ class Folder:
         try:
             return model.model_validate_json(f"{text}\n}}")
         except ValidationError as error:
+            # It is what was written, so it is not damaged; and all that earlier versions wrote can be read.
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise StateError(f"{self.uri_of(path)}: damaged at {place or 'its start'}: {first['msg']}") from error
+            place = displayed(".".join(str(part) for part in first["loc"]))
+            raise StateError(
+                f"{self.uri_of(path)}: written by a newer version of Hyve, which this one can't read "
+                f"({place or 'its start'}: {first['msg']}): upgrade Hyve"
+            ) from error
 
     def remove(self, path: str) -> tuple[int, int]:
         """Remove a file, or a folder with all that is in it; nothing when there is none.

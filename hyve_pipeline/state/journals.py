@@ -17,7 +17,7 @@ from types import TracebackType
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from hyve_pipeline.core.base.errors import RefusedError, StateError
+from hyve_pipeline.core.base.errors import ObjectsFailedError, RefusedError, StateError
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.journal import (
     JOURNAL_SCHEMA,
@@ -105,7 +105,8 @@ class AttemptWriter:
     def finish(self, summary: AttemptSummary) -> None:
         """Say that the attempt came to its end."""
         self.flush()
-        self._folder.write_manifest("summary.json", summary)
+        with _after_changes():
+            self._folder.write_manifest("summary.json", summary)
 
     def _write_behind(self, now: float) -> None:
         """Begin to write what is held, unless the batch before is still being written and may take its time."""
@@ -125,7 +126,7 @@ class AttemptWriter:
         self._writing = len(rows), self._thread.submit(self._write, f"{self._batches + 1:06d}.parquet", rows)
 
     def _write(self, name: str, rows: list[JournalRow]) -> None:
-        with writing_parquet(self._folder, name, JOURNAL_SCHEMA) as writer:
+        with _after_changes(), writing_parquet(self._folder, name, JOURNAL_SCHEMA) as writer:
             writer.write_table(to_table(rows))
 
     def _settle(self) -> None:
@@ -143,6 +144,16 @@ class AttemptWriter:
         self._batches += 1
         self._writing = None
         self._rows = left
+
+
+@contextmanager
+def _after_changes() -> Iterator[None]:
+    """Let a failure of the block say that something was done before: outcomes are what could not be written."""
+    try:
+        yield
+    except StateError as error:
+        error.exit_code = ObjectsFailedError.exit_code
+        raise
 
 
 class ShardJournal:

@@ -124,8 +124,11 @@ def _read(path: Path) -> list[OpenUpload]:
                 found[upload.upload_id] = upload
             else:
                 found.pop(entry["ended"], None)
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             if number == len(lines):
                 break  # cut short by the end of the process, before anything was sent for it
             raise StateError(f"{path}: damaged in line {number}: {error}") from error
+        except (TypeError, KeyError) as error:
+            # A whole line of other members.
+            raise StateError(f"{path}: line {number} was written by a newer version of Hyve: upgrade Hyve") from error
     return list(found.values())

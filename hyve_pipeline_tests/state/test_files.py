@@ -5,10 +5,12 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.state.files import Folder
 
 
@@ -46,3 +48,24 @@ def test_the_last_change_is_that_of_the_newest_file_with_content(tmp_path: Path)
     changed = folder.last_change("journal")
     assert changed is not None
     assert 90 < (datetime.now(UTC) - changed).total_seconds() < 200
+
+
+class Note(Frozen):
+    kind: Literal["known"] = "known"
+
+
+class NewerNote(Frozen):
+    kind: Literal["known", "invented since"] = "known"
+    more: int | None = None
+
+
+@pytest.mark.parametrize("newer", [NewerNote(more=1), NewerNote(kind="invented since")])
+def test_what_a_newer_version_wrote_is_called_that(tmp_path: Path, newer: NewerNote) -> None:
+    folder = Folder(str(tmp_path))
+    folder.write_manifest("note.json", newer)
+    with pytest.raises(StateError, match=r"note\.json: written by a newer version of Hyve") as caught:
+        folder.read_manifest("note.json", Note)
+    assert "damaged" not in str(caught.value)
+    (tmp_path / "note.json").write_text((tmp_path / "note.json").read_text().replace('"kind"', '"kinD"'))
+    with pytest.raises(StateError, match="damaged"):
+        folder.read_manifest("note.json", Note)

@@ -156,3 +156,17 @@ def test_an_interrupt_while_a_batch_is_settled_loses_no_row(tmp_path: Path, line
             Interrupted.left = -1
         writer.append(_row(10))
     assert {key for keys in _keys(tmp_path) for key in keys} == {f"{number:06d}" for number in range(11)}
+
+
+def test_what_can_not_be_journaled_has_been_done(tmp_path: Path) -> None:
+    """The exit code 4 says that nothing was changed."""
+    folder = tmp_path / "attempt"
+    writer = _writer(folder)
+    writer.__enter__()
+    (folder / "begun.json").unlink()
+    folder.rmdir()
+    folder.touch()
+    writer.append(_row(1))
+    with pytest.raises(StateError, match=r"000001.parquet: can't be written") as caught:
+        writer.flush()
+    assert caught.value.exit_code == 1

@@ -4,7 +4,16 @@ The exit codes are a promise: 1 some objects failed, 2 wrong usage or configurat
 safety rule, 4 an inventory could not be completed or a bucket not reached, 130 interrupted.
 """
 
+import errno
+import os
 from typing import Any
+
+from hyve_pipeline.core.base.keys import displayed
+
+# The user has no right to a file, or named one that can't be: not the state of a disk.
+_WRONG_PATH = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+)
 
 
 class HyveError(Exception):
@@ -54,6 +63,13 @@ class StateError(HyveError):
     """A file below the home is missing, cut short or altered; the message names it."""
 
     exit_code = 4
+
+
+def error_of_system(error: OSError) -> HyveError:
+    """A failure of the system as a user is shown it, with the file's name, where nothing nearer to it has done so."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    text = ": ".join([*map(displayed, names), error.strerror or str(error) or type(error).__name__])
+    return ConfigurationError(text) if error.errno in _WRONG_PATH else StateError(text)
 
 
 class InterruptedRunError(HyveError):

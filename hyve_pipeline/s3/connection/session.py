@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, ProfileNotFound
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.fields import is_host_label
 from hyve_pipeline.core.settings.places import AWS, SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.s3.connection.aws_session import AwsSession
+from hyve_pipeline.s3.connection.credential_problems import MALFORMED, cause_of, missing_terminal, unreadable_file
 from hyve_pipeline.s3.connection.servers import locate, problem_of
 from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, MAX_TRIES, USER_AGENT, Endpoint
 from hyve_pipeline.s3.wire.messages import Pairs
@@ -54,14 +55,20 @@ class Session:
         try:
             if keys is not None:
                 self._botocore.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+            asking = missing_terminal(self._botocore) if keys is None else None
+            if asking is not None:
+                raise self._problem(f"the role of profile {asking!r} asks for an MFA code, and there is no terminal")
             self._credentials = self._botocore.get_credentials()
             if self._credentials is not None:
-                self._credentials.get_frozen_credentials()
+                self.credentials()
         except ProfileNotFound as error:
             raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
-        except (BotoCoreError, ClientError) as error:  # the second from STS, for a role
-            raise self._problem(f"the AWS credentials cannot be used: {error}") from error
+        except (BotoCoreError, ClientError, *MALFORMED) as error:  # the second from STS, for a role
+            raise self._problem(f"the AWS credentials of {self._who} cannot be used: {cause_of(error)}") from error
         if self._credentials is None:
+            unreadable = unreadable_file(self._botocore)
+            if unreadable is not None:
+                raise self._problem(f"there are no AWS credentials for {self._who}: {unreadable}")
             way = "run `hyve configure`, or set a profile" if place.resource is None else "give it keys or a profile"
             raise self._problem(
                 f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -77,9 +84,18 @@ class Session:
         return problem_of(self.place, text)
 
     def credentials(self) -> ReadOnlyCredentials:
-        """The credentials to sign with now; temporary ones are renewed before they expire."""
+        """The credentials to sign with now; temporary ones are renewed before they expire.
+
+        Raises:
+            BotoCoreError: they can't be renewed.
+            ClientError: STS refuses to give new ones.
+        """
         assert self._credentials is not None  # noqa: S101 - checked when the session was made
-        return self._credentials.get_frozen_credentials()
+        try:
+            return self._credentials.get_frozen_credentials()
+        except MALFORMED as error:
+            method = getattr(self._credentials, "method", "profile")
+            raise CredentialRetrievalError(provider=method, error_msg=cause_of(error)) from error
 
     @property
     def are_credentials_fixed(self) -> bool:
