@@ -32,6 +32,7 @@ ALREADY_DONE = "AlreadyDone"  # done by an earlier attempt that could not journa
 ALREADY_GONE = "AlreadyGone"  # deleted by someone else
 CHANGED = "ChangedSincePlan"  # the object is no longer the planned one
 BACK_IN_SOURCE = "BackInSource"  # the source has a key again that was to be deleted
+CONTRADICTED = "ListingContradicted"  # the source has keys that its own listing does not have: nothing is deleted by it
 ARCHIVED = "Archived"  # the source's object can't be read before it is restored
 CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a key that its owner has (SSE-C)
 

@@ -1,7 +1,7 @@
 """Deletes objects of the store that the source no longer has, a batch at a time.
 
-Right before a batch is deleted both sides are looked at again: the source must still lack each key, and the
-store's object must still be the planned one.
+Right before a batch is deleted both sides are looked at again: the source must still lack each key, by its listing and,
+for a sample, by asking for single keys, and the store's object must still be the planned one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hyve_pipeline.core.base.etags import same_etag
-from hyve_pipeline.core.model.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.model.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, CONTRADICTED, JournalRow, Outcome
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.listing_check import Seen, look
+from hyve_pipeline.operations.apply.source_sample import is_listed, is_there, sample_of
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.requests.in_flight import Reply, Together
 from hyve_pipeline.operations.requests.retry import Tries
@@ -124,7 +125,51 @@ class ObjectDeleter:
                 verdicts.append(self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries))
             else:
                 unknown.append(planned)
-        return verdicts + await Together([self._ask(planned, in_source, in_store) for planned in unknown])
+        verdicts += await Together([self._ask(planned, in_source, in_store) for planned in unknown])
+        return await self._confirm(verdicts, in_source)
+
+    async def _confirm(self, verdicts: "Sequence[_Verdict]", in_source: Seen) -> "Sequence[_Verdict]":
+        """Let nothing be deleted by a listing of the source that asking for single keys shows to be wrong."""
+        prefix = self._source.place.prefix
+        by_listing = {
+            verdict.planned.key: verdict
+            for verdict in verdicts
+            if isinstance(verdict, _Allowed) and in_source.knows(prefix + verdict.planned.key)
+        }
+        sample = sample_of(list(by_listing))
+        answers = dict(
+            zip(sample, await Together([is_there(self._source, prefix + key) for key in sample]), strict=True)
+        )
+        there = [key for key, answer in answers.items() if answer is True]
+        listed = await Together([is_listed(self._source, prefix + key) for key in there])
+        settled: dict[str, JournalRow] = {}
+        hidden = next((key for key, is_in in zip(there, listed, strict=True) if not is_in), None)
+        errors = {key: answer for key, answer in answers.items() if isinstance(answer, S3RequestError)}
+        if hidden is not None:
+            detail = (
+                f"the source has {self._source.place.uri}{hidden}, and its listing does not: nothing is deleted by "
+                "such a listing; make sure that the server lists all that it has, then run 'hyve retry'"
+            )
+            failed = dict.fromkeys(by_listing, (CONTRADICTED, detail))
+        elif errors and len(errors) == len(sample):
+            error = errors[sample[0]]
+            detail = f"nothing but its listing says that the source lacks it: {error}"
+            failed = {key: (error.code or str(error.status), detail) for key in by_listing}
+        else:
+            failed = {key: (error.code or str(error.status), str(error)) for key, error in errors.items()}
+            settled = {key: self._back(by_listing[key].planned, Tries()) for key in there}
+        for key, (code, detail) in failed.items():
+            settled[key] = _row(by_listing[key].planned, Tries(), Outcome.FAILED, code, detail)
+        if not settled:
+            return verdicts
+        return [
+            settled.get(verdict.planned.key, verdict) if isinstance(verdict, _Allowed) else verdict
+            for verdict in verdicts
+        ]
+
+    def _back(self, planned: PlannedObject, tries: Tries) -> JournalRow:
+        detail = f"the source has {self._source.place.uri}{planned.key} again"
+        return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
 
     async def _look(self, batch: Sequence[PlannedObject]) -> tuple[Seen, Seen]:
         """What both sides have of a batch."""
@@ -160,8 +205,7 @@ class ObjectDeleter:
             tries: counts repeated requests.
         """
         if is_back:
-            detail = f"the source has {self._source.place.uri}{planned.key} again"
-            return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
+            return self._back(planned, tries)
         if etag is None:
             return _row(planned, tries, Outcome.DONE, ALREADY_GONE)
         if not same_etag(etag, planned.store_etag):

@@ -38,17 +38,18 @@ class Seen:
         return self.until is not None and key <= self.until
 
 
-def look(connection: Connection, keys: Sequence[str]) -> "Future[Seen]":
+def look(connection: Connection, keys: Sequence[str], *, fewest: int = _FEWEST_KEYS) -> "Future[Seen]":
     """Look for keys of a bucket, all at once.
 
     Args:
         connection: the bucket.
         keys: whole keys, ascending.
+        fewest: of fewer keys nothing is found out.
 
     Returns:
         A future that gives what was seen; it raises nothing for what concerns the bucket.
     """
-    if len(keys) < _FEWEST_KEYS:
+    if len(keys) < fewest:
         outcome: Future[Seen] = Future()
         outcome.set_result(Seen())
         return outcome

@@ -1,8 +1,13 @@
 """Deleting what a plan lists: looked at again right before, in a few requests, and each outcome in the journal."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 
+from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.operations.apply.source_sample import SAMPLE
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.wire.xml import child_text, parse_xml
 from hyve_pipeline_tests.faults import FaultyServer
@@ -60,8 +65,8 @@ def test_a_batch_is_looked_at_and_deleted_in_a_few_requests(make_pair: MakePair,
     rows = rows_of(context, plan)
     assert rows["gone/39"].code == "AlreadyGone"
     assert {row.version_before for row in rows.values()} == {None}
-    # Two probes, a listing of either side, one look for versions, one more probe, the delete.
-    assert len(faulty.received) == 7
+    # Two probes, a listing of either side, one look for versions, a sample of the source, one more probe, the delete.
+    assert len(faulty.received) == 7 + SAMPLE
 
 
 def test_keys_between_many_others_are_asked_for_one_by_one(make_pair: MakePair, faulty: FaultyServer) -> None:
@@ -82,8 +87,9 @@ def test_keys_between_many_others_are_asked_for_one_by_one(make_pair: MakePair, 
     for one in faulty.received:
         if one.method == "HEAD":
             heads[one.path.split("/")[1]] += 1
-    # Four pages of ten tell of the source up to 038 or 039, and of the store up to 033 or 034.
-    assert 13 <= heads[pair.source.name] <= 14
+    # Four pages of ten tell of the source up to 038 or 039, and of the store up to 033 or 034. What the listing says of
+    # the source is asked for too, since it is little.
+    assert heads[pair.source.name] in (19, 20)
     assert 14 <= heads[pair.store.name] <= 16
 
 
@@ -97,6 +103,75 @@ def test_keys_that_can_not_be_listed_are_asked_for(make_pair: MakePair, faulty: 
     (summary,) = apply(context, plan, "delete")
     assert (summary.tally.done, summary.skips) == (28, {"BackInSource": 1, "ChangedSincePlan": 1})
     assert pair.store.keys() == ["gone/03", "gone/05", "kept"]
+
+
+def _hides(pair: Pair, faulty: FaultyServer, hidden: Callable[[str], bool]) -> None:
+    """Leave keys out of the source's listings, which do not say how many there are."""
+
+    def fault(received: Received) -> Answer | None:
+        if "list-type" not in received.query or not received.path.startswith(f"/{pair.source.name}"):
+            return None
+        answer = faulty.forward(received)
+        body = re.sub(
+            rb"<Contents>.*?<Key>([^<]*)</Key>.*?</Contents>",
+            lambda entry: b"" if hidden(entry[1].decode()) else entry[0],
+            re.sub(rb"<KeyCount>[0-9]+</KeyCount>", b"", answer.body),
+            flags=re.DOTALL,
+        )
+        return Answer(body)
+
+    faulty.fault = fault
+
+
+@pytest.mark.parametrize("hidden", [range(18), range(200), range(30, 60), range(0, 200, 2)])
+def test_nothing_is_deleted_by_a_listing_of_the_source_that_lacks_what_is_there(
+    hidden: range, make_pair: MakePair, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    keys = [f"k{number:03d}" for number in range(200)]
+    lost = {keys[number] for number in hidden}
+    pair.source.put(dict.fromkeys([*lost, "last"], b"1"))
+    pair.store.put(dict.fromkeys([*keys, "last"], b"1"))
+    _hides(pair, faulty, lost.__contains__)
+    context = pair.context(concurrency=8, max_deletes="100%")
+    plan = planned(context)
+    assert plan.count(ChangeSet.DUPLICATE).objects == 200
+    (summary,) = apply(context, plan, "delete")
+    assert (summary.tally.done, summary.failures) == (0, {"ListingContradicted": 200})
+    assert len(pair.store.keys()) == 201
+    detail = rows_of(context, plan)["k000"].detail
+    assert detail is not None
+    assert "and its listing does not" in detail
+
+
+def test_what_comes_back_between_the_listing_and_the_question_is_skipped(
+    make_pair: MakePair, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    context, plan = _planned_deletes(pair, {f"gone/{number:02d}": b"1" for number in range(20)})
+
+    def between(received: Received) -> Answer | None:
+        if received.method == "HEAD" and received.path.startswith(f"/{pair.source.name}"):
+            pair.source.put({"gone/07": b"back"})
+        return None
+
+    faulty.fault = between
+    (summary,) = apply(context, plan, "delete")
+    assert summary.skips.get("BackInSource", 0) == 1
+    assert (summary.tally.done, summary.tally.failed) == (19, 0)
+    assert pair.store.keys() == ["gone/07", "kept"]
+
+
+@pytest.mark.parametrize("refused", [1, 40])
+def test_keys_of_the_sample_that_can_not_be_asked_for(refused: int, make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    keys = [f"gone/{number:02d}" for number in range(40)]
+    context, plan = _planned_deletes(pair, dict.fromkeys(keys, b"1"))
+    names = tuple(f"/{pair.source.name}/{key}" for key in keys[:refused])
+    faulty.fault = lambda received: Answer(status=403) if received.path in names else None
+    (summary,) = apply(context, plan, "delete")
+    # One that is not known is left alone; where nothing is known, nothing but the listing says that all are gone.
+    assert (summary.tally.done, summary.failures) == (40 - refused, {"AccessDenied": refused})
 
 
 @pytest.mark.parametrize("status", ["Enabled", "Suspended"])
