@@ -116,6 +116,15 @@ def describe_status(status: PlanStatus) -> None:
             say(line + (f", {tally.failed:,} failed" if tally.failed else ""))
     for code, objects in sorted(status.reasons().items()):
         say(f"    {objects:,} {code}")
+    for what, objects in sorted(status.without.items()):
+        say(f"    {objects:,} copied without {what}")
+    warn_of_lacks(status)
+
+
+def warn_of_lacks(status: PlanStatus) -> None:
+    """Print for a person what servers turned out to lack while a plan was applied."""
+    for lack in status.lacks:
+        warn(f"warning: {displayed(lack.described)}")
 
 
 def describe_shards(status: PlanStatus) -> None:
@@ -144,6 +153,8 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         tally = status.tally(action).model_dump()
         document[action] = {"planned": planned_objects(plan, action), **tally}
     document["reasons"] = status.reasons()
+    document["without"] = status.without
+    document["lacks"] = [lack.model_dump() for lack in status.lacks]
     if with_shards:
         document["shards"] = [
             {

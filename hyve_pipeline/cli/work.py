@@ -16,6 +16,7 @@ from hyve_pipeline.cli.output import (
     refusal_document,
     say,
     warn,
+    warn_of_lacks,
 )
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.signals import ending_signals_interrupt
@@ -149,6 +150,7 @@ class Work:
             warn(f"hyve: {self._error}")
         if as_json:
             print_json(self._document())
+            warn_of_lacks(self.status)
         else:
             self._describe()
         if self._refusal is not None:

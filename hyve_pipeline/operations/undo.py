@@ -23,7 +23,7 @@ from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
-from hyve_pipeline.operations.requests.copy_route import within_server
+from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import restored_rules
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.operations.requests.retry import Tries
@@ -73,7 +73,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
         folder, begun = _next_undo(context, plan, run_id)
         writer = stack.enter_context(AttemptWriter(folder, begun))
         window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
-        restorer = _Restorer(options, store, trash, window)
+        restorer = _Restorer(options, store, trash, window, stack)
         undone = UndoneKeys(context.state, plan.store)
         undo_id = undone.new_id(begun.started)
         put_back: set[str] = set()
@@ -117,12 +117,14 @@ def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, A
 
 
 class _Restorer:
-    def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
+    def __init__(
+        self, options: Options, store: Connection, trash: Connection | None, window: Window, stack: ExitStack
+    ) -> None:
         self._store = store
         self._trash = trash
         if trash is not None:
             self._rules = restored_rules(options, store)
-            self._copy = within_server(options, trash, store, window)
+            self._copier = stack.enter_context(ServerCopier(options, trash, store, window))
 
     async def restore(self, row: JournalRow) -> JournalRow:
         """Put one object back; never raises for what concerns this object alone."""
@@ -166,7 +168,7 @@ class _Restorer:
         if head is None or head.size is None or not _is_kept(head, row):
             return None
         task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
-        result = await tries.answer(lambda: self._copy(task))
+        result = await tries.answer(lambda: self._copier.copy(task))
         return replace(_ended(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
 
     async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:

@@ -227,7 +227,8 @@ class _Buckets:
         if action == "copy":
             abandon_uploads_of_others(context, plan, store)
             keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and _keeps_versions(store)
-        return cls(source, store, Trash(options, store, kept, window), window, keeps_versions, kept)
+        trash = stack.enter_context(Trash(options, store, kept, window))
+        return cls(source, store, trash, window, keeps_versions, kept)
 
 
 def _keeps_versions(store: Connection) -> bool:

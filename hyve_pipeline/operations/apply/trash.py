@@ -1,8 +1,10 @@
 """Keeps what is about to be overwritten or deleted, where the sync names a trash."""
 
+from types import TracebackType
+
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.settings.model import Options
-from hyve_pipeline.operations.requests.copy_route import within_server
+from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import trash_rules
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
@@ -11,6 +13,8 @@ from hyve_pipeline.s3.connection.request_window import Window
 
 class Trash:
     """The trash of one sync: copies of the store's objects under the same keys, below the trash's prefix.
+
+    Use it as a context manager.
 
     Args:
         options: the sync's options.
@@ -24,7 +28,16 @@ class Trash:
         self._trash = trash
         if trash is not None:
             self._rules = trash_rules(options, store)
-            self._copy = within_server(options, store, trash, window)
+            self._copier = ServerCopier(options, store, trash, window)
+
+    def __enter__(self) -> "Trash":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._trash is not None:
+            self._copier.__exit__(kind, error, trace)
 
     @property
     def keeps(self) -> bool:
@@ -58,5 +71,5 @@ class Trash:
             storage_class="STANDARD",
             rules=self._rules,
         )
-        await tries.answer(lambda: self._copy(task))
+        await tries.answer(lambda: self._copier.copy(task))
         return True

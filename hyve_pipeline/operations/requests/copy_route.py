@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
+from threading import Lock
+from types import TracebackType
 
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
@@ -11,11 +14,14 @@ from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
 from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.streamer import Streamer
+from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.futures import retry, then
 
 # Writes an object of the store onto itself, with what it is to carry from now on, see `s3.repairing.rewrite_object`.
 Rewrite = Callable[[CopyTask, ObjectProperties], "Future[CopyResult]"]
@@ -71,8 +77,8 @@ def open_way(plan: Plan, source: Connection, store: Connection, window: Window, 
         return rewrite_object(store, task, carried, part_size=options.multipart_part_size, window=window, log=log)
 
     if plan.transfer.by == "server":
-        copy = within_server(options, source, store, window, log)
-        yield Way(rules, copy, rewrite, most_by_server=options.multipart_threshold)
+        with ServerCopier(options, source, store, window, log) as copier:
+            yield Way(rules, copier.copy, rewrite, most_by_server=options.multipart_threshold)
         return
     with Streamer(
         source, store, memory=options.stream_memory, threads=options.concurrency, window=window, log=log
@@ -80,20 +86,90 @@ def open_way(plan: Plan, source: Connection, store: Connection, window: Window, 
         yield Way(rules, streamer.copy, rewrite)
 
 
-def within_server(
-    options: Options, source: Connection, store: Connection, window: Window, log: UploadLog | None = None
-) -> Copy:
-    """Lets the server copy from one of its buckets to another."""
+class ServerCopier:
+    """Lets the server copy from one of its buckets to another. Use it as a context manager.
 
-    def copy(task: CopyTask) -> "Future[CopyResult]":
-        return copy_object(
-            source,
-            store,
+    Where the server knows no copies, or none of parts, objects go through this process, unless the options say that
+    the server is to copy.
+
+    Args:
+        options: the sync's options.
+        source: where objects come from.
+        store: where they go.
+        window: the slots that parts share with other requests.
+        log: knows uploads in parts that are open.
+    """
+
+    def __init__(
+        self, options: Options, source: Connection, store: Connection, window: Window, log: UploadLog | None = None
+    ) -> None:
+        self._options = options
+        self._source = source
+        self._store = store
+        self._window = window
+        self._log = log
+        self._lock = Lock()
+        self._stack = ExitStack()
+        self._streamer: Streamer | None = None
+
+    def __enter__(self) -> "ServerCopier":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def copy(self, task: CopyTask) -> "Future[CopyResult]":
+        """Copy an object, see `copy_object`."""
+        options = self._options
+        abilities = self._store.abilities
+        has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
+        is_parted = task.size > options.multipart_threshold or has_parts
+        if abilities.lacks(COPIES) or (is_parted and abilities.lacks(PART_COPIES)):
+            return self._stream(task)
+        copied = copy_object(
+            self._source,
+            self._store,
             task,
             multipart_threshold=options.multipart_threshold,
             part_size=options.multipart_part_size,
-            window=window,
-            log=log,
+            window=self._window,
+            log=self._log,
         )
+        return copied if options.transfer == "server" else retry(copied, lambda error: self._fall_back(task, error))
 
-    return copy
+    def _fall_back(self, task: CopyTask, error: BaseException) -> "Future[CopyResult]":
+        lacking = _UNKNOWN.get(error.operation) if isinstance(error, S3RequestError) and _is_unknown(error) else None
+        if lacking is None:
+            raise error
+
+        def learn(result: CopyResult) -> CopyResult:
+            self._store.abilities.note(lacking)
+            return result
+
+        return then(self._stream(task), learn)
+
+    def _stream(self, task: CopyTask) -> "Future[CopyResult]":
+        with self._lock:
+            if self._streamer is None:
+                options = self._options
+                streamer = Streamer(
+                    self._source,
+                    self._store,
+                    memory=options.stream_memory,
+                    threads=options.concurrency,
+                    window=self._window,
+                    log=self._log,
+                )
+                self._streamer = self._stack.enter_context(streamer)
+        return self._streamer.copy(task)
+
+
+# What a server lacks that refuses a request as one that it does not know.
+_UNKNOWN = {"CopyObject": COPIES, "UploadPartCopy": PART_COPIES}
+
+
+def _is_unknown(error: S3RequestError) -> bool:
+    is_sure = error.status in (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.METHOD_NOT_ALLOWED)
+    return is_sure or error.code in ("NotImplemented", "MethodNotAllowed")

@@ -4,7 +4,7 @@ Numbers are plain numbers under stable names, so that Dagster plots them over ti
 their unprintable characters escaped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import ACTIONS
+from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import ContentSummary, Verification
 from hyve_pipeline.operations.context import SyncContext
@@ -118,7 +119,7 @@ def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadat
         "first key": displayed(shard.first_key),
         "last key": displayed(shard.last_key),
     }
-    return {**metadata, **_reasons(summary.failures | summary.skips)}
+    return {**metadata, **_reasons(summary.failures | summary.skips), **_lacks(summary.without, summary.lacks)}
 
 
 def journal_metadata(status: PlanStatus) -> Metadata:
@@ -133,13 +134,25 @@ def journal_metadata(status: PlanStatus) -> Metadata:
         FAILED_OBJECTS: tally.failed,
         "bytes": tally.bytes,
     }
-    return {**metadata, **_reasons(status.reasons())}
+    return {**metadata, **_reasons(status.reasons()), **_lacks(status.without, status.lacks)}
 
 
 def _reasons(counts: Mapping[str, int]) -> Metadata:
     """A table of why objects failed or were skipped, where any were."""
     rows = [{"code": code, "objects": count} for code, count in sorted(counts.items())]
     return {"reasons": table_of(rows, ["code", "objects"])} if rows else {}
+
+
+def _lacks(without: Mapping[str, int], lacks: Sequence[ServerLack]) -> Metadata:
+    """What copies have to do without, and what servers turned out to lack, where there is any."""
+    metadata: dict[str, Any] = {}
+    if without:
+        rows = [{"copied without": what, "objects": count} for what, count in sorted(without.items())]
+        metadata["without"] = table_of(rows, ["copied without", "objects"])
+    if lacks:
+        rows = [{"bucket": one.place, "the server": one.lack, "so": one.consequence} for one in lacks]
+        metadata["servers"] = table_of(rows, ["bucket", "the server", "so"])
+    return metadata
 
 
 def verification_metadata(outcome: Verification) -> Metadata:

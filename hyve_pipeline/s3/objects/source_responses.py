@@ -129,6 +129,8 @@ def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
     usual = _USUAL_ANSWER.fullmatch(response.body)
     if usual is not None:
         return usual[1].decode()
+    if not response.body and response.header("etag") and request.operation == "CopyObject":
+        raise _unknown_copy(bucket, request, response)
     return unquote_etag(child_text(_answer_root(bucket, request, response), "ETag") or "")
 
 
@@ -141,21 +143,25 @@ def read_copied_part(
         S3RequestError: there is no ETag.
     """
     if not response.body and request.operation == "UploadPartCopy":
-        # Servers that don't know the request take it for the upload of nothing; another try would bring the same.
-        raise S3RequestError(
-            request.operation,
-            bucket,
-            request.key,
-            status=response.status,
-            code="NotImplemented",
-            message='the server answers nothing, as if it did not know copies of parts: set transfer = "stream"',
-        )
+        raise _unknown_copy(bucket, request, response)
     root = _answer_root(bucket, request, response)
     etag = child_text(root, "ETag")
     if not etag:
         raise invalid_response(bucket, request, response, "the answer has no ETag")
     checksum = None if algorithm is None else child_text(root, f"Checksum{algorithm}")
     return unquote_etag(etag), checksum or None
+
+
+def _unknown_copy(bucket: str, request: Request, response: Response) -> S3RequestError:
+    """The error of a copy that was taken for an upload of nothing; another try would bring the same."""
+    return S3RequestError(
+        request.operation,
+        bucket,
+        request.key,
+        status=response.status,
+        code="NotImplemented",
+        message=f'the server answers nothing, as if it did not know {request.operation}: set transfer = "stream"',
+    )
 
 
 _ROOTS = {

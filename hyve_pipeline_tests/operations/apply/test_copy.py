@@ -8,6 +8,7 @@ import pytest
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import CONTENT, apply, planned, put_in_parts, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -242,3 +243,52 @@ def test_a_success_that_is_no_answer_is_none(
     faulty.fault = fault
     plan, context = copied(pair, way)
     assert rows_of(context, plan)["k"].outcome.value == "failed"
+
+
+NOTHING = Answer(headers={"ETag": '"d41d8cd98f00b204e9800998ecf8427e"'})
+
+
+@pytest.mark.parametrize("answer", [NO_TAGS, error_answer(405, "MethodNotAllowed"), NOTHING])
+@pytest.mark.parametrize(("size", "lack"), [(3, "has no CopyObject"), (9 * MIB, "has no UploadPartCopy")])
+def test_what_the_server_can_not_copy_goes_through_this_process(
+    pair: Pair, faulty: FaultyServer, answer: Answer, size: int, lack: str
+) -> None:
+    pair.source.put({"k": LARGE[:size], "l": LARGE[:size]})
+    pair.store.put({"k": b"overwritten"})
+
+    def fault(received: Received) -> Answer | None:
+        if "x-amz-copy-source" not in received.headers:
+            return None
+        if answer is NOTHING and "uploadId" not in received.query:
+            pair.store.put({"k": b""})  # it takes the request for the upload of nothing
+        return answer
+
+    faulty.fault = fault
+    context = pair.context(transfer="auto", stream_memory=32 * MIB, multipart_threshold=8 * MIB)
+    plan = planned(context)
+    assert plan.transfer.by == "server"
+    apply(context, plan, "copy")
+    assert [one.lack for one in plan_status(context, plan).lacks] == [lack]
+    assert pair.store.read() == pair.source.read()
+
+
+def test_the_server_copies_where_the_options_say_so(pair: Pair, faulty: FaultyServer) -> None:
+    pair.source.put({"k": b"x"})
+    faulty.fault = lambda received: NO_TAGS if "x-amz-copy-source" in received.headers else None
+    plan, context = copied(pair, "server")
+    assert rows_of(context, plan)["k"].code == "NotImplemented"
+
+
+def test_the_trash_of_a_server_without_copies_is_filled_by_this_process(
+    pair: Pair, faulty: FaultyServer, make_place: MakePlace
+) -> None:
+    trash = make_place("trash")
+    pair.source.put({"k": b"new"})
+    pair.store.put({"k": b"old content"})
+    faulty.fault = lambda received: NO_TAGS if "x-amz-copy-source" in received.headers else None
+    context = pair.context(trash=f"s3://{trash.bucket}/kept/")
+    plan = planned(context)
+    apply(context, plan, "copy")
+    assert rows_of(context, plan)["k"].trashed
+    kept = pair.store.client.get_object(Bucket=trash.bucket, Key="kept/k")["Body"].read()
+    assert (kept, pair.store.read()) == (b"old content", {"k": b"new"})
