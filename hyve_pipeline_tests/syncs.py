@@ -19,6 +19,9 @@ from hyve_pipeline_tests.servers import client_for, list_keys, put_objects, read
 
 NAME = "images"
 
+# How long requests are sent again in tests: what fails there mostly fails for good.
+PATIENCE_SECONDS = 1
+
 _THREADS = 8
 
 # What S3 keeps of an object besides its content, and answers to GET and HEAD.
@@ -112,6 +115,7 @@ class Pair:
     def configure(self, **options: Any) -> None:
         """Write `hyve.toml` as a person would."""
         self.home.mkdir(parents=True, exist_ok=True)
+        options = {"patience_seconds": PATIENCE_SECONDS} | options
         (self.home / "hyve.toml").write_text(sync_table(NAME, self.source.place, self.store.place, **options))
 
     def automate(self, apply: str, **automation: object) -> None:
@@ -122,6 +126,7 @@ class Pair:
 
     def context(self, **options: Any) -> SyncContext:
         """What the verbs take, without a configuration file."""
+        options = {"patience_seconds": PATIENCE_SECONDS} | options
         settings = SyncSettings(
             name=NAME, source=self.source.place, store=self.store.place, options=Options.model_validate(options)
         )

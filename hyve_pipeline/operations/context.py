@@ -204,10 +204,17 @@ class SyncContext:
         self._check_known(place)
         # Imported late: whoever only reads plans and journals need not load an S3 library.
         from hyve_pipeline.s3.connection.connection import open_connection
+        from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 
         options = self.settings.options
         keys = self.keys[place.resource] if place.resource is not None else None
-        return open_connection(place, keys=keys, concurrency=options.concurrency, transport=options.transport)
+        return open_connection(
+            place,
+            keys=keys,
+            concurrency=options.concurrency,
+            transport=options.transport,
+            policy=RetryPolicy(options.patience_seconds),
+        )
 
     def _check_known(self, place: BucketSettings) -> None:
         """Refuse a place of which a part is known only to runs that have its resource."""

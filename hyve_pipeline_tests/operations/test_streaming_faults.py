@@ -26,9 +26,7 @@ class TestFaults:
     """What goes wrong on the way through this process."""
 
     @pytest.fixture
-    def pair(self, faulty: FaultyServer, make_pair: MakePair, monkeypatch: pytest.MonkeyPatch) -> Pair:
-        # Failures stay until the test lifts them: there is nothing to wait for.
-        monkeypatch.setattr("hyve_pipeline.operations.requests.retry._FIRST_PAUSE_SECONDS", 0.01)
+    def pair(self, faulty: FaultyServer, make_pair: MakePair) -> Pair:
         return make_pair(through=faulty)
 
     def copied(self, pair: Pair, **options: Any) -> dict[str, tuple[str, str | None]]:

@@ -7,13 +7,25 @@ from typing import Protocol
 import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
+from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.connection import Connection, open_connection
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
+
+# As often as otherwise, and within some seconds.
+HASTY = RetryPolicy(patience=1, first_delay=0.01)
 
 
 class Connect(Protocol):
     """Opens a connection by the transport that the test is run for."""
 
-    def __call__(self, place: BucketSettings, *, concurrency: int = 16) -> Connection: ...
+    def __call__(
+        self,
+        place: BucketSettings,
+        *,
+        concurrency: int = 16,
+        bounds: Bounds | None = None,
+        policy: RetryPolicy = HASTY,
+    ) -> Connection: ...
 
 
 @pytest.fixture(params=["crt", "botocore"])
@@ -27,8 +39,16 @@ def connect(transport: TransportName, aws_profile: str) -> Iterator[Connect]:
     """Opens connections with the test's AWS profile."""
     with ExitStack() as stack:
 
-        def connect(place: BucketSettings, *, concurrency: int = 16) -> Connection:
+        def connect(
+            place: BucketSettings,
+            *,
+            concurrency: int = 16,
+            bounds: Bounds | None = None,
+            policy: RetryPolicy = HASTY,
+        ) -> Connection:
             place = place if place.profile else place.model_copy(update={"profile": aws_profile})
-            return stack.enter_context(open_connection(place, concurrency=concurrency, transport=transport))
+            return stack.enter_context(
+                open_connection(place, concurrency=concurrency, transport=transport, bounds=bounds, policy=policy)
+            )
 
         yield connect

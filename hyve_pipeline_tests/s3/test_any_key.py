@@ -1,6 +1,7 @@
 """Any legal key, through every form in which it goes over the wire: unchanged, or refused by its name."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, cast
 from urllib.parse import quote, unquote, unquote_plus
@@ -14,9 +15,12 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - lxml has
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
+from hyve_pipeline.s3.connection.transport import Endpoint, OnEnd
 from hyve_pipeline.s3.listing.pages import MalformedPageError
 from hyve_pipeline.s3.listing.walk import Walk, parse_answer
-from hyve_pipeline.s3.objects.delete import delete_document, delete_objects
+from hyve_pipeline.s3.objects.delete import DeleteResult, delete_document, delete_objects
+from hyve_pipeline.s3.wire.futures import then
 from hyve_pipeline.s3.wire.messages import Request, Response, copy_source, encode_key, encode_query
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import LEGAL_KEYS, MOST_BYTES, ODD_KEYS, XML_LEGAL_KEYS
@@ -66,6 +70,7 @@ class _Echo:
 
     def __init__(self) -> None:
         self.bucket = "echo"
+        self.abilities = ServerAbilities(Endpoint("http", "echo", "", "us-east-1", "echo"))
         self.deleted: list[str] = []
 
     def send(self, request: Request, **_: object) -> "Future[Response]":
@@ -79,6 +84,12 @@ class _Echo:
         entries = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
         answer.set_result(Response(200, (), f"<DeleteResult>{entries}</DeleteResult>".encode()))
         return answer
+
+    def ask(self, request: Request, read: Callable[[Response], DeleteResult], **_: object) -> "Future[DeleteResult]":
+        return then(self.send(request), read)
+
+    def exchange(self, request: Request, on_end: OnEnd, **_: object) -> None:
+        on_end(self.send(request).result())
 
 
 @given(st.lists(LEGAL_KEYS, unique=True, max_size=20))

@@ -70,6 +70,7 @@ class Options(SettingsTable):
         processes: how many processes a command copies with; None means as many as have enough to do, one for each
             core at most.
         listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
+        patience_seconds: for so many seconds a request whose failure may pass is sent again, some ten times at most.
         transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
         multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
         multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
@@ -102,6 +103,7 @@ class Options(SettingsTable):
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
+    patience_seconds: Annotated[int, Field(ge=0, le=3600)] = 65
     transport: TransportName = "auto"
     multipart_threshold: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 5 * GIB
     multipart_part_size: Annotated[Size, Field(ge=5 * MIB, le=5 * GIB)] = 256 * MIB

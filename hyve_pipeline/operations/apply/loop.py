@@ -4,16 +4,15 @@ Each process that takes part claims by itself, and nobody assigns shards. So pro
 work on one plan side by side; one that dies leaves its own shard unfinished, and free for the next.
 """
 
-import random
 from collections.abc import Callable, Sequence
 
 from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.status import PlanStatus
-from hyve_pipeline.core.runtime.interruption import pause, raise_if_interrupted
+from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import expect
-from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed, is_worth_retrying
+from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.workers.pool import processes_for, run_in_processes
@@ -23,11 +22,6 @@ from hyve_pipeline.state.journals import ShardJournal
 # Gets each shard that came to its end, and what its whole journal adds up to.
 OnShardEnded = Callable[[Shard, AttemptSummary], None]
 
-# How often a shard is done in all, where its failures are likely to pass, and how long after the first time; each
-# request has been sent several times by then.
-_ROUNDS = 3
-_FIRST_DELAY_SECONDS = 5.0
-
 
 def apply_plan(
     context: SyncContext,
@@ -36,8 +30,6 @@ def apply_plan(
     *,
     on_shard_ended: OnShardEnded | None = None,
     concurrency: int | None = None,
-    rounds: int = _ROUNDS,
-    delay_seconds: float = _FIRST_DELAY_SECONDS,
     known: PlanStatus | None = None,
 ) -> PlanStatus:
     """Do all shards of one action that are left of a plan and free, in this process or in some beside it.
@@ -50,8 +42,6 @@ def apply_plan(
         action: copy or delete.
         on_shard_ended: called in this thread, as each shard ends that was done here.
         concurrency: requests in flight; by default as many as the plan's options say.
-        rounds: how often a shard is done at most, where its failures are likely to pass.
-        delay_seconds: before the second time, about; doubled before each further one.
         known: how far the plan came at an earlier time; what was finished then is not read again.
 
     Returns:
@@ -72,29 +62,20 @@ def apply_plan(
         shards = before.unfinished(action)
         if shards:
             expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
-        for number in range(1, rounds + 1):
-            shards = _do_once(context, plan, shards, on_shard_ended, concurrency)
-            if not shards or number == rounds:
-                break
-            pause(delay_seconds * 2 ** (number - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+            _do(context, plan, shards, on_shard_ended, concurrency)
     return plan_status(context, plan, finished)
 
 
-def _do_once(
+def _do(
     context: SyncContext,
     plan: Plan,
     shards: Sequence[Shard],
     on_shard_ended: OnShardEnded | None,
     concurrency: int | None,
-) -> list[Shard]:
-    """Do each of these shards that is free; gives those whose failures are likely to pass."""
-    if not shards:
-        return []
-    again: list[Shard] = []
+) -> None:
+    """Do each of these shards that is free."""
 
     def take(shard: Shard, summary: AttemptSummary) -> None:
-        if is_worth_retrying(summary):
-            again.append(shard)
         if on_shard_ended is not None:
             on_shard_ended(shard, summary)
 
@@ -106,7 +87,6 @@ def _do_once(
         claim_shards(context, hurried, tasks, take)
     else:
         run_in_processes(processes, _claim_beside, (context, hurried, tasks), lambda ended: take(*ended))
-    return again
 
 
 def _with_share(context: SyncContext, plan: Plan, concurrency: int | None, processes: int) -> Plan:

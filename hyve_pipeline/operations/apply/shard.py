@@ -36,7 +36,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.versions import versioning_state
-from hyve_pipeline.s3.wire.errors import S3RequestError, is_transient_code
+from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
 from hyve_pipeline.state.uploads import ShardUploads
 
@@ -95,11 +95,6 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
     with context.applying(plan.id), journal.locked(), ShardApplier(context, plan, shard.action, run_id) as applier:
         check_allowed(context, plan, shard.action)
         return applier.apply(shard, journal)
-
-
-def is_worth_retrying(summary: AttemptSummary) -> bool:
-    """Whether some of a shard's failures are likely to pass."""
-    return any(is_transient_code(code) for code in summary.failures)
 
 
 class ShardApplier:

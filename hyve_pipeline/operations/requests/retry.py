@@ -1,4 +1,8 @@
-"""Tries a request again when its failure is likely to pass."""
+"""The tries spent on one object.
+
+That requests are sent again is the connection's work, see `s3.connection.retry_policy`. What is left for here are
+objects whose requests all succeeded, and whose bytes were still not those that the source's server tells of.
+"""
 
 import random
 from collections.abc import Callable
@@ -6,42 +10,47 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from hyve_pipeline.operations.requests.in_flight import Pause, Reply
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 
 T = TypeVar("T")
 
-# The transports retry quickly by themselves; these are the slower tries after they have given up.
-_MOST_TRIES = 4
-_FIRST_PAUSE_SECONDS = 0.5
-_GROWTH = 4.0
+# How often an object is moved in all when other bytes arrived than were sent.
+_MOST_MOVES = 3
+_PAUSE_SECONDS = 0.5
 
 
 class Tries:
     """The tries spent on one object.
 
     Attributes:
-        count: how many requests were tried again, plus one.
+        count: how many requests were sent again, plus one, as far as their results tell it.
     """
 
     def __init__(self) -> None:
         self.count = 1
 
     async def answer(self, send: Callable[[], "Future[T]"]) -> T:
-        """The answer to a request, sent again with growing pauses while its failure is transient.
+        """What comes of one or several requests.
 
         Raises:
-            S3RequestError: it failed for good, or too often.
+            S3RequestError: it failed for good.
         """
-        pause = _FIRST_PAUSE_SECONDS
-        for _ in range(_MOST_TRIES - 1):
+        for _ in range(_MOST_MOVES - 1):
             try:
-                return await Reply(send())
+                return await self._result(send)
             except S3RequestError as error:
-                if not error.is_transient:
+                # What was sent again by the connection is not sent again here: the tries would multiply.
+                if error.code != INVALID_RESPONSE or error.sends > 1:
                     raise
-            # Full jitter, so that many objects refused together do not come back together.
-            # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-            await Pause(random.uniform(0, pause))  # noqa: S311 - spreads load, guards nothing
-            pause *= _GROWTH
+            await Pause(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads load, guards nothing
             self.count += 1
-        return await Reply(send())
+        return await self._result(send)
+
+    async def _result(self, send: Callable[[], "Future[T]"]) -> T:
+        try:
+            result = await Reply(send())
+        except S3RequestError as error:
+            self.count += error.sends - 1
+            raise
+        self.count += getattr(result, "sends", 1) - 1
+        return result

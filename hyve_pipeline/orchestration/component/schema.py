@@ -72,6 +72,7 @@ _RULES: dict[str, Schema] = {
     "concurrency": {"examples": [64]},
     "processes": {"examples": [2]},
     "listing_concurrency": {"examples": [32]},
+    "patience_seconds": {"examples": [300]},
     "transport": {"examples": ["auto"]},
     "multipart_threshold": _SIZE | {"examples": ["1 GiB"]},
     "multipart_part_size": _SIZE | {"examples": ["256 MiB"]},

@@ -1,6 +1,5 @@
 """The two op jobs that act: a run of a partition does one shard of a plan, a run without one all that are left."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,8 +10,7 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.core.runtime.interruption import pause
-from hyve_pipeline.operations.apply.shard import apply_shard, check_allowed, is_worth_retrying
+from hyve_pipeline.operations.apply.shard import apply_shard, check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import find_shard, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, check_places, choose_plan
@@ -32,11 +30,6 @@ _DESCRIPTIONS: dict[Action, str] = {
     "again right before. A run of a partition does that shard; one without does all that are left, of the newest plan "
     "by default.",
 }
-
-# How often a shard is tried again by itself, and how long after the first time; requests have been tried
-# several times by then. Not a `RetryPolicy`: that would also try again what a person has interrupted.
-_MOST_RETRIES = 2
-_FIRST_DELAY_SECONDS = 5.0
 
 
 def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
@@ -111,7 +104,7 @@ def _act(
                         metadata=shard_metadata(plan, shard, summary),
                     )
     if unsettled:
-        _fail(context, plan, unsettled)
+        _fail(plan, unsettled)
 
 
 def _plan_of(
@@ -152,18 +145,12 @@ def _with_share(sync: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
     return plan.model_copy(update={"options": plan.options.model_copy(update=share)})
 
 
-def _fail(context: dg.OpExecutionContext, plan: Plan, unsettled: list[tuple[Shard, AttemptSummary]]) -> None:
-    """End a run some of whose objects failed: by another try where that may help.
+def _fail(plan: Plan, unsettled: list[tuple[Shard, AttemptSummary]]) -> None:
+    """End a run some of whose objects failed. Their requests were sent often enough: the sensor makes a new run later.
 
     Raises:
-        dagster.RetryRequested: some failures are likely to pass.
-        dagster.Failure: none is, or it was tried often enough.
+        dagster.Failure: always.
     """
-    if any(is_worth_retrying(summary) for _, summary in unsettled) and context.retry_number < _MOST_RETRIES:
-        # Not by Dagster, which would not notice an interrupt meanwhile.
-        with out_of_turn():
-            pause(_FIRST_DELAY_SECONDS * 2**context.retry_number * random.uniform(0.5, 1.5))  # noqa: S311
-        raise dg.RetryRequested(_MOST_RETRIES)
     failures: Counter[str] = Counter()
     for _, summary in unsettled:
         failures.update(summary.failures)

@@ -1,6 +1,13 @@
-"""The transport that works wherever botocore does: HTTP proxies, own certificate authorities, no CRT."""
+"""The transport that works wherever botocore does: HTTP proxies, own certificate authorities, no CRT.
 
-from concurrent.futures import Future, ThreadPoolExecutor
+It reads answers piece by piece, so that it knows early of those that are too large, or too slow.
+"""
+
+import time
+from concurrent.futures import CancelledError
+from http import HTTPStatus
+from threading import Lock
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
@@ -18,9 +25,10 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
+from hyve_pipeline.s3.connection.bounds import Bounds
+from hyve_pipeline.s3.connection.threads import Threads
 from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
-    MAX_BODY_BYTES,
     UNSIGNED_HEADER,
     USER_AGENT,
     CurrentCredentials,
@@ -28,8 +36,10 @@ from hyve_pipeline.s3.connection.transport import (
     Endpoint,
     OnEnd,
     answer_too_large,
+    answer_too_late,
     credentials_error,
 )
+from hyve_pipeline.s3.connection.watch import Watch
 from hyve_pipeline.s3.wire.errors import (
     CONNECTION_ERROR,
     INVALID_RESPONSE,
@@ -39,11 +49,15 @@ from hyve_pipeline.s3.wire.errors import (
     S3RequestError,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.responses import MOST_ERROR_BYTES
 
-_READ_SECONDS = 120
+# How often it is looked whether an answer is overdue.
+_WATCH_SECONDS = 1.0
+
+# The most that is taken from a socket at once.
+_PIECE_BYTES = 1024**2
 
 # A server may be silent while it copies up to 5 GiB, or joins 10,000 parts.
-_LONG_READ_SECONDS = 900
 _LONG_OPERATIONS = {"CopyObject", "UploadPartCopy", "CompleteMultipartUpload"}
 
 
@@ -58,6 +72,7 @@ class BotocoreTransport:
         endpoint: Endpoint,
         credentials: CurrentCredentials,
         concurrency: int,
+        bounds: Bounds,
         verify: bool | str = True,
     ) -> None:
         """Make the session and the pool of threads.
@@ -66,10 +81,12 @@ class BotocoreTransport:
             endpoint: where requests go.
             credentials: gives the credentials to sign with.
             concurrency: requests that are in flight at once.
+            bounds: what an answer may take.
             verify: a file or folder of trusted certificates, or True for botocore's own.
         """
         self._endpoint = endpoint
         self._credentials = credentials
+        self.bounds = bounds
         base_url = f"{endpoint.scheme}://{endpoint.authority}"
         proxies = get_environ_proxies(base_url)
         # A proxy for plain HTTP gets the whole URL, in which urllib3 folds dot segments.
@@ -77,26 +94,30 @@ class BotocoreTransport:
         self._session = URLLib3Session(
             verify=verify,  # pyright: ignore[reportArgumentType] - botocore takes a path as well
             proxies=proxies,
-            timeout=(CONNECT_SECONDS, _READ_SECONDS),
+            timeout=(CONNECT_SECONDS, bounds.silence),
             max_pool_connections=concurrency,
         )
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"s3-{endpoint.bucket}")
+        self.watch = Watch(_WATCH_SECONDS)
+        self._threads = Threads(concurrency, f"s3-{endpoint.bucket}")
 
-    def send(self, request: Request, on_end: OnEnd) -> None:
+    def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
         """Send a request, see `Transport.send`."""
-        self._pool.submit(self._send, request).add_done_callback(lambda done: on_end(_ending(done)))
+        exchange = _Exchange(self, request, on_end, is_long=is_slow and request.operation in _LONG_OPERATIONS)
+        self._threads.do(exchange.run, exchange.cancel)
 
     def close(self) -> None:
         """Start no further request and free idle connections, see `Transport.close`."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
+        self.watch.close()
         self._session.close()
 
-    def _send(self, request: Request) -> Response:
-        """Sign and send.
+    def answer(self, exchange: "_Exchange") -> Response:
+        """Sign and send a request, and read the answer.
 
         Raises:
             S3RequestError: no whole answer came.
         """
+        request = exchange.request
         url = self._endpoint.url(request)
         if self._folds_dots and {".", ".."} & set(urlsplit(url).path.split("/")):
             raise self._failure(request, "ProxyError", "an HTTP proxy would fold the dots in this key's path")
@@ -109,8 +130,8 @@ class BotocoreTransport:
             data=request.body or None,
             stream_output=True,
         )
-        if request.operation in _LONG_OPERATIONS:
-            message.context["read_timeout"] = _LONG_READ_SECONDS
+        if exchange.is_long:
+            message.context["read_timeout"] = self.bounds.long_silence
         try:
             S3SigV4Auth(self._credentials(), "s3", self._endpoint.region).add_auth(message)
         except (BotoCoreError, ClientError) as error:
@@ -123,31 +144,109 @@ class BotocoreTransport:
                 # As they were signed: the HTTP library sends text as Latin-1, and so gives back what it received.
                 prepared.headers[name] = value.encode().decode("latin-1") if isinstance(value, str) else value
             answer = self._session.send(prepared)
-            body = answer.raw.read(MAX_BODY_BYTES + 1)
+            body, is_whole = self._read(exchange, answer.raw)
         except (HTTPClientError, BotoCoreError, HTTPError, OSError) as error:
             raise self._failure(request, _code(error), str(error)) from error
-        if len(body) > MAX_BODY_BYTES:
-            answer.raw.close()
-            raise answer_too_large(self._endpoint.bucket, request)
-        answer.raw.release_conn()
         # Botocore lets an answer pass that was cut short.
         length = answer.headers.get("Content-Length")
-        if request.method != "HEAD" and length is not None and int(length) != len(body):
+        if is_whole and request.method != "HEAD" and length is not None and int(length) != len(body):
             raise self._failure(request, INVALID_RESPONSE, f"the answer ended after {len(body)} of {length} bytes")
         headers = tuple((name, _as_sent(value)) for name, value in answer.headers.items())
         return Response(answer.status_code, headers, body)
 
+    def _read(self, exchange: "_Exchange", raw: Any) -> tuple[bytes, bool]:
+        """The body of an answer, and whether it is all of it: not that of a failure which has more than any needs.
+
+        Raises:
+            S3RequestError: it is larger, or comes more slowly, than an answer may.
+        """
+        request, bounds, begun = exchange.request, self.bounds, time.monotonic()
+        waited = begun - exchange.begun
+        is_failure = not HTTPStatus.OK <= raw.status < HTTPStatus.MULTIPLE_CHOICES
+        most = MOST_ERROR_BYTES if is_failure else bounds.body
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            if not is_failure and int(raw.headers.get("Content-Length") or 0) > most and request.method != "HEAD":
+                raise answer_too_large(self._endpoint.bucket, request, f"{most} bytes", raw.status)
+            exchange.seconds = waited + bounds.seconds
+            while piece := raw.read1(_PIECE_BYTES):
+                pieces.append(piece)
+                size += len(piece)
+                exchange.seconds = waited + bounds.seconds + size / bounds.slowest_rate
+                if size > most and is_failure:
+                    raw.close()
+                    return b"".join(pieces)[:most], False
+                if size > most:
+                    raise answer_too_large(self._endpoint.bucket, request, f"{most} bytes", raw.status)
+                if time.monotonic() - exchange.begun > exchange.seconds:
+                    raise answer_too_late(self._endpoint.bucket, request, exchange.seconds)
+        except BaseException:
+            raw.close()
+            raise
+        raw.release_conn()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), True
+
     def _failure(self, request: Request, code: str, message: str) -> S3RequestError:
-        return S3RequestError(
-            request.operation, self._endpoint.bucket, request.key, status=None, code=code, message=message
-        )
+        return S3RequestError.of(self._endpoint.bucket, request, code, message)
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that requests go to."""
+        return self._endpoint.bucket
 
 
-def _ending(done: "Future[Response]") -> Ending:
-    try:
-        return done.result()
-    except BaseException as error:  # noqa: BLE001 - it is handed to whoever sent the request
-        return error
+class _Exchange:
+    """One request, and the thread that waits for its answer."""
+
+    __slots__ = (
+        "_lock",
+        "_on_end",
+        "_transport",
+        "begun",
+        "is_long",
+        "known_bytes",
+        "request",
+        "seconds",
+        "size_then",
+    )
+
+    def __init__(self, transport: BotocoreTransport, request: Request, on_end: OnEnd, *, is_long: bool) -> None:
+        self._transport = transport
+        self.request = request
+        self.is_long = is_long
+        self._on_end: OnEnd | None = on_end
+        self._lock = Lock()
+        bounds = transport.bounds
+        self.begun = 0.0
+        self.size_then = 0
+        self.known_bytes = 0
+        # Until the answer begins; then its progress counts.
+        self.seconds = bounds.patient_seconds(request, is_long=is_long)
+
+    def run(self) -> None:
+        """Send the request and wait for the answer."""
+        self._transport.watch.add(self)
+        try:
+            ending: Ending = self._transport.answer(self)
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever sent the request
+            ending = error
+        self._end(ending)
+
+    def cancel(self) -> None:
+        """End it before it was sent."""
+        self._end(CancelledError())
+
+    def give_up(self, *, is_late: bool) -> None:
+        """End it, see `watch.Exchange`. Its thread is left behind: nothing can wake it but the server."""
+        self._end(answer_too_late(self._transport.bucket, self.request, self.seconds))
+
+    def _end(self, ending: Ending) -> None:
+        with self._lock:
+            on_end, self._on_end = self._on_end, None
+        self._transport.watch.forget(self)
+        if on_end is not None:
+            on_end(ending)
 
 
 def _as_sent(value: str) -> str:

@@ -1,33 +1,31 @@
 """Connections to one bucket: settings and AWS profile in, requests and answers out."""
 
-import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
 from hyve_pipeline.core.settings.places import Place
+from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.delayed import Later
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
-from hyve_pipeline.s3.connection.transport import (
-    FIRST_DELAY_SECONDS,
-    MAX_DELAY_SECONDS,
-    MAX_TRIES,
-    Ending,
-    Endpoint,
-    OnEnd,
-    Transport,
-)
+from hyve_pipeline.s3.connection.transport import Ending, Endpoint, OnEnd, Transport
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError, error_of, is_error
-from hyve_pipeline.s3.wire.futures import complete
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
+from hyve_pipeline.s3.wire.futures import fail
 from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.responses import error_of, is_error
+
+# Failures of the fast transport that are none yet: the other one has more patience, and reads piece by piece.
+_FOR_THE_PATIENT = {RESPONSE_TIMEOUT, UNBOUNDED_ANSWER}
 
 # Requests in flight at once whose answers may take long, as far as the transport has another bound.
 _PATIENT_CONNECTIONS = 32
@@ -36,6 +34,11 @@ _PATIENT_CONNECTIONS = 32
 _WORKERS = 32
 
 T = TypeVar("T")
+
+# Makes of an ending what is wanted: the answer of a request that succeeded, or the error of one that failed for good.
+# It may raise an `S3RequestError`, and where that may pass, the request is sent again. It runs on a thread of the
+# transport, so it must neither wait nor take long.
+Read = Callable[[Ending], T]
 
 
 class Connection:
@@ -51,10 +54,19 @@ class Connection:
         abilities: what its server turned out to lack.
         listing_dialect: how the server lists, as far as its answers have shown it.
         refusals: how often so far the server refused a request since there were too many.
+        transport: sends its requests, save those that may take long.
+        is_reached: the server has answered something.
     """
 
     def __init__(
-        self, session: Session, endpoint: Endpoint, transport: Transport, transport_name: TransportName
+        self,
+        session: Session,
+        endpoint: Endpoint,
+        transport: Transport,
+        transport_name: TransportName,
+        *,
+        bounds: Bounds,
+        policy: RetryPolicy,
     ) -> None:
         """Use `open_connection`."""
         self.place: Place = session.place
@@ -64,7 +76,10 @@ class Connection:
         self.transport_name = transport_name
         self.payer_headers = session.payer_headers
         self._session = session
-        self._transport = transport
+        self.transport = transport
+        self._bounds = bounds
+        self._policy = policy
+        self.is_reached = False
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._workers: ThreadPoolExecutor | None = None
@@ -74,7 +89,7 @@ class Connection:
         self.refusals = 0
 
     def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":
-        """Sign and send a request, with retries where they may help.
+        """Sign and send a request, again where that may help.
 
         Args:
             request: the request.
@@ -85,75 +100,93 @@ class Connection:
         """
         return self.ask(request, _response, is_slow=is_slow)
 
-    def ask(self, request: Request, read: Callable[[Ending], T], *, is_slow: bool = False) -> "Future[T]":
-        """Like `send`, for what `read` makes of the answer or of the failure; it may raise another.
-
-        `read` runs on a thread of the transport, so it must neither wait nor take long.
-        """
+    def ask(self, request: Request, read: Read[T], *, is_slow: bool = False) -> "Future[T]":
+        """Like `send`, for what `read` makes of the answer or of the failure."""
         outcome: Future[T] = Future()
-        self.exchange(request, lambda ending: complete(outcome, read, ending), is_slow=is_slow)
+
+        def on_error(error: BaseException) -> None:
+            fail(outcome, error)
+
+        self.carry(request, read, outcome.set_result, on_error, is_slow=is_slow)
         return outcome
 
-    def exchange(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
+    def exchange(
+        self,
+        request: Request,
+        on_end: OnEnd,
+        *,
+        is_slow: bool = False,
+        check: Callable[[Response], object] | None = None,
+    ) -> None:
         """Like `send`, without a future: `on_end` gets the answer of a request that succeeded, or the error.
+
+        `check` may raise an `S3RequestError`, see `Read`.
+        """
+
+        def read(ending: Ending) -> Response:
+            response = _response(ending)
+            if check is not None:
+                check(response)
+            return response
+
+        self.carry(request, read, on_end, on_end, is_slow=is_slow)
+
+    def carry(
+        self,
+        request: Request,
+        read: Read[T],
+        on_result: Callable[[T], object],
+        on_error: Callable[[BaseException], object],
+        *,
+        is_slow: bool = False,
+    ) -> None:
+        """Like `ask`, without a future: `on_result` gets what `read` gives, or `on_error` what it raises.
 
         Futures cost more than all else that Python does for a copy.
         """
         if self.payer_headers and self.payer_headers[0] not in request.headers:
             # A copy from another such bucket has it already, and no header may be there twice.
             request = replace(request, headers=(*request.headers, *self.payer_headers))
-        self._try(request, on_end, self._patient_transport() if is_slow else self._transport, 1)
+        pending = _Pending(self, request, read, on_result, on_error, is_slow=is_slow)
+        pending.send(self._patient_transport() if is_slow else self.transport)
 
-    def _try(self, request: Request, on_end: OnEnd, transport: Transport, number: int) -> None:
-        """Send a request for the n-th time.
-
-        Raises:
-            RuntimeError: the transport is closed.
-        """
-
-        def judge(ending: Ending) -> None:
-            if isinstance(ending, Response):
-                if not is_error(ending):
-                    on_end(ending)
-                    return
-                ending = error_of(self.bucket, request, ending)
-            if not isinstance(ending, S3RequestError) or not self._try_again(
-                request, on_end, transport, number, ending
-            ):
-                on_end(ending)
-
-        transport.send(request, judge)
-
-    def _try_again(
-        self, request: Request, on_end: OnEnd, transport: Transport, number: int, error: S3RequestError
-    ) -> bool:
-        """Try a request again after a failure, if it may help; otherwise the failure is what becomes of it."""
+    def send_again(self, pending: "_Pending[Any]", transport: Transport, error: S3RequestError) -> bool:
+        """Send a request again after a failure, if it may help; otherwise the failure is what becomes of it."""
         if error.is_refusal:
             with self._lock:
                 self.refusals += 1
-        if self._closing.is_set() or not error.is_transient:
+        if self._closing.is_set():
             return False
-        if transport.is_impatient and error.code == RESPONSE_TIMEOUT:
-            transport, number, bound = self._patient_transport(), 0, 0.0
-        elif (sent := number * transport.sends) >= MAX_TRIES:
-            return False
+        pause: float | None = 0.0
+        if transport.is_impatient and error.code in _FOR_THE_PATIENT:
+            transport = self._patient_transport()
         else:
-            bound = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (sent - 1))
+            pause = self._policy.pause(
+                error,
+                sends=pending.sends,
+                each=transport.sends,
+                elapsed=time.monotonic() - pending.failed_at,
+                is_reached=self.is_reached,
+            )
+        if pause is None:
+            return False
 
         def send() -> None:
             try:
-                self._try(request, on_end, transport, number + 1)
+                pending.send(transport)
             except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
-                on_end(error)
+                pending.fail(error)
 
-        return self._later.do(random.uniform(0, bound), send, lambda: on_end(error))  # noqa: S311 - jitter is no secret
+        return self._later.do(pause, send, lambda: pending.fail(error))
 
     def _patient_transport(self) -> Transport:
-        if not self._transport.is_impatient:
-            return self._transport
+        if not self.transport.is_impatient:
+            return self.transport
         with self._lock:
             if self._patient is None:
-                self._patient = make_transport("botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS)
+                self._patient = make_transport(
+                    "botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS, self._bounds
+                )
             return self._patient
 
     @property
@@ -181,14 +214,7 @@ class Connection:
             S3RequestError: `close` was called.
         """
         if self._closing.is_set():
-            raise S3RequestError(
-                request.operation,
-                self.bucket,
-                request.key,
-                status=None,
-                code=CONNECTION_ERROR,
-                message="the connection is being closed",
-            )
+            raise S3RequestError.of(self.bucket, request, CONNECTION_ERROR, "the connection is being closed")
 
     def close(self) -> None:
         """Give up what is in flight and free connections and threads. Calling it again does nothing."""
@@ -197,7 +223,7 @@ class Connection:
             # What runs there notices, and takes back what it has begun, as long as it can still send.
             self._workers.shutdown(wait=True, cancel_futures=True)
         self._later.close()
-        self._transport.close()
+        self.transport.close()
         if self._patient is not None:
             self._patient.close()
         self._session.close()
@@ -209,6 +235,93 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Pending(Generic[T]):
+    """One request until it has succeeded, or failed for good."""
+
+    __slots__ = (
+        "_connection",
+        "_is_slow",
+        "_on_error",
+        "_on_result",
+        "_read",
+        "_request",
+        "_transport",
+        "failed_at",
+        "sends",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: Request,
+        read: Read[T],
+        on_result: Callable[[T], object],
+        on_error: Callable[[BaseException], object],
+        *,
+        is_slow: bool,
+    ) -> None:
+        self._connection = connection
+        self._transport = connection.transport
+        self._request = request
+        self._read = read
+        self._on_result = on_result
+        self._on_error = on_error
+        self._is_slow = is_slow
+        # How often it was sent, and when it failed for the first time.
+        self.sends = 0
+        self.failed_at = 0.0
+
+    def send(self, transport: Transport) -> None:
+        """Send it by a transport.
+
+        Raises:
+            RuntimeError: the transport is closed.
+        """
+        self._transport = transport
+        transport.send(self._request, self._judge, is_slow=self._is_slow)
+
+    def fail(self, error: S3RequestError) -> None:
+        """End it by a failure that is for good."""
+        error.sends = self.sends
+        try:
+            result = self._read(error)
+        except BaseException as other:  # noqa: BLE001 - it is handed to whoever waits
+            self._on_error(other)
+        else:
+            self._on_result(result)
+
+    def _failed(self, error: S3RequestError, sends: int) -> None:
+        self.sends += sends
+        self.failed_at = self.failed_at or time.monotonic()
+        if not self._connection.send_again(self, self._transport, error):
+            self.fail(error)
+
+    def _judge(self, ending: Ending) -> None:
+        if not isinstance(ending, Response):
+            if isinstance(ending, S3RequestError):
+                # The CRT tells what a server answered at last by an error alone.
+                self._connection.is_reached |= ending.status is not None
+                self._failed(ending, self._transport.sends)
+            else:
+                self._on_error(ending)
+            return
+        self._connection.is_reached = True
+        if is_error(ending):
+            error = error_of(self._connection.bucket, self._request, ending)
+            self._failed(error, self._transport.sends if error.is_transient else 1)
+            return
+        if self.sends:
+            ending = replace(ending, sends=self.sends + 1)
+        try:
+            result = self._read(ending)
+        except S3RequestError as error:
+            self._failed(error, 1)
+        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+            self._on_error(error)
+        else:
+            self._on_result(result)
 
 
 def _response(ending: Ending) -> Response:
@@ -223,6 +336,8 @@ def open_connection(
     keys: AccessKeys | None = None,
     concurrency: int = 128,
     transport: TransportName = "auto",
+    bounds: Bounds | None = None,
+    policy: RetryPolicy | None = None,
 ) -> Connection:
     """Make a connection to a bucket. Nothing is sent yet, save what credentials need.
 
@@ -233,6 +348,8 @@ def open_connection(
         concurrency: requests that are in flight at once.
         transport: who sends the requests; ``auto`` takes the CRT unless a proxy, an own certificate
             authority or a missing library asks for botocore.
+        bounds: how much memory and time answers may take.
+        policy: how long and how often requests are sent again.
 
     Raises:
         ConfigurationError: the profile, its credentials or the region are missing or unusable.
@@ -240,4 +357,6 @@ def open_connection(
     session = Session(place, keys)
     endpoint = session.endpoint()
     name = choose_transport(transport, endpoint, session)
-    return Connection(session, endpoint, make_transport(name, endpoint, session, concurrency), name)
+    bounds = bounds or Bounds()
+    made = make_transport(name, endpoint, session, concurrency, bounds)
+    return Connection(session, endpoint, made, name, bounds=bounds, policy=policy or RetryPolicy())

@@ -19,29 +19,30 @@ from awscrt.s3 import (
 )
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
-    FIRST_DELAY_SECONDS,
-    MAX_BODY_BYTES,
-    MAX_DELAY_SECONDS,
     UNSIGNED_HEADER,
     USER_AGENT,
-    AnswerTooLargeError,
     CurrentCredentials,
     Endpoint,
     OnEnd,
     answer_too_large,
+    answer_too_late,
     credentials_error,
 )
+from hyve_pipeline.s3.connection.watch import Watch
 from hyve_pipeline.s3.wire.errors import (
     CONNECTION_ERROR,
     CREDENTIALS_ERROR,
     RESPONSE_TIMEOUT,
     TIMEOUT,
     TLS_ERROR,
+    UNBOUNDED_ANSWER,
     S3RequestError,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.responses import MOST_ERROR_BYTES
 
 # The CRT opens as many connections as it thinks a throughput needs, 0.4 Gbps each, and at least ten. Small
 # requests are bound by latency, so the throughput is derived from the number of connections wanted.
@@ -51,7 +52,13 @@ _GBPS_PER_CONNECTION = 0.4
 # no more than 50 requests retry at once, and fail the others at their first 503.
 _TOKENS_PER_RETRY = 10
 
+# Before it sends a request for the second time.
+_RETRY_MILLISECONDS = 250
+
 _CLOSE_SECONDS = 10
+
+# How often answers are looked after: a server on the same machine sends some 20 MB meanwhile.
+_WATCH_SECONDS = 0.02
 
 # After its last try the CRT keeps nothing of S3's refusal but its kind.
 _REFUSALS = {
@@ -69,7 +76,8 @@ class CrtTransport:
     # connection, which has to know how often the server is asked too much.
     sends = 2
 
-    # It closes a connection on which nothing came for 30 seconds, and has no setting for that.
+    # It closes a connection on which nothing came for 30 seconds, and has no setting for that. What is slower than its
+    # bounds, or may have no end, it can't read piece by piece.
     is_impatient = True
 
     def __init__(
@@ -77,6 +85,7 @@ class CrtTransport:
         endpoint: Endpoint,
         credentials: CurrentCredentials,
         concurrency: int,
+        bounds: Bounds,
         *,
         are_credentials_fixed: bool = False,
     ) -> None:
@@ -86,10 +95,13 @@ class CrtTransport:
             endpoint: where requests go.
             credentials: gives the credentials to sign with.
             concurrency: connections that may be open at once.
+            bounds: what an answer may take.
             are_credentials_fixed: they are never renewed, so that they need not be asked for again.
         """
         self._endpoint = endpoint
         self._credentials = None if are_credentials_fixed else credentials
+        self.bounds = bounds
+        self.watch = Watch(_WATCH_SECONDS, bounds.growth)
         self._active: set[_Exchange] = set()
         self._lock = threading.Lock()
         signing = create_default_s3_signing_config(
@@ -105,14 +117,14 @@ class CrtTransport:
             max_active_connections_override=concurrency,
             retry_config=S3RetryConfig(
                 max_retries=self.sends - 1,
-                backoff_scale_factor_ms=int(FIRST_DELAY_SECONDS * 1000),
-                max_backoff_secs=MAX_DELAY_SECONDS,
+                backoff_scale_factor_ms=_RETRY_MILLISECONDS,
+                max_backoff_secs=1,
                 initial_bucket_capacity=max(500, concurrency * _TOKENS_PER_RETRY * self.sends),
             ),
             connect_timeout_ms=CONNECT_SECONDS * 1000,
         )
 
-    def send(self, request: Request, on_end: OnEnd) -> None:
+    def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
         """Send a request, see `Transport.send`."""
         exchange = _Exchange(self, request, on_end)
         try:
@@ -128,10 +140,11 @@ class CrtTransport:
             if client is None:
                 raise RuntimeError(f"{request.operation} on a connection to {self._endpoint.bucket} that was closed")
             self._active.add(exchange)
+        self.watch.add(exchange)
         try:
             exchange.begin(client, self._endpoint)
         except BaseException:
-            self._active.discard(exchange)
+            self._forget(exchange)
             raise
 
     def close(self) -> None:
@@ -140,6 +153,7 @@ class CrtTransport:
             client, self._client = self._client, None
         if client is None:
             return
+        self.watch.close()
         for exchange in list(self._active):
             exchange.cancel()
         ended = client.shutdown_event
@@ -148,6 +162,7 @@ class CrtTransport:
 
     def _forget(self, exchange: "_Exchange") -> None:
         self._active.discard(exchange)
+        self.watch.forget(exchange)
 
     @property
     def bucket(self) -> str:
@@ -158,7 +173,22 @@ class CrtTransport:
 class _Exchange:
     """One request and the answer to it as it comes in, on the CRT's threads."""
 
-    __slots__ = ("_body", "_headers", "_is_done", "_native", "_on_end", "_request", "_size", "_status", "_transport")
+    __slots__ = (
+        "_body",
+        "_failed",
+        "_headers",
+        "_is_done",
+        "_native",
+        "_on_end",
+        "_request",
+        "_size",
+        "_status",
+        "_transport",
+        "begun",
+        "known_bytes",
+        "seconds",
+        "size_then",
+    )
 
     def __init__(self, transport: CrtTransport, request: Request, on_end: OnEnd) -> None:
         self._on_end = on_end
@@ -170,6 +200,12 @@ class _Exchange:
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
         self._size = 0
+        # Why it was given up.
+        self._failed: S3RequestError | None = None
+        self.begun = 0.0
+        self.size_then = 0
+        self.seconds = transport.bounds.fast_seconds(request)
+        self.known_bytes = len(request.body) + request.expected
 
     def begin(self, client: S3Client, endpoint: Endpoint) -> None:
         request = self._request
@@ -199,7 +235,20 @@ class _Exchange:
         if native is not None:
             native.cancel()
 
+    def give_up(self, *, is_late: bool) -> None:
+        """End it before its answer has, see `watch.Exchange`."""
+        bucket = self._transport.bucket
+        if is_late:
+            self._failed = answer_too_late(bucket, self._request, self.seconds)
+        else:
+            reason = "the process grew by more than an answer should take while this one was waited for"
+            self._failed = S3RequestError.of(bucket, self._request, UNBOUNDED_ANSWER, reason)
+        self.cancel()
+
     def _on_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+        if len(headers) > self._transport.bounds.headers:
+            self._failed = self._too_large(f"{self._transport.bounds.headers} headers", status_code)
+            raise self._failed
         self._status = status_code
         self._headers = headers
         self._body.clear()
@@ -207,8 +256,9 @@ class _Exchange:
 
     def _on_body(self, chunk: bytes, **_: Any) -> None:
         self._size += len(chunk)
-        if self._size > MAX_BODY_BYTES:
-            raise AnswerTooLargeError
+        if self._size > self._transport.bounds.body:
+            self._failed = self._too_large(f"{self._transport.bounds.body} bytes", self._status)
+            raise self._failed
         self._body.append(bytes(chunk))
 
     def _on_done(
@@ -223,28 +273,25 @@ class _Exchange:
         self._is_done = True
         self._native = None
         self._transport._forget(self)
-        if error is None:
+        if self._failed is not None and error is not None:
+            self._on_end(self._failed)
+        elif error is None:
             self._on_end(Response(status_code or self._status, tuple(self._headers), b"".join(self._body)))
         elif status_code is not None and error_headers is not None:
             # The server answered, if only to refuse.
-            self._on_end(Response(status_code, tuple(error_headers), bytes(error_body or b"")))
+            headers, body = error_headers[: self._transport.bounds.headers], (error_body or b"")[:MOST_ERROR_BYTES]
+            self._on_end(Response(status_code, tuple(headers), bytes(body)))
         else:
             self._on_end(self._failure(error))
 
+    def _too_large(self, most: str, status: int) -> S3RequestError:
+        return answer_too_large(self._transport.bucket, self._request, most, status)
+
     def _failure(self, error: Exception) -> S3RequestError:
-        if isinstance(error, AnswerTooLargeError):
-            return answer_too_large(self._transport.bucket, self._request)
         name = getattr(error, "name", type(error).__name__)
         message = getattr(error, "message", None) or str(error)
         status, code = _REFUSALS.get(name) or (None, _code(name))
-        return S3RequestError(
-            self._request.operation,
-            self._transport.bucket,
-            self._request.key,
-            status=status,
-            code=code,
-            message=f"{message} [{name}]",
-        )
+        return S3RequestError.of(self._transport.bucket, self._request, code, f"{message} [{name}]", status=status)
 
 
 def _is_signed(name: str, **_: Any) -> bool:

@@ -94,6 +94,7 @@ def exchange_with(
     on_end: OnEnd,
     *,
     is_slow: bool = False,
+    check: Callable[[Response], object] | None = None,
 ) -> None:
     """Like `Connection.exchange`, for a request with optional headers.
 
@@ -102,7 +103,9 @@ def exchange_with(
     """
     present = [one for one in optional if one.covers_any(request.headers)]
     missing = [one for one in present if connection.abilities.lacks(one.ability)]
-    search = _Search(connection, request, [one for one in present if one not in missing], missing, on_end, is_slow)
+    search = _Search(
+        connection, request, [one for one in present if one not in missing], missing, on_end, is_slow, check
+    )
     search.begin()
 
 
@@ -117,6 +120,7 @@ class _Search:
         left_out: Sequence[Optional],
         on_end: OnEnd,
         is_slow: bool,
+        check: Callable[[Response], object] | None,
     ) -> None:
         self._connection = connection
         self._request = request
@@ -125,6 +129,7 @@ class _Search:
         self._found: list[Optional] = []
         self._on_end = on_end
         self._is_slow = is_slow
+        self._check = check
 
     def begin(self) -> None:
         self._send((), self._judge_first)
@@ -133,7 +138,7 @@ class _Search:
         request = self._request
         for one in (*self._left_out, *suspects):
             request = one.left_out_of(request)
-        self._connection.exchange(request, judge, is_slow=self._is_slow)
+        self._connection.exchange(request, judge, is_slow=self._is_slow, check=self._check)
 
     def _judge_first(self, ending: Ending) -> None:
         if isinstance(ending, S3RequestError) and self._sent and is_refusal(ending):

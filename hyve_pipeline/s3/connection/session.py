@@ -15,8 +15,9 @@ from hyve_pipeline.core.settings.fields import is_host_label
 from hyve_pipeline.core.settings.places import AWS, SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.s3.connection.aws_session import AwsSession
 from hyve_pipeline.s3.connection.credential_problems import MALFORMED, cause_of, missing_terminal, unreadable_file
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.servers import locate, problem_of
-from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, MAX_TRIES, USER_AGENT, Endpoint
+from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, USER_AGENT, Endpoint
 from hyve_pipeline.s3.wire.messages import Pairs
 
 # Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
@@ -165,7 +166,7 @@ class Session:
                     # Many servers know none of the newer checksums that boto3 adds to everything else.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
-                    retries={"total_max_attempts": MAX_TRIES, "mode": "standard"},
+                    retries={"total_max_attempts": RetryPolicy().most_sends, "mode": "standard"},
                     user_agent_extra=USER_AGENT,
                 ),
             )

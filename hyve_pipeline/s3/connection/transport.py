@@ -6,24 +6,12 @@ from typing import Protocol
 
 from botocore.credentials import ReadOnlyCredentials
 
-from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, CREDENTIALS_ERROR, S3RequestError
+from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, CREDENTIALS_ERROR, RESPONSE_TIMEOUT, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response, encode_key, encode_query
 
 USER_AGENT = "hyve-pipeline"
 
-# How often one request is sent, at least, before it is given up.
-MAX_TRIES = 5
-
-# Delays between tries: full jitter below a bound that doubles, see
-# https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-FIRST_DELAY_SECONDS = 0.25
-MAX_DELAY_SECONDS = 20
-
 CONNECT_SECONDS = 10
-
-# More than any answer that is asked for: a server that takes a request for tags as one for the object must
-# not fill the memory. A listing's 1,000 keys of 1,024 bytes, percent-encoded, come to 3 MiB.
-MAX_BODY_BYTES = 16 * 1024**2
 
 # A header that proxies and servers on the way may alter, so that a signature must not cover it.
 UNSIGNED_HEADER = "accept-encoding"
@@ -68,27 +56,22 @@ class Endpoint:
         return f"{self.scheme}://{self.authority}{self.target(request)}"
 
 
-class AnswerTooLargeError(Exception):
-    """An answer has over `MAX_BODY_BYTES`."""
+def answer_too_large(bucket: str, request: Request, most: str, status: int | None = None) -> S3RequestError:
+    """The error for an answer over a bound, such as ``5 bytes``; another try would bring the same."""
+    answered = "" if status is None else f" (status {status})"
+    reason = f"the server's answer has over {most}: it may not know this operation{answered}"
+    return S3RequestError.of(bucket, request, ANSWER_TOO_LARGE, reason)
 
 
-def answer_too_large(bucket: str, request: Request) -> S3RequestError:
-    """The error for an answer that has over `MAX_BODY_BYTES`; another try would bring the same."""
-    return S3RequestError(
-        request.operation,
-        bucket,
-        request.key,
-        status=None,
-        code=ANSWER_TOO_LARGE,
-        message=f"the server's answer has over {MAX_BODY_BYTES} bytes: it may not know this operation",
-    )
+def answer_too_late(bucket: str, request: Request, seconds: float) -> S3RequestError:
+    """The error for an answer that has not come to its end in time."""
+    reason = f"the server's answer has not ended after {seconds:.0f} seconds"
+    return S3RequestError.of(bucket, request, RESPONSE_TIMEOUT, reason)
 
 
 def credentials_error(bucket: str, request: Request, error: Exception) -> S3RequestError:
     """The error for credentials that could not be renewed."""
-    return S3RequestError(
-        request.operation, bucket, request.key, status=None, code=CREDENTIALS_ERROR, message=str(error)
-    )
+    return S3RequestError.of(bucket, request, CREDENTIALS_ERROR, str(error))
 
 
 class Transport(Protocol):
@@ -96,16 +79,18 @@ class Transport(Protocol):
 
     Attributes:
         sends: how often it sends a request whose failure may pass, before it tells of that.
-        is_impatient: it gives up with `RESPONSE_TIMEOUT` on servers that are silent for half a minute.
+        is_impatient: it gives up on servers that are silent for half a minute, and on answers that may have no end,
+            which another transport may wait for, or read piece by piece.
     """
 
     sends: int
     is_impatient: bool
 
-    def send(self, request: Request, on_end: OnEnd) -> None:
+    def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
         """Send a request, and hand the answer to `on_end`, of whatever status.
 
-        Where no answer came, that is an `S3RequestError` without status.
+        Where no answer came, that is an `S3RequestError` without status. A server that `is_slow` may be silent for
+        many minutes.
 
         Raises:
             RuntimeError: `close` was called.

@@ -4,6 +4,7 @@ from botocore.utils import get_environ_proxies
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.model import TransportName
+from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, Transport
 
@@ -26,7 +27,9 @@ def choose_transport(wanted: TransportName, endpoint: Endpoint, session: Session
     return "crt"
 
 
-def make_transport(name: TransportName, endpoint: Endpoint, session: Session, concurrency: int) -> Transport:
+def make_transport(
+    name: TransportName, endpoint: Endpoint, session: Session, concurrency: int, bounds: Bounds
+) -> Transport:
     """The transport of that name.
 
     Args:
@@ -34,6 +37,7 @@ def make_transport(name: TransportName, endpoint: Endpoint, session: Session, co
         endpoint: where requests go.
         session: has the credentials, and the certificates to trust.
         concurrency: requests that are in flight at once.
+        bounds: how much memory and time answers may take.
 
     Raises:
         ConfigurationError: the CRT is wanted, and its library is missing.
@@ -47,8 +51,8 @@ def make_transport(name: TransportName, endpoint: Endpoint, session: Session, co
                 f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
             ) from error
         return CrtTransport(
-            endpoint, session.credentials, concurrency, are_credentials_fixed=session.are_credentials_fixed
+            endpoint, session.credentials, concurrency, bounds, are_credentials_fixed=session.are_credentials_fixed
         )
     from hyve_pipeline.s3.connection.botocore import BotocoreTransport
 
-    return BotocoreTransport(endpoint, session.credentials, concurrency, session.verify)
+    return BotocoreTransport(endpoint, session.credentials, concurrency, bounds, session.verify)

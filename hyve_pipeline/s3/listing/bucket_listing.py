@@ -42,10 +42,6 @@ _LOOK_UP_SECONDS = 0.2
 _CUTS_AT_ONCE = 48
 _CUTS_SHARE = 0.25
 
-# The transports retry quickly by themselves; these are the slower tries after they have given up.
-_MOST_TRIES = 4
-_FIRST_PAUSE_SECONDS = 1.0
-
 
 class Lister:
     """Lists everything below the prefix of a connection's place, completely or not at all.
@@ -160,17 +156,13 @@ class Lister:
         """The page that arrived, None where it has to be asked for again."""
         try:
             page = read_page(self._connection, walk, arrived.result())
-        except (S3RequestError, DamagedPageError) as error:
+        except S3RequestError as error:
+            raise walk.failure(error) from error
+        except DamagedPageError:
             tries = self._tries.get(id(walk), 0) + 1
-            if isinstance(error, S3RequestError):
-                if not error.is_transient or tries >= _MOST_TRIES:
-                    raise walk.failure(error) from error
-                self._pace.slow_down(time.monotonic())
-                pause = _FIRST_PAUSE_SECONDS * 2 ** (tries - 1)
-            else:
-                if tries >= MOST_DAMAGED:
-                    raise
-                pause = self._first_pause * PAUSE_GROWTH ** (tries - 1)
+            if tries >= MOST_DAMAGED:
+                raise
+            pause = self._first_pause * PAUSE_GROWTH ** (tries - 1)
             self._tries[id(walk)] = tries
             due = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - spreads load
             heapq.heappush(self._refused, (due, next(self._numbers), walk))

@@ -181,9 +181,13 @@ def _send_together(connection: Connection, keys: Sequence[str], etags: Mapping[s
         headers=(("content-md5", md5), ("content-type", "application/xml")),
         body=body,
     )
-    sent = connection.send(request)
-    read = then(sent, lambda answer: read_result(connection.bucket, request, answer, keys))
-    return then(read, lambda result: replace(result, is_conditional=bool(etags)))
+
+    def read(ending: Ending) -> DeleteResult:
+        if not isinstance(ending, Response):
+            raise ending
+        return replace(read_result(connection.bucket, request, ending, keys), is_conditional=bool(etags))
+
+    return connection.ask(request, read)
 
 
 class _OneByOne:

@@ -120,6 +120,7 @@ def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_
         OPTIONAL_READ_HEADERS,
         lambda ending, _: complete(outcome, read, ending),
         is_slow=is_slow,
+        check=read,
     )
     return outcome
 

@@ -12,7 +12,6 @@ from hyve_pipeline.s3.wire.errors import (
     ObjectChangedError,
     ObjectUnreadableError,
     S3RequestError,
-    as_kind,
     invalid_response,
     needs_customer_key,
 )
@@ -35,6 +34,7 @@ class CopyResult:
         lost: what the copy has to do without, since the store's server refuses it.
         condition_ignored: the server copied another object than the planned one, since it does not know the
             condition that the copy was pinned by. What is in the store is newer than the plan.
+        sends: how often the request was sent.
     """
 
     etag: str
@@ -43,6 +43,7 @@ class CopyResult:
     bytes: int
     condition_ignored: bool = False
     lost: tuple[str, ...] = ()
+    sends: int = 1
 
 
 # What is asked of the store alone, and tells nothing of the source.
@@ -60,13 +61,13 @@ def source_error(error: S3RequestError) -> S3RequestError:
     if error.operation in _OF_STORE:
         return error
     if error.status == 412 or error.code == "PreconditionFailed":
-        return as_kind(ObjectChangedError, error)
+        return error.as_kind(ObjectChangedError)
     if error.status == 404 and error.code in ("NoSuchKey", "NotFound", "NoSuchVersion"):
-        return as_kind(ObjectChangedError, error)
+        return error.as_kind(ObjectChangedError)
     if error.code in ("InvalidObjectState", "ObjectNotInActiveTierError"):
-        return as_kind(ObjectUnreadableError, error)
+        return error.as_kind(ObjectUnreadableError)
     if needs_customer_key(error):
-        return as_kind(CustomerKeyError, error)
+        return error.as_kind(CustomerKeyError)
     return error
 
 

@@ -1,11 +1,17 @@
-"""What S3 means when it refuses a request, and how that is told to a person."""
+"""Failed requests: what their codes mean, which may pass, and the line that a person reads.
+
+- `S3RequestError`: any request that failed.
+    - `ObjectChangedError`: the source object is no longer the planned one.
+    - `ObjectUnreadableError`: it can't be read now.
+        - `CustomerKeyError`: it can be read with its owner's key alone.
+"""
 
 import re
+from typing import Self
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, local_name, parse_xml
 
 # Codes of failures that happen before any answer comes; S3 itself has no codes for them.
 CONNECTION_ERROR = "ConnectionError"
@@ -15,6 +21,36 @@ TLS_ERROR = "TLSError"
 CREDENTIALS_ERROR = "CredentialsError"
 INVALID_RESPONSE = "InvalidResponse"
 ANSWER_TOO_LARGE = "AnswerTooLarge"
+
+# The fast transport gave a request up, since its answer may have no end: the other one reads answers piece by piece.
+UNBOUNDED_ANSWER = "UnboundedAnswer"
+
+# Where an answer names no code: S3 refuses by AccessDenied, and redirects by PermanentRedirect. Nobody knows whether
+# it was S3 that answered so.
+FORBIDDEN = "Forbidden"
+MOVED = "MovedPermanently"
+NOT_FOUND = "NotFound"
+_CODE_BY_STATUS = {
+    301: MOVED,
+    307: "TemporaryRedirect",
+    400: "BadRequest",
+    403: FORBIDDEN,
+    404: NOT_FOUND,
+    405: "MethodNotAllowed",
+    408: "RequestTimeout",
+    412: "PreconditionFailed",
+    416: "InvalidRange",
+    429: "TooManyRequests",
+    500: "InternalError",
+    501: "NotImplemented",
+    502: "BadGateway",
+    503: "ServiceUnavailable",
+    504: "GatewayTimeout",
+}
+
+# What a server says is shown, journaled and sent as an alert, as far as that.
+_MOST_CHARACTERS = 300
+_MOST_OF_NAME = 100
 
 # Told as AccessDenied or InvalidRequest by S3 and its likes, which sends people looking for a permission.
 OBJECT_LOCKED = "ObjectLocked"
@@ -29,6 +65,9 @@ _TRANSIENT_CODES = {
     TIMEOUT,
     RESPONSE_TIMEOUT,
     INVALID_RESPONSE,
+    UNBOUNDED_ANSWER,
+    "BadGateway",
+    "GatewayTimeout",
     "InternalError",
     "OperationAborted",
     "RequestTimeout",
@@ -43,23 +82,8 @@ _TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 # By these a server says that there are too many requests, and not only that this one failed.
 _REFUSALS = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
 
-# A response to HEAD has no body, so that only its status tells what happened.
-_CODE_BY_STATUS = {
-    301: "PermanentRedirect",
-    307: "TemporaryRedirect",
-    400: "BadRequest",
-    403: "AccessDenied",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    412: "PreconditionFailed",
-    416: "InvalidRange",
-    429: "TooManyRequests",
-    500: "InternalError",
-    501: "NotImplemented",
-    503: "ServiceUnavailable",
-}
-
 _MISSING_BUCKET = {"NoSuchBucket"}
+_DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem"}
 _WRONG_REGION = {
     "PermanentRedirect",
     "TemporaryRedirect",
@@ -69,6 +93,13 @@ _WRONG_REGION = {
 }
 _WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
+
+
+def shortened(text: str, most: int = _MOST_CHARACTERS) -> str:
+    """What a server says, as one line of a length that can be read, and without what would control a terminal."""
+    line = " ".join(text[: 8 * most].split())
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in line[:most])
+    return shown if len(line) <= most and len(text) <= 8 * most else f"{shown}…"
 
 
 def telling_code(code: str, message: str) -> str:
@@ -90,9 +121,10 @@ class S3RequestError(Exception):
         key: the object's key, or None.
         status: the HTTP status, or None where no answer came.
         code: S3's error code, or one of this module's own.
-        message: what the server or the network said, in one line.
+        message: what the server or the network said, in one line of at most some hundred characters.
         request_id: S3's id of the request, or None.
         bucket_region: the bucket's region where the server named it.
+        sends: how often the request was sent.
     """
 
     def __init__(
@@ -112,10 +144,60 @@ class S3RequestError(Exception):
         self.bucket = bucket
         self.key = key
         self.status = status
-        self.code = code
-        self.message = " ".join(message.split())
-        self.request_id = request_id
-        self.bucket_region = bucket_region
+        self.code = shortened(code, _MOST_OF_NAME)
+        self.message = shortened(message)
+        self.request_id = shortened(request_id, _MOST_OF_NAME) if request_id else None
+        self.bucket_region = shortened(bucket_region, _MOST_OF_NAME) if bucket_region else None
+        self.sends = 1
+
+    @classmethod
+    def of(
+        cls,
+        bucket: str,
+        request: Request,
+        code: str,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        bucket_region: str | None = None,
+    ) -> Self:
+        """The error of a request.
+
+        Args:
+            bucket: the bucket that it went to.
+            request: the request.
+            code: S3's error code, or one of this module's own.
+            message: what the server or the network said.
+            status: the HTTP status, or None where no answer came, or none that can be understood.
+            request_id: S3's id of the request.
+            bucket_region: the bucket's region where the server named it.
+        """
+        return cls(
+            request.operation,
+            bucket,
+            request.key,
+            status=status,
+            code=code,
+            message=message,
+            request_id=request_id,
+            bucket_region=bucket_region,
+        )
+
+    def as_kind(self, kind: "type[S3RequestError]") -> "S3RequestError":
+        """The same error as one of the subclasses."""
+        same = kind(
+            self.operation,
+            self.bucket,
+            self.key,
+            status=self.status,
+            code=self.code,
+            message=self.message,
+            request_id=self.request_id,
+            bucket_region=self.bucket_region,
+        )
+        same.sends = self.sends
+        return same
 
     @property
     def is_transient(self) -> bool:
@@ -151,63 +233,19 @@ def needs_customer_key(error: S3RequestError) -> bool:
     return error.status == 400 and _CUSTOMER_KEY_WORDS in error.message.lower()
 
 
-# How a document begins whose root is an Error: white space keeps a connection open while the server works.
-_ERROR_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:[^<>\s:]+:)?Error[\s/>]")
-
-
-def is_error(response: Response) -> bool:
-    """Whether a response tells of a failure.
-
-    S3 may begin to answer CopyObject, UploadPartCopy and CompleteMultipartUpload with status 200 before it
-    knows the outcome, and then send an ``<Error>`` as the body. An object whose content is such a document has an ETag.
-    """
-    if not 200 <= response.status < 300:
-        return True
-    return _ERROR_DOCUMENT.match(response.body) is not None and response.header("etag") is None
-
-
-def error_of(bucket: str, request: Request, response: Response) -> S3RequestError:
-    """The error that a response tells of."""
-    fields = _read_error_fields(response.body)
-    request_id = fields.get("RequestId") or response.header("x-amz-request-id")
-    reason = fields.get("Message") or f"the server answered {response.status} without a message"
-    code = fields.get("Code") or _CODE_BY_STATUS.get(response.status, f"HTTP{response.status}")
-    return S3RequestError(
-        request.operation,
-        bucket,
-        request.key,
-        status=response.status,
-        code=telling_code(code, reason),
-        message=reason,
-        request_id=request_id,
-        bucket_region=response.header("x-amz-bucket-region") or fields.get("Region"),
-    )
+def code_of_status(status: int) -> str:
+    """A code for an answer that names none."""
+    return _CODE_BY_STATUS.get(status, f"HTTP{status}")
 
 
 def invalid_response(bucket: str, request: Request, response: Response, problem: str) -> S3RequestError:
     """The error for a response that says it succeeded but cannot be understood."""
-    return S3RequestError(
-        request.operation,
+    return S3RequestError.of(
         bucket,
-        request.key,
-        status=None,
-        code=INVALID_RESPONSE,
-        message=f"{problem} (status {response.status})",
+        request,
+        INVALID_RESPONSE,
+        f"{problem} (status {response.status})",
         request_id=response.header("x-amz-request-id"),
-    )
-
-
-def as_kind(kind: type[S3RequestError], error: S3RequestError) -> S3RequestError:
-    """The same error as one of its subclasses."""
-    return kind(
-        error.operation,
-        error.bucket,
-        error.key,
-        status=error.status,
-        code=error.code,
-        message=error.message,
-        request_id=error.request_id,
-        bucket_region=error.bucket_region,
     )
 
 
@@ -222,12 +260,12 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
     who = f"profile {place.profile!r}" if place.profile else "the default AWS credentials"
     if place.resource is not None:
         who = f"resource {place.resource!r}"
-    if error.code in _MISSING_BUCKET or (error.status == 404 and error.key is None):
+    if error.code in _MISSING_BUCKET:
         return f"there is no bucket {place.bucket!r} at {server}: create it, or correct its name"
-    if error.code in _WRONG_REGION or (error.status == 400 and error.bucket_region):
+    if error.code in _WRONG_REGION or (error.bucket_region and error.status in (301, 307, 400)):
         if error.bucket_region:
             return f"the bucket is in region {error.bucket_region!r}: set region = {error.bucket_region!r}"
-        return f"the bucket is in another region: set its region ({error.message})"
+        return f"{server} says that the bucket is elsewhere: set its region or endpoint_url ({error.message})"
     if error.code == "RequestTimeTooSkewed":
         return "this machine's clock differs from the server's by over 15 minutes: set the clock"
     if error.code in _WRONG_KEYS:
@@ -236,10 +274,17 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
         return f"the session token of {who} has expired or is not valid: sign in again"
     if error.code == CREDENTIALS_ERROR:
         return f"no usable credentials from {who}: {error.message}"
-    if error.code in ("AccessDenied", "AllAccessDisabled", "AccountProblem") or error.status == 403:
+    if error.code in _DENIED:
         return f"{who} may not do this: allow s3:{_permission(error.operation)} ({error.message})"
+    if error.code == FORBIDDEN:
+        permission = f"s3:{_permission(error.operation)}"
+        return f"{server} refuses this, and does not say why: {who} may need {permission} ({error.message})"
+    if error.code == NOT_FOUND and error.key is None:
+        return f"{server} knows no such place: correct endpoint_url or the bucket's name ({error.message})"
     if error.code == TLS_ERROR:
         return f"no trusted TLS connection to {server}: {error.message}"
+    if error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER):
+        return f"{server} does not answer as S3 does: {error.message}"
     if error.status is None:
         return f"{server} cannot be reached: {error.message}"
     return f"{error.message} (status {error.status})"
@@ -258,17 +303,3 @@ def _permission(operation: str) -> str:
         "CompleteMultipartUpload": "PutObject",
         "DeleteObjects": "DeleteObject",
     }.get(operation, operation)
-
-
-def _read_error_fields(body: bytes) -> dict[str, str]:
-    """The fields of an ``<Error>`` document; empty where there is none."""
-    if not body.strip():
-        return {}
-    try:
-        root = parse_xml(body)
-    except MalformedXmlError:
-        return {}
-    # Some servers wrap the error in another element.
-    error = root if local_name(root) == "Error" else next(iter(root.iter("{*}Error")), root)
-    names = ("Code", "Message", "RequestId", "Region")
-    return {name: text for name in names if (text := child_text(error, name))}

@@ -16,7 +16,7 @@ def complete(outcome: "Future[T]", convert: Callable[[A], T], value: A) -> None:
     try:
         result = convert(value)
     except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-        _fail(outcome, error)
+        fail(outcome, error)
     else:
         outcome.set_result(result)
 
@@ -73,7 +73,7 @@ def _go_on(outcome: "Future[T]", go_on: "Callable[[A], Future[T]]", value: A) ->
     try:
         begun = go_on(value)
     except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-        _fail(outcome, error)
+        fail(outcome, error)
     else:
         _on_end(begun, outcome.set_result, outcome.set_exception)
 
@@ -98,6 +98,7 @@ def _on_end(
     first.add_done_callback(end)
 
 
-def _fail(outcome: "Future[Any]", error: BaseException) -> None:
+def fail(outcome: "Future[Any]", error: BaseException) -> None:
+    """Give a future an exception, without the frames that it came through where it is a request's."""
     # Where a request failed says nothing that its error does not say; see `_on_end`.
     outcome.set_exception(error.with_traceback(None) if isinstance(error, S3RequestError) else error)

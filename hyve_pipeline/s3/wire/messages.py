@@ -26,6 +26,7 @@ class Request:
         query: parameters by name and value, not yet encoded.
         headers: headers beside those that the transport adds (host, date, signature, length).
         body: the body's bytes.
+        expected: about how many bytes the answer's body has, where these are many; it may take the longer.
     """
 
     operation: str
@@ -34,6 +35,7 @@ class Request:
     query: Pairs = ()
     headers: Pairs = ()
     body: bytes = b""
+    expected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,13 @@ class Response:
         status: the HTTP status.
         headers: names and values as the server sent them.
         body: the body's bytes; empty for a HEAD request.
+        sends: how often the request was sent.
     """
 
     status: int
     headers: Pairs
     body: bytes = b""
+    sends: int = 1
 
     def header(self, name: str) -> str | None:
         """The value of the header of that name, in whatever case, or None."""

@@ -212,7 +212,7 @@ def test_a_key_that_can_not_be_asked_for_is_not_deleted(make_pair: MakePair, fau
     context, plan = _planned_deletes(pair, {"hidden": b"1", "gone": b"1"})
     faulty.fault = lambda received: Answer(status=403) if received.path == f"/{pair.source.name}/hidden" else None
     apply(context, plan, "delete")
-    assert outcomes(context, plan) == {"hidden": ("failed", "AccessDenied"), "gone": ("done", None)}
+    assert outcomes(context, plan) == {"hidden": ("failed", "Forbidden"), "gone": ("done", None)}
     assert pair.store.keys() == ["hidden", "kept"]
 
 

@@ -100,10 +100,11 @@ def test_what_another_process_has_done_meanwhile_is_left_alone(pair: Pair) -> No
     assert endings.numbers == [2, 3]
 
 
-def test_failures_that_may_pass_are_tried_again_and_others_are_not(make_pair: MakePair, faulty: FaultyServer) -> None:
+def test_no_request_is_sent_more_often_than_one_policy_says(make_pair: MakePair, faulty: FaultyServer) -> None:
+    """Connection, object, shard and command do not multiply their tries."""
     pair = make_pair(through=faulty)
     _filled(pair)
-    context = pair.context(shard_objects=4, processes=1, transport="botocore")
+    context = pair.context(shard_objects=4, processes=1, patience_seconds=4)
     plan = planned(context)
     broken = {"01": error_answer(503, "SlowDown"), "06": error_answer(403, "AccessDenied")}
 
@@ -111,19 +112,19 @@ def test_failures_that_may_pass_are_tried_again_and_others_are_not(make_pair: Ma
         return broken.get(received.path[-2:]) if "x-amz-copy-source" in received.headers else None
 
     faulty.fault = fail
+    faulty.received.clear()
     endings = _Endings()
-
-    def take(shard: Shard, summary: AttemptSummary) -> None:
-        endings(shard, summary)
-        broken.pop("01", None)
-
-    status = apply_plan(context, plan, "copy", on_shard_ended=take, rounds=3, delay_seconds=0.01)
-    assert endings.numbers == [1, 2, 3, 1]
-    assert status.reasons() == {"AccessDenied": 1}
+    status = apply_plan(context, plan, "copy", on_shard_ended=endings)
+    assert endings.numbers == [1, 2, 3]
+    assert status.reasons() == {"SlowDown": 1, "AccessDenied": 1}
+    sent = Counter(copied_keys(faulty.received))
+    assert 4 <= sent.pop("01") <= 10
+    assert set(sent.values()) == {1}
+    del broken["01"]
     endings.numbers.clear()
     faulty.received.clear()
-    apply_plan(context, plan, "copy", on_shard_ended=endings, rounds=1)
-    assert (endings.numbers, copied_keys(faulty.received)) == ([2], ["06"])
+    apply_plan(context, plan, "copy", on_shard_ended=endings)
+    assert (endings.numbers, copied_keys(faulty.received)) == ([1, 2], ["01", "06"])
 
 
 def test_a_killed_process_leaves_its_shard_and_the_others_go_on(make_pair: MakePair, faulty: FaultyServer) -> None:

@@ -22,17 +22,10 @@ IN_PARTS: dict[str, Any] = {"multipart_threshold": 5 * MIB, "multipart_part_size
 
 
 @pytest.fixture
-def pair(faulty: FaultyServer, make_pair: MakePair, quick: None) -> Pair:
+def pair(faulty: FaultyServer, make_pair: MakePair) -> Pair:
     pair = make_pair(through=faulty)
     pair.source.put({"large": BODY})
     return pair
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No long pauses between tries: every failure here stays until the test lifts it."""
-    monkeypatch.setattr("hyve_pipeline.operations.requests.retry._FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("hyve_pipeline.s3.connection.connection.FIRST_DELAY_SECONDS", 0.01)
 
 
 def open_uploads(pair: Pair) -> list[str]:

@@ -263,7 +263,7 @@ def test_tries_end(connect: Connect) -> None:
     with scripted_server([error_answer(503, "SlowDown")]) as server:
         with pytest.raises(S3RequestError) as caught:
             connect(server.place()).send(LIST).result()
-        assert len(server.received) in (5, 6)  # the CRT sends twice at a time
+        assert 8 <= len(server.received) <= 10
     assert (caught.value.status, caught.value.code, caught.value.is_transient) == (503, "SlowDown", True)
 
 
@@ -304,7 +304,7 @@ class _Impatient:
     sends = 1
     is_impatient = True
 
-    def send(self, request: Request, on_end: OnEnd) -> None:
+    def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
         on_end(S3RequestError(request.operation, "b", None, status=None, code=RESPONSE_TIMEOUT, message="silence"))
 
     def close(self) -> None:
@@ -315,8 +315,8 @@ def test_silent_server_is_waited_for_by_the_other_transport() -> None:
     with scripted_server([listing_of("a")]) as server:
         place = server.place().model_copy(update={"profile": PROFILE})
         with open_connection(place) as connection:
-            connection._transport.close()
-            connection._transport = _Impatient()
+            connection.transport.close()
+            connection.transport = _Impatient()
             assert b"<Key>a</Key>" in connection.send(LIST).result().body
         with pytest.raises(S3RequestError, match="silence"):
             # Closed meanwhile: the failure that led here is told.

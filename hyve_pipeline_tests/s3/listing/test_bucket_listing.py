@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError, InterruptedRunError
 from hyve_pipeline.core.model.inventory import check_proof
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing import bucket_listing as lister_module
 from hyve_pipeline.s3.listing.bucket_listing import Lister
 from hyve_pipeline.s3.listing.walk import RESTORE_STATUS
 from hyve_pipeline_tests.conftest import MakePlace
@@ -102,16 +101,7 @@ def test_a_few_pages_cost_hardly_more_requests_than_pages() -> None:
         assert bucket.requests <= 6
 
 
-def test_refused_pages_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lister_module, "_FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(lister_module, "_MOST_TRIES", 30)
-    keys = [f"k{number:05d}" for number in range(400)]
-    with model_bucket(keys, seed=3, refused=0.2) as bucket:
-        assert _list(bucket, max_keys=10) == keys
-
-
-def test_a_page_that_is_refused_for_ever_is_no_listing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lister_module, "_FIRST_PAUSE_SECONDS", 0.001)
+def test_a_page_that_is_refused_for_ever_is_no_listing() -> None:
     with model_bucket(["a"], refused=1.0) as bucket, pytest.raises(BucketError, match="SlowDown"):
         _list(bucket)
 

@@ -71,7 +71,7 @@ def test_dates_have_whole_seconds(connect: Connect) -> None:
     assert head == ObjectHead(ETAG, 3, MICROSECONDS - MICROSECONDS % 1_000_000)
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "BadRequest"), (405, "MethodNotAllowed")])
+@pytest.mark.parametrize(("status", "code"), [(403, "Forbidden"), (400, "BadRequest"), (405, "MethodNotAllowed")])
 def test_refusal_is_not_absence(connect: Connect, status: int, code: str) -> None:
     with scripted_server([Answer(status=status)]) as server, pytest.raises(S3RequestError) as caught:
         head_object(connect(server.place()), "k").result()

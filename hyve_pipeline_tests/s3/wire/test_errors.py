@@ -2,8 +2,8 @@
 
 import pytest
 
-from hyve_pipeline.s3.wire.errors import is_error
 from hyve_pipeline.s3.wire.messages import Response
+from hyve_pipeline.s3.wire.responses import is_error
 
 _ERROR = b"<Error><Code>InternalError</Code></Error>"
 

@@ -1,0 +1,139 @@
+"""Looks after requests whose answers come in where Python can't see it: none may take for ever, or fill the memory.
+
+AWS's Common Runtime keeps an answer in memory until it has ended, and shows nothing of it before. All that can be seen
+of an answer without end is that the process grows, and that time passes. The requests that were in flight meanwhile
+are given up natively, and sent again by the transport that reads answers piece by piece. One that was given up for the
+growth of something else has lost a second, and nothing more.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+# What an answer takes beside what is expected of it; and how often what is expected is in memory: in a buffer that
+# doubles, and copied from there.
+_EACH_BYTES = 1024**2
+_COPIES = 3
+
+# Without a request for that long, the thread waits for the next one.
+_IDLE_SECONDS = 1.0
+
+
+class Exchange(Protocol):
+    """One request and its answer on the way.
+
+    Attributes:
+        begun: when, in seconds of the watch's clock.
+        size_then: bytes of the process then.
+        seconds: how long it may take.
+        known_bytes: what is sent and expected.
+    """
+
+    begun: float
+    size_then: int
+    seconds: float
+    known_bytes: int
+
+    def give_up(self, *, is_late: bool) -> None:
+        """End it: it has taken too long, or else the process has grown meanwhile."""
+        ...
+
+
+class Watch:
+    """Watches the exchanges of one transport, on a thread of its own."""
+
+    def __init__(self, interval: float, growth: int | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            interval: seconds between two looks.
+            growth: bytes by which the process may grow while an exchange goes on, beyond what is known to be on its
+                way; None where that does not matter.
+        """
+        self._interval = interval
+        self._growth = growth
+        self._exchanges: set[Exchange] = set()
+        self._now = 0.0
+        self._size = 0
+        self._is_awake = threading.Event()
+        self._is_closed = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """Watch one more."""
+        if not self._is_awake.is_set():
+            self._rouse()
+        exchange.begun = self._now
+        exchange.size_then = self._size
+        self._exchanges.add(exchange)
+
+    def forget(self, exchange: Exchange) -> None:
+        """Watch one no longer; it may be none that is watched."""
+        self._exchanges.discard(exchange)
+
+    def close(self) -> None:
+        """Watch nothing any more. Calling it again does nothing."""
+        self._is_closed.set()
+        self._is_awake.set()
+
+    def _rouse(self) -> None:
+        with self._lock:
+            self._measure()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="s3-watch", daemon=True)
+                self._thread.start()
+            self._is_awake.set()
+
+    def _measure(self) -> None:
+        self._now = time.monotonic()
+        if self._growth is not None:
+            self._size = process_bytes()
+
+    def _run(self) -> None:
+        busy = time.monotonic()
+        while not self._is_closed.wait(self._interval):
+            self._measure()
+            # The copy is made at once, while others add and forget.
+            exchanges = list(self._exchanges)
+            if exchanges:
+                busy = self._now
+                self._look(exchanges)
+            elif self._now - busy > _IDLE_SECONDS:
+                self._is_awake.clear()
+                # One that was added right before this is seen at the latest now.
+                self._is_awake.wait(_IDLE_SECONDS)
+                busy = time.monotonic()
+
+    def _look(self, exchanges: list[Exchange]) -> None:
+        allowed = float("inf")
+        if self._growth is not None:
+            allowed = self._growth + sum(_EACH_BYTES + _COPIES * exchange.known_bytes for exchange in exchanges)
+        for exchange in exchanges:
+            is_late = self._now - exchange.begun > exchange.seconds
+            if is_late or self._size - exchange.size_then > allowed:
+                self._exchanges.discard(exchange)
+                exchange.give_up(is_late=is_late)
+
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_SIZES = Path("/proc/self/statm")
+
+
+def _present_bytes() -> int:
+    # Opened anew each time: in a forked process an open file would tell of the parent.
+    with _SIZES.open("rb", buffering=0) as file:
+        return int(file.read(100).split()[1]) * _PAGE_BYTES
+
+
+def _most_bytes() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+# The memory of this process. Where the system does not tell what it is now, the most so far grows as well.
+process_bytes: Callable[[], int] = _present_bytes if _SIZES.exists() else _most_bytes
