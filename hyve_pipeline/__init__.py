@@ -1,4 +1,4 @@
-"""Keeps one S3 bucket an exact, provable copy of another, from inside Dagster."""
+"""Keeps one S3 bucket an exact, provable copy of another, with Dagster as its window and its clock."""
 
 from typing import TYPE_CHECKING
 
