@@ -48,7 +48,7 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
 
     with (
         ending_signals_interrupt(),
-        claimed_home(home) as own_home,
+        claimed_home(Home(home).path) as own_home,
         own_environment(own_home),
         EmbeddedServer() as server,
     ):

@@ -67,12 +67,23 @@ def test_a_missing_configuration_says_what_writes_it(configured: Path, hyve: Hyv
         (("dryrn",), "dryrn"),
         (("dryrun", "--jason"), "--jason"),
         (("dryrun", "extra"), "extra"),
-        (("show",), "ID"),
+        (("show",), "hyve dryrun"),
         (("help", "nothing"), "nothing"),
         (("dryrun", "--sync"), "--sync"),
         (("dryrun", "--sync", "imags"), "imags"),
         (("show", "20200101T000000000Z-00000000"), "hyve plans"),
         (("show", "../../secret"), "hyve plans"),
+        (("show", "x" * 5_000), "5,000 characters"),
+        (("undo", "a\nb"), "hyve plans"),
+        (("verify", "--plan", "a\x00b"), "hyve plans"),
+        (("plans", "--sync", ""), "''"),
+        (("plans", "--sync", "x" * 5_000), "5,000 characters"),
+        (("plans", "--home", ""), "must not be empty"),
+        (("plans", "--home", "s3://bucket/hyve"), "no folder of this machine"),
+        (("demo", "--home", "s3://bucket/hyve"), "no folder of this machine"),
+        (("demo", "--home", "~nobody-of-this-name/hyve"), "no such user"),
+        (("plans", "--home", "/tmp/a\nb"), "control character"),
+        (("plans", "--home", "x" * 5_000), "File name too long"),
         (("copy", "--plan", "nothing"), "nothing"),
         (("delete",), "hyve dryrun"),
         (("retry",), "hyve dryrun"),
@@ -100,16 +111,22 @@ def test_a_home_that_dagster_can_not_use(name: str, configured: Path, hyve: Hyve
     ]
 
 
-@pytest.mark.parametrize("text", ["nonsense: [\n", "nonsense: 1\n"])
-def test_a_wrong_dagster_yaml_is_one_line(text: str, configured: Path, hyve: Hyve) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"nonsense: [\n", b"nonsense: 1\n", b"\x00\xff\xfe", b"- a\n- b\n", b"5", b"storage: 5\n", b"a: *b\n"),
+        *(b"x" * 100_000, b"telemetry: maybe\n", b"!!python/object/apply:os.getcwd []\n"),
+    ],
+)
+def test_a_wrong_dagster_yaml_is_one_line(text: bytes, configured: Path, hyve: Hyve) -> None:
     configured.write_text(_SIDES)
     settings = configured.parent / "dagster" / "dagster.yaml"
     settings.parent.mkdir()
-    settings.write_text(text)
+    settings.write_bytes(text)
     finished = hyve("ui", "--no-browser", "--port", "0")
     assert finished.code == 2
     assert str(settings) in finished.only_line
-    assert len(finished.only_line) < 500
+    assert len(finished.only_line) < 600
 
 
 @pytest.mark.parametrize("command", ["dryrun", "sync"])

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.keys import displayed, shortened
 from hyve_pipeline.core.settings.fields import SYNC_NAME_RULE, is_sync_name
 from hyve_pipeline.core.settings.mistakes import Mistake, closest, from_pydantic, shown_value, unknown_key
 from hyve_pipeline.core.settings.model import Settings, SyncSettings
@@ -118,7 +118,7 @@ def select_sync(settings: Settings, name: str | None, path: Path) -> SyncSetting
     if name not in settings.sync:
         meant = closest(name, settings.sync)
         hint = f"; did you mean {meant}?" if meant else ""
-        raise _error(path, f"has no sync {name!r} (known: {names}{hint})")
+        raise _error(path, f"has no sync {shortened(name)} (known: {names}{hint})")
     return settings.sync[name]
 
 

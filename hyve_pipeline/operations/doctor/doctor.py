@@ -78,7 +78,9 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
 def _examine_state(home: Home) -> Finding:
     folder = next(path for path in (home.path, *home.path.parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))  # on a full disk, files without content can still be made
+            file.flush()
             return Finding("state", "home", Verdict.OK, f"{home.path} can be written")
     except OSError as error:
         detail = f"{folder}: can't be written: {error.strerror}: make it yours, or choose another home by --home"

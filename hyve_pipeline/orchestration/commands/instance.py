@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import yaml
 from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +21,8 @@ _SETTINGS = "dagster.yaml"
 _LOCK = ".opening.lock"
 # What Dagster says among much else of a variable that the settings name.
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
+# Of what Dagster says of its settings, which it quotes.
+_MOST_CHARACTERS = 400
 _DATABASE_ERRORS = (DBAPIError, sqlite3.Error)
 
 
@@ -80,10 +81,13 @@ def _opened(home: Home) -> dg.DagsterInstance:
     with FileLock(home.dagster_home / _LOCK, mode=FILE_MODE):
         try:
             instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
-        except (dg.DagsterError, yaml.YAMLError) as error:
+        except (*_DATABASE_ERRORS, OSError):
+            raise
+        except Exception as error:
             unset = _UNSET.search(str(error))
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
             reason = f"needs the environment variable {unset[1]}, which is not set" if unset else reason
+            reason = " ".join(reason.split())[:_MOST_CHARACTERS]
             raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
         instance.get_run_records(limit=1)  # makes the tables
         instance.event_log_storage.get_maximum_record_id()
