@@ -1,7 +1,7 @@
 """A proxy before an S3 server that lets through what it is told to, and breaks the rest."""
 
 import http.client
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ class FaultyServer:
         self.page_keys = 1000
         parts = urlsplit(endpoint_url)
         self._address = (parts.hostname or "", parts.port or 80)
-        self._local = threading.local()
+        self._idle: deque[http.client.HTTPConnection] = deque()
         self._server = ScriptedServer(self._answer)
         self.endpoint_url = self._server.endpoint_url
 
@@ -42,15 +42,27 @@ class FaultyServer:
 
     def stop(self) -> None:
         self._server.stop()
+        while self._idle:
+            self._idle.pop().close()
 
     def _answer(self, received: Received) -> Answer:
         return self.fault(received) or self.forward(received)
 
     def forward(self, received: Received) -> Answer:
         """The real answer."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = http.client.HTTPConnection(*self._address, timeout=30)
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = http.client.HTTPConnection(*self._address, timeout=30)
+        try:
+            answer = self._ask(connection, received)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _ask(self, connection: http.client.HTTPConnection, received: Received) -> Answer:
         headers = {name: value for name, value in received.headers.items() if name not in _HOP_BY_HOP}
         target = received.target.replace("max-keys=1000", f"max-keys={self.page_keys}")
         connection.putrequest(received.method, target, skip_accept_encoding=True)

@@ -174,10 +174,14 @@ def denies(is_denied: Callable[[Received], bool]) -> Callable[[Received], Answer
     return lambda received: error_answer(403, "AccessDenied") if is_denied(received) else None
 
 
+def reads_object(request: Received) -> bool:
+    return request.method in ("HEAD", "GET") and request.path.endswith("/a")
+
+
 @pytest.mark.parametrize(
     ("is_denied", "check", "place", "permission"),
     [
-        (lambda request: request.method == "HEAD" and "source" in request.path, "reading", "source", "s3:GetObject"),
+        (reads_object, "reading", "source", "s3:GetObject"),
         (lambda request: "tagging" in request.query, "tags", "source", "s3:GetObjectTagging"),
         (lambda request: request.method == "PUT", "writing", "store", "s3:PutObject"),
         (lambda request: "delete" in request.query, "writing", "store", "s3:DeleteObject"),
@@ -222,3 +226,37 @@ def test_compares_the_clocks(
     monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", date)
     finished = hyve("doctor", "--json")
     assert (finished.code, verdicts(finished)["clock", "source"]) == (code, verdict)
+
+
+def test_says_what_the_servers_lack_and_what_follows(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.client.put_object(Bucket=pair.source.name, Key="a", Body=b"1", StorageClass="STANDARD_IA")
+
+    def lacks(received: Received) -> Answer | None:
+        is_refused = {"x-amz-checksum-mode", "x-amz-tagging", "x-amz-storage-class"} & set(received.headers)
+        is_refused |= {"delete", "tagging"} & set(received.query)
+        return error_answer(501, "NotImplemented") if is_refused else None
+
+    faulty.fault = lacks
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0
+    assert [check["detail"].split(": ")[1] for check in finished.document["checks"] if check["check"] == "server"] == [
+        "the server refuses x-amz-checksum-mode",
+        "the server tells no object tags",
+        "the server refuses the storage class STANDARD_IA",
+        "the server knows no object tags",
+        "the server has no DeleteObjects",
+    ]
+    assert verdicts(finished)["writing", "store"] == "ok"
+    assert pair.store.keys() == []
+
+
+def test_names_the_permission_that_only_objects_with_tags_need(
+    make_pair: MakePair, hyve: Hyve, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1"})
+    faulty.fault = denies(lambda received: "x-amz-tagging" in received.headers)
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0
+    assert "objects that have tags would fail" in detail(finished, "tags", "store")

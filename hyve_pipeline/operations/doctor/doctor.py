@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError
-from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
 from hyve_pipeline.core.model.inventory import SIDES
@@ -21,12 +20,14 @@ from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, 
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
 from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
+from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.probe import probe_bucket
-from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.objects.get import read_bytes
+from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.objects.tags import read_tags
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Response
 
 # Over this, S3 refuses requests as too old or too new.
@@ -57,20 +58,26 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
     with ExitStack() as stack:
         source = yield from _examine_place(sync, "source", sync.settings.source, stack)
         store = yield from _examine_place(sync, "store", sync.settings.store, stack)
+        rules = copy_rules(sync.settings.options, source.connection) if source is not None else CopyRules()
         if source is not None:
-            yield from _examine_reading("source", source.connection, source.first)
+            yield from _examine_reading("source", source.connection, source.first, rules)
         transfer = Transfer()
         if source is not None and store is not None:
-            transfer = yield from _examine_transfer(sync, source, stack)
+            transfer = yield from _examine_transfer(sync, source, rules, stack)
         if store is not None:
             yield examine_versions(store.connection, has_trash=sync.settings.trash is not None)
             yield examine_uploads(store.connection)
             first = None if source is None else source.first
             if is_write_allowed:
-                yield try_writing(None if source is None else source.connection, store.connection, first, transfer)
+                reader = None if source is None else source.connection
+                classes = () if source is None else source.storage_classes
+                yield from try_writing(reader, store.connection, first, transfer, rules, classes)
             else:
                 detail = "--write puts an object of its own into the store and deletes it again"
                 yield Finding("writing", "store", Verdict.UNTRIED, detail)
+        for name, reached in (("source", source), ("store", store)):
+            if reached is not None:
+                yield from _examine_lacks(name, reached.connection)
         if sync.settings.trash is not None:
             yield from _examine_place(sync, "trash", sync.settings.trash, stack)
 
@@ -104,7 +111,9 @@ def _examine_servers(sync: SyncContext) -> Finding:
     return Finding("servers", "home", Verdict.OK, detail)
 
 
-def _examine_transfer(sync: SyncContext, source: "_Reached", stack: ExitStack) -> Generator[Finding, None, Transfer]:
+def _examine_transfer(
+    sync: SyncContext, source: "_Reached", rules: CopyRules, stack: ExitStack
+) -> Generator[Finding, None, Transfer]:
     """Examine who can move the bytes, as a dryrun would, and what is missing for the server to do it."""
     try:
         transfer = choose_transfer(sync, None if source.first is None else source.first.source_key)
@@ -118,7 +127,7 @@ def _examine_transfer(sync: SyncContext, source: "_Reached", stack: ExitStack) -
         if not have_same_credentials(place, store):
             # The server copies with the store's credentials, so they must be able to read the tags too.
             connection = stack.enter_context(sync.connect(reader))
-            yield from _examine_reading("source, with the store's credentials", connection, source.first)
+            yield from _examine_reading("source, with the store's credentials", connection, source.first, rules)
         return transfer
     if place.server != store.server or sync.settings.options.transfer == "stream":
         yield Finding("copying", "store", Verdict.OK, transfer.described)
@@ -134,10 +143,11 @@ def _examine_transfer(sync: SyncContext, source: "_Reached", stack: ExitStack) -
 
 @dataclass(frozen=True)
 class _Reached:
-    """A bucket that could be listed, and its first object, if it has one."""
+    """A bucket that could be listed, its first object, if it has one, and the classes of the first ones."""
 
     connection: Connection
     first: CopyTask | None
+    storage_classes: tuple[str, ...] = ()
 
 
 def _examine_place(
@@ -164,7 +174,9 @@ def _examine_place(
         detail += "; the server does not know ListObjectsV2, and is listed by ListObjects and its marker"
     yield Finding("listing", name, Verdict.OK, detail)
     yield _examine_clock(name, probe.response, asked)
-    return _Reached(connection, _first_object(page))
+    # Those that can't be read now are not copied.
+    classes = tuple(sorted({name for name in page.storage_classes if name not in ARCHIVED_CLASSES}))
+    return _Reached(connection, _first_object(page), classes)
 
 
 def _shown_endpoint(connection: Connection) -> str:
@@ -200,31 +212,44 @@ def _examine_clock(name: str, answer: Response, asked: datetime) -> Finding:
     return Finding("clock", name, Verdict.OK, "this machine's clock and the server's agree")
 
 
-def _examine_reading(whose: str, connection: Connection, first: CopyTask | None) -> Iterator[Finding]:
-    """Examine whether an object of the source can be read, and its tags."""
+def _examine_reading(whose: str, connection: Connection, first: CopyTask | None, rules: CopyRules) -> Iterator[Finding]:
+    """Examine whether an object of the source can be read as a sync does, and its tags."""
     if first is None:
         yield Finding("reading", whose, Verdict.UNTRIED, "there is no object to try it with")
         return
     shown = f"{connection.place.bucket} key {first.source_key!r}"
-    try:
-        head = head_object(connection, first.source_key).result()
-    except S3RequestError as error:
-        yield failed("reading", whose, HyveError(str(bucket_error(error, connection.place))))
-        return
-    if head is None:
-        yield Finding("reading", whose, Verdict.OK, f"{shown} was deleted just now")
-        return
     if first.storage_class in ARCHIVED_CLASSES:
         yield Finding(
             "reading", whose, Verdict.OK, f"{shown} is archived as {first.storage_class}: skipped until restored"
         )
         return
-    yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
     try:
-        read_tags(connection, first.source_key).result()
+        read_properties(connection, first.source_key, first.source_etag).result()
+        if first.size:
+            read_bytes(connection, first.source_key, first.source_etag, 0, 1).result()
+    except ObjectChangedError:
+        yield Finding("reading", whose, Verdict.OK, f"{shown} was changed or deleted just now")
+        return
+    except CustomerKeyError as error:
+        yield Finding("reading", whose, Verdict.OK, f"{shown} is skipped: {error.message}")
+        return
     except S3RequestError as error:
-        # Servers without tags refuse the question itself, and there is nothing to keep then.
-        if error.status == HTTPStatus.FORBIDDEN:
-            yield failed("tags", whose, HyveError(str(bucket_error(error, connection.place))))
-            return
-    yield Finding("tags", whose, Verdict.OK, "a copy can keep an object's tags")
+        yield failed("reading", whose, HyveError(str(bucket_error(error, connection.place))))
+        return
+    yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
+    if rules.tags == "skip":
+        yield Finding("tags", whose, Verdict.OK, 'copies get no tags, as object_tags = "skip" says')
+        return
+    try:
+        tags = read_tags(connection, first.source_key).result()
+    except S3RequestError as error:
+        yield failed("tags", whose, HyveError(str(bucket_error(error, connection.place))))
+        return
+    if tags is not None:  # else the server lacks them, which is said at the end
+        yield Finding("tags", whose, Verdict.OK, "a copy can keep an object's tags")
+
+
+def _examine_lacks(name: str, connection: Connection) -> Iterator[Finding]:
+    """Say what the server of a bucket turned out to lack until now, and what follows from that."""
+    for lack in connection.abilities.met:
+        yield Finding("server", name, Verdict.WARN, lack.described)

@@ -1,9 +1,12 @@
 """Examines what only a store needs: that it can be written, and that what it loses can be had back."""
 
+import hashlib
 import secrets
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from hyve_pipeline.core.base.errors import HyveError
-from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
 from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.s3.connection.connection import Connection
@@ -12,14 +15,20 @@ from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.objects.delete import delete_objects, delete_version
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.multipart_api import list_uploads
-from hyve_pipeline.s3.objects.put import put_empty_object
+from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.source_responses import CopyResult
+from hyve_pipeline.s3.objects.tags import Tags
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.streaming.streamer import Streamer
+from hyve_pipeline.s3.streaming.whole import put_whole
+from hyve_pipeline.s3.wire.checksums import Checksums
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
 # What the object is called that is put into the store to try it; no run of Hyve makes such a key otherwise.
 TRIAL_KEY = ".hyve-doctor-"
+
+_TRIAL_CONTENT = b"put by hyve doctor to try whether this can be done, and deleted again"
+_TRIAL_TAGS: Tags = (("hyve", "doctor"),)
 
 # Larger objects are not copied only to try it.
 _MOST_TRIAL_BYTES = 16 * 1024**2
@@ -59,44 +68,47 @@ def examine_uploads(store: Connection) -> Finding:
     return Finding("uploads", "store", Verdict.WARN, detail)
 
 
-def try_writing(source: Connection | None, store: Connection, first: CopyTask | None, transfer: Transfer) -> Finding:
-    """Put an object of its own name below the store's prefix, and delete it again.
+def try_writing(
+    source: Connection | None,
+    store: Connection,
+    first: CopyTask | None,
+    transfer: Transfer,
+    rules: CopyRules,
+    storage_classes: Collection[str],
+) -> Iterator[Finding]:
+    """Put objects of names of their own below the store's prefix as a sync does, and delete them again.
 
     Args:
         source: the source, or None where it can't be reached.
         store: the store.
-        first: the source's first object, which is copied where it is not too large; else an empty one is put.
+        first: the source's first object, which is copied where it is not too large.
         transfer: who copies it.
+        rules: how objects are copied.
+        storage_classes: those of the source's objects; a small object is put into each.
     """
-    key = f"{store.place.prefix}{TRIAL_KEY}{secrets.token_hex(8)}"
+    base = f"{store.place.prefix}{TRIAL_KEY}{secrets.token_hex(8)}"
+    written: dict[str, CopyResult] = {}
+    done = "objects were put"
     try:
         if source is not None and first is not None and first.size <= _MOST_TRIAL_BYTES:
-            task = CopyTask(first.source_key, key, first.size, first.source_etag, "STANDARD")
-            version_id = _copy(source, store, task, transfer).version_id
-            done = "an object was copied from the source"
-        else:
-            version_id = put_empty_object(store, key).result()
-            done = "an object was put"
+            written[base] = _copy(source, store, replace(first, store_key=base, rules=rules), transfer)
+            done = "an object was copied from the source, others were put"
+        for number, storage_class in enumerate(dict.fromkeys(("STANDARD", *storage_classes)), start=1):
+            key = f"{base}-{number}"
+            written[key] = _put(store, key, storage_class, rules)
     except S3RequestError as error:
-        return failed("writing", "store", HyveError(str(bucket_error(error, store.place))))
-    try:
-        result = delete_objects(store, [key]).result()
-        failure = result.errors.get(key)
-        if failure is not None:
-            raise HyveError(
-                f"{store.bucket} key {key!r} was put but can't be deleted: allow s3:DeleteObject "
-                f"({failure.code}: {failure.message}); delete it yourself"
-            )
-        if head_object(store, key).result() is not None:
-            raise HyveError(f"{store.bucket} key {key!r} is still there after it was deleted; delete it yourself")
-    except S3RequestError as error:
-        return failed("writing", "store", HyveError(str(bucket_error(error, store.place))))
-    except HyveError as error:
-        return failed("writing", "store", error)
-    versions = [version_id, result.deleted[key].delete_marker_version_id]
-    left = [version for version in versions if version is not None and not _has_removed(store, key, version)]
-    rest = f"; {len(left)} versions of {key!r} are left, as s3:DeleteObjectVersion is not allowed" if left else ""
-    return Finding("writing", "store", Verdict.OK, f"{done} and deleted again{rest}")
+        yield failed("writing", "store", HyveError(str(bucket_error(error, store.place))))
+        for _ in _clean_up(store, written, done):
+            pass  # what is to be mended first was said
+        return
+    if rules.tags != "skip":
+        key = f"{base}-tagged"
+        try:
+            written[key] = _put(store, key, "STANDARD", rules, tags=_TRIAL_TAGS)
+        except S3RequestError as error:
+            detail = f"objects that have tags would fail: {bucket_error(error, store.place)}"
+            yield Finding("tags", "store", Verdict.WARN, detail)
+    yield from _clean_up(store, written, done)
 
 
 def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Transfer) -> CopyResult:
@@ -104,6 +116,56 @@ def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Trans
         return copy_object(source, store, task).result()
     with Streamer(source, store, memory=4 * _MOST_TRIAL_BYTES, threads=1, window=Window(1)) as streamer:
         return streamer.copy(task).result()
+
+
+def _put(store: Connection, key: str, storage_class: str, rules: CopyRules, tags: Tags = ()) -> CopyResult:
+    """Put a small object, as one that is streamed from a source that has it in a class and with tags."""
+    etag = hashlib.md5(_TRIAL_CONTENT, usedforsecurity=False).hexdigest()
+    properties = ObjectProperties(
+        etag=etag,
+        version_id=None,
+        headers=(),
+        storage_class=storage_class,
+        checksums=Checksums(),
+        is_etag_md5=True,
+        tags=tags,
+    )
+    task = CopyTask(key, key, len(_TRIAL_CONTENT), etag, storage_class, rules)
+    return put_whole(store, store, task, (properties, _TRIAL_CONTENT)).result()
+
+
+def _clean_up(store: Connection, written: Mapping[str, CopyResult], done: str) -> Iterator[Finding]:
+    """Delete objects as a sync does, with their versions, and say whether that could be done."""
+    if not written:
+        return
+    try:
+        result = delete_objects(store, list(written), {key: one.etag for key, one in written.items()}).result()
+        deleted, errors = {**result.deleted}, result.errors
+        if errors and result.is_conditional:
+            # Where the server compares ETags in a way of its own, a sync deletes without the condition too.
+            again = delete_objects(store, list(errors)).result()
+            deleted, errors = {**deleted, **again.deleted}, again.errors
+        for key, failure in errors.items():
+            raise HyveError(
+                f"{store.bucket} key {key!r} was put but can't be deleted: allow s3:DeleteObject "
+                f"({failure.code}: {failure.message}); delete it yourself"
+            )
+        for key in written:
+            if head_object(store, key).result() is not None:
+                raise HyveError(f"{store.bucket} key {key!r} is still there after it was deleted; delete it yourself")
+    except S3RequestError as error:
+        yield failed("writing", "store", HyveError(str(bucket_error(error, store.place))))
+        return
+    except HyveError as error:
+        yield failed("writing", "store", error)
+        return
+    rest = ""
+    for key, one in written.items():
+        versions = [one.version_id, deleted[key].delete_marker_version_id]
+        kept = [version for version in versions if version is not None and not _has_removed(store, key, version)]
+        if kept:
+            rest = f"; {len(kept)} versions of {key!r} are left, as s3:DeleteObjectVersion is not allowed"
+    yield Finding("writing", "store", Verdict.OK, f"{done} and deleted again{rest}")
 
 
 def _has_removed(store: Connection, key: str, version: str) -> bool:

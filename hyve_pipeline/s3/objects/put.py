@@ -11,7 +11,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, OPTIONAL_MD5, Optional, exchange_with
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
 from hyve_pipeline.s3.connection.transport import Ending
-from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
+from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.multipart_api import Part
 from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, HEADER, PLAIN_MD5, Checksums, checksum
 from hyve_pipeline.s3.wire.errors import invalid_response
@@ -65,15 +65,6 @@ class Content:
             # As AWS's own libraries send it: some servers keep the checksum only then.
             headers.append(("x-amz-sdk-checksum-algorithm", self.algorithm))
         return tuple(headers)
-
-
-def put_empty_object(store: Connection, key: str) -> "Future[str | None]":
-    """Put an object without content.
-
-    Returns:
-        A future that gives its version, None in a bucket without versions, or raises `S3RequestError`.
-    """
-    return then(store.send(Request("PutObject", "PUT", key)), version_of)
 
 
 @dataclass(frozen=True, slots=True)
