@@ -171,7 +171,7 @@ def test_keys_of_the_sample_that_can_not_be_asked_for(refused: int, make_pair: M
     faulty.fault = lambda received: Answer(status=403) if received.path in names else None
     (summary,) = apply(context, plan, "delete")
     # One that is not known is left alone; where nothing is known, nothing but the listing says that all are gone.
-    assert (summary.tally.done, summary.failures) == (40 - refused, {"AccessDenied": refused})
+    assert (summary.tally.done, summary.failures) == (40 - refused, {"Forbidden": refused})
 
 
 @pytest.mark.parametrize("status", ["Enabled", "Suspended"])
