@@ -106,8 +106,8 @@ def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
 
 
 def _look_after(home: "Home") -> None:
-    from hyve_pipeline.orchestration.commands.instance import open_instance
     from hyve_pipeline.orchestration.commands.janitor import close_dead_runs
+    from hyve_pipeline.orchestration.common.instance import open_instance
 
     with open_instance(home) as instance:
         close_dead_runs(instance)

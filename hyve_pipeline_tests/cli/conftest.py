@@ -1,13 +1,10 @@
 """The command line in this process, and syncs to use it on."""
 
-import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from hyve_pipeline.cli.main import run
 from hyve_pipeline_tests.conftest import MakePlace
@@ -22,34 +19,8 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def hasty_storage() -> Iterator[None]:
-    """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug."""
-
-    def hurry(connection: Any, _record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", hurry)
-    yield
-    event.remove(Engine, "connect", hurry)
-
-
-@pytest.fixture(scope="session")
-def empty_dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Dagster's storage as the first command leaves it, without any run: to make its tables takes a second."""
-    from hyve_pipeline.operations.context import Home
-    from hyve_pipeline.orchestration.commands.instance import open_instance
-
-    home = Home(tmp_path_factory.mktemp("empty"))
-    with open_instance(home):
-        return home.path / "dagster"
-
-
 @pytest.fixture
-def make_pair(
-    tmp_path: Path, make_place: MakePlace, empty_dagster_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> MakePair:
+def make_pair(tmp_path: Path, make_place: MakePlace, monkeypatch: pytest.MonkeyPatch) -> MakePair:
     """Makes a sync whose home is the one that commands use by default."""
 
     def make(
@@ -65,7 +36,6 @@ def make_pair(
             make_place, home, endpoint_url=endpoint_url, through=through, prefixes=prefixes, versioned=versioned
         )
         pair.configure(**options)
-        shutil.copytree(empty_dagster_home, home / "dagster")
         monkeypatch.setenv("HYVE_HOME", str(home))
         return pair
 

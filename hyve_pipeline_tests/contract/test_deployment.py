@@ -12,6 +12,9 @@ import yaml
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.common.instance import open_instance
+from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline_tests.postgresql import PostgreSql, postgresql_server
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
@@ -82,31 +85,28 @@ def test_the_settings_for_one_machine_mean_what_they_say(dagster_home: Path) -> 
         }
 
 
-def test_commands_use_the_settings_for_one_machine(dagster_home: Path, pair: Pair, hyve: Hyve) -> None:
-    use("one_machine", dagster_home)
-    pair.source.put({"a": b"1"})
-    assert hyve("sync").code == 0
-    with dg.DagsterInstance.get() as instance:
-        assert {run.job_name for run in instance.get_runs()} == {"images_dryrun", "images_copy", "images_verify"}
+def _dryrun(pair: Pair, instance: dg.DagsterInstance) -> bool:
+    sync = pair.context()
+    job = build_sync(sync.home, sync.settings).resolve_job_def("images_dryrun")
+    return job.execute_in_process(instance=instance).success
 
 
-def test_commands_keep_their_runs_in_postgresql(
+def test_runs_are_kept_in_postgresql(
     postgresql: PostgreSql, dagster_home: Path, pair: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use("postgresql", dagster_home)
     for name, value in postgresql.environment.items():
         monkeypatch.setenv(name, value)
     pair.source.put({"a": b"1"})
-    dryrun = hyve("dryrun", "--json")
-    assert dryrun.code == 0, dryrun.err
+    with open_instance(Home(pair.home)) as instance:
+        assert settings_of(instance)["runs"] == 4
+        assert _dryrun(pair, instance)
     with sa.create_engine(postgresql.url).connect() as connection:
         runs = connection.exec_driver_sql("SELECT pipeline_name, status FROM runs").all()
         assert [tuple(run) for run in runs] == [("images_dryrun", "SUCCESS")]
         plans = 'SELECT count(*) FROM event_logs WHERE asset_key = \'["images", "plan"]\''
         assert connection.exec_driver_sql(plans).scalar_one() > 0
     assert list(dagster_home.rglob("*.db")) == []
-    with dg.DagsterInstance.get() as instance:
-        assert settings_of(instance)["runs"] == 4
     assert hyve("copy").code == 0
     assert pair.store.read() == {"a": b"1"}
 
@@ -118,6 +118,6 @@ def test_a_password_that_is_missing_is_told_in_one_line(
     for name, value in postgresql.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("DAGSTER_PG_PASSWORD")
-    told = hyve("dryrun").only_line
+    told = hyve("ui", "--no-browser", "--port", "0").only_line
     needed = "needs the environment variable DAGSTER_PG_PASSWORD, which is not set"
     assert told == f"hyve: {dagster_home / 'dagster.yaml'}: {needed}"

@@ -11,7 +11,7 @@ import pytest
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.operations.context import Home
-from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.definitions.build import load_definitions
 from hyve_pipeline_tests.syncs import Hyve, Pair
 

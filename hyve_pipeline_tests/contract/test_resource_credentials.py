@@ -13,7 +13,7 @@ from dagster_aws.s3 import S3Resource
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
-from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
 from hyve_pipeline_tests.conftest import MakeBucket

@@ -1,7 +1,6 @@
 """Runs each setting of the matrix once, and writes docs/compatibility.md where it is asked for."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
-from hyve_pipeline_tests.cli.conftest import empty_dagster_home, hasty_storage, own_environment
+from hyve_pipeline_tests.cli.conftest import own_environment
 from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
 from hyve_pipeline_tests.matrix.abilities import Scratch
 from hyve_pipeline_tests.matrix.cases import Case
@@ -20,7 +19,7 @@ from hyve_pipeline_tests.matrix.runs import MatrixBucket, MatrixSide, Run, refus
 from hyve_pipeline_tests.matrix.servers import OWN_PREFIX, REPORT_VARIABLE, Server, Setting, own_prefix, own_server
 from hyve_pipeline_tests.matrix.uploads import delete_below
 
-__all__ = ["empty_dagster_home", "hasty_storage", "own_environment"]
+__all__ = ["own_environment"]
 
 _outcomes = Outcomes()
 _buckets = iter(range(1, 1_000_000))
@@ -55,7 +54,7 @@ def find_server(request: pytest.FixtureRequest) -> FindServer:
 
 
 @pytest.fixture(scope="session")
-def find_run(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path, find_server: FindServer) -> FindRun:
+def find_run(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) -> FindRun:
     """Gives what came of a setting; each is run once, when it is first asked for."""
     known: dict[tuple[str, str, bool], str | None] = {}
 
@@ -68,7 +67,6 @@ def find_run(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path,
 
     def begin(setting: Setting) -> Run:
         home = tmp_path_factory.mktemp(setting.name)
-        shutil.copytree(empty_dagster_home, home / "dagster")
         servers = [find_server(name) for name in (setting.source, setting.store)]
         with ExitStack() as stack:
             environment = stack.enter_context(pytest.MonkeyPatch.context())

@@ -1,6 +1,7 @@
 """The command line and syncs, as the tests of the commands have them, and a daemon that ticks on demand."""
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,16 +13,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import Engine, event
 
 from hyve_pipeline.operations.context import Home, SyncContext
-from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline.state.liveness import RunSign
 from hyve_pipeline_tests.cli.conftest import (
-    empty_dagster_home,
     faulty,
-    hasty_storage,
     hyve,
     make_pair,
     own_environment,
@@ -29,7 +29,28 @@ from hyve_pipeline_tests.cli.conftest import (
 )
 from hyve_pipeline_tests.syncs import NAME, Pair
 
-__all__ = ["empty_dagster_home", "faulty", "hasty_storage", "hyve", "make_pair", "own_environment", "pair"]
+__all__ = ["faulty", "hyve", "make_pair", "own_environment", "pair"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty_storage() -> Iterator[None]:
+    """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug."""
+
+    def hurry(connection: Any, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", hurry)
+    yield
+    event.remove(Engine, "connect", hurry)
+
+
+@pytest.fixture(scope="session")
+def empty_dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dagster's storage without any run: to make its tables takes a second."""
+    home = Home(tmp_path_factory.mktemp("empty"))
+    with open_instance(home):
+        return home.path / "dagster"
 
 
 class Sign(RunSign):
@@ -139,12 +160,14 @@ class Daemon:
 
 
 @pytest.fixture
-def make_daemon() -> Iterator[Callable[[Pair], Daemon]]:
+def make_daemon(empty_dagster_home: Path) -> Iterator[Callable[[Pair], Daemon]]:
     """Opens Dagster's storage of a sync for a daemon; closed at the end."""
     with ExitStack() as stack:
 
         def make(pair: Pair) -> Daemon:
             home = Home(pair.home)
+            if not home.dagster_home.exists():
+                shutil.copytree(empty_dagster_home, home.dagster_home)
             return Daemon(stack.enter_context(open_instance(home)), home)
 
         yield make

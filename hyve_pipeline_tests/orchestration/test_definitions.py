@@ -9,7 +9,7 @@ import pytest
 
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
 from hyve_pipeline.operations.context import Home
-from hyve_pipeline.orchestration.commands.instance import open_instance
+from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.build import build_sync, load_definitions
 

@@ -11,13 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from multiprocessing.connection import Connection, wait
-from queue import Empty, SimpleQueue
 from time import monotonic
-from types import TracebackType
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 from hyve_pipeline.core.base.errors import HyveError
@@ -263,70 +260,3 @@ class _Team:
 
     def _lost(self, connection: Connection) -> None:
         self.failures.append(HyveError(self._working.pop(connection).end()))
-
-
-class WorkerPool:
-    """Some processes, and whoever waits for one that is free.
-
-    Args:
-        count: how many processes.
-        module: where most functions are that they will be asked to call.
-    """
-
-    def __init__(self, count: int, module: str) -> None:
-        self._free: SimpleQueue[WorkerProcess] = SimpleQueue()
-        with ExitStack() as stack:
-            for _ in range(count):
-                worker = WorkerProcess(module)
-                stack.callback(worker.close)
-                self._free.put(worker)
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> "WorkerPool":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Let the next process that is free call a function, see `WorkerProcess.run`."""
-        while True:
-            raise_if_interrupted()
-            try:
-                worker = self._free.get(timeout=_LOOK_UP_SECONDS)
-            except Empty:
-                continue
-            try:
-                return worker.run(function, *arguments)
-            finally:
-                self._free.put(worker)
-
-
-_pool: ContextVar[WorkerPool | None] = ContextVar("pool", default=None)
-
-
-@contextmanager
-def beside(count: int, function: Callable[..., Any]) -> Iterator[None]:
-    """Have so many processes ready to `work` until the block ends; for one, this one will do.
-
-    Args:
-        count: how many.
-        function: what they will be asked for.
-    """
-    if count <= 1:
-        yield
-        return
-    with WorkerPool(count, function.__module__) as pool:
-        token = _pool.set(pool)
-        try:
-            yield
-        finally:
-            _pool.reset(token)
-
-
-def work(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    """Call a function of a module, in a process beside this one where `beside` has begun some, else here."""
-    pool = _pool.get()
-    return pool.run(function, *arguments) if pool is not None else function(*arguments)

@@ -48,12 +48,6 @@ def build_sync(home: Home, sync: SyncSettings, location: str | None = LOCATION) 
     return dg.Definitions.merge(_build_work(home, sync, names, jobs, location), automation)
 
 
-def build_commands(home: Home, sync: SyncSettings) -> dg.Definitions:
-    """What commands need of it: no schedule and no sensor."""
-    names = Names(sync.name, home.id)
-    return _build_work(home, sync, names, _build_jobs(names, sync), LOCATION)
-
-
 def _build_jobs(names: Names, sync: SyncSettings) -> dict[str, AnyJob]:
     jobs = [
         build_dryrun_job(names, planned_sets(sync.options)),

@@ -14,8 +14,6 @@ from hyve_pipeline.operations.apply.shard import apply_shard, check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import find_shard, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, check_places, choose_plan
-from hyve_pipeline.operations.workers.pool import work
-from hyve_pipeline.orchestration.commands.overlap import out_of_turn, share_of
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
@@ -93,8 +91,7 @@ def _act(
         hurried = _with_share(sync, plan, config.concurrency)
         with nullcontext([asked]) if asked else _unfinished(context, names, sync, plan, action) as shards:
             for shard in shards:
-                with out_of_turn():
-                    summary = work(apply_shard, sync, hurried, shard, context.run.run_id)
+                summary = apply_shard(sync, hurried, shard, context.run.run_id)
                 if summary.tally.failed:
                     unsettled.append((shard, summary))
                 else:
@@ -135,14 +132,11 @@ def _unfinished(
 
 
 def _with_share(sync: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
-    """The plan with the requests and bytes that the run may have in flight: its share of what the command may have."""
-    if concurrency is not None:
-        concurrency = sync.overridden(concurrency=concurrency).settings.options.concurrency
-    share = {
-        "concurrency": share_of(concurrency or plan.options.concurrency),
-        "stream_memory": share_of(plan.options.stream_memory),
-    }
-    return plan.model_copy(update={"options": plan.options.model_copy(update=share)})
+    """The plan with the requests that the run may have in flight."""
+    if concurrency is None:
+        return plan
+    limit = {"concurrency": sync.overridden(concurrency=concurrency).settings.options.concurrency}
+    return plan.model_copy(update={"options": plan.options.model_copy(update=limit)})
 
 
 def _fail(plan: Plan, unsettled: list[tuple[Shard, AttemptSummary]]) -> None:

@@ -8,19 +8,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.core.base.errors import BucketError, HyveError, RefusedError
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, RefusedError
 from hyve_pipeline.core.model.plan import Plan, Shard, Transfer
 from hyve_pipeline.core.runtime.interruption import interrupted_by, pause
 from hyve_pipeline.core.runtime.progress import listening, report
 from hyve_pipeline.core.settings.model import GIB, Options
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.workers import pool
-from hyve_pipeline.operations.workers.pool import WorkerPool, WorkerProcess, beside, processes_for, usable_cores, work
+from hyve_pipeline.operations.workers.pool import WorkerProcess, processes_for, run_in_processes, usable_cores
+from hyve_pipeline.operations.workers.worker import tell
 from hyve_pipeline_tests.processes import living, living_after
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -121,8 +122,8 @@ def test_it_imports_what_whoever_started_it_can(tmp_path: Path, monkeypatch: pyt
     monkeypatch.syspath_prepend(str(tmp_path))
     import somewhere_else  # pyright: ignore[reportMissingImports]
 
-    with WorkerPool(1, "somewhere_else") as pool:
-        assert pool.run(somewhere_else.three) == 3
+    with closing(WorkerProcess("somewhere_else")) as worker:
+        assert worker.run(somewhere_else.three) == 3
 
 
 def test_a_process_that_ended_is_named(worker: WorkerProcess) -> None:
@@ -147,26 +148,78 @@ def test_it_ends_at_once_when_whoever_started_it_is_killed() -> None:
     assert not living_after({pid}, _PATIENCE)
 
 
-def test_a_pool_gives_each_task_to_who_is_free() -> None:
-    with WorkerPool(2, _MODULE) as pool, ThreadPoolExecutor(4) as threads:
-        pids = list(threads.map(lambda _: pool.run(os.getpid), range(12)))
-        slow = [threads.submit(pool.run, time.sleep, 0.2) for _ in range(2)]
-        wish = threading.Event()
-        wish.set()
-        with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
-            pool.run(abs, -1)
-        assert [future.result() for future in slow] == [None, None]
-    assert 1 <= len(set(pids)) <= 2
+def _say_who(seconds: float) -> None:
+    tell(os.getpid())
+    time.sleep(seconds)
+
+
+def _fail_or_wait(path: str) -> None:
+    """The first one fails, when the other one is there; the other waits for long."""
+    try:
+        Path(path).touch(exist_ok=False)
+    except FileExistsError:
+        tell("waits")
+        pause(_PATIENCE)
+        raise AssertionError("nobody told it to end") from None
+    time.sleep(0.5)
+    raise ConfigurationError("the first one")
+
+
+def _end_or_say(path: str) -> None:
+    """The first one ends as if it was killed; the other goes on."""
+    try:
+        Path(path).touch(exist_ok=False)
+    except FileExistsError:
+        time.sleep(0.5)
+        tell("goes on")
+        return
+    os._exit(3)
+
+
+def test_processes_do_the_same_and_tell_meanwhile() -> None:
+    pids: list[int] = []
+    run_in_processes(3, _say_who, [0.1], pids.append)
+    assert len(set(pids)) == 3
+    assert os.getpid() not in pids
     assert not living(pids)
 
 
-def test_work_is_done_beside_only_where_somebody_asked_for_it() -> None:
-    assert work(os.getpid) == os.getpid()
-    with beside(1, report):
-        assert work(os.getpid) == os.getpid()
-    with beside(2, report):
-        assert work(os.getpid) != os.getpid()
-    assert work(os.getpid) == os.getpid()
+def test_when_one_fails_the_others_are_told_to_end(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ConfigurationError, match="the first one"):
+        run_in_processes(2, _fail_or_wait, [str(tmp_path / "first")], lambda _: None)
+    assert time.monotonic() - begun < _PATIENCE / 2
+
+
+def test_when_one_dies_the_others_go_on(tmp_path: Path) -> None:
+    notes: list[str] = []
+    with pytest.raises(HyveError, match="ended with exit code 3"):
+        run_in_processes(2, _end_or_say, [str(tmp_path / "first")], notes.append)
+    assert notes == ["goes on"]
+
+
+def test_an_interrupt_ends_all_processes() -> None:
+    pids: list[int] = []
+    wish = threading.Event()
+
+    def interrupt_after_both(pid: int) -> None:
+        pids.append(pid)
+        if len(pids) == 2:
+            wish.set()
+
+    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+        run_in_processes(2, _wait_long, [], interrupt_after_both)
+    assert not living(pids)
+
+
+def _wait_long() -> None:
+    tell(os.getpid())
+    pause(_PATIENCE)
+
+
+def test_only_a_worker_has_somebody_to_tell() -> None:
+    with pytest.raises(RuntimeError, match="worker"):
+        tell(1)
 
 
 def _shards(*objects: int, size: int = 0) -> list[Shard]:

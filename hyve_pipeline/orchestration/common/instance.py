@@ -1,6 +1,5 @@
-"""Dagster's own storage below the home: made once, opened by every command."""
+"""Dagster's own storage below the home: made once, opened by `hyve ui` and by tests."""
 
-import importlib
 import importlib.resources
 import re
 import sqlite3
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 from sqlalchemy.exc import DBAPIError
 
@@ -80,7 +78,7 @@ def _naming_failures(folder: Path) -> Iterator[None]:
 def _opened(home: Home) -> dg.DagsterInstance:
     with FileLock(home.dagster_home / _LOCK, mode=FILE_MODE):
         try:
-            instance = dg.DagsterInstance.from_ref(_instance_ref(home.dagster_home))
+            instance = dg.DagsterInstance.from_config(str(home.dagster_home))
         except (*_DATABASE_ERRORS, OSError):
             raise
         except Exception as error:
@@ -92,49 +90,3 @@ def _opened(home: Home) -> dg.DagsterInstance:
         instance.get_run_records(limit=1)  # makes the tables
         instance.event_log_storage.get_maximum_record_id()
     return instance
-
-
-def captures_output(instance: dg.DagsterInstance) -> bool:
-    """Whether a run redirects standard output and error, which belong to the whole process."""
-    module, _ = _OWN_CLASSES["LocalComputeLogManager"]
-    return type(instance.compute_log_manager).__module__ != module
-
-
-# Our own classes for commands, by the name of the class of Dagster's that each stands for.
-_OWN_CLASSES = {
-    "DagsterSqliteStorage": ("hyve_pipeline.orchestration.commands.storage", "KeptOpenStorage"),
-    "LocalComputeLogManager": ("hyve_pipeline.orchestration.commands.output", "CommandOutput"),
-}
-
-
-def _instance_ref(folder: Path) -> InstanceRef:
-    """What ``dagster.yaml`` says, with classes of our own wherever it leaves Dagster's default."""
-    ref = InstanceRef.from_dir(str(folder))
-    own = {
-        name: data._replace(module_name=module, class_name=class_name)
-        for name, data in (("storage_data", ref.storage_data), ("compute_logs_data", ref.compute_logs_data))
-        if data is not None and data.class_name in _OWN_CLASSES
-        for module, class_name in [_OWN_CLASSES[data.class_name]]
-        if _can_be_imported(module)
-    }
-    ref = ref._replace(**own)
-    return ref if ref.defs_state_storage_data is not None else _CommandRef._make(ref)
-
-
-class _CommandRef(InstanceRef):
-    """An instance that keeps no state of definitions: only Dagster's components have any.
-
-    The default storage for it would import a library of file systems, for nothing.
-    """
-
-    @property
-    def defs_state_storage(self) -> None:
-        return None
-
-
-def _can_be_imported(module: str) -> bool:
-    try:
-        importlib.import_module(module)
-    except ImportError:  # Dagster has moved what the module builds on
-        return False
-    return True
