@@ -106,11 +106,14 @@ def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
 
 
 def _look_after(home: "Home") -> None:
-    from hyve_pipeline.orchestration.commands.janitor import close_dead_runs
+    from hyve_pipeline.operations.context import SyncContext, load_configuration
     from hyve_pipeline.orchestration.common.instance import open_instance
+    from hyve_pipeline.orchestration.common.liveness import close_dead_runs
+    from hyve_pipeline.orchestration.common.names import Names
 
     with open_instance(home) as instance:
-        close_dead_runs(instance)
+        for sync in load_configuration(home).sync.values():
+            close_dead_runs(instance, SyncContext(home, sync), Names(sync.name, home.id))
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """The fixtures of the command line."""
 
-from hyve_pipeline_tests.cli.conftest import empty_dagster_home, hasty_storage, hyve, make_pair, own_environment
+from hyve_pipeline_tests.cli.conftest import hyve, make_pair, own_environment
 
-__all__ = ["empty_dagster_home", "hasty_storage", "hyve", "make_pair", "own_environment"]
+__all__ = ["hyve", "make_pair", "own_environment"]

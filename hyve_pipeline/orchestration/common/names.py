@@ -12,11 +12,7 @@ from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 PLAN_TAG = "hyve/plan"
 SYNC_TAG = "hyve/sync"
 HOME_TAG = "hyve/home"
-COMMAND_TAG = "hyve/command"
 HOST_TAG = "hyve/host"
-PID_TAG = "hyve/pid"
-BEGUN_TAG = "hyve/process_begun"
-SYSTEM_TAG = "hyve/system"
 ATTEMPT_TAG = "hyve/attempt"
 GIVEN_UP_TAG = "hyve/given_up"
 

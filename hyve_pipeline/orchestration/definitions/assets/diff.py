@@ -11,7 +11,7 @@ from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.failures import as_failure
-from hyve_pipeline.orchestration.common.names import COMMAND_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import DryrunConfig
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
@@ -72,9 +72,7 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
         with as_failure():
             configured = resource.context()
             store = configured.inventories("store").load(store_inventory.id)
-            # Commands, whose options a person has typed, make runs of their own.
-            if COMMAND_TAG not in context.run.tags:
-                config.check_limits(configured.settings.options, store.objects)
+            config.check_limits(configured.settings.options, store.objects)
             sync = configured.overridden(**config.options())
             found = diff_inventories(sync, sync.inventories("source").load(source_inventory.id), store)
             refusals = judge_diff(found)

@@ -1,1 +1,0 @@
-"""Runs that commands make in their own process."""
