@@ -90,10 +90,11 @@ def test_a_rule_that_does_not_exist_can_not_be_launched(pair: Pair, make_daemon:
         )
 
 
-def test_one_shard_alone(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+def test_one_shard_alone(pair: Pair, make_daemon: MakeDaemon) -> None:
     pair.source.put({f"{number:02d}": b"new" for number in range(12)})
-    plan = hyve("dryrun", "--json").document["plan"]
     daemon = make_daemon(pair)
+    assert daemon.run("images_dryrun").success
+    (plan,) = daemon.sync.plans.ids()
     daemon.run("images_copy", f"{plan}-0002", run_config=configured("copy_shard", plan=plan, concurrency=1))
     assert pair.store.keys() == [f"{number:02d}" for number in range(5, 10)]
     other = daemon.run("images_copy", f"{plan}-0001", run_config=configured("copy_shard", plan="another"))
