@@ -76,17 +76,31 @@ def describe_plan(plan: Plan) -> None:
             say(f"  {name.value:<10}{_described(count)}")
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
         say(f"copies {plan.transfer.described}")
-    if plan.count(ChangeSet.SKIPPED).objects:
-        warn(
-            f"warning: {counted(plan.count(ChangeSet.SKIPPED).objects, 'archived object')} can't be read now; skipped, "
-            "and what the store has of them stays"
-        )
+    _describe_skipped(plan)
     if plan.uncompared:
         reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))
         warn(
             f"warning: headers, metadata and tags of {counted(sum(plan.uncompared.values()), 'unchanged object')} "
             f"were not compared: {reasons}"
         )
+
+
+def _describe_skipped(plan: Plan) -> None:
+    objects = plan.count(ChangeSet.SKIPPED).objects
+    if objects > plan.unpinned:
+        warn(
+            f"warning: {counted(objects - plan.unpinned, 'archived object')} can't be read now; skipped, "
+            "and what the store has of them stays"
+        )
+    if plan.unpinned:
+        warn(
+            f"warning: of {counted(plan.unpinned)} the server says no ETag, so that nothing can be pinned to it; "
+            "skipped, and what the store has of them stays"
+        )
+    for key, reason in plan.skipped_examples:
+        warn(f"  skipped: {displayed(key)}: {reason}")
+    if plan.skipped_examples and objects > len(plan.skipped_examples):
+        warn(f"  and {objects - len(plan.skipped_examples):,} more")
 
 
 def describe_refusals(refusals: Iterable[Refusal]) -> None:
@@ -147,6 +161,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         "state": status.state,
         **{name.value: plan.count(name).model_dump() for name in _sets(plan)},
         "refused": refusal_document(next(iter(status.refusals), None)),
+        "skipped_examples": [{"key": key, "reason": reason} for key, reason in plan.skipped_examples],
         "transfer": {"by": plan.transfer.by, "reason": plan.transfer.reason},
     }
     for action in ACTIONS:

@@ -31,7 +31,7 @@ _TEMPLATE = "page.html.jinja"
 _MOST_SHARDS = 300
 _MOST_UNSETTLED = 100
 
-_WORDS = {**ACTS, ChangeSet.UNCHANGED: "left alone", ChangeSet.SKIPPED: "archived", ChangeSet.EXCLUDED: "filtered out"}
+_WORDS = {**ACTS, ChangeSet.UNCHANGED: "left alone", ChangeSet.SKIPPED: "skipped", ChangeSet.EXCLUDED: "filtered out"}
 
 
 def render_page(sync: SyncContext, plan: Plan) -> str:

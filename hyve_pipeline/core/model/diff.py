@@ -27,7 +27,7 @@ class ChangeSet(StrEnum):
     MODIFIED = "modified"
     DRIFTED = "drifted"  # unchanged in content, but not in headers, metadata, tags or storage class
     DUPLICATE = "duplicate"
-    SKIPPED = "skipped"  # would be copied, but the source's storage class can't be read now
+    SKIPPED = "skipped"  # would be copied or deleted, but can't be read now, or has no ETag to be pinned to
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
@@ -53,6 +53,12 @@ def planned_sets(options: Options) -> tuple[ChangeSet, ...]:
 # Classes whose objects can't be read unless they are restored, for a while.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
 ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+
+# How the reason begins of an object that is skipped since a listing says no ETag of it, and HEAD does not either.
+NO_ETAG = "no ETag"
+
+# So many of the objects that are skipped are named in a plan.
+SKIPPED_EXAMPLES = 5
 
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -106,6 +112,8 @@ class Diff(Frozen):
         source, store: the inventories compared.
         counts: objects and bytes by set; bytes are the source's, for duplicates the store's.
         uncompared: of how many unchanged objects the properties were to be compared and could not be, by reason.
+        unpinned: how many objects are skipped since they have no ETag.
+        skipped_examples: the first few objects that are skipped, as (key, reason).
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         digest: SHA-256 of that file.
         uris: the Parquet file of each set that has a list: new, modified, duplicate and, where there is that set,
@@ -120,6 +128,8 @@ class Diff(Frozen):
     store: Inventory
     counts: dict[ChangeSet, Count]
     uncompared: dict[str, int] = Field(default_factory=dict)
+    unpinned: int = 0
+    skipped_examples: tuple[tuple[str, str], ...] = ()
     changes: str
     digest: str
     uris: dict[ChangeSet, str]
@@ -230,6 +240,8 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 END AS difference,
                 s.storage_class IN ({archived}) AND coalesce(s.restored_until <= $compared, true) AS is_archived,
                 t.storage_class IN ({archived}) AS is_archived_in_store,
+                coalesce(s.etag = '', false) AS lacks_source_etag,
+                coalesce(t.etag = '', false) AS lacks_store_etag,
                 s.relative IS NULL AS only_in_store,
                 t.relative IS NULL AS only_in_source,
                 coalesce(s.size, t.size) AS size,
@@ -242,16 +254,20 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
             FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
         ),
         classified AS (SELECT
-            * EXCLUDE (difference, only_in_store, only_in_source),
+            * EXCLUDE (difference, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag),
             CASE
                 WHEN NOT ({filters.condition("key")}) THEN 'excluded'
                 WHEN difference IS NULL THEN 'unchanged'
+                WHEN lacks_source_etag OR lacks_store_etag THEN 'skipped'
                 WHEN only_in_store THEN 'duplicate'
                 WHEN is_archived THEN 'skipped'
                 WHEN only_in_source THEN 'new'
                 ELSE 'modified'
             END AS set,
-            CASE WHEN is_archived
-                THEN 'archived as ' || storage_class || ', ' || difference
-                ELSE coalesce(difference, '') END AS reason
+            CASE
+                WHEN lacks_source_etag THEN '{NO_ETAG} in the source''s listing, ' || difference
+                WHEN lacks_store_etag THEN '{NO_ETAG} in the store''s listing, ' || difference
+                WHEN is_archived THEN 'archived as ' || storage_class || ', ' || difference
+            END AS hindrance,
+            coalesce(hindrance, difference, '') AS reason
         FROM joined)"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text

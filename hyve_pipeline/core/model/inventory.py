@@ -34,7 +34,7 @@ INVENTORY_SCHEMA = pa.schema(
             nullable=False,
             metadata={"description": "when the server last wrote the object"},
         ),
-        pa.field("etag", pa.string(), nullable=False, metadata={"description": "ETag without quotes"}),
+        pa.field("etag", pa.string(), nullable=False, metadata={"description": "ETag without quotes; empty if none"}),
         pa.field("storage_class", pa.string(), nullable=False, metadata={"description": "S3 storage class"}),
         # Null for nearly all objects, and in inventories of stores, which nobody reads it of. Files of earlier
         # versions do not have it.

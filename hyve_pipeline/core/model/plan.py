@@ -94,6 +94,7 @@ class Plan(Frozen):
         figures: what the safety rules judged.
         counts: objects and bytes by set.
         uncompared: of how many unchanged objects the properties could not be compared, by reason.
+        unpinned, skipped_examples: as in `core.model.diff.Diff`.
         uris: the Parquet file of copies and of deletes; one row group a shard. Columns as in
             `core.diff.CHANGE_SCHEMA`.
         shards: copies first.
@@ -112,6 +113,8 @@ class Plan(Frozen):
     figures: Figures
     counts: dict[ChangeSet, Count]
     uncompared: dict[str, int] = Field(default_factory=dict)
+    unpinned: int = 0
+    skipped_examples: tuple[tuple[str, str], ...] = ()
     uris: dict[Action, str]
     shards: tuple[Shard, ...]
     refusals: tuple[Refusal, ...]

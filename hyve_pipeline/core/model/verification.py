@@ -162,7 +162,8 @@ def _comparison(filters: Filters, store_prefix: str) -> str:
             SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM listed_rows) WHERE {bounds}
         ),
         planned AS (
-            SELECT * FROM (SELECT {below(store_prefix)} AS key, size, etag FROM planned_rows) WHERE {bounds}
+            SELECT * FROM (SELECT {below(store_prefix)} AS key, size, nullif(etag, '') AS etag FROM planned_rows)
+            WHERE {bounds}
         ),
         copies AS (
             SELECT key, size, coalesce(

@@ -120,7 +120,7 @@ class ObjectDeleter:
         unknown: list[PlannedObject] = []
         for planned in batch:
             source_key, store_key = source_prefix + planned.key, store_prefix + planned.key
-            if in_source.knows(source_key) and in_store.knows(store_key):
+            if in_source.knows(source_key) and in_store.knows_etag(store_key):
                 is_back = source_key in in_source.etags
                 verdicts.append(self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries))
             else:
@@ -223,7 +223,7 @@ class ObjectDeleter:
                 is_back = source_key in in_source.etags
             else:
                 is_back = await tries.answer(lambda: head_object(self._source, source_key)) is not None
-            if is_back or in_store.knows(store_key):
+            if is_back or in_store.knows_etag(store_key):
                 return self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries)
             head = await tries.answer(lambda: head_object(self._store, store_key))
         except S3RequestError as error:

@@ -27,7 +27,7 @@ class Seen:
 
     Attributes:
         until: keys up to this one, whole, were looked for; None where none was.
-        etags: the ETags of those that are there.
+        etags: the ETags of those that are there; empty where the listing has none.
     """
 
     until: str | None = None
@@ -36,6 +36,10 @@ class Seen:
     def knows(self, key: str) -> bool:
         """Whether the key was looked for."""
         return self.until is not None and key <= self.until
+
+    def knows_etag(self, key: str) -> bool:
+        """Whether the key was looked for, and its ETag seen where it is there."""
+        return self.knows(key) and self.etags.get(key) != ""
 
 
 def look(connection: Connection, keys: Sequence[str], *, fewest: int = _FEWEST_KEYS) -> "Future[Seen]":

@@ -19,6 +19,7 @@ from hyve_pipeline.core.runtime.interruption import interrupted_by, wish_to_end
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.assembly import SortedAssembly
+from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.bucket_listing import Lister
@@ -131,10 +132,11 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
     ):
         rows = _RowGroups(writer, connection.place.uri)
         assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add)
+        etags = MissingEtags(connection)
         for walk, page in lister:
             if len(page):
                 report(activity, len(page), total(page.table.column("size")))
-                assembly.add(walk.range.after, page.table)
+                assembly.add(walk.range.after, etags.fill(page.table))
             if walk.has_ended:
                 assembly.end(walk.range.after, walk.range.until)
         rows.flush()

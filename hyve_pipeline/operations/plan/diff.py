@@ -14,6 +14,8 @@ from hyve_pipeline.core.base.arrow_columns import rows_with, with_prefix
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import (
     CHANGE_SCHEMA,
+    NO_ETAG,
+    SKIPPED_EXAMPLES,
     ChangeSet,
     Diff,
     Differ,
@@ -67,6 +69,7 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
     folder = context.diffs.folder_of(diff_id)
     counts: Counter[ChangeSet] = Counter()
     sizes: Counter[ChangeSet] = Counter()
+    skipped = _Skipped()
     with ExitStack() as stack:
         changes = stack.enter_context(writing_parquet(folder, "changes.parquet", CHANGE_SCHEMA))
         outputs = {name: _SetOutput(context, folder, name, stack) for name in lists}
@@ -74,6 +77,7 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
         for compared in _range_diffs(context, source, store, created):
             found = compared if comparer is None else comparer.refine(compared)
             changes.write_table(found.rows)
+            skipped.add(found.rows)
             for name, output in outputs.items():
                 output.write(rows_with(found.rows, "set", [name.value]))
             for name, count in found.counts.items():
@@ -88,6 +92,8 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
         store=store,
         counts={name: Count(objects=counts[name], bytes=sizes[name]) for name in sets_of(options)},
         uncompared={} if comparer is None else dict(comparer.uncompared),
+        unpinned=skipped.unpinned,
+        skipped_examples=tuple(skipped.examples),
         changes=folder.uri_of("changes.parquet"),
         digest=digest(folder, "changes.parquet"),
         uris={name: folder.uri_of(f"{file}.parquet") for name, file in lists.items()},
@@ -135,6 +141,21 @@ def _range_diffs(context: SyncContext, source: Inventory, store: Inventory, comp
             differ.close()
             for reader in readers:
                 reader.close()
+
+
+class _Skipped:
+    """What a person is told of the objects that are skipped."""
+
+    def __init__(self) -> None:
+        self.unpinned = 0
+        self.examples: list[tuple[str, str]] = []
+
+    def add(self, found: pa.Table) -> None:
+        rows = rows_with(found, "set", [ChangeSet.SKIPPED.value])
+        reasons = rows.column("reason").to_pylist()
+        self.unpinned += sum(reason.startswith(NO_ETAG) for reason in reasons)
+        left = SKIPPED_EXAMPLES - len(self.examples)
+        self.examples += list(zip(rows.column("key").to_pylist()[:left], reasons[:left], strict=True))
 
 
 class _SetOutput:

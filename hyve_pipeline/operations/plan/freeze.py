@@ -67,6 +67,8 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         figures=figures_of(diff),
         counts=diff.counts,
         uncompared=diff.uncompared,
+        unpinned=diff.unpinned,
+        skipped_examples=diff.skipped_examples,
         uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
         shards=(*copies, *deletes),
         refusals=judge_diff(diff),

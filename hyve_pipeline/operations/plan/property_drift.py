@@ -33,6 +33,7 @@ _ACTIVITY = "compare properties"
 
 # Why an object's properties were not compared.
 _ARCHIVED = "archived"
+_NO_ETAG = "without an ETag"
 _CUSTOMER_KEY = "encrypted by a key that only their owner has"
 _CHANGED = "changed since they were listed"
 
@@ -118,6 +119,8 @@ class PropertyComparer:
             yield self._judge(_Pair(number, key, source_etag, store_etag))
 
     async def _judge(self, pair: _Pair) -> _Verdict:
+        if not pair.source_etag or not pair.store_etag:
+            return _Verdict(pair, uncompared=_NO_ETAG)
         tries = Tries()
         carried: list[Carried] = []
         for bucket, etag in ((self._source, pair.source_etag), (self._store, pair.store_etag)):

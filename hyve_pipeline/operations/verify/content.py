@@ -30,6 +30,7 @@ _AT_ONCE = 8
 # Why the contents of two objects were not compared.
 _CHANGED = "changed since the plan"
 _ARCHIVED = "archived"
+_NO_ETAG = "without an ETag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ class ContentComparer:
         planned = self._planned.read(key_range)
         for whole, etag in zip(planned.column("key").to_pylist(), planned.column("etag").to_pylist(), strict=True):
             found = wanted.get(whole[source_prefix:])
-            if found is not None:
+            if found is not None and not (etag and found[1]):
+                self._skipped[_NO_ETAG] += 1
+            elif found is not None:
                 yield _Pair(whole[source_prefix:], found[0], etag, found[1])
 
     async def _judge(self, pair: _Pair) -> _Verdict:

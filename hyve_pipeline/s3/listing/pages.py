@@ -208,10 +208,15 @@ def _text(fields: dict[str, Element], name: str) -> str:
     return (fields[name].text or "") if name in fields else ""
 
 
+def is_usable_etag(etag: str) -> bool:
+    """Whether an ETag, without quotes, can be sent back as a condition."""
+    return _ETAG.fullmatch(etag) is not None
+
+
 def _usable(etag: str) -> str:
     """An ETag without quotes; the empty text for one that nothing can be pinned to."""
     plain = unquote_etag(etag)
-    return plain if _ETAG.fullmatch(plain) else ""
+    return plain if is_usable_etag(plain) else ""
 
 
 def _parse_sizes(sizes: list[str], keys: list[str]) -> list[int]:

@@ -21,7 +21,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 MD5 = ("0" * 32, "f" * 32)
-ETAGS = (*MD5, "F" * 32, "0" * 32 + "-2", "f" * 32 + "-3", "F" * 32 + "-3", "opaque", "OPAQUE")
+ETAGS = (*MD5, "F" * 32, "0" * 32 + "-2", "f" * 32 + "-3", "F" * 32 + "-3", "opaque", "OPAQUE", "")
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def expected_set(
     if not filters.matches(key):
         return "excluded"
     if source is None:
-        return "duplicate"
+        return "duplicate" if store is None or store.etag else "skipped"
     if store is not None and not is_undone and not is_modified(rule, source, store):
         return "unchanged"
-    if is_archived(source):
+    if is_archived(source) or not source.etag or (store is not None and not store.etag):
         return "skipped"
     return "new" if store is None else "modified"
 
@@ -213,6 +213,11 @@ def test_a_row_carries_what_a_person_and_a_copy_need() -> None:
         (Listed(storage_class="GLACIER"), None, "archived as GLACIER, missing in store"),
         (Listed(storage_class="GLACIER", restored=0), Listed(size=2), "archived as GLACIER, size differs"),
         (Listed(storage_class="DEEP_ARCHIVE", restored=1), None, "missing in store"),
+        (Listed(etag=""), None, "no ETag in the source's listing, missing in store"),
+        (Listed(etag="", storage_class="GLACIER"), None, "no ETag in the source's listing, missing in store"),
+        (Listed(etag="", size=2), Listed(), "no ETag in the source's listing, size differs"),
+        (Listed(size=2), Listed(etag=""), "no ETag in the store's listing, size differs"),
+        (None, Listed(etag=""), "no ETag in the store's listing, missing in source"),
     ],
 )
 def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None, reason: str) -> None:
