@@ -19,6 +19,11 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import PLAN_FILES
 
+# A plan has at most 2,000 shards. One that ends for its number of objects has all of them. One that ends for its bytes
+# has, with the object that follows it, more than them; so two such shards in a row hold more than the bytes of one.
+_CUTS_BY_OBJECTS = 1_000
+_CUTS_BY_BYTES = 490
+
 _SETS_OF: dict[Action, list[ChangeSet]] = {
     "copy": [ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED],
     "delete": [ChangeSet.DUPLICATE],
@@ -160,10 +165,20 @@ def read_shard(plan: Plan, shard: Shard) -> pa.Table:
     return rows
 
 
+def _planned_totals(diff: Diff) -> tuple[int, int]:
+    """The objects and bytes of all that a plan acts on."""
+    counts = [diff.counts[name] for names in _SETS_OF.values() for name in names if name in diff.counts]
+    return sum(count.objects for count in counts), sum(count.bytes for count in counts)
+
+
 def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int, cost: int = 1) -> tuple[Shard, ...]:
     # A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller.
-    most_objects = max(1, diff.options.shard_objects // cost)
-    most_bytes = max(1, diff.options.shard_bytes // cost)
+    # But a plan has a bounded number of them, since each is a partition in Dagster.
+    all_objects, all_bytes = _planned_totals(diff)
+    if all_objects <= _CUTS_BY_OBJECTS:
+        all_bytes = 0  # there can't be more shards than objects
+    most_objects = max(1, diff.options.shard_objects // cost, -(-all_objects // _CUTS_BY_OBJECTS))
+    most_bytes = max(1, diff.options.shard_bytes // cost, -(-all_bytes // _CUTS_BY_BYTES))
     shards: list[Shard] = []
     with writing_parquet(folder, PLAN_FILES[action], CHANGE_SCHEMA) as writer:
         tables = _rows_of(diff, action)

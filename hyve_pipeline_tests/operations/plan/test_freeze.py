@@ -32,6 +32,15 @@ def _keys_of(plan: Plan, action: str) -> list[list[str]]:
     return [read_shard(plan, shard).column("key").to_pylist() for shard in plan.shards if shard.action == action]
 
 
+@pytest.mark.parametrize("limits", [{"shard_objects": 1}, {"shard_bytes": 1}, {"shard_objects": 2, "shard_bytes": 3}])
+def test_a_plan_has_at_most_two_thousand_shards(limits: dict[str, int], tmp_path: Path) -> None:
+    context = context_at(tmp_path, **limits)
+    source = {f"{number:05d}": Entry(number % 7) for number in range(3_000)}
+    plan = _plan(context, source, {f"x{number:05d}": Entry(2) for number in range(2_000)})
+    assert 400 < len(plan.shards) <= 2_000
+    assert sum(shard.objects for shard in plan.shards) == 5_000
+
+
 def test_shards_are_slices_in_key_order(tmp_path: Path) -> None:
     context = context_at(tmp_path, shard_objects=4)
     plan = _plan(context, _numbered(10), _numbered(3, size=2) | _numbered(5, start=100))
