@@ -44,6 +44,9 @@ store, where it is on another server |
 | `HYVE_MATRIX_LARGE` | `1` also copies three objects of about 5 GiB |
 
 On AWS, some objects are put into classes that are paid for by the month.
+
+What a sync does where a server lacks something, and what it says then, is in
+[copies.md](copies.md#servers-that-differ).
 """
 
 

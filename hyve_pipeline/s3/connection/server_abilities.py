@@ -61,6 +61,7 @@ class _Known:
 
     def __init__(self) -> None:
         self.lacking: set[Ability] = set()
+        self.proved: set[Ability] = set()
         self.lock = Lock()
 
 
@@ -93,13 +94,23 @@ class ServerAbilities:
         self._met[ability] = None
         return True
 
-    def note(self, ability: Ability, *, instead_of: Ability | None = None) -> None:
+    def has_proved(self, ability: Ability) -> bool:
+        """Whether the server has shown that it has something, which must be known before it is relied upon."""
+        return ability in self._known.proved
+
+    def prove(self, ability: Ability) -> None:
+        """Take note that the server has something."""
+        if ability not in self._known.proved:
+            with self._known.lock:
+                self._known.proved.add(ability)
+
+    def note(self, ability: Ability, *, instead_of: tuple[Ability, ...] = ()) -> None:
         """Take note that the server lacks something, and that this was behind another lack."""
         with self._known.lock:
             self._known.lacking.add(ability)
         self._met[ability] = None
-        if instead_of is not None:
-            self._met.pop(instead_of, None)
+        for one in instead_of:
+            self._met.pop(one, None)
 
     @property
     def met(self) -> tuple[ServerLack, ...]:

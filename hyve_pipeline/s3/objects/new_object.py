@@ -17,14 +17,15 @@ from hyve_pipeline.s3.connection.server_abilities import (
     TAGGING_DIRECTIVE,
     TAGS,
     TAGS_IN_WRITES,
+    TAGS_READ,
     Ability,
     storage_class_ability,
 )
 from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties
-from hyve_pipeline.s3.objects.tags import Tags, put_tags
+from hyve_pipeline.s3.objects.tags import Tags, put_tags, read_tags
 from hyve_pipeline.s3.objects.write_headers import STORAGE_CLASS_HEADER, storage_class_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.futures import retry, then
+from hyve_pipeline.s3.wire.futures import follow, retry, then
 from hyve_pipeline.s3.wire.messages import Pairs
 
 # More than that a header can't hold; a request of their own takes all that an object may have.
@@ -126,12 +127,30 @@ def settle(
     def go_without(error: BaseException) -> "Future[tuple[str, ...]]":
         if not isinstance(error, S3RequestError) or new.rules.tags != "copy" or not is_refusal(error):
             raise error
-        store.abilities.note(TAGS, instead_of=TAGS_IN_WRITES)
+        store.abilities.note(TAGS, instead_of=(TAGS_IN_WRITES, TAGS_READ))
         outcome: Future[tuple[str, ...]] = Future()
         outcome.set_result((*lost, "tags"))
         return outcome
 
-    return retry(then(put_tags(store, key, new.tags, version_id), lambda _: lost), go_without)
+    def put(found: Tags | None) -> "Future[tuple[str, ...]]":
+        if found is None:
+            raise _unknown_tags(store, key)
+        return then(put_tags(store, key, new.tags, version_id), lambda _: lost)
+
+    # A server that knows no tags would take them for the object itself: only one that has told some gets any.
+    put_safely = put(()) if store.abilities.has_proved(TAGS) else follow(read_tags(store, key), put)
+    return retry(put_safely, go_without)
+
+
+def _unknown_tags(store: Connection, key: str) -> S3RequestError:
+    return S3RequestError(
+        "PutObjectTagging",
+        store.bucket,
+        key,
+        status=None,
+        code="NotImplemented",
+        message='the server knows no object tags: object_tags = "copy" goes on without them',
+    )
 
 
 def _tagging(tags: Tags) -> Pairs:

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from http import HTTPStatus
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.server_abilities import TAGS_READ
+from hyve_pipeline.s3.connection.server_abilities import TAGS, TAGS_READ
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.source_responses import source_answer
@@ -60,12 +60,15 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
             if _knows_none(ending):
                 return lacking()
             if ending.code == _NO_TAGS:
+                connection.abilities.prove(TAGS)
                 return ()
         response = source_answer(ending)
         # Others answer with the object itself too, which alone has an ETag.
         if response.header("etag") is not None:
             return lacking()
-        return _read_answer(connection, request, response)
+        tags = _read_answer(connection, request, response)
+        connection.abilities.prove(TAGS)
+        return tags
 
     connection.exchange(request, on_end)
     return outcome

@@ -202,7 +202,9 @@ class S3RequestError(Exception):
     @property
     def is_transient(self) -> bool:
         """Whether the same request may well succeed later."""
-        return is_transient_code(self.code) or self.status in _TRANSIENT_STATUSES
+        # Some servers say by 500 that they don't know a request.
+        is_unknown = self.code in ("NotImplemented", "MethodNotAllowed")
+        return not is_unknown and (is_transient_code(self.code) or self.status in _TRANSIENT_STATUSES)
 
     @property
     def is_refusal(self) -> bool:

@@ -111,6 +111,32 @@ def test_tags_that_no_header_holds_or_is_taken_for_are_put_afterwards(
     assert {row.without for row in rows_of(context, plan).values()} == {None}
 
 
+@pytest.mark.parametrize("answers_with_object", [True, False])
+def test_tags_are_never_put_where_they_would_be_taken_for_the_object(
+    pair: Pair, faulty: FaultyServer, answers_with_object: bool
+) -> None:
+    """As a server does that does not know the query ``tagging``."""
+    pair.source.client.put_object(Bucket=pair.source.name, Key="k", Body=b"content", Tagging="team=data")
+
+    def fault(received: Received) -> Answer | None:
+        if not received.path.startswith(f"/{pair.store.name}/"):
+            return None
+        if "x-amz-tagging" in received.headers:
+            return NO_TAGS
+        if "tagging" not in received.query:
+            return None
+        if received.method == "GET" and not answers_with_object:
+            return error_answer(404, "NoSuchKey")
+        return faulty.forward(replace(received, target=received.path))
+
+    faulty.fault = fault
+    plan, context = copied(pair, "stream")
+    faulty.fault = lambda _: None
+    assert pair.store.read() == {"k": b"content"}
+    assert rows_of(context, plan)["k"].without == "tags"
+    assert [lack.lack for lack in plan_status(context, plan).lacks] == ["knows no object tags"]
+
+
 def test_a_copy_of_an_attempt_that_ended_before_its_tags_gets_them(pair: Pair, faulty: FaultyServer) -> None:
     pair.source.client.put_object(Bucket=pair.source.name, Key="k", Body=b"x", Tagging=f"team={'x' * 250}&" * 1)
     tags = [{"Key": f"key {number}", "Value": "å" * 250} for number in range(10)]
@@ -229,10 +255,7 @@ def test_answers_without_etag_to_whole_writes_are_settled_by_head(pair: Pair, fa
 
 
 @WAYS
-def test_a_success_that_is_no_answer_is_none(
-    pair: Pair, faulty: FaultyServer, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hyve_pipeline.operations.requests.retry._FIRST_PAUSE_SECONDS", 0.01)
+def test_a_success_that_is_no_answer_is_none(pair: Pair, faulty: FaultyServer, way: str) -> None:
     pair.source.put({"k": LARGE})
 
     def fault(received: Received) -> Answer | None:

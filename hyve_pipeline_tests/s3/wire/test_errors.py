@@ -2,6 +2,7 @@
 
 import pytest
 
+from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Response
 from hyve_pipeline.s3.wire.responses import is_error
 
@@ -46,3 +47,9 @@ def test_a_success(body: bytes) -> None:
 @pytest.mark.parametrize("status", [199, 300, 304, 403, 404, 412, 500, 503])
 def test_any_other_status(status: int) -> None:
     assert is_error(Response(status, (), b""))
+
+
+@pytest.mark.parametrize(("code", "may_pass"), [("NotImplemented", False), ("InternalError", True), ("HTTP500", True)])
+def test_what_a_server_does_not_know_does_not_pass(code: str, may_pass: bool) -> None:
+    error = S3RequestError("GetObjectTagging", "b", "k", status=500, code=code, message="")
+    assert error.is_transient is may_pass
