@@ -83,6 +83,10 @@ class InventoryShelf:
         """
         return self.folder.read_manifest(f"{inventory_id}.json", Inventory)
 
+    def exists(self, inventory_id: str) -> bool:
+        """Whether the manifest of an inventory is still there."""
+        return self.folder.exists(f"{inventory_id}.json")
+
     def load_from(self, uri: str) -> Inventory:
         """Read the manifest of the inventory whose rows are at `uri` back.
 

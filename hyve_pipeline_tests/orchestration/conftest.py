@@ -94,9 +94,24 @@ class Daemon:
         if isinstance(result, dg.SkipReason):
             return [], result.skip_message or ""
         if isinstance(result, dg.SensorResult):
-            return list(result.run_requests or []), ""
+            self._store(result)
+            self.cursors[sensor] = result.cursor if result.cursor is not None else context.cursor
+            reason = result.skip_reason
+            said = reason.skip_message if isinstance(reason, dg.SkipReason) else reason
+            return list(result.run_requests or []), said or ""
         assert isinstance(result, dg.RunRequest)
         return [result], ""
+
+    def _store(self, result: dg.SensorResult) -> None:
+        """Store what a sensor reports, in the order that the daemon has."""
+        for event in result.asset_events:
+            self.instance.report_runless_asset_event(event)
+        for request in result.dynamic_partitions_requests or ():
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+            else:
+                for key in request.partition_keys:
+                    self.instance.delete_dynamic_partition(request.partitions_def_name, key)
 
     def tick(self, sensor: str = "apply") -> tuple[list[str], str]:
         """Evaluate a sensor and make the runs: the run keys, and the sensor's word."""

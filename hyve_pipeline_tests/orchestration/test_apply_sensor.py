@@ -55,15 +55,17 @@ def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daem
     pair.automate("all")
     daemon = make_daemon(pair)
     keys, _ = daemon.tick()
-    assert keys == [f"{plan}-000{number}:1" for number in (1, 2, 3)]
+    assert keys == [f"{plan}:copy:1"]
     assert "gone" in pair.store.read()
-    assert daemon.tick()[0] == [f"{plan}-0004:1"]
+    assert daemon.tick()[0] == [f"{plan}:delete:1"]
     assert pair.store.read() == pair.source.read()
     assert daemon.tick()[0] == [f"{plan}:verify:1"]
     assert daemon.tick() == ([], f"plan {plan} is finished and verified")
     runs = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "1"}))
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
-    assert len(runs) == 5
+    assert len(runs) == 3
+    shards = daemon.instance.fetch_materializations(daemon.names.bucket("store"), limit=10).records
+    assert {record.partition_key for record in shards} == {f"{plan}-{number:04d}" for number in (1, 2, 3, 4)}
 
 
 def test_copies_alone_leave_deletes_to_a_person(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -71,7 +73,7 @@ def test_copies_alone_leave_deletes_to_a_person(pair: Pair, hyve: Hyve, make_dae
     plan_of(hyve)
     pair.automate("copies")
     daemon = make_daemon(pair)
-    assert len(daemon.tick()[0]) == 3
+    assert len(daemon.tick()[0]) == 1
     keys, reason = daemon.tick()
     assert not keys
     assert "deletes are left to a person" in reason
@@ -100,7 +102,7 @@ def test_a_failed_shard_holds_up_deletes_and_nothing_else(
     pair.automate("all", retry_seconds=0, shard_attempts=3)
     faulty.fault = deny("02")
     daemon = make_daemon(pair)
-    assert len(daemon.tick()[0]) == 3
+    assert daemon.tick()[0] == [f"{plan}:copy:1"]
     assert len(pair.store.keys()) == 12, "all but one of twelve, and the one that is to go"
     assert daemon.tick()[0] == [f"{plan}-0001:2"]
     assert daemon.tick()[0] == [f"{plan}-0001:3"]
@@ -113,7 +115,7 @@ def test_a_failed_shard_holds_up_deletes_and_nothing_else(
     # A person mends it, and the sensor goes on from there.
     faulty.fault = lambda _: None
     assert hyve("retry").code == 0
-    assert daemon.tick()[0] == [f"{plan}-0004:1"]
+    assert daemon.tick()[0] == [f"{plan}:delete:1"]
     assert pair.store.read() == pair.source.read()
 
 
@@ -178,7 +180,7 @@ def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyv
     daemon = make_daemon(pair)
     with daemon.sync.applying(older):
         assert daemon.tick() == ([], f"plan {newer} waits: plan {older} is being applied")
-    assert len(daemon.tick()[0]) == 3
+    assert len(daemon.tick()[0]) == 1
 
 
 def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -186,12 +188,14 @@ def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve,
     plan = plan_of(hyve)
     pair.automate("all")
     daemon = make_daemon(pair)
-    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0002"})
-    requests, _ = daemon.look("apply")
-    assert [request.partition_key for request in requests] == [f"{plan}-0001", f"{plan}-0003"]
-    # A run of an older plan, its verification too, or of a whole plan, is waited for.
-    daemon.instance.add_run_tags(run.run_id, {"dagster/partition": "20200101T000000000Z-00000000-0001"})
+    run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
+    assert daemon.look("apply") == ([], f"plan {plan}, 3 copy shards: 3 going on")
+    # Of an older plan, or of one that is not known yet, it is waited for.
+    daemon.instance.add_run_tags(run.run_id, {"hyve/plan": "20200101T000000000Z-00000000"})
     assert "of plan 20200101T000000000Z-00000000 goes on" in daemon.look("apply")[1]
+    daemon.instance.report_run_failed(run)
+    unknown = daemon.begin("images_copy")
+    assert daemon.look("apply")[1] == f"plan {plan} waits: run {unknown.run_id} of images_copy goes on"
 
 
 def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -204,7 +208,7 @@ def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve,
     run = daemon.begin("images_verify", **{"hyve/plan": older})
     assert daemon.tick() == ([], f"plan {newer} waits: run {run.run_id} of plan {older} goes on")
     daemon.instance.report_run_failed(run)
-    assert len(daemon.tick()[0]) == 3
+    assert len(daemon.tick()[0]) == 1
 
 
 def test_a_plan_that_was_undone_is_left_alone(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -234,10 +238,11 @@ def test_a_run_that_was_deleted_still_counts(
     pair.automate("all", retry_seconds=0)
     faulty.fault = deny("02")
     daemon = make_daemon(pair)
-    assert [daemon.tick()[0], daemon.tick()[0]] == [[f"{plan}-0001:1"], [f"{plan}-0001:2"]]
-    (first,) = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "1"}))
+    daemon.tick()
+    assert [daemon.tick()[0], daemon.tick()[0]] == [[f"{plan}-0001:2"], [f"{plan}-0001:3"]]
+    (first,) = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "2"}))
     daemon.instance.delete_run(first.run_id)
-    assert daemon.tick()[0] == [f"{plan}-0001:3"]
+    assert daemon.tick()[0] == [f"{plan}-0001:4"]
 
 
 def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -251,7 +256,7 @@ def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon:
     run = daemon.begin("images_copy", **{"dagster/partition": "test"})
     assert daemon.tick()[1] == f"plan {plan} waits: run {run.run_id} of plan test goes on"
     daemon.instance.report_run_failed(run)
-    assert len(daemon.tick()[0]) == 3
+    assert len(daemon.tick()[0]) == 1
     assert daemon.run("images_retention").success
     assert "test" not in daemon.instance.get_dynamic_partitions(daemon.names.shard_set("copy"))
 
@@ -261,30 +266,29 @@ def test_a_run_whose_process_is_gone_is_made_good(pair: Pair, hyve: Hyve, make_d
     plan = plan_of(hyve)
     pair.automate("all", retry_seconds=0)
     daemon = make_daemon(pair)
-    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0001", "hyve/plan": plan})
-    assert len(daemon.look("apply")[0]) == 2, "it may have begun on a machine that starts slowly"
+    run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
+    assert daemon.look("apply")[0] == [], "it may have begun on a machine that starts slowly"
     sign = daemon.sign_of(run)
-    assert len(daemon.look("apply")[0]) == 2
+    assert daemon.look("apply")[0] == []
     sign.end(seconds_ago=300)
-    keys, _ = daemon.tick()
-    assert sorted(keys) == [f"{plan}-0001:2", f"{plan}-0002:1", f"{plan}-0003:1"]
-    closed = daemon.instance.get_run_by_id(run.run_id)
-    assert closed is not None
-    assert closed.status is dg.DagsterRunStatus.FAILURE
+    assert daemon.tick()[0] == [f"{plan}:copy:2"]
+    assert daemon.status_of(run) is dg.DagsterRunStatus.FAILURE
+    assert len(pair.store.keys()) == 13
 
 
-def test_a_lost_run_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    """Whatever became of a run that was asked for, the next look sees what is left."""
+def test_several_runs_do_one_plan_where_that_is_asked_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan = plan_of(hyve)
-    pair.automate("all", retry_seconds=0)
+    pair.automate("all", runs=2)
     daemon = make_daemon(pair)
     requests, _ = daemon.look("apply")
-    run = daemon.begin("images_copy", **{"dagster/partition": f"{plan}-0001"}, **requests[0].tags)
-    assert [request.run_key for request in daemon.look("apply")[0]] == [f"{plan}-0002:1", f"{plan}-0003:1"]
-    daemon.instance.report_run_failed(run, "its machine is gone")
-    assert sorted(daemon.tick()[0]) == [f"{plan}-0001:2", f"{plan}-0002:1", f"{plan}-0003:1"]
+    assert [request.run_key for request in requests] == [f"{plan}:copy:1", f"{plan}:copy:2"]
+    one = daemon.begin("images_copy", **requests[0].tags)
+    assert [request.run_key for request in daemon.look("apply")[0]] == [f"{plan}:copy:2"]
+    assert daemon.run("images_copy", None, requests[1].tags, requests[1].run_config).success
     assert len(pair.store.keys()) == 13
+    assert [request.run_key for request in daemon.look("apply")[0]] == [f"{plan}:delete:1"]
+    daemon.instance.report_run_failed(one)
 
 
 def test_buckets_that_have_changed_since_are_not_written(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -1,26 +1,28 @@
-"""What the sensor does next with a plan: decided anew at each look, from what is so at that moment.
+"""What the sensor does next with a plan: decided anew at each tick, from what is so at that moment.
 
-Nothing is remembered from one look to the next, so whatever went wrong in between, the next look sees what is
+Nothing is remembered from one tick to the next, so whatever went wrong in between, the next tick sees what is
 left: a run that was lost, a shard that a person has finished, a plan that was approved.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from hyve_pipeline.core.model.plan import Shard
+from hyve_pipeline.core.model.journal import ShardState
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.settings.model import ApplyMode, Automation
 
 Step = Literal["copy", "delete", "verify"]
 
-# What stands for the verification of a plan where shards stand under their partition keys.
+# What stands for the verification of a plan, and for a run that does all that is left of an action, where shards stand
+# under their partition keys.
 VERIFICATION = "verify"
+LOOP = "loop"
 
 # Runs that wait or go on at the same time by the sensor's doing: enough for the queue to be busy until the next
-# look, and few enough for a person's own launch to have its turn.
+# tick, and few enough for a person's own launch to have its turn.
 MOST_AT_ONCE = 24
 
 # However often it failed, it is tried again after an hour.
@@ -37,11 +39,30 @@ class Tries:
         failures: how many have ended without success.
         last_end: when the last of these ended.
         is_going_on: whether one is queued or running.
+        number: the highest number that any of these was made with: none comes twice.
     """
 
     failures: int = 0
     last_end: datetime | None = None
     is_going_on: bool = False
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Loops:
+    """The runs so far that do all that is left of one action, and claim shard by shard.
+
+    Attributes:
+        made: how many were made, or the number of the last one: none comes twice.
+        failures: how many have ended without success.
+        last_end: when the last one ended, however that was.
+        going_on: how many are queued or running.
+    """
+
+    made: int = 0
+    failures: int = 0
+    last_end: datetime | None = None
+    going_on: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,8 +71,8 @@ class Request:
 
     Attributes:
         step: which job.
-        name: the partition key of the shard; `VERIFICATION` for the verification.
-        attempt: its number, from 1: part of what makes the request the same at the next look.
+        name: the partition key of the shard; `LOOP` for a run of all that is left; `VERIFICATION` for the verification.
+        attempt: its number, from 1: part of what makes the request the same at the next tick.
     """
 
     step: Step
@@ -77,6 +98,7 @@ class Decision:
 def decide(
     status: PlanStatus,
     tries: Mapping[str, Tries],
+    loops: Mapping[Action, Loops],
     mode: ApplyMode,
     rules: Automation,
     now: datetime,
@@ -85,29 +107,30 @@ def decide(
 ) -> Decision:
     """Decide what to do next with a plan.
 
-    Copies come first, shard by shard. Deletes come when every copy shard is finished, and the verification when
-    every delete shard is. A shard that failed waits before it is run again, longer each time, and others go on
-    meanwhile; one that has failed `shard_attempts` times is given up, and so holds up what comes after its action.
+    Copies come first: by a run, or by as many as `runs` says, that claim shard after shard until none is left. Then
+    each shard that failed is run again by itself. Deletes come when every copy shard is finished, likewise, and the
+    verification when every delete shard is. What failed waits before it is run again, longer each time; a shard that
+    has failed `shard_attempts` times is given up, and so holds up what comes after its action.
 
     Args:
         status: how far the plan came.
         tries: the runs of its shards so far, by partition key, and those of the `VERIFICATION`.
-        mode: what may be done without a person.
+        loops: the runs of all that is left, by action.
+        mode: what may be done by itself.
         rules: how often, and after which delays, something is tried.
-        now: the time of this look.
+        now: the time of this tick.
         is_verified: whether the plan was verified, whatever came of that.
     """
     plan = status.plan.id
     if mode == "never":
         return Decision((), 'apply is "never": plans are applied by a person')
     for action in _ACTIONS[mode]:
-        unfinished = status.unfinished(action)
-        if not unfinished:
+        if not status.unfinished(action):
             continue
         refusal = status.refusal(action)
         if refusal is not None:
             return Decision((), f"plan {plan} is refused by {refusal.rule}: {refusal.detail}")
-        return _do_shards(status, action, unfinished, tries, rules, now)
+        return _Action(status, action, tries, loops.get(action, Loops()), rules, now).decide()
     left = status.unfinished("delete")
     if left:
         return Decision((), f'plan {plan}: copies are finished; apply is "copies", so deletes are left to a person')
@@ -116,47 +139,100 @@ def decide(
     return _verify(plan, tries.get(VERIFICATION, Tries()), rules, now)
 
 
-def _do_shards(
-    status: PlanStatus,
-    action: Action,
-    unfinished: Sequence[Shard],
-    tries: Mapping[str, Tries],
-    rules: Automation,
-    now: datetime,
-) -> Decision:
-    keys = {key: tries.get(key, Tries()) for key in map(status.plan.partition_key, unfinished)}
-    going_on = [key for key, tried in keys.items() if tried.is_going_on]
-    at_rest = {key: tried for key, tried in keys.items() if not tried.is_going_on}
-    given_up = [key for key, tried in at_rest.items() if tried.failures >= rules.shard_attempts]
-    due = [key for key, tried in at_rest.items() if key not in set(given_up) and _is_due(tried, rules, now)]
-    # Those that never failed first: however many others fail, none of them waits for these.
-    due.sort(key=lambda key: (keys[key].failures, key))
-    # A run may go on for a moment though its shard is finished.
-    busy = sum(tried.is_going_on for tried in tries.values())
-    begun = due[: max(0, MOST_AT_ONCE - busy)]
-    total = len(status.plan.shards_of(action))
-    parts = {
-        "finished": total - len(unfinished),
-        "going on": len(going_on),
-        "begun now": len(begun),
-        "in line": len(due) - len(begun),
-        "waiting to be tried again": len(at_rest) - len(given_up) - len(due),
-        f"given up after {rules.shard_attempts} attempts": len(given_up),
-    }
-    figures = ", ".join(f"{count:,} {part}" for part, count in parts.items() if count)
-    requests = tuple(Request(action, key, keys[key].failures + 1) for key in begun)
-    return Decision(requests, f"plan {status.plan.id}, {total:,} {action} shards: {figures}", tuple(given_up))
+class _Action:
+    """What is left of one action of a plan."""
+
+    def __init__(
+        self,
+        status: PlanStatus,
+        action: Action,
+        tries: Mapping[str, Tries],
+        loops: Loops,
+        rules: Automation,
+        now: datetime,
+    ) -> None:
+        self._plan = status.plan
+        self._action: Action = action
+        self._loops = loops
+        self._rules = rules
+        self._now = now
+        self._busy = sum(tried.is_going_on for tried in tries.values())
+        self._left: dict[str, Tries] = {}
+        self._fresh: list[str] = []
+        for shard in status.shards:
+            if shard.shard.action != action or shard.state is ShardState.FINISHED:
+                continue
+            key = status.plan.partition_key(shard.shard)
+            self._left[key] = self._tries_of(shard, tries.get(key, Tries()))
+            if not self._left[key].failures and not self._left[key].is_going_on:
+                self._fresh.append(key)
+
+    def _tries_of(self, shard: ShardStatus, tried: Tries) -> Tries:
+        """The runs of one shard: where a loop has left it with failures, that was the first."""
+        by_loops = 1 if shard.state is ShardState.FAILED and self._loops.made else 0
+        failures = max(tried.failures + by_loops, tried.number)
+        return Tries(failures, tried.last_end or self._loops.last_end, tried.is_going_on)
+
+    def decide(self) -> Decision:
+        most_loops = min(self._rules.runs - self._loops.going_on, len(self._fresh))
+        gave_up_loops = self._loops.failures >= self._rules.shard_attempts * self._rules.runs
+        if most_loops > 0 and not gave_up_loops and self._is_loop_due():
+            numbers = range(self._loops.made + 1, self._loops.made + 1 + most_loops)
+            requests = tuple(Request(self._action, LOOP, number) for number in numbers)
+            return Decision(requests, self._reason({"begun now": len(self._left)}))
+        if self._loops.going_on:
+            # They do what failed before, too, and what fails in them is for afterwards.
+            return Decision((), self._reason({"going on": len(self._left)}))
+        left_by_loops = {f"left by {self._loops.failures} runs that failed": len(self._fresh)} if gave_up_loops else {}
+        waiting = {} if gave_up_loops else {"waiting for the next run": len(self._fresh)}
+        return self._retry({**left_by_loops, **waiting}, (LOOP,) if gave_up_loops and self._fresh else ())
+
+    def _is_loop_due(self) -> bool:
+        if self._loops.last_end is None:
+            return True
+        # Also after one that succeeded: what it left may be claimed by another process.
+        failures = max(1, self._loops.failures // self._rules.runs)
+        return _is_due(Tries(failures, self._loops.last_end), self._rules, self._now)
+
+    def _retry(self, figures: Mapping[str, int], given_up_loops: tuple[str, ...]) -> Decision:
+        """Run shards that failed again, each by itself."""
+        tried = {key: tries for key, tries in self._left.items() if key not in set(self._fresh)}
+        at_rest = {key: tries for key, tries in tried.items() if not tries.is_going_on}
+        given_up = [key for key, tries in at_rest.items() if tries.failures >= self._rules.shard_attempts]
+        due = [
+            key for key, tries in at_rest.items() if key not in set(given_up) and _is_due(tries, self._rules, self._now)
+        ]
+        # Those that failed least often first: however many others fail, none of them waits for these.
+        due.sort(key=lambda key: (tried[key].failures, key))
+        # A run may go on for a moment though its shard is finished.
+        begun = due[: max(0, MOST_AT_ONCE - self._busy)]
+        parts = {
+            "going on": len(tried) - len(at_rest),
+            "begun now": len(begun),
+            "in line": len(due) - len(begun),
+            "waiting to be tried again": len(at_rest) - len(given_up) - len(due),
+            f"given up after {self._rules.shard_attempts} attempts": len(given_up),
+        }
+        requests = tuple(Request(self._action, key, tried[key].failures + 1) for key in begun)
+        return Decision(requests, self._reason({**figures, **parts}), (*given_up_loops, *given_up))
+
+    def _reason(self, parts: Mapping[str, int]) -> str:
+        total = len(self._plan.shards_of(self._action))
+        named = {"finished": total - len(self._left), **parts}
+        figures = ", ".join(f"{count:,} {part}" for part, count in named.items() if count)
+        return f"plan {self._plan.id}, {total:,} {self._action} shards: {figures}"
 
 
 def _verify(plan: str, tried: Tries, rules: Automation, now: datetime) -> Decision:
+    failures = max(tried.failures, tried.number)
     if tried.is_going_on:
         return Decision((), f"plan {plan} is being verified")
-    if tried.failures >= rules.shard_attempts:
+    if failures >= rules.shard_attempts:
         reason = f"plan {plan} is finished; its verification is given up after {rules.shard_attempts} attempts"
         return Decision((), reason, (VERIFICATION,))
     if not _is_due(tried, rules, now):
         return Decision((), f"plan {plan} is finished; its verification waits to be tried again")
-    request = Request("verify", VERIFICATION, tried.failures + 1)
+    request = Request("verify", VERIFICATION, failures + 1)
     return Decision((request,), f"plan {plan} is finished: verifying it")
 
 

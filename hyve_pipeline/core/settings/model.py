@@ -132,6 +132,8 @@ class Automation(SettingsTable):
     Attributes:
         running: whether the schedule and the sensors are on without being switched on in the UI.
         interval_seconds: how long a sensor waits between two looks.
+        runs: how many runs of Dagster the sensor applies a plan with, each of which claims shard after shard: more than
+            one is for launchers that have many machines.
         shard_attempts: how many runs the sensor gives a shard before it gives it up.
         retry_seconds: how long after its first failure a shard is run again; each further time twice as long.
         stalled_minutes: how long the journal of a run that goes on may stand still before an alert says so.
@@ -143,6 +145,7 @@ class Automation(SettingsTable):
 
     running: bool = False
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    runs: Annotated[int, Field(ge=1, le=1_000)] = 1
     shard_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     retry_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
     stalled_minutes: Annotated[int, Field(ge=1, le=100_000)] = 30

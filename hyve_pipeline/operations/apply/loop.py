@@ -91,13 +91,24 @@ def _do(
 
 def _with_share(context: SyncContext, plan: Plan, concurrency: int | None, processes: int) -> Plan:
     """The plan with the requests and bytes that each process may have in flight."""
-    if concurrency is not None:
-        concurrency = context.overridden(concurrency=concurrency).settings.options.concurrency
+    options = with_concurrency(context, plan, concurrency).options
     share = {
-        "concurrency": max(1, (concurrency or plan.options.concurrency) // processes),
-        "stream_memory": max(1, plan.options.stream_memory // processes),
+        "concurrency": max(1, options.concurrency // processes),
+        "stream_memory": max(1, options.stream_memory // processes),
     }
-    return plan.model_copy(update={"options": plan.options.model_copy(update=share)})
+    return plan.model_copy(update={"options": options.model_copy(update=share)})
+
+
+def with_concurrency(context: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
+    """The plan with so many requests in flight; None leaves those that it was made with.
+
+    Raises:
+        ConfigurationError: the number is not one that the option may have.
+    """
+    if concurrency is None:
+        return plan
+    checked = context.overridden(concurrency=concurrency).settings.options.concurrency
+    return plan.model_copy(update={"options": plan.options.model_copy(update={"concurrency": checked})})
 
 
 def _claim_beside(context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]]) -> None:

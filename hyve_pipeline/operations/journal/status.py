@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
-from hyve_pipeline.core.model.journal import JournalRow, Outcome, ShardState, count_outcomes
+from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, StateError
+from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, ShardState, count_outcomes
 from hyve_pipeline.core.model.plan import Plan, Shard, split_partition_key
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
@@ -54,6 +54,18 @@ def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
         without=counted.without,
         lacks=() if summary is None else summary.lacks,
     )
+
+
+def ended_attempt(context: SyncContext, plan: Plan, number: int, attempt: int) -> tuple[Shard, AttemptSummary]:
+    """A shard of a plan by its number, and what an attempt at it that came to its end says.
+
+    Raises:
+        StateError: the plan has no such shard, or the attempt's summary is missing or damaged.
+    """
+    shard = next((shard for shard in plan.shards if shard.number == number), None)
+    if shard is None:
+        raise StateError(f"plan {plan.id} has no shard {number}")
+    return shard, ShardJournal(context.state, plan.id, shard).summary(attempt)
 
 
 def has_begun_attempts(context: SyncContext, plan: Plan) -> bool:

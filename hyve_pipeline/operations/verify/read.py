@@ -19,6 +19,15 @@ def latest_verification(context: SyncContext, plan: Plan) -> Verification | None
     return next(_newest_first(context, plan), None)
 
 
+def read_verification(context: SyncContext, plan_id: str, name: str) -> Verification:
+    """A verification of a plan by its name.
+
+    Raises:
+        StateError: its manifest is missing or damaged.
+    """
+    return context.state.below(f"verifications/{plan_id}").read_manifest(f"{name}.json", Verification)
+
+
 def verification_between(context: SyncContext, plan: Plan, begun: datetime, ended: datetime) -> Verification | None:
     """What the last verification of `plan` said that was made between two times, None when there was none.
 

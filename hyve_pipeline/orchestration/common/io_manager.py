@@ -62,14 +62,7 @@ class ParquetTables(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: StoredTable) -> None:
         """Remember the table; say how many rows and which columns it has."""
         self._shelf(context.asset_key).keep(obj, context.run_id)
-        rows, schema = measure_table(obj)
-        context.add_output_metadata(
-            {
-                "dagster/row_count": rows,
-                "dagster/uri": obj.uris[0],
-                "dagster/column_schema": column_schema(schema),
-            }
-        )
+        context.add_output_metadata(table_metadata(obj))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the table of this run, or else the newest one.
@@ -108,6 +101,20 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             # Nothing may end the quotation; an empty one would be none.
             yield f"{above}{name}", text.replace("`", "'") or " "
+
+
+def table_metadata(table: StoredTable) -> dict[str, Any]:
+    """How many rows a table has, where they are, and its columns.
+
+    Raises:
+        StateError: one of its files can't be read.
+    """
+    rows, schema = measure_table(table)
+    return {
+        "dagster/row_count": rows,
+        "dagster/uri": table.uris[0],
+        "dagster/column_schema": column_schema(schema),
+    }
 
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:

@@ -155,6 +155,11 @@ class Names:
         return f"{self.sync}_alert_sensor"
 
     @property
+    def record_sensor(self) -> str:
+        """The sensor that reports what was done outside of Dagster."""
+        return f"{self.sync}_record_sensor"
+
+    @property
     def retention_sensor(self) -> str:
         """The sensor that asks for old plans to be dropped."""
         return f"{self.sync}_retention_sensor"

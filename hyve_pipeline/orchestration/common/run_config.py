@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.orchestration.common.names import Names
@@ -173,6 +174,11 @@ class VerifyConfig(PlanConfig):
 def verification_config(names: Names, **config: object) -> dict[str, object]:
     """The run configuration of a verification; `config` as in `VerifyConfig`."""
     return {"ops": {f"{names.sync}_verification": {"config": config}}}
+
+
+def shard_config(names: Names, action: Action, **config: object) -> dict[str, object]:
+    """The run configuration of a run of an action; `config` as in `ShardConfig`."""
+    return {"ops": {f"{names.sync}_{action}_shard": {"config": config}}}
 
 
 class UndoConfig(dg.Config):

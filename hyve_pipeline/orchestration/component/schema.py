@@ -91,6 +91,7 @@ _RULES: dict[str, Schema] = {
     "apply": {"examples": ["copies"]},
     "running": {"examples": [True]},
     "interval_seconds": {"examples": [60]},
+    "runs": {"examples": [4]},
     "shard_attempts": {"examples": [5]},
     "retry_seconds": {"examples": [60]},
     "stalled_minutes": {"examples": [30]},

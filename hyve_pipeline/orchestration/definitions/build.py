@@ -21,6 +21,7 @@ from hyve_pipeline.orchestration.definitions.retention_job import build_retentio
 from hyve_pipeline.orchestration.definitions.schedules import build_schedules
 from hyve_pipeline.orchestration.definitions.sensors.alerts import build_alert_sensor
 from hyve_pipeline.orchestration.definitions.sensors.apply import build_apply_sensor
+from hyve_pipeline.orchestration.definitions.sensors.record import build_record_sensor
 from hyve_pipeline.orchestration.definitions.sensors.retention import build_retention_sensor
 from hyve_pipeline.orchestration.definitions.shard_jobs import build_shard_job
 from hyve_pipeline.orchestration.definitions.undo_job import build_undo_job
@@ -42,6 +43,7 @@ def build_sync(home: Home, sync: SyncSettings, location: str | None = LOCATION) 
         sensors=[
             build_apply_sensor(context, names, [jobs[name] for name in names.applying_jobs]),
             build_alert_sensor(context, names),
+            build_record_sensor(context, names),
             build_retention_sensor(context, names, jobs[names.retention_job]),
         ],
     )

@@ -1,8 +1,7 @@
-"""The two op jobs that act: a run of a partition does one shard of a plan, a run without one all that are left."""
+"""The two op jobs that act: a run of a partition does one shard of a plan, one without all that are left and free."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
@@ -10,24 +9,34 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.operations.apply.shard import apply_shard, check_allowed
+from hyve_pipeline.operations.apply.loop import apply_plan, with_concurrency
+from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.journal.status import find_shard, plan_status
+from hyve_pipeline.operations.journal.status import find_shard, plan_refusals
 from hyve_pipeline.operations.plan.freeze import approve_plan, check_places, choose_plan
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import CopyConfig, DeleteConfig, ShardConfig
+from hyve_pipeline.orchestration.common.work_thread import handed_on
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
 from hyve_pipeline.orchestration.metadata.events import shard_metadata
+from hyve_pipeline.orchestration.metadata.recorded import shard_event
 
 _DESCRIPTIONS: dict[Action, str] = {
     "copy": "Copies the new and modified objects of a plan, server-side and pinned to the planned ETag. A run of a "
-    "partition does that shard; one without does all that are left, of the newest plan by default.",
+    "partition does that shard; one without does all that are left and that no other run works on, of the newest plan "
+    "by default.",
     "delete": "Deletes the duplicate objects of a plan, after all of its copies have succeeded. Each key is checked "
     "again right before. A run of a partition does that shard; one without does all that are left, of the newest plan "
     "by default.",
 }
+
+_StoreEvent = dg.AssetMaterialization | dg.AssetObservation
+_Ended = tuple[Shard, AttemptSummary]
+
+# The message of a failure names so many partitions; its metadata has all.
+_MOST_NAMED = 5
 
 
 def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
@@ -54,7 +63,7 @@ def _copy_op(names: Names) -> dg.OpDefinition:
         out=dg.Out(dg.Nothing),
         required_resource_keys={names.resource},
     )
-    def copy(context: dg.OpExecutionContext, config: CopyConfig) -> Iterator[dg.AssetMaterialization]:
+    def copy(context: dg.OpExecutionContext, config: CopyConfig) -> Iterator[_StoreEvent]:
         yield from _act(context, names, "copy", config)
 
     return copy
@@ -67,41 +76,46 @@ def _delete_op(names: Names) -> dg.OpDefinition:
         out=dg.Out(dg.Nothing),
         required_resource_keys={names.resource},
     )
-    def delete(context: dg.OpExecutionContext, config: DeleteConfig) -> Iterator[dg.AssetMaterialization]:
+    def delete(context: dg.OpExecutionContext, config: DeleteConfig) -> Iterator[_StoreEvent]:
         yield from _act(context, names, "delete", config)
 
     return delete
 
 
-def _act(
-    context: dg.OpExecutionContext,
-    names: Names,
-    action: Action,
-    config: ShardConfig,
-) -> Iterator[dg.AssetMaterialization]:
-    """Do what a run is about, report every shard as it is finished, and fail when an object failed."""
+def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: ShardConfig) -> Iterator[_StoreEvent]:
+    """Do what a run is about, report every shard as it ends, and fail when an object failed."""
     resource: SyncResource = getattr(context.resources, names.resource)
     sync = resource.context()
-    unsettled: list[tuple[Shard, AttemptSummary]] = []
+    failed: list[_Ended] = []
     with as_failure():
         limits = config.accepted()
         plan, asked = _plan_of(context, sync, action, config.plan)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
         approve_plan(sync, plan, **limits)
-        hurried = _with_share(sync, plan, config.concurrency)
-        with nullcontext([asked]) if asked else _unfinished(context, names, sync, plan, action) as shards:
-            for shard in shards:
-                summary = apply_shard(sync, hurried, shard, context.run.run_id)
-                if summary.tally.failed:
-                    unsettled.append((shard, summary))
-                else:
-                    yield dg.AssetMaterialization(
-                        names.bucket("store"),
-                        partition=plan.partition_key(shard),
-                        metadata=shard_metadata(plan, shard, summary),
-                    )
-    if unsettled:
-        _fail(plan, unsettled)
+        register_shards(context.instance, names, plan, plan_refusals(sync, plan))
+        for shard, summary in handed_on(_work(sync, plan, action, asked, config.concurrency)):
+            if summary.tally.failed:
+                failed.append((shard, summary))
+            else:
+                yield shard_event(names, plan, shard, summary)
+    if failed:
+        raise _failure_of(plan, failed)
+
+
+def _work(
+    sync: SyncContext, plan: Plan, action: Action, asked: Shard | None, concurrency: int | None
+) -> Callable[[Callable[[_Ended], None]], object]:
+    """What a run has to do: one shard, or all that are left and free."""
+    if asked is None:
+        return lambda hand_on: apply_plan(
+            sync,
+            plan,
+            action,
+            on_shard_ended=lambda shard, summary: hand_on((shard, summary)),
+            concurrency=concurrency,
+        )
+    hurried = with_concurrency(sync, plan, concurrency)
+    return lambda hand_on: hand_on((asked, apply_shard(sync, hurried, asked, sync.actor.id)))
 
 
 def _plan_of(
@@ -117,46 +131,21 @@ def _plan_of(
     return plan, shard
 
 
-@contextmanager
-def _unfinished(
-    context: dg.OpExecutionContext, names: Names, sync: SyncContext, plan: Plan, action: Action
-) -> Iterator[list[Shard]]:
-    """All shards that are left of a plan; no other plan is applied until the block ends."""
-    status = plan_status(sync, plan)
-    register_shards(context.instance, names, plan, status.refusals)
-    unfinished = status.unfinished(action)
-    if unfinished:
-        check_allowed(sync, plan, action)
-    with sync.applying(plan.id):
-        yield unfinished
-
-
-def _with_share(sync: SyncContext, plan: Plan, concurrency: int | None) -> Plan:
-    """The plan with the requests that the run may have in flight."""
-    if concurrency is None:
-        return plan
-    limit = {"concurrency": sync.overridden(concurrency=concurrency).settings.options.concurrency}
-    return plan.model_copy(update={"options": plan.options.model_copy(update=limit)})
-
-
-def _fail(plan: Plan, unsettled: list[tuple[Shard, AttemptSummary]]) -> None:
-    """End a run some of whose objects failed. Their requests were sent often enough: the sensor makes a new run later.
-
-    Raises:
-        dagster.Failure: always.
-    """
-    failures: Counter[str] = Counter()
-    for _, summary in unsettled:
-        failures.update(summary.failures)
-    failed = sum(summary.tally.failed for _, summary in unsettled)
-    objects = sum(shard.objects for shard, _ in unsettled)
-    reasons = ", ".join(f"{count} {code}" for code, count in sorted(failures.items()))
-    which = "this shard" if len(unsettled) == 1 else f"these {len(unsettled)} shards"
-    shard, summary = unsettled[0]
-    metadata = shard_metadata(plan, shard, summary) if len(unsettled) == 1 else {FAILED_OBJECTS: failed}
-    raise dg.Failure(
-        f"{failed} of {objects} objects failed ({reasons}); 'hyve show {plan.id} --failed' "
-        f"lists them, a retry of {which} does only what is left",
-        metadata=metadata,
+def _failure_of(plan: Plan, failed: list[_Ended]) -> dg.Failure:
+    """How a run ends some of whose objects failed. Their requests were sent often enough: a new run comes later."""
+    reasons: Counter[str] = Counter()
+    for _, summary in failed:
+        reasons.update(summary.failures)
+    objects = sum(summary.tally.failed for _, summary in failed)
+    listed = ", ".join(f"{count} {code}" for code, count in sorted(reasons.items()))
+    keys = [plan.partition_key(shard) for shard, _ in failed]
+    named = ", ".join(keys[:_MOST_NAMED]) + (f" and {len(keys) - _MOST_NAMED} more" if keys[_MOST_NAMED:] else "")
+    which = "partition" if len(keys) == 1 else "partitions"
+    shard, summary = failed[0]
+    metadata = shard_metadata(plan, shard, summary) if len(failed) == 1 else {FAILED_OBJECTS: objects}
+    return dg.Failure(
+        f"{objects} of {sum(shard.objects for shard, _ in failed)} objects failed ({listed}); 'hyve show {plan.id} "
+        f"--failed' lists them; retry the {which} {named}, which does only what is left",
+        metadata={**metadata, "partitions to retry": dg.MetadataValue.json(keys)},
         allow_retries=False,
     )

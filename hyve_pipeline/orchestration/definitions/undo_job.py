@@ -1,15 +1,13 @@
 """The job that undoes a plan: one run a plan, which it is told by its configuration."""
 
-from collections.abc import Mapping
-
 import dagster as dg
 
-from hyve_pipeline.core.model.undo_summary import UndoSummary
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import UndoConfig
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
+from hyve_pipeline.orchestration.metadata.events import undo_metadata
 
 _DESCRIPTION = (
     "Puts back what a plan overwrote or deleted in the store, from the trash or from an earlier version, "
@@ -59,14 +57,3 @@ def build_undo_job(names: Names) -> dg.JobDefinition:
         undo()
 
     return undo_job
-
-
-def undo_metadata(summary: UndoSummary) -> Mapping[str, dg.MetadataValue]:
-    """What the UI shows of an undo."""
-    return {
-        "plan": dg.MetadataValue.text(summary.plan),
-        "put back": dg.MetadataValue.int(summary.restored),
-        "skipped": dg.MetadataValue.int(summary.skipped),
-        "left": dg.MetadataValue.int(summary.left),
-        "reasons": dg.MetadataValue.json(summary.reasons),
-    }

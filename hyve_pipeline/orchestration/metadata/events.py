@@ -17,6 +17,7 @@ from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.undo_summary import UndoSummary
 from hyve_pipeline.core.model.verification import ContentSummary, Verification
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import LIST_NAMES
@@ -166,6 +167,17 @@ def verification_metadata(outcome: Verification) -> Metadata:
         **{kind.value: count for kind, count in outcome.differences.items()},
         "first differences": table_of(examples, ["difference", "key"]),
         **_content_metadata(outcome.content),
+    }
+
+
+def undo_metadata(summary: UndoSummary) -> Metadata:
+    """What became of what an undo was to put back."""
+    return {
+        PLAN_ENTRY: summary.plan,
+        "put back": summary.restored,
+        "skipped": summary.skipped,
+        "left": summary.left,
+        "reasons": dg.MetadataValue.json(summary.reasons),
     }
 
 

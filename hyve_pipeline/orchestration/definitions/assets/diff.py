@@ -6,10 +6,10 @@ import dagster as dg
 
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.inventory import SIDES
-from hyve_pipeline.core.model.safety_rules import Action, Refusal
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
 from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.orchestration.common.checks import LIMIT_CHECKS, refusal_of, refusal_text
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
@@ -25,12 +25,6 @@ _DESCRIPTIONS = {
     "class are not: to be repaired without a copy of the content.",
     ChangeSet.DUPLICATE: "Keys in the store that the source no longer has: to be deleted.",
 }
-
-# The blocking checks: name, the action that it protects the store from, and the set that it counts.
-_LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
-    ("overwrite_limits", "copy", ChangeSet.MODIFIED),
-    ("delete_limits", "delete", ChangeSet.DUPLICATE),
-)
 
 
 def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
@@ -52,7 +46,7 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
             blocking=True,
             description=f"A plan with too many {action} actions is kept, but it is not accepted.",
         )
-        for check, action, name in _LIMIT_CHECKS
+        for check, action, name in LIMIT_CHECKS
     ]
 
     @dg.multi_asset(
@@ -97,19 +91,15 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
                 value=StoredTable(id=found.id, uris=(found.uris[name],)),
                 metadata={**set_metadata(sync, found, name), "dagster/column_lineage": change_lineage(names)},
             )
-        for check, action, name in _LIMIT_CHECKS:
-            refusal = _refusal_of(action, refusals)
+        for check, action, name in LIMIT_CHECKS:
+            refusal = refusal_of(action, refusals)
             yield dg.AssetCheckResult(
                 passed=refusal is None,
                 asset_key=names.change_set(name),
                 check_name=check,
                 severity=dg.AssetCheckSeverity.ERROR,
-                description=None if refusal is None else f"refused by {refusal.rule}: {refusal.detail}",
+                description=refusal_text(refusal),
                 metadata=limit_metadata(found, name, refused_plan),
             )
 
     return diff
-
-
-def _refusal_of(action: Action, refusals: tuple[Refusal, ...]) -> Refusal | None:
-    return next((refusal for refusal in refusals if refusal.action == action), None)

@@ -7,12 +7,11 @@ import dagster as dg
 from hyve_pipeline.core.model.inventory import SIDES, Side
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.orchestration.common.checks import LISTING_COMPLETE
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
 from hyve_pipeline.orchestration.metadata.events import inventory_metadata, proof_metadata
-
-LISTING_COMPLETE = "listing_complete"
 
 
 def build_inventories(names: Names) -> dg.AssetsDefinition:

@@ -7,14 +7,13 @@ import dagster as dg
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.journal.table import journal_table
 from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.orchestration.common.checks import NO_FAILURES
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import PlanConfig
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import journal_metadata
 from hyve_pipeline.orchestration.metadata.lineage import journal_lineage
-
-NO_FAILURES = "no_failed_objects"
 
 
 def build_journal(names: Names) -> dg.AssetsDefinition:

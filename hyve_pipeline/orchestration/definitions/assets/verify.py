@@ -6,14 +6,13 @@ import dagster as dg
 
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.operations.verify.verify import verify_plan
+from hyve_pipeline.orchestration.common.checks import PLAN_HOLDS
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import VerifyConfig
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import verification_metadata
 from hyve_pipeline.orchestration.metadata.lineage import verification_lineage
-
-PLAN_HOLDS = "plan_holds"
 
 
 def build_verification(names: Names) -> dg.AssetsDefinition:

@@ -1,17 +1,19 @@
-"""The sensor that applies plans: copies shard by shard, then deletes, then the verification.
+"""The sensor that applies plans: the copies, then the deletes, then the verification.
 
-It is level-triggered: it keeps no cursor, and at each look works out from journal and runs what is left. Its
-requests carry the attempt in their run keys, so a look that is repeated asks for nothing twice.
+It is level-triggered: it keeps no cursor, and at each tick works out from journal and runs what is left. Its
+requests carry the attempt in their run keys, so a tick that is repeated asks for nothing twice.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.model.automation import VERIFICATION, Decision, Request, Tries, decide
+from hyve_pipeline.core.model.automation import LOOP, VERIFICATION, Decision, Loops, Request, Tries, decide
 from hyve_pipeline.core.model.plan import Plan, plan_of_partition
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, plan_status
@@ -20,9 +22,11 @@ from hyve_pipeline.operations.verify.read import is_verified
 from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
-from hyve_pipeline.orchestration.common.run_config import verification_config
+from hyve_pipeline.orchestration.common.run_config import shard_config, verification_config
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) -> dg.SensorDefinition:
@@ -33,7 +37,7 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         names: its names.
         jobs: those that it asks for.
     """
-    # Of the plan that was looked at last: what is finished stays finished, and a large plan has many shards.
+    # Of the plan of the last tick: what is finished stays finished, and a large plan has many shards.
     finished: dict[str, dict[int, ShardStatus]] = {}
 
     @dg.sensor(
@@ -61,18 +65,18 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         for other in finished.keys() - {plan.id}:
             del finished[other]
         status = plan_status(sync, plan, finished.setdefault(plan.id, {}))
-        going_on = _runs_going_on(context.instance, names)
-        failed = _failed_runs(context.instance, names, plan)
+        runs = _Runs.of(context.instance, names, plan)
         decision = decide(
             status,
-            _tries(names, going_on, failed),
+            runs.tries(names),
+            runs.loops(names, plan),
             sync.settings.apply,
             sync.settings.automation,
             datetime.now(UTC),
             is_verified=is_verified(sync, status),
         )
-        _mark_given_up(context.instance, failed, decision)
-        in_the_way = _in_the_way(sync, names, plan, going_on) if decision.requests else None
+        _mark_given_up(context.instance, names, runs, decision)
+        in_the_way = _in_the_way(sync, names, plan, runs.going_on) if decision.requests else None
         if in_the_way is not None:
             return dg.SkipReason(f"plan {plan.id} waits: {in_the_way}")
         if not decision.requests:
@@ -84,74 +88,117 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
     return apply_plan
 
 
-def _runs_going_on(instance: dg.DagsterInstance, names: Names) -> list[dg.DagsterRun]:
-    """The sync's runs that wait or go on and have to do with the application of a plan."""
-    jobs = {*names.applying_jobs, names.undo_job}
-    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
-    return [run for run in runs if run.job_name in jobs]
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of one plan that have to do with its application.
 
-
-def _failed_runs(instance: dg.DagsterInstance, names: Names, plan: Plan) -> dict[str, list[dg.RunRecord]]:
-    """The runs of a plan that failed or were canceled, newest first, by what they were a try of.
-
-    Those that succeeded are seen in the journal.
+    Attributes:
+        going_on: those that wait or go on, also of other plans of the sync.
+        ended: those of the plan that came to their end, newest first, by what they were a try of.
     """
-    ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    failed: dict[str, list[dg.RunRecord]] = {}
-    for record in instance.get_run_records(dg.RunsFilter(statuses=ended, tags={PLAN_TAG: plan.id})):
-        name = _name_of(record.dagster_run, names)
-        if name is not None and record.end_time is not None:
-            failed.setdefault(name, []).append(record)
-    return failed
+
+    going_on: Sequence[dg.DagsterRun]
+    ended: Mapping[str, Sequence[dg.RunRecord]]
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, names: Names, plan: Plan) -> "_Runs":
+        """Read them."""
+        jobs = {*names.applying_jobs, names.undo_job}
+        runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
+        ended: dict[str, list[dg.RunRecord]] = {}
+        for record in instance.get_run_records(dg.RunsFilter(statuses=_ENDED, tags={**names.tags, PLAN_TAG: plan.id})):
+            name = _name_of(record.dagster_run, names)
+            if name is not None and record.end_time is not None:
+                ended.setdefault(name, []).append(record)
+        return cls([run for run in runs if run.job_name in jobs], ended)
+
+    def failed(self, name: str) -> list[dg.RunRecord]:
+        """Those that failed or were canceled, newest first."""
+        ended = self.ended.get(name, [])
+        return [record for record in ended if record.dagster_run.status is not dg.DagsterRunStatus.SUCCESS]
+
+    def tries(self, names: Names) -> dict[str, Tries]:
+        """The runs of shards and of the verification, summed up. Those that succeeded are seen in the journal."""
+        busy = {name for run in self.going_on if (name := _name_of(run, names)) is not None}
+        tries = {name: Tries(is_going_on=True) for name in busy}
+        for name in self.ended:
+            records = self.failed(name)
+            if records:
+                # A run that somebody deleted was there, and its number must not come again.
+                tries[name] = Tries(len(records), _last_end(records), name in busy, max(_numbers(records)))
+        return tries
+
+    def loops(self, names: Names, plan: Plan) -> dict[Action, Loops]:
+        """The runs of all that is left of each action, summed up."""
+        loops: dict[Action, Loops] = {}
+        for action in ACTIONS:
+            name = _loop_of(names.shard_job(action))
+            ended = self.ended.get(name, [])
+            going_on = [
+                run for run in self.going_on if _name_of(run, names) == name and run.tags.get(PLAN_TAG) == plan.id
+            ]
+            made = max(len(ended) + len(going_on), *_numbers(ended), *map(_number, going_on), 0)
+            last_end = _last_end(ended) if ended else None
+            loops[action] = Loops(made, len(self.failed(name)), last_end, len(going_on))
+        return loops
 
 
-def _tries(
-    names: Names, going_on: Sequence[dg.DagsterRun], failed: Mapping[str, Sequence[dg.RunRecord]]
-) -> dict[str, Tries]:
-    """The runs of a plan's shards and of its verification, summed up."""
-    busy = set(filter(None, (_name_of(run, names) for run in going_on)))
-    tries = {name: Tries(is_going_on=True) for name in busy}
-    for name, records in failed.items():
-        last_end = max(record.end_time or 0.0 for record in records)
-        # By their numbers too: a run that somebody deleted was there, and its number must not come again.
-        numbers = [record.dagster_run.tags.get(ATTEMPT_TAG, "") for record in records]
-        failures = max([len(records), *(int(number) for number in numbers if number.isdecimal())])
-        tries[name] = Tries(failures, datetime.fromtimestamp(last_end, UTC), name in busy)
-    return tries
+def _numbers(records: Sequence[dg.RunRecord]) -> list[int]:
+    return [_number(record.dagster_run) for record in records]
+
+
+def _number(run: dg.DagsterRun) -> int:
+    number = run.tags.get(ATTEMPT_TAG, "")
+    return int(number) if number.isdecimal() else 0
+
+
+def _last_end(records: Sequence[dg.RunRecord]) -> datetime:
+    return datetime.fromtimestamp(max(record.end_time or 0.0 for record in records), UTC)
 
 
 def _name_of(run: dg.DagsterRun, names: Names) -> str | None:
-    """What a run is a try of; None for a run of several shards."""
+    """What a run is a try of."""
     if run.job_name == names.verify_job:
         return VERIFICATION
-    return run.tags.get(PARTITION_TAG)
+    if run.job_name == names.undo_job:
+        return None
+    return run.tags.get(PARTITION_TAG) or _loop_of(run.job_name)
+
+
+def _loop_of(job: str) -> str:
+    """What stands for the runs of a job that do all that is left."""
+    return f"{job}:{LOOP}"
 
 
 def _in_the_way(sync: SyncContext, names: Names, plan: Plan, going_on: Sequence[dg.DagsterRun]) -> str | None:
     """What must end before anything of a plan can begin, in words; None when nothing has to."""
     for run in going_on:
         key = run.tags.get(PARTITION_TAG)
-        if run.job_name == names.verify_job:
+        if run.job_name == names.undo_job:
+            return f"run {run.run_id} of {run.job_name} goes on"
+        if key is not None:
+            other = plan_of_partition(key) or key
+        elif run.job_name == names.verify_job:
             # It compares with a plan what would change under its eyes.
             other = run.tags.get(PLAN_TAG, plan.id)
-        elif key is None:
-            return f"run {run.run_id} of {run.job_name} goes on"
         else:
-            other = plan_of_partition(key) or key
+            # Until it has chosen its plan, it may be any.
+            other = run.tags.get(PLAN_TAG)
+        if other is None:
+            return f"run {run.run_id} of {run.job_name} goes on"
         if other != plan.id:
             return f"run {run.run_id} of plan {other} goes on"
     other = sync.applied_beside(plan.id)
     return None if other is None else f"plan {other} is being applied"
 
 
-def _mark_given_up(
-    instance: dg.DagsterInstance, failed: Mapping[str, Sequence[dg.RunRecord]], decision: Decision
-) -> None:
+def _mark_given_up(instance: dg.DagsterInstance, names: Names, runs: _Runs, decision: Decision) -> None:
     """Put a tag on the last run of whatever is given up, so that it can be found among the runs."""
     for name in decision.given_up:
-        run = failed[name][0].dagster_run
-        if GIVEN_UP_TAG not in run.tags:
-            instance.add_run_tags(run.run_id, {GIVEN_UP_TAG: "true"})
+        listed = [name] if name != LOOP else [_loop_of(names.shard_job(action)) for action in ACTIONS]
+        for record in (failed[0] for failed in map(runs.failed, listed) if failed):
+            if GIVEN_UP_TAG not in record.dagster_run.tags:
+                instance.add_run_tags(record.dagster_run.run_id, {GIVEN_UP_TAG: "true"})
 
 
 def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, requests: Sequence[Request]) -> None:
@@ -159,7 +206,7 @@ def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, re
     for request in requests:
         if request.step == "verify":
             return
-        if not instance.has_dynamic_partition(names.shard_set(request.step), request.name):
+        if request.name != LOOP and not instance.has_dynamic_partition(names.shard_set(request.step), request.name):
             register_shards(instance, names, status.plan, status.refusals)
             return
 
@@ -173,6 +220,13 @@ def _run_request(names: Names, plan: Plan, request: Request) -> dg.RunRequest:
             run_key=f"{plan.id}:{request.name}:{request.attempt}",
             job_name=names.verify_job,
             run_config=config,
+            tags=tags,
+        )
+    if request.name == LOOP:
+        return dg.RunRequest(
+            run_key=f"{plan.id}:{request.step}:{request.attempt}",
+            job_name=names.shard_job(request.step),
+            run_config=shard_config(names, request.step, plan=plan.id),
             tags=tags,
         )
     return dg.RunRequest(

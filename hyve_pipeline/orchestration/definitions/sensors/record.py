@@ -1,0 +1,193 @@
+"""The sensor that reports to Dagster what was done outside of it: by commands, and by runs of another instance.
+
+Its cursor is the number of the last event of the state that was reported. It moves only when Dagster has stored what
+was reported up to there: an event may come twice after a crash, and none is lost, however long the daemon was down.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from pydantic import ValidationError
+
+from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.event import Event, EventKind
+from hyve_pipeline.core.model.journal import ShardState
+from hyve_pipeline.core.model.status import ShardStatus
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import ended_attempt, plan_status
+from hyve_pipeline.orchestration.common.liveness import close_dead_runs
+from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.partitions import lost_shards
+from hyve_pipeline.orchestration.metadata.recorded import AssetEvent, partitions_of, recorded, shard_event
+
+# Dagster stores an event in 25 ms on SQLite, and a tick is to end in a few seconds.
+_MOST_EVENTS = 200
+
+# What is left of a tick's time goes to the next one.
+_MOST_SECONDS = 10.0
+
+# An instance that sees a state for the first time begins with so many of its newest events.
+_MOST_AT_FIRST = 5_000
+
+# An event whose files can't be read is passed over after so many ticks, so that the others are not lost with it.
+_MOST_TRIES = 5
+
+# A shard's run logs the shard itself, a moment after it ended.
+_LOGGED_BY_THEN = timedelta(minutes=2)
+
+# Also with a long interval of the other sensors, what a command did is to be seen soon.
+_INTERVAL_SECONDS = 15
+
+
+class _Cursor(Frozen):
+    """Where the sensor is.
+
+    Attributes:
+        number: that of the last event that was reported, or passed over.
+        tries: how often the next one could not be read.
+    """
+
+    number: int
+    tries: int = 0
+
+
+@dataclass
+class _Report:
+    """What one tick reports."""
+
+    cursor: _Cursor
+    events: list[AssetEvent] = field(default_factory=list)
+    partitions: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = field(default_factory=list)
+    problem: str | None = None
+
+
+def build_record_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
+    """Reports what commands did: the same assets, partitions and checks as if a run of Dagster had done it."""
+    # Of the newest plan: what is finished stays so, and how many of its shards Dagster is known to have.
+    finished: dict[int, ShardStatus] = {}
+    seen: dict[str, int] = {}
+
+    @dg.sensor(
+        name=names.record_sensor,
+        minimum_interval_seconds=min(_INTERVAL_SECONDS, sync.settings.automation.interval_seconds),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reports to Dagster what was done outside of it, by commands above all: inventories, sets, plans, "
+        "shards and verifications, with their checks and partitions, and with command, host, user and time. Launches "
+        "nothing.",
+    )
+    def record(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        close_dead_runs(context.instance, sync, names)
+        report = _report_of(context.instance, sync, names, _begin(sync, context.cursor))
+        if not report.events and report.problem is None:
+            report.events += _unlogged(context.instance, sync, names, finished, seen)
+        if report.problem is not None:
+            context.log.warning(report.problem)
+        return dg.SensorResult(
+            asset_events=report.events,
+            dynamic_partitions_requests=report.partitions,
+            cursor=report.cursor.model_dump_json(),
+            skip_reason=None if report.events else (report.problem or "everything is reported"),
+        )
+
+    return record
+
+
+def _begin(sync: SyncContext, cursor: str | None) -> _Cursor:
+    """Where to go on: after the last reported event, or where the state's events begin that are worth it."""
+    try:
+        begin = _Cursor.model_validate_json(cursor) if cursor else None
+    except ValidationError:
+        begin = None  # of another version: begin anew
+    newest = sync.events.newest_number()
+    if begin is None or begin.number > newest:  # or the state is another than it was
+        return _Cursor(number=max(0, newest - _MOST_AT_FIRST))
+    return begin
+
+
+def _report_of(instance: dg.DagsterInstance, sync: SyncContext, names: Names, begin: _Cursor) -> _Report:
+    report = _Report(begin)
+    known: dict[str, bool] = {}
+    until = time.monotonic() + _MOST_SECONDS
+    for event in sync.events.after(begin.number, _MOST_EVENTS):
+        if not _is_logged(instance, event, known):
+            tries = report.cursor.tries + 1
+            try:
+                found = recorded(sync, names, event)
+                partitions = partitions_of(sync, names, event)
+            except HyveError as error:
+                report.problem = f"event {event.number} ({event.kind.value}) can't be reported: {error}"
+                if tries < _MOST_TRIES:
+                    report.cursor = _Cursor(number=report.cursor.number, tries=tries)
+                    break
+                found, partitions = [], []
+            if report.events and len(report.events) + len(found) > _MOST_EVENTS:
+                break
+            report.events += found
+            report.partitions += partitions
+            if event.kind is EventKind.PLANS_DROPPED:
+                report.partitions += _lost_shards(instance, sync, names)
+        report.cursor = _Cursor(number=event.number)
+        if time.monotonic() > until:
+            break
+    return report
+
+
+def _is_logged(instance: dg.DagsterInstance, event: Event, known: dict[str, bool]) -> bool:
+    """Whether a run of this instance did it, and so has logged it."""
+    run = event.actor.dagster_run
+    if run is None:
+        return False
+    if run not in known:
+        known[run] = instance.get_run_by_id(run) is not None
+    return known[run]
+
+
+def _lost_shards(
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names
+) -> Iterator[dg.DeleteDynamicPartitionsRequest]:
+    for partitions, keys in lost_shards(instance, names, set(sync.plans.ids())).items():
+        if keys:
+            yield dg.DeleteDynamicPartitionsRequest(partitions, keys)
+
+
+def _unlogged(
+    instance: dg.DagsterInstance,
+    sync: SyncContext,
+    names: Names,
+    finished: dict[int, ShardStatus],
+    seen: dict[str, int],
+) -> list[AssetEvent]:
+    """Shards of the newest plan that are finished, and whose run ended before it could log that."""
+    plan = sync.plans.newest()
+    if plan is None:
+        return []
+    if plan.id not in seen:
+        finished.clear()
+        seen.clear()
+        seen[plan.id] = 0
+    before = datetime.now(UTC) - _LOGGED_BY_THEN
+    ended = [
+        status
+        for status in plan_status(sync, plan, finished).shards
+        if status.state is ShardState.FINISHED and status.ended is not None and status.ended < before
+    ]
+    if len(ended) == seen[plan.id]:
+        return []
+    keys = [plan.partition_key(status.shard) for status in ended]
+    statuses = instance.get_status_by_partition(names.bucket("store"), keys, names.store_shards) or {}
+    missing = [
+        status
+        for status, key in zip(ended, keys, strict=True)
+        if statuses.get(key) is not dg.AssetPartitionStatus.MATERIALIZED
+    ]
+    if not missing:
+        seen[plan.id] = len(ended)
+    events: list[AssetEvent] = []
+    for status in missing[:_MOST_EVENTS]:
+        shard, summary = ended_attempt(sync, plan, status.shard.number, status.attempt)
+        events.append(shard_event(names, plan, shard, summary, {"run": summary.run_id}))
+    return events

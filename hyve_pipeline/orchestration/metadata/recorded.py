@@ -1,0 +1,195 @@
+"""Reports of what was done outside of Dagster: from an event of the state to what a run would have logged."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hyve_pipeline.core.model.diff import planned_sets
+from hyve_pipeline.core.model.event import Actor, Event, EventKind
+from hyve_pipeline.core.model.journal import AttemptSummary
+from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import ended_attempt, plan_refusals, plan_status
+from hyve_pipeline.operations.stored_tables import StoredTable
+from hyve_pipeline.operations.undo import latest_undo
+from hyve_pipeline.operations.verify.read import read_verification
+from hyve_pipeline.orchestration.common.checks import (
+    LIMIT_CHECKS,
+    LISTING_COMPLETE,
+    NO_FAILURES,
+    PLAN_HOLDS,
+    refusal_of,
+    refusal_text,
+)
+from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS
+from hyve_pipeline.orchestration.common.io_manager import table_metadata
+from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.partitions import shards_to_register
+from hyve_pipeline.orchestration.metadata.events import (
+    PLAN_ENTRY,
+    Metadata,
+    change_lineage,
+    inventory_metadata,
+    journal_metadata,
+    limit_metadata,
+    proof_metadata,
+    set_metadata,
+    shard_metadata,
+    undo_metadata,
+    verification_metadata,
+)
+from hyve_pipeline.orchestration.metadata.lineage import journal_lineage, verification_lineage
+from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
+
+AssetEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
+
+
+def recorded(sync: SyncContext, names: Names, event: Event) -> list[AssetEvent]:
+    """What a run of Dagster would have logged, and who did it instead.
+
+    Nothing for an event about a plan or an inventory that is not kept any more.
+
+    Raises:
+        HyveError: a file of the state can't be read.
+    """
+    if event.plan is not None and not sync.plans.exists(event.plan):
+        return []
+    build = _BUILDERS.get(event.kind)
+    return [] if build is None else list(build(sync, names, event))
+
+
+def partitions_of(sync: SyncContext, names: Names, event: Event) -> list[dg.AddDynamicPartitionsRequest]:
+    """The shards that become known by an event: those that are allowed of a plan that was made or approved."""
+    if event.kind not in (EventKind.PLAN_FROZEN, EventKind.PLAN_APPROVED):
+        return []
+    if event.plan is None or not sync.plans.exists(event.plan):
+        return []
+    plan = sync.plans.load(event.plan)
+    return [
+        dg.AddDynamicPartitionsRequest(partitions, keys)
+        for partitions, keys in shards_to_register(names, plan, plan_refusals(sync, plan))
+    ]
+
+
+def shard_event(
+    names: Names, plan: Plan, shard: Shard, summary: AttemptSummary, by: Metadata | None = None
+) -> dg.AssetMaterialization | dg.AssetObservation:
+    """That a shard came to its end: only one without failures makes its partition a materialized one."""
+    key, partition = names.bucket("store"), plan.partition_key(shard)
+    metadata = {**shard_metadata(plan, shard, summary), **(by or {})}
+    if not summary.tally.failed:
+        return dg.AssetMaterialization(key, partition=partition, metadata=metadata)
+    description = f"{summary.tally.failed} of {shard.objects} objects failed"
+    return dg.AssetObservation(key, partition=partition, description=description, metadata=metadata)
+
+
+def _inventory(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    side, inventory_id = event.side, event.inventory
+    if side is None or inventory_id is None or not sync.inventories(side).exists(inventory_id):
+        return
+    inventory = sync.inventories(side).load(inventory_id)
+    key, by = names.inventory(side), _by(event)
+    table = StoredTable(id=inventory.id, uris=(inventory.uri,))
+    metadata = {**inventory_metadata(inventory), **table_metadata(table), **by}
+    yield dg.AssetMaterialization(key, metadata=metadata)
+    yield _check(key, LISTING_COMPLETE, passed=True, metadata={**proof_metadata(inventory), **by})
+
+
+def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    plan, by = sync.plans.load(event.plan or ""), _by(event)
+    diff = sync.diffs.load(event.diff or "")
+    for name in planned_sets(diff.options):
+        table = StoredTable(id=diff.id, uris=(diff.uris[name],))
+        metadata = {
+            **set_metadata(sync, diff, name),
+            "dagster/column_lineage": change_lineage(names),
+            **table_metadata(table),
+            **by,
+        }
+        yield dg.AssetMaterialization(names.change_set(name), metadata=metadata)
+    for check, action, name in LIMIT_CHECKS:
+        refusal = refusal_of(action, plan.refusals)
+        yield _check(
+            names.change_set(name),
+            check,
+            passed=refusal is None,
+            metadata={**limit_metadata(diff, name, plan if plan.refusals else None), **by},
+            description=refusal_text(refusal),
+            blocking=True,
+        )
+    if plan.refusals:
+        description = f"refused by {refusals_text(plan)}"
+        yield dg.AssetObservation(names.plan, description=description, metadata={**plan_metadata(plan), **by})
+    else:
+        table = StoredTable(id=plan.id, uris=tuple(plan.uris.values()))
+        metadata = {**plan_metadata(plan), **table_metadata(table), **by}
+        yield dg.AssetMaterialization(names.plan, metadata=metadata)
+
+
+def _approval(_: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    yield dg.AssetObservation(
+        names.plan,
+        description=f"other limits were accepted for plan {event.plan}",
+        metadata={PLAN_ENTRY: event.plan or "", **_by(event)},
+    )
+
+
+def _shard(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    plan = sync.plans.load(event.plan or "")
+    shard, summary = ended_attempt(sync, plan, event.shard or 0, event.attempt or 0)
+    yield shard_event(names, plan, shard, summary, _by(event))
+
+
+def _verification(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    plan, by = sync.plans.load(event.plan or ""), _by(event)
+    outcome = read_verification(sync, plan.id, event.verification or "")
+    metadata = {**verification_metadata(outcome), **by}
+    table = table_metadata(StoredTable(id=plan.id, uris=(outcome.uri,)))
+    lineage = {"dagster/column_lineage": verification_lineage(names)}
+    yield dg.AssetMaterialization(names.verification, metadata={**metadata, **table, **lineage})
+    yield _check(names.verification, PLAN_HOLDS, passed=outcome.verified, metadata=metadata)
+    # Without its table, which would be all rows of the plan: who wants that materializes the asset.
+    told = {**journal_metadata(plan_status(sync, plan)), **by}
+    lineage = {"dagster/column_lineage": journal_lineage(names)}
+    yield dg.AssetMaterialization(names.journal, metadata={**told, **lineage})
+    yield _check(names.journal, NO_FAILURES, passed=not told[FAILED_OBJECTS], metadata=told)
+
+
+def _undo(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    plan = sync.plans.load(event.plan or "")
+    summary = latest_undo(sync, plan)
+    told = {} if summary is None else undo_metadata(summary)
+    metadata = {PLAN_ENTRY: plan.id, **told, **_by(event)}
+    yield dg.AssetObservation(names.bucket("store"), description=f"Plan {plan.id} was undone", metadata=metadata)
+
+
+_BUILDERS = {
+    EventKind.INVENTORY_TAKEN: _inventory,
+    EventKind.PLAN_FROZEN: _plan,
+    EventKind.PLAN_APPROVED: _approval,
+    EventKind.SHARD_ENDED: _shard,
+    EventKind.PLAN_VERIFIED: _verification,
+    EventKind.PLAN_UNDONE: _undo,
+}
+
+
+def _by(event: Event) -> Metadata:
+    """Who did it, where and when."""
+    return {**_actor(event.actor), "time": dg.MetadataValue.timestamp(event.at)}
+
+
+def _actor(actor: Actor) -> Metadata:
+    what = {"run": actor.id} if actor.command is None else {"command": f"hyve {actor.command}"}
+    return {**what, "host": actor.host, "user": actor.user}
+
+
+def _check(
+    key: dg.AssetKey,
+    name: str,
+    *,
+    passed: bool,
+    metadata: Metadata,
+    description: str | None = None,
+    blocking: bool = False,
+) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(key, name, passed, metadata=metadata, description=description, blocking=blocking)
