@@ -71,6 +71,28 @@ def test_a_refusal_is_told_once(
     assert len(webhook.alerts) == 1
 
 
+def test_what_commands_failed_at_is_told(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=2)
+    pair.source.put({f"{number}": b"new" for number in range(6)})
+    pair.automate("never", webhook=webhook.url)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    faulty.fault = lambda received: (
+        Answer(b"<Error><Code>AccessDenied</Code></Error>", 403) if is_copy_of(received, "/0", "/2") else None
+    )
+    plan = hyve("dryrun", "--json").document["plan"]
+    assert hyve("copy").code == 1
+    daemon.tick("alert")
+    daemon.tick("alert")
+    (alert,) = webhook.alerts
+    assert (alert["event"], alert["job"], alert["plan"], alert["total_runs"]) == ("failed", "images_copy", plan, 2)
+    assert {run["command"] for run in alert["runs"]} == {"hyve copy"}
+    assert sorted(run["partition"] for run in alert["runs"]) == [f"{plan}-0001", f"{plan}-0002"]
+    assert "1 of 2 objects failed (1 AccessDenied)" in alert["message"]
+
+
 def test_failed_shards_of_a_plan_are_one_alert(
     make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
 ) -> None:
@@ -87,10 +109,10 @@ def test_failed_shards_of_a_plan_are_one_alert(
         daemon.tick("apply")
         daemon.tick("alert")
     first, last = webhook.alerts
-    assert (first["event"], first["job"], first["plan"], first["total_runs"]) == ("failed", "images_copy", plan, 2)
-    assert sorted(run["partition"] for run in first["runs"]) == [f"{plan}-0001", f"{plan}-0002"]
-    assert {(run["attempt"], run["given_up"]) for run in first["runs"]} == {(1, False)}
-    assert "1 of 2 objects failed (1 AccessDenied)" in first["message"]
+    assert (first["event"], first["job"], first["plan"], first["total_runs"]) == ("failed", "images_copy", plan, 1)
+    assert "2 of 4 objects failed (2 AccessDenied)" in first["message"]
+    assert f"retry the partitions {plan}-0001, {plan}-0002" in first["message"]
+    assert sorted(run["partition"] for run in last["runs"]) == [f"{plan}-0001", f"{plan}-0002"]
     assert {(run["attempt"], run["given_up"]) for run in last["runs"]} == {(2, True)}
     assert last["message"].endswith("2 given up, which need a person")
 
@@ -122,7 +144,7 @@ def test_an_alert_that_is_not_taken_comes_again(
     daemon = make_daemon(pair)
     daemon.tick("alert")
     pair.source.client.delete_bucket(Bucket=pair.source.name)
-    assert hyve("dryrun").code == 4
+    assert not daemon.run("images_dryrun").success
     webhook.status = status
     with pytest.raises(HyveError, match=f"webhook at 127.0.0.1:[0-9]+ answered {status}"):
         daemon.tick("alert")
@@ -140,7 +162,7 @@ def test_the_url_can_be_a_secret(
     daemon = make_daemon(pair)
     daemon.tick("alert")
     pair.source.client.delete_bucket(Bucket=pair.source.name)
-    hyve("dryrun")
+    assert not daemon.run("images_dryrun").success
     with pytest.raises(HyveError, match="ALERTS_GO_TO does not hold a URL"):
         daemon.tick("alert")
     monkeypatch.setenv("ALERTS_GO_TO", "http://127.0.0.1:9/secret")

@@ -130,7 +130,11 @@ def test_what_goes_on_without_a_person_is_off_until_it_is_switched_on(tmp_path: 
     definitions = build_sync(Home(tmp_path), sync)
     repository = definitions.get_repository_def()
     on = {sensor.name: sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs}
-    assert on == {f"images_{name}_sensor": running for name in ("apply", "alert", "retention")}
+    # What commands did is reported in any case: that launches nothing.
+    assert on == {
+        "images_record_sensor": True,
+        **{f"images_{name}_sensor": running for name in ("apply", "alert", "retention")},
+    }
     (schedule,) = repository.schedule_defs
     assert (schedule.default_status is dg.DefaultScheduleStatus.RUNNING) == running
 

@@ -14,7 +14,8 @@ class AlertRun(Frozen):
     """One of the runs that an alert is about.
 
     Attributes:
-        run: its Dagster run id.
+        run: its Dagster run id, or the id of a command.
+        command: the command, such as ``hyve sync``; None for a run of Dagster.
         partition: the shard's partition key, for a run of one shard.
         attempt: its number, for a run that the sensor asked for.
         given_up: whether the sensor makes no further attempt.
@@ -22,6 +23,7 @@ class AlertRun(Frozen):
     """
 
     run: str
+    command: str | None = None
     partition: str | None = None
     attempt: int | None = None
     given_up: bool = False

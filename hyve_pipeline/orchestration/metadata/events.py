@@ -170,6 +170,12 @@ def verification_metadata(outcome: Verification) -> Metadata:
     }
 
 
+def differences_text(outcome: Verification) -> str:
+    """What a verification found to be different, in one line."""
+    figures = ", ".join(f"{count:,} {kind.value}" for kind, count in outcome.differences.items())
+    return f"the store differs from plan {outcome.plan} ({figures})"
+
+
 def undo_metadata(summary: UndoSummary) -> Metadata:
     """What became of what an undo was to put back."""
     return {

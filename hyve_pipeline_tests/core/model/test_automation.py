@@ -104,7 +104,7 @@ def test_whatever_the_state_no_rule_is_broken(
     status = status_of(copies, deletes, *refused)
     keys = [*map(status.plan.partition_key, status.plan.shards), VERIFICATION]
     tries = dict(zip(keys, tried, strict=False))
-    loops: dict[Action, Loops] = dict(zip(ACTIONS, looped, strict=True))
+    loops: dict[Action, Loops] = {"copy": looped[0], "delete": looped[1]}
     found = decision(status, tries, loops=loops, is_verified=is_verified)
     assert found.reason
     going_on = sum(tries.get(key, Tries()).is_going_on for key in keys)
@@ -151,7 +151,9 @@ def test_as_many_runs_as_there_are_to_be_and_no_more_than_shards() -> None:
     rules = Automation(runs=4)
     many = status_of([ShardState.PENDING] * 9, [])
     assert [request.attempt for request in decision(many, rules=rules).requests] == [1, 2, 3, 4]
-    one_is_gone = {"copy": Loops(made=4, going_on=3, failures=1, last_end=NOW - timedelta(hours=1))}
+    one_is_gone: dict[Action, Loops] = {
+        "copy": Loops(made=4, going_on=3, failures=1, last_end=NOW - timedelta(hours=1))
+    }
     assert [request.attempt for request in decision(many, rules=rules, loops=one_is_gone).requests] == [5]
     few = status_of([ShardState.PENDING] * 2, [])
     assert len(decision(few, rules=rules).requests) == 2

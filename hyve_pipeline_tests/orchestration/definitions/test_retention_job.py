@@ -39,6 +39,7 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
     pages = [Path(hyve("report", plan, "--json").document["file"]) for plan in plans]
     pair.automate("never", keep_plans=2)
     daemon = make_daemon(pair)
+    daemon.tick("record")
     before = len(state_files(pair))
     keys, _ = daemon.tick("retention")
     assert keys == [f"until {plans[1]}"]
@@ -64,6 +65,7 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
 def test_the_run_says_what_it_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     plans = sync_times(pair, hyve, 3)
     daemon = make_daemon(pair)
+    daemon.tick("record")
     config = {"ops": {"images_drop_plans": {"config": {"keep_plans": 1}}}}
     result = daemon.run("images_retention", run_config=config)
     assert result.success

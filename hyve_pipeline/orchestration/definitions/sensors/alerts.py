@@ -5,7 +5,7 @@ which they ended. Its cursor holds what it has told of in that while. When the w
 cursor stays, and the next look tells of it again: an alert may come twice, but none is lost.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -20,8 +20,10 @@ from hyve_pipeline.operations.verify.read import verification_between
 from hyve_pipeline.orchestration.common.failures import error_of_step
 from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding, findings_of
 from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_alerts, stalled_runs
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
+from hyve_pipeline.orchestration.metadata.events import differences_text
 
 # How much later than another run, that ended after it, a run may come to be known.
 _WHILE = timedelta(minutes=10)
@@ -37,11 +39,13 @@ class _Cursor(Frozen):
         until: the time of its last look.
         told: when each run ended that it told of, or saw to be of no interest, as far as that is not long ago.
         stalled: the runs that it told of as stalled, and that still are.
+        event: the number of the last event of the state that it took in.
     """
 
     until: datetime
     told: dict[str, float]
     stalled: tuple[str, ...]
+    event: int
 
 
 def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
@@ -59,16 +63,19 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         cursor = _read_cursor(context.cursor)
         if cursor is None:
-            context.update_cursor(_Cursor(until=now, told={}, stalled=()).model_dump_json())
+            begun = _Cursor(until=now, told={}, stalled=(), event=sync.events.newest_number())
+            context.update_cursor(begun.model_dump_json())
             return dg.SkipReason("tells of what happens from now on")
         records = [
             record
             for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.told))
             if record.end_time is not None and record.dagster_run.run_id not in cursor.told
         ]
+        events = sync.events.after(min(cursor.event, sync.events.newest_number()), _MOST_RUNS)
+        findings = [*_findings(context.instance, sync, names, records), *findings_of(sync, names, events)]
         stalled = stalled_runs(context.instance, sync, names, now)
         alerts = [
-            *_alerts_of(context.instance, sync, names, records),
+            *_alerts_of(names, findings),
             *stalled_alerts(names, [run for run in stalled if run.run_id not in cursor.stalled], now),
         ]
         for told in alerts:
@@ -79,7 +86,8 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         until = now if len(records) < _MOST_RUNS else cursor.until
         told_of = {run: end for run, end in (cursor.told | ends).items() if end >= (until - 2 * _WHILE).timestamp()}
         still = tuple(run.run_id for run in stalled)
-        context.update_cursor(_Cursor(until=until, told=told_of, stalled=still).model_dump_json())
+        event = events[-1].number if events else cursor.event
+        context.update_cursor(_Cursor(until=until, told=told_of, stalled=still, event=event).model_dump_json())
         return dg.SkipReason("; ".join(told.text for told in alerts) or "nothing to tell of")
 
     return alert
@@ -108,11 +116,10 @@ def _ended_runs(instance: dg.DagsterInstance, names: Names, since: datetime, mos
     return [record for record in records if record.end_time is not None and record.end_time >= since.timestamp()]
 
 
-def _alerts_of(
+def _findings(
     instance: dg.DagsterInstance, sync: SyncContext, names: Names, records: Sequence[dg.RunRecord]
-) -> Iterator[Alert]:
-    """One alert for all runs of one job and plan that ended alike."""
-    groups: dict[tuple[AlertEvent, str | None, str], list[tuple[AlertRun, float]]] = {}
+) -> Iterator[Finding]:
+    """What is to be told of each run."""
     for record in records:
         run = record.dagster_run
         try:
@@ -130,10 +137,16 @@ def _alerts_of(
             given_up=attempt.isdecimal() and int(attempt) >= sync.settings.automation.shard_attempts,
             message=message,
         )
-        groups.setdefault((event, run.tags.get(PLAN_TAG), run.job_name), []).append((told, record.end_time or 0.0))
+        yield event, run.tags.get(PLAN_TAG), run.job_name, told, datetime.fromtimestamp(record.end_time or 0.0, UTC)
+
+
+def _alerts_of(names: Names, findings: Iterable[Finding]) -> Iterator[Alert]:
+    """One alert for all runs of one job and plan that ended alike."""
+    groups: dict[tuple[AlertEvent, str | None, str], list[tuple[AlertRun, datetime]]] = {}
+    for event, plan, job, told, time in findings:
+        groups.setdefault((event, plan, job), []).append((told, time))
     for (event, plan, job), runs in groups.items():
-        last = datetime.fromtimestamp(max(end for _, end in runs), UTC)
-        yield make_alert(event, names.sync, plan, job, [told for told, _ in runs], last)
+        yield make_alert(event, names.sync, plan, job, [told for told, _ in runs], max(time for _, time in runs))
 
 
 def _judge(
@@ -161,8 +174,7 @@ def _difference(sync: SyncContext, record: dg.RunRecord) -> str | None:
     verification = verification_between(sync, sync.plans.load(plan_id), begun, ended)
     if verification is None or verification.verified:
         return None
-    figures = ", ".join(f"{count:,} {kind.value}" for kind, count in verification.differences.items())
-    return f"the store differs from plan {plan_id} ({figures})"
+    return differences_text(verification)
 
 
 def _refusal(sync: SyncContext, names: Names, run: dg.DagsterRun) -> str | None:
