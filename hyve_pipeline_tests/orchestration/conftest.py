@@ -104,8 +104,8 @@ class Daemon:
 
     def _store(self, result: dg.SensorResult) -> None:
         """Store what a sensor reports, in the order that the daemon has."""
-        for event in result.asset_events:
-            self.instance.report_runless_asset_event(event)
+        for told in result.asset_events:
+            self.instance.report_runless_asset_event(told)
         for request in result.dynamic_partitions_requests or ():
             if isinstance(request, dg.AddDynamicPartitionsRequest):
                 self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)

@@ -15,11 +15,6 @@ _DESCRIPTION = (
 )
 
 
-def undo_config(names: Names, plan_id: str) -> dict[str, object]:
-    """The run configuration that names a plan."""
-    return {"ops": {f"{names.sync}_undo_plan": {"config": {"plan": plan_id}}}}
-
-
 def build_undo_job(names: Names) -> dg.JobDefinition:
     """Undoes one plan."""
 
