@@ -14,7 +14,7 @@ from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys
 from hyve_pipeline_tests.pages import Page, running_ui
-from hyve_pipeline_tests.processes import descendants
+from hyve_pipeline_tests.processes import descendants, living_after
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -121,6 +121,7 @@ def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> Non
     worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text())
     assert worker in descendants(page.process.pid)
     os.kill(worker, signal.SIGKILL)
+    assert not living_after({worker}, _PATIENCE)
     stall.release.set()
     faulty.fault = lambda _: None
     before = set(held.store.keys())

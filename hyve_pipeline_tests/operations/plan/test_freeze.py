@@ -33,7 +33,7 @@ def _keys_of(plan: Plan, action: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("limits", [{"shard_objects": 1}, {"shard_bytes": 1}, {"shard_objects": 2, "shard_bytes": 3}])
-def test_a_plan_has_at_most_two_thousand_shards(limits: dict[str, int], tmp_path: Path) -> None:
+def test_a_plan_has_at_most_two_thousand_shards(limits: dict[str, Any], tmp_path: Path) -> None:
     context = context_at(tmp_path, **limits)
     source = {f"{number:05d}": Entry(number % 7) for number in range(3_000)}
     plan = _plan(context, source, {f"x{number:05d}": Entry(2) for number in range(2_000)})
