@@ -1,4 +1,4 @@
-"""The pure core: what an inventory, a diff, a plan and a journal are, and the rules that hold between them.
+"""The core: what an inventory, a diff, a plan and a journal are, and the rules between them.
 
-Nothing here speaks S3 and nothing here knows Dagster.
+Nothing here sends a request or imports Dagster.
 """

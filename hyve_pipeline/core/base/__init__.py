@@ -1,1 +1,1 @@
-"""What everything stands on: errors, keys, manifests, sizes."""
+"""What every other package uses: errors, keys, ids, manifests, sizes."""

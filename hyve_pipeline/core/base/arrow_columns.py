@@ -1,7 +1,6 @@
-"""The few computations on Arrow columns that are needed, with types.
+"""Computations on Arrow columns, with types.
 
-`pyarrow.compute` makes its functions when it is imported, so type checkers do not see them; calling them
-by name does the same.
+`pyarrow.compute` makes its functions at import, so type checkers do not see them. They are called by name here.
 """
 
 from collections.abc import Collection, Iterable
@@ -56,19 +55,19 @@ def has_empty(column: pa.ChunkedArray) -> bool:
 
 
 def longest(column: pa.ChunkedArray) -> int:
-    """The most UTF-8 bytes that any string has; 0 when the column is empty."""
+    """The length of the longest string in UTF-8 bytes; 0 when the column is empty."""
     return pc.call_function("max", [pc.call_function("binary_length", [_in_one_piece(column)])]).as_py() or 0
 
 
 def are_all_matched(column: pa.ChunkedArray, pattern: str) -> bool:
-    """Whether a regular expression of RE2 matches the whole of every string."""
+    """Whether an RE2 regular expression matches the whole of every string."""
     options = pc.MatchSubstringOptions(f"^(?:{pattern})$")
     matched = pc.call_function("match_substring_regex", [_in_one_piece(column)], options)
     return pc.call_function("all", [matched]).as_py() is not False
 
 
 def _in_one_piece(column: pa.ChunkedArray) -> "pa.ChunkedArray | pa.Array":
-    """The column as what Arrow computes on several times faster, where that costs nothing."""
+    """The column as one array where it has one chunk: Arrow computes several times faster on that."""
     return column.chunk(0) if column.num_chunks == 1 else column
 
 
@@ -79,9 +78,9 @@ def count_up_to(column: pa.ChunkedArray, bound: str) -> int:
 
 
 def replace_all(content: bytes, replacements: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The content with each text replaced by another, wherever it occurs, one after the other.
+    """The content with the replacements made in order, each at every occurrence.
 
-    Faster than `bytes.replace`, and outside of Python's lock, so that other threads go on meanwhile.
+    Faster than `bytes.replace`, and without the GIL, so that other threads run meanwhile.
     """
     column = pa.array([content], pa.binary())
     for pattern, replacement in replacements:

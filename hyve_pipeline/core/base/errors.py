@@ -1,6 +1,6 @@
-"""Every failure that Hyve reports to a person, each with its exit code.
+"""Every failure that Hyve reports to the user, each with its exit code.
 
-The exit codes are a promise: 1 some objects failed, 2 wrong usage or configuration, 3 refused by a
+The exit codes are a contract: 1 some objects failed, 2 wrong usage or configuration, 3 refused by a
 safety rule, 4 an inventory could not be completed or a bucket not reached, 130 interrupted.
 """
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from hyve_pipeline.core.base.keys import displayed
 
-# The user has no right to a file, or named one that can't be: not the state of a disk.
+# The user lacks permission, or named an impossible path: the disk itself is in order.
 _WRONG_PATH = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 )
 
 
 class HyveError(Exception):
-    """A failure with a message that is complete in one line: what, where, and what to do."""
+    """A failure whose message is one complete line: what, where, and what to do."""
 
     exit_code: int = 1
 
 
 class ObjectsFailedError(HyveError):
-    """Some objects could not be copied or deleted; the rest is done and a rerun continues."""
+    """Some objects could not be copied or deleted. The rest is done; a rerun resumes."""
 
 
 class ConfigurationError(HyveError):
@@ -33,7 +33,7 @@ class ConfigurationError(HyveError):
 
 
 class RefusedError(HyveError):
-    """A safety rule refused to go on. Nothing was deleted."""
+    """A safety rule refused the action. Nothing was deleted."""
 
     exit_code = 3
 
@@ -43,7 +43,7 @@ class RefusedError(HyveError):
         self.detail = detail
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As it was made: errors come from other processes too.
+        # With the original arguments: errors are also pickled between processes.
         return type(self), (self.rule, self.detail), self.__dict__
 
 
@@ -54,19 +54,19 @@ class BucketError(HyveError):
 
 
 class IncompleteInventoryError(HyveError):
-    """A listing could not be proved complete. No plan may come from it."""
+    """A listing could not be proved complete. No plan may be made from it."""
 
     exit_code = 4
 
 
 class StateError(HyveError):
-    """A file below the home is missing, cut short or altered; the message names it."""
+    """A file of the home is missing, truncated or altered; the message names it."""
 
     exit_code = 4
 
 
 def error_of_system(error: OSError) -> HyveError:
-    """A failure of the system as a user is shown it, with the file's name, where nothing nearer to it has done so."""
+    """The error for an `OSError` that nothing closer to its cause has handled; the message names the file."""
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     text = ": ".join([*map(displayed, names), error.strerror or str(error) or type(error).__name__])
     return ConfigurationError(text) if error.errno in _WRONG_PATH else StateError(text)

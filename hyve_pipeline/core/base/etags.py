@@ -1,8 +1,8 @@
-"""When two ETags say the same.
+"""When two ETags are equal.
 
-An ETag is opaque, with one exception: an MD5, or the MD5 of an upload in parts, is a number in hexadecimal digits,
-which some servers write in upper case and others in lower case. ETags are compared without case then, and sent as they
-came.
+An ETag is opaque, with one exception: an MD5, or the ETag of a multipart upload that is derived from MD5s, is
+hexadecimal. Some servers write it in upper case, others in lower case. Such ETags are compared case-insensitively, and
+sent as received.
 """
 
 import re
@@ -12,7 +12,7 @@ _MD5 = re.compile(_PATTERN)
 
 
 def same_etag(left: str | None, right: str | None) -> bool:
-    """Whether two ETags, without quotes, are the same; None, for no object, is the same as None alone."""
+    """Whether two ETags, without quotes, are equal; None, for no object, equals only None."""
     if left == right:
         return True
     if left is None or right is None or left.lower() != right.lower():
@@ -21,7 +21,7 @@ def same_etag(left: str | None, right: str | None) -> bool:
 
 
 def differing_etags(left: str, right: str) -> str:
-    """The SQL condition that two ETags are not the same, as `same_etag` says; null where one of them is null.
+    """The SQL condition that two ETags differ, by the rule of `same_etag`; null where one of them is null.
 
     Args:
         left: the SQL expression of one ETag.

@@ -1,13 +1,13 @@
-"""How a key is written: as a line of a list, losslessly, and on a terminal, harmlessly.
+"""How a key is written: losslessly as a line of a list, and safely on a terminal.
 
-A key is any text of up to 1,024 UTF-8 bytes, so it may hold newlines, escape sequences or characters
-that turn the writing direction.
+A key is any text of up to 1,024 UTF-8 bytes, so it may contain newlines, escape sequences or characters
+that change the writing direction.
 """
 
 import json
 import re
 
-# Unicode category Cc is exactly these two ranges, and Unicode promises that it stays so.
+# Unicode category Cc is exactly these two ranges; its stability policy guarantees that.
 QUOTED_KEY_PATTERN = r'^"|[\x00-\x1f\x7f-\x9f]'
 _QUOTED_KEY = re.compile(QUOTED_KEY_PATTERN)
 
@@ -15,8 +15,8 @@ _QUOTED_KEY = re.compile(QUOTED_KEY_PATTERN)
 def list_line(key: str) -> str:
     r"""The key as one line of a list such as ``new.txt``, without the newline at the end.
 
-    That is the key itself. A key that holds a control character (Unicode category Cc), or begins with
-    ``"``, is written as a JSON string, so that every line holds one key and can be read back.
+    That is the key itself. A key that contains a control character (Unicode category Cc), or begins with
+    ``"``, is written as a JSON string, so that every line is one key and can be read back.
 
     >>> list_line("a b/ü.jpg"), list_line("a\nb")
     ('a b/ü.jpg', '"a\\nb"')
@@ -31,22 +31,22 @@ def parse_list_line(line: str) -> str:
         line: one line of a list, without the newline at the end.
 
     Raises:
-        ValueError: the line begins with ``"`` but is not one JSON string.
+        ValueError: the line begins with ``"`` but is not a JSON string.
     """
     if not line.startswith('"'):
         return line
-    # A line that begins with a quote can be no other JSON value than a string.
+    # A JSON value that begins with a quote is a string.
     return json.loads(line)
 
 
 def displayed(text: str) -> str:
     r"""The text in a form that is safe and unambiguous on a terminal and in a log line.
 
-    Printable characters of every script stay as they are, and so does the space. What could move the
-    cursor, turn the writing direction, end the line, or not be seen (control and format characters, line
-    and paragraph separators, other kinds of space, lone surrogates, private and unassigned characters)
-    becomes ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``; a backslash becomes ``\\``, so that two different
-    texts never look the same by their escapes.
+    Printable characters of every script, and the space, are kept. Characters that could move the cursor,
+    change the writing direction, end the line, or are invisible (control and format characters, line and
+    paragraph separators, other kinds of space, lone surrogates, private and unassigned characters) become
+    ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``. A backslash becomes ``\\``, so that two different texts never
+    have the same escaped form.
 
     >>> print(displayed("naïve\x1b[2J\u202egpj.exe"))
     naïve\x1b[2J\u202egpj.exe
@@ -57,10 +57,9 @@ def displayed(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""A finished message in a form that is safe on a terminal.
+    r"""A complete message in a form that is safe on a terminal.
 
-    Like `displayed`, but a backslash stays: a message may quote keys that are escaped already, and must
-    not escape them again.
+    Like `displayed`, but a backslash is kept: keys in a message are already escaped.
     """
     if text.isprintable():
         return text
@@ -68,7 +67,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, most: int = 100) -> str:
-    """A text from outside, in quotes, for a message: safe on a terminal, and cut where it is long."""
+    """An untrusted text, in quotes, for a message: safe on a terminal, and truncated where it is long."""
     return repr(text) if len(text) <= most else f"{text[:most]!r}… ({len(text):,} characters)"
 
 

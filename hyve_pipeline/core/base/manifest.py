@@ -4,14 +4,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """Immutable, and strict about its fields, so that an altered file is noticed when it is read."""
+    """Immutable, and strict about its fields, so that an altered file is detected when it is read."""
 
-    # Built when they are first used: no command needs them all.
+    # Validators are built on first use: no command needs them all.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Count(Frozen):
-    """A number of objects and the bytes they hold."""
+    """A number of objects and their total size in bytes."""
 
     objects: int = 0
     bytes: int = 0

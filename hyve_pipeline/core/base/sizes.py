@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write them."""
+"""Sizes in bytes, read from and written as text."""
 
 import re
 from decimal import Decimal
@@ -14,13 +14,13 @@ _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)")
 
 
 def parse_size(text: str) -> int:
-    """Read ``"100 GiB"`` (1,024 based), ``"100 GB"`` (1,000 based) or ``"1000000"``; any case.
+    """Read ``"100 GiB"`` (1,024 based), ``"100 GB"`` (1,000 based) or ``"1000000"``, in upper or lower case.
 
     Returns:
         Bytes, rounded down.
 
     Raises:
-        ValueError: the text is no such size.
+        ValueError: the text is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(match[2].lower()) if match else None
@@ -30,7 +30,7 @@ def parse_size(text: str) -> int:
 
 
 def readable_bytes(size: float) -> str:
-    """A number of bytes with a decimal unit, as `1.2 MB`."""
+    """A number of bytes with a decimal unit, such as `1.2 MB`."""
     amount = float(size)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if amount < 1000:

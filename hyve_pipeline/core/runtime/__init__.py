@@ -1,1 +1,1 @@
-"""The process at work: interruption, progress, atomic writes."""
+"""Services of the running process: interruption, progress, atomic writes."""

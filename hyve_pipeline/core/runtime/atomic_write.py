@@ -1,7 +1,7 @@
-"""Writes files and makes folders for their owner alone; a file's whole content is replaced at once.
+"""Atomic writes of files, and folders that only their owner can read.
 
-Whoever reads a file sees the old content or the new, never a part. What Hyve keeps names every object of two
-buckets, so nobody else on the machine may read it, whatever the umask of the process that writes it.
+A reader sees the old content of a file or the new, never a part. Hyve's files name every object of two buckets, so no
+other user of the machine may read them, whatever the umask.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import IO, BinaryIO
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
-# A name that begins so is a file being written; it is never content.
+# Prefix of the names of files that are still being written.
 UNFINISHED = ".unfinished-"
 
 
@@ -32,19 +32,19 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         mode: permission bits; None means those of the existing file, or the owner alone.
 
     Raises:
-        OSError: it can't be written, or is no regular file; the old content is untouched.
+        OSError: it can't be written, or is not a regular file; the old content is unchanged.
     """
-    # Not `Path.resolve`, which would raise on a loop of links only in some versions of Python.
+    # Not `Path.resolve`: it raises on a loop of links in some versions of Python only.
     target = Path(os.path.realpath(path))
     existing = target.stat() if target.exists() else None
-    # To rename over a device such as /dev/null would destroy it for everyone.
+    # A rename over a device such as /dev/null would destroy it for all users.
     if existing is not None and not stat.S_ISREG(existing.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
     if mode is None:
         mode = FILE_MODE if existing is None else existing.st_mode & 0o777
-    # In the same folder, since only within one file system a rename is atomic.
+    # In the same folder: a rename is atomic only within one file system.
     new = target.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
-    # Made with the final mode, so that not even for a moment more people can read it.
+    # Created with the final mode, so that no other user can ever read it.
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -62,16 +62,16 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Write `content` to `path` so that the file is replaced at once; see `replacing`."""
+    """Replace the file `path` atomically by `content`; see `replacing`."""
     with replacing(path, mode) as file:
         file.write(content)
 
 
 def create_file(path: Path, content: bytes) -> bool:
-    """Write `content` to `path` where there is no file of that name yet; it is whole from its first moment.
+    """Create the file `path` atomically with `content`, unless it exists.
 
     Returns:
-        Whether it was written; False when there is a file already, which stays as it is.
+        Whether it was written; False when the file existed, which is left unchanged.
 
     Raises:
         OSError: it can't be written.
@@ -79,7 +79,7 @@ def create_file(path: Path, content: bytes) -> bool:
     new = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
     try:
         replace_file(new, content, FILE_MODE)
-        # Unlike a rename, a link never takes the place of a file that is there.
+        # Unlike a rename, a link never replaces an existing file.
         os.link(new, path)
     except FileExistsError:
         return False
@@ -90,7 +90,7 @@ def create_file(path: Path, content: bytes) -> bool:
 
 
 def open_private(path: Path, mode: str) -> IO[str]:
-    """Open a text file that is not replaced at once, such as one that grows; a new one is its owner's alone.
+    """Open a text file that is appended to or written in place; a new one is readable by its owner only.
 
     Args:
         path: the file.
@@ -100,10 +100,10 @@ def open_private(path: Path, mode: str) -> IO[str]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner alone; one that is there stays as it is.
+    """Create a folder and its missing parents, accessible to their owner only; existing ones are left unchanged.
 
     Raises:
-        OSError: it can't be made, or is no folder.
+        OSError: it can't be created, or is not a folder.
     """
     if path.is_dir():
         return

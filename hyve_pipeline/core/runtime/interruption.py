@@ -1,7 +1,7 @@
-"""How work is asked to end that a signal does not reach, or not at any moment.
+"""Cooperative interruption of work that a signal can't interrupt, or not at any point.
 
 A signal interrupts the main thread only, between any two lines. Work in other threads, and work that must not be cut
-there, checks now and then whether it is to end, and then ends as if the signal had come to it: by `KeyboardInterrupt`.
+off between two lines, polls for a request to stop and then raises `KeyboardInterrupt` itself.
 """
 
 import time
@@ -10,66 +10,66 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Event
 
-_wish: ContextVar[Event | None] = ContextVar("wish", default=None)
+_stop: ContextVar[Event | None] = ContextVar("stop", default=None)
 
 
 @contextmanager
-def interrupted_by(wish: Event) -> Iterator[None]:
-    """Let the work of this thread end when `wish` is set, until the block ends."""
-    token = _wish.set(wish)
+def interrupted_by(stop: Event) -> Iterator[None]:
+    """Interrupt this thread's work when `stop` is set, within the block."""
+    token = _stop.set(stop)
     try:
         yield
     finally:
-        _wish.reset(token)
+        _stop.reset(token)
 
 
 @contextmanager
 def deferring_interrupts() -> Iterator[None]:
     """Let a signal interrupt the block only where it calls `raise_if_interrupted`, and at its end.
 
-    For work of which nothing may be lost between two lines.
+    For work that must not lose data between two lines.
     """
-    with interrupted_by(wish_to_end()):
+    with interrupted_by(stop_event()):
         yield
         raise_if_interrupted()
 
 
 def interrupt() -> None:
-    """Interrupt this thread's work: at once, or soon where it defers that. For the handler of a signal.
+    """Interrupt this thread's work from a signal handler: at once, or soon where the work defers interrupts.
 
     Raises:
-        KeyboardInterrupt: at once.
+        KeyboardInterrupt: the work does not defer interrupts.
     """
-    wish = _wish.get()
-    if wish is None:
+    stop = _stop.get()
+    if stop is None:
         raise KeyboardInterrupt
-    wish.set()
+    stop.set()
 
 
-def wish_to_end() -> Event:
-    """What is set when this thread's work is to end, for work that hands it on to others."""
-    return _wish.get() or Event()
+def stop_event() -> Event:
+    """The event that interrupts this thread's work, to be passed on to other threads."""
+    return _stop.get() or Event()
 
 
 def raise_if_interrupted() -> None:
-    """Let this thread's work end when it is meant to.
+    """Stop here if this thread's work was interrupted.
 
     Raises:
-        KeyboardInterrupt: it is.
+        KeyboardInterrupt: it was.
     """
-    wish = _wish.get()
-    if wish is not None and wish.is_set():
+    stop = _stop.get()
+    if stop is not None and stop.is_set():
         raise KeyboardInterrupt
 
 
 def pause(seconds: float) -> None:
-    """Wait, but no longer than until this thread's work is to end.
+    """Sleep, or until this thread's work is interrupted.
 
     Raises:
-        KeyboardInterrupt: it is to end.
+        KeyboardInterrupt: it was interrupted.
     """
-    wish = _wish.get()
-    if wish is None:
+    stop = _stop.get()
+    if stop is None:
         time.sleep(seconds)
-    elif wish.wait(seconds):
+    elif stop.wait(seconds):
         raise KeyboardInterrupt

@@ -1,14 +1,14 @@
-"""Whether a process is there."""
+"""Whether a process exists."""
 
 import os
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is a process of this number on this machine, be it the one that is meant or a later one."""
+    """Whether a process with this id exists on this machine; it may be a later one that reuses the id."""
     try:
-        os.kill(pid, 0)  # only asks
+        os.kill(pid, 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it is there, and somebody else's
+        pass  # it exists and belongs to another user
     return True

@@ -1,7 +1,6 @@
-"""How work in progress is reported to whoever watches it.
+"""Reports the progress of work to a listener.
 
-The work calls `report`, and `expect` when it knows how much there will be; nobody listens unless a command
-asked to with `listening`.
+The work calls `report`, and `expect` once it knows the total. Without `listening`, both do nothing.
 """
 
 from collections.abc import Iterator
@@ -10,14 +9,14 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """Hears of progress; called from whichever thread does the work."""
+    """Receives progress, on the threads that do the work."""
 
     def expect(self, activity: str, objects: int, size: int) -> None:
-        """So many more objects and bytes are to come in this activity."""
+        """Add objects and bytes to the total of this activity."""
         ...
 
     def advance(self, activity: str, objects: int, size: int) -> None:
-        """So many more objects and bytes are done."""
+        """Add objects and bytes that are done."""
         ...
 
 
@@ -25,26 +24,26 @@ _listener: Listener | None = None
 
 
 def expect(activity: str, objects: int, size: int) -> None:
-    """Tell the listener, if there is one, how much is to come.
+    """Report to the listener, if there is one, how much is to be done.
 
     Args:
         activity: what is being done, such as ``list source`` or ``copy``.
-        objects: objects to come.
-        size: bytes to come.
+        objects: objects to be done.
+        size: bytes to be done.
     """
     if _listener is not None:
         _listener.expect(activity, objects, size)
 
 
 def report(activity: str, objects: int, size: int) -> None:
-    """Tell the listener, if there is one, of one step forward."""
+    """Report to the listener, if there is one, what was done."""
     if _listener is not None:
         _listener.advance(activity, objects, size)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send all progress of this process to `listener` for a while."""
+    """Report all progress of this process to `listener` within the block."""
     global _listener
     previous, _listener = _listener, listener
     try:

@@ -15,7 +15,7 @@ from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
 from hyve_pipeline.core.base.errors import IncompleteInventoryError, StateError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
-from hyve_pipeline.core.runtime.interruption import interrupted_by, wish_to_end
+from hyve_pipeline.core.runtime.interruption import interrupted_by, stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.assembly import SortedAssembly
@@ -124,7 +124,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
         cuts=_known_cuts(context, side),
         ceiling=context.settings.options.listing_concurrency,
         headers=headers,
-        stop=wish_to_end(),
+        stop=stop_event(),
     )
     with (
         writing_parquet(shelf.folder, path, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,

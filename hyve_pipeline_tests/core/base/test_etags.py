@@ -1,4 +1,4 @@
-"""Comparing ETags: MD5s without case, all others exactly, in Python as in SQL."""
+"""Comparing ETags: MD5s case-insensitively, all others exactly, in Python as in SQL."""
 
 import duckdb
 import pytest
@@ -47,7 +47,7 @@ def test_only_the_case_of_an_md5_does_not_matter(left: str | None, right: str | 
 
 
 @given(_ETAGS, _ETAGS)
-def test_sql_says_the_same(left: str | None, right: str | None) -> None:
+def test_sql_gives_the_same_answer(left: str | None, right: str | None) -> None:
     condition = differing_etags("$left::VARCHAR", "$right::VARCHAR")
     with duckdb.connect() as connection:
         found = connection.execute(f"SELECT {condition}", {"left": left, "right": right}).fetchall()

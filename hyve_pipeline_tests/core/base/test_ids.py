@@ -1,4 +1,4 @@
-"""Ids are ordered by their numbers, and by nothing that a clock says."""
+"""Ids are ordered by their numbers, never by a clock."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,7 +14,7 @@ times = st.integers(0, 250_000_000_000_000_000).map(lambda number: EPOCH + timed
 
 
 @given(st.integers(0, 10**9), times, st.sampled_from(["milliseconds", "microseconds"]))
-def test_an_id_says_what_it_was_made_of(number: int, time: datetime, timespec: str) -> None:
+def test_an_id_contains_its_number_and_time(number: int, time: datetime, timespec: str) -> None:
     identity = make_id(number, time, "1a2b3c4d", timespec)
     assert is_id(identity)
     assert number_of(identity) == number_of(f"{identity}.json") == number
@@ -30,14 +30,14 @@ def test_the_form_is_as_documented() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 2_000_000), times), min_size=2, max_size=5, unique_by=lambda made: made[0]))
-def test_numbers_decide_whatever_the_clock_said(made: list[tuple[int, datetime]]) -> None:
+def test_numbers_decide_whatever_the_clock_says(made: list[tuple[int, datetime]]) -> None:
     ids = sorted((make_id(number, time, "00000000") for number, time in made), key=order_of)
     assert [number_of(identity) for identity in ids] == sorted(number for number, _ in made)
     assert is_older(ids[0], ids[1])
     assert not is_older(ids[1], ids[0])
 
 
-def test_ids_without_a_number_are_older_than_all_with_one_and_by_their_times_among_each_other() -> None:
+def test_ids_without_a_number_are_older_than_all_with_one_and_ordered_by_time() -> None:
     old = ["20200101T000000000Z-ffffffff", "20990101T000000000000Z-00000000", "20990101T000000000Z-00000000"]
     new = "000001-20000101T000000000Z-00000000"
     assert sorted([new, *reversed(old)], key=order_of)[-1] == new
@@ -53,5 +53,5 @@ def test_ids_without_a_number_are_older_than_all_with_one_and_by_their_times_amo
         *("000042-20260131T020000000Z-1a2b3c4d/..", "\x00", "42-20260131T020000000Z-1a2b3c4d"),
     ],
 )
-def test_what_is_no_id_is_none(text: str) -> None:
+def test_other_texts_are_not_ids(text: str) -> None:
     assert not is_id(text)

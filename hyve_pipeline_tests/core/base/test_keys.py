@@ -89,7 +89,7 @@ def test_ordinary_text_is_displayed_as_it_is(text: str) -> None:
         ("\\x1b", r"\\x1b"),
     ],
 )
-def test_what_a_terminal_could_obey_is_displayed_as_escapes(text: str, shown: str) -> None:
+def test_terminal_controls_are_displayed_as_escapes(text: str, shown: str) -> None:
     assert displayed(text) == shown
 
 

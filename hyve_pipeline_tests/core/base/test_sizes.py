@@ -20,7 +20,7 @@ from hyve_pipeline.core.base.sizes import GIB, KIB, MIB, parse_size
         ("0.1 KiB", 102),
     ],
 )
-def test_sizes_as_people_write_them(text: str, size: int) -> None:
+def test_sizes_in_every_spelling(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 

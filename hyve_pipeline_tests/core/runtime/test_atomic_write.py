@@ -18,7 +18,7 @@ def test_readers_of_the_old_file_keep_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o277])
-def test_the_mode_is_the_given_the_existing_or_the_owners_alone(tmp_path: Path, umask: int) -> None:
+def test_the_mode_is_the_given_one_the_existing_one_or_private(tmp_path: Path, umask: int) -> None:
     existing = tmp_path / "existing"
     existing.touch()
     existing.chmod(0o754)
@@ -36,7 +36,7 @@ def test_the_mode_is_the_given_the_existing_or_the_owners_alone(tmp_path: Path, 
     assert stat.S_IMODE((tmp_path / "outer" / "inner").stat().st_mode) == 0o700
 
 
-def test_a_file_that_grows_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_appended_to_is_private(tmp_path: Path) -> None:
     old_umask = os.umask(0)
     try:
         for line in ("one\n", "two\n"):
@@ -66,7 +66,7 @@ def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "device"])
-def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
+def test_only_regular_files_are_replaced(tmp_path: Path, kind: str) -> None:
     path = tmp_path / kind
     if kind == "folder":
         path.mkdir()

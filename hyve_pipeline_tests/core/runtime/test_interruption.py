@@ -1,4 +1,4 @@
-"""Work beside the main thread ends when it is told to, and not else."""
+"""Work outside the main thread ends when it is asked to stop, and only then."""
 
 import threading
 import time
@@ -14,17 +14,17 @@ from hyve_pipeline.core.runtime.interruption import (
 )
 
 
-def test_nothing_interrupts_work_that_nobody_may_interrupt() -> None:
+def test_work_that_has_no_stop_event_is_never_interrupted() -> None:
     raise_if_interrupted()
     pause(0)
 
 
-def test_the_wish_holds_within_the_block_only() -> None:
-    wish = threading.Event()
-    with interrupted_by(wish):
+def test_the_stop_event_applies_within_the_block_only() -> None:
+    stop = threading.Event()
+    with interrupted_by(stop):
         raise_if_interrupted()
         pause(0)
-        wish.set()
+        stop.set()
         with pytest.raises(KeyboardInterrupt):
             raise_if_interrupted()
         with pytest.raises(KeyboardInterrupt):
@@ -32,18 +32,18 @@ def test_the_wish_holds_within_the_block_only() -> None:
     raise_if_interrupted()
 
 
-def test_a_wish_ends_a_pause() -> None:
-    wish = threading.Event()
-    threading.Timer(0.1, wish.set).start()
+def test_a_stop_event_ends_a_pause() -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
     begun = time.monotonic()
-    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+    with interrupted_by(stop), pytest.raises(KeyboardInterrupt):
         pause(60)
     assert 0.05 < time.monotonic() - begun < 30
 
 
-def test_other_threads_do_not_mind() -> None:
-    wish = threading.Event()
-    wish.set()
+def test_other_threads_are_not_interrupted() -> None:
+    stop = threading.Event()
+    stop.set()
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -52,14 +52,14 @@ def test_other_threads_do_not_mind() -> None:
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             failed.append(error)
 
-    with interrupted_by(wish):
+    with interrupted_by(stop):
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
     assert failed == []
 
 
-def test_an_interrupt_comes_at_once() -> None:
+def test_an_interrupt_is_raised_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt()
 
@@ -73,7 +73,7 @@ def _deferred(done: list[str]) -> None:
         done.append("never")
 
 
-def test_an_interrupt_that_is_deferred_comes_at_the_end_of_a_block() -> None:
+def test_a_deferred_interrupt_is_raised_at_the_end_of_the_block() -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         _deferred(done)
