@@ -226,8 +226,8 @@ def test_an_object_that_changes_while_properties_are_compared_is_left_to_the_nex
 
 
 def _refuses(received: Received) -> Answer | None:
-    """Lets nobody look at one object."""
-    is_asked = received.method == "HEAD" and received.path.endswith("/a")
+    """Refuses to read one object, in whichever way."""
+    is_asked = received.method in ("HEAD", "GET") and received.path.endswith("/a") and not received.query
     return error_answer(403, "AccessDenied") if is_asked else None
 
 
