@@ -77,6 +77,12 @@ def describe_plan(plan: Plan) -> None:
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
         say(f"copies {plan.transfer.described}")
     _describe_skipped(plan)
+    if plan.future is not None:
+        warn(
+            f"warning: {counted(plan.future.objects)} of the source are dated in the future, such as "
+            f"{displayed(plan.future.key)} ({plan.future.last_modified:%Y-%m-%d %H:%M} UTC): each plan until then "
+            "copies them again; set the clock of the source's server"
+        )
     if plan.uncompared:
         reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))
         warn(

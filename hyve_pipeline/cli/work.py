@@ -23,7 +23,7 @@ from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.model.safety_rules import Action, Refusal
+from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.core.runtime import startup
@@ -106,6 +106,12 @@ class Work:
         from hyve_pipeline.operations.apply.loop import apply_plan
 
         self._asked.append(action)
+        refusal = next((refusal for refusal in self.plan.refusals if refusal.rule == ONE_BUCKET), None)
+        if refusal is not None:
+            # Also where there is nothing to do: the store is no second copy of anything.
+            self._refusal = refusal.model_copy(update={"action": action})
+            self.is_stopped = True
+            return
         if not self.plan.shards_of(action):
             return
         try:

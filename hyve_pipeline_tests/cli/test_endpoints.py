@@ -69,12 +69,12 @@ def test_a_sync_whose_server_the_environment_names(
     (pair.home / "hyve.toml").write_text(sync_table(NAME, pair.source.place, store))
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_endpoint)
     pair.source.put({"a": b"1"})
-    assert hyve("sync").code == 0
+    finished = hyve("sync", "--json")
+    assert finished.code == 0
     assert pair.store.read() == {"a": b"1"}
-    assert "copies by the server" not in hyve("dryrun").out
-    checks = {
-        (check["check"], check["place"]): check["detail"] for check in hyve("doctor", "--json").document["checks"]
-    }
+    assert hyve("show", finished.document["plan"], "--json").document["transfer"]["by"] == "server"
+    found = hyve("doctor", "--json").document["checks"]
+    checks = {(check["check"], check["place"]): check["detail"] for check in found}
     assert checks["servers", "home"].startswith("source and store are on one server, ")
     assert checks["endpoint", "source"] == f"requests go to {moto_endpoint} (named by endpoint_url in the settings)"
     assert checks["endpoint", "store"] == f"requests go to {moto_endpoint} (named by AWS_ENDPOINT_URL)"
@@ -129,3 +129,23 @@ def test_configure_sees_where_the_requests_go(
     assert code == 2
     assert "store overlaps the source: " in capsys.readouterr().err
     assert (home / "hyve.toml").read_text() == text
+
+
+@pytest.mark.parametrize("prefix", ["incoming/", ""])
+def test_two_names_of_one_server_are_found_out(
+    make_pair: MakePair, hyve: Hyve, faulty: FaultyServer, prefix: str
+) -> None:
+    pair = make_pair()
+    pair.source.put({f"{prefix}{number}": b"1" for number in range(3)})
+    source = pair.source.place.model_copy(update={"prefix": prefix})
+    store = pair.source.place.model_copy(update={"endpoint_url": faulty.endpoint_url})
+    (pair.home / "hyve.toml").write_text(sync_table(NAME, source, store, max_deletes="100%"))
+    before = pair.source.listing()
+    dryrun = hyve("dryrun", "--json")
+    assert (dryrun.code, dryrun.document["refused"]["rule"]) == (3, "one_bucket")
+    for command in ("copy --json", "delete --json --max-deletes 100%", "sync --json"):
+        finished = hyve(*command.split())
+        assert (finished.code, finished.document["refused"]["rule"]) == (3, "one_bucket"), command
+        assert finished.document["copied"] == finished.document["deleted"] == 0
+    assert pair.source.listing() == before
+    assert {received.method for received in faulty.received} <= {"GET", "HEAD"}

@@ -17,6 +17,7 @@ from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+from hyve_pipeline.core.model.safety_rules import SharedKeys
 from hyve_pipeline.core.settings.model import CompareRule, Options
 
 
@@ -101,6 +102,20 @@ _MODIFIED_REASON: dict[CompareRule, str] = {
 }
 
 
+class FutureDates(Frozen):
+    """Objects that were last written at a time that is still to come.
+
+    Attributes:
+        objects: how many.
+        key: the first one's whole key.
+        last_modified: when that was written.
+    """
+
+    objects: int
+    key: str
+    last_modified: datetime
+
+
 class Diff(Frozen):
     """The manifest of one comparison.
 
@@ -114,6 +129,9 @@ class Diff(Frozen):
         uncompared: of how many unchanged objects the properties were to be compared and could not be, by reason.
         unpinned: how many objects are skipped since they have no ETag.
         skipped_examples: the first few objects that are skipped, as (key, reason).
+        shared: what shows whether both inventories are of one bucket; None where their places alone show that they are
+            not.
+        future: the source's objects that are dated in the future; None where there are none, or times decide nothing.
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         digest: SHA-256 of that file.
         uris: the Parquet file of each set that has a list: new, modified, duplicate and, where there is that set,
@@ -130,6 +148,8 @@ class Diff(Frozen):
     uncompared: dict[str, int] = Field(default_factory=dict)
     unpinned: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
+    shared: SharedKeys | None = None
+    future: FutureDates | None = None
     changes: str
     digest: str
     uris: dict[ChangeSet, str]

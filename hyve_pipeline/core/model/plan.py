@@ -18,7 +18,7 @@ from pydantic import Field
 from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.manifest import Count, Frozen
-from hyve_pipeline.core.model.diff import ChangeSet, Diff
+from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
 from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Options
@@ -95,6 +95,7 @@ class Plan(Frozen):
         counts: objects and bytes by set.
         uncompared: of how many unchanged objects the properties could not be compared, by reason.
         unpinned, skipped_examples: as in `core.model.diff.Diff`.
+        future: the source's objects that are dated in the future; the next plan copies them again.
         uris: the Parquet file of copies and of deletes; one row group a shard. Columns as in
             `core.diff.CHANGE_SCHEMA`.
         shards: copies first.
@@ -115,6 +116,7 @@ class Plan(Frozen):
     uncompared: dict[str, int] = Field(default_factory=dict)
     unpinned: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
+    future: FutureDates | None = None
     uris: dict[Action, str]
     shards: tuple[Shard, ...]
     refusals: tuple[Refusal, ...]

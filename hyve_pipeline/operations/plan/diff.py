@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hyve_pipeline.core.base.arrow_columns import rows_with, with_prefix
+from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import (
     CHANGE_SCHEMA,
@@ -30,6 +31,8 @@ from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.operations.plan.future_dates import find_future_dates
+from hyve_pipeline.operations.plan.one_bucket import find_shared_keys
 from hyve_pipeline.operations.plan.undone import UndoneRows
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import digest, writing_parquet
@@ -61,7 +64,14 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
     Raises:
         BucketError: the properties of an object were to be compared, and could not be read.
         StateError: an inventory's file is damaged or can't be read.
+        ConfigurationError: an inventory is of another place than the sync's.
     """
+    for inventory in (source, store):
+        if not context.is_place(inventory.side, inventory.place):
+            raise ConfigurationError(
+                f"the inventory of the {inventory.side} is of {inventory.place.uri} at {inventory.place.shown_server}, "
+                f"and the {inventory.side} is another place now: take both inventories again, by 'hyve dryrun'"
+            )
     options = context.settings.options
     lists = {name: LIST_NAMES[name] for name in planned_sets(options)}
     created = datetime.now(UTC)
@@ -94,6 +104,8 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
         uncompared={} if comparer is None else dict(comparer.uncompared),
         unpinned=skipped.unpinned,
         skipped_examples=tuple(skipped.examples),
+        shared=find_shared_keys(context, source, store),
+        future=find_future_dates(source, created) if options.compare != "size" else None,
         changes=folder.uri_of("changes.parquet"),
         digest=digest(folder, "changes.parquet"),
         uris={name: folder.uri_of(f"{file}.parquet") for name, file in lists.items()},

@@ -37,6 +37,7 @@ def figures_of(diff: Diff) -> Figures:
         store_objects=diff.store.objects,
         modified=diff.counts[ChangeSet.MODIFIED].objects,
         duplicate=diff.counts[ChangeSet.DUPLICATE].objects,
+        shared=diff.shared,
     )
 
 
@@ -74,6 +75,7 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         uncompared=diff.uncompared,
         unpinned=diff.unpinned,
         skipped_examples=diff.skipped_examples,
+        future=diff.future,
         uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
         shards=(*copies, *deletes),
         refusals=judge_diff(diff),

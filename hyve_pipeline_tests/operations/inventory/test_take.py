@@ -48,7 +48,7 @@ def test_an_inventory_is_what_the_bucket_lists(pair: Pair) -> None:
     )
     check_proof(inventory.proof, len(listed), inventory.place.uri)
     assert inventory.started <= inventory.ended
-    assert inventory.place.uri == pair.source.place.uri
+    assert inventory.place == pair.context().located("source")
     context = pair.context()
     assert context.inventories("source").load(inventory.id) == inventory
 

@@ -1,0 +1,173 @@
+"""Finds out whether source and store are one bucket under two names, from their listings, without writing anything.
+
+Names of servers can't tell that: a proxy, a second host name or a port that is forwarded are other names. But whole
+keys, prefix included, with their ETags and times can: another bucket's object was written at another time.
+"""
+
+from contextlib import closing
+
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below, cut_ranges
+from hyve_pipeline.core.model.safety_rules import SharedKeys
+from hyve_pipeline.core.settings.places import AWS, Place
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+
+# Rows of both inventories that are taken into memory at once.
+_RANGE_ROWS = 200_000
+
+# So many keys in both listings are enough to judge by, where none of them can be planned to be deleted.
+_ENOUGH = 100_000
+
+# How names of access points end, by which a bucket of AWS has a second name.
+_ALIAS = "-s3alias"
+
+_COLUMNS = ["key", "etag", "last_modified"]
+
+
+def find_shared_keys(
+    context: SyncContext, source: Inventory, store: Inventory, range_rows: int = _RANGE_ROWS
+) -> SharedKeys | None:
+    """What the two listings say about whether they are of one bucket.
+
+    Args:
+        context: the sync.
+        source: the inventory of the source.
+        store: that of the store.
+        range_rows: rows of both that are taken into memory at once, about.
+
+    Returns:
+        The whole keys that can be in both, and how far they agree; None where the names alone show that there are two
+        buckets, or no key can be in both.
+
+    Raises:
+        StateError: an inventory's file is damaged or can't be read.
+    """
+    ours, theirs = source.place, store.place
+    longer = max(ours.prefix, theirs.prefix, key=len)
+    has_alias = ours.server == theirs.server == AWS and any(place.bucket.endswith(_ALIAS) for place in (ours, theirs))
+    if ours.server == theirs.server and ours.bucket != theirs.bucket and not has_alias:
+        return None
+    if not (longer.startswith(ours.prefix) and longer.startswith(theirs.prefix)):
+        return None
+    options = context.settings.options
+    with closing(_Comparison(source, store, longer, Filters(options.include, options.exclude))) as comparison:
+        keys, same, planned, example = comparison.counted(range_rows)
+    found = SharedKeys(
+        keys=keys,
+        same=same,
+        planned=planned,
+        example=example,
+        has_one_name=has_alias or ours.bucket == theirs.bucket,
+        were_apart=_were_apart(context, ours, theirs) or 0 < keys >= same * 2,
+    )
+    if example is not None and found.are_one_bucket and _are_two(context, ours, theirs, example):
+        return found.model_copy(update={"planned": 0, "were_apart": True})
+    return found
+
+
+def _were_apart(context: SyncContext, source: Place, store: Place) -> bool:
+    """Whether an earlier plan of the same places found them different, as one bucket can't be from itself.
+
+    Without that a small store that was filled in the very second in which its source was would be taken for it, where
+    times have whole seconds.
+    """
+    try:
+        earlier = context.plans.newest()
+    except StateError:
+        return False
+    if earlier is None or earlier.figures.shared is None or not earlier.figures.shared.were_apart:
+        return False
+    pairs = ((earlier.source, source), (earlier.store, store))
+    return all((before.uri, before.server) == (now.uri, now.server) for before, now in pairs)
+
+
+def _are_two(context: SyncContext, source: Place, store: Place, key: str) -> bool:
+    """Whether a server says of an object on which both listings agree that it is not the same on both sides."""
+    # Imported late: whoever only reads plans need not load an S3 library.
+    from hyve_pipeline.s3.objects.identity import are_two_objects
+
+    with context.connect(source) as one, context.connect(store) as other:
+        return are_two_objects(one, other, key)
+
+
+class _Comparison:
+    """Compares two inventories by whole keys, of those that can be in both.
+
+    Args:
+        source, store: the inventories.
+        prefix: the longer one of their prefixes, which all these keys have.
+        filters: the globs of the sync.
+    """
+
+    def __init__(self, source: Inventory, store: Inventory, prefix: str, filters: Filters) -> None:
+        self._database = RangeDatabase()
+        self._readers = [open_inventory(inventory, _COLUMNS) for inventory in (source, store)]
+        # What is between each side's own prefix and the longer one, which ranges of that side begin with.
+        self._between = [prefix[len(inventory.place.prefix) :] for inventory in (source, store)]
+        self._has_one_prefix = not any(self._between)
+        # With one prefix, what is in both is never deleted. Otherwise what is excluded is not.
+        planned = "false" if self._has_one_prefix else filters.condition("t.relative")
+        sides = ", ".join(
+            f"{name} AS (SELECT {below(prefix)} AS rest, {below(inventory.place.prefix)} AS relative, etag, "  # noqa: S608
+            f"last_modified FROM {name}_rows WHERE starts_with(key, $prefix) AND {below(prefix)} >= $first "
+            f"AND ($end IS NULL OR {below(prefix)} < $end))"
+            for name, inventory in (("source", source), ("store", store))
+        )
+        # No outside text: the filters quote theirs, and prefixes are only counted.
+        self._query = f"""
+            WITH {sides}, joined AS (
+                SELECT coalesce(s.rest, t.rest) AS rest,
+                    coalesce(s.etag = t.etag AND s.last_modified = t.last_modified, false) AS is_same,
+                    coalesce({planned}, false) AS is_planned
+                FROM source AS s FULL OUTER JOIN store AS t ON s.rest = t.rest
+            )
+            SELECT count(*), count(*) FILTER (is_same), count(*) FILTER (is_same AND is_planned),
+                min(rest) FILTER (is_same) FROM joined"""  # noqa: S608
+        self._prefix = prefix
+
+    def counted(self, range_rows: int) -> tuple[int, int, int, str | None]:
+        """How many keys there are, how many agree, how many of these are to be deleted, and the first that agrees."""
+        keys = same = planned = 0
+        example: str | None = None
+        chunks = [
+            (key[len(between) :], rows)
+            for reader, between in zip(self._readers, self._between, strict=True)
+            for key, rows in reader.chunks
+            if key.startswith(between)
+        ]
+        for key_range in cut_ranges(chunks, range_rows):
+            found = self._compare(key_range)
+            keys, same, planned = keys + found[0], same + found[1], planned + found[2]
+            example = example if example is not None or found[3] is None else self._prefix + found[3]
+            if self._has_one_prefix and keys >= _ENOUGH:
+                break
+        return keys, same, planned, example
+
+    def _compare(self, key_range: RelativeRange) -> tuple[int, int, int, str | None]:
+        tables = {
+            name: reader.read(_side_range(between, key_range))
+            for name, reader, between in zip(("source_rows", "store_rows"), self._readers, self._between, strict=True)
+        }
+        bounds = {"prefix": self._prefix, "first": key_range.first, "end": key_range.end}
+        with self._database.showing(tables) as connection:
+            (found,) = connection.execute(self._query, bounds).fetchall()
+        return found
+
+    def close(self) -> None:
+        """Close the files and the database."""
+        self._database.close()
+        for reader in self._readers:
+            reader.close()
+
+
+def _side_range(between: str, key_range: RelativeRange) -> RelativeRange:
+    """A range of keys without the longer prefix, as one of keys without a side's own prefix."""
+    if key_range.end is not None:
+        end = between + key_range.end
+    else:
+        # The first key after all that begin with it: prefixes end with a slash.
+        end = between[:-1] + chr(ord("/") + 1) if between else None
+    return RelativeRange(between + key_range.first, end)
