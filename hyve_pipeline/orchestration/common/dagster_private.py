@@ -1,18 +1,27 @@
 """What is used of Dagster though it does not promise to keep it. `setup.cfg` names the releases that have it.
 
-`DagsterWebserver` and its workspace: a web server that is gated must be run in our own process. The command
+The web server and its workspace: a web server that is gated must be run in our own process. The command
 `dagster-webserver` only listens on a port of its own, which any web page can send requests to.
+
+`UnresolvedAssetJobDefinition`: what `define_asset_job` returns has no public name, and whoever takes it needs one.
+
+`DefinitionsLoadContext`: a component that is loaded by `dg` is told the name of its code location by nothing else.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster_webserver.app import create_app_from_workspace_process_context
-from starlette.types import ASGIApp
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+# What `define_asset_job` returns.
+AssetJob = UnresolvedAssetJobDefinition
 
 # As the command `dagster-webserver` has them: long-lived connections to a database that others use as well.
 _STATEMENT_MILLISECONDS = 15_000
@@ -21,15 +30,25 @@ _MOST_OVERFLOWING = 20
 
 
 @contextmanager
-def web_application(workspace: Path) -> Iterator[ASGIApp]:
+def web_application(workspace: Path) -> "Iterator[ASGIApp]":
     """Dagster's web server, without anything that listens.
 
     Args:
         workspace: the ``workspace.yaml`` of what it shows. The instance is that of ``DAGSTER_HOME``.
     """
+    # Imported late: the base installation has no web server.
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster_webserver.app import create_app_from_workspace_process_context
+
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, _RECYCLE_SECONDS, _MOST_OVERFLOWING)
         with WorkspaceProcessContext(
             instance, WorkspaceFileTarget([str(workspace)]), version=dg.__version__, code_server_log_level="WARNING"
         ) as context:
             yield create_app_from_workspace_process_context(context)
+
+
+def loading_location() -> str | None:
+    """The name of the code location whose definitions are being loaded, where that is known."""
+    return DefinitionsLoadContext.get().code_location_name

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import dagster as dg
-from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -21,6 +20,7 @@ from hyve_pipeline.core.settings.fields import (
 )
 from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, Options, SyncSettings
 from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.common.dagster_private import loading_location
 from hyve_pipeline.orchestration.component.scaffold import BucketSyncScaffolder
 from hyve_pipeline.orchestration.component.schema import attributes_schema
 from hyve_pipeline.orchestration.component.yaml import rendered, wrong_attributes
@@ -151,4 +151,4 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
 
 def _location(context: dg.ComponentLoadContext) -> str | None:
     """The name of the project's code location; None where nobody says it."""
-    return DefinitionsLoadContext.get().code_location_name or context.component_tree.code_location_name
+    return loading_location() or context.component_tree.code_location_name

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.orchestration.common.dagster_private import AssetJob
 from hyve_pipeline.orchestration.common.names import Names
-
-# What `define_asset_job` returns; Dagster exports no name for it.
-AssetJob = UnresolvedAssetJobDefinition
 
 # Whatever a schedule or a sensor can launch.
 AnyJob = dg.JobDefinition | AssetJob
