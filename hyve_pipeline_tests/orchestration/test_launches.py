@@ -262,3 +262,42 @@ def test_a_shard_that_fails_keeps_none_of_the_others(
     faulty.received.clear()
     assert partitions_of(daemon.run("images_copy")) == [f"{plan}-0002"]
     assert copied_keys(faulty.received) == ["05"]
+
+
+def test_an_own_asset_follows_each_verification_also_after_a_plan_that_was_replaced(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    """The example of the pages. One on the store would wait for the shards of the replaced plan for ever."""
+    daemon = make_daemon(pair)
+
+    def asset_on(name: str) -> dg.AssetsDefinition:
+        @dg.asset(name=f"after_{name}", deps=[["images", name]], automation_condition=dg.AutomationCondition.eager())
+        def after() -> None: ...
+
+        return after
+
+    own = dg.Definitions(assets=[asset_on("verification"), asset_on("store")])
+    defs = dg.Definitions.merge(daemon.definitions, own)
+    cursor = None
+
+    def asked() -> set[str]:
+        nonlocal cursor
+        result = dg.evaluate_automation_conditions(defs=defs, instance=daemon.instance, cursor=cursor)
+        cursor = result.cursor
+        keys = (dg.AssetKey(f"after_{name}") for name in ("verification", "store"))
+        return {key.to_user_string() for key in keys if result.get_num_requested(key)}
+
+    pair.source.put({"a": b"1"})
+    assert daemon.run("images_dryrun").success, "this plan is replaced before it is applied"
+    assert asked() == set()
+    pair.source.put({"b": b"1"})
+    for job in ("dryrun", "copy", "verify"):
+        assert daemon.run(f"images_{job}").success
+    assert asked() == {"after_verification"}
+    daemon.instance.report_runless_asset_event(dg.AssetMaterialization("after_verification"))
+    assert asked() == set()
+    # What a command did counts as well.
+    pair.source.put({"c": b"1"})
+    assert hyve("sync").code == 0
+    daemon.tick("record")
+    assert asked() == {"after_verification"}
