@@ -12,7 +12,7 @@ from hyve_pipeline.cli.options import limit_option, plan_option, sync_options
 @plan_option
 @limit_option("max-overwrites")
 def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, max_overwrites: str | None) -> int:
-    """Copy what the newest plan lists as new and modified. Takes a plan first when there is none."""
+    """Copy what the newest plan lists as new and modified. Make a plan first when there is none."""
     from hyve_pipeline.cli.work import Work, opened
 
     with opened(home, sync_name, "copy") as sync:
@@ -30,7 +30,7 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
 @plan_option
 @limit_option("max-deletes")
 def delete(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, max_deletes: str | None) -> int:
-    """Delete what a plan lists as duplicate, after its copies have all succeeded."""
+    """Delete what only the store has: the plan's duplicate objects, after all of its copies have succeeded."""
     from hyve_pipeline.cli.work import Work, opened
 
     with opened(home, sync_name, "delete") as sync:
@@ -46,8 +46,8 @@ def delete(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
 def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None) -> int:
     """Run again only the shards of a plan that did not finish.
 
-    Copies are taken up when any copy of the plan had begun, and deletes when any delete had: what nobody
-    asked for before is not begun.
+    Copies are retried when any copy of the plan had begun, and deletes when any delete had. An action that had not
+    begun is not started.
     """
     from hyve_pipeline.cli.work import Work, opened
 
@@ -66,7 +66,7 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
 @limit_option("max-deletes")
 @limit_option("max-overwrites")
 def sync(home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None) -> int:
-    """Take a plan, copy, delete and verify."""
+    """Make a plan, copy, delete and verify."""
     from hyve_pipeline.cli.work import Work, opened
 
     with opened(home, sync_name, "sync") as chosen:

@@ -32,12 +32,16 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
 @click.option("--in-prefix", metavar="PREFIX", help="Only what is below this prefix of the source.")
 @click.option("--out-prefix", metavar="PREFIX", help="Copy to below this prefix of the store.")
 @click.option("--region", metavar="REGION", help="The region of both buckets.")
-@click.option("--endpoint-url", metavar="URL", help="The S3-compatible server of both buckets; without one, AWS.")
+@click.option(
+    "--endpoint-url",
+    metavar="URL",
+    help="The S3-compatible server of both buckets; without one, that of the AWS profile or environment, else AWS.",
+)
 @click.option(
     "--profile",
     metavar="PROFILE",
-    help="The AWS profile of both buckets. One that exists is used as it is, for a new one keys are asked. "
-    "'' goes back to the AWS default credentials.",
+    help="The AWS profile of both buckets. One that exists is used as it is; for a new one, you are asked for "
+    "keys. '' goes back to the AWS default credentials.",
 )
 @click.option("--replace-keys", is_flag=True, help="Ask for keys, and put them in place of those the profile has.")
 @click.option("--no-input", is_flag=True, help="Never ask: use the options, and what the configuration has.")
@@ -63,7 +67,7 @@ def configure(
     brackets, an empty option ('') removes what was set.
 
     Answers may also be piped in, one a line, in this order: access key id, secret key, region, in bucket, out
-    bucket. What an option answers is not asked.
+    bucket. There is no question for what an option answers.
     """
     from hyve_pipeline.operations.configure import Answers, Draft
     from hyve_pipeline.operations.context import Home

@@ -27,16 +27,16 @@ _STOP_SECONDS = 30
     type=click.Path(file_okay=False, path_type=Path),
     default=".demo",
     show_default=True,
-    help="The demo's own home. Made if need be; an earlier demo's is emptied, any other is left alone.",
+    help="The demo's own home. Created if needed; an earlier demo's is emptied, any other folder is left alone.",
 )
 @click.option("--ui", "with_ui", is_flag=True, help="Open the web UI at the end, with the S3 server still running.")
 @port_option
 @browser_option
 def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
-    """See dryrun, copy, delete and verify work on an embedded S3 server with made-up images.
+    """Try dryrun, copy, delete and verify on an embedded S3 server with made-up images.
 
     Needs no account and no network, and uses neither your configuration nor your AWS files. Everything that it
-    starts ends with it; its home stays for you to look at.
+    starts ends with it; its home stays.
     """
     require_extra("demo", "moto", "flask", "flask_cors")
     if with_ui:

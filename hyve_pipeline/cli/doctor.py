@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @sync_options
-@click.option("--write", "is_write_allowed", is_flag=True, help="Try to put an object into the store and delete it.")
+@click.option(
+    "--write", "is_write_allowed", is_flag=True, help="Try to put objects into the store, and delete them again."
+)
 def doctor(home: Path, sync_name: str | None, as_json: bool, is_write_allowed: bool) -> int:
     """Check configuration, credentials, permissions, clock, versioning and both buckets.
 
-    Says what to mend. Nothing is changed, unless --write asks for one object of a name of its own to be put
-    into the store and deleted again.
+    Says what to fix. Nothing is changed, unless --write is given: then objects of names of their own are put into the
+    store and deleted again.
     """
     from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.core.model.findings import overall_exit_code

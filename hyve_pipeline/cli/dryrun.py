@@ -14,7 +14,7 @@ from hyve_pipeline.cli.options import limit_option, sync_options
 def dryrun(
     home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None
 ) -> int:
-    """Take both inventories, write the plan and its lists, and change nothing in either bucket."""
+    """List both buckets, write the plan and its lists, and change nothing in either bucket."""
     from hyve_pipeline.cli.output import describe_plan, describe_refusals, list_files, plan_document, print_json, say
     from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.plan.dryrun import take_plan

@@ -20,7 +20,7 @@ from hyve_pipeline.cli.options import home_option, sync_option
 def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:
     """Print the least policy that the credentials of each side need, as JSON.
 
-    Comes from the configuration alone; no bucket is asked. Credentials that serve both sides need both policies.
+    Comes from the configuration alone; no request is sent. Credentials that serve both sides need both policies.
     """
     from hyve_pipeline.cli.output import print_json
     from hyve_pipeline.core.model.iam_policy import policies

@@ -17,6 +17,9 @@ from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import LIST_NAMES
 
+# "duplicate" is the name of a set and of its list, and says too little of what becomes of it.
+_LABELS = {ChangeSet.DUPLICATE: "duplicate (to delete)"}
+
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
     """The sets of a plan that are always told."""
@@ -73,7 +76,7 @@ def describe_plan(plan: Plan) -> None:
     for name in (*_sets(plan), ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or count.objects:
-            say(f"  {name.value:<10}{_described(count)}")
+            say(f"  {_LABELS.get(name, name.value):<21}{_described(count)}")
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
         say(f"copies {plan.transfer.described}")
     _describe_skipped(plan)

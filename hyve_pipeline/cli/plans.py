@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command()
 @sync_options
 def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
-    """List the plans, oldest first, and how far each came."""
+    """List the plans, oldest first, and the state of each."""
     from hyve_pipeline.cli.output import planned_objects, print_json, say, status_document
     from hyve_pipeline.core.model.safety_rules import ACTIONS
     from hyve_pipeline.operations.context import Home, SyncContext

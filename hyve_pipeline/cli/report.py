@@ -17,9 +17,9 @@ from hyve_pipeline.cli.options import plan_argument, sync_options
     help="Where to write the page, instead of out/NAME/PLAN.html in the home; - is standard output.",
 )
 def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, output: Path | None) -> int:
-    """Write what there is to see of a plan, the newest by default, as one HTML file.
+    """Write one plan, the newest by default, as one HTML file with pictures.
 
-    The file needs nothing else, runs nothing and loads nothing. No bucket is asked.
+    The file has no script and loads nothing. No request is sent to a bucket.
     """
     from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.core.base.errors import ConfigurationError

@@ -47,9 +47,9 @@ browser_option = click.option(
 @port_option
 @browser_option
 def ui(home: Path, port: int, browser: bool | None) -> int:
-    """Open the Dagster web UI for this configuration, with the daemon that launches what it is asked for.
+    """Open the Dagster web UI for this configuration, with the daemon for runs, schedules and sensors.
 
-    It listens on 127.0.0.1 only, answers only who opens the URL that it prints, and runs until Ctrl-C.
+    It listens on 127.0.0.1 only, needs the token in the URL that it prints, and runs until Ctrl-C.
     """
     require_extra("ui", "dagster_webserver")
     from hyve_pipeline.operations.context import Home

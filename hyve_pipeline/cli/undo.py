@@ -13,8 +13,8 @@ from hyve_pipeline.cli.options import sync_options
 def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
     """Put back what a plan overwrote or deleted, from the trash or from an earlier version.
 
-    Only where the store's object is still what the plan left there. What the plan copied where nothing was stays,
-    and nothing is removed from the trash or of the versions.
+    An object is put back only where the store still has what the plan left there. Objects that the plan added stay.
+    Nothing is removed from the trash, and no version is removed.
     """
     from hyve_pipeline.cli.output import counted, print_json, say, warn
     from hyve_pipeline.cli.work import changed_error, opened

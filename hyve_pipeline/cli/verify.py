@@ -16,7 +16,7 @@ from hyve_pipeline.cli.options import plan_option, sync_options
     help="Compare the content too, of this share of the objects: by checksum, or else by reading both.",
 )
 def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, content: str | None) -> int:
-    """List the store again and say whether the plan holds there."""
+    """List the store again and compare it with the plan."""
     from hyve_pipeline.cli.output import describe_verification, print_json
     from hyve_pipeline.cli.work import opened
     from hyve_pipeline.core.model.sample import parse_sample
