@@ -35,7 +35,8 @@ def check_overlap(sync: SyncSettings) -> None:
         return
     servers = " and ".join(dict.fromkeys(_shown_server(place) for place in (overlap.place, overlap.other_place)))
     raise ConfigurationError(
-        f"sync {sync.name}: {overlap.setting} {overlap.problem}, on one server ({servers}); neither may hold the other"
+        f"sync {sync.name}: {overlap.setting} {overlap.problem}, on one server ({servers}); "
+        "neither may contain the other"
     )
 
 

@@ -1,1 +1,1 @@
-"""The configuration: its model, its checks, reading and writing it."""
+"""The configuration: its model and checks, and how it is read and written."""

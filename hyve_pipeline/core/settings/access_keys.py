@@ -1,16 +1,16 @@
-"""AWS keys that are held in memory for a while: a Dagster resource has them, and a connection signs with them."""
+"""AWS keys in memory: a Dagster resource provides them, and a connection signs with them."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class AccessKeys:
-    """A pair of keys, or a triple of temporary ones. None of them is ever shown.
+    """An access key, permanent or temporary. None of its values is ever shown.
 
     Attributes:
-        access_key_id: who signs.
-        secret_access_key: what is signed with.
-        session_token: what goes with temporary keys; None for others.
+        access_key_id: the public half.
+        secret_access_key: the secret half.
+        session_token: the token of temporary keys; None for permanent ones.
     """
 
     access_key_id: str = field(repr=False)

@@ -1,7 +1,7 @@
 """Cron expressions of five fields, checked when the settings are read rather than when the schedule is due.
 
-The grammar is the common ground of cron and Dagster's scheduler: everything that is accepted here is
-accepted there. It is checked here since Dagster takes half a second to import.
+The grammar is what cron and Dagster's scheduler have in common: Dagster accepts every expression that is accepted
+here. It is not used for the check, as it takes half a second to import.
 """
 
 import re
@@ -40,7 +40,7 @@ class _Field:
         return number
 
     def numbers(self, text: str) -> set[int]:
-        """All numbers that a list such as ``1-5/2,10`` stands for."""
+        """All numbers of a list such as ``1-5/2,10``."""
         numbers: set[int] = set()
         for item in text.split(","):
             parts = _ITEM.fullmatch(item)
@@ -67,7 +67,7 @@ def check_cron(expression: str) -> None:
     """Check a cron expression such as ``0 2 * * *`` or ``@daily``.
 
     Raises:
-        ValueError: it has other than five fields, a field is wrong, or no month has such a day.
+        ValueError: it does not have five fields, a field is wrong, or no month has such a day.
     """
     if expression in _NICKNAMES:
         return
@@ -75,14 +75,14 @@ def check_cron(expression: str) -> None:
     if len(fields) != len(_FIELDS):
         raise ValueError(
             f"{expression!r} is not a cron expression such as '0 2 * * *': "
-            "minute, hour, day, month and weekday are needed"
+            "minute, hour, day, month and weekday are required"
         )
     try:
         _, _, days, months, _ = (field.numbers(text) for field, text in zip(_FIELDS, fields, strict=True))
     except ValueError as error:
         raise ValueError(f"{expression!r} is not a cron expression such as '0 2 * * *': {error}") from None
     if min(days) > max(monthrange(_LEAP_YEAR, month)[1] for month in months):
-        raise ValueError(f"{expression!r} never comes: there is no such day in any of its months")
+        raise ValueError(f"{expression!r} never fires: none of its months has such a day")
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class CronFields:
     """A cron expression, field by field.
 
     Attributes:
-        minutes, hours: all numbers that the field stands for, in order.
-        days, months, weekdays: as they are written.
+        minutes, hours: all numbers that the field matches, in order.
+        days, months, weekdays: as written.
     """
 
     minutes: tuple[int, ...]
@@ -108,7 +108,7 @@ class CronFields:
 
     @property
     def is_every_date(self) -> bool:
-        """Whether days of the month and months are left open."""
+        """Whether both day and month are ``*``."""
         return self.days == self.months == "*"
 
     def on_next_weekday(self) -> "CronFields":

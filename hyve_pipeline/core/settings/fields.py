@@ -1,4 +1,4 @@
-"""The kinds of value that settings hold, each with its check and a message that says what is wanted."""
+"""The types of the settings' values, each with its check and an error message that says what is expected."""
 
 import re
 from typing import Annotated
@@ -10,14 +10,14 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from hyve_pipeline.core.base.sizes import parse_size
 from hyve_pipeline.core.settings.cron import check_cron
 
-# Longest key of S3, in UTF-8; a prefix must leave room for at least one byte below it.
+# The longest key of S3, in UTF-8; a prefix must leave room for at least one more byte.
 MAX_KEY_BYTES = 1024
 
 SYNC_NAME_RULE = "a letter, then letters, digits and _, at most 63"
 _SYNC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-# New buckets of AWS have 3 to 63 small letters, digits, dots and hyphens; old ones and other servers allow this.
+# New buckets on AWS have 3 to 63 lowercase letters, digits, dots and hyphens; old ones and other servers allow this.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
-# Names that can be a label of a host name below AWS's wildcard certificate.
+# Names that can be a host name label below AWS's wildcard certificate.
 _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
@@ -25,15 +25,15 @@ _KEY_ID = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# As Dagster checks them.
+# The patterns that Dagster checks owners by.
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TEAM = re.compile(r"team:\S+")
-# Ends of names that AWS keeps for what is no general purpose bucket, and why that can't be synced.
+# Name suffixes that AWS reserves for other kinds of buckets, and why those can't be synced.
 _OTHER_KINDS = {
-    "--x-s3": "a directory bucket (S3 Express): it lists keys in no order, so that no listing can be proved complete",
-    ".mrap": "the alias of a multi-region access point: it is answered by any of several buckets, so that nothing that "
-    "was listed or written can be proved",
-    "--ol-s3": "the alias of an Object Lambda access point: its objects are made when they are read",
+    "--x-s3": "a directory bucket (S3 Express): it lists keys in no order, so no listing can be proved complete",
+    ".mrap": "the alias of a multi-region access point: any of several buckets may answer, so no listing and no write "
+    "can be proved",
+    "--ol-s3": "the alias of an Object Lambda access point: its objects are generated when they are read",
     "--table-s3": "a table bucket: its objects belong to the tables",
 }
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
@@ -42,18 +42,18 @@ _TRASH = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
 
 
 def is_sync_name(name: str) -> bool:
-    """Whether `name` may name a sync: it becomes part of Dagster names, so letters, digits and ``_``."""
+    """Whether `name` is a valid name of a sync: it becomes part of Dagster names, so letters, digits and ``_``."""
     return _SYNC_NAME.fullmatch(name) is not None
 
 
 def is_profile_name(name: str) -> bool:
-    """Whether `name` may name an AWS profile: one that stands as it is in the heads of both AWS files."""
-    # The section DEFAULT of such a file, unlike `default`, lends its options to all others.
+    """Whether `name` is a valid name of an AWS profile, which needs no quoting as a section name in either AWS file."""
+    # In `configparser` the section DEFAULT, unlike `default`, gives its options to all others.
     return name.isprintable() and name == name.strip() != "" and not set(name) & set("[]\"'\\#;") and name != "DEFAULT"
 
 
 def is_host_label(bucket: str) -> bool:
-    """Whether a bucket can be part of a host name, as in ``bucket.s3.amazonaws.com``; else it stands in the path."""
+    """Whether a bucket can be part of a host name, as in ``bucket.s3.amazonaws.com``; else it is part of the path."""
     return _HOST_LABEL.fullmatch(bucket) is not None
 
 
@@ -61,11 +61,11 @@ def split_trash(uri: str) -> tuple[str, str]:
     """Bucket and prefix of a trash such as ``s3://bucket/prefix/``.
 
     Raises:
-        ValueError: it is no such place.
+        ValueError: it is not such a URI.
     """
     match = _TRASH.fullmatch(uri)
     if match is None or not _BUCKET_NAME.fullmatch(match[1]):
-        raise ValueError(f"{uri!r} is not a place such as 's3://bucket/prefix/'")
+        raise ValueError(f"{uri!r} is not a URI such as 's3://bucket/prefix/'")
     _check_kind(match[1])
     return match[1], _as_folder(match[2] or "")
 
@@ -78,7 +78,7 @@ def _valid_sync_name(name: str) -> str:
 
 def _valid_bucket(name: str) -> str:
     if name.startswith("s3://"):
-        raise ValueError(f"{name!r} is not a bucket name: write it without s3://, and what follows it as prefix")
+        raise ValueError(f"{name!r} is not a bucket name: omit s3://, and set what follows the name as prefix")
     _check_kind(name)
     if not _BUCKET_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a bucket name: letters, digits, dots and hyphens, at least 3")
@@ -86,7 +86,7 @@ def _valid_bucket(name: str) -> str:
 
 
 def _check_kind(name: str) -> None:
-    """Refuse what stands where a bucket's name does, and is no general purpose bucket.
+    """Refuse names that are not those of general purpose buckets.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 
@@ -95,13 +95,13 @@ def _check_kind(name: str) -> None:
     """
     kind = next((kind for end, kind in _OTHER_KINDS.items() if name.endswith(end)), None)
     if name.startswith("arn:"):
-        kind = "an ARN: Hyve needs the name of a bucket, or the alias of an access point (…-s3alias)"
+        kind = "an ARN: Hyve requires the name of a bucket, or the alias of an access point (…-s3alias)"
     if kind is not None:
         raise ValueError(f"{name!r} is {kind}; name a general purpose bucket")
 
 
 def _as_folder(prefix: str) -> str:
-    """A prefix is a folder, as for `aws s3 sync`: ``img`` must not take in ``img2/`` and delete there."""
+    """The prefix as a folder, as in `aws s3 sync`: ``img`` must not match ``img2/`` and delete there."""
     folder = prefix if not prefix or prefix.endswith("/") else prefix + "/"
     if len(folder.encode(errors="surrogatepass")) >= MAX_KEY_BYTES:
         raise ValueError(f"is longer than a key can be, {MAX_KEY_BYTES} bytes")
@@ -125,7 +125,7 @@ def _valid_endpoint(url: str) -> str:
         parts = urlsplit(url)
         usable = (
             parts.scheme in ("http", "https")
-            # urlsplit drops newlines and tabs, and lets spaces be.
+            # urlsplit drops newlines and tabs, and keeps spaces.
             and url.isascii()
             and url.isprintable()
             and parts.path in ("", "/")
@@ -171,7 +171,7 @@ def _valid_timezone(name: str) -> str:
 
 
 def is_webhook_url(url: str) -> bool:
-    """Whether alerts can be posted to a URL: by HTTP, and without a user and password in it."""
+    """Whether alerts can be posted to a URL: HTTP or HTTPS, without user and password."""
     try:
         parts = urlsplit(url)
         return (
@@ -187,7 +187,7 @@ def is_webhook_url(url: str) -> bool:
 
 def _valid_webhook(url: str) -> str:
     if not is_webhook_url(url):
-        # The URL is not repeated: it may hold what it must not, a password.
+        # The message does not repeat the URL: it may contain a password.
         raise ValueError("is not a URL such as 'https://alerts.example.org/hyve', without user and password")
     return url
 
@@ -241,7 +241,7 @@ EndpointUrl = Annotated[str, AfterValidator(_valid_endpoint)]
 KeyId = Annotated[str, AfterValidator(_valid_key_id)]
 StorageClass = Annotated[str, AfterValidator(_valid_storage_class)]
 TrashUri = Annotated[str, AfterValidator(_valid_trash)]
-# Not strict, so that the list of a TOML file becomes a tuple; its items are text all the same.
+# Not strict, so that the list of a TOML file becomes a tuple; its items must still be strings.
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_valid_glob)], ...], Field(strict=False)]
 Size = Annotated[int, BeforeValidator(_size_from_text)]
 Schedule = Annotated[str, AfterValidator(_valid_schedule)]

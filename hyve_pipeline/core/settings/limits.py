@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-# Below this many objects a share is not judged: in a small bucket a handful of ordinary deletes
-# is already a large percentage.
+# Up to this many objects no share is exceeded: in a small bucket a few ordinary deletes are already a large
+# percentage.
 SHARE_FLOOR = 100
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%")
@@ -33,7 +33,7 @@ class Limit:
         """Read ``500``, ``"500"`` or ``"10%"``.
 
         Raises:
-            ValueError: the text is neither, or the share is over 100 %.
+            ValueError: it is neither, or the share is over 100 %.
         """
         written = str(text).strip()
         if not isinstance(text, bool) and _NUMBER.fullmatch(written):
@@ -46,12 +46,12 @@ class Limit:
     def is_exceeded_by(self, objects: int, store_objects: int) -> bool:
         """Whether `objects` out of `store_objects` are too many.
 
-        A share is judged only above 100 objects; a number means exactly that number.
+        A share applies only above 100 objects; a number means exactly that number.
         """
         return objects > self.most(store_objects)
 
     def most(self, store_objects: int) -> Decimal:
-        """The number of objects that is just not too many, out of `store_objects`."""
+        """The most objects that the limit allows, out of `store_objects`."""
         if not self.is_share:
             return self.amount
         return max(Decimal(SHARE_FLOOR), self.amount * store_objects / 100)
@@ -61,7 +61,7 @@ class Limit:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Let settings and manifests hold limits as the text a person writes."""
+        """Let settings and manifests contain limits as text, such as ``10%``."""
 
         def read(value: Any) -> "Limit":
             return value if isinstance(value, Limit) else cls.parse(value)

@@ -24,8 +24,8 @@ def load_settings(path: Path) -> Settings:
     """Read and check the configuration.
 
     Raises:
-        ConfigurationError: the file is missing or can't be read, is no TOML, or has mistakes; the message
-            tells the first of them and how many more there are.
+        ConfigurationError: the file is missing or can't be read, is not valid TOML, or has mistakes; the message
+            has the first of them and the number of the others.
     """
     return parse_settings(read_text(path), path)
 
@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
         ConfigurationError: it is missing, can't be read, or is not UTF-8.
     """
     try:
-        # Some editors begin a file with a byte order mark, which TOML does not have.
+        # Some editors write a byte order mark, which TOML does not allow.
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise _error(path, "is missing; `hyve configure` writes it") from None
@@ -56,7 +56,7 @@ def parse_settings(text: str, path: Path) -> Settings:
         path: the file's name for messages.
 
     Raises:
-        ConfigurationError: it is no TOML or has mistakes.
+        ConfigurationError: it is not valid TOML or has mistakes.
     """
     document = parse_toml(text, path)
     syncs: dict[str, SyncSettings] = {}
@@ -80,7 +80,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """The tables of a TOML text.
 
     Raises:
-        ConfigurationError: it is no TOML; the message has line and column.
+        ConfigurationError: it is not valid TOML; the message has line and column.
     """
     try:
         return tomllib.loads(text)
@@ -90,23 +90,23 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         problem = str(error)
     place = _TOML_PLACE.fullmatch(problem)
     if place is None:
-        raise _error(path, f"is no TOML: {problem}")
-    # A file that ends too early has no place of its own: its last line is where to look.
+        raise _error(path, f"is not valid TOML: {problem}")
+    # For a file that ends too early the parser gives no line: the last one is named.
     line = place["line"] or max(1, len(text.rstrip("\n").split("\n")))
     column = f", column {place['column']}" if place["column"] else ""
-    raise _error(path, f"line {line}{column}: is no TOML: {place['problem']}")
+    raise _error(path, f"line {line}{column}: is not valid TOML: {place['problem']}")
 
 
 def select_sync(settings: Settings, name: str | None, path: Path) -> SyncSettings:
-    """The sync that a command works on; `name` is needed only when there are several.
+    """The sync that a command works on; `name` is required only when there are several.
 
     Args:
         settings: the whole configuration.
-        name: what ``--sync`` says, or None.
+        name: the value of ``--sync``, or None.
         path: the configuration file's name for messages.
 
     Raises:
-        ConfigurationError: there is none, there are several and none was named, or the name is unknown.
+        ConfigurationError: there is no sync, there are several and no name, or the name is unknown.
     """
     names = ", ".join(settings.sync)
     if not settings.sync:
@@ -127,7 +127,7 @@ def make_sync(name: str, table: Mapping[str, Any], path: Path) -> SyncSettings:
 
     Args:
         name: the sync's name.
-        table: what would be its table ``[sync.NAME]``.
+        table: the content of its table ``[sync.NAME]``.
         path: the file's name for messages.
 
     Raises:
@@ -145,7 +145,7 @@ def _parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
     if not isinstance(table, Mapping):
         return [Mistake(("sync",), name, f"must be a table [sync.{name}], not {shown_value(table)}")]
     if "name" in table:
-        # The model has this field, the table must not: it would contradict the table's own name.
+        # The model has this field; the table must not, as it could contradict the table's own name.
         others = _parse_sync(name, {key: value for key, value in table.items() if key != "name"})
         mistake = Mistake(("sync", name), "name", "unknown key: the name of the table is the sync's name")
         return [mistake, *(others if isinstance(others, list) else [])]
@@ -164,5 +164,5 @@ def _first_of(mistakes: list[Mistake], document: Mapping[str, Any]) -> str:
 
 
 def _error(path: Path, problem: str) -> ConfigurationError:
-    # The problem's parts are safe for terminals already; what else comes from TOML's parser is made so.
+    # Hyve's own parts of the problem are safe for terminals already; those of the TOML parser are escaped here.
     return ConfigurationError(f"{displayed(str(path))}: {problem if problem.isprintable() else displayed(problem)}")

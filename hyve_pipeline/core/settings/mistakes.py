@@ -1,7 +1,6 @@
-"""What is wrong with a configuration, in one line that names table and key and says what is wanted.
+"""Mistakes of a configuration, each one line that names table and key and says what is expected.
 
-Texts that come from the configuration are shown by `repr` or `displayed`, so that none of their
-characters can act on a terminal.
+Text from the configuration is escaped by `repr` or `displayed`, so that no character can control a terminal.
 """
 
 import json
@@ -25,13 +24,13 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("options",): Options,
     ("automation",): Automation,
 }
-# A sync's name is the name of its table, and only a component of a Dagster project can name a resource of it.
+# A sync's name is the name of its table, and only a component of a Dagster project can name a resource.
 _NOT_IN_TOML = ((SyncSettings, "name"), (BucketSettings, "resource"))
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WANTED_TYPES = {
-    "string_type": "must be text in quotes",
+    "string_type": "must be a string in quotes",
     "int_type": "must be a whole number",
-    "tuple_type": "must be a list of texts in brackets, such as ['*.jpg']",
+    "tuple_type": "must be a list of strings in brackets, such as ['*.jpg']",
     "bool_type": "must be true or false",
     "dict_type": "must be a table",
     "model_type": "must be a table",
@@ -45,8 +44,8 @@ class Mistake:
     Attributes:
         table: the path of the table, such as ``("sync", "images", "source")``; empty for the top.
         key: the key in that table; None when the table itself is wrong.
-        problem: what is wrong with it and what is wanted.
-        meant: for an unknown key, the known one that is close to it.
+        problem: what is wrong with it and what is expected.
+        meant: for an unknown key, the closest known one.
     """
 
     table: tuple[str, ...]
@@ -60,7 +59,7 @@ class Mistake:
         return f"{' '.join(place)}: {self.problem}"
 
     def position(self, document: Mapping[str, Any]) -> tuple[int, ...]:
-        """Sorts mistakes in the order in which they stand in the file; what is missing comes last."""
+        """The sort key of mistakes in the order of the file; missing keys come last."""
         numbers = []
         value: object = document
         for name in (*self.table, *([] if self.key is None else [self.key])):
@@ -71,33 +70,33 @@ class Mistake:
 
 
 def from_pydantic(name: str, errors: Iterable[ErrorDetails]) -> list[Mistake]:
-    """What pydantic found wrong with the table ``[sync.name]``."""
+    """The mistakes that pydantic found in the table ``[sync.name]``."""
     mistakes = [_mistake(name, error) for error in errors]
-    # A misspelt key that must be there is one mistake, not an unknown key and a missing one.
+    # A misspelt required key is one mistake, not an unknown key and a missing one.
     meant = {(mistake.table, mistake.meant) for mistake in mistakes if mistake.meant}
     return [mistake for mistake in mistakes if (mistake.table, mistake.key) not in meant]
 
 
 def unknown_key(table: tuple[str, ...], key: str, known: Sequence[str], hint: str = "") -> Mistake:
-    """A key that the table does not have, with those that it has and the one that may have been meant."""
+    """The mistake of an unknown key, with the known keys and the closest one."""
     meant = closest(key, known)
     end = f"; did you mean {meant}?" if meant else hint
     return Mistake(table, key, f"unknown key (known: {', '.join(known)}{end})", meant)
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is close enough to `name` to have been meant."""
+    """The known name that is closest to `name`; None when none is close."""
     return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 def shown_value(value: object) -> str:
-    """A value of a TOML file, as a person would name it."""
+    """A value of a TOML file with its type, for messages."""
     if isinstance(value, bool):
-        return f"the truth value {str(value).lower()}"
+        return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, str):
-        return f"the text {value!r}"
+        return f"the string {value!r}"
     if isinstance(value, Mapping):
         return "a table"
     return "a list" if isinstance(value, list | tuple) else "a date or time"
@@ -119,11 +118,11 @@ def _mistake(name: str, error: ErrorDetails) -> Mistake:
 
 
 def problem_of(error: ErrorDetails, wanted_types: Mapping[str, str]) -> str:
-    """What is wrong with one value, and what is wanted.
+    """What is wrong with one value, and what is expected.
 
     Args:
-        error: what pydantic says.
-        wanted_types: what is wanted, by pydantic's name of the error, in words of the file that it is in.
+        error: pydantic's error.
+        wanted_types: the expected type by pydantic's name of the error, in the terms of the file's format.
     """
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
@@ -158,5 +157,5 @@ def _dotted(path: Iterable[str]) -> str:
 
 
 def _shown_key(key: str) -> str:
-    """A key as it stands in TOML. JSON's quotes and escapes are also TOML's."""
+    """A key as TOML writes it. JSON's quotes and escapes are also valid TOML."""
     return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=not key.isprintable())

@@ -1,6 +1,6 @@
-"""Typed, frozen settings: what ``hyve.toml`` means once it has been read.
+"""The settings of ``hyve.toml``, typed and frozen.
 
-No setting holds a secret. A side names an AWS profile; the keys stay in the user's credentials file.
+No setting contains a secret. A side names an AWS profile; the keys stay in the user's credentials file.
 """
 
 from dataclasses import dataclass
@@ -56,39 +56,39 @@ class Options(SettingsTable):
     """How one sync compares, limits and does its work.
 
     Attributes:
-        compare: the rule by which an object is modified.
-        compare_properties: whether headers, metadata, tags and storage class of the unchanged objects are compared
-            too, which costs four requests an object; what differs is repaired without a copy of the content.
+        compare: the rule by which an object counts as modified.
+        compare_properties: whether headers, metadata, tags and storage class of unchanged objects are compared
+            too, which costs four requests an object; differences are repaired without a copy of the content.
         include: globs on the key below the prefix; empty means everything.
-        exclude: globs on the key below the prefix; they win over `include`.
-        max_deletes: more deletes than this are refused, see `core.guard`.
+        exclude: globs on the key below the prefix; they take precedence over `include`.
+        max_deletes: more deletes than this are refused, see `core.model.safety_rules`.
         max_overwrites: more overwrites than this are refused; None means no limit.
-        trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means none.
-        shard_objects: a shard holds at most this many objects.
-        shard_bytes: a shard holds at most this many bytes, or one object.
+        trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means no trash.
+        shard_objects: the most objects of a shard.
+        shard_bytes: the most bytes of a shard, unless it is one object.
         concurrency: requests in flight at once, of a run or of a whole command.
-        processes: how many processes a command copies with; None means as many as have enough to do, one for each
+        processes: how many processes a command copies with; None means as many as the work justifies, one for each
             core at most.
         listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
-        patience_seconds: for so many seconds a request whose failure may pass is sent again, some ten times at most.
-        transport: who sends the hot requests; ``auto`` takes the CRT and falls back to botocore.
-        multipart_threshold: objects over this many bytes are copied in parts; S3 allows at most 5 GiB.
+        patience_seconds: for so many seconds a transient failure is retried with backoff, about ten times at most.
+        transport: the HTTP client of the most frequent requests; ``auto`` means the CRT, else botocore.
+        multipart_threshold: objects over this many bytes are copied by multipart upload; S3 allows at most 5 GiB.
         multipart_part_size: bytes of a part; raised where an object would need over 10,000 parts.
-        transfer: who moves the bytes: the server by itself, or this process, which reads and writes them; ``auto``
-            tries whether the server can.
-        stream_memory: bytes of memory that objects may take at once while this process moves them, or one part may.
-        keep_parts: an object that was uploaded in parts is copied in the same parts, so that its ETag stays.
-        website_redirects: whether redirects of a website are copied, which costs a request an object; None means
-            where the source is a website.
-        acl: which access control list copies get: ``none`` means that of the bucket's default, ``source`` the
-            grants of the source's object, everything else is a canned one.
-        object_tags: whether copies get the tags of their sources: ``copy`` where the store knows tags, ``require``
-            fails the objects that would lose theirs, ``skip`` leaves them out.
-        storage_class: which class copies get: ``source`` that of the source's object, or the store's default where
-            the store refuses it; ``default`` the store's default; everything else is a class by its name.
-        encryption: how the server encrypts copies; None means as the store's default says.
-        kms_key_id: the key of AWS KMS that it takes, where `encryption` is one of KMS; None means AWS's own.
-        bucket_key: whether it takes a bucket key for it, which costs fewer requests to KMS.
+        transfer: who moves the bytes: the server, or this process, which reads and writes them; ``auto`` tries
+            whether the server can.
+        stream_memory: the most memory, in bytes, for objects that this process moves at the same time.
+        keep_parts: whether a multipart object is copied in the same parts, so that its ETag stays the same.
+        website_redirects: whether website redirects are copied, which costs a request an object; None means
+            if the source is a website.
+        acl: the access control list of copies: ``none`` means the bucket's default, ``source`` the grants of the
+            source's object, everything else is a canned ACL.
+        object_tags: whether copies get the tags of their sources: ``copy`` if the store supports tags, ``require``
+            fails the objects that would lose theirs, ``skip`` copies none.
+        storage_class: the storage class of copies: ``source`` means that of the source's object, or the store's
+            default where the store refuses it; ``default`` the store's default; everything else is a class by its name.
+        encryption: how the server encrypts copies; None means the store's default.
+        kms_key_id: the AWS KMS key, where `encryption` is a KMS one; None means the key that AWS manages.
+        bucket_key: whether an S3 Bucket Key is used, which costs fewer requests to KMS.
     """
 
     compare: CompareRule = "last_modified"
@@ -122,23 +122,23 @@ class Options(SettingsTable):
     def _check_encryption(self) -> "Options":
         for setting in ("kms_key_id", "bucket_key"):
             if getattr(self, setting) is not None and self.encryption in (None, "AES256"):
-                raise contradiction(setting, 'is of use only with encryption = "aws:kms" or "aws:kms:dsse"')
+                raise contradiction(setting, 'requires encryption = "aws:kms" or "aws:kms:dsse"')
         return self
 
 
 class Automation(SettingsTable):
-    """What goes on without a person, and how.
+    """How plans are applied and retried automatically, how alerts are sent, and how long plans are kept.
 
     Attributes:
         running: whether the schedule and the sensors are on without being switched on in the UI.
-        interval_seconds: how long a sensor waits between two looks.
-        runs: how many runs of Dagster the sensor applies a plan with, each of which claims shard after shard: more than
-            one is for launchers that have many machines.
-        shard_attempts: how many runs the sensor gives a shard before it gives it up.
-        retry_seconds: how long after its first failure a shard is run again; each further time twice as long.
-        stalled_minutes: how long the journal of a run that goes on may stand still before an alert says so.
+        interval_seconds: seconds between two ticks of a sensor.
+        runs: how many Dagster runs the sensor applies a plan with, each of which claims one shard after another; more
+            than one is for launchers that have many machines.
+        shard_attempts: how many runs the sensor requests for a shard before it gives up.
+        retry_seconds: seconds after its first failure until a shard is retried; doubled with each further failure.
+        stalled_minutes: minutes without progress in its journal after which a run is reported as stalled.
         webhook: URL that alerts are posted to, as JSON.
-        webhook_variable: the environment variable that holds this URL, where the URL itself is a secret.
+        webhook_variable: the environment variable that contains this URL, if the URL is a secret.
         keep_plans: how many of the newest plans retention keeps.
         keep_days: how many days retention keeps a plan.
     """
@@ -170,15 +170,15 @@ class SyncSettings(SettingsTable):
 
     Attributes:
         name: the sync's name, the first part of every asset key and job name.
-        source: where objects come from; never written.
-        store: what becomes an exact copy.
-        options: how the work is done.
-        schedule: cron expression at which a dryrun is taken, or None.
+        source: the bucket that is copied; never written.
+        store: the bucket that becomes an exact copy.
+        options: how objects are compared, limited and copied.
+        schedule: cron expression of the dryruns, or None.
         timezone: IANA name of the schedule's time zone.
-        apply: what may be done with each new plan without a person.
-        automation: how that and the like is done.
-        owners: who is responsible, as Dagster shows it: mail addresses, and teams as ``team:name``.
-        tags: of the sync's assets, as Dagster shows them.
+        apply: which part of each new plan is applied automatically.
+        automation: how plans are applied and retried automatically.
+        owners: the owners of the assets in Dagster: mail addresses, and teams as ``team:name``.
+        tags: the tags of the assets in Dagster.
     """
 
     name: SyncName
@@ -194,19 +194,19 @@ class SyncSettings(SettingsTable):
 
     @model_validator(mode="after")
     def _check_places(self) -> "SyncSettings":
-        # Where requests go is not known yet unless the settings name the server, so this is asked once more then.
+        # The server is known only if the settings name it, so this is checked again once it is known.
         overlap = self.overlap
         if overlap is not None:
             raise PydanticCustomError(
                 "overlap",
-                "{problem}; neither may hold the other",
+                "{problem}; neither may contain the other",
                 {"setting": overlap.setting, "problem": overlap.problem},
             )
         return self
 
     @property
     def overlap(self) -> "Overlap | None":
-        """Two of source, store and trash that overlap, as far as it is known which servers they are on."""
+        """Two of source, store and trash that overlap, as far as their servers are known; else None."""
         if self.source.overlaps(self.store):
             return Overlap("store", self.store, "source", self.source)
         trash = self.trash
@@ -217,9 +217,9 @@ class SyncSettings(SettingsTable):
 
     @property
     def trash(self) -> BucketSettings | None:
-        """The trash as a place on the store's server, reached with the store's credentials.
+        """The trash as a place on the store's server, used with the store's credentials.
 
-        It is never accelerated: each bucket must be enabled for that, and only copies within AWS go to the trash.
+        It is never accelerated: that must be enabled for each bucket, and only copies within AWS go to the trash.
         """
         if self.options.trash is None:
             return None
@@ -232,10 +232,10 @@ class Overlap:
     """Two places of a sync that overlap.
 
     Attributes:
-        setting: the setting that is to be mended, ``store`` or ``options.trash``.
-        place: what it names.
+        setting: the setting to correct, ``store`` or ``options.trash``.
+        place: its place.
         other: the side that it overlaps.
-        other_place: what that is.
+        other_place: the place of that side.
     """
 
     setting: str

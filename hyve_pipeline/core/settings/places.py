@@ -1,4 +1,4 @@
-"""A bucket as the settings name it, and as it is once it is known where the requests to it go."""
+"""A bucket as the settings name it, and the same bucket with the server that it is on."""
 
 from ipaddress import ip_address
 from typing import Literal
@@ -19,14 +19,14 @@ from hyve_pipeline.core.settings.fields import (
 
 AddressingStyle = Literal["auto", "path", "virtual"]
 
-# The server of all places that are at AWS.
+# The server of all places on AWS.
 AWS = "aws"
 
-# Where nothing names another server.
+# The origin of a server that nothing names: AWS.
 DEFAULT_ORIGIN = "default"
 SETTINGS_ORIGIN = "settings"
 
-# Of all partitions, for IPv4 alone and for IPv6 too, as botocore's partitions.json names them.
+# DNS suffixes of all partitions, IPv4 only and dual stack, from botocore's partitions.json.
 _AWS_HOSTS = (
     *(".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"),
     *(".api.amazonwebservices.com.cn", ".api.amazonwebservices.eu"),
@@ -37,7 +37,7 @@ _DEFAULT_PORTS = (None, 80, 443)
 
 
 class SettingsTable(BaseModel):
-    """What all tables of the settings are: frozen, strict, without unknown keys."""
+    """Base of all tables of the settings: frozen, strict, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
@@ -49,15 +49,15 @@ class BucketSettings(SettingsTable):
         bucket: the bucket's name.
         prefix: only keys below it count; empty means the whole bucket. Always ends with ``/``.
         profile: an AWS profile; without one, the AWS default credential chain is used.
-        region: the bucket's region; without one, the profile's or environment's.
-        endpoint_url: an S3-compatible server; without one, what the environment or the AWS profile names, else AWS.
+        region: the bucket's region; without one, the profile's or the environment's.
+        endpoint_url: an S3-compatible server; without one, that of the environment or the AWS profile, else AWS.
         resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
             endpoint_url where they are not set here; only for the component.
-        requester_pays: whoever asks pays for requests to the bucket, and every request says that he agrees.
-        accelerate: requests go to AWS's endpoint for Transfer Acceleration, which the bucket must have enabled.
-        dual_stack: requests go to AWS's endpoint that is reached by IPv6 as well as by IPv4.
+        requester_pays: whether the bucket is a Requester Pays bucket and the requester accepts the cost.
+        accelerate: whether requests use AWS's Transfer Acceleration endpoint, which must be enabled for the bucket.
+        dual_stack: whether requests use AWS's dual-stack endpoint, for IPv6 and IPv4.
         addressing_style: whether the bucket's name is part of the URL's ``path`` or of its host name (``virtual``);
-            ``auto`` means virtual at AWS, where the name allows it, and path elsewhere.
+            ``auto`` means virtual on AWS, where the name allows it, and path elsewhere.
     """
 
     bucket: BucketName
@@ -77,12 +77,12 @@ class BucketSettings(SettingsTable):
             if getattr(self, setting) and self.endpoint_url is not None:
                 raise contradiction(setting, f"{setting} and endpoint_url are both set: keep one of them")
         if self.accelerate and self.addressing_style == "path":
-            raise contradiction("addressing_style", 'accelerate needs the style "virtual"')
+            raise contradiction("addressing_style", 'accelerate requires the style "virtual"')
         if self.accelerate and not is_host_label(self.bucket):
             raise contradiction(
                 "accelerate",
-                "needs a bucket whose name can be part of a host name (3 to 63 small letters, digits and hyphens), and "
-                f"{self.bucket!r} can not",
+                "requires a bucket name of 3 to 63 lowercase letters, digits and hyphens, as it becomes part of a host "
+                f"name; {self.bucket!r} is not one",
             )
         if self.addressing_problem is not None:
             raise contradiction("addressing_style", self.addressing_problem)
@@ -90,16 +90,16 @@ class BucketSettings(SettingsTable):
 
     @property
     def addressing_problem(self) -> str | None:
-        """Why requests can't be in the style that is set; None where they can."""
+        """Why the addressing style that is set is impossible; None if it is possible."""
         if self.addressing_style != "virtual":
             return None
         if not is_host_label(self.bucket):
             return (
-                '"virtual" needs a bucket whose name can be part of a host name (3 to 63 small letters, digits and '
-                f'hyphens), and {self.bucket!r} can not: use "path"'
+                '"virtual" requires a bucket name of 3 to 63 lowercase letters, digits and hyphens, as it becomes part '
+                f'of a host name; {self.bucket!r} is not one: use "path"'
             )
         if self.endpoint_url is not None and _is_address(urlsplit(self.endpoint_url).hostname or ""):
-            return f'"virtual" needs a server that has a name, and {self.endpoint_url} has none: use "path"'
+            return f'"virtual" requires a host name, and {self.endpoint_url} has an IP address: use "path"'
         return None
 
     @property
@@ -109,18 +109,18 @@ class BucketSettings(SettingsTable):
 
     @property
     def server(self) -> str | None:
-        """The server the bucket is on, in a form in which equal servers compare equal; None while it is not known.
+        """The server the bucket is on, in a form in which equal servers compare equal; None while unknown.
 
-        All of AWS is one server here, and so are the two default ports of a host: to take two servers
-        for one can only refuse a sync of a bucket with its namesake, to take one for two could let a
-        sync delete in its own source.
+        All of AWS is one server here, and so are the two default ports of a host. To mistake two servers for one can
+        only refuse a sync between buckets of the same name; to mistake one for two could let a sync delete in its own
+        source.
         """
         return None if self.endpoint_url is None else _server_of(self.endpoint_url)
 
     def overlaps(self, other: "BucketSettings") -> bool:
         """Whether a key of one side can also be a key of the other.
 
-        While it is not known where the requests to both go, only if it must be the same place for both.
+        While neither server is known, true only if both must be on the same one.
         """
         if self.server is None and other.server is None:
             is_one_server = (self.profile, self.resource) == (other.profile, other.resource)
@@ -132,13 +132,13 @@ class BucketSettings(SettingsTable):
 
 
 class Place(BucketSettings):
-    """A bucket of which it is known where the requests to it go, whatever the environment says later.
+    """A bucket with its server, whatever the environment says later.
 
-    `endpoint_url` is the server's, whoever names it; None is AWS, at the endpoint that belongs to the region.
+    `endpoint_url` is the server's, wherever it was configured; None is AWS, at the endpoint of the region.
 
     Attributes:
-        endpoint_origin: what names the server: ``settings``, an environment variable, a profile such as
-            ``profile 'hyve'``, or ``default``. None in manifests of versions that did not keep it.
+        endpoint_origin: where the server was configured: ``settings``, an environment variable, a profile such as
+            ``profile 'hyve'``, or ``default``. None in manifests of versions that did not record it.
     """
 
     endpoint_origin: str | None = None
@@ -148,7 +148,7 @@ class Place(BucketSettings):
         """A bucket of the settings on the server that was found for it.
 
         Raises:
-            ValidationError: requests can't go there, or the settings do not allow it.
+            ValidationError: the server is impossible, or contradicts the settings.
         """
         values = place.model_dump(exclude_unset=True)
         return cls(**values | {"endpoint_url": endpoint_url, "endpoint_origin": origin})
@@ -162,16 +162,16 @@ class Place(BucketSettings):
 
     @property
     def shown_server(self) -> str:
-        """The server for messages, with what names it where that is not the settings."""
+        """The server for messages, with where it was configured if that is not the settings."""
         if self.endpoint_url is None:
-            return "AWS" if self.endpoint_origin is not None else "a server that was not noted"
+            return "AWS" if self.endpoint_origin is not None else "a server that was not recorded"
         if self.endpoint_origin in (None, SETTINGS_ORIGIN):
             return self.endpoint_url
         return f"{self.endpoint_url} (from {self.endpoint_origin})"
 
 
 def contradiction(setting: str, problem: str) -> PydanticCustomError:
-    """The mistake of settings that do not go together; the context names the one that is to be mended."""
+    """The error of settings that contradict each other; the context names the one to correct."""
     return PydanticCustomError("contradiction", "{problem}", {"setting": setting, "problem": problem})
 
 

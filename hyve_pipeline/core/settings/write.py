@@ -1,4 +1,4 @@
-"""Writes one sync into ``hyve.toml`` and leaves all else in the file, comments too, as a person wrote it."""
+"""Writes one sync into ``hyve.toml`` and keeps everything else in the file, including comments."""
 
 import tomllib
 from collections.abc import Callable, Mapping, MutableMapping
@@ -21,17 +21,17 @@ Table = MutableMapping[str, Any]
 def write_sync(path: Path, sync: SyncSettings) -> None:
     """Add a sync to the configuration, or change it there.
 
-    The tables of source and store afterwards say what `sync` says and nothing else. Of its options,
-    schedule and the like, those that were set when `sync` was made are written; what else the file has of
-    them stays. The new file is checked before it replaces the old one.
+    The tables of source and store are replaced by those of `sync`. Of its options, schedule and other settings, those
+    that were set when `sync` was made are written; others in the file are kept. The new file is checked before it
+    replaces the old one.
 
     Args:
-        path: the configuration file; it and its folder are made if need be.
+        path: the configuration file; it and its folder are created if missing.
         sync: the sync.
 
     Raises:
-        ConfigurationError: the file can't be read or written, is no TOML, would have mistakes, or is
-            laid out in a way that can't be changed automatically. It is unchanged then.
+        ConfigurationError: the file can't be read or written, is not valid TOML, would have mistakes, or has
+            a layout that can't be changed automatically. It is unchanged then.
     """
     text = read_text(path) if path.exists() else ""
     wanted = parse_toml(text, path)
@@ -46,7 +46,7 @@ def write_sync(path: Path, sync: SyncSettings) -> None:
         written = new_text = None
     if new_text is None or written != wanted:
         raise ConfigurationError(
-            f"{displayed(str(path))}: [sync.{sync.name}]: is written in a form that can't be changed "
+            f"{displayed(str(path))}: [sync.{sync.name}]: has a layout that can't be changed "
             f"automatically: write it as tables [sync.{sync.name}.source] and [sync.{sync.name}.store]"
         )
     parse_settings(new_text, path)
@@ -60,7 +60,7 @@ def write_sync(path: Path, sync: SyncSettings) -> None:
 def _put_sync(
     document: Table, sync: SyncSettings, options: Mapping[str, object], new_table: Callable[[], Table]
 ) -> None:
-    """Put the sync into a document: one of `tomlkit`, or plain dicts that show what it must mean."""
+    """Put the sync into a document: one of `tomlkit`, or plain dicts to check that against."""
     table = _table(_table(document, "sync", new_table), sync.name, new_table)
     _put_values(table, _set_values(sync))
     for side, place in (("source", sync.source), ("store", sync.store)):
@@ -88,13 +88,13 @@ def _put_values(table: Table, values: Mapping[str, object]) -> None:
 
 
 def _set_values(model: BaseModel) -> dict[str, object]:
-    """The values that were given when the model was made, as TOML writes them."""
+    """The values that were set when the model was made, as TOML writes them."""
     given = model.model_fields_set - {"name", "source", "store", "options"}
     return model.model_dump(mode="json", include=given)
 
 
 def _changed_options(document: Mapping[str, Any], sync: SyncSettings) -> dict[str, object]:
-    """The given options without those of which the file says the same in other words, such as ``"1 GiB"``."""
+    """The set options without those that have the same value in the file in another spelling, such as ``"1 GiB"``."""
     values = _set_values(sync.options)
     try:
         current = Options.model_validate(document["sync"][sync.name]["options"])

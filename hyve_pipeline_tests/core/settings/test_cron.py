@@ -19,10 +19,10 @@ def test_ordinary_schedules_are_accepted(expression: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [
-        ("", "minute, hour, day, month and weekday are needed"),
-        ("0 2 * *", "minute, hour, day, month and weekday are needed"),
-        ("0 2 * * * *", "minute, hour, day, month and weekday are needed"),
-        ("@reboot", "minute, hour, day, month and weekday are needed"),
+        ("", "minute, hour, day, month and weekday are required"),
+        ("0 2 * *", "minute, hour, day, month and weekday are required"),
+        ("0 2 * * * *", "minute, hour, day, month and weekday are required"),
+        ("@reboot", "minute, hour, day, month and weekday are required"),
         ("60 * * * *", "minute '60' is not from 0 to 59"),
         ("0 24 * * *", "hour '24' is not from 0 to 23"),
         ("0 0 0 * *", "day '0' is not from 1 to 31"),
@@ -36,8 +36,8 @@ def test_ordinary_schedules_are_accepted(expression: str) -> None:
         ("٣ * * * *", "minute '٣' is neither *, a number, a range nor a step such as */5"),
         ("*/0 * * * *", "minute '*/0' is an empty range"),
         ("5-1 * * * *", "minute '5-1' is an empty range"),
-        ("0 0 30,31 2 *", "never comes: there is no such day in any of its months"),
-        ("0 0 31 4,6 *", "never comes: there is no such day in any of its months"),
+        ("0 0 30,31 2 *", "never fires: none of its months has such a day"),
+        ("0 0 31 4,6 *", "never fires: none of its months has such a day"),
     ],
 )
 def test_a_wrong_schedule_says_which_field(expression: str, problem: str) -> None:
@@ -63,7 +63,7 @@ FIELDS = st.lists(ITEMS, min_size=1, max_size=3).map(",".join)
     st.lists(st.just("*") | FIELDS, min_size=5, max_size=5).map(" ".join)
     | st.text("0123456789*/-,@ aehjn", max_size=20)
 )
-def test_what_is_accepted_dagster_can_run(expression: str) -> None:
+def test_dagster_can_run_every_accepted_schedule(expression: str) -> None:
     try:
         check_cron(expression)
     except ValueError:

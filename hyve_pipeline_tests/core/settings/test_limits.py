@@ -80,12 +80,12 @@ def test_anything_else_is_an_error(text: object) -> None:
         ("0", 1, 10**9, True),
     ],
 )
-def test_what_exceeds_a_limit(limit: str, objects: int, store_objects: int, exceeded: bool) -> None:
+def test_a_limit_is_exceeded(limit: str, objects: int, store_objects: int, exceeded: bool) -> None:
     assert Limit.parse(limit).is_exceeded_by(objects, store_objects) is exceeded
 
 
 @given(st.integers(0, 10**18 - 1).map(str) | st.decimals(0, 100, places=3).map(lambda share: f"{share:f}%"))
-def test_a_limit_is_kept_in_a_manifest_as_a_person_writes_it(text: str) -> None:
+def test_a_limit_is_kept_in_a_manifest_as_it_was_written(text: str) -> None:
     holder = Holder(limit=Limit.parse(text))
     assert Holder.model_validate_json(holder.model_dump_json()) == holder
     assert Limit.parse(str(holder.limit)) == holder.limit

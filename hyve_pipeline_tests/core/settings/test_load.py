@@ -125,16 +125,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a = 1\nb =\n", "line 2, column 4: is no TOML: Invalid value"),
-        ("a = 1\na = 2\n", "line 2, column 6: is no TOML: Cannot overwrite a value"),
-        ("\n[sync.images\n", "line 2, column 13: is no TOML: Expected ']' at the end of a table declaration"),
-        ("x", "line 1: is no TOML: Expected '=' after a key in a key/value pair"),
-        ('\n\na = """b\nc\n', "line 4: is no TOML: Unterminated string"),
-        ('a = "\x1b"', r"line 1, column 6: is no TOML: Illegal character '\x1b'"),
+        ("a = 1\nb =\n", "line 2, column 4: is not valid TOML: Invalid value"),
+        ("a = 1\na = 2\n", "line 2, column 6: is not valid TOML: Cannot overwrite a value"),
+        ("\n[sync.images\n", "line 2, column 13: is not valid TOML: Expected ']' at the end of a table declaration"),
+        ("x", "line 1: is not valid TOML: Expected '=' after a key in a key/value pair"),
+        ('\n\na = """b\nc\n', "line 4: is not valid TOML: Unterminated string"),
+        ('a = "\x1b"', r"line 1, column 6: is not valid TOML: Illegal character '\x1b'"),
         ("a = " + "[" * 5000, "is nested too deeply"),
     ],
 )
-def test_what_is_no_toml_is_named_with_its_line(text: str, message: str) -> None:
+def test_invalid_toml_is_named_with_its_line(text: str, message: str) -> None:
     assert mistake_in(text) == f"hyve.toml: {message}"
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_toml_is_named_with_its_line(text: str, message: str) -> None
         ("logging = 1", "logging: unknown key (known: sync)"),
         ("sync = 5", "sync: must be tables [sync.NAME], not the number 5"),
         ("[[sync]]", "sync: must be tables [sync.NAME], not a list"),
-        ("sync.images = true", "[sync] images: must be a table [sync.images], not the truth value true"),
+        ("sync.images = true", "[sync] images: must be a table [sync.images], not the boolean true"),
         ("[sync.my-images]", f"[sync.my-images]: 'my-images' {NO_NAME}"),
         ('[sync."a\\u001b b"]', f"[sync.\"a\\u001b b\"]: 'a\\x1b b' {NO_NAME}"),
         (
@@ -156,7 +156,7 @@ def test_what_is_no_toml_is_named_with_its_line(text: str, message: str) -> None
         (
             SOURCE.replace("hyve-rootwork", "s3://x/y") + STORE,
             "[sync.images.source] bucket: 's3://x/y' is not a bucket name: "
-            "write it without s3://, and what follows it as prefix",
+            "omit s3://, and set what follows the name as prefix",
         ),
         (
             SOURCE + 'resource = "s3"\n' + STORE,
@@ -171,7 +171,7 @@ def test_what_is_no_toml_is_named_with_its_line(text: str, message: str) -> None
         (
             SOURCE + STORE.replace("hyve-store", "hyve-rootwork"),
             "[sync.images] store: overlaps the source: "
-            "s3://hyve-rootwork/ and s3://hyve-rootwork/; neither may hold the other",
+            "s3://hyve-rootwork/ and s3://hyve-rootwork/; neither may contain the other",
         ),
     ],
 )
@@ -188,13 +188,13 @@ def test_every_mistake_is_one_line_that_names_file_table_and_key(text: str, mess
             "bucket = 'x'",
             f"bucket: unknown key ({SYNC_KEYS}; it belongs in [sync.images.source] or [sync.images.store])",
         ),
-        ("options = 'x'", "options: must be a table, not the text 'x'"),
+        ("options = 'x'", "options: must be a table, not the string 'x'"),
         (
             "schedule = '0 25 * * *'",
             "schedule: '0 25 * * *' is not a cron expression such as '0 2 * * *': hour '25' is not from 0 to 23",
         ),
         ("timezone = 'Berlin'", "timezone: 'Berlin' is not a time zone such as 'Europe/Berlin'"),
-        ("apply = 'yes'", "apply: must be 'never', 'copies' or 'all', not the text 'yes'"),
+        ("apply = 'yes'", "apply: must be 'never', 'copies' or 'all', not the string 'yes'"),
     ],
 )
 def test_mistakes_of_a_sync(line: str, message: str) -> None:
@@ -207,20 +207,20 @@ def test_mistakes_of_a_sync(line: str, message: str) -> None:
         ("apply = 'all'", f"apply: unknown key ({BUCKET_KEYS}; it belongs in [sync.images])"),
         ('"a\\u202eb" = 1', f'"a\\u202eb": unknown key ({BUCKET_KEYS})'),
         ("aws_secret_access_key = 'hush'", f"aws_secret_access_key: unknown key ({BUCKET_KEYS})"),
-        ("prefix = 5", "prefix: must be text in quotes, not the number 5"),
-        ("prefix = 1.5", "prefix: must be text in quotes, not the number 1.5"),
-        ("prefix.x = 1", "prefix: must be text in quotes, not a table"),
-        ("prefix = 1979-05-27", "prefix: must be text in quotes, not a date or time"),
-        ("region = false", "region: must be text in quotes, not the truth value false"),
+        ("prefix = 5", "prefix: must be a string in quotes, not the number 5"),
+        ("prefix = 1.5", "prefix: must be a string in quotes, not the number 1.5"),
+        ("prefix.x = 1", "prefix: must be a string in quotes, not a table"),
+        ("prefix = 1979-05-27", "prefix: must be a string in quotes, not a date or time"),
+        ("region = false", "region: must be a string in quotes, not the boolean false"),
         ("region = 'eu west'", "region: 'eu west' is not a region such as 'eu-central-1'"),
-        ("profile = ['a']", "profile: must be text in quotes, not a list"),
+        ("profile = ['a']", "profile: must be a string in quotes, not a list"),
         ("profile = ''", "profile: '' is not the name of an AWS profile"),
         ('profile = "a\\u001b[2J\\u202e"', "profile: 'a\\x1b[2J\\u202e' is not the name of an AWS profile"),
         (
             "endpoint_url = 'minio:9000'",
             "endpoint_url: 'minio:9000' is not an endpoint such as 'https://s3.example.org:9000'",
         ),
-        ("requester_pays = 'yes'", "requester_pays: must be true or false, not the text 'yes'"),
+        ("requester_pays = 'yes'", "requester_pays: must be true or false, not the string 'yes'"),
         ("accelerate = 1", "accelerate: must be true or false, not the number 1"),
         (
             "endpoint_url = 'http://127.0.0.1:9000'\naccelerate = true",
@@ -237,19 +237,19 @@ def test_mistakes_of_a_side(line: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["my.bucket", "Old_Bucket", "x" * 64])
-def test_what_is_accelerated_must_fit_into_a_host_name(name: str) -> None:
+def test_an_accelerated_bucket_must_be_a_host_label(name: str) -> None:
     text = SOURCE.replace("hyve-rootwork", name) + "accelerate = true\n" + STORE
     assert mistake_in(text) == (
-        "hyve.toml: [sync.images.source] accelerate: needs a bucket whose name can be part of a host name "
-        f"(3 to 63 small letters, digits and hyphens), and {name!r} can not"
+        "hyve.toml: [sync.images.source] accelerate: requires a bucket name of 3 to 63 lowercase letters, digits and "
+        f"hyphens, as it becomes part of a host name; {name!r} is not one"
     )
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("concurrency = true", "concurrency: must be a whole number, not the truth value true"),
-        ("concurrency = '8'", "concurrency: must be a whole number, not the text '8'"),
+        ("concurrency = true", "concurrency: must be a whole number, not the boolean true"),
+        ("concurrency = '8'", "concurrency: must be a whole number, not the string '8'"),
         ("concurrency = 0", "concurrency: must be at least 1, not 0"),
         ("shard_objects = 1000001", "shard_objects: must be at most 1000000, not 1000001"),
         ("shard_bytes = 1.5", "shard_bytes: must be a whole number, not the number 1.5"),
@@ -257,20 +257,20 @@ def test_what_is_accelerated_must_fit_into_a_host_name(name: str) -> None:
         ("multipart_threshold = '6 GiB'", "multipart_threshold: must be at most 5368709120, not 6 GiB"),
         (
             "include = '*.jpg'",
-            "include: must be a list of texts in brackets, such as ['*.jpg'], not the text '*.jpg'",
+            "include: must be a list of strings in brackets, such as ['*.jpg'], not the string '*.jpg'",
         ),
-        ("include = ['a', 5]", "include: item [1] must be text in quotes, not the number 5"),
+        ("include = ['a', 5]", "include: item [1] must be a string in quotes, not the number 5"),
         (
             "exclude = ['a', '']",
             "exclude: item [1] an empty glob matches nothing: leave it out, or write '*' for everything",
         ),
-        ("compare = 'tags'", "compare: must be 'last_modified', 'size' or 'etag', not the text 'tags'"),
+        ("compare = 'tags'", "compare: must be 'last_modified', 'size' or 'etag', not the string 'tags'"),
         ("max_deletes = '101%'", f"max_deletes: '101%' {NO_LIMIT}"),
         ("max_deletes = true", f"max_deletes: True {NO_LIMIT}"),
-        ("trash = 'hyve-trash'", "trash: 'hyve-trash' is not a place such as 's3://bucket/prefix/'"),
+        ("trash = 'hyve-trash'", "trash: 'hyve-trash' is not a URI such as 's3://bucket/prefix/'"),
         (
             "trash = 's3://hyve-store/t'",
-            "trash: overlaps the store: s3://hyve-store/t/ and s3://hyve-store/; neither may hold the other",
+            "trash: overlaps the store: s3://hyve-store/t/ and s3://hyve-store/; neither may contain the other",
         ),
     ],
 )
@@ -278,7 +278,7 @@ def test_mistakes_of_options(line: str, message: str) -> None:
     assert mistake_in(OPTIONS + line) == f"hyve.toml: [sync.images.options] {message}"
 
 
-def test_the_first_mistake_of_the_file_is_told_and_the_others_counted() -> None:
+def test_the_first_mistake_of_the_file_is_named_and_the_others_counted() -> None:
     text = (
         "[sync.b.source]\nregion = 5\nbucket = 6\n"
         "[sync.a.store]\nbucket = ''\n"
@@ -288,7 +288,7 @@ def test_the_first_mistake_of_the_file_is_told_and_the_others_counted() -> None:
     )
     # And [sync.b.store] is missing.
     assert mistake_in(text) == (
-        "hyve.toml: [sync.b.source] region: must be text in quotes, not the number 5 (and 5 more mistakes)"
+        "hyve.toml: [sync.b.source] region: must be a string in quotes, not the number 5 (and 5 more mistakes)"
     )
 
 
@@ -327,13 +327,13 @@ def without_none(value: Any) -> Any:
 
 @settings(deadline=None)
 @given(st.fixed_dictionaries({"sync": st.dictionaries(st.just("images") | KEYS, SYNCS, max_size=2)}) | SYNCS)
-def test_whatever_the_file_says_the_answer_is_settings_or_one_safe_line(document: dict[str, Any]) -> None:
+def test_any_document_gives_settings_or_one_safe_line(document: dict[str, Any]) -> None:
     assert_settings_or_one_safe_line(tomlkit.dumps(without_none(document)))
 
 
 @settings(deadline=None)
 @given(st.text(max_size=30) | st.text("[]{}=.,\"'# \n\r\tsync1\x00\x1b", max_size=30))
-def test_any_text_is_settings_or_one_safe_line(text: str) -> None:
+def test_any_text_gives_settings_or_one_safe_line(text: str) -> None:
     assert_settings_or_one_safe_line(text)
 
 
@@ -364,7 +364,7 @@ def test_a_sync_that_cannot_be_chosen_is_one_line(text: str, name: str | None, m
     assert str(caught.value) == f"hyve.toml: {message}"
 
 
-def test_answers_are_checked_like_a_file() -> None:
+def test_answers_to_configure_are_checked_like_a_file() -> None:
     table = {"source": {"bucket": "hyve-rootwork"}, "store": {"bucket": "hyve-store"}}
     assert make_sync("images", table, FILE) == parse_settings(SOURCE + STORE, FILE).sync["images"]
     with pytest.raises(ConfigurationError) as caught:

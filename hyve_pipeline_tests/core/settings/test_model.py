@@ -32,10 +32,10 @@ def test_bucket_names(name: str) -> None:
     ("name", "kind"),
     [
         ("fast--use1-az4--x-s3", "a directory bucket (S3 Express): it lists keys in no order"),
-        ("mfzwi23gnjvgw.mrap", "the alias of a multi-region access point: it is answered by any of several buckets"),
+        ("mfzwi23gnjvgw.mrap", "the alias of a multi-region access point: any of several buckets may answer"),
         ("lambda-alias-x1y2--ol-s3", "the alias of an Object Lambda access point"),
         ("tables-x1y2--table-s3", "a table bucket"),
-        ("arn:aws:s3:us-west-2:123456789012:accesspoint/test", "an ARN: Hyve needs the name of a bucket"),
+        ("arn:aws:s3:us-west-2:123456789012:accesspoint/test", "an ARN: Hyve requires the name of a bucket"),
         ("arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", "an ARN"),
         ("arn:aws:s3tables:us-east-1:123456789012:bucket/tables", "an ARN"),
     ],
@@ -55,13 +55,13 @@ def test_the_alias_of_an_access_point_is_the_name_of_a_bucket() -> None:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"bucket": "Old_Name"}, "needs a bucket whose name can be part of a host name"),
-        ({"bucket": "my.bucket"}, "needs a bucket whose name can be part of a host name"),
-        ({"bucket": "abc", "endpoint_url": "http://127.0.0.1:9000"}, "needs a server that has a name, and http://127"),
-        ({"bucket": "abc", "endpoint_url": "http://[::1]:9000"}, "needs a server that has a name"),
+        ({"bucket": "Old_Name"}, "requires a bucket name of 3 to 63 lowercase letters"),
+        ({"bucket": "my.bucket"}, "requires a bucket name of 3 to 63 lowercase letters"),
+        ({"bucket": "abc", "endpoint_url": "http://127.0.0.1:9000"}, "requires a host name, and http://127"),
+        ({"bucket": "abc", "endpoint_url": "http://[::1]:9000"}, "requires a host name"),
     ],
 )
-def test_what_can_not_be_addressed_by_host_name(values: dict[str, Any], problem: str) -> None:
+def test_buckets_and_servers_that_host_names_can_not_address(values: dict[str, Any], problem: str) -> None:
     assert f'"virtual" {problem}' in problem_of(BucketSettings, addressing_style="virtual", **values)
     assert BucketSettings(addressing_style="path", **values)
     assert BucketSettings(addressing_style="auto", **values)
@@ -69,7 +69,7 @@ def test_what_can_not_be_addressed_by_host_name(values: dict[str, Any], problem:
 
 def test_accelerated_requests_are_addressed_by_host_name() -> None:
     assert BucketSettings(bucket="abc", accelerate=True, addressing_style="virtual")
-    expected = 'accelerate needs the style "virtual"'
+    expected = 'accelerate requires the style "virtual"'
     assert problem_of(BucketSettings, bucket="abc", accelerate=True, addressing_style="path") == expected
 
 
@@ -194,7 +194,7 @@ def test_overlap(one: str, other: str, overlap: bool) -> None:
 
 
 @pytest.mark.parametrize("ways", [{"accelerate": True}, {"dual_stack": True}, {"accelerate": True, "dual_stack": True}])
-def test_all_ways_to_aws_lead_to_one_server(ways: dict[str, Any]) -> None:
+def test_all_endpoints_of_aws_are_one_server(ways: dict[str, Any]) -> None:
     other = Place.at(BucketSettings(bucket="aaa", prefix="x", **ways), None, "default")
     assert other.server == "aws"
     assert other.overlaps(Place.at(place("s3://aaa"), None, "default"))
@@ -202,7 +202,7 @@ def test_all_ways_to_aws_lead_to_one_server(ways: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("setting", ["accelerate", "dual_stack"])
-def test_what_only_aws_has_goes_with_no_other_server(setting: str) -> None:
+def test_features_of_aws_alone_contradict_another_server(setting: str) -> None:
     expected = f"{setting} and endpoint_url are both set: keep one of them"
     endpoint_url = "http://127.0.0.1:9000"
     assert problem_of(BucketSettings, bucket="abc", endpoint_url=endpoint_url, **{setting: True}) == expected
@@ -254,7 +254,7 @@ def test_source_and_store_must_not_overlap() -> None:
         sync("s3://aaa/x\x1b", "s3://aaa")
     (error,) = caught.value.errors()
     assert error["type"] == "overlap"
-    assert error["msg"] == r"overlaps the source: s3://aaa/ and s3://aaa/x\x1b/; neither may hold the other"
+    assert error["msg"] == r"overlaps the source: s3://aaa/ and s3://aaa/x\x1b/; neither may contain the other"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_trash_is_not_accelerated() -> None:
     "trash", ["", "bbb/t", "s3://", "s3:///t", "S3://bbb", "https://bbb/t", "s3://b", "s3://a b/t"]
 )
 def test_wrong_trash(trash: str) -> None:
-    assert problem_of(Options, trash=trash) == f"{trash!r} is not a place such as 's3://bucket/prefix/'"
+    assert problem_of(Options, trash=trash) == f"{trash!r} is not a URI such as 's3://bucket/prefix/'"
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_wrong_timezones(timezone: str) -> None:
 
 @pytest.mark.parametrize("field", ["name", "schedule", "apply"])
 @pytest.mark.parametrize("value", ["x y", "", 1, True])
-def test_the_rest_of_a_sync_is_strict(field: str, value: object) -> None:
+def test_the_other_settings_of_a_sync_are_strict(field: str, value: object) -> None:
     with pytest.raises(ValidationError):
         SyncSettings.model_validate(
             {"name": "a", "source": place("s3://aaa"), "store": place("s3://bbb"), field: value}
@@ -364,7 +364,7 @@ def test_wrong_sync_names(name: str) -> None:
     assert not is_sync_name(name)
 
 
-def test_settings_are_frozen_and_keep_through_json() -> None:
+def test_settings_are_frozen_and_survive_json() -> None:
     settings = Settings(sync={"images": sync(options=Options(include=("*",), max_overwrites=Limit.parse(5)))})
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
     with pytest.raises(ValidationError, match="frozen"):

@@ -137,7 +137,7 @@ SOURCE, STORE = "{bucket = 'old-in', prefix = 'x'}", "{bucket = 'old-out'}"
         "[sync.images.source]\nbucket = 5\nnonsense = 1\n",
     ],
 )
-def test_every_way_to_write_tables_is_understood(path: Path, text: str) -> None:
+def test_every_layout_of_tables_is_understood(path: Path, text: str) -> None:
     before = {name: sync for name, sync in settings_or_none(text).items() if name != "images"}
     write_sync(with_text(path, text), sync_of())
     assert load_settings(path).sync == before | {"images": sync_of()}
@@ -153,10 +153,10 @@ def settings_or_none(text: str) -> dict[str, SyncSettings]:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[sync.images\n", "line 1, column 13: is no TOML: Expected ']' at the end of a table declaration"),
+        ("[sync.images\n", "line 1, column 13: is not valid TOML: Expected ']' at the end of a table declaration"),
         (
             "[sync.other.store]\nbucket = 'bbb'\n[sync.other.source]\nbucket = 5\n",
-            "[sync.other.source] bucket: must be text in quotes, not the number 5",
+            "[sync.other.source] bucket: must be a string in quotes, not the number 5",
         ),
         (
             "[sync.images]\nnonsense = 1\n",
@@ -166,11 +166,11 @@ def settings_or_none(text: str) -> dict[str, SyncSettings]:
         (
             "[sync.images.options]\ntrash = 's3://new-in/t'\n",
             "[sync.images.options] trash: overlaps the source: s3://new-in/t/ and s3://new-in/; "
-            "neither may hold the other",
+            "neither may contain the other",
         ),
         (
             "sync = {}\n",
-            "[sync.images]: is written in a form that can't be changed automatically: "
+            "[sync.images]: has a layout that can't be changed automatically: "
             "write it as tables [sync.images.source] and [sync.images.store]",
         ),
     ],

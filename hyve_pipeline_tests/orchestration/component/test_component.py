@@ -156,23 +156,23 @@ def test_the_component_can_be_made_in_python_too() -> None:
     [
         ("schedule: 0 25 * * *", "schedule", "'0 25 * * *' is not a cron expression such as '0 2 * * *': hour '25' is"),
         ("timezone: Berlin", "timezone", "'Berlin' is not a time zone such as 'Europe/Berlin'"),
-        ("apply: some", "apply", "must be 'never', 'copies' or 'all', not the text 'some'"),
+        ("apply: some", "apply", "must be 'never', 'copies' or 'all', not the string 'some'"),
         ("name: my-images", "name", "'my-images' is not a sync name: a letter, then letters, digits and _, at most 63"),
         ("tiemzone: UTC", "tiemzone", "unknown key (known: source, store, options, schedule, timezone, "),
-        ("options: fast", "options", "must be a mapping of keys to values, not the text 'fast'"),
+        ("options: fast", "options", "must be a mapping of keys to values, not the string 'fast'"),
         (
             "options: {max_deletes: 200%}",
             "options.max_deletes",
             "'200%' is neither a number of objects such as 500 nor",
         ),
         ("options: {concurrency: 0}", "options.concurrency", "must be at least 1, not 0"),
-        ("options: {concurrency: '8'}", "options.concurrency", "must be a whole number, not the text '8'"),
+        ("options: {concurrency: '8'}", "options.concurrency", "must be a whole number, not the string '8'"),
         ("options: {include: ['']}", "options.include.0", "an empty glob matches nothing"),
-        ("options: {exclude: '*'}", "options.exclude", "must be a list, such as ['*.jpg'], not the text '*'"),
+        ("options: {exclude: '*'}", "options.exclude", "must be a list, such as ['*.jpg'], not the string '*'"),
         (
             "options: {trash: 's3://hyve-store/t'}",
             "options.trash",
-            "overlaps the store: s3://hyve-store/t/ and s3://hyve-store/; neither may hold the other",
+            "overlaps the store: s3://hyve-store/t/ and s3://hyve-store/; neither may contain the other",
         ),
         ("owners: [nobody]", "owners.0", "'nobody' is neither a mail address nor a team such as 'team:data'"),
         ("tags: {a b: c}", "tags.a b.[key]", "'a b' is not the key of a tag"),
@@ -203,8 +203,8 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
     assert [line.partition("/images/defs.yaml:")[2] for line in lines] == [
         f"5 - attributes.source.bukcet: unknown key ({known}; did you mean bucket?)",
         f"6 - attributes.source.aws_secret_access_key: unknown key ({known})",
-        "8 - attributes.store.bucket: 's3://hyve-store/x' is not a bucket name: write it without s3://, and what "
-        "follows it as prefix",
+        "8 - attributes.store.bucket: 's3://hyve-store/x' is not a bucket name: omit s3://, and set what "
+        "follows the name as prefix",
         "9 - attributes.store.endpoint_url: 's3.example.org' is not an endpoint such as 'https://s3.example.org:9000'",
     ]
 
@@ -231,7 +231,7 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
             "{bucket: hyve-store}",
             "source.requester_pays: must be true or false",
         ),
-        ("{bucket: my.in, accelerate: true}", "{bucket: hyve-store}", "source.accelerate: needs a bucket whose name"),
+        ("{bucket: my.in, accelerate: true}", "{bucket: hyve-store}", "source.accelerate: requires a bucket name"),
         (
             "{bucket: hyve-in}",
             "{bucket: hyve-store, endpoint_url: 'http://127.0.0.1:9000', dual_stack: true}",

@@ -136,7 +136,7 @@ def test_all_requests_have_one_style(
 def test_a_style_that_the_server_of_the_environment_does_not_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     place = BucketSettings.model_validate(PLACE.model_dump() | {"addressing_style": "virtual"})
-    with pytest.raises(ConfigurationError, match=r"^s3://pictures/: .*needs a server that has a name"):
+    with pytest.raises(ConfigurationError, match=r"^s3://pictures/: .*requires a host name"):
         open_connection(place)
 
 
