@@ -147,5 +147,6 @@ def test_two_names_of_one_server_are_found_out(
         finished = hyve(*command.split())
         assert (finished.code, finished.document["refused"]["rule"]) == (3, "one_bucket"), command
         assert finished.document["copied"] == finished.document["deleted"] == 0
+    assert hyve("verify").code == 3
     assert pair.source.listing() == before
     assert {received.method for received in faulty.received} <= {"GET", "HEAD"}

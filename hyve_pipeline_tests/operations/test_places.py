@@ -9,6 +9,8 @@ from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSetti
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
 from hyve_pipeline.operations.places import locate_sync
+from hyve_pipeline.orchestration.definitions.build import build_sync
+from hyve_pipeline.orchestration.definitions.resources import SyncResource
 from hyve_pipeline_tests.conftest import PROFILE
 from hyve_pipeline_tests.syncs import sync_table
 
@@ -157,3 +159,21 @@ def test_other_syncs_with_the_same_store_are_found_by_its_server(
     ]
     (tmp_path / "hyve.toml").write_text("".join(tables))
     assert syncs_with_same_store(SyncContext.choose(Home(tmp_path), "one")) == ["two"]
+
+
+def test_a_run_of_dagster_finds_out_where_its_own_environment_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = sync({"endpoint_url": URL}, {})
+    resource = SyncResource.of(Home(tmp_path), settings)
+    assert resource.context().located("store").server == "aws"
+    # Also where the definitions were loaded in another environment than the run.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9001")
+    elsewhere = SyncResource.of(Home(tmp_path), context(settings, tmp_path).settings)
+    assert elsewhere.context().located("store").shown_server == "http://127.0.0.1:9001 (from AWS_ENDPOINT_URL)"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", URL)
+    for made_before in (resource, elsewhere):
+        with pytest.raises(ConfigurationError, match="store overlaps the source"):
+            made_before.context()
+    with pytest.raises(ConfigurationError, match="store overlaps the source"):
+        build_sync(Home(tmp_path), settings)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from hyve_pipeline.core.model.journal import ShardState
-from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.settings.model import ApplyMode, Automation
 
@@ -125,9 +125,10 @@ def decide(
     if mode == "never":
         return Decision((), 'apply is "never": plans are applied by a person')
     for action in _ACTIONS[mode]:
-        if not status.unfinished(action):
-            continue
         refusal = status.refusal(action)
+        is_whole = refusal is not None and refusal.rule == ONE_BUCKET
+        if not status.unfinished(action) and not is_whole:
+            continue
         if refusal is not None:
             return Decision((), f"plan {plan} is refused by {refusal.rule}: {refusal.detail}")
         return _Action(status, action, tries, loops.get(action, Loops()), rules, now).decide()

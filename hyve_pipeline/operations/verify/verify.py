@@ -14,6 +14,7 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.journal import UNREADABLE, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
+from hyve_pipeline.core.model.safety_rules import ONE_BUCKET
 from hyve_pipeline.core.model.sample import parse_sample
 from hyve_pipeline.core.model.verification import (
     COPIED_SCHEMA,
@@ -25,7 +26,7 @@ from hyve_pipeline.core.model.verification import (
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
-from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 from hyve_pipeline.operations.verify.content import ContentComparer
 from hyve_pipeline.state.journals import ShardJournal
@@ -52,10 +53,12 @@ def verify_plan(
 
     Raises:
         ConfigurationError: `content` is no share.
+        RefusedError: source and store were found to be one bucket: a store that is no second copy proves nothing.
         BucketError: the store can't be reached.
         IncompleteInventoryError: it can't be listed completely.
         StateError: a file of the plan or its journal is damaged.
     """
+    raise_refusal((refusal for refusal in plan.refusals if refusal.rule == ONE_BUCKET), "copy")
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
     attempts = plan_status(context, plan).attempts
     if list_again or plan.shards:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.model.automation import LOOP, MOST_AT_ONCE, VERIFICATION, Decision, Loops, Tries, decide
 from hyve_pipeline.core.model.journal import ShardState, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
-from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal
+from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Figures, Refusal
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.settings.model import ApplyMode, Automation, Options
 from hyve_pipeline.core.settings.places import Place
@@ -224,3 +224,12 @@ def test_what_is_refused_is_said_in_the_words_of_the_rule() -> None:
     found = decision(status_of([ShardState.PENDING], [ShardState.PENDING], "copy"))
     assert found.requests == ()
     assert found.reason.endswith("is refused by max_copy: too many")
+
+
+def test_one_bucket_under_two_names_is_not_verified_either() -> None:
+    status = status_of([], [])
+    refusals = tuple(Refusal(rule=ONE_BUCKET, action=action, detail="seen twice") for action in ACTIONS)
+    found = decision(status.model_copy(update={"refusals": refusals}))
+    assert found.requests == ()
+    assert "is refused by one_bucket: seen twice" in found.reason
+    assert decision(status).requests
