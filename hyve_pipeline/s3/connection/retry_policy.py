@@ -7,7 +7,7 @@ Nothing above sends a request again whose failure came through here: what failed
 import random
 from dataclasses import dataclass
 
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import RESPONSE_TIMEOUT, S3RequestError
 
 # How much later than it must the last try may come, so that requests refused together do not come back together.
 _SPREAD = 0.25
@@ -21,7 +21,8 @@ class RetryPolicy:
         patience: seconds after a request's first failure. The last try is not made before, so that trouble of that
             length is survived, and none begins after it, but for the `fewest_sends`.
         most_sends: how often a request is sent in all.
-        fewest_sends: how often it is sent however long that takes.
+        fewest_sends: how often it is sent however long that takes; once less where each time it was the waiting that
+            took long.
         first_delay: the first pause is at most that many seconds, each further one twice as long.
         most_sends_unreached: how often it is sent to a server that has never answered: it may not be there.
     """
@@ -44,7 +45,8 @@ class RetryPolicy:
         """
         if not error.is_transient or sends >= self.most_sends:
             return None
-        if sends >= self.fewest_sends and elapsed >= self.patience:
+        fewest = self.fewest_sends - (error.code == RESPONSE_TIMEOUT)
+        if sends >= fewest and elapsed >= self.patience:
             return None
         if not is_reached and sends >= self.most_sends_unreached:
             return None
