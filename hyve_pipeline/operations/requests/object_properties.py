@@ -7,7 +7,7 @@ from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, TAGS, WEBSITE
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.objects.properties import ObjectProperties, read_properties
-from hyve_pipeline.s3.objects.tags import Tags, read_tags
+from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +48,5 @@ async def look_at(bucket: Connection, key: str, etag: str, tries: Tries) -> Look
         S3RequestError: a request failed for good.
     """
     properties = await tries.answer(lambda: read_properties(bucket, key, etag))
-    return Looked(properties, await tries.answer(lambda: read_tags(bucket, key)))
+    tags = await tries.answer(lambda: read_tags(bucket, key))
+    return Looked(properties, counted_tags(bucket.bucket, key, tags, properties.tag_count))

@@ -25,7 +25,7 @@ from hyve_pipeline.s3.objects.source_responses import (
     source_error,
     source_version_of,
 )
-from hyve_pipeline.s3.wire.checksums import PLAIN_MD5
+from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, keeps_md5_etags
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import both, complete, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
@@ -200,7 +200,7 @@ def _differs(planned: str, copied: str, response: Response) -> bool:
     """Whether the ETags of object and copy show that the copy has another content."""
     if same_etag(planned, copied):
         return False
-    if (response.header(_ENCRYPTION) or "AES256") != "AES256" or response.header(_CUSTOMER_KEY):
+    if not keeps_md5_etags(response):
         return False
     are_comparable = PLAIN_MD5.fullmatch(planned) and PLAIN_MD5.fullmatch(copied)
     return bool(are_comparable)

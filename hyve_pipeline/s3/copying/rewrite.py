@@ -21,7 +21,7 @@ from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag, read_part_sizes
 from hyve_pipeline.s3.objects.source_responses import CopyResult, read_copied_etag, source_answer, source_error
-from hyve_pipeline.s3.wire.checksums import PLAIN_MD5
+from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, keeps_md5_etags
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete, follow, then
 from hyve_pipeline.s3.wire.messages import Request, copy_source
@@ -91,8 +91,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
         etag = read_copied_etag(store.bucket, request, answer)
         if not etag:
             raise invalid_response(store.bucket, request, answer, "the answer has no ETag")
-        encryption = answer.header("x-amz-server-side-encryption") or "AES256"
-        tells_content = carried.is_etag_md5 and encryption == "AES256"
+        tells_content = carried.is_etag_md5 and keeps_md5_etags(answer)
         is_comparable = PLAIN_MD5.fullmatch(task.source_etag) and PLAIN_MD5.fullmatch(etag)
         return CopyResult(
             etag=etag,

@@ -10,7 +10,8 @@ from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.source_responses import source_answer
 from hyve_pipeline.s3.wire.errors import invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request
-from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, parse_xml
+from hyve_pipeline.s3.wire.responses import parse_response
+from hyve_pipeline.s3.wire.xml import Element, child_text
 
 # Objects know no WRITE.
 _HEADERS = {
@@ -32,26 +33,37 @@ def read_grants(source: Connection, key: str) -> "Future[Pairs]":
 
     def read(ending: Ending) -> Pairs:
         response = source_answer(ending)
+        root = parse_response(source.bucket, request, response, "AccessControlPolicy")
         try:
-            root = parse_xml(response.body)
-        except MalformedXmlError as error:
-            raise invalid_response(source.bucket, request, response, f"the answer is {error}") from error
-        return _as_headers(root)
+            return _as_headers(root)
+        except ValueError as error:
+            raise invalid_response(
+                source.bucket, request, response, f"the answer is no list of grants: {error}"
+            ) from None
 
     return source.ask(request, read)
 
 
 def _as_headers(policy: Element) -> Pairs:
     owner = next((child_text(element, "ID") for element in policy.iterchildren("{*}Owner")), None)
+    if next(policy.iterchildren("{*}AccessControlList"), None) is None:
+        raise ValueError("it has no AccessControlList")
+    if not owner:
+        raise ValueError("it has no owner")
     grantees: dict[str, list[str]] = {}
     for grant in policy.iter("{*}Grant"):
-        header = _HEADERS.get(child_text(grant, "Permission") or "")
+        permission = child_text(grant, "Permission")
         grantee = next(grant.iterchildren("{*}Grantee"), None)
-        if header is None or grantee is None:
+        if not permission or grantee is None:
+            raise ValueError("a grant has no permission, or no grantee")
+        header = _HEADERS.get(permission)
+        if header is None:
             continue
         identity, uri = child_text(grantee, "ID"), child_text(grantee, "URI")
         if uri:
             grantees.setdefault(header, []).append(f'uri="{uri}"')
+        elif not identity and not child_text(grantee, "EmailAddress"):
+            raise ValueError("a grantee has no name")
         elif identity and identity != owner:
             grantees.setdefault(header, []).append(f'id="{identity}"')
     return tuple((header, ", ".join(names)) for header, names in grantees.items())

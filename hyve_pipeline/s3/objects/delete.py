@@ -14,10 +14,11 @@ from hyve_pipeline.s3.connection.server_abilities import DELETE_CONDITIONS, MANY
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.read_headers import condition_headers
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, invalid_response, telling_code
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, shortened, telling_code
 from hyve_pipeline.s3.wire.futures import follow, retry, then
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, escape_text, fits_in_xml, local_name, parse_xml
+from hyve_pipeline.s3.wire.responses import parse_response
+from hyve_pipeline.s3.wire.xml import escape_text, fits_in_xml
 
 MAX_KEYS = 1000  # the most that S3 takes in one request
 
@@ -269,12 +270,7 @@ def read_result(bucket: str, request: Request, response: Response, keys: Sequenc
     Raises:
         S3RequestError: the answer cannot be understood.
     """
-    try:
-        root = parse_xml(response.body)
-    except MalformedXmlError as error:
-        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
-    if local_name(root) != "DeleteResult":
-        raise invalid_response(bucket, request, response, f"the answer is a <{local_name(root)}> document")
+    root = parse_response(bucket, request, response, "DeleteResult")
     wanted = set(keys)
     deleted: dict[str, DeletedObject] = {}
     errors: dict[str, DeleteFailure] = {}
@@ -287,7 +283,7 @@ def read_result(bucket: str, request: Request, response: Response, keys: Sequenc
             marker = fields.get("DeleteMarkerVersionId")
             deleted[key] = DeletedObject(_marker(marker)) if marker else _DELETED
         else:
-            message = " ".join((fields.get("Message") or "no message").split())
+            message = shortened(fields.get("Message") or "no message")
             errors[key] = DeleteFailure(telling_code(fields.get("Code") or "Unknown", message), message)
     for key in keys:
         if key in errors:

@@ -11,7 +11,8 @@ from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
-from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, escape_text, parse_xml, unquote_etag
+from hyve_pipeline.s3.wire.responses import check_echo, is_truncated, parse_response, require
+from hyve_pipeline.s3.wire.xml import Element, child_text, escape_text, unquote_etag
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MAX_PARTS = 10_000
@@ -60,10 +61,10 @@ def create_upload(
     """
     request = Request("CreateMultipartUpload", "POST", key, query=(("uploads", ""),), headers=headers)
     response, without = _send_with(store, request, optional)
-    upload_id = child_text(_parse(store, request, response), "UploadId")
-    if not upload_id:
-        raise invalid_response(store.bucket, request, response, "the answer has no UploadId")
-    return upload_id, without
+    # The second is how rclone calls it.
+    roots = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
+    root = parse_response(store.bucket, request, response, *roots)
+    return require(store.bucket, request, response, root, "UploadId"), without
 
 
 def complete_upload(
@@ -143,7 +144,10 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
         query = (("uploadId", upload_id), ("part-number-marker", marker))
         request = Request("ListParts", "GET", key, query=query)
         response = store.send(request).result()
-        root = _parse(store, request, response)
+        # The second is how moto calls it.
+        root = parse_response(store.bucket, request, response, "ListPartsResult", "ListPartsResponse")
+        goes_on = is_truncated(store.bucket, request, response, root)
+        check_echo(store.bucket, request, response, root, "UploadId", upload_id)
         try:
             page = dict(_read_part(part, algorithm) for part in root.iter("{*}Part"))
         except ValueError as error:
@@ -151,7 +155,7 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
         found |= page
         next_marker = child_text(root, "NextPartNumberMarker") or ""
         # A server that goes round in circles must not hold up the work for ever.
-        if child_text(root, "IsTruncated") != "true" or next_marker == marker or not page:
+        if not goes_on or next_marker == marker or not page:
             return found
         marker = next_marker
 
@@ -159,6 +163,8 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
 def _read_part(part: Element, algorithm: str | None) -> tuple[int, Part]:
     checksum = None if algorithm is None else child_text(part, f"Checksum{algorithm}")
     etag, size = unquote_etag(child_text(part, "ETag") or ""), int(child_text(part, "Size") or "")
+    if not etag:
+        raise ValueError("it has no ETag")
     return int(child_text(part, "PartNumber") or ""), Part(etag, size, checksum or None)
 
 
@@ -169,13 +175,6 @@ def list_uploads(store: Connection, prefix: str) -> Iterator[tuple[str, str]]:
         S3RequestError: they could not be listed.
     """
     request = Request("ListMultipartUploads", "GET", query=(("uploads", ""), ("prefix", prefix)))
-    root = _parse(store, request, store.send(request).result())
+    root = parse_response(store.bucket, request, store.send(request).result(), "ListMultipartUploadsResult")
     for upload in root.iter("{*}Upload"):
         yield child_text(upload, "Key") or "", child_text(upload, "Initiated") or ""
-
-
-def _parse(store: Connection, request: Request, response: Response) -> Element:
-    try:
-        return parse_xml(response.body)
-    except MalformedXmlError as error:
-        raise invalid_response(store.bucket, request, response, f"the answer is {error}") from error

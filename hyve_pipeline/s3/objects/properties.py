@@ -16,9 +16,9 @@ from hyve_pipeline.s3.objects.head import ask_head, read_head
 from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
 from hyve_pipeline.s3.objects.read_headers import CHECKSUM_MODE_HEADERS, condition_headers
 from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answer
-from hyve_pipeline.s3.objects.tags import Tags, read_tags
+from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags, tag_count_of
 from hyve_pipeline.s3.objects.write_headers import is_writable_class
-from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
+from hyve_pipeline.s3.wire.checksums import Checksums, keeps_md5_etags, read_checksum_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
@@ -53,6 +53,7 @@ class ObjectProperties:
         checksums: what the server keeps of its content.
         is_etag_md5: whether an ETag without ``-`` is the MD5 of the content, as it is unless a KMS key or the
             customer's own key encrypts the object.
+        tag_count: how many tags its headers say that it has, where they do.
         tags: its tags, where they were asked for and the server knows any.
         grants: the headers that give a new object the same grants, where they were asked for.
     """
@@ -63,6 +64,7 @@ class ObjectProperties:
     storage_class: str
     checksums: Checksums
     is_etag_md5: bool
+    tag_count: int | None = None
     tags: Tags | None = ()
     grants: Pairs = ()
 
@@ -99,7 +101,7 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
     properties = asked.result()
     return replace(
         properties,
-        tags=None if tags is None else tags.result(),
+        tags=None if tags is None else counted_tags(source.bucket, key, tags.result(), properties.tag_count),
         grants=() if grants is None else grants.result(),
     )
 
@@ -132,14 +134,14 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
             source.bucket, request, response, "the server cannot tell all of the object's metadata in headers"
         )
     named = [(name.lower(), value) for name, value in response.headers]
-    encryption = dict(named).get(_ENCRYPTION, "AES256")
     return ObjectProperties(
         etag=head.etag,
         version_id=head.version_id,
         headers=tuple(pair for pair in named if pair[0] in _KEPT_HEADERS or pair[0].startswith(_METADATA)),
         storage_class=head.storage_class,
         checksums=read_checksum_headers(response.headers),
-        is_etag_md5=encryption == "AES256",
+        is_etag_md5=keeps_md5_etags(response),
+        tag_count=tag_count_of(response),
     )
 
 

@@ -13,7 +13,7 @@ from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5,
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.multipart_api import Part
-from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, HEADER, PLAIN_MD5, Checksums, checksum
+from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, HEADER, PLAIN_MD5, Checksums, checksum, keeps_md5_etags
 from hyve_pipeline.s3.wire.errors import invalid_response
 from hyve_pipeline.s3.wire.futures import complete, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
@@ -156,7 +156,7 @@ def _proved(bucket: str, request: Request, content: Content, response: Response,
     told = None if content.algorithm is None else response.header(f"{HEADER}{content.algorithm.lower()}")
     # Each proof by itself: a server may tell a checksum as it was given, without a look at the bytes. The ETag proves
     # something where it is an MD5, and ours is known.
-    is_etag_known = content.md5 is not None and _is_md5(etag, response)
+    is_etag_known = content.md5 is not None and PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(response)
     is_other = told not in (None, content.checksum)
     is_other |= is_etag_known and not same_etag(etag, content.md5)
     if is_other:
@@ -166,8 +166,3 @@ def _proved(bucket: str, request: Request, content: Content, response: Response,
         reason = f"nothing proves what arrived: the store refuses Content-MD5, and its ETag {etag} is no MD5"
         raise invalid_response(bucket, request, response, reason)
     return Part(etag, len(content.data), told)
-
-
-def _is_md5(etag: str, response: Response) -> bool:
-    encryption = response.header("x-amz-server-side-encryption") or "AES256"
-    return PLAIN_MD5.fullmatch(etag) is not None and encryption == "AES256"

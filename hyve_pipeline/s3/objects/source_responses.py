@@ -16,7 +16,8 @@ from hyve_pipeline.s3.wire.errors import (
     needs_customer_key,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, local_name, parse_xml, unquote_etag
+from hyve_pipeline.s3.wire.responses import parse_response
+from hyve_pipeline.s3.wire.xml import Element, child_text, unquote_etag
 
 # Larger copies may keep a server busy for longer than the fast transport waits.
 SLOW_COPY = 32 * MIB
@@ -166,9 +167,9 @@ def _unknown_copy(bucket: str, request: Request, response: Response) -> S3Reques
 
 
 _ROOTS = {
-    "CopyObject": {"CopyObjectResult"},
-    "UploadPartCopy": {"CopyPartResult", "CopyObjectResult"},
-    "CompleteMultipartUpload": {"CompleteMultipartUploadResult"},
+    "CopyObject": ("CopyObjectResult",),
+    "UploadPartCopy": ("CopyPartResult", "CopyObjectResult"),
+    "CompleteMultipartUpload": ("CompleteMultipartUploadResult",),
 }
 
 
@@ -178,13 +179,7 @@ def _answer_root(bucket: str, request: Request, response: Response) -> Element:
     Raises:
         S3RequestError: it is none.
     """
-    try:
-        root = parse_xml(response.body)
-    except MalformedXmlError as error:
-        raise invalid_response(bucket, request, response, f"the answer is {error}") from error
-    if local_name(root) not in _ROOTS[request.operation]:
-        raise invalid_response(bucket, request, response, f"the answer is a <{local_name(root)}> document")
-    return root
+    return parse_response(bucket, request, response, *_ROOTS[request.operation])
 
 
 def source_version_of(response: Response) -> str | None:

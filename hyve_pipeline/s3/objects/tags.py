@@ -10,10 +10,11 @@ from hyve_pipeline.s3.connection.server_abilities import TAGS, TAGS_READ
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.source_responses import source_answer
-from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, INVALID_RESPONSE, S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, escape_text, local_name, parse_xml
+from hyve_pipeline.s3.wire.responses import parse_response, require
+from hyve_pipeline.s3.wire.xml import child_text, escape_text
 
 _NO_TAGS = "NoSuchTagSet"
 
@@ -84,20 +85,39 @@ def _knows_none(error: S3RequestError) -> bool:
 
 
 def _read_answer(connection: Connection, request: Request, response: Response) -> Tags:
-    try:
-        root = parse_xml(response.body)
-    except MalformedXmlError as error:
-        reason = f"the answer is {error}, and no tags{_WAY_ON}"
-        raise invalid_response(connection.bucket, request, response, reason) from error
-    if local_name(root) != "Tagging":
-        reason = f"the answer is a <{local_name(root)}> document, and no tags{_WAY_ON}"
-        raise invalid_response(connection.bucket, request, response, reason)
-    tags = tuple((child_text(tag, "Key") or "", child_text(tag, "Value") or "") for tag in root.iter("{*}Tag"))
+    bucket = connection.bucket
+    root = parse_response(bucket, request, response, "Tagging", way_on=_WAY_ON)
+    if next(root.iterchildren("{*}TagSet"), None) is None:
+        raise invalid_response(bucket, request, response, f"the answer has no TagSet{_WAY_ON}")
+    if any(child_text(tag, "Value") is None for tag in root.iter("{*}Tag")):
+        raise invalid_response(bucket, request, response, "the answer has a tag without a value")
+    tags = tuple(
+        (require(bucket, request, response, tag, "Key"), child_text(tag, "Value") or "") for tag in root.iter("{*}Tag")
+    )
     count = response.header("x-amz-tagging-count")
     if count is not None and count != str(len(tags)):
         reason = f"the answer has {len(tags)} tags, and says that there are {count}"
         raise invalid_response(connection.bucket, request, response, reason)
     return tags
+
+
+def tag_count_of(response: Response) -> int | None:
+    """How many tags an answer to HEAD or GET says that the object has; None where it does not say it."""
+    count = response.header("x-amz-tagging-count")
+    return int(count) if count is not None and count.isdecimal() else None
+
+
+def counted_tags(bucket: str, key: str, tags: Tags | None, count: int | None) -> Tags | None:
+    """The tags of an object, if there are as many as its headers say.
+
+    Raises:
+        S3RequestError: there are others, so that the copy would not get all.
+    """
+    # A server that tells no tags is known for that, and said to lack them.
+    if count is None or tags is None or count == len(tags):
+        return tags
+    reason = f"the answer has {len(tags)} tags, and the object's headers say that there are {count}"
+    raise S3RequestError.of(bucket, Request("GetObjectTagging", "GET", key), INVALID_RESPONSE, reason)
 
 
 def put_tags(store: Connection, key: str, tags: Tags, version_id: str | None = None) -> "Future[None]":

@@ -14,7 +14,8 @@ from hyve_pipeline.s3.objects.write_headers import storage_class_headers
 from hyve_pipeline.s3.wire.errors import invalid_response
 from hyve_pipeline.s3.wire.futures import recover, then
 from hyve_pipeline.s3.wire.messages import Request, Response, copy_source
-from hyve_pipeline.s3.wire.xml import MalformedXmlError, child_text, parse_xml, unquote_etag
+from hyve_pipeline.s3.wire.responses import is_truncated, parse_response, require
+from hyve_pipeline.s3.wire.xml import child_text, unquote_etag
 
 # The most that S3 takes in one request; versions before that many newer ones are not found.
 _MOST_VERSIONS = 1_000
@@ -45,10 +46,12 @@ def versioning_state(connection: Connection) -> str | None:
     """
     request = Request("GetBucketVersioning", "GET", query=(("versioning", ""),))
     answer = connection.send(request).result()
-    try:
-        return child_text(parse_xml(answer.body), "Status") or None
-    except MalformedXmlError as error:
-        raise invalid_response(connection.bucket, request, answer, f"the answer is {error}") from error
+    # The second is how moto calls that of a bucket which never had any.
+    roots = ("VersioningConfiguration", "GetBucketVersioningResponse")
+    status = child_text(parse_response(connection.bucket, request, answer, *roots), "Status") or None
+    if status not in (None, "Enabled", "Suspended"):
+        raise invalid_response(connection.bucket, request, answer, f"the answer has the status {status!r}")
+    return status
 
 
 def list_versions(connection: Connection, key: str) -> "Future[list[ObjectVersion]]":
@@ -87,8 +90,10 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion) -> "F
 
 
 def _read_versions(bucket: str, request: Request, response: Response, key: str) -> list[ObjectVersion]:
+    root = parse_response(bucket, request, response, "ListVersionsResult")
+    # Only the newest are wanted; but an answer that does not say whether there are more is none.
+    is_truncated(bucket, request, response, root)
     try:
-        root = parse_xml(response.body)
         found: list[ObjectVersion] = []
         for version in root.iter("{*}Version"):
             name = child_text(version, "Key") or ""
@@ -96,12 +101,12 @@ def _read_versions(bucket: str, request: Request, response: Response, key: str) 
             if key in (name, unquote_plus(name)):
                 found.append(
                     ObjectVersion(
-                        version_id=child_text(version, "VersionId") or "null",
-                        etag=unquote_etag(child_text(version, "ETag") or ""),
+                        version_id=require(bucket, request, response, version, "VersionId"),
+                        etag=unquote_etag(require(bucket, request, response, version, "ETag")),
                         size=int(child_text(version, "Size") or ""),
                         storage_class=child_text(version, "StorageClass") or "STANDARD",
                     )
                 )
-    except (MalformedXmlError, ValueError) as error:
+    except ValueError as error:
         raise invalid_response(bucket, request, response, f"the answer is no list of versions: {error}") from error
     return found

@@ -17,7 +17,8 @@ def may_be_website(connection: Connection) -> bool:
         # Only a server that knows the question, and may not answer it, leaves it open.
         return error.status == HTTPStatus.FORBIDDEN
     try:
-        # Servers that don't know the question take it for one that they know.
-        return local_name(parse_xml(answer.body)) == "WebsiteConfiguration"
+        # Servers that don't know the question take it for one that they know, and list the bucket. Anything else leaves
+        # it open: a redirect that is asked for in vain costs a request, and one that is not is lost.
+        return local_name(parse_xml(answer.body)) != "ListBucketResult"
     except MalformedXmlError:
-        return False
+        return True

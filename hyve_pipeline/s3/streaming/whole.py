@@ -14,7 +14,7 @@ from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
 from hyve_pipeline.s3.objects.put import Content, Put, put_content, written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult
-from hyve_pipeline.s3.objects.tags import Tags, read_tags
+from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
 from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum
 from hyve_pipeline.s3.wire.futures import both, follow, then
@@ -49,15 +49,15 @@ def read_by_one_request(source: Connection, task: CopyTask) -> "Future[WholeObje
         lambda response: (properties_of(source, Request("GetObject", "GET", key), response), response.body),
     )
     if task.rules.tags != "skip":
-        content = then(both(content, read_tags(source, key)), _with_tags)
+        content = then(both(content, read_tags(source, key)), lambda read: _with_tags(source, key, read))
     if task.rules.copies_grants:
         content = then(both(content, read_grants(source, key)), _with_grants)
     return content
 
 
-def _with_tags(read: tuple[WholeObject, Tags | None]) -> WholeObject:
+def _with_tags(source: Connection, key: str, read: tuple[WholeObject, Tags | None]) -> WholeObject:
     (properties, body), tags = read
-    return replace(properties, tags=tags), body
+    return replace(properties, tags=counted_tags(source.bucket, key, tags, properties.tag_count)), body
 
 
 def _with_grants(read: tuple[WholeObject, Pairs]) -> WholeObject:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
-from hyve_pipeline.s3.wire.messages import Pairs
+from hyve_pipeline.s3.wire.messages import Pairs, Response
 
 HEADER = "x-amz-checksum-"
 
@@ -65,6 +65,15 @@ class Checksums:
     def kind(self) -> str:
         """``FULL_OBJECT`` or ``COMPOSITE``."""
         return FULL_OBJECT if self.is_of_whole else COMPOSITE
+
+
+def keeps_md5_etags(response: Response) -> bool:
+    """Whether the ETag of the object that an answer is about, where it has no ``-``, is the MD5 of its content.
+
+    It looks like one and is none where a KMS key encrypts the object, or its owner's own key.
+    """
+    encryption = response.header("x-amz-server-side-encryption") or "AES256"
+    return encryption == "AES256" and not response.header("x-amz-server-side-encryption-customer-algorithm")
 
 
 def read_checksum_headers(headers: Pairs) -> Checksums:

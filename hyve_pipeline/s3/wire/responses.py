@@ -57,7 +57,7 @@ def _unsaid_reason(request: Request, status: int, body: bytes, *, has_code: bool
     return f"the server answered {status} without a code of S3's" + (f": {text}" if text else "")
 
 
-def parse_response(bucket: str, request: Request, response: Response, *roots: str) -> Element:
+def parse_response(bucket: str, request: Request, response: Response, *roots: str, way_on: str = "") -> Element:
     """The document of an answer that says it succeeded.
 
     Args:
@@ -65,6 +65,7 @@ def parse_response(bucket: str, request: Request, response: Response, *roots: st
         request: what was asked.
         response: the answer.
         roots: names that the document's root may have, without namespace.
+        way_on: what a person can do about it, at the end of the message.
 
     Raises:
         S3RequestError: there is no such document, so that nothing shows what the server did.
@@ -73,9 +74,10 @@ def parse_response(bucket: str, request: Request, response: Response, *roots: st
         root = parse_xml(response.body)
     except MalformedXmlError as error:
         problem = f"the answer is {error}" if response.body.strip() else "the answer is empty"
-        raise invalid_response(bucket, request, response, f"{problem}, and no <{roots[0]}>") from None
+        raise invalid_response(bucket, request, response, f"{problem}, and no <{roots[0]}>{way_on}") from None
     if local_name(root) not in roots:
-        raise invalid_response(bucket, request, response, f"the answer is a <{local_name(root)}>, and no <{roots[0]}>")
+        problem = f"the answer is a <{local_name(root)}>, and no <{roots[0]}>{way_on}"
+        raise invalid_response(bucket, request, response, problem)
     return root
 
 
@@ -89,6 +91,18 @@ def require(bucket: str, request: Request, response: Response, element: Element,
     if not text:
         raise invalid_response(bucket, request, response, f"the answer has no {name}")
     return text
+
+
+def is_truncated(bucket: str, request: Request, response: Response, root: Element) -> bool:
+    """Whether a list goes on after this answer. One that does not say it may have lost anything.
+
+    Raises:
+        S3RequestError: it does not say it.
+    """
+    told = require(bucket, request, response, root, "IsTruncated").strip().lower()
+    if told not in ("true", "false"):
+        raise invalid_response(bucket, request, response, f"the answer has the IsTruncated {told!r}")
+    return told == "true"
 
 
 def check_echo(bucket: str, request: Request, response: Response, root: Element, name: str, asked: str | None) -> None:
