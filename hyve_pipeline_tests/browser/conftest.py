@@ -15,11 +15,13 @@ from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.pages import Page as Answers
 from hyve_pipeline_tests.pages import running_ui
 from hyve_pipeline_tests.processes import run_hyve
-from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for
+from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, put_objects
 from hyve_pipeline_tests.syncs import Bucket, sync_table
 
 # A sync for each test; names must be known before the UI loads them.
-SYNCS = ("graph", "plan", "launch", "shards", "switch", "gate")
+# One of them is synchronized by a command before there is any UI.
+SYNCED_BEFORE = "before"
+SYNCS = ("graph", "plan", "launch", "shards", "switch", "gate", SYNCED_BEFORE, "after")
 
 # What a browser does on its own account would only disturb.
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -123,6 +125,11 @@ def answers(tmp_path_factory: pytest.TempPathFactory, faulty: FaultyServer) -> I
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    client = client_for(faulty.endpoint_url)
+    put_objects(client, f"{SYNCED_BEFORE}-source", {f"photos/{number}": b"new" for number in range(7)})
+    put_objects(client, f"{SYNCED_BEFORE}-store", {"gone": b"1"})
+    synced = run_hyve("sync", "--sync", SYNCED_BEFORE, variables=kept | own)
+    assert synced.returncode == 0, synced.stderr
     with running_ui(home, kept | own) as page:
         yield page
 
