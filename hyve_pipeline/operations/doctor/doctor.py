@@ -18,6 +18,7 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
 from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
 from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
@@ -54,6 +55,7 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         return
     yield Finding("configuration", "home", Verdict.OK, f"sync {sync.name} in {home.settings_file}")
     yield _examine_state(home)
+    yield from examine_dagster(sync)
     yield _examine_servers(sync)
     with ExitStack() as stack:
         source = yield from _examine_place(sync, "source", sync.settings.source, stack)
