@@ -175,4 +175,6 @@ def main() -> None:
     # What this process makes is its owner's alone, and what those make that it starts: Dagster, with its databases.
     os.umask(0o077)
     startup.begin()
-    sys.exit(run())
+    code = run()
+    startup.end()
+    sys.exit(code)

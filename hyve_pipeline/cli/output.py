@@ -9,13 +9,12 @@ import click
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.base.sizes import readable_bytes
-from hyve_pipeline.core.model.diff import ChangeSet, planned_sets
+from hyve_pipeline.core.model.diff import LIST_NAMES, ChangeSet, planned_sets
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.plan.diff import LIST_NAMES
 
 # "duplicate" is the name of a set and of its list, and says too little of what becomes of it.
 _LABELS = {ChangeSet.DUPLICATE: "duplicate (to delete)"}

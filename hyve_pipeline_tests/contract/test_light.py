@@ -57,6 +57,8 @@ def test_looking_up_plans_does_not_load_dagster(
     _, modules = _loaded_by(*arguments)
     assert "hyve_pipeline" in modules
     assert not modules & {"dagster", "dagster_aws", "moto"}
+    if arguments[0] != "configure":
+        assert not modules & {"duckdb", "botocore", "awscrt"}
 
 
 def test_a_report_loads_neither_dagster_nor_an_s3_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

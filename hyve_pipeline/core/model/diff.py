@@ -39,6 +39,14 @@ PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.
 # The sets whose rows are kept; of the others only the totals matter.
 LISTED_SETS = (*PLANNED_SETS, ChangeSet.SKIPPED)
 
+# The name of each set's list.
+LIST_NAMES = {
+    ChangeSet.NEW: "new",
+    ChangeSet.MODIFIED: "modified",
+    ChangeSet.DRIFTED: "drifted",
+    ChangeSet.DUPLICATE: "duplicate_stores",
+}
+
 
 def sets_of(options: Options) -> tuple[ChangeSet, ...]:
     """The sets that there are under these options: all, or all but the one that has to be asked for."""

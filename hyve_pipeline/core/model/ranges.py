@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import duckdb
 
 # What DuckDB may use before it spills; a range needs far less.
 _MEMORY_LIMIT = "512MB"
@@ -43,6 +46,9 @@ class RangeDatabase:
     """
 
     def __init__(self, spill_folder: str | None = None) -> None:
+        # Imported late: to read plans, and to copy, takes no database.
+        import duckdb
+
         self._connection = duckdb.connect()
         self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         # A range is smaller than what DuckDB gives to one thread (122,880 rows): more threads would only
@@ -53,7 +59,7 @@ class RangeDatabase:
             self._connection.execute("SET temp_directory = ?", [spill_folder])
 
     @contextmanager
-    def showing(self, tables: Mapping[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def showing(self, tables: Mapping[str, pa.Table]) -> Iterator["duckdb.DuckDBPyConnection"]:
         """The database with some tables under their names, for the time of the `with` block."""
         for name, table in tables.items():
             self._connection.register(name, table)

@@ -1,4 +1,4 @@
-"""Faster startup and less garbage collection for a process that runs one command and nothing else.
+"""Faster startup, faster end and less garbage collection for a process that runs one command and nothing else.
 
 It changes the whole process, so it is not for processes that run other code too, such as tests or Dagster.
 """
@@ -15,7 +15,17 @@ _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # of a second and 60 MiB. It checks once, and works without them.
 _NOT_FOR_COMMANDS = frozenset({"numpy", "pandas"})
 
+_ENVIRONMENT = {
+    # Arrow's own allocator keeps freed memory: up to 60 MiB between the listing and the diff.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # Else Pydantic searches all installed packages for plugins before it builds its first model.
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+}
+
 _is_own_process = False
+
+# What `begin` added to the environment of this process.
+_added: dict[str, str] = {}
 
 
 class _Hidden:
@@ -38,8 +48,8 @@ def begin() -> None:
     global _is_own_process
     _is_own_process = True
     gc.disable()
-    # Arrow's own allocator keeps freed memory: up to 60 MiB between the listing and the diff.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    _added.update((name, value) for name, value in _ENVIRONMENT.items() if name not in os.environ)
+    os.environ.update(_added)
     sys.meta_path.insert(0, _hidden)
 
 
@@ -55,3 +65,14 @@ def finish() -> None:
     # an eighth of all CPU time, to find nothing, since the requests leave no cycles.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
     gc.enable()
+
+
+def environment_for_other_code() -> dict[str, str]:
+    """The environment for a process that runs other code too: this one's, without what `begin` added."""
+    return {name: value for name, value in os.environ.items() if name not in _added}
+
+
+def end() -> None:
+    """Spare a process that called `begin`, and has nothing left to do, the search for garbage while it ends."""
+    if _is_own_process:
+        gc.freeze()

@@ -15,6 +15,7 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import (
     CHANGE_SCHEMA,
+    LIST_NAMES,
     NO_ETAG,
     SKIPPED_EXAMPLES,
     ChangeSet,
@@ -43,14 +44,6 @@ if TYPE_CHECKING:
 
 # Rows of both inventories that one range of the diff takes into memory.
 _RANGE_ROWS = 100_000
-
-# The name of each set's list.
-LIST_NAMES = {
-    ChangeSet.NEW: "new",
-    ChangeSet.MODIFIED: "modified",
-    ChangeSet.DRIFTED: "drifted",
-    ChangeSet.DUPLICATE: "duplicate_stores",
-}
 
 
 def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) -> Diff:

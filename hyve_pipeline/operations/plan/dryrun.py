@@ -1,11 +1,11 @@
 """Makes a plan: both inventories, their comparison, and its outcome frozen."""
 
-from hyve_pipeline.core.model.diff import planned_sets
+from hyve_pipeline.core.model.diff import LIST_NAMES, planned_sets
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.take import take_inventories
-from hyve_pipeline.operations.plan.diff import LIST_NAMES, diff_inventories
+from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LIST_NAMES, ChangeSet, Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
@@ -20,7 +20,6 @@ from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.undo_summary import UndoSummary
 from hyve_pipeline.core.model.verification import ContentSummary, Verification
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.plan.diff import LIST_NAMES
 from hyve_pipeline.operations.plan.prefix_totals import first_rows, prefix_sizes
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS
 from hyve_pipeline.orchestration.common.names import Names

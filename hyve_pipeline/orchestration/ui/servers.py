@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.core.runtime.atomic_write import open_private
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.ui.access_token import bearer
@@ -60,7 +61,7 @@ class Servers:
         own = {"HYVE_HOME": str(self._home.path), "DAGSTER_HOME": str(self._home.dagster_home)}
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", *module],
-            env={**os.environ, **own},
+            env={**startup.environment_for_other_code(), **own},
             stdin=subprocess.PIPE,  # what ends it, see `child`
             stdout=self._log,
             stderr=subprocess.STDOUT,
