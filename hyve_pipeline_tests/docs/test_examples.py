@@ -283,3 +283,25 @@ def test_run_configurations_are_those_of_their_jobs(tmp_path: Path) -> None:
     for name, text in found:
         job = name or job
         dg.validate_run_config(definitions.resolve_job_def(f"images_{job}"), yaml.safe_load(text))
+
+
+# Words that are not those of S3, Dagster or plain technical English, and what some of them would say too vaguely.
+_AVOIDED = re.compile(
+    r"\btold\b|whoever|whomever|can be had|a person's word|coming too fast|how manyth|"
+    r"(?:goes|go|gone) on with|(?:held|holds?) \S+ ?\S* ?against|between two looks|each look\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_pages_are_in_plain_technical_english(page: Path) -> None:
+    assert _AVOIDED.findall(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_in_plain_technical_english(name: str) -> None:
+    context = click.Context(hyve, info_name="hyve")
+    command = hyve.get_command(context, name)
+    assert command is not None
+    text = command.get_help(click.Context(command, info_name=name, parent=context))
+    assert _AVOIDED.findall(text + COMMANDS[name][1]) == []
