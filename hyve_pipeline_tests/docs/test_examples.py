@@ -61,10 +61,15 @@ def _named(page: Path) -> list[list[str]]:
     return [words for code in inline_code(page) if (words := _command_of(code))]
 
 
+def _group() -> click.Context:
+    """As `hyve` begins itself: the first context of a command decides which options ask for its help."""
+    return click.Context(hyve, info_name="hyve", **hyve.context_settings)
+
+
 def _problem(words: list[str]) -> click.ClickException | None:
     """Why a command line can't be typed; None when it can. Nothing is run."""
     try:
-        with click.Context(hyve, info_name="hyve") as group:
+        with _group() as group:
             if words[0].startswith("-"):
                 hyve.make_context("hyve", list(words))
             else:
@@ -102,7 +107,7 @@ def test_every_command_and_option_is_on_the_page_of_commands() -> None:
     for name in COMMANDS:
         if f"`{name}`" not in text:
             missing.add(name)
-        command = hyve.get_command(click.Context(hyve), name)
+        command = hyve.get_command(_group(), name)
         assert command is not None
         options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
         missing |= {f"{name} {option}" for option in options if not re.search(rf"[` ]{option}\b", text)}
@@ -300,7 +305,7 @@ def test_pages_are_in_plain_technical_english(page: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_in_plain_technical_english(name: str) -> None:
-    context = click.Context(hyve, info_name="hyve")
+    context = _group()
     command = hyve.get_command(context, name)
     assert command is not None
     text = command.get_help(click.Context(command, info_name=name, parent=context))
