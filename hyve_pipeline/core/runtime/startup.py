@@ -64,6 +64,7 @@ def finish() -> None:
     # With Python's default of 700, a collection runs for every other object copied and scans all that are in flight:
     # an eighth of all CPU time, to find nothing, since the requests leave no cycles.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
+    _spare_collections()
     gc.enable()
 
 
@@ -73,6 +74,14 @@ def environment_for_other_code() -> dict[str, str]:
 
 
 def end() -> None:
-    """Spare a process that called `begin`, and has nothing left to do, the search for garbage while it ends."""
-    if _is_own_process:
-        gc.freeze()
+    """End a process that called `begin`, and has nothing left to do, without a search of all modules for garbage."""
+    if _is_own_process and not gc.isenabled():
+        _spare_collections()
+
+
+def _spare_collections() -> None:
+    """Let no collection look at what there is now, also those at the process's end, where they take longest.
+
+    DuckDB, which is loaded later, has to be collected: it complains of what is left of it.
+    """
+    gc.freeze()
