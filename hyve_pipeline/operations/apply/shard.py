@@ -227,11 +227,11 @@ class _Buckets:
 
 
 def _keeps_versions(store: Connection) -> bool:
-    """Whether the store keeps versions, as far as that is known."""
+    """Whether the store keeps versions. Where that is refused it may: the version of each object is read first."""
     try:
         return versioning_state(store) is not None
     except S3RequestError:
-        return False
+        return True
 
 
 _BATCH_KEYS = 1_000  # the most that one DeleteObjects takes

@@ -192,6 +192,21 @@ def test_the_journal_names_all_versions(make_pair: MakePair, transfer: str) -> N
     assert [rows[key].source_version for key in ("a", "b")] == [versions[pair.source, key] for key in ("a", "b")]
 
 
+def test_versions_are_named_also_where_nobody_may_ask_whether_there_are_any(
+    faulty: FaultyServer, make_pair: MakePair
+) -> None:
+    pair = make_pair(through=faulty, versioned=True)
+    pair.store.put({"a": b"old"})
+    next_second()
+    pair.source.put({"a": b"newer"})
+    version = head(pair, "a")["VersionId"]
+    faulty.fault = lambda received: error_answer(403, "AccessDenied") if "versioning" in received.query else None
+    context = pair.context()
+    plan = planned(context)
+    apply(context, plan, "copy")
+    assert rows_of(context, plan)["a"].version_before == version
+
+
 @WAYS
 def test_whoever_copies_pays_where_the_source_wants_it(
     faulty: FaultyServer, make_pair: MakePair, transfer: str
