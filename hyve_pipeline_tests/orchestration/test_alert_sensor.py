@@ -114,7 +114,7 @@ def test_failed_shards_of_a_plan_are_one_alert(
     assert f"retry the partitions {plan}-0001, {plan}-0002" in first["message"]
     assert sorted(run["partition"] for run in last["runs"]) == [f"{plan}-0001", f"{plan}-0002"]
     assert {(run["attempt"], run["given_up"]) for run in last["runs"]} == {(2, True)}
-    assert last["message"].endswith("2 given up, which need a person")
+    assert last["message"].endswith("2 given up: manual action required")
 
 
 def test_a_store_that_is_not_as_planned_is_told(

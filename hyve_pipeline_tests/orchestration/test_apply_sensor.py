@@ -40,7 +40,7 @@ def test_never_means_never(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> N
     fill(pair)
     plan_of(hyve)
     daemon = make_daemon(pair)
-    assert daemon.tick() == ([], 'apply is "never": plans are applied by a person')
+    assert daemon.tick() == ([], 'apply is "never": plans are applied manually')
     assert pair.store.keys() == ["gone"]
 
 
@@ -76,7 +76,7 @@ def test_copies_alone_leave_deletes_to_a_person(pair: Pair, hyve: Hyve, make_dae
     assert len(daemon.tick()[0]) == 1
     keys, reason = daemon.tick()
     assert not keys
-    assert "deletes are left to a person" in reason
+    assert "deletes are started manually" in reason
     assert "gone" in pair.store.read()
     assert hyve("delete").code == 0
     assert daemon.tick()[0][0].endswith(":verify:1")
@@ -131,7 +131,7 @@ def test_a_failed_shard_waits_longer_each_time(
     daemon.tick()
     keys, reason = daemon.tick()
     assert not keys
-    assert reason == f"plan {plan}, 3 copy shards: 2 finished, 1 waiting to be tried again"
+    assert reason == f"plan {plan}, 3 copy shards: 2 finished, 1 waiting for retry"
 
 
 def test_failed_shards_never_starve_the_others(
@@ -189,7 +189,7 @@ def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve,
     pair.automate("all")
     daemon = make_daemon(pair)
     run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
-    assert daemon.look("apply") == ([], f"plan {plan}, 3 copy shards: 3 going on")
+    assert daemon.look("apply") == ([], f"plan {plan}, 3 copy shards: 3 running")
     # Of an older plan, or of one that is not known yet, it is waited for.
     daemon.instance.add_run_tags(run.run_id, {"hyve/plan": "20200101T000000000Z-00000000"})
     assert "of plan 20200101T000000000Z-00000000 goes on" in daemon.look("apply")[1]

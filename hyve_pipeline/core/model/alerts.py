@@ -1,12 +1,12 @@
-"""What a person is told of when nobody looks: refusals, failures, and a store that is not as planned."""
+"""Alerts: refusals, failures, stalled runs, and a store that differs from its plan."""
 
 from datetime import datetime
 from typing import Literal
 
 from hyve_pipeline.core.base.manifest import Frozen
 
-# `refused`: a safety rule forbids what was asked for. `failed`: a run failed. `differs`: a plan was verified, and the
-# store is not as the plan has it. `stalled`: a run goes on, and nothing of it has moved for long.
+# `refused`: a safety rule refused an action. `failed`: a run failed. `differs`: a plan was verified, and the store
+# differs from it. `stalled`: a run is active and has made no progress for long.
 AlertEvent = Literal["refused", "failed", "differs", "stalled"]
 
 
@@ -17,7 +17,7 @@ class AlertRun(Frozen):
         run: its Dagster run id, or the id of a command.
         command: the command, such as ``hyve sync``; None for a run of Dagster.
         partition: the shard's partition key, for a run of one shard.
-        attempt: its number, for a run that the sensor asked for.
+        attempt: its number, for a run that the sensor requested.
         given_up: whether the sensor makes no further attempt.
         message: why it failed.
     """
@@ -31,17 +31,17 @@ class AlertRun(Frozen):
 
 
 class Alert(Frozen):
-    """What is posted, as JSON. Runs that failed at about the same time, of one job and plan, are one alert.
+    """What is posted, as JSON. Runs of one job and plan that failed at about the same time are one alert.
 
     Attributes:
-        event: what kind of thing has happened.
+        event: the kind of alert.
         sync: the sync's name.
         plan: the plan's id, where there is one.
         job: the Dagster job.
-        message: what has happened, in one line.
+        message: what happened, in one line.
         text: the same, with the sync's name before it: what chat services show.
         runs: the runs, at most `MOST_RUNS` of them.
-        total_runs: how many there are.
+        total_runs: the number of all runs.
         time: when the last of them ended.
     """
 
@@ -56,7 +56,7 @@ class Alert(Frozen):
     time: datetime
 
 
-# More would only make the message too long for whoever reads it.
+# More would only make the message too long to read.
 MOST_RUNS = 20
 
 
@@ -66,7 +66,7 @@ def make_alert(event: AlertEvent, sync: str, plan: str | None, job: str, runs: l
     message = first if len(runs) == 1 else f"{len(runs)} runs of {job} {event}; the first: {first}"
     given_up = sum(run.given_up for run in runs)
     if given_up:
-        message += f"; {given_up} given up, which need a person" if len(runs) > 1 else "; given up, it needs a person"
+        message += f"; {f'{given_up} ' if len(runs) > 1 else ''}given up: manual action required"
     return Alert(
         event=event,
         sync=sync,

@@ -1,7 +1,7 @@
-"""What the sensor does next with a plan: decided anew at each tick, from what is so at that moment.
+"""What the sensor does next with a plan: computed at each tick from the current state.
 
-Nothing is remembered from one tick to the next, so whatever went wrong in between, the next tick sees what is
-left: a run that was lost, a shard that a person has finished, a plan that was approved.
+Nothing is kept from one tick to the next, so the next tick sees all that changed in between: a run that was lost, a
+shard that was finished manually, a plan that was approved.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from hyve_pipeline.core.settings.model import ApplyMode, Automation
 
 Step = Literal["copy", "delete", "verify"]
 
-# What stands for the verification of a plan, and for a run that does all that is left of an action, where shards stand
-# under their partition keys.
+# The names of the verification of a plan, and of a run that does all that is left of an action, where shards are named
+# by their partition keys.
 VERIFICATION = "verify"
 LOOP = "loop"
 
-# Runs that wait or go on at the same time by the sensor's doing: enough for the queue to be busy until the next
-# tick, and few enough for a person's own launch to have its turn.
+# The most runs of the sensor that are queued or running: enough to keep the queue busy until the next tick, and few
+# enough that a manually launched run need not wait for long.
 MOST_AT_ONCE = 24
 
-# However often it failed, it is tried again after an hour.
+# The backoff is at most an hour, however often a run failed.
 _LONGEST_DELAY = timedelta(hours=1)
 
 _ACTIONS: dict[ApplyMode, tuple[Action, ...]] = {"never": (), "copies": ("copy",), "all": ("copy", "delete")}
@@ -36,10 +36,10 @@ class Tries:
     """The runs of one shard, or of the verification, so far.
 
     Attributes:
-        failures: how many have ended without success.
+        failures: how many have failed.
         last_end: when the last of these ended.
         is_going_on: whether one is queued or running.
-        number: the highest number that any of these was made with: none comes twice.
+        number: the highest attempt number so far; no number is used twice.
     """
 
     failures: int = 0
@@ -50,12 +50,12 @@ class Tries:
 
 @dataclass(frozen=True)
 class Loops:
-    """The runs so far that do all that is left of one action, and claim shard by shard.
+    """The runs so far that do all that is left of one action, and claim one shard after another.
 
     Attributes:
-        made: how many were made, or the number of the last one: none comes twice.
-        failures: how many have ended without success.
-        last_end: when the last one ended, however that was.
+        made: how many were requested, or the number of the last one; no number is used twice.
+        failures: how many have failed.
+        last_end: when the last one ended, successful or not.
         going_on: how many are queued or running.
     """
 
@@ -67,12 +67,12 @@ class Loops:
 
 @dataclass(frozen=True)
 class Request:
-    """A run to be made.
+    """A run to request.
 
     Attributes:
         step: which job.
         name: the partition key of the shard; `LOOP` for a run of all that is left; `VERIFICATION` for the verification.
-        attempt: its number, from 1: part of what makes the request the same at the next tick.
+        attempt: its number, from 1; it is part of the run key, so that the next tick does not request the run again.
     """
 
     step: Step
@@ -82,11 +82,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done now, and why that and no more.
+    """What to do now, and why.
 
     Attributes:
-        requests: the runs to make.
-        reason: one line for a person.
+        requests: the runs to request.
+        reason: one line for the user.
         given_up: names of what has failed too often.
     """
 
@@ -107,23 +107,23 @@ def decide(
 ) -> Decision:
     """Decide what to do next with a plan.
 
-    Copies come first: by a run, or by as many as `runs` says, that claim shard after shard until none is left. Then
-    each shard that failed is run again by itself. Deletes come when every copy shard is finished, likewise, and the
-    verification when every delete shard is. What failed waits before it is run again, longer each time; a shard that
-    has failed `shard_attempts` times is given up, and so holds up what comes after its action.
+    Copies come first: one run, or as many as `runs` says, claim one shard after another until none is left. Then each
+    shard that failed is retried by a run of its own. Deletes start when every copy shard is finished, in the same way,
+    and the verification when every delete shard is. Retries have exponential backoff. A shard that has failed
+    `shard_attempts` times is given up, which blocks the following actions.
 
     Args:
         status: how far the plan came.
         tries: the runs of its shards so far, by partition key, and those of the `VERIFICATION`.
         loops: the runs of all that is left, by action.
-        mode: what may be done by itself.
-        rules: how often, and after which delays, something is tried.
+        mode: what may be done automatically.
+        rules: how often, and after which delays, runs are retried.
         now: the time of this tick.
-        is_verified: whether the plan was verified, whatever came of that.
+        is_verified: whether the plan was verified, with or without differences.
     """
     plan = status.plan.id
     if mode == "never":
-        return Decision((), 'apply is "never": plans are applied by a person')
+        return Decision((), 'apply is "never": plans are applied manually')
     for action in _ACTIONS[mode]:
         refusal = status.refusal(action)
         is_whole = refusal is not None and refusal.rule == ONE_BUCKET
@@ -134,7 +134,7 @@ def decide(
         return _Action(status, action, tries, loops.get(action, Loops()), rules, now).decide()
     left = status.unfinished("delete")
     if left:
-        return Decision((), f'plan {plan}: copies are finished; apply is "copies", so deletes are left to a person')
+        return Decision((), f'plan {plan}: copies are finished; apply is "copies", so deletes are started manually')
     if is_verified:
         return Decision((), f"plan {plan} is finished and verified")
     return _verify(plan, tries.get(VERIFICATION, Tries()), rules, now)
@@ -169,7 +169,7 @@ class _Action:
                 self._fresh.append(key)
 
     def _tries_of(self, shard: ShardStatus, tried: Tries) -> Tries:
-        """The runs of one shard: where a loop has left it with failures, that was the first."""
+        """The runs of one shard; a loop that left it failed counts as the first."""
         by_loops = 1 if shard.state is ShardState.FAILED and self._loops.made else 0
         failures = max(tried.failures + by_loops, tried.number)
         return Tries(failures, tried.last_end or self._loops.last_end, tried.is_going_on)
@@ -180,10 +180,10 @@ class _Action:
         if most_loops > 0 and not gave_up_loops and self._is_loop_due():
             numbers = range(self._loops.made + 1, self._loops.made + 1 + most_loops)
             requests = tuple(Request(self._action, LOOP, number) for number in numbers)
-            return Decision(requests, self._reason({"begun now": len(self._left)}))
+            return Decision(requests, self._reason({"started now": len(self._left)}))
         if self._loops.going_on:
-            # They do what failed before, too, and what fails in them is for afterwards.
-            return Decision((), self._reason({"going on": len(self._left)}))
+            # They also retry what failed before; what fails in them is retried afterwards.
+            return Decision((), self._reason({"running": len(self._left)}))
         left_by_loops = {f"left by {self._loops.failures} runs that failed": len(self._fresh)} if gave_up_loops else {}
         waiting = {} if gave_up_loops else {"waiting for the next run": len(self._fresh)}
         return self._retry({**left_by_loops, **waiting}, (LOOP,) if gave_up_loops and self._fresh else ())
@@ -191,27 +191,27 @@ class _Action:
     def _is_loop_due(self) -> bool:
         if self._loops.last_end is None:
             return True
-        # Also after one that succeeded: what it left may be claimed by another process.
+        # Also after a successful one: what it left may be claimed by another process.
         failures = max(1, self._loops.failures // self._rules.runs)
         return _is_due(Tries(failures, self._loops.last_end), self._rules, self._now)
 
     def _retry(self, figures: Mapping[str, int], given_up_loops: tuple[str, ...]) -> Decision:
-        """Run shards that failed again, each by itself."""
+        """Retry shards that failed, each by a run of its own."""
         tried = {key: tries for key, tries in self._left.items() if key not in set(self._fresh)}
         at_rest = {key: tries for key, tries in tried.items() if not tries.is_going_on}
         given_up = [key for key, tries in at_rest.items() if tries.failures >= self._rules.shard_attempts]
         due = [
             key for key, tries in at_rest.items() if key not in set(given_up) and _is_due(tries, self._rules, self._now)
         ]
-        # Those that failed least often first: however many others fail, none of them waits for these.
+        # Fewest failures first, so that they never wait for shards that fail again and again.
         due.sort(key=lambda key: (tried[key].failures, key))
-        # A run may go on for a moment though its shard is finished.
+        # `_busy` counts runs that are about to end though their shard is finished.
         begun = due[: max(0, MOST_AT_ONCE - self._busy)]
         parts = {
-            "going on": len(tried) - len(at_rest),
-            "begun now": len(begun),
-            "in line": len(due) - len(begun),
-            "waiting to be tried again": len(at_rest) - len(given_up) - len(due),
+            "running": len(tried) - len(at_rest),
+            "started now": len(begun),
+            "waiting for other runs": len(due) - len(begun),
+            "waiting for retry": len(at_rest) - len(given_up) - len(due),
             f"given up after {self._rules.shard_attempts} attempts": len(given_up),
         }
         requests = tuple(Request(self._action, key, tried[key].failures + 1) for key in begun)
@@ -232,7 +232,7 @@ def _verify(plan: str, tried: Tries, rules: Automation, now: datetime) -> Decisi
         reason = f"plan {plan} is finished; its verification is given up after {rules.shard_attempts} attempts"
         return Decision((), reason, (VERIFICATION,))
     if not _is_due(tried, rules, now):
-        return Decision((), f"plan {plan} is finished; its verification waits to be tried again")
+        return Decision((), f"plan {plan} is finished; its verification is waiting for retry")
     request = Request("verify", VERIFICATION, failures + 1)
     return Decision((request,), f"plan {plan} is finished: verifying it")
 
@@ -240,6 +240,6 @@ def _verify(plan: str, tried: Tries, rules: Automation, now: datetime) -> Decisi
 def _is_due(tried: Tries, rules: Automation, now: datetime) -> bool:
     if not tried.failures or tried.last_end is None:
         return True
-    # Doubled each time; capped before it is computed, as 2 ** 100 seconds is no time.
+    # Exponential backoff. The exponent is capped: 2 ** 100 seconds would overflow a timedelta.
     delay = timedelta(seconds=rules.retry_seconds * 2 ** min(tried.failures - 1, 30))
     return now >= tried.last_end + min(delay, _LONGEST_DELAY)

@@ -1,4 +1,4 @@
-"""What is to be done with single objects."""
+"""One object to copy, and the rules by which it is copied."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from hyve_pipeline.core.settings.model import TagsChoice
 
 @dataclass(frozen=True, slots=True)
 class CopyRules:
-    """How objects are copied, the same for all of a shard.
+    """How objects are copied, the same for all objects of a shard.
 
     Attributes:
-        headers: what new objects are given besides what their sources have: encryption, a canned ACL.
-        keeps_parts: an object that was uploaded in parts is copied in the same parts, so that its ETag stays.
+        headers: request headers of new objects besides their sources' own: encryption, a canned ACL.
+        keeps_parts: a multipart object is copied in the same parts, so that its ETag stays the same.
         copies_grants: the copy gets the grants of the source's ACL.
-        keeps_redirect: the copy gets the website redirect, which CopyObject does not take over by itself.
-        storage_class: ``source`` for that of the source's object, ``default`` for the store's own, or the name of one.
-        tags: whether the copy gets the source's tags: ``copy`` where the store knows any, ``require``, or ``skip``.
+        keeps_redirect: the copy gets the website redirect, which CopyObject does not copy by itself.
+        storage_class: ``source`` for that of the source's object, ``default`` for the store's default, or a class.
+        tags: whether the copy gets the source's tags: ``copy`` if the store supports tags, ``require``, or ``skip``.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -36,7 +36,7 @@ class CopyTask:
     Attributes:
         source_key: its whole key in the source.
         store_key: its whole key in the store.
-        size: bytes, as the source's inventory says.
+        size: bytes, from the source's inventory.
         source_etag: the ETag, without quotes, that the copy is pinned to.
         storage_class: the source object's storage class.
         rules: how it is copied.

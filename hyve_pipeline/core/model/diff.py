@@ -1,7 +1,7 @@
 """The comparison of two inventories, one bounded key range at a time.
 
-The work is a full outer join in DuckDB. Only one range's rows are in memory, so memory depends on the
-range and not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
+It is a full outer join in DuckDB. Only one range's rows are in memory, so memory depends on the range and
+not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
 """
 
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ from hyve_pipeline.core.settings.model import CompareRule, Options
 
 
 class ChangeSet(StrEnum):
-    """What the comparison says about one key."""
+    """The set that the comparison puts a key in."""
 
     NEW = "new"
     MODIFIED = "modified"
     DRIFTED = "drifted"  # unchanged in content, but not in headers, metadata, tags or storage class
-    DUPLICATE = "duplicate"
-    SKIPPED = "skipped"  # would be copied or deleted, but can't be read now, or has no ETag to be pinned to
+    DUPLICATE = "duplicate"  # only in the store: to delete
+    SKIPPED = "skipped"  # would be copied or deleted, but can't be read now, or has no ETag to pin it to
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
 
-# The sets whose objects a plan may act on, in the order in which people are shown them.
+# The sets whose objects a plan may act on, in the order in which they are displayed.
 PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)
 
 # The sets whose rows are kept; of the others only the totals matter.
@@ -49,24 +49,24 @@ LIST_NAMES = {
 
 
 def sets_of(options: Options) -> tuple[ChangeSet, ...]:
-    """The sets that there are under these options: all, or all but the one that has to be asked for."""
+    """The sets under these options: `DRIFTED` only where properties are compared."""
     return tuple(name for name in ChangeSet if name is not ChangeSet.DRIFTED or options.compare_properties)
 
 
 def planned_sets(options: Options) -> tuple[ChangeSet, ...]:
-    """Those of `PLANNED_SETS` that there are under these options."""
+    """Those of `PLANNED_SETS` under these options."""
     there_are = sets_of(options)
     return tuple(name for name in PLANNED_SETS if name in there_are)
 
 
-# Classes whose objects can't be read unless they are restored, for a while.
+# Classes whose objects can't be read unless they are temporarily restored.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
 ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 
-# How the reason begins of an object that is skipped since a listing says no ETag of it, and HEAD does not either.
+# The start of the reason of an object that is skipped since neither the listing nor HEAD has an ETag.
 NO_ETAG = "no ETag"
 
-# So many of the objects that are skipped are named in a plan.
+# The most skipped objects that a plan names.
 SKIPPED_EXAMPLES = 5
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -91,9 +91,9 @@ CHANGE_SCHEMA = pa.schema(
 # The keys, below the prefix, that were undone and not copied since.
 UNDONE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])
 
-# The rules of modification, in words that a person reads in the plan. None means unchanged. `s` is the
-# source's row and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the
-# content (multipart uploads), so it says nothing about equality.
+# The rules of modification; their results are the reasons in the plan. Null means unchanged. `s` is the source's row
+# and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the content (multipart uploads), so
+# it can't show whether two objects are equal.
 PLAIN_MD5_PATTERN = "'^[0-9a-fA-F]{32}$'"
 _ETAGS_DIFFER = differing_etags("s.etag", "t.etag")
 _MODIFIED_REASON: dict[CompareRule, str] = {
@@ -111,12 +111,12 @@ _MODIFIED_REASON: dict[CompareRule, str] = {
 
 
 class FutureDates(Frozen):
-    """Objects that were last written at a time that is still to come.
+    """Objects whose LastModified is in the future.
 
     Attributes:
         objects: how many.
         key: the first one's whole key.
-        last_modified: when that was written.
+        last_modified: its LastModified.
     """
 
     objects: int
@@ -134,15 +134,15 @@ class Diff(Frozen):
         options: the options in force, overrides of the one run included.
         source, store: the inventories compared.
         counts: objects and bytes by set; bytes are the source's, for duplicates the store's.
-        uncompared: of how many unchanged objects the properties were to be compared and could not be, by reason.
+        uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned: how many objects are skipped since they have no ETag.
         skipped_examples: the first few objects that are skipped, as (key, reason).
         shared: what shows whether both inventories are of one bucket; None where their places alone show that they are
             not.
-        future: the source's objects that are dated in the future; None where there are none, or times decide nothing.
+        future: the source's objects that are dated in the future; None if there are none, or times are not compared.
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         digest: SHA-256 of that file.
-        uris: the Parquet file of each set that has a list: new, modified, duplicate and, where there is that set,
+        uris: the Parquet file of each set that has a list: new, modified, duplicate and, if properties are compared,
             drifted.
     """
 
@@ -170,7 +170,7 @@ class RangeDiff:
     Attributes:
         rows: its listed rows, sorted by key, columns as in `CHANGE_SCHEMA`.
         counts: the totals of each set.
-        unchanged: likewise the unchanged objects that can be read on both sides, where they were asked for.
+        unchanged: likewise the unchanged objects that can be read on both sides, if requested.
     """
 
     rows: pa.Table
@@ -182,13 +182,13 @@ class Differ:
     """Compares ranges of two inventories by one rule and one set of filters.
 
     Args:
-        rule: the rule by which an object is modified.
+        rule: the rule by which an object counts as modified.
         filters: the globs of the sync.
-        source_prefix: what to take off the source's keys.
-        store_prefix: what to take off the store's keys.
+        source_prefix: the prefix to remove from the source's keys.
+        store_prefix: the prefix to remove from the store's keys.
         compared: the time of the comparison, after which a restored object must still be readable; by default now.
-        gives_unchanged: whether the rows of unchanged objects are wanted too.
-        spill_folder: where DuckDB may write what does not fit.
+        gives_unchanged: whether to return the rows of unchanged objects too.
+        spill_folder: where DuckDB may write what exceeds its memory limit.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Differ:
         classified = _classification(rule, filters, prefixes)
         columns = ", ".join(CHANGE_SCHEMA.names)
         listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
-        # No outside text: filters and prefixes are quoted below.
+        # No untrusted text: filters and prefixes are quoted below.
         self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
         self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
         readable = "set = 'unchanged' AND NOT is_archived AND NOT is_archived_in_store"
@@ -218,7 +218,7 @@ class Differ:
     def diff(
         self, source: pa.Table, store: pa.Table, key_range: RelativeRange, undone: pa.Table | None = None
     ) -> RangeDiff:
-        """Compare the rows of both inventories that lie in `key_range`.
+        """Compare the rows of both inventories that are in `key_range`.
 
         Args:
             source: rows of the source's inventory; rows outside the range are ignored.
@@ -232,7 +232,7 @@ class Differ:
         with self._database.showing(tables) as connection:
             totals = connection.execute(self._totals, bounds).fetchall()
             counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
-            # Most ranges of most nights hold nothing to list: counting first spares them the wide rows.
+            # Most ranges of most plans have nothing to list: they are only counted, without reading all columns.
             if counts.keys().isdisjoint(LISTED_SETS):
                 rows = CHANGE_SCHEMA.empty_table()
             else:
@@ -250,7 +250,7 @@ class Differ:
 def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str]) -> str:
     bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
     ranges = (
-        f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no outside text
+        f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no untrusted text
         f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
         for side, prefix in prefixes.items()
     )

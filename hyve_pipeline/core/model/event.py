@@ -1,7 +1,7 @@
 """What was done with a sync: one event for each inventory, plan, shard, verification and undo.
 
-Events are in the state, in an order that the state gives, whoever acted: a command or a run of Dagster. They hold the
-ids by which all else is found, and no figures: those are in the manifests and journals that the ids name.
+Events are in the state and ordered by it, from commands and runs of Dagster alike. They contain ids and no figures:
+those are in the manifests and journals that the ids name.
 """
 
 import getpass
@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.inventory import Side
 
 
 class EventKind(StrEnum):
-    """What was done; the comments name the members of an event that say more."""
+    """What was done; the comments name the members of an event that are set."""
 
     INVENTORY_TAKEN = "inventory_taken"  # side, inventory
     PLAN_FROZEN = "plan_frozen"  # plan, diff; refused or not
@@ -28,12 +28,12 @@ class EventKind(StrEnum):
 
 
 class Actor(Frozen):
-    """Who acts.
+    """Who did it.
 
     Attributes:
-        id: the run of Dagster, or a command's own id; journals name it too.
+        id: the id of the Dagster run, or of the command; journals contain it too.
         command: the command, such as ``sync``; None for a run of Dagster.
-        host, user, pid: where it acts.
+        host, user, pid: of the process.
     """
 
     id: str
@@ -44,17 +44,17 @@ class Actor(Frozen):
 
     @classmethod
     def of_command(cls, command: str) -> "Actor":
-        """This process, which does a command."""
+        """This process, which executes a command."""
         return cls(id=str(uuid.uuid4()), command=command, host=socket.gethostname(), user=_user(), pid=os.getpid())
 
     @classmethod
     def of_run(cls, run_id: str) -> "Actor":
-        """This process, which does a run of Dagster."""
+        """This process, which executes a run of Dagster."""
         return cls(id=run_id, host=socket.gethostname(), user=_user(), pid=os.getpid())
 
     @property
     def dagster_run(self) -> str | None:
-        """The id of the run of Dagster that acts, None where it is none: Dagster has logged what a run did."""
+        """The id of the Dagster run, whose events Dagster has logged already; None for a command."""
         return self.id if self.command is None else None
 
 
@@ -76,9 +76,9 @@ class Event(Frozen):
         plan: the id of the plan.
         side, inventory: which bucket was listed, and the id of its inventory.
         diff: the id of the diff that the plan was made from.
-        shard, attempt: the numbers of a shard and of the attempt that came to its end.
+        shard, attempt: the numbers of a shard and of the attempt that completed.
         verification: the name of the verification among those of its plan: the id of the inventory that it compared.
-        undo: the number of the undo of its plan.
+        undo: the number of the undo among those of its plan.
         dropped: the ids of plans that were removed from the state.
     """
 

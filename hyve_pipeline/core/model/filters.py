@@ -1,8 +1,8 @@
-"""Include and exclude globs, asked of one key in Python or of a column of keys in DuckDB.
+"""Include and exclude globs, applied to one key in Python or to a column of keys in DuckDB.
 
-A glob means what it means to `aws s3 sync` (Python's `fnmatch`): ``*`` is any characters, ``/`` among
-them, ``?`` one character, ``[abc]`` or ``[a-z]`` one of these and ``[!abc]`` one of all others; a ``[``
-that is not closed is itself. Globs are case-sensitive and must match the whole key below the prefix.
+Globs have the syntax of `aws s3 sync` (Python's `fnmatch`): ``*`` matches any characters including ``/``,
+``?`` one character, ``[abc]`` or ``[a-z]`` one of these and ``[!abc]`` any other; a ``[`` that is not closed
+matches itself. Globs are case-sensitive and must match the whole key below the prefix.
 """
 
 import re
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 _SAFE_CHARACTER = re.compile(r"[A-Za-z0-9_/]")
-# How RE2 writes a class without members; it has no `(?!)`.
+# A class without members in RE2, which has no `(?!)`.
 _NOTHING = r"[^\x{0}-\x{10ffff}]"
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which keys a sync is about. A key that is left out is neither copied nor deleted.
+    """The keys that a sync includes. An excluded key is neither copied nor deleted.
 
     Attributes:
         include: a key must match one of these globs; empty means that every key does.
-        exclude: a key that matches one of these globs is left out, even if it is included.
+        exclude: a key that matches one of these globs is excluded, even if it matches `include`.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
     def matches(self, key: str) -> bool:
-        """Whether `key`, the key below the prefix, is let through."""
+        """Whether `key`, the key below the prefix, is included."""
         if any(fnmatchcase(key, glob) for glob in self.exclude):
             return False
         return not self.include or any(fnmatchcase(key, glob) for glob in self.include)
@@ -40,9 +40,8 @@ class Filters:
             key: an SQL expression for the key below the prefix, such as a column's quoted name.
 
         Returns:
-            An expression that may stand anywhere, in parentheses if need be; ``true`` without any glob.
-            Of the globs' text it holds only ASCII letters, digits and regular expression syntax, so
-            nothing in them can end the SQL literal.
+            An expression, in parentheses if necessary; ``true`` without any glob. It contains only ASCII
+            letters, digits and regular expression syntax of the globs, so no glob can end the SQL literal.
         """
         conditions = []
         if self.include:
@@ -53,7 +52,7 @@ class Filters:
 
 
 def _matches_any(key: str, globs: tuple[str, ...]) -> str:
-    # The option s lets the dot match newlines, which keys may hold.
+    # The option s lets the dot match newlines, which keys may contain.
     return "(" + " OR ".join(f"regexp_full_match({key}, '{_as_re2(glob)}', 's')" for glob in globs) + ")"
 
 
@@ -83,14 +82,14 @@ def _re2_parts(glob: str) -> Iterator[str]:
 
 def _class_end(glob: str, start: int) -> int | None:
     """Where the class that begins at `start`, after its ``[``, is closed; None if it is not."""
-    # A closing bracket in the first place, or after the `!`, is a member of the class.
+    # A closing bracket in first position, or after the `!`, is a member of the class.
     first = start + 1 if glob.startswith("!", start) else start
     end = glob.find("]", first + 1)
     return None if end < 0 else end
 
 
 def _re2_class(members: str) -> str:
-    """The class of the text between the brackets. A range that runs backwards has no members."""
+    """The class for the text between the brackets. A descending range has no members."""
     negated = members.startswith("!")
     if negated:
         members = members[1:]

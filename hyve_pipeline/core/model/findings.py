@@ -1,4 +1,4 @@
-"""What an examination of a sync finds: one finding a check, each with what to do about it."""
+"""The findings of `hyve doctor`: one for each check, with what to do about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from hyve_pipeline.core.base.errors import HyveError
 
 
 class Verdict(StrEnum):
-    """How a check came out."""
+    """The result of a check."""
 
     OK = "ok"
-    UNTRIED = "not tried"  # it would change something, and nobody asked for that
+    UNTRIED = "not tried"  # it would write something, which was not requested
     WARN = "warn"  # a sync works, but not as well as it could
     FAIL = "fail"  # a sync can't work
 
@@ -23,9 +23,9 @@ class Finding:
     Attributes:
         check: what was checked, such as ``listing``.
         place: what it was checked on: ``source``, ``store``, ``trash`` or ``home``.
-        verdict: how it came out.
-        detail: what was found and, where it is not in order, what to do.
-        exit_code: the exit code that a failed check stands for; 0 for all others.
+        verdict: the result.
+        detail: what was found and, unless it is ok, what to do.
+        exit_code: the exit code of a failed check; 0 for all others.
     """
 
     check: str
@@ -36,15 +36,15 @@ class Finding:
 
 
 def failed(check: str, place: str, error: HyveError) -> Finding:
-    """The finding that an error is."""
+    """The finding for a check that raised an error."""
     return Finding(check, place, Verdict.FAIL, str(error), error.exit_code)
 
 
 def overall_exit_code(findings: Iterable[Finding]) -> int:
-    """The exit code of a whole examination.
+    """The exit code of all findings.
 
-    A wrong configuration (2) comes before a bucket out of reach (4), which it may have caused, and that
-    before all else that is to be mended (1).
+    A wrong configuration (2) takes precedence over an unreachable bucket (4), which it may have caused, and that
+    over all other failures (1).
     """
     codes = {finding.exit_code for finding in findings}
     return next((code for code in (2, 4) if code in codes), 1 if codes - {0} else 0)

@@ -1,6 +1,6 @@
-"""The least that the credentials of each side must be allowed, as AWS policy documents.
+"""The least permissions for the credentials of each side, as IAM policy documents.
 
-Source of the rules: the requests that `hyve_pipeline.s3` sends, and the actions that each of them needs,
+Source of the rules: the requests that `hyve_pipeline.s3` sends, and the actions that each of them requires,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 """
 
@@ -12,28 +12,28 @@ from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
 
 Policy = dict[str, Any]
 
-# To read an object as a copy does, with its tags.
+# To read an object with its tags, as a copy does.
 _READ = ("s3:GetObject", "s3:GetObjectTagging")
 
-# To make one, large ones in parts; an upload in parts that failed is aborted.
+# To write an object, large ones by multipart upload; a failed multipart upload is aborted.
 _WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 
-# Questions about a bucket itself: whether it is a website, so that redirects mean anything; whether it keeps versions;
-# which uploads were left open.
+# To read a bucket's configuration: whether it is a website, so that redirects matter; whether it is versioned; which
+# multipart uploads are open.
 _ABOUT_SOURCE = ("s3:GetBucketWebsite",)
 _ABOUT_STORE = ("s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:ListBucketMultipartUploads")
 
-# What a bucket with versions needs besides, to put back an earlier one.
+# To restore an earlier version in a versioned bucket.
 _READ_VERSIONS = ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
 def policies(sync: SyncSettings) -> dict[Side, Policy]:
-    """The policy for the credentials of each side. Credentials that serve both sides need both.
+    """The policy for the credentials of each side. Credentials that are used for both sides require both.
 
-    The store's credentials need to read the source too, since it is with them that the server copies, unless the
-    bytes are to pass through this process. No policy allows to write the source.
+    The store's credentials must be able to read the source too, since the server copies with them, unless the bytes
+    pass through this process. No policy allows writes to the source.
     """
     read, write = _READ, _WRITE
     if sync.options.acl == "source":
@@ -61,7 +61,7 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
 
 
 def _on_two_servers(sync: SyncSettings) -> bool:
-    """Whether it is known that the two buckets are on two servers, so that none of them can copy."""
+    """Whether the buckets are known to be on two servers, so that neither server can copy."""
     servers = (sync.source.server, sync.store.server)
     return None not in servers and len({*servers}) == 2
 
@@ -78,8 +78,8 @@ def _listing(name: str, place: BucketSettings, *more_actions: str) -> dict[str, 
         "Resource": [_arn(place)],
     }
     if place.prefix:
-        # IfExists, because this action also decides whether a missing object is told as 404 or as 403, and
-        # a question about one object has no prefix. Without the 404 no key could be found safe to delete.
+        # IfExists, because this action also decides whether HEAD of a missing object gives 404 or 403, and HEAD has no
+        # prefix. Without the 404 no key could be found safe to delete.
         statement["Condition"] = {"StringLikeIfExists": {"s3:prefix": [f"{_literal(place.prefix)}*"]}}
     return statement
 
@@ -89,7 +89,7 @@ def _questions(name: str, place: BucketSettings, actions: tuple[str, ...]) -> di
 
 
 def _encrypting(key_id: str) -> dict[str, Any]:
-    """To write objects under a key of KMS, in parts too. Only an ARN of a key names it in a policy."""
+    """Permission to write objects encrypted by a KMS key, by multipart upload too. A policy names a key by its ARN."""
     return {
         "Sid": "EncryptStore",
         "Effect": "Allow",
@@ -110,7 +110,7 @@ def _arn(place: BucketSettings) -> str:
 
 
 def _literal(text: str) -> str:
-    """Text in which the characters that mean something in a policy mean themselves.
+    """Text with the special characters of a policy escaped.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """

@@ -1,11 +1,11 @@
 """What an inventory is, and when a listing counts as complete.
 
 A listing is a set of key ranges that tile the whole key space. Each range is walked page by page until
-the server says that nothing follows, or until a key passes the range's upper bound. The proof keeps, for
-each range, how the walk went; `check_proof` decides whether the walks together saw every key. Without
-a proof there is no inventory, and so no plan, and no delete.
+the listing is no longer truncated, or until a key passes the range's upper bound. The proof records how
+the walk of each range went; `check_proof` decides whether the walks together saw every key. Without a
+proof there is no inventory, and so no plan, and no delete.
 
-Keys compare as Python strings: by code point, which is the same order as S3's, by UTF-8 bytes.
+Keys compare as Python strings: by code point, which gives the same order as S3's UTF-8 bytes.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ INVENTORY_SCHEMA = pa.schema(
         ),
         pa.field("etag", pa.string(), nullable=False, metadata={"description": "ETag without quotes; empty if none"}),
         pa.field("storage_class", pa.string(), nullable=False, metadata={"description": "S3 storage class"}),
-        # Null for nearly all objects, and in inventories of stores, which nobody reads it of. Files of earlier
-        # versions do not have it.
+        # Null for nearly all objects, and in inventories of stores, where it is not read. Files of earlier versions
+        # do not have it.
         pa.field(
             "restored_until",
             pa.timestamp("us", tz="UTC"),
@@ -61,16 +61,16 @@ class RangeEnd(StrEnum):
     """How the walk through a range ended."""
 
     END_OF_LISTING = "end_of_listing"  # the server answered that the listing is not truncated
-    PASSED_BOUND = "passed_bound"  # the key that is the upper bound was seen, or one after it
+    PASSED_BOUND = "passed_bound"  # a key at or after the upper bound was seen
 
 
 class RangeProof(Frozen):
     """How the walk through one range went.
 
     Attributes:
-        range: the range that was to be walked.
-        first_key: the first key found in it, None when there was none.
-        last_key: the last one.
+        range: the range to walk.
+        first_key: the first key found in it; None if there was none.
+        last_key: the last key found in it, likewise.
         keys: how many keys were found.
         pages: how many pages were read.
         end: why the walk ended.
@@ -88,15 +88,15 @@ class Inventory(Frozen):
     """The manifest of one complete listing of one bucket, or of one prefix, at one time.
 
     Attributes:
-        id: unique below the sync and side.
+        id: unique for the sync and side.
         side: which side of the sync was listed.
         place: the bucket, its prefix and server.
         uri: the Parquet file, columns as in `INVENTORY_SCHEMA`.
-        started, ended: when the first page was asked for and the last one had come.
+        started, ended: when the first page was requested and the last one received.
         objects, bytes: totals.
         oldest, newest: bounds of `last_modified`; None when empty.
-        proof: one entry a key range, in key order.
-        cuts: keys that divide it into parts of about equal size, in order; the next listing begins with them.
+        proof: one entry for each key range, in key order.
+        cuts: keys that divide it into ranges of about equal size, in order; the next listing starts with them.
     """
 
     id: str
@@ -114,18 +114,18 @@ class Inventory(Frozen):
 
 
 def check_proof(proof: Sequence[RangeProof], objects: int, place: str) -> None:
-    """Hold a listing's proof against what a complete listing must show.
+    """Check a listing's proof.
 
-    The ranges must tile the key space, each walk must have ended for a reason that shows that nothing
-    was left, the keys found must lie in their range, and the counts must add up to `objects`.
+    The ranges must tile the key space, each walk must have reached the end of its range, the keys found must
+    be in their range, and the counts must add up to `objects`.
 
     Raises:
-        IncompleteInventoryError: naming `place` and what is wrong.
+        IncompleteInventoryError: the proof fails; the message names `place` and the gap.
     """
     problem = _find_gap(proof, objects)
     if problem is not None:
         raise IncompleteInventoryError(
-            f"the listing of {place} is not proved complete: {problem}; nothing was planned, run it again"
+            f"the listing of {place} can't be proved complete: {problem}; nothing was planned, run it again"
         )
 
 

@@ -1,8 +1,8 @@
 """What happened to each object of a plan.
 
-A journal is append-only: every attempt at a shard adds rows, one an object, and none is ever altered.
-The last row of a key counts. An attempt that came to its end leaves a summary beside its rows; an
-attempt without one was cut short.
+A journal is append-only: every attempt at a shard adds rows, one for each object, and none is ever altered.
+The last row of a key counts. An attempt that completed has a summary beside its rows; one without a summary
+was interrupted.
 """
 
 from collections import Counter
@@ -20,23 +20,23 @@ from hyve_pipeline.core.model.server_lack import ServerLack
 
 
 class Outcome(StrEnum):
-    """How it ended for one object."""
+    """The result for one object."""
 
     DONE = "done"
     SKIPPED = "skipped"  # it changed since the plan, or can't be read; the next plan has it
     FAILED = "failed"
 
 
-# Codes of outcomes that are ours; all others are S3's.
-ALREADY_DONE = "AlreadyDone"  # done by an earlier attempt that could not journal it any more
-ALREADY_GONE = "AlreadyGone"  # deleted by someone else
+# Hyve's own codes of outcomes; all others are S3's.
+ALREADY_DONE = "AlreadyDone"  # done by an earlier attempt that could not write it to the journal
+ALREADY_GONE = "AlreadyGone"  # deleted by another program or user
 CHANGED = "ChangedSincePlan"  # the object is no longer the planned one
-BACK_IN_SOURCE = "BackInSource"  # the source has a key again that was to be deleted
-CONTRADICTED = "ListingContradicted"  # the source has keys that its own listing does not have: nothing is deleted by it
-ARCHIVED = "Archived"  # the source's object can't be read before it is restored
-CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a key that its owner has (SSE-C)
+BACK_IN_SOURCE = "BackInSource"  # the source has a key again that the plan deletes
+CONTRADICTED = "ListingContradicted"  # the source has keys that its listing lacks: no delete relies on that listing
+ARCHIVED = "Archived"  # the source's object must be restored before it can be read
+CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a customer-provided key (SSE-C)
 
-# Codes of objects that can't be read, and so would be skipped again: no rerun does more.
+# Codes of objects that can't be read: a rerun would skip them again.
 UNREADABLE = frozenset({ARCHIVED, CUSTOMER_KEY})
 
 JOURNAL_SCHEMA = pa.schema(
@@ -91,7 +91,7 @@ def to_table(rows: Sequence[JournalRow]) -> pa.Table:
 
 
 class Tally(Frozen):
-    """How many objects of some shards ended how, and the bytes of those that are done."""
+    """Numbers of objects by outcome, and the bytes of those that are done."""
 
     done: int = 0
     skipped: int = 0
@@ -108,13 +108,13 @@ class Tally(Frozen):
 
 
 class Outcomes(Frozen):
-    """What some rows of a journal add up to.
+    """Totals of some rows of a journal.
 
     Attributes:
-        tally: how many objects ended how.
+        tally: numbers of objects by outcome.
         failures: how many objects failed, by error code.
-        skips: how many were skipped, by code.
-        without: how many copies have to do without something that the store refuses, by what that is.
+        skips: how many objects were skipped, by code.
+        without: how many copies lack something that the store refuses, by what that is.
     """
 
     tally: Tally
@@ -132,7 +132,7 @@ def count_outcomes(rows: Iterable[JournalRow]) -> Outcomes:
 
 
 class OutcomeCounter:
-    """Adds up rows of different keys as they come."""
+    """Adds up rows of different keys, one by one."""
 
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
@@ -141,7 +141,7 @@ class OutcomeCounter:
         self._bytes = 0
 
     def add(self, row: JournalRow) -> None:
-        """Take in one row."""
+        """Add one row."""
         self._counts[row.outcome] += 1
         if row.outcome is Outcome.DONE:
             self._bytes += row.bytes
@@ -151,7 +151,7 @@ class OutcomeCounter:
             self._codes[row.outcome][row.code or "unknown"] += 1
 
     def outcomes(self) -> Outcomes:
-        """What the rows so far add up to."""
+        """The totals of the rows so far."""
         return Outcomes(
             tally=Tally(
                 done=self._counts[Outcome.DONE],
@@ -166,22 +166,22 @@ class OutcomeCounter:
 
 
 class ShardState(StrEnum):
-    """How far a shard came."""
+    """The progress of a shard."""
 
-    PENDING = "pending"  # never tried
-    STARTED = "started"  # an attempt is running, or was cut short
+    PENDING = "pending"  # no attempt yet
+    STARTED = "started"  # an attempt is running, or was interrupted
     FAILED = "failed"  # the last attempt ended with failed objects
     FINISHED = "finished"  # every object is done or skipped
 
 
 class AttemptSummary(Outcomes):
-    """What an attempt that came to its end says of its shard, as a whole, earlier attempts included.
+    """The result of a completed attempt: totals of the whole shard, including earlier attempts.
 
     Attributes:
         attempt: its number, from 1.
-        run_id: the Dagster run that made it.
+        run_id: the id of the Dagster run, or command, that made it.
         started, ended: when.
-        lacks: what the servers turned out to lack.
+        lacks: features that the servers were found to lack.
     """
 
     attempt: int

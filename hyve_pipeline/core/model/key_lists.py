@@ -1,7 +1,7 @@
-r"""The lists people read and scripts rely on: ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``.
+r"""The lists for users and scripts: ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt`` (to delete).
 
-One key per line in UTF-8, as `core.keys.list_line` writes it, each line ended by a newline; an empty
-list is an empty file. Lines end at ``\n`` alone: keys may hold every other character at which
+One key per line in UTF-8, as `core.base.keys.list_line` writes it, each line ended by a newline; an empty
+list is an empty file. Only ``\n`` ends a line: keys may contain every other character at which
 `str.splitlines` would split.
 """
 
@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.base.keys import QUOTED_KEY_PATTERN, list_line, parse_list_line
 
-# A key has at most 1,024 bytes, so this many lines are far from the 2 GiB that a joined string may have.
+# A key has at most 1,024 bytes, so this many lines stay far below Arrow's limit of 2 GiB for a string.
 _LINES_AT_ONCE = 65_536
 _READ_BYTES = 1024**2
 
 
 def write_list(stream: IO[bytes], keys: Iterable[pa.Array | pa.ChunkedArray]) -> int:
-    """Write keys as a list, in the order in which they come.
+    """Write keys as a list, in the given order.
 
     Args:
-        stream: where the lines go; it is not closed.
-        keys: the keys in batches of any size, sorted by whoever gives them.
+        stream: the output; it is not closed.
+        keys: the keys in batches of any size, sorted by the caller.
 
     Returns:
         How many lines were written.
@@ -40,7 +40,7 @@ def write_list(stream: IO[bytes], keys: Iterable[pa.Array | pa.ChunkedArray]) ->
 
 
 def _as_lines(keys: pa.Array) -> bytes:
-    # By `call_function`, since the functions of `pyarrow.compute` are made at run time and unknown to type checkers.
+    # By `call_function`, since type checkers do not see the functions of `pyarrow.compute`.
     keys = keys.cast(pa.string())
     quoted = pc.call_function("match_substring_regex", [keys], pc.MatchSubstringOptions(QUOTED_KEY_PATTERN))
     if quoted.true_count:
@@ -55,19 +55,19 @@ def read_list(stream: IO[bytes]) -> Iterator[str]:
     """The keys of a list, one by one, in the order of its lines.
 
     Raises:
-        StateError: a line is no key, or the last one has no newline and so may be cut short.
+        StateError: a line is not a key, or the last one has no newline and so may be truncated.
     """
     for number, line in enumerate(_lines(stream), 1):
         if not line.endswith(b"\n"):
-            raise StateError(f"line {number} of the list is cut short: take the plan again")
+            raise StateError(f"line {number} of the list is truncated: run 'hyve dryrun' again")
         try:
             yield parse_list_line(line[:-1].decode())
         except ValueError:
-            raise StateError(f"line {number} of the list is not a key: take the plan again") from None
+            raise StateError(f"line {number} of the list is not a key: run 'hyve dryrun' again") from None
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines with their ends. Unlike iteration over the stream, this also works on those of `pyarrow`."""
+    """Lines with their newlines. Unlike iteration over the stream, this also works on streams of `pyarrow`."""
     rest = b""
     while block := stream.read(_READ_BYTES):
         *whole, rest = (rest + block).split(b"\n")

@@ -1,4 +1,4 @@
-"""Uploads in parts that have begun and not ended: what must be known to go on with them, or to abort them."""
+"""Multipart uploads that are open: what is needed to resume or abort them."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,13 +6,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """An upload in parts.
+    """A multipart upload.
 
     Attributes:
-        bucket: where it is open.
-        key: the whole key of the object that it makes.
-        upload_id: the store's id of it.
-        source_etag: the ETag of the source object that its parts are of.
+        bucket: the bucket of the upload.
+        key: the whole key of the object that it creates.
+        upload_id: the id that the server gave it.
+        source_etag: the ETag of the source object that its parts are copied from.
         sizes: bytes of each part, in order.
     """
 
@@ -24,16 +24,16 @@ class OpenUpload:
 
 
 class UploadLog(Protocol):
-    """Knows which uploads are open, beyond the end of the process. Thread-safe."""
+    """A persistent record of open uploads. Thread-safe."""
 
     def find(self, key: str) -> OpenUpload | None:
-        """The upload that an earlier attempt began for a key, or None."""
+        """The upload that an earlier attempt started for a key, or None."""
         ...
 
     def begun(self, upload: OpenUpload) -> None:
-        """Take note of an upload, before its first part is sent."""
+        """Record an upload, before its first part is sent."""
         ...
 
     def ended(self, upload: OpenUpload) -> None:
-        """Take note that an upload was completed or aborted."""
+        """Record that an upload was completed or aborted."""
         ...

@@ -1,7 +1,7 @@
-"""The frozen outcome of a comparison, and the shards it is done in.
+"""The frozen result of a comparison, and its shards.
 
 A plan never changes. Its id is a number that orders plans, the time, and a short hash over both inventories' proofs,
-the options and the rows; it is never used again. A shard is a run of consecutive keys of one action: the unit of retry.
+the options and the rows; no id is used twice. A shard is a range of consecutive keys of one action: the unit of retry.
 Shards are numbered through the plan, copies first, so a partition key ``<plan id>-<nnnn>`` is unique.
 """
 
@@ -26,14 +26,14 @@ from hyve_pipeline.core.settings.places import Place
 
 
 class Shard(Frozen):
-    """A contiguous slice of a plan, done by one run.
+    """A contiguous slice of a plan, claimed by one worker at a time.
 
     Attributes:
         number: from 1, through all shards of the plan.
-        action: what is done to its objects.
+        action: what is done with its objects.
         row_group: its row group in the action's Parquet file.
         objects, bytes: totals.
-        first_key, last_key: its bounds, without prefix.
+        first_key, last_key: its first and last key, without prefix.
     """
 
     number: int
@@ -46,11 +46,11 @@ class Shard(Frozen):
 
 
 class Approval(Frozen):
-    """A person's later word on a plan that the limits refused, kept beside the plan, which never changes.
+    """The user's approval of a plan that the limits refused; it is kept beside the plan, which never changes.
 
     Attributes:
         given: when.
-        max_deletes, max_overwrites: the limits to judge by instead; None leaves the plan's own.
+        max_deletes, max_overwrites: the limits that apply instead; None keeps the plan's own.
     """
 
     given: datetime
@@ -63,7 +63,7 @@ class Transfer(Frozen):
 
     Attributes:
         by: ``server``, which copies from bucket to bucket, or ``stream``: this process reads and writes.
-        reason: how that was found.
+        reason: why.
     """
 
     by: Literal["server", "stream"] = "server"
@@ -71,12 +71,12 @@ class Transfer(Frozen):
 
     @property
     def cost(self) -> int:
-        """How many copies by the server one copy takes as long as, about: measured with small objects."""
+        """The approximate cost of a copy, in copies by the server; measured with small objects."""
         return 1 if self.by == "server" else 4
 
     @property
     def described(self) -> str:
-        """The same in a few words."""
+        """One line for messages."""
         who = "by the server" if self.by == "server" else "through this process"
         return f"{who}: {self.reason}"
 
@@ -88,18 +88,18 @@ class Plan(Frozen):
         id: ``<number>-<UTC time>-<short hash>``, see `core.base.ids`.
         sync: the sync's name.
         created: when it was frozen.
-        source, store: the places compared, and the servers that they were on; only these are ever changed by it.
+        source, store: the places compared, with their servers; the plan is applied to no other store.
         options: the options in force, overrides included.
         source_inventory, store_inventory: URIs of the Parquet files compared.
-        figures: what the safety rules judged.
+        figures: the input of the safety rules.
         counts: objects and bytes by set.
-        uncompared: of how many unchanged objects the properties could not be compared, by reason.
+        uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned, skipped_examples: as in `core.model.diff.Diff`.
         future: the source's objects that are dated in the future; the next plan copies them again.
         uris: the Parquet file of copies and of deletes; one row group a shard. Columns as in
             `core.diff.CHANGE_SCHEMA`.
         shards: copies first.
-        refusals: what the safety rules forbade when the plan was made.
+        refusals: what the safety rules refused when the plan was made.
         transfer: who moves the bytes of its copies.
     """
 
@@ -139,7 +139,7 @@ class Plan(Frozen):
         return [self.partition_key(shard) for shard in self.shards_of(action)]
 
     def judged(self, approval: Approval | None) -> tuple[Refusal, ...]:
-        """What the safety rules forbid when `approval` is taken into account."""
+        """What the safety rules refuse under `approval`."""
         if approval is None:
             return self.refusals
         given = {"max_deletes": approval.max_deletes, "max_overwrites": approval.max_overwrites}
@@ -148,7 +148,7 @@ class Plan(Frozen):
 
 
 def plan_id(diff: Diff) -> str:
-    """The id of the plan that comes from `diff`, whose place in the order it has."""
+    """The id of the plan made from `diff`, with the diff's number."""
     digest = hashlib.sha256()
     for inventory in (diff.source, diff.store):
         digest.update(inventory.model_dump_json(include={"id", "place", "started", "proof"}).encode())
@@ -171,7 +171,7 @@ def split_partition_key(partition_key: str) -> tuple[str, int]:
 
 
 def plan_of_partition(partition_key: str) -> str | None:
-    """The plan's id of a partition key; None for a partition that is no shard, as a person may make one up."""
+    """The plan's id of a partition key; None for a partition that is not a shard, such as one added in the UI."""
     try:
         return split_partition_key(partition_key)[0]
     except ValueError:
@@ -181,13 +181,13 @@ def plan_of_partition(partition_key: str) -> str | None:
 def cut_shards(tables: Iterable[pa.Table], most_objects: int, most_bytes: int) -> Iterator[pa.Table]:
     """Cut rows in key order into shards of consecutive keys.
 
-    A shard ends at `most_objects` rows or before its bytes pass `most_bytes`, whichever comes first; an
-    object larger than that is a shard of its own.
+    A shard ends at `most_objects` rows or before its bytes exceed `most_bytes`, whichever comes first; a
+    larger object is a shard of its own.
     """
     held: list[pa.Table] = []
     objects = size = 0
     for table in tables:
-        # The n-th entry is the bytes of the first n rows, so that a shard's end is found without a look at each row.
+        # The n-th entry is the bytes of the first n rows, so that a shard's end is found by binary search.
         totals = list(accumulate(table.column("size").to_pylist(), initial=0))
         begin = 0
         while begin < table.num_rows:

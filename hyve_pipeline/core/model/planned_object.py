@@ -1,4 +1,4 @@
-"""One object of a plan, as the work on it needs it."""
+"""One object of a plan, with what is needed to copy, repair or delete it."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

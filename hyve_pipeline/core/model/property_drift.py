@@ -1,4 +1,4 @@
-"""In what else two objects of equal content can differ: headers, metadata, tags and storage class."""
+"""How objects of equal content can still differ: headers, metadata, tags and storage class."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ _MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, TAGS)
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What an object carries besides its content.
+    """The properties of an object besides its content.
 
     Attributes:
-        properties: values by name, in any order: that of a header in any case, `STORAGE_CLASS`, `WEBSITE_REDIRECT`, or
-            for the user's metadata `METADATA`, a space, and its own name.
-        tags: keys and values, in any order; None where the server knows no tags.
+        properties: names and values, in any order. A name is that of a header in any case, `STORAGE_CLASS`,
+            `WEBSITE_REDIRECT`, or for user metadata `METADATA`, a space, and its own name.
+        tags: keys and values, in any order; None if the server does not support tags.
     """
 
     properties: Pairs
@@ -28,16 +28,16 @@ class Carried:
 
 
 def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tuple[str, ...]:
-    """What the store's object carries in another way than the source's: headers, and then what is not one.
+    """The names of the properties that differ: headers first, then the others.
 
     Args:
-        source: what the source's object carries.
-        store: what the store's carries.
-        ignored: names that are left out, as this function gives them.
+        source: the properties of the source's object.
+        store: those of the store's object.
+        ignored: names to leave out, as this function returns them.
     """
     wanted, found = _by_name(source.properties), _by_name(store.properties)
     if _TYPE not in wanted:
-        # Where none was sent, servers give an object a type of their own.
+        # Servers set a default content type where none was sent.
         found.pop(_TYPE, None)
     names = {_kind_of(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
     if source.tags is not None and store.tags is not None and sorted(source.tags) != sorted(store.tags):
@@ -46,8 +46,8 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
     return tuple(sorted(names - {*ignored}, key=lambda name: (order.get(name, -1), name)))
 
 
-def is_of_tags_alone(names: Collection[str]) -> bool:
-    """Whether objects that differ in `names`, as `drift` gives them, differ in their tags and in nothing else."""
+def only_tags_differ(names: Collection[str]) -> bool:
+    """Whether `names`, as `drift` returns them, are the tags and nothing else."""
     return set(names) == {TAGS}
 
 

@@ -1,4 +1,4 @@
-"""Bounded ranges of the key space, and the database that works on the rows of one of them at a time."""
+"""Bounded ranges of the key space, and the database that processes the rows of one range at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import duckdb
 
-# What DuckDB may use before it spills; a range needs far less.
+# The memory that DuckDB may use before it spills; a range requires far less.
 _MEMORY_LIMIT = "512MB"
 
 
 @dataclass(frozen=True)
 class RelativeRange:
-    """The keys from `first` on and before `end`, both without prefix; None means no bound."""
+    """The keys from `first` up to but not including `end`, both without prefix; None means no bound."""
 
     first: str
     end: str | None
 
 
 def cut_ranges(chunks: Iterable[tuple[str, int]], most_rows: int) -> Iterator[RelativeRange]:
-    """Cut the key space so that a range holds about `most_rows` rows.
+    """Cut the key space into ranges of about `most_rows` rows.
 
     Args:
         chunks: first key (without prefix) and number of rows of each row group of both inventories.
-        most_rows: rows wanted in a range; a single chunk is never divided.
+        most_rows: rows of a range; a single chunk is never split.
     """
     first, rows = "", 0
     for key, count in sorted(chunks):
@@ -42,17 +42,17 @@ class RangeDatabase:
     """DuckDB, in memory, for the rows of one range after another.
 
     Args:
-        spill_folder: where DuckDB may write what does not fit into its memory limit; None for nowhere.
+        spill_folder: where DuckDB may write what exceeds its memory limit; None for nowhere.
     """
 
     def __init__(self, spill_folder: str | None = None) -> None:
-        # Imported late: to read plans, and to copy, takes no database.
+        # Imported late: reading plans and copying require no database.
         import duckdb
 
         self._connection = duckdb.connect()
         self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
-        # A range is smaller than what DuckDB gives to one thread (122,880 rows): more threads would only
-        # cost their buffers.
+        # A range is smaller than what DuckDB assigns to one thread (122,880 rows): more threads would only
+        # cost memory.
         self._connection.execute("SET threads = 1")
         self._connection.execute("SET TimeZone = 'UTC'")
         if spill_folder is not None:
@@ -60,7 +60,7 @@ class RangeDatabase:
 
     @contextmanager
     def showing(self, tables: Mapping[str, pa.Table]) -> Iterator["duckdb.DuckDBPyConnection"]:
-        """The database with some tables under their names, for the time of the `with` block."""
+        """The database with some tables registered under their names, within the block."""
         for name, table in tables.items():
             self._connection.register(name, table)
         try:
@@ -75,5 +75,5 @@ class RangeDatabase:
 
 
 def below(prefix: str) -> str:
-    """The SQL for a row's key below `prefix`; to cut off nothing would cost a copy of every key."""
+    """The SQL for a row's key below `prefix`; without a prefix it copies no keys."""
     return f"key[{len(prefix) + 1}:]" if prefix else "key"

@@ -1,7 +1,7 @@
-"""The safety rules that look at a whole plan before its first action.
+"""The safety rules that check a whole plan before its first action.
 
-Each refusal names the rule, the figures and what overrides it. Rules that look at one object (its ETag,
-whether the source still lacks the key) are applied where that object is handled.
+Each refusal names the rule, the figures and what overrides it. Rules about one object (its ETag, whether
+the source still lacks the key) are applied where that object is handled.
 """
 
 from typing import Literal
@@ -13,17 +13,17 @@ from hyve_pipeline.core.settings.model import Options
 Action = Literal["copy", "delete"]
 ACTIONS: tuple[Action, ...] = ("copy", "delete")
 
-# The rule that refuses a whole plan, also one that has nothing to do.
+# The rule that refuses a whole plan, even one with nothing to do.
 ONE_BUCKET = "one_bucket"
 
 
 class Refusal(Frozen):
-    """One rule's verdict against one kind of action.
+    """The refusal of one kind of action by one rule.
 
     Attributes:
         rule: the rule's name.
-        action: what must not be done.
-        detail: the figures and the way on, in one line.
+        action: the action that is refused.
+        detail: the figures and what to do, in one line.
     """
 
     rule: str
@@ -32,18 +32,18 @@ class Refusal(Frozen):
 
 
 class SharedKeys(Frozen):
-    """What two listings show of whether they are of one bucket that has two names.
+    """The evidence in two listings that source and store are one bucket under two names.
 
-    It is about whole keys, prefix included, that can be in both listings. Objects agree where ETag and time are the
-    same to the last digit.
+    It concerns whole keys, prefix included, that can be in both listings. Two objects are the same if ETag and
+    LastModified are identical.
 
     Attributes:
-        keys: how many such keys there are on either side.
-        same: how many are on both sides, and agree.
-        planned: how many of these the plan would delete.
-        example: one that agrees.
+        keys: how many such keys either side has.
+        same: how many of them are on both sides with the same object.
+        planned: how many of those the plan would delete.
+        example: one of the same objects.
         has_one_name: the bucket's name is the same on both sides, or one of them is an alias.
-        were_apart: these listings, or earlier ones, differ as two listings of one bucket do not.
+        were_apart: these listings, or earlier ones, differ in a way that two listings of one bucket can't.
     """
 
     keys: int
@@ -55,12 +55,12 @@ class SharedKeys(Frozen):
 
     @property
     def are_one_bucket(self) -> bool:
-        """Whether to write to the store could be to write to the source."""
+        """Whether a write to the store could be a write to the source."""
         return self.planned > 0 or (self.has_one_name and not self.were_apart and self.same * 2 > self.keys)
 
 
 class Figures(Frozen):
-    """What the rules judge: sizes of the inventories and of the sets, in objects; and what both listings have."""
+    """The input of the rules: sizes of the inventories and of the sets, in objects; and what both listings share."""
 
     source_objects: int
     store_objects: int
@@ -70,7 +70,7 @@ class Figures(Frozen):
 
 
 def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
-    """Judge a whole plan. An empty answer allows everything."""
+    """Apply the rules to a whole plan. An empty result allows everything."""
     if figures.shared is not None and figures.shared.are_one_bucket:
         detail = _one_bucket(figures.shared)
         return tuple(Refusal(rule=ONE_BUCKET, action=action, detail=detail) for action in ACTIONS)

@@ -1,11 +1,11 @@
-"""A share of many keys, chosen by chance but told from the key alone."""
+"""A pseudo-random share of the keys, determined by each key alone."""
 
 import zlib
 from dataclasses import dataclass
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 
-# The numbers that a CRC-32 can be.
+# The number of values of a CRC-32.
 _CHECKSUMS = 2**32
 
 
@@ -15,14 +15,14 @@ class Sample:
 
     Attributes:
         percent: over 0 and at most 100.
-        seed: another one takes other keys.
+        seed: another seed selects other keys.
     """
 
     percent: float
     seed: str = ""
 
     def takes(self, key: str) -> bool:
-        """Whether the key is one of them."""
+        """Whether the key is in the sample."""
         checksum = zlib.crc32(key.encode("utf-8", "surrogatepass"), zlib.crc32(self.seed.encode()))
         return checksum < self.percent / 100 * _CHECKSUMS
 
@@ -31,7 +31,7 @@ def parse_sample(text: str, seed: str = "") -> Sample:
     """Read a share such as ``1%``, ``0.5%`` or ``100%``.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a share.
     """
     try:
         percent = float(text.strip().removesuffix("%"))

@@ -1,4 +1,4 @@
-"""What a server lacks of S3 that is not an object's content, and what follows from that."""
+"""Optional features of S3 that a server lacks, and the consequences."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from hyve_pipeline.core.base.manifest import Frozen
 
 
 class ServerLack(Frozen):
-    """Something optional that a server does not have.
+    """An optional feature that a server does not have.
 
     Attributes:
         place: the bucket, as ``s3://bucket``.
@@ -20,10 +20,10 @@ class ServerLack(Frozen):
 
     @property
     def described(self) -> str:
-        """The whole in one sentence."""
+        """One sentence for messages."""
         return f"{self.place}: the server {self.lack}: {self.consequence}"
 
 
 def merged(lacks: Iterable[ServerLack]) -> tuple[ServerLack, ...]:
-    """Each of them once, in the order in which they came."""
+    """The distinct ones, in their order."""
     return tuple(dict.fromkeys(lacks))

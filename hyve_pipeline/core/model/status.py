@@ -1,4 +1,4 @@
-"""How far a plan came: what its journal adds up to."""
+"""The progress of a plan, computed from its journal."""
 
 from collections import Counter
 from datetime import datetime
@@ -13,18 +13,18 @@ from hyve_pipeline.core.model.server_lack import ServerLack, merged
 
 
 class ShardStatus(Frozen):
-    """How far one shard came.
+    """The progress of one shard.
 
     Attributes:
         shard: the shard.
-        state: how far it came.
-        tally: what became of its objects so far.
+        state: its state.
+        tally: numbers of its objects by outcome so far.
         failures, skips: how many objects failed or were skipped, by code.
-        run_id: the run of its last attempt that came to its end.
-        ended: when that was.
-        attempt: which attempt that was, from 1; 0 when none came to its end.
-        without: how many copies have to do without something that the store refuses, by what that is.
-        lacks: what the servers turned out to lack, as that attempt found.
+        run_id: the run of its last completed attempt.
+        ended: when that attempt ended.
+        attempt: the number of that attempt, from 1; 0 when none has completed.
+        without: how many copies lack something that the store refuses, by what that is.
+        lacks: features that the servers were found to lack in that attempt.
     """
 
     shard: Shard
@@ -40,12 +40,12 @@ class ShardStatus(Frozen):
 
 
 class PlanStatus(Frozen):
-    """How far a plan came.
+    """The progress of a plan.
 
     Attributes:
         plan: the plan.
         shards: every shard, in order.
-        refusals: what the safety rules forbid, a person's approval taken into account.
+        refusals: what the safety rules refuse, under the approval if there is one.
     """
 
     plan: Plan
@@ -53,20 +53,20 @@ class PlanStatus(Frozen):
     refusals: tuple[Refusal, ...]
 
     def tally(self, action: Action) -> Tally:
-        """What became of all objects of one action so far."""
+        """Numbers of all objects of one action by outcome so far."""
         return sum((status.tally for status in self.shards if status.shard.action == action), start=Tally())
 
     @property
     def attempts(self) -> int:
-        """How many attempts there were until now; it grows with all that is done."""
+        """How many attempts have completed; the number grows with every attempt."""
         return sum(status.attempt for status in self.shards)
 
     def has_begun(self, action: Action) -> bool:
-        """Whether any shard of an action was ever tried."""
+        """Whether any shard of an action had an attempt."""
         return any(status.shard.action == action and status.state is not ShardState.PENDING for status in self.shards)
 
     def unfinished(self, action: Action) -> list[Shard]:
-        """The shards of one action that still have something to do."""
+        """The shards of one action that are not finished."""
         return [
             status.shard
             for status in self.shards
@@ -75,7 +75,7 @@ class PlanStatus(Frozen):
 
     @property
     def finished(self) -> dict[int, ShardStatus]:
-        """The shards that are finished, by their numbers: they stay so, and need not be read again."""
+        """The finished shards by number; they stay finished, so their journals need not be read again."""
         return {status.shard.number: status for status in self.shards if status.state is ShardState.FINISHED}
 
     def changed(self, action: Action) -> int:
@@ -94,27 +94,27 @@ class PlanStatus(Frozen):
 
     @property
     def lacks(self) -> tuple[ServerLack, ...]:
-        """What the servers turned out to lack."""
+        """Features that the servers were found to lack."""
         return merged(lack for status in self.shards for lack in status.lacks)
 
     @property
     def without(self) -> dict[str, int]:
-        """How many copies have to do without something that the store refuses, by what that is."""
+        """How many copies lack something that the store refuses, by what that is."""
         totals: Counter[str] = Counter()
         for status in self.shards:
             totals.update(status.without)
         return dict(totals)
 
     def refusal(self, action: Action) -> Refusal | None:
-        """What forbids `action`, or None."""
+        """The refusal of `action`, or None."""
         return next((refusal for refusal in self.refusals if refusal.action == action), None)
 
     @property
     def state(self) -> str:
-        """One word for the whole plan.
+        """The state of the whole plan.
 
         ``empty`` (nothing to do), ``planned``, ``started``, ``failed``, ``copied`` (only deletes are left),
-        ``refused`` (a safety rule forbids what is left) or ``finished``.
+        ``refused`` (a safety rule refuses what is left) or ``finished``.
         """
         states = {status.state for status in self.shards}
         if not states:

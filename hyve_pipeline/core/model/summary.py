@@ -1,7 +1,7 @@
-"""What a person decides a plan by: which objects it is about, how large, how old, and where they lie.
+"""The summary by which the user decides on a plan: its objects by prefix, size and age.
 
-All of it in a few numbers and rows, however large the plan is. Keys are as in the plan: below the prefix,
-and not escaped.
+It has a fixed number of figures and rows, however large the plan is. Keys are as in the plan: below the
+prefix, and not escaped.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ChangeSet
 
-# Where each bin of a histogram begins, and its name. A bin ends where the next one begins; the last has no end.
+# The lower bound of each bin of a histogram, and its name. A bin ends where the next one begins; the last has no end.
 SIZE_BINS: tuple[tuple[int, str], ...] = (
     (0, "0 B"),
     (1, "1 B"),
@@ -26,7 +26,7 @@ SIZE_BINS: tuple[tuple[int, str], ...] = (
     (10**12, "1 TB"),
 )
 
-# The first bin also has what is newer than the plan, as clocks differ.
+# The first bin also has objects newer than the plan, as clocks differ.
 AGE_BINS: tuple[tuple[timedelta, str], ...] = (
     (timedelta(0), "< 1 hour"),
     (timedelta(hours=1), "1 hour"),
@@ -43,7 +43,7 @@ AGE_BINS: tuple[tuple[timedelta, str], ...] = (
 
 @dataclass(frozen=True)
 class PrefixSize:
-    """What lies below one top-level prefix; the empty prefix stands for keys without a ``/``."""
+    """The objects below one top-level prefix; the empty prefix means keys without a ``/``."""
 
     prefix: str
     count: Count
@@ -51,7 +51,7 @@ class PrefixSize:
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """One object of a plan as a person is shown it; fields as the columns of `core.diff.CHANGE_SCHEMA`."""
+    """One object of a plan, for display; fields as the columns of `core.model.diff.CHANGE_SCHEMA`."""
 
     key: str
     size: int
@@ -62,17 +62,17 @@ class PlannedRow:
 
 @dataclass(frozen=True)
 class SetSummary:
-    """What is in one set of a plan.
+    """The summary of one set of a plan.
 
     Attributes:
         count: all of its objects.
         prefixes: the top-level prefixes with the most bytes, the largest first.
-        other_prefixes: what lies below all others.
+        other_prefixes: the objects below all other prefixes.
         sizes: objects and bytes by size, one entry for each of `SIZE_BINS`.
         ages: objects and bytes by age when the plan was made, one entry for each of `AGE_BINS`: of the
-            source's object for copies, of the store's for deletes. An object without a date is in none.
+            source's object for copies, of the store's for deletes. An object without a date is not counted.
         first: the first objects by key.
-        largest: the largest objects, the largest first, those of one size by key.
+        largest: the largest objects, the largest first, objects of equal size by key.
     """
 
     count: Count
@@ -86,6 +86,6 @@ class SetSummary:
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What is in a plan: a summary of each of `PLANNED_SETS` that has any objects, in their order."""
+    """The summaries of those of `PLANNED_SETS` that have any objects, in their order."""
 
     sets: dict[ChangeSet, SetSummary]

@@ -1,27 +1,27 @@
-"""What undoing a plan comes to."""
+"""The result of undoing a plan."""
 
 from collections import Counter
 
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.journal import Outcome
 
-# Codes of objects that are not put back, beside those of `core.journal`.
-NOT_KEPT = "NotKept"  # neither the trash nor a version has what was there before
-WAS_NEW = "WasNew"  # the plan put it where nothing was; undoing removes nothing
+# Codes of objects that are not restored, besides those of `core.model.journal`.
+NOT_KEPT = "NotKept"  # neither the trash nor an earlier version has the previous object
+WAS_NEW = "WasNew"  # there was no previous object; undo deletes nothing
 
-# Codes of objects that are as they were, so that there is nothing to be done.
+# Codes of objects that are already as they were before the plan.
 ALREADY_BACK = "AlreadyBack"
 
 
 class UndoSummary(Frozen):
-    """What became of the objects that a plan had overwritten or deleted.
+    """Totals of the objects that a plan had overwritten or deleted.
 
     Attributes:
         plan: the plan's id.
         restored: objects that are again as they were before the plan.
-        skipped: objects left as they are, since they changed after the plan or nothing was kept of them.
-        failed: objects that could not be put back.
-        left: objects that the plan made where nothing was; they stay.
+        skipped: objects left unchanged, since they changed after the plan or nothing was kept of them.
+        failed: objects that could not be restored.
+        left: new objects of the plan; they stay.
         reasons: how many objects were skipped or failed, by code.
     """
 

@@ -1,10 +1,9 @@
-"""Whether a plan holds in the store: a new listing compared with what the plan should have left there.
+"""Verification: a new listing of the store compared with the state that the plan should have produced.
 
-Expected are the objects of the store's planned inventory, less the deletes, with the copies put in, save
-those that were skipped since the source's object could not be read: there the store keeps what it had. A
-copy's ETag is the one that the server gave it, from the journal; without a journal, the source's where it
-is the MD5 of the content, else only the size counts. Of an object whose properties the plan repairs, the
-journal must say that it was done: a listing does not show it.
+Expected are the objects of the store's planned inventory, minus the deletes, plus the copies. Where a copy
+was skipped since the source's object could not be read, the store's previous object is expected. The ETag of
+a copy is the one in the journal; without one it is the source's if that is the MD5 of the content, else only
+the size is compared. A repair of properties must be done according to the journal: a listing does not show it.
 """
 
 from datetime import datetime
@@ -22,13 +21,13 @@ from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
 class Difference(StrEnum):
     """How the store differs from the plan at one key."""
 
-    MISSING = "missing"  # the plan has it in the store, the listing does not
-    DIFFERENT = "different"  # size or ETag is not what the plan has
-    NOT_DELETED = "not_deleted"  # the plan deletes it, and it is still there
-    UNEXPECTED = "unexpected"  # nothing in the plan speaks of it
-    CONTENT = "content"  # size and ETag are as planned, and the content is not the source's
-    UNREPAIRED = "unrepaired"  # size and ETag are as planned, and its headers, metadata or tags were to be repaired
-    UNREAD = "unread"  # the content could not be read, so that nothing is known of it
+    MISSING = "missing"  # expected, and not in the listing
+    DIFFERENT = "different"  # size or ETag differs from the plan
+    NOT_DELETED = "not_deleted"  # the plan deletes it, and it still exists
+    UNEXPECTED = "unexpected"  # not in the plan
+    CONTENT = "content"  # size and ETag are as planned, but the content differs from the source's
+    UNREPAIRED = "unrepaired"  # size and ETag are as planned, but its headers, metadata or tags were not repaired
+    UNREAD = "unread"  # the content could not be read and compared
 
 
 DIFFERENCE_SCHEMA = pa.schema(
@@ -42,18 +41,18 @@ DIFFERENCE_SCHEMA = pa.schema(
     ]
 )
 
-# What the journal contributes: the ETag that a finished copy was given.
+# From the journal: the ETags of finished copies.
 COPIED_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
 
 
 class ContentSummary(Frozen):
-    """What was compared byte by byte, or by checksum.
+    """What was compared by content: byte by byte, or by checksum.
 
     Attributes:
-        percent: the share of the objects that was chosen.
+        percent: the share of the objects in the sample.
         objects: how many were compared.
         bytes: their bytes.
-        skipped: how many of the chosen were not, by reason: changed since the plan, archived.
+        skipped: how many of the sample were not compared, by reason: changed since the plan, archived.
     """
 
     percent: float
@@ -63,20 +62,20 @@ class ContentSummary(Frozen):
 
 
 class Verification(Frozen):
-    """The outcome of one comparison of the store with a plan.
+    """The result of comparing the store with a plan.
 
     Attributes:
         sync: the sync's name.
         plan: the plan's id.
         ended: when the comparison was made.
-        objects: how many objects were expected, and are as expected.
-        differences: number of keys by kind of difference; kinds without any are left out.
+        objects: how many objects are as expected.
+        differences: number of keys by kind of difference; kinds without any are omitted.
         examples: the first few, as (kind, key).
         inventory: URI of the listing.
         uri: the Parquet file of all differences, columns as in `DIFFERENCE_SCHEMA`.
         content: what was compared by content, if anything.
-        attempts: how many attempts at the plan's shards had come to their end before; None in files of versions that
-            did not count them.
+        attempts: how many attempts at the plan's shards had completed before; None in files of versions that did not
+            count them.
     """
 
     sync: str
@@ -92,7 +91,7 @@ class Verification(Frozen):
 
     @property
     def verified(self) -> bool:
-        """Whether the plan holds, everywhere."""
+        """Whether there is no difference."""
         return not self.differences
 
 
@@ -100,8 +99,8 @@ class Verifier:
     """Compares ranges of a listing with ranges of a plan.
 
     Args:
-        filters: the plan's globs; keys that they leave out are not looked at.
-        store_prefix: what to take off the store's keys.
+        filters: the plan's globs; keys that they exclude are not compared.
+        store_prefix: the prefix to remove from the store's keys.
     """
 
     def __init__(self, filters: Filters, store_prefix: str) -> None:
@@ -109,7 +108,7 @@ class Verifier:
         compared = _comparison(filters, store_prefix)
         columns = ", ".join(DIFFERENCE_SCHEMA.names)
         differing = "WHERE difference IS NOT NULL ORDER BY key"
-        # No outside text: the filters are quoted below.
+        # No untrusted text: the filters are quoted below.
         self._totals = f"{compared} SELECT count(*), count(difference) FROM compared"  # noqa: S608
         self._differences = f"{compared} SELECT {columns} FROM compared {differing}"  # noqa: S608
 
@@ -131,7 +130,7 @@ class Verifier:
             planned: the store's inventory that the plan was made from, likewise.
             copies: the plan's copies, as in `core.diff.CHANGE_SCHEMA`.
             deletes: the plan's deletes, likewise.
-            copied: what the journal says of finished copies, as in `COPIED_SCHEMA`.
+            copied: finished copies from the journal, as in `COPIED_SCHEMA`.
 
         Returns:
             The differences, columns as in `DIFFERENCE_SCHEMA`, sorted by key; and how many keys are as

@@ -93,7 +93,7 @@ all_loops = st.builds(
     st.lists(all_loops, min_size=2, max_size=2),
     st.booleans(),
 )
-def test_whatever_the_state_no_rule_is_broken(
+def test_no_rule_is_broken_in_any_state(
     copies: list[ShardState],
     deletes: list[ShardState],
     refused: set[Action],
@@ -141,13 +141,13 @@ def test_one_run_does_all_that_was_never_tried() -> None:
     status = status_of([ShardState.PENDING, ShardState.STARTED, ShardState.FINISHED], [ShardState.PENDING])
     found = decision(status)
     assert [(request.step, request.name, request.attempt) for request in found.requests] == [("copy", LOOP, 1)]
-    assert found.reason == f"plan {status.plan.id}, 3 copy shards: 1 finished, 2 begun now"
+    assert found.reason == f"plan {status.plan.id}, 3 copy shards: 1 finished, 2 started now"
     going_on = decision(status, loops={"copy": Loops(made=1, going_on=1)})
     assert going_on.requests == ()
-    assert going_on.reason == f"plan {status.plan.id}, 3 copy shards: 1 finished, 2 going on"
+    assert going_on.reason == f"plan {status.plan.id}, 3 copy shards: 1 finished, 2 running"
 
 
-def test_as_many_runs_as_there_are_to_be_and_no_more_than_shards() -> None:
+def test_as_many_runs_as_configured_and_no_more_than_shards() -> None:
     rules = Automation(runs=4)
     many = status_of([ShardState.PENDING] * 9, [])
     assert [request.attempt for request in decision(many, rules=rules).requests] == [1, 2, 3, 4]
@@ -159,7 +159,7 @@ def test_as_many_runs_as_there_are_to_be_and_no_more_than_shards() -> None:
     assert len(decision(few, rules=rules).requests) == 2
 
 
-def test_what_failed_is_run_again_shard_by_shard_when_the_run_has_ended() -> None:
+def test_failed_shards_are_retried_one_by_one_when_the_run_has_ended() -> None:
     status = status_of([ShardState.FINISHED, ShardState.FAILED, ShardState.FAILED], [])
     failed = [status.plan.partition_key(shard) for shard in status.plan.shards[1:]]
     assert decision(status, loops={"copy": Loops(made=1, going_on=1)}).requests == ()
@@ -173,7 +173,7 @@ def test_what_failed_is_run_again_shard_by_shard_when_the_run_has_ended() -> Non
     assert last.given_up == (failed[1],)
 
 
-def test_what_a_run_that_was_killed_left_is_done_by_another_later() -> None:
+def test_what_a_killed_run_left_is_done_by_a_later_run() -> None:
     status = status_of([ShardState.FINISHED, ShardState.STARTED, ShardState.PENDING, ShardState.FAILED], [])
     assert decision(status, loops=ended(0.5, failures=1)).requests == ()
     (again,) = decision(status, loops=ended(1, failures=1)).requests
@@ -197,7 +197,7 @@ def test_shards_that_failed_least_go_first(tried: list[Tries]) -> None:
     assert len(asked) <= max(0, MOST_AT_ONCE - sum(one.is_going_on for one in tried))
 
 
-def test_the_delay_doubles_and_has_an_end() -> None:
+def test_the_backoff_doubles_up_to_a_maximum() -> None:
     status = status_of([ShardState.FAILED], [])
     rules = Automation(shard_attempts=100, retry_seconds=60)
 
@@ -210,7 +210,7 @@ def test_the_delay_doubles_and_has_an_end() -> None:
         assert is_tried(failures, delay)
 
 
-def test_what_is_given_up_is_named() -> None:
+def test_shards_that_are_given_up_are_named() -> None:
     status = status_of([ShardState.FINISHED, ShardState.FAILED], [ShardState.PENDING])
     key = status.plan.partition_key(status.plan.shards[1])
     found = decision(status, {key: Tries(3, NOW - timedelta(days=1))})
@@ -220,7 +220,7 @@ def test_what_is_given_up_is_named() -> None:
     assert verified.given_up == (VERIFICATION,)
 
 
-def test_what_is_refused_is_said_in_the_words_of_the_rule() -> None:
+def test_a_refusal_is_reported_with_the_message_of_the_rule() -> None:
     found = decision(status_of([ShardState.PENDING], [ShardState.PENDING], "copy"))
     assert found.requests == ()
     assert found.reason.endswith("is refused by max_copy: too many")

@@ -1,4 +1,4 @@
-"""The comparison in DuckDB is held against a few lines of plain Python."""
+"""The comparison in DuckDB gives the same result as a few lines of plain Python."""
 
 import itertools
 import re
@@ -78,7 +78,7 @@ def is_modified(rule: CompareRule, source: Listed, store: Listed) -> bool:
 
 
 def have_other_etags(source: Listed, store: Listed) -> bool:
-    """Whether the ETags differ, in upper case or not where they are MD5s."""
+    """Whether the ETags differ, case-insensitively where they are MD5s."""
     if "opaque" in (source.etag.lower(), store.etag.lower()):
         return source.etag != store.etag
     return source.etag.lower() != store.etag.lower()
@@ -181,7 +181,7 @@ def test_ranges_tile_the_key_space(chunks: list[tuple[str, int]], most_rows: int
     assert all(key_range.end is None or key_range.first < key_range.end for key_range in ranges)
 
 
-def test_a_row_carries_what_a_person_and_a_copy_need() -> None:
+def test_a_row_has_what_users_and_copies_need() -> None:
     differ = Differ("last_modified", Filters())
     source = inventory({"k": Listed(size=7, second=9, etag=MD5[1], storage_class="STANDARD_IA")})
     found = differ.diff(source, inventory({"k": Listed(size=7, second=3)}), EVERYTHING)

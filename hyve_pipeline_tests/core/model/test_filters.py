@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.model.filters import Filters
 
-# Few characters, so that globs and keys meet; and some that regular expressions, SQL or C could trip over.
+# Few characters, so that globs and keys match; and some that are special in regular expressions, SQL or C.
 CHARACTERS = "abz-!^[]*?\\/.'\"&|~(){}$+#% \n\r\x00\x7f\x85\u2028üé\u0308漢😀\U0010ffff"
 KEYS = st.text(st.sampled_from(CHARACTERS), max_size=8) | st.text(max_size=8)
 GLOBS = st.text(st.sampled_from("**??[[[]]]!!--^\\abz\n\x00ü😀."), max_size=12) | KEYS
@@ -22,7 +22,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def let_through(database: duckdb.DuckDBPyConnection, filters: Filters, keys: list[str]) -> list[str]:
-    """The keys that DuckDB lets through, from a column as in a diff."""
+    """The keys that DuckDB includes, from a column as in a diff."""
     relation = database.from_arrow(pa.table({"key": pa.array(keys, pa.string())}))
     return [row[0] for row in relation.filter(filters.condition("key")).fetchall()]
 
@@ -62,7 +62,7 @@ def test_a_glob_matches_what_it_matches_in_aws_s3_sync(
     assert let_through(database, filters, matching + other) == matching
 
 
-def test_without_globs_everything_is_let_through(database: duckdb.DuckDBPyConnection) -> None:
+def test_without_globs_everything_is_included(database: duckdb.DuckDBPyConnection) -> None:
     assert Filters().condition("key") == "true"
     assert Filters().matches("anything\n")
     assert let_through(database, Filters(), ["", "a\n"]) == ["", "a\n"]
@@ -75,7 +75,7 @@ def test_exclude_wins_over_include(database: duckdb.DuckDBPyConnection) -> None:
     assert let_through(database, filters, keys) == ["a.jpg", "b.png"]
 
 
-def test_exclude_alone_lets_the_rest_through(database: duckdb.DuckDBPyConnection) -> None:
+def test_exclude_alone_includes_the_rest(database: duckdb.DuckDBPyConnection) -> None:
     filters = Filters(exclude=("tmp/*",))
     assert [key for key in ["a", "tmp/a"] if filters.matches(key)] == ["a"]
     assert let_through(database, filters, ["a", "tmp/a"]) == ["a"]
@@ -121,7 +121,7 @@ def test_duckdb_python_and_fnmatch_agree(
 
 @settings(deadline=None)
 @given(st.lists(GLOBS, min_size=1, max_size=20), st.lists(KEYS | GLOBS, min_size=1, max_size=20))
-def test_every_glob_alone_is_translated_rightly(
+def test_every_glob_alone_is_translated_correctly(
     database: duckdb.DuckDBPyConnection, globs: list[str], keys: list[str]
 ) -> None:
     for glob in globs:

@@ -25,7 +25,7 @@ def sync(
 
 
 def allows(policy: Policy, action: str, resource: str, prefix: str | None = None) -> bool:
-    """What AWS would decide, for policies that have no more than ours have."""
+    """What AWS would decide, for the subset of policies that Hyve writes."""
     for statement in policy["Statement"]:
         assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
         patterns = statement.get("Condition", {"StringLikeIfExists": {"s3:prefix": ["*"]}})
@@ -73,13 +73,13 @@ def test_each_side_may_do_its_part(side: Any, action: str, resource: str) -> Non
     assert allows(policies(sync(trash="s3://trash-bucket/t"))[side], action, f"arn:aws:s3:::{resource}")
 
 
-def test_what_is_kept_in_the_trash_is_not_deleted_there() -> None:
+def test_objects_in_the_trash_may_not_be_deleted() -> None:
     policy = policies(sync(trash="s3://trash-bucket/t"))["store"]
     assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::trash-bucket/t/a")
     assert not allows(policies(sync())["store"], "s3:PutObject", "arn:aws:s3:::trash-bucket/t/a")
 
 
-def test_prefixes_bound_what_is_allowed() -> None:
+def test_permissions_are_limited_to_the_prefix() -> None:
     both = policies(sync("in", "out"))
     assert allows(both["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/in/a")
     assert not allows(both["source"], "s3:GetObject", "arn:aws:s3:::in-bucket/in2/a")
@@ -89,7 +89,7 @@ def test_prefixes_bound_what_is_allowed() -> None:
     assert not allows(both["store"], "s3:DeleteObject", "arn:aws:s3:::out-bucket/other/a")
 
 
-def test_a_prefix_with_wildcards_means_itself() -> None:
+def test_wildcards_in_a_prefix_are_escaped() -> None:
     (listing, _, reading) = policies(sync("a*b?$c"))["source"]["Statement"]
     assert reading["Resource"] == ["arn:aws:s3:::in-bucket/a${*}b${?}${$}c/*"]
     assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["a${*}b${?}${$}c/*"]}}
@@ -100,7 +100,7 @@ def test_other_partitions_of_aws(region: str, partition: str) -> None:
     assert policies(sync(region=region))["source"]["Statement"][0]["Resource"] == [f"arn:{partition}:s3:::in-bucket"]
 
 
-def test_what_is_streamed_is_read_by_the_source_alone() -> None:
+def test_only_the_credentials_of_the_source_read_what_is_streamed() -> None:
     assert allows(policies(sync())["store"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")
     streamed = policies(sync(transfer="stream"))
     assert not allows(streamed["store"], "s3:GetObject", "arn:aws:s3:::in-bucket/a")

@@ -13,7 +13,7 @@ keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 
 
 def walk(key_range: KeyRange, bucket: list[str]) -> RangeProof:
-    """What a right walk of a range in a bucket proves."""
+    """The proof of a correct walk of a range in a bucket."""
     found = [key for key in bucket if key > key_range.after and (key_range.until is None or key <= key_range.until)]
     passed = key_range.until is not None and any(key > key_range.until for key in bucket)
     return RangeProof(
@@ -27,7 +27,7 @@ def walk(key_range: KeyRange, bucket: list[str]) -> RangeProof:
 
 
 @given(st.sets(keys, max_size=30), st.sets(keys, max_size=5))
-def test_right_walks_of_tiling_ranges_are_a_proof(bucket: set[str], cuts: set[str]) -> None:
+def test_correct_walks_of_tiling_ranges_are_a_proof(bucket: set[str], cuts: set[str]) -> None:
     bounds = ["", *sorted(cuts), None]
     ranges = [KeyRange(after=after or "", until=until) for after, until in pairwise(bounds)]
     proof = [walk(key_range, sorted(bucket)) for key_range in ranges]
@@ -35,13 +35,13 @@ def test_right_walks_of_tiling_ranges_are_a_proof(bucket: set[str], cuts: set[st
 
 
 @given(st.sets(keys, min_size=1, max_size=30), st.sets(keys, min_size=1, max_size=5), st.data())
-def test_a_proof_without_one_of_its_ranges_is_none(bucket: set[str], cuts: set[str], data: st.DataObject) -> None:
+def test_a_proof_that_lacks_a_range_is_refused(bucket: set[str], cuts: set[str], data: st.DataObject) -> None:
     bounds = ["", *sorted(cuts), None]
     ranges = [KeyRange(after=after or "", until=until) for after, until in pairwise(bounds)]
     proof = [walk(key_range, sorted(bucket)) for key_range in ranges]
     lost = data.draw(st.integers(0, len(proof) - 1))
     kept = [entry for number, entry in enumerate(proof) if number != lost]
-    with pytest.raises(IncompleteInventoryError, match="not proved complete"):
+    with pytest.raises(IncompleteInventoryError, match="can't be proved complete"):
         check_proof(kept, sum(entry.keys for entry in kept), "s3://bucket/")
 
 
@@ -61,7 +61,7 @@ GOOD = RangeProof(range=ALL, first_key="a", last_key="z", keys=2, pages=1, end=R
         ([GOOD.model_copy(update={"range": KeyRange(until="b")})], 2, "ends at 'b'"),
     ],
 )
-def test_what_is_wrong_is_named(proof: list[RangeProof], objects: int, problem: str) -> None:
+def test_a_gap_is_named(proof: list[RangeProof], objects: int, problem: str) -> None:
     with pytest.raises(IncompleteInventoryError) as failure:
         check_proof(proof, objects, "s3://images/")
     assert problem in str(failure.value)

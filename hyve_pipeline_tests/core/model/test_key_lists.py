@@ -85,9 +85,9 @@ def test_lists_are_read_from_pyarrow_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"a\nb", "line 2 of the list is cut short: take the plan again"),
-        (b'a\n"b\n', "line 2 of the list is not a key: take the plan again"),
-        (b"\xff\n", "line 1 of the list is not a key: take the plan again"),
+        (b"a\nb", "line 2 of the list is truncated: run 'hyve dryrun' again"),
+        (b'a\n"b\n', "line 2 of the list is not a key: run 'hyve dryrun' again"),
+        (b"\xff\n", "line 1 of the list is not a key: run 'hyve dryrun' again"),
     ],
 )
 def test_a_damaged_list_is_an_error(data: bytes, message: str) -> None:

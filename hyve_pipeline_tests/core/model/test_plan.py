@@ -38,6 +38,6 @@ def test_a_partition_key_names_plan_and_shard() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "0001", "20260131T020000000Z-1a2b3c4d", "plan-"])
-def test_what_is_no_partition_key_is_refused(key: str) -> None:
+def test_other_texts_are_refused_as_partition_keys(key: str) -> None:
     with pytest.raises(ValueError, match="is not a shard"):
         split_partition_key(key)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.model.property_drift import WEBSITE_REDIRECT, Carried, drift, is_of_tags_alone
+from hyve_pipeline.core.model.property_drift import WEBSITE_REDIRECT, Carried, drift, only_tags_differ
 
 _NAMES = st.sampled_from(["Content-Type", "Cache-Control", "metadata a", "Metadata Ü", "storage class"])
 _HEADERS = st.dictionaries(_NAMES, st.text(max_size=5), max_size=5)
@@ -27,7 +27,7 @@ def test_neither_order_nor_case_of_names_matters(
 
 
 @given(_HEADERS, _HEADERS, _TAGS, _TAGS)
-def test_whatever_differs_is_named_whoever_has_it(
+def test_every_difference_is_named_on_whichever_side_it_is(
     headers: dict[str, str], others: dict[str, str], tags: dict[str, str], other_tags: dict[str, str]
 ) -> None:
     one = {name.lower(): value.strip() for name, value in headers.items()} | {"content-type": "a/b"}
@@ -63,15 +63,15 @@ def test_names_come_in_one_order(
 ) -> None:
     found = drift(_WANTED, Carried(headers, tags))
     assert found == names
-    assert is_of_tags_alone(found) is (names == ("tags",))
+    assert only_tags_differ(found) is (names == ("tags",))
 
 
-def test_a_type_that_only_the_store_tells_is_its_servers_own() -> None:
+def test_a_content_type_of_the_store_alone_is_its_servers_default() -> None:
     assert drift(Carried(()), Carried((("content-type", "binary/octet-stream"),))) == ()
     assert drift(Carried((("content-type", "a/b"),)), Carried(())) == ("content-type",)
 
 
-def test_what_is_ignored_is_left_out() -> None:
+def test_ignored_names_are_left_out() -> None:
     redirected = Carried((*_WANTED.properties, ("website redirect", "/x")), _WANTED.tags)
     assert drift(redirected, _WANTED) == (WEBSITE_REDIRECT,)
     assert drift(redirected, _WANTED, [WEBSITE_REDIRECT]) == ()

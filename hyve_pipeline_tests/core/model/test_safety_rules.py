@@ -1,4 +1,4 @@
-"""The safety rules that judge a whole plan."""
+"""The safety rules that check a whole plan."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_overwrites_are_limited_only_when_asked() -> None:
     assert refused_rules(Options(max_overwrites=Limit.parse("50%")), modified=501) == ["max_overwrites"]
 
 
-def test_both_refusals_are_given_with_figures_and_the_way_on() -> None:
+def test_both_refusals_have_the_figures_and_what_to_do() -> None:
     options = Options(max_overwrites=Limit.parse(1), max_deletes=Limit.parse(1))
     figures = Figures(source_objects=9, store_objects=10, modified=2, duplicate=3)
     overwrites, deletes = judge(figures, options)

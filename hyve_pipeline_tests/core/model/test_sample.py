@@ -16,7 +16,7 @@ def test_shares(text: str, percent: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "%", "0%", "-1%", "101%", "nan%", "inf%", "5", "five%", "5%%", "0x5%"])
-def test_what_is_no_share(text: str) -> None:
+def test_wrong_shares(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a share"):
         parse_sample(text)
 
@@ -27,7 +27,7 @@ def test_about_as_many_as_asked_for(percent: float) -> None:
     assert 0.8 * percent / 100 < taken / len(_MANY) < 1.2 * percent / 100
 
 
-def test_another_seed_takes_others() -> None:
+def test_another_seed_selects_other_keys() -> None:
     one, other = (set(filter(Sample(10, seed).takes, _MANY)) for seed in ("one", "other"))
     assert 0.5 * len(one) < len(one - other)
     assert one == set(filter(Sample(10, "one").takes, _MANY))

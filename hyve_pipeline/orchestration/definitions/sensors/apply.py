@@ -52,7 +52,7 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
     def apply_plan(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         close_dead_runs(context.instance, sync, names)
         if sync.settings.apply == "never":
-            return dg.SkipReason('apply is "never": plans are applied by a person')
+            return dg.SkipReason('apply is "never": plans are applied manually')
         plan = sync.plans.newest()
         if plan is None:
             return dg.SkipReason("there is no plan yet")
