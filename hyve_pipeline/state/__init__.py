@@ -1,1 +1,1 @@
-"""Where inventories, plans and journals are kept: JSON manifests and Parquet files below one URI."""
+"""The state: inventories, plans, journals and events as JSON manifests and Parquet files below one URI."""

@@ -2,8 +2,8 @@
 
 The files are found and read as the AWS tools do: the credentials file (``AWS_SHARED_CREDENTIALS_FILE``,
 else ``~/.aws/credentials``) with sections ``[NAME]``, and the configuration file (``AWS_CONFIG_FILE``, else
-``~/.aws/config``) with sections ``[profile NAME]`` and ``[default]``. No message from here holds a secret,
-so none quotes the content of these files.
+``~/.aws/config``) with sections ``[profile NAME]`` and ``[default]``. No message contains a secret, so none
+quotes the content of these files.
 """
 
 import configparser
@@ -20,10 +20,10 @@ from hyve_pipeline.core.settings.mistakes import Mistake, closest
 from hyve_pipeline.core.settings.model import Settings
 from hyve_pipeline.state.ini import put_options
 
-# These go with the keys they were issued with; beside new keys they would make every request fail.
+# Session tokens belong to the keys they were issued with; with other keys every request would fail.
 _SESSION_TOKENS = ("aws_session_token", "aws_security_token")
 
-# Settings of a profile that botocore obeys before it looks for keys: the keys would never be used.
+# Settings of a profile that take precedence over its keys in botocore: the keys would never be used.
 _STRONGER_SOURCES = ("role_arn", "web_identity_token_file", "sso_session", "sso_start_url", "sso_account_id")
 
 
@@ -62,7 +62,7 @@ def check_profiles(settings: Settings, path: Path) -> None:
 
     Args:
         settings: the whole configuration.
-        path: the file it comes from, for messages.
+        path: its file, for messages.
 
     Raises:
         ConfigurationError: one is unknown; the message names file, table and key.
@@ -88,10 +88,10 @@ def check_profiles(settings: Settings, path: Path) -> None:
 
 
 def write_profile(profile: str, access_key_id: str, secret_access_key: str, region: str | None = None) -> Path:
-    """Put a pair of keys into the user's AWS credentials file.
+    """Write an access key into the user's AWS credentials file.
 
-    A profile of that name gets the new keys and loses its session token, which belonged to the old ones.
-    Everything else in the file stays byte for byte. The file is for its owner alone afterwards.
+    An existing profile gets the new keys and loses its session token, which belonged to the old ones.
+    Everything else in the file stays byte for byte. Afterwards only its owner can read the file.
 
     Args:
         profile: the profile's name.
@@ -103,7 +103,7 @@ def write_profile(profile: str, access_key_id: str, secret_access_key: str, regi
         The file.
 
     Raises:
-        ConfigurationError: a value can't stand in such a file, or the file can't be read or written. It is
+        ConfigurationError: a value is not valid in such a file, or the file can't be read or written. It is
             unchanged then.
     """
     values = {"aws_access_key_id": access_key_id.strip(), "aws_secret_access_key": secret_access_key.strip()}
@@ -126,7 +126,7 @@ def write_profile(profile: str, access_key_id: str, secret_access_key: str, regi
 
 
 def _aws_file(variable: str, default: str) -> Path:
-    # Unlike `Path.expanduser`, this leaves `~` as it is where there is no home directory, as botocore does.
+    # Unlike `Path.expanduser`, and like botocore, this keeps `~` where there is no home directory.
     return Path(os.path.expanduser(os.path.expandvars(os.environ.get(variable, default))))  # noqa: PTH111
 
 
@@ -136,10 +136,10 @@ def _shown(path: Path) -> str:
 
 def _read(path: Path) -> str:
     try:
-        # What is no regular file, such as /dev/null, is no AWS file either to botocore.
+        # botocore ignores files that are not regular, such as /dev/null.
         if not path.is_file():
             return ""
-        # Other people's bytes come through unchanged, whatever their encoding.
+        # All other bytes of the file are kept, whatever their encoding.
         return path.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         raise ConfigurationError(f"{_shown(path)}: can't be read: {error.strerror}") from None
@@ -154,17 +154,17 @@ def _parse(path: Path, text: str) -> configparser.RawConfigParser:
     try:
         parser.read_file(io.StringIO(text, newline=None))
     except configparser.Error as error:
-        # Only the line's number: the error's own text quotes the line, and that may be the secret.
+        # Only the line number: the error's own text quotes the line, which may contain the secret.
         line = getattr(error, "lineno", None) or next((line for line, _ in getattr(error, "errors", [])), None)
     else:
         return parser
     place = f"line {line}: " if line else ""
-    # Outside of the `except`, so that the error with its quotation is not this one's context.
-    raise ConfigurationError(f"{_shown(path)}: {place}is not in the form of an AWS file; mend it first")
+    # Outside of the `except`, so that the error that quotes the line is not this one's context.
+    raise ConfigurationError(f"{_shown(path)}: {place}is not a valid AWS file; correct it first")
 
 
 def _profile_of_section(section: str) -> str | None:
-    """The profile that a section of the configuration file is about, read as botocore reads it."""
+    """The profile of a section of the configuration file, by botocore's rules."""
     if section == "default":
         return section
     try:
@@ -176,7 +176,7 @@ def _profile_of_section(section: str) -> str | None:
 
 def _check_values(profile: str, values: dict[str, str]) -> None:
     if not is_profile_name(profile):
-        raise ConfigurationError(f"{profile!r} can't be the name of an AWS profile")
+        raise ConfigurationError(f"{profile!r} is not a valid name of an AWS profile")
     for name, value in values.items():
         if not value or not value.isascii() or not value.isprintable():
             raise ConfigurationError(f"{name} of profile {profile!r} must be one line of printable ASCII characters")
@@ -190,7 +190,7 @@ def _check_source(profile: str, credentials: configparser.RawConfigParser) -> No
         source = next((option for option in _STRONGER_SOURCES if parser.has_option(section, option)), None)
         if source is not None:
             raise ConfigurationError(
-                f"{_shown(path)}: profile {profile!r} has {source}, which AWS tools obey instead of keys; "
+                f"{_shown(path)}: profile {profile!r} has {source}, which AWS tools use instead of keys; "
                 "choose another profile for the keys, or use this one without keys"
             )
 
@@ -202,9 +202,9 @@ def _check_only_change(
     profile: str,
     values: dict[str, str],
 ) -> None:
-    """Hold the text about to be written against what it must mean."""
+    """Check that the new text changes only this profile."""
     wanted = {section: dict(before.items(section)) for section in before.sections()}
     old = {name: value for name, value in wanted.get(profile, {}).items() if name not in _SESSION_TOKENS}
     wanted[profile] = old | values
     if {section: dict(after.items(section)) for section in after.sections()} != wanted:
-        raise ConfigurationError(f"{_shown(path)}: profile {profile!r} can't be changed automatically; do it by hand")
+        raise ConfigurationError(f"{_shown(path)}: profile {profile!r} can't be changed automatically; edit the file")

@@ -1,10 +1,9 @@
-"""The events of a sync as they lie on disk: one small file each, numbered without gaps.
+"""The events of a sync on disk: one small file each, numbered without gaps.
 
     events/000000/00000001.json, 00000002.json, …, events/000001/00001000.json, …
 
-The number orders them, not a clock: an event is created under the number after the newest one, and where another
-process was faster, under the next. So whoever has read up to a number finds what came after it by name, and need not
-list what there is.
+The number orders them, not a clock: an event is created under the number after the newest one, or, where another
+process took that first, under the next. So a reader finds the following events by name, without a listing.
 """
 
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from typing import Any
 from hyve_pipeline.core.model.event import Actor, Event, EventKind
 from hyve_pipeline.state.files import Folder
 
-# So many events share a folder.
+# The number of events in a folder.
 _FOLDER_EVENTS = 1_000
 
 
@@ -22,7 +21,7 @@ class EventLog:
 
     Args:
         state: the folder of the sync's state.
-        folder_events: how many events share a folder; the same for as long as there are any.
+        folder_events: how many events share a folder; it must not change while there are any.
     """
 
     def __init__(self, state: Folder, *, folder_events: int = _FOLDER_EVENTS) -> None:
@@ -30,10 +29,10 @@ class EventLog:
         self._folder_events = folder_events
 
     def append(self, kind: EventKind, actor: Actor, **members: Any) -> Event:
-        """Keep that something was done.
+        """Record an event.
 
         Args:
-            kind: what.
+            kind: what was done.
             actor: who did it.
             members: the other members of `Event`.
 
@@ -48,7 +47,7 @@ class EventLog:
             number += 1
 
     def after(self, number: int, limit: int) -> list[Event]:
-        """At most `limit` events after this number, in their order; those that were pruned are passed over.
+        """At most `limit` events after this number, in order; pruned ones are skipped.
 
         Raises:
             StateError: one is damaged.
@@ -74,7 +73,7 @@ class EventLog:
         return min(self._numbers(last=False), default=0)
 
     def prune(self, before: int) -> int:
-        """Remove events whose number is less than `before`; the newest is kept in any case, since it has the count.
+        """Remove events whose number is less than `before`; the newest is always kept, as the next number follows it.
 
         Returns:
             How many were removed.
@@ -85,7 +84,7 @@ class EventLog:
         before = min(before, self.newest_number())
         oldest = self.oldest_number()
         removed = 0
-        # From the oldest on, so that what is left has no gap wherever this ends.
+        # Oldest first, so that no gap remains if this is interrupted.
         for number in range(oldest or 1, before):
             self._folder.remove(self._path(number))
             removed += 1
@@ -94,7 +93,7 @@ class EventLog:
         return removed
 
     def _numbers(self, *, last: bool) -> list[int]:
-        """The numbers in the newest, or in the oldest, folder that has any."""
+        """The numbers in the newest, or in the oldest, folder that is not empty."""
         folders = [name for name in self._folder.names() if name.isdecimal()]
         for folder in reversed(folders) if last else folders:
             names = (name.removesuffix(".json") for name in self._folder.names(folder))

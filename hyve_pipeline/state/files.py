@@ -1,6 +1,6 @@
-"""Files in a folder that is named by a URI: a local one today, ``s3://`` the same way.
+"""Files in a folder that is named by a URI: a local path today, ``s3://`` in the same way.
 
-Every file appears whole or not at all. Locally it is written beside its place, flushed to the disk and
+Every file appears complete or not at all. A local file is written under another name, flushed to the disk and
 then renamed; an object store shows an object only when its upload is complete.
 """
 
@@ -20,7 +20,7 @@ from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, UNFINISHED, creat
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
 
-# The member of a manifest that tells whether the others are as they were written.
+# The member of a manifest that is the checksum of the others.
 _DIGEST = "sha256"
 
 
@@ -47,7 +47,7 @@ class Folder:
         return f"{self.uri}/{path}"
 
     def path_of(self, path: str) -> str:
-        """The file as its filesystem names it, without a scheme."""
+        """The path of a file in its filesystem, without a scheme."""
         return f"{self._root}/{path}"
 
     @contextmanager
@@ -89,14 +89,14 @@ class Folder:
             raise StateError(f"{self.uri_of(path)}: can't be read: {error}") from error
 
     def write_manifest(self, path: str, manifest: BaseModel) -> None:
-        """Write a manifest as JSON, whose last member is the SHA-256 of all that stands before it."""
+        """Write a manifest as JSON, whose last member is the SHA-256 of everything before it."""
         self.write_text(path, _manifest_text(manifest))
 
     def create_manifest(self, path: str, manifest: BaseModel) -> bool:
-        """Write a manifest where there is no file of that name yet, whole from its first moment.
+        """Create a manifest atomically, unless the file exists.
 
         Returns:
-            Whether it was written; False when there is a file already, which stays as it is.
+            Whether it was written; False when the file existed, which is left unchanged.
 
         Raises:
             StateError: it can't be written.
@@ -112,7 +112,7 @@ class Folder:
         """Read a manifest back.
 
         Raises:
-            StateError: it is missing, not what was written, or of a newer version of Hyve.
+            StateError: it is missing, damaged, or of a newer version of Hyve.
         """
         text, _, end = self.read_text(path).rpartition(f',\n "{_DIGEST}": ')
         if end != f'"{_digest(text)}"\n}}\n':
@@ -120,7 +120,7 @@ class Folder:
         try:
             return model.model_validate_json(f"{text}\n}}")
         except ValidationError as error:
-            # It is what was written, so it is not damaged; and all that earlier versions wrote can be read.
+            # The checksum is right, so it is not damaged; and this version reads all that earlier versions wrote.
             first = error.errors()[0]
             place = displayed(".".join(str(part) for part in first["loc"]))
             raise StateError(
@@ -129,10 +129,10 @@ class Folder:
             ) from error
 
     def remove(self, path: str) -> tuple[int, int]:
-        """Remove a file, or a folder with all that is in it; nothing when there is none.
+        """Remove a file, or a folder with its content, if it exists.
 
         Returns:
-            How many files that were, and their bytes.
+            The number of files removed, and their bytes.
 
         Raises:
             StateError: it can't be removed.
@@ -156,12 +156,12 @@ class Folder:
         """Whether there is a file of that name.
 
         Raises:
-            StateError: that can't be found out.
+            StateError: the check failed.
         """
         try:
             return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File
         except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be looked at: {error.strerror or error}") from error
+            raise StateError(f"{self.uri_of(path)}: can't be read: {error.strerror or error}") from error
 
     def names(self, path: str = "") -> list[str]:
         """Names of the files and folders directly in `path`, sorted; empty when there is no such folder.
@@ -173,14 +173,14 @@ class Folder:
         try:
             found = self.filesystem.get_file_info(selector)
         except FileNotFoundError:
-            # Arrow looks twice: it was not there, and then it was, since another has just made it.
+            # Arrow checks twice: another process has created the folder in between.
             return []
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
         return sorted(info.base_name for info in found if not info.base_name.startswith(UNFINISHED))
 
     def last_change(self, path: str) -> datetime | None:
-        """When the newest of the files with content in `path`, or below it, was written; None when there is none.
+        """When the newest non-empty file in or below `path` was written; None when there is none.
 
         Raises:
             StateError: they can't be listed.
@@ -189,10 +189,10 @@ class Folder:
         try:
             found = self.filesystem.get_file_info(selector)
         except FileNotFoundError:
-            return None  # it came or went meanwhile
+            return None  # created or removed meanwhile
         except OSError as error:
             raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
-        # Files without content are locks, which whoever tries them touches.
+        # Empty files are locks, whose time changes with every attempt to take them.
         files = [info for info in found if info.type == fs.FileType.File and info.size]
         times = [info.mtime for info in files if info.mtime is not None]
         return max(times, default=None)

@@ -1,4 +1,4 @@
-"""The home: the one folder that holds the configuration, the lists and all state."""
+"""The home: the folder of the configuration, the lists and all state."""
 
 import hashlib
 import os
@@ -18,10 +18,10 @@ DAGSTER_VARIABLE = "DAGSTER_HOME"
 
 _DEFAULT = "~/.hyve"
 
-# As `Path` writes ``s3://bucket``.
+# ``s3://bucket`` as `Path` writes it.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
-# What there is directly in a home.
+# The content of a home, at its top level.
 _FOLDERS = ("state", "out", "dagster")
 _FILES = ("hyve.toml", "ui.log", "workspace.yaml", "id")
 
@@ -36,7 +36,7 @@ class Home:
         path: the folder; it need not exist yet. A leading ``~`` is the user's home directory.
 
     Raises:
-        ConfigurationError: the path can't be that of a home.
+        ConfigurationError: the path is not valid for a home.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,9 +50,9 @@ class Home:
 
     @property
     def id(self) -> str:
-        """What tells this home from others on one Dagster instance: eight characters, made once and kept in the home.
+        """The id of this home among those of one Dagster instance: eight characters, created once and kept in the home.
 
-        Where the home can't be written, as when definitions are only checked, they are taken from its path.
+        Where the home can't be written, for example when definitions are only checked, it is derived from the path.
         """
         file = self.path / "id"
         with suppress(OSError, ValueError):
@@ -92,12 +92,12 @@ class Home:
         return Folder(str(self.path / "state" / sync))
 
     def make_private(self) -> None:
-        """Take from others what an earlier version, or a person, let them read or write here.
+        """Remove the permissions of other users on the home.
 
-        Folders and files of Hyve's own are meant, and the home itself where it holds nothing else: a folder that is
-        also somebody's project keeps its mode. What belongs to another user, and links, stay as they are.
+        It changes Hyve's own folders and files, and the home itself if it contains nothing else: a folder that is
+        also a project keeps its mode. Links, and what belongs to another user, are left unchanged.
         """
-        with suppress(OSError):  # what can't be looked at or changed says so when it is used
+        with suppress(OSError):  # what can't be read or changed raises an error when it is used
             names = {path.name for path in self.path.iterdir()}
             if all(name in _FOLDERS or name in _FILES or name.startswith(".") for name in names):
                 _make_private(self.path, FOLDER_MODE)
@@ -117,9 +117,9 @@ def _make_private(path: Path, mode: int) -> None:
 def _check(path: Path) -> None:
     text = str(path)
     if _URI.match(text):
-        problem = "is no folder of this machine; only the state of a home can be in a bucket"
+        problem = "is not a local folder; only the state of a home can be in a bucket"
     elif any(ord(character) < 32 or ord(character) == 127 for character in text):
-        problem = "holds a control character"
+        problem = "contains a control character"
     elif not text.isascii() and text.encode(errors="replace").decode() != text:
         problem = "is not UTF-8"
     else:

@@ -1,14 +1,14 @@
 """Changes options of one section in the text of an INI file, and no other byte of it.
 
-`configparser` reads such files but forgets comments, order and spacing, so it can't write a file that
-belongs to someone else. The lines are told apart here by its rules.
+`configparser` drops comments and spacing, so it can't write a file that other tools share. The lines are parsed
+here by its rules.
 """
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-# A line with its end; the last one may have none.
+# A line with its newline; the last one may have none.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SECTION = re.compile(r"\[(?P<name>.+)\]")
 _OPTION = re.compile(r"(?P<start>\s*(?P<name>[^=:]*?)\s*[=:][ \t]*)")
@@ -16,7 +16,7 @@ _OPTION = re.compile(r"(?P<start>\s*(?P<name>[^=:]*?)\s*[=:][ \t]*)")
 
 @dataclass(frozen=True)
 class _Line:
-    """A line and what it belongs to: a section's heading has no option, blanks and comments have neither."""
+    """A line with its section and option: a section's heading has no option, blanks and comments have neither."""
 
     text: str
     section: str | None = None
@@ -33,16 +33,16 @@ class _Line:
 
 
 def put_options(text: str, section: str, values: Mapping[str, str], remove: Collection[str] = ()) -> str:
-    """Set options of a section, which is added at the end if there is none.
+    """Set options of a section, which is added at the end if it is missing.
 
     Args:
-        text: the file's text, one that `configparser` accepts.
+        text: the file's text, which `configparser` accepts.
         section: the section's name.
         values: options and their new values.
-        remove: options to take out of the section.
+        remove: options to remove from the section.
 
     Returns:
-        The new text. Options that were there stay in their places, new ones come first in the section.
+        The new text. Existing options stay in their places, new ones come first in the section.
     """
     lines = list(_lines(text))
     end = next((line.end for line in lines if line.end), "\n")
@@ -52,7 +52,7 @@ def put_options(text: str, section: str, values: Mapping[str, str], remove: Coll
         return f"{text}{gap}[{section}]{end}" + "".join(f"{name} = {value}{end}" for name, value in values.items())
     own = [line for line in lines if line.section == section and line.option is not None]
     present = {line.option for line in own}
-    # An option that is indented further than the one above it would be taken for a part of that one's value.
+    # An option that is indented further than the one above it would be parsed as a continuation of its value.
     indent = own[0].indent if own else ""
     result = []
     for at, line in enumerate(lines):

@@ -1,9 +1,9 @@
-"""Journals as they lie on disk.
+"""Journals on disk.
 
     journals/<plan>/<shard>/<attempt>/begun.json, 000001.parquet, 000002.parquet, …, summary.json
 
-Every batch of rows is a whole file from the moment it has its name, so a journal can be read while it is
-written, and a process that dies loses at most the rows that it still held.
+Every batch of rows is a file that is created atomically, so a journal can be read while it is written, and a process
+that is killed loses at most the rows in its memory.
 """
 
 import time
@@ -32,16 +32,16 @@ from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 
-# A batch is written when it has this many rows or when its first row is this many seconds old.
+# A batch is written when it has this many rows, or when its first row is this many seconds old.
 _BATCH_ROWS = 2_000
 _BATCH_SECONDS = 2.0
 
-# While a batch is being written, so many rows may wait behind it before the work has to wait too.
+# While a batch is being written, at most this many rows are buffered; then the work waits.
 _MOST_ROWS = 10_000
 
 
 class AttemptBegun(Frozen):
-    """Says that an attempt has begun, and whose it is."""
+    """The record that an attempt has started, and by which run."""
 
     attempt: int
     run_id: str
@@ -49,17 +49,17 @@ class AttemptBegun(Frozen):
 
 
 class AttemptWriter:
-    """Appends rows to the journal of one attempt. Flushes what it holds when its block ends, however it ends.
+    """Appends rows to the journal of one attempt, and flushes them at the end of its block, even after an error.
 
-    Files are written on a thread of their own: a disk may take long to say that it has them, and the requests
-    in flight must not wait for it.
+    Files are written on a separate thread: a flush to the disk may take long, and the requests in flight must not
+    wait for it.
     """
 
     def __init__(self, folder: Folder, begun: AttemptBegun) -> None:
         self.begun = begun
         self._folder = folder
-        # Rows leave memory only when their file is complete: an interrupt in between loses none. At worst it
-        # leaves rows that are written again, which says the same twice.
+        # Rows are kept in memory until their file is complete, so an interrupt loses none. At worst some rows are
+        # written twice.
         self._rows: list[JournalRow] = []
         self._writing: tuple[int, Future[None]] | None = None
         self._batches = 0
@@ -79,7 +79,7 @@ class AttemptWriter:
             self._thread.shutdown()
 
     def append(self, row: JournalRow) -> None:
-        """Take in one object's outcome.
+        """Append one object's outcome.
 
         Raises:
             StateError: an earlier batch could not be written.
@@ -92,7 +92,7 @@ class AttemptWriter:
             self._write_behind(now)
 
     def flush(self) -> None:
-        """Write what is held, and wait until it is on the disk.
+        """Write all buffered rows, and wait until they are on the disk.
 
         Raises:
             StateError: it could not be written.
@@ -103,13 +103,13 @@ class AttemptWriter:
             self._settle()
 
     def finish(self, summary: AttemptSummary) -> None:
-        """Say that the attempt came to its end."""
+        """Record that the attempt completed."""
         self.flush()
         with _after_changes():
             self._folder.write_manifest("summary.json", summary)
 
     def _write_behind(self, now: float) -> None:
-        """Begin to write what is held, unless the batch before is still being written and may take its time."""
+        """Start to write the buffered rows, unless the previous batch is still being written and there is room."""
         if self._writing is not None:
             count, done = self._writing
             if not done.done() and len(self._rows) - count < _MOST_ROWS:
@@ -121,8 +121,8 @@ class AttemptWriter:
 
     def _begin_batch(self) -> None:
         rows = self._rows.copy()
-        # The same name until the batch is known to be complete: should the note of it be lost in an interrupt,
-        # the next batch holds its rows too and replaces it.
+        # The name changes only after the batch is known to be complete: if an interrupt comes before that, the next
+        # batch contains its rows too and replaces it.
         self._writing = len(rows), self._thread.submit(self._write, f"{self._batches + 1:06d}.parquet", rows)
 
     def _write(self, name: str, rows: list[JournalRow]) -> None:
@@ -148,7 +148,7 @@ class AttemptWriter:
 
 @contextmanager
 def _after_changes() -> Iterator[None]:
-    """Let a failure of the block say that something was done before: outcomes are what could not be written."""
+    """Give a failure the exit code for changes that were made: the outcomes of done work could not be written."""
     try:
         yield
     except StateError as error:
@@ -165,12 +165,12 @@ class ShardJournal:
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
-        """Keep others from working on this shard until the block ends; gives False where another process does.
+        """Lock this shard until the block ends; gives False where another process has the lock.
 
-        The lock ends with its owner, however that ends.
+        The operating system releases the lock when the process ends, even if it is killed.
 
         Raises:
-            StateError: the lock can't be made.
+            StateError: the lock can't be created.
         """
         path = Path(self._folder.path_of("lock"))
         lock = FileLock(path, mode=FILE_MODE)
@@ -189,11 +189,11 @@ class ShardJournal:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep others from working on this shard, see `claimed`.
+        """Lock this shard, see `claimed`.
 
         Raises:
             RefusedError: another process is working on the shard.
-            StateError: the lock can't be made.
+            StateError: the lock can't be created.
         """
         with self.claimed() as is_mine:
             if not is_mine:
@@ -204,7 +204,7 @@ class ShardJournal:
         return sorted(int(name) for name in self._folder.names() if name.isdecimal())
 
     def newest_attempt(self) -> int:
-        """The number of the newest attempt, 0 when there was none."""
+        """The number of the newest attempt; 0 when there is none."""
         return max(self._attempts(), default=0)
 
     def begin(self, run_id: str, now: datetime) -> AttemptWriter:
@@ -214,7 +214,7 @@ class ShardJournal:
         return AttemptWriter(self._folder.below(f"{number:04d}"), begun)
 
     def last_run(self) -> str | None:
-        """Who began the last attempt; None when there was none, or not even its beginning could be written.
+        """The run of the last attempt; None when there is none, or its start could not be recorded.
 
         Raises:
             StateError: it is damaged.
@@ -223,7 +223,7 @@ class ShardJournal:
         return self._folder.read_manifest(path, AttemptBegun).run_id if self._folder.exists(path) else None
 
     def summary(self, attempt: int) -> AttemptSummary:
-        """What an attempt that came to its end says.
+        """The summary of a completed attempt.
 
         Raises:
             StateError: it is missing or damaged.
@@ -231,7 +231,7 @@ class ShardJournal:
         return self._folder.read_manifest(f"{attempt:04d}/summary.json", AttemptSummary)
 
     def latest(self) -> tuple[ShardState, AttemptSummary | None]:
-        """How far the shard came, and the summary of its last attempt when that came to its end."""
+        """The shard's state, and the summary of its last attempt if that completed."""
         attempts = self._attempts()
         if not attempts:
             return ShardState.PENDING, None
@@ -242,7 +242,7 @@ class ShardJournal:
         return summary.state, summary
 
     def tables(self) -> Iterator[pa.Table]:
-        """All rows of all attempts, in the order they were written."""
+        """All rows of all attempts, in the order in which they were written."""
         for attempt in self._attempts():
             for name in self._folder.names(f"{attempt:04d}"):
                 if name.endswith(".parquet"):
@@ -251,7 +251,7 @@ class ShardJournal:
                     reader.close()
 
     def last_rows(self) -> dict[str, JournalRow]:
-        """The row that counts for each key: its last one."""
+        """The last row of each key, which is the one that counts."""
         rows: dict[str, JournalRow] = {}
         for table in self.tables():
             for row in table.to_pylist():

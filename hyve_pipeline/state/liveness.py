@@ -1,9 +1,9 @@
-"""Signs of life of Dagster's runs: each keeps a file locked and touched for as long as it goes on.
+"""Heartbeats of Dagster runs: each run keeps a file locked and touched while it is running.
 
     runs/<run id>.alive
 
-The system releases a lock when its owner ends, however that ends. A lock says nothing across machines that share
-the folder by a file system without locks: there, the time of the last touch does.
+The operating system releases a lock when its owner ends, even if it is killed. Between machines that share the folder
+by a file system without locks, the time of the last touch counts instead.
 """
 
 import fcntl
@@ -24,22 +24,22 @@ _CLOCK = ".clock"
 # How often a run touches its file.
 BEAT_SECONDS = 10.0
 
-# A file that nobody has touched for so long is removed: its run was closed long ago.
+# A file that was not touched for this long is removed: its run was closed long ago.
 _KEPT_SECONDS = 7 * 86_400.0
 
-# Linux draws it anew at each boot; containers of one machine share it, as they share its locks.
+# Linux creates a new id at each boot; containers on one machine share it, as they share its locks.
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
 class Sign:
-    """What the file of a run says.
+    """The heartbeat of a run, as its file shows it.
 
     Attributes:
         is_held: whether a process holds its lock.
         age: seconds since it was touched, by the clock of the file system.
-        is_of_this_system: whether it was made under the kernel that this process runs under, so that a lock that is
-            free proves that its owner has ended.
+        is_of_this_system: whether the run is on this machine since its last boot, so that a free lock proves that its
+            owner has ended.
     """
 
     is_held: bool
@@ -48,12 +48,12 @@ class Sign:
 
 
 class RunSign:
-    """The sign of life of a run that goes on in this process.
+    """The heartbeat of a run in this process.
 
     Args:
         state: the sync's state.
         run_id: the run's id.
-        beat: seconds between two touches.
+        beat: seconds between two heartbeats.
 
     Attributes:
         path: its file.
@@ -75,7 +75,7 @@ class RunSign:
         try:
             make_folder(self.path.parent)
             self._file = open_private(self.path, "w")
-            # Shared: the steps of one run can be processes beside each other. Whoever looks, holds it for a moment.
+            # Shared: the steps of one run can be several processes. A reader holds the lock for a moment.
             fcntl.flock(self._file, fcntl.LOCK_SH)
             self._file.write(f"{_system() or ''}\n")
             self._file.flush()
@@ -84,7 +84,7 @@ class RunSign:
         self._thread.start()
 
     def end(self) -> None:
-        """Release the lock. The file stays: a run is not at its end yet when its last step is."""
+        """Release the lock. The file stays: a run ends a moment after its last step."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -94,12 +94,12 @@ class RunSign:
 
     def _touch(self) -> None:
         while not self._ended.wait(self._beat):
-            with suppress(OSError):  # a file system that is away for a moment; the lock is still there
+            with suppress(OSError):  # the file system may be unavailable for a moment; the lock is still held
                 os.utime(self.path)
 
 
 def last_sign(state: Folder, run_id: str) -> Sign | None:
-    """What a run's file says now; None when it has none.
+    """The heartbeat of a run; None when it has no file.
 
     Raises:
         StateError: it can't be read.
@@ -139,7 +139,7 @@ def _file_of(state: Folder, run_id: str) -> Path:
 
 
 def _now(folder: Path) -> float:
-    """The time by the clock that touched files have theirs from: that of a file server is not this machine's."""
+    """The time by the clock of the file system: a file server's clock may differ from this machine's."""
     clock = folder / _CLOCK
     clock.touch(FILE_MODE)
     return clock.stat().st_mtime

@@ -1,10 +1,10 @@
-"""One plan of a sync at a time, whoever applies it: commands, runs from the UI, sensors.
+"""Locks so that one plan of a sync is applied at a time, by commands, runs from the UI and sensors alike.
 
     applying/<plan>.lock
 
-Each process that works on a plan holds a shared lock on the plan's file, so that its shards can be done by
-several; one that undoes it holds the file alone. Before that it makes sure that nobody holds the file of another
-plan. The system lets go of a lock when its owner ends, however that ends.
+Each process that works on a plan holds a shared lock on the plan's file, so that several can do its shards; one that
+undoes it holds an exclusive lock. Before that it checks that no process holds the file of another plan. The operating
+system releases a lock when its owner ends, even if it is killed.
 """
 
 import fcntl
@@ -23,23 +23,24 @@ from hyve_pipeline.state.files import Folder
 
 _SUFFIX = ".lock"
 
-# Who looks at the locks of others, one at a time; for a moment each.
+# The lock under which a process checks the locks of others, for a moment.
 _LOOKING = "looking"
 
 
 @contextmanager
 def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> Iterator[None]:
-    """Keep other plans of the sync from being applied until the block ends.
+    """Prevent other plans of the sync from being applied until the block ends.
 
     Args:
         state: the sync's state.
         sync: its name.
-        plan_id: the plan that is applied, perhaps by others at the same time.
-        alone: it must not be applied by others either, as while it is undone.
+        plan_id: the plan that is applied, perhaps by other processes too.
+        alone: lock out other processes that apply this plan, as undo does.
 
     Raises:
-        RefusedError: another plan of the sync is being applied, or this one by others, where one of them is `alone`.
-        StateError: the lock can't be made.
+        RefusedError: another plan of the sync is being applied, or this one by another process, and one of both is
+            `alone`.
+        StateError: the lock can't be created.
     """
     folder = Path(state.path_of("applying"))
     try:
@@ -54,10 +55,10 @@ def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> 
 
 
 def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
-    """Which plan, other than `plan_id`, is being applied at this moment; None when there is none.
+    """The plan, other than `plan_id`, that is being applied; None when there is none.
 
     Raises:
-        StateError: the locks can't be looked at.
+        StateError: the locks can't be read.
     """
     folder = Path(state.path_of("applying"))
     try:
@@ -66,7 +67,7 @@ def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
         with FileLock(folder / _LOOKING, mode=FILE_MODE):
             return next((path.stem for path in _others(folder, plan_id) if _is_held(path)), None)
     except OSError as error:
-        raise StateError(f"{folder}: can't be looked at: {error.strerror or error}") from error
+        raise StateError(f"{folder}: can't be read: {error.strerror or error}") from error
 
 
 def _refuse_beside_others(folder: Path, sync: str, plan_id: str) -> None:
@@ -75,9 +76,9 @@ def _refuse_beside_others(folder: Path, sync: str, plan_id: str) -> None:
             raise RefusedError(
                 "one_at_a_time",
                 f"plan {path.stem} of sync {sync} is being applied by {_owner_in_words(path)}; "
-                f"plan {plan_id} can be when that has ended",
+                f"apply plan {plan_id} when that has ended",
             )
-        # Nobody holds it, and nobody can begin to as long as this process looks.
+        # It is free, and no other process can take it while this one checks.
         path.unlink(missing_ok=True)
 
 
@@ -104,7 +105,7 @@ def _hold(path: Path, sync: str, *, alone: bool) -> IO[str]:
             raise RefusedError(
                 "one_at_a_time", f"plan {path.stem} of sync {sync} is being {doing} by {_owner_in_words(path)}"
             ) from None
-        # Whoever was first is named: the others may be there only to help.
+        # The first process is recorded: it started to apply the plan.
         if _owner(path) is None:
             file.truncate(0)
             file.write(str(os.getpid()))
@@ -116,7 +117,7 @@ def _hold(path: Path, sync: str, *, alone: bool) -> IO[str]:
 
 
 def _owner(path: Path) -> int | None:
-    """The process that is noted as the one that has the lock, where there still is one."""
+    """The recorded owner of the lock, if that process still exists."""
     try:
         noted = int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -125,6 +126,6 @@ def _owner(path: Path) -> int | None:
 
 
 def _owner_in_words(path: Path) -> str:
-    """The same, as a part of a message."""
+    """The owner of the lock, for messages."""
     owner = _owner(path)
     return f"process {owner}" if owner is not None else "another process"

@@ -1,8 +1,8 @@
-"""Parquet files below a folder, in which damage is noticed when they are read.
+"""Parquet files below a folder, in which damage is detected when they are read.
 
-Pages have checksums. The footer, which says what the columns are and where their pages, has none in Parquet: a
-changed byte there can leave rows out, and even crash the library that reads it. So its SHA-256 stands right before
-it, where other readers of Parquet see nothing:
+Pages have checksums. The footer, which describes the columns and locates their pages, has none in Parquet: a
+changed byte there can omit rows, and even crash the library that reads it. So its SHA-256 is written right before
+it, where other readers of Parquet ignore it:
 
     PAR1, row groups, SHA-256 of the footer, footer, length of the footer (4 bytes), PAR1
 """
@@ -23,7 +23,7 @@ from hyve_pipeline.state.files import Folder
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
-# How a Parquet file ends: the length of the footer, and what makes it a Parquet file.
+# The end of a Parquet file: the length of the footer, and the magic number.
 _TRAILER = struct.Struct("<I4s")
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -37,11 +37,11 @@ def writing_parquet(
     """A writer whose row groups become the file `path` when the block ends without an exception.
 
     Args:
-        folder: where the file is to be.
+        folder: the folder of the file.
         path: its name below the folder.
         schema: its columns.
-        repetitive: the columns whose values repeat; by default any may. To look for repetitions where there
-            are none doubles the time of writing.
+        repetitive: the columns with a dictionary, whose values repeat; by default all. A dictionary for values
+            that do not repeat doubles the time of writing.
 
     Raises:
         StateError: the file can't be written.
@@ -62,7 +62,7 @@ def writing_parquet(
 
 
 class _FooterDigest(io.RawIOBase):
-    """Passes on what a Parquet writer writes, with the digest put in before the footer."""
+    """Forwards what a Parquet writer writes, and inserts the digest before the footer."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class _FooterDigest(io.RawIOBase):
         self._held: list[bytes] | None = None
 
     def hold_back(self) -> None:
-        """Nothing but the end of the file will follow."""
+        """Buffer what follows: it is the end of the file."""
         self._held = []
 
     def write(self, content: Any) -> int:
@@ -93,8 +93,8 @@ class _FooterDigest(io.RawIOBase):
 
 
 @contextmanager
-def _noticing_damage(uri: str) -> Iterator[None]:
-    """Say of whatever goes wrong in the block that the file is missing or damaged."""
+def _reporting_damage(uri: str) -> Iterator[None]:
+    """Turn any error in the block into one that says that the file is missing or damaged."""
     try:
         yield
     except FileNotFoundError as error:
@@ -127,7 +127,7 @@ class ParquetReader:
         self.uri = uri
         parent, _, name = uri.rpartition("/")
         folder = Folder(parent)
-        with _noticing_damage(uri):
+        with _reporting_damage(uri):
             file = folder.filesystem.open_input_file(folder.path_of(name))
             _check_footer(file)
             self._file = pq.ParquetFile(file, page_checksum_verification=True)
@@ -149,15 +149,15 @@ class ParquetReader:
 
     def first_keys(self) -> list[tuple[str, int]]:
         """The first key and the number of rows of each row group, from the file's footer."""
-        with _noticing_damage(self.uri):
+        with _reporting_damage(self.uri):
             metadata = self._file.metadata
             index = metadata.schema.names.index("key")
             groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
             return [(group.column(index).statistics.min, group.num_rows) for group in groups if group.num_rows]
 
     def read(self, row_groups: list[int], columns: list[str] | None = None) -> pa.Table:
-        """The rows of some row groups, in order; of all columns, or of some."""
-        with _noticing_damage(self.uri):
+        """The rows of some row groups, in order; all columns, or some."""
+        with _reporting_damage(self.uri):
             return self._file.read_row_groups(row_groups, columns)
 
     def tables(self) -> Iterator[pa.Table]:

@@ -1,11 +1,11 @@
-"""Inventories, diffs and plans as they lie on disk: a Parquet file and a JSON manifest each.
+"""Inventories, diffs and plans on disk: a Parquet file and a JSON manifest each.
 
     inventories/<side>/<id>.parquet, <id>.json
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
     plans/<id>/copies.parquet, deletes.parquet, plan.json, approval.json
 
-A manifest is written last, so whatever has a manifest is whole. What is the newest is said by the numbers that ids
-begin with, never by a clock.
+A manifest is written last, so everything with a manifest is complete. The newest is the one whose id begins with the
+highest number; clocks do not count.
 """
 
 import uuid
@@ -25,7 +25,7 @@ PLAN_FILES: dict[Action, str] = {"copy": "copies.parquet", "delete": "deletes.pa
 
 UNDONE_FOLDER = "undone_keys"
 
-# What stands for the newest plan where an id is asked for.
+# The name of the newest plan, instead of an id.
 LATEST = "latest"
 
 # The folders in which names begin with numbers.
@@ -35,7 +35,7 @@ _NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDON
 def next_number(state: Folder) -> int:
     """A number that is greater than those of all inventories, diffs, plans and undos of a sync.
 
-    Who asks at the same time may be given the same one: neither is newer than the other.
+    Processes that call this at the same time may get the same number: neither is newer than the other.
 
     Raises:
         StateError: the state can't be listed.
@@ -44,11 +44,11 @@ def next_number(state: Folder) -> int:
 
 
 def next_id(state: Folder, time: datetime) -> str:
-    """The id of an inventory or diff that is newer than all that the sync has.
+    """A new id of an inventory or diff, newer than all that the sync has.
 
     Args:
         state: the sync's state.
-        time: the time, for people.
+        time: the time, for the reader.
 
     Raises:
         StateError: the state can't be listed.
@@ -57,7 +57,7 @@ def next_id(state: Folder, time: datetime) -> str:
 
 
 def newest_manifests(names: Iterable[str]) -> list[str]:
-    """Of the names in a folder those of manifests that are named by ids, newest first."""
+    """Those names in a folder that are manifests named by ids, newest first."""
     return sorted((name for name in names if name.endswith(".json")), key=order_of, reverse=True)
 
 
@@ -68,11 +68,11 @@ class InventoryShelf:
         self.folder = state.below(f"inventories/{side}")
 
     def parquet_name(self, inventory_id: str) -> str:
-        """The name of the file that holds an inventory's rows."""
+        """The name of the file with an inventory's rows."""
         return f"{inventory_id}.parquet"
 
     def save(self, inventory: Inventory) -> None:
-        """Keep the manifest; the rows must be written already."""
+        """Write the manifest; the rows must be written already."""
         self.folder.write_manifest(f"{inventory.id}.json", inventory)
 
     def load(self, inventory_id: str) -> Inventory:
@@ -96,7 +96,7 @@ class InventoryShelf:
         return self.load(uri.rpartition("/")[2].removesuffix(".parquet"))
 
     def newest(self) -> Inventory | None:
-        """The newest inventory, None when there is none yet.
+        """The newest inventory; None when there is none yet.
 
         Raises:
             StateError: its manifest is damaged.
@@ -116,7 +116,7 @@ class DiffShelf:
         return self._folder.below(diff_id)
 
     def save(self, diff: Diff) -> None:
-        """Keep the manifest; the rows must be written already."""
+        """Write the manifest; the rows must be written already."""
         self._folder.write_manifest(f"{diff.id}/diff.json", diff)
 
     def load(self, diff_id: str) -> Diff:
@@ -140,7 +140,7 @@ class PlanShelf:
         return self._folder.below(plan_id)
 
     def save(self, plan: Plan) -> None:
-        """Keep the manifest; the rows must be written already."""
+        """Write the manifest; the rows must be written already."""
         self._folder.write_manifest(f"{plan.id}/plan.json", plan)
 
     def ids(self) -> list[str]:
@@ -166,13 +166,13 @@ class PlanShelf:
         return self._folder.read_manifest(f"{plan_id}/plan.json", Plan)
 
     def find(self, name: str | None) -> Plan:
-        """The plan that somebody means: by its id, by the beginning of one id alone, or the newest.
+        """The plan with this id, or whose id alone begins so, or the newest.
 
         Args:
-            name: an id or its beginning; None or `LATEST` is the newest plan.
+            name: an id or its beginning; None or `LATEST` means the newest plan.
 
         Raises:
-            ConfigurationError: no plan is meant, or several are.
+            ConfigurationError: no plan matches, or several do.
             StateError: the manifest is damaged.
         """
         if name is None or name == LATEST:
@@ -189,16 +189,16 @@ class PlanShelf:
         return self.load(meant[0] if meant else name)
 
     def newest(self) -> Plan | None:
-        """The newest plan, None when there is none yet."""
+        """The newest plan; None when there is none yet."""
         newest = next(filter(self.exists, reversed(self._names())), None)
         return None if newest is None else self.load(newest)
 
     def approve(self, plan_id: str, approval: Approval) -> None:
-        """Keep a person's word on a refused plan."""
+        """Write the user's approval of a refused plan."""
         self._folder.write_manifest(f"{plan_id}/approval.json", approval)
 
     def approval(self, plan_id: str) -> Approval | None:
-        """A person's word on the plan, None when there is none."""
+        """The user's approval of the plan; None when there is none."""
         if not self._folder.exists(f"{plan_id}/approval.json"):
             return None
         return self._folder.read_manifest(f"{plan_id}/approval.json", Approval)

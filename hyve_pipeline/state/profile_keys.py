@@ -1,4 +1,4 @@
-"""Which keys a profile of the user's AWS credentials file has, as far as that is no secret."""
+"""The public half of the keys of a profile in the user's AWS credentials file."""
 
 import configparser
 

@@ -1,10 +1,10 @@
-"""Which keys were put back by an undo, and not yet copied or deleted by a later plan.
+"""The keys that an undo restored, and that no later plan has copied or deleted yet.
 
     undone_keys/<id of the undo>-<shard>.parquet
 
-An undo writes one file for each shard of the plan that it undoes, sorted by key, before it puts anything back: a
-process that is killed leaves too many keys rather than too few. When it is done with the shard, it writes what it did
-put back. Later on keys are only taken out. So who replaces a file by less than it read, at whatever time, loses none
+An undo writes one file for each shard of the plan, sorted by key, before it restores anything: a process that is
+killed leaves too many keys rather than too few. When it is done with the shard, it replaces the file by the keys that
+it did restore. After that keys are only removed, so processes that replace a file at the same time never lose a key
 that counts.
 """
 
@@ -28,7 +28,7 @@ class UndoneKeys:
 
     Args:
         state: the sync's state.
-        store: the store: what was undone in another one does not count for it.
+        store: the store; keys that were undone in another store do not count.
     """
 
     def __init__(self, state: Folder, store: BucketSettings) -> None:
@@ -37,15 +37,15 @@ class UndoneKeys:
         self._store = hashlib.sha256(store.uri.encode()).hexdigest()[:8]
 
     def new_id(self, time: datetime) -> str:
-        """The id of an undo that begins now, later than all plans that there are.
+        """A new id of an undo, newer than all plans.
 
         Args:
-            time: the time, for people.
+            time: the time, for the reader.
         """
         return make_id(next_number(self._state), time, self._store)
 
     def keep(self, undo_id: str, shard: int, keys: Collection[str]) -> None:
-        """Say which keys of a shard are undone by an undo, instead of what was said before.
+        """Write the keys of a shard that an undo restored, replacing what was written before.
 
         Raises:
             StateError: it can't be written.
@@ -57,7 +57,7 @@ class UndoneKeys:
         return sorted((name for name in self._folder.names() if f"Z-{self._store}-" in name), key=order_of)
 
     def read(self, name: str) -> list[str]:
-        """The keys of one file, sorted; none where another process has just found that none is left.
+        """The keys of one file, sorted; none if another process has just removed the file.
 
         Raises:
             StateError: it is damaged.
@@ -74,7 +74,7 @@ class UndoneKeys:
             reader.close()
 
     def replace(self, name: str, keys: list[str]) -> None:
-        """Replace a file by one of these sorted keys; without any, there is none any more.
+        """Replace a file by these sorted keys; without keys, remove it.
 
         Raises:
             StateError: it can't be written.

@@ -1,9 +1,9 @@
-"""Which uploads in parts are open, as it lies on disk.
+"""The record of open multipart uploads on disk.
 
     uploads/<plan>-<shard>.jsonl
 
-One line says that an upload has begun, another that it has ended. The file is there only while an upload may be
-open: after a crash it tells the next attempt what it can go on with, and the next plan what to abort.
+One line records that an upload was started, another that it was completed or aborted. The file exists only while an
+upload may be open: after a crash the next attempt resumes these uploads, and the next plan aborts them.
 """
 
 import json
@@ -51,7 +51,7 @@ class ShardUploads:
 
     @property
     def open(self) -> list[OpenUpload]:
-        """All that are open."""
+        """All open uploads."""
         with self._lock:
             return list(self._open.values())
 
@@ -93,7 +93,7 @@ class ShardUploads:
 
 
 def uploads_left_by_others(state: Folder, plan_id: str) -> Iterator[ShardUploads]:
-    """The open uploads of shards of other plans than this one."""
+    """The open uploads of shards of other plans."""
     folder = _folder(state)
     if not folder.is_dir():
         return
@@ -108,7 +108,7 @@ def _folder(state: Folder) -> Path:
 
 
 def _read(path: Path) -> list[OpenUpload]:
-    """The uploads that have begun and not ended."""
+    """The uploads that were started and not completed or aborted."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -126,9 +126,9 @@ def _read(path: Path) -> list[OpenUpload]:
                 found.pop(entry["ended"], None)
         except ValueError as error:
             if number == len(lines):
-                break  # cut short by the end of the process, before anything was sent for it
+                break  # the process was killed while it wrote this line, before it sent a request for the upload
             raise StateError(f"{path}: damaged in line {number}: {error}") from error
         except (TypeError, KeyError) as error:
-            # A whole line of other members.
+            # Valid JSON with other members.
             raise StateError(f"{path}: line {number} was written by a newer version of Hyve: upgrade Hyve") from error
     return list(found.values())

@@ -67,4 +67,4 @@ def test_no_key_reaches_the_terminal_unescaped(make_pair: MakePair, hyve: Hyve) 
 def test_a_hostile_home_is_shown_escaped_once(hyve: Hyve, tmp_path: Path) -> None:
     finished = hyve("plans", "--home", f"{tmp_path}/a\x1b[2J\nb")
     assert finished.code == 2
-    assert f"the home {tmp_path}/a\\x1b[2J\\x0ab holds a control character" in finished.only_line
+    assert f"the home {tmp_path}/a\\x1b[2J\\x0ab contains a control character" in finished.only_line

@@ -78,7 +78,7 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_first_profile_makes_file_and_folder_for_the_owner_alone(aws: Path) -> None:
+def test_a_first_profile_creates_a_private_file_and_folder(aws: Path) -> None:
     old_umask = os.umask(0)
     try:
         path = write_profile("hyve", "AKIANEW", SECRET, "eu-west-1")
@@ -165,7 +165,7 @@ def test_a_device_is_never_replaced(aws: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def all_text_of(error: BaseException) -> str:
-    """What any report of the error could show, its causes and contexts included."""
+    """Everything that a report of the error could show, its causes and contexts included."""
     shown = traceback.format_exception(error)
     while error is not None:
         shown += [str(error), repr(error), repr(error.args), repr(vars(error))]
@@ -176,22 +176,22 @@ def all_text_of(error: BaseException) -> str:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (f"[a]\n{SECRET}\n", "line 2: is not in the form of an AWS file; mend it first"),
-        (f"{SECRET}\n", "line 1: is not in the form of an AWS file; mend it first"),
-        ("[a]\n[b]\n[a]\n", "line 3: is not in the form of an AWS file; mend it first"),
-        (f"[a]\nx = {SECRET}\nx = {SECRET}\n", "line 3: is not in the form of an AWS file; mend it first"),
+        (f"[a]\n{SECRET}\n", "line 2: is not a valid AWS file; correct it first"),
+        (f"{SECRET}\n", "line 1: is not a valid AWS file; correct it first"),
+        ("[a]\n[b]\n[a]\n", "line 3: is not a valid AWS file; correct it first"),
+        (f"[a]\nx = {SECRET}\nx = {SECRET}\n", "line 3: is not a valid AWS file; correct it first"),
         (
             "[DEFAULT]\naws_session_token = x\n[hyve]\n",
-            "profile 'hyve' can't be changed automatically; do it by hand",
+            "profile 'hyve' can't be changed automatically; edit the file",
         ),
         (
             "[hyve]\nrole_arn = arn:aws:iam::1:role/x\n",
-            "profile 'hyve' has role_arn, which AWS tools obey instead of keys; "
+            "profile 'hyve' has role_arn, which AWS tools use instead of keys; "
             "choose another profile for the keys, or use this one without keys",
         ),
     ],
 )
-def test_a_file_that_cannot_be_changed_is_left_alone_and_no_secret_is_told(
+def test_a_file_that_cannot_be_changed_is_left_alone_and_no_secret_is_shown(
     aws: Path, content: str, message: str
 ) -> None:
     path = with_file(aws, "credentials", content)
@@ -214,17 +214,17 @@ def test_a_profile_of_single_sign_on_does_not_get_keys(aws: Path) -> None:
 @pytest.mark.parametrize(
     ("profile", "key", "secret", "region", "message"),
     [
-        ("a]b", "K", "S", None, "'a]b' can't be the name of an AWS profile"),
-        ("a\nb", "K", "S", None, "'a\\nb' can't be the name of an AWS profile"),
-        ("", "K", "S", None, "'' can't be the name of an AWS profile"),
-        ("DEFAULT", "K", "S", None, "'DEFAULT' can't be the name of an AWS profile"),
+        ("a]b", "K", "S", None, "'a]b' is not a valid name of an AWS profile"),
+        ("a\nb", "K", "S", None, "'a\\nb' is not a valid name of an AWS profile"),
+        ("", "K", "S", None, "'' is not a valid name of an AWS profile"),
+        ("DEFAULT", "K", "S", None, "'DEFAULT' is not a valid name of an AWS profile"),
         ("p", " ", "S", None, "aws_access_key_id {line}"),
         ("p", "K", "S\nx = 1", None, "aws_secret_access_key {line}"),
         ("p", "K", "Sü", None, "aws_secret_access_key {line}"),
         ("p", "K", "S", "", "region {line}"),
     ],
 )
-def test_values_that_cannot_stand_in_the_file_are_refused(
+def test_values_that_are_not_valid_in_the_file_are_refused(
     aws: Path, profile: str, key: str, secret: str, region: str | None, message: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -314,7 +314,7 @@ LINES = [
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     last=st.booleans(),
 )
-def test_only_the_wanted_options_change_in_any_file(first: str, lines: list[str], end: str, last: bool) -> None:
+def test_only_the_given_options_change_in_any_file(first: str, lines: list[str], end: str, last: bool) -> None:
     text = end.join([first, *lines]) + (end if last else "")
     try:
         before = parsed(text)

@@ -1,4 +1,4 @@
-"""Where the home is, and who may look into it."""
+"""Where the home is, and who may read it."""
 
 import os
 import stat
@@ -29,15 +29,15 @@ def test_without_a_home_directory_the_variable_is_named(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("s3://bucket/hyve", "is no folder of this machine"),
-        ("file:///srv/hyve", "is no folder of this machine"),
-        ("/srv/a\nb", "holds a control character"),
-        ("/srv/\x00", "holds a control character"),
+        ("s3://bucket/hyve", "is not a local folder"),
+        ("file:///srv/hyve", "is not a local folder"),
+        ("/srv/a\nb", "contains a control character"),
+        ("/srv/\x00", "contains a control character"),
         ("/srv/\udcff", "is not UTF-8"),
         ("~nobody-of-this-name/hyve", "no such user"),
     ],
 )
-def test_what_can_be_no_home_is_refused_in_one_line(path: str, problem: str) -> None:
+def test_a_path_that_is_not_valid_for_a_home_is_refused_in_one_line(path: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem) as caught:
         Home(Path(path))
     assert "HYVE_HOME" in str(caught.value)
@@ -48,9 +48,7 @@ def test_names_of_any_script_can_be_homes(tmp_path: Path) -> None:
     assert Home(tmp_path / "ünï cødé/a:b").path == tmp_path / "ünï cødé/a:b"
 
 
-def test_dagsters_storage_is_where_dagster_itself_takes_it_to_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dagsters_storage_is_where_dagster_itself_expects_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     home = Home(tmp_path / "home")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
@@ -72,7 +70,7 @@ def make_wide(home: Path, *others: str) -> None:
     home.chmod(0o775)
 
 
-def test_a_home_that_others_can_read_becomes_its_owners_alone(tmp_path: Path) -> None:
+def test_a_home_that_others_can_read_becomes_private(tmp_path: Path) -> None:
     home = tmp_path / "home"
     make_wide(home)
     Home(home).make_private()
@@ -85,7 +83,7 @@ def test_a_home_that_others_can_read_becomes_its_owners_alone(tmp_path: Path) ->
     }
 
 
-def test_a_folder_that_is_a_project_too_keeps_its_mode_and_only_ours_is_changed(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_project_too_keeps_its_mode_and_only_hyves_files_change(tmp_path: Path) -> None:
     home = tmp_path / "project"
     make_wide(home, "src")
     (tmp_path / "kept.toml").touch(0o644)
@@ -113,6 +111,6 @@ def test_a_folder_of_another_user_or_of_everyone_keeps_its_mode(tmp_path: Path) 
     assert (mode_of(other), mode_of(everyones)) == (0o775, 0o1777)
 
 
-def test_a_home_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
+def test_a_home_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
     Home(tmp_path / "home").make_private()
     assert list(tmp_path.iterdir()) == []

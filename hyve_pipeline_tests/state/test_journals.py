@@ -1,4 +1,4 @@
-"""Journals: every row in a file, whatever comes in between."""
+"""Journals: every row reaches a file, despite slow disks, failures and interrupts."""
 
 import threading
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Disk:
-    """Writes files only when it may, and fails when it is told to."""
+    """Delays writes until they are allowed, and fails on request."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.may_write = threading.Event()
@@ -71,7 +71,7 @@ def test_all_rows_are_on_the_disk_in_order(tmp_path: Path) -> None:
     assert 1 < len(files) <= 10
 
 
-def test_a_slow_disk_holds_up_nothing_but_too_many_rows(tmp_path: Path, disk: _Disk) -> None:
+def test_a_slow_disk_blocks_only_when_too_many_rows_are_buffered(tmp_path: Path, disk: _Disk) -> None:
     with _writer(tmp_path) as writer:
         for number in range(39):
             writer.append(_row(number))
@@ -100,7 +100,7 @@ def test_a_row_that_is_old_is_written_with_the_next(tmp_path: Path, monkeypatch:
         assert sorted(key for keys in _keys(tmp_path) for key in keys) == ["000000", "000001"]
 
 
-def test_a_failure_is_told_and_the_rows_are_written_when_it_has_passed(tmp_path: Path, disk: _Disk) -> None:
+def test_a_failure_is_reported_and_the_rows_are_written_when_it_has_passed(tmp_path: Path, disk: _Disk) -> None:
     disk.failures = 1
     disk.may_write.set()
     with _writer(tmp_path) as writer:
@@ -112,7 +112,7 @@ def test_a_failure_is_told_and_the_rows_are_written_when_it_has_passed(tmp_path:
     assert [key for keys in _keys(tmp_path) for key in keys] == [f"{number:06d}" for number in range(10)]
 
 
-def test_a_failure_at_the_end_is_told(tmp_path: Path, disk: _Disk) -> None:
+def test_a_failure_at_the_end_is_reported(tmp_path: Path, disk: _Disk) -> None:
     disk.failures = 2
     disk.may_write.set()
     with pytest.raises(StateError, match="the disk is full"), _writer(tmp_path) as writer:
@@ -158,8 +158,8 @@ def test_an_interrupt_while_a_batch_is_settled_loses_no_row(tmp_path: Path, line
     assert {key for keys in _keys(tmp_path) for key in keys} == {f"{number:06d}" for number in range(11)}
 
 
-def test_what_can_not_be_journaled_has_been_done(tmp_path: Path) -> None:
-    """The exit code 4 says that nothing was changed."""
+def test_a_failure_to_write_the_journal_means_that_changes_were_made(tmp_path: Path) -> None:
+    """Exit code 4 would mean that nothing was changed."""
     folder = tmp_path / "attempt"
     writer = _writer(folder)
     writer.__enter__()

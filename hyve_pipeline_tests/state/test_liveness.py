@@ -1,4 +1,4 @@
-"""Signs of life, as other processes see them."""
+"""Heartbeats of runs, as other processes see them."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ time.sleep(600)
 
 @contextmanager
 def run_elsewhere(state: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process in which a run goes on."""
+    """A process with a running run."""
     command = [sys.executable, "-c", _GO_ON, str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -41,7 +41,7 @@ def put_back(state: Path, run: str, seconds: float) -> None:
     os.utime(state / "runs" / f"{run}.alive", (then, then))
 
 
-def test_a_run_that_never_began_has_no_sign(tmp_path: Path) -> None:
+def test_a_run_that_never_started_has_no_heartbeat(tmp_path: Path) -> None:
     assert last_sign(Folder(str(tmp_path)), "run") is None
 
 
@@ -62,7 +62,7 @@ def test_a_lock_is_held_until_its_process_is_killed(tmp_path: Path) -> None:
         assert not free.is_held
 
 
-def test_steps_that_are_processes_of_their_own_hold_it_together(tmp_path: Path) -> None:
+def test_steps_in_separate_processes_share_the_lock(tmp_path: Path) -> None:
     state = Folder(str(tmp_path))
     first, second = RunSign(state, "run"), RunSign(state, "run")
     first.begin()
@@ -73,7 +73,7 @@ def test_steps_that_are_processes_of_their_own_hold_it_together(tmp_path: Path) 
     assert getattr(last_sign(state, "run"), "is_held", None) is False
 
 
-def test_it_is_touched_for_as_long_as_it_goes_on(tmp_path: Path) -> None:
+def test_it_is_touched_while_the_run_is_running(tmp_path: Path) -> None:
     state = Folder(str(tmp_path))
     sign = RunSign(state, "run", beat=0.05)
     sign.begin()
@@ -90,7 +90,7 @@ def test_it_is_touched_for_as_long_as_it_goes_on(tmp_path: Path) -> None:
     assert found.age > 800
 
 
-def test_another_system_is_told_from_this_one(tmp_path: Path) -> None:
+def test_another_system_is_distinguished_from_this_one(tmp_path: Path) -> None:
     state = Folder(str(tmp_path))
     sign = RunSign(state, "run")
     sign.begin()

@@ -1,4 +1,4 @@
-"""One plan of a sync at a time, and a lock that its owner's death does not leave behind."""
+"""One plan of a sync at a time, and a lock that is released when its owner is killed."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_shards_of_one_plan_at_the_same_time(tmp_path: Path) -> None:
     assert sorted(ended) == [0, 1, 2, 3]
 
 
-def test_another_plan_waits_for_its_time(tmp_path: Path) -> None:
+def test_another_plan_is_refused_meanwhile(tmp_path: Path) -> None:
     state = Folder(str(tmp_path))
     with applying(state, "images", "one"):
         with pytest.raises(RefusedError) as caught, applying(state, "images", "two"):
@@ -55,14 +55,14 @@ def test_another_plan_waits_for_its_time(tmp_path: Path) -> None:
         assert f"plan one of sync images is being applied by process {os.getpid()}" in str(caught.value)
         with applying(state, "images", "one"):
             pass
-        # The one that came later and went did not take the lock with it.
+        # The later process did not release the lock of the first.
         with pytest.raises(RefusedError), applying(state, "images", "two"):
             pass
     with applying(state, "images", "two"):
         assert _names(tmp_path) == ["two.lock"]
 
 
-def test_other_syncs_do_not_matter(tmp_path: Path) -> None:
+def test_other_syncs_are_not_locked(tmp_path: Path) -> None:
     with applying(Folder(f"{tmp_path}/a"), "a", "one"), applying(Folder(f"{tmp_path}/b"), "b", "two"):
         pass
 

@@ -1,4 +1,4 @@
-"""Parquet files appear whole, and damage is noticed."""
+"""Parquet files appear complete, and damage is detected."""
 
 from pathlib import Path
 
@@ -46,14 +46,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 3, 100, 0.5, 0.99])
-def test_a_file_that_was_cut_is_noticed(path: Path, kept: float) -> None:
+def test_a_truncated_file_is_detected(path: Path, kept: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(kept) if kept == int(kept) else int(len(content) * kept)])
     with pytest.raises(StateError, match=r"rows\.parquet: damaged"):
         list(ParquetReader(str(path)).tables())
 
 
-def test_a_flipped_byte_of_a_page_is_noticed(path: Path) -> None:
+def test_a_flipped_byte_of_a_page_is_detected(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[200] ^= 0xFF
     path.write_bytes(content)

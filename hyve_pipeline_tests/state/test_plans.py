@@ -1,4 +1,4 @@
-"""Which inventory and which plan is the newest is said by the state's counter, not by a clock."""
+"""The newest inventory and plan are found by the state's counter, not by a clock."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,14 +19,14 @@ NOW = datetime.now(UTC)
 
 
 def plan_made(context: SyncContext, days: float) -> Plan:
-    """A plan that was made by a clock that was so many days fast."""
+    """A plan made by a clock that was this many days fast."""
     inventories = [written_inventory(context, side, {f"{days}": Entry()}) for side in ("source", "store")]
     diff = diff_inventories(context, *inventories)
     return freeze_plan(context, diff.model_copy(update={"created": NOW + timedelta(days=days)}))
 
 
 @pytest.mark.parametrize("fast", [3, -3, 40_000])
-def test_a_plan_by_a_wrong_clock_is_the_newest_only_until_the_next(tmp_path: Path, fast: float) -> None:
+def test_a_plan_of_a_wrong_clock_is_the_newest_only_until_the_next(tmp_path: Path, fast: float) -> None:
     context = context_at(tmp_path)
     plans = []
     for days in (0, fast, 0):
@@ -62,7 +62,7 @@ def test_the_newest_inventory_is_the_last_one_too(tmp_path: Path) -> None:
         assert shelf.newest() == inventory
 
 
-def test_a_number_is_greater_than_all_that_is_there(tmp_path: Path) -> None:
+def test_a_new_number_is_greater_than_all_others(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     assert next_number(context.state) == 1
     for folder, number in (("inventories/source", 4), ("inventories/store", 9), ("diffs", 11), ("plans", 1_000_000)):
@@ -71,7 +71,7 @@ def test_a_number_is_greater_than_all_that_is_there(tmp_path: Path) -> None:
     assert number_of(plan_made(context, 0).id) == 1_000_001
 
 
-def test_retention_goes_by_the_same_order(tmp_path: Path) -> None:
+def test_retention_uses_the_same_order(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plans = [plan_made(context, days).id for days in (-9, 400, -7, -400, -1, 0)]
     later = NOW + timedelta(hours=1)
@@ -87,7 +87,7 @@ def test_retention_goes_by_the_same_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plan_id", ["x" * 5_000, "a\x00b", "a\nb", "..", ".", "", "../plans", "/etc", "a/b", "\udcff"])
-def test_what_can_be_no_plans_id_names_no_plan(tmp_path: Path, plan_id: str) -> None:
+def test_a_name_that_is_not_an_id_names_no_plan(tmp_path: Path, plan_id: str) -> None:
     context = context_at(tmp_path)
     plan_made(context, 0)
     with pytest.raises(ConfigurationError, match="has no plan") as caught:
