@@ -9,7 +9,7 @@ from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-_NICKNAMES = {
+NICKNAMES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
     "@midnight": "0 0 * * *",
@@ -69,7 +69,7 @@ def check_cron(expression: str) -> None:
     Raises:
         ValueError: it does not have five fields, a field is wrong, or no month has such a day.
     """
-    if expression in _NICKNAMES:
+    if expression in NICKNAMES:
         return
     fields = expression.split()
     if len(fields) != len(_FIELDS):
@@ -103,7 +103,7 @@ class CronFields:
     @classmethod
     def of(cls, expression: str) -> "CronFields":
         """The fields of an expression that `check_cron` accepts."""
-        minutes, hours, days, months, weekdays = _NICKNAMES.get(expression, expression).split()
+        minutes, hours, days, months, weekdays = NICKNAMES.get(expression, expression).split()
         return cls(_in_order(_MINUTE, minutes), _in_order(_HOUR, hours), days, months, weekdays)
 
     @property

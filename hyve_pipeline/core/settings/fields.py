@@ -1,14 +1,15 @@
 """The types of the settings' values, each with its check and an error message that says what is expected."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from hyve_pipeline.core.base.sizes import parse_size
-from hyve_pipeline.core.settings.cron import check_cron
+from hyve_pipeline.core.settings.cron import NICKNAMES, check_cron
 
 # The longest key of S3, in UTF-8; a prefix must leave room for at least one more byte.
 MAX_KEY_BYTES = 1024
@@ -232,23 +233,61 @@ def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
-SyncName = Annotated[str, AfterValidator(_valid_sync_name)]
-BucketName = Annotated[str, AfterValidator(_valid_bucket)]
-Prefix = Annotated[str, AfterValidator(_as_folder)]
-ProfileName = Annotated[str, AfterValidator(_valid_profile)]
-Region = Annotated[str, AfterValidator(_valid_region)]
-EndpointUrl = Annotated[str, AfterValidator(_valid_endpoint)]
-KeyId = Annotated[str, AfterValidator(_valid_key_id)]
-StorageClass = Annotated[str, AfterValidator(_valid_storage_class)]
-TrashUri = Annotated[str, AfterValidator(_valid_trash)]
+class JsonSchema:
+    """What a type adds to its JSON Schema: what Python alone checks, as far as a pattern can say it, and examples.
+
+    Args:
+        pattern: of the whole text.
+        more: other keywords.
+    """
+
+    def __init__(self, pattern: re.Pattern[str] | None = None, **more: Any) -> None:
+        self._keywords = more if pattern is None else {"pattern": f"^({pattern.pattern})$", **more}
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), **self._keywords}
+
+
+_ENDPOINT = re.compile(r"https?://[^/?#@ ]+/?")
+_WEBHOOK = re.compile(r"https?://[^@ ]+")
+_CRON = re.compile(rf"{'|'.join(sorted(NICKNAMES))}|\s*\S+(\s+\S+){{4}}\s*")
+_SIZE = re.compile(r"\s*[0-9]{1,18}(\.[0-9]{1,18})?\s*([kmgtpKMGTP][iI]?)?[bB]?\s*")
+_ANY_OWNER = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
+_ANY_CLASS = re.compile(rf"source|default|{_STORAGE_CLASS.pattern}")
+
+SyncName = Annotated[str, AfterValidator(_valid_sync_name), JsonSchema(_SYNC_NAME, examples=["images"])]
+BucketName = Annotated[str, AfterValidator(_valid_bucket), JsonSchema(_BUCKET_NAME, examples=["hyve-rootwork"])]
+Prefix = Annotated[str, AfterValidator(_as_folder), JsonSchema(examples=["images/"])]
+ProfileName = Annotated[str, AfterValidator(_valid_profile), JsonSchema(minLength=1, examples=["hyve"])]
+Region = Annotated[str, AfterValidator(_valid_region), JsonSchema(_REGION, examples=["eu-central-1"])]
+EndpointUrl = Annotated[
+    str, AfterValidator(_valid_endpoint), JsonSchema(_ENDPOINT, examples=["https://s3.example.org:9000"])
+]
+KeyId = Annotated[str, AfterValidator(_valid_key_id), JsonSchema(_KEY_ID, examples=["alias/hyve"])]
+StorageClass = Annotated[
+    str, AfterValidator(_valid_storage_class), JsonSchema(_ANY_CLASS, examples=["default", "STANDARD_IA"])
+]
+TrashUri = Annotated[
+    str, AfterValidator(_valid_trash), JsonSchema(re.compile("s3://[^/]+(/.*)?"), examples=["s3://hyve-trash/images/"])
+]
+_Glob = Annotated[str, AfterValidator(_valid_glob), JsonSchema(minLength=1, examples=["*.jpg", "albums/*"])]
 # Not strict, so that the list of a TOML file becomes a tuple; its items must still be strings.
-Globs = Annotated[tuple[Annotated[str, AfterValidator(_valid_glob)], ...], Field(strict=False)]
-Size = Annotated[int, BeforeValidator(_size_from_text)]
-Schedule = Annotated[str, AfterValidator(_valid_schedule)]
-TimezoneName = Annotated[str, AfterValidator(_valid_timezone)]
-WebhookUrl = Annotated[str, AfterValidator(_valid_webhook)]
-VariableName = Annotated[str, AfterValidator(_valid_variable)]
-ResourceName = Annotated[str, AfterValidator(_valid_resource)]
-Owner = Annotated[str, AfterValidator(_valid_owner)]
+Globs = Annotated[tuple[_Glob, ...], Field(strict=False)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size_from_text),
+    JsonSchema(_SIZE, type=["integer", "string"], examples=["1 GiB", 1_000_000_000]),
+]
+Schedule = Annotated[str, AfterValidator(_valid_schedule), JsonSchema(_CRON, examples=["0 2 * * *", "@daily"])]
+TimezoneName = Annotated[str, AfterValidator(_valid_timezone), JsonSchema(minLength=1, examples=["Europe/Berlin"])]
+WebhookUrl = Annotated[
+    str, AfterValidator(_valid_webhook), JsonSchema(_WEBHOOK, examples=["https://alerts.example.org/hyve"])
+]
+VariableName = Annotated[str, AfterValidator(_valid_variable), JsonSchema(_VARIABLE, examples=["HYVE_WEBHOOK"])]
+ResourceName = Annotated[str, AfterValidator(_valid_resource), JsonSchema(_RESOURCE, examples=["s3"])]
+Owner = Annotated[
+    str, AfterValidator(_valid_owner), JsonSchema(_ANY_OWNER, examples=["team:archive", "me@example.org"])
+]
 TagKey = Annotated[str, AfterValidator(_valid_tag_key)]
 TagValue = Annotated[str, AfterValidator(_valid_tag_value)]
+Tags = Annotated[dict[TagKey, TagValue], JsonSchema(examples=[{"domain": "images"}])]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 # Up to this many objects no share is exceeded: in a small bucket a few ordinary deletes are already a large
@@ -13,6 +13,8 @@ from pydantic_core import core_schema
 SHARE_FLOOR = 100
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%")
+# The same without those over 100, for a pattern that must say all.
+_SHARE_TO_100 = r"(100(\.0{1,9})?|0?[0-9]{1,2}(\.[0-9]{1,9})?)\s*%"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -67,3 +69,15 @@ class Limit:
             return value if isinstance(value, Limit) else cls.parse(value)
 
         return core_schema.no_info_plain_validator_function(read, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """What may be written where a limit is wanted."""
+        return {
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "pattern": rf"^\s*({_NUMBER.pattern}|{_SHARE_TO_100})\s*$",
+            "examples": ["10%", 500],
+        }

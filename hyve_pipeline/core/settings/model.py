@@ -13,14 +13,14 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import (
     Globs,
+    JsonSchema,
     KeyId,
     Owner,
     Schedule,
     Size,
     StorageClass,
     SyncName,
-    TagKey,
-    TagValue,
+    Tags,
     TimezoneName,
     TrashUri,
     VariableName,
@@ -61,7 +61,8 @@ class Options(SettingsTable):
             too, which costs four requests an object; differences are repaired without a copy of the content.
         include: globs on the key below the prefix; empty means everything.
         exclude: globs on the key below the prefix; they take precedence over `include`.
-        max_deletes: more deletes than this are refused, see `core.model.safety_rules`.
+        max_deletes: more deletes than this are refused: a number, or a share of the store's objects, which is judged
+            above 100 deletes.
         max_overwrites: more overwrites than this are refused; None means no limit.
         trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means no trash.
         shard_objects: the most objects of a shard.
@@ -101,7 +102,7 @@ class Options(SettingsTable):
     shard_objects: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
-    processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    processes: Annotated[int, Field(ge=1, le=64), JsonSchema(examples=[2])] | None = None
     listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
     patience_seconds: Annotated[int, Field(ge=0, le=3600)] = 65
     transport: TransportName = "auto"
@@ -151,8 +152,8 @@ class Automation(SettingsTable):
     stalled_minutes: Annotated[int, Field(ge=1, le=100_000)] = 30
     webhook: WebhookUrl | None = None
     webhook_variable: VariableName | None = None
-    keep_plans: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    keep_plans: Annotated[int, Field(ge=1, le=1_000_000), JsonSchema(examples=[30])] | None = None
+    keep_days: Annotated[int, Field(ge=1, le=36_500), JsonSchema(examples=[90])] | None = None
 
     @model_validator(mode="after")
     def _check_webhook(self) -> "Automation":
@@ -190,7 +191,7 @@ class SyncSettings(SettingsTable):
     apply: ApplyMode = "never"
     automation: Automation = Automation()
     owners: Annotated[tuple[Owner, ...], Field(strict=False)] = ()
-    tags: dict[TagKey, TagValue] = Field(default={})
+    tags: Tags = Field(default={})
 
     @model_validator(mode="after")
     def _check_places(self) -> "SyncSettings":

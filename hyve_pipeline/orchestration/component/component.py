@@ -10,11 +10,11 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from hyve_pipeline.core.settings.fields import (
     SYNC_NAME_RULE,
+    JsonSchema,
     Owner,
     Schedule,
     SyncName,
-    TagKey,
-    TagValue,
+    Tags,
     TimezoneName,
     is_sync_name,
 )
@@ -66,9 +66,9 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     apply: ApplyMode = "never"
     automation: Automation = Automation()
     owners: tuple[Owner, ...] = ()
-    tags: dict[TagKey, TagValue] = Field(default={})
+    tags: Tags = Field(default={})
     name: SyncName | None = None
-    home: Annotated[str, Field(min_length=1)] | None = None
+    home: Annotated[str, Field(min_length=1), JsonSchema(examples=["/var/lib/hyve"])] | None = None
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
