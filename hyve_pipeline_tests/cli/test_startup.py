@@ -35,6 +35,18 @@ def test_a_dryrun_loads_no_more_than_it_needs(pair: Pair) -> None:
     }
 
 
+def test_a_dryrun_with_keys_of_the_environment_loads_no_botocore(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes as long as all that sends the requests."""
+    pair.source.put({"a": b"1"})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    settings = pair.home / "hyve.toml"
+    settings.write_text(re.sub(r"(?m)^profile = .*\n", "", settings.read_text()))
+    loaded = _loaded_by("dryrun")
+    assert "awscrt.s3" in loaded
+    assert not loaded & {"botocore.session", "botocore.credentials", "urllib3.connection"}
+
+
 def test_no_command_but_ui_loads_dagster(pair: Pair, tmp_path: Path) -> None:
     pair.source.put({f"{number}": b"1" for number in range(7)})
     pair.store.put({"gone": b"1"})

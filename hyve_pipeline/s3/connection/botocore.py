@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import (
     BotoCoreError,
-    ClientError,
     ConnectTimeoutError,
     HTTPClientError,
     ReadTimeoutError,
@@ -31,10 +31,11 @@ from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
     UNSIGNED_HEADER,
     USER_AGENT,
-    CurrentCredentials,
+    CurrentKeys,
     Ending,
     Endpoint,
     OnEnd,
+    RenewalError,
     answer_too_large,
     answer_too_late,
     credentials_error,
@@ -70,7 +71,7 @@ class BotocoreTransport:
     def __init__(
         self,
         endpoint: Endpoint,
-        credentials: CurrentCredentials,
+        keys: CurrentKeys,
         concurrency: int,
         bounds: Bounds,
         verify: bool | str = True,
@@ -79,13 +80,13 @@ class BotocoreTransport:
 
         Args:
             endpoint: where requests go.
-            credentials: gives the credentials to sign with.
+            keys: gives the keys to sign with.
             concurrency: requests that are in flight at once.
             bounds: what an answer may take.
             verify: a file or folder of trusted certificates, or True for botocore's own.
         """
         self._endpoint = endpoint
-        self._credentials = credentials
+        self._keys = keys
         self.bounds = bounds
         base_url = f"{endpoint.scheme}://{endpoint.authority}"
         proxies = get_environ_proxies(base_url)
@@ -133,9 +134,11 @@ class BotocoreTransport:
         if exchange.is_long:
             message.context["read_timeout"] = self.bounds.long_silence
         try:
-            S3SigV4Auth(self._credentials(), "s3", self._endpoint.region).add_auth(message)
-        except (BotoCoreError, ClientError) as error:
+            keys = self._keys()
+        except RenewalError as error:
             raise credentials_error(self._endpoint.bucket, request, error) from error
+        credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        S3SigV4Auth(credentials, "s3", self._endpoint.region).add_auth(message)
         try:
             prepared = message.prepare()
             if unsigned is not None:

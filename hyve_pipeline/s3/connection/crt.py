@@ -17,16 +17,16 @@ from awscrt.s3 import (
     S3RetryConfig,
     create_default_s3_signing_config,
 )
-from botocore.exceptions import BotoCoreError, ClientError
 
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
     UNSIGNED_HEADER,
     USER_AGENT,
-    CurrentCredentials,
+    CurrentKeys,
     Endpoint,
     OnEnd,
+    RenewalError,
     answer_too_large,
     answer_too_late,
     credentials_error,
@@ -83,29 +83,29 @@ class CrtTransport:
     def __init__(
         self,
         endpoint: Endpoint,
-        credentials: CurrentCredentials,
+        keys: CurrentKeys,
         concurrency: int,
         bounds: Bounds,
         *,
-        are_credentials_fixed: bool = False,
+        are_keys_fixed: bool = False,
     ) -> None:
         """Make the client; connections are opened when requests need them.
 
         Args:
             endpoint: where requests go.
-            credentials: gives the credentials to sign with.
+            keys: gives the keys to sign with.
             concurrency: connections that may be open at once.
             bounds: what an answer may take.
-            are_credentials_fixed: they are never renewed, so that they need not be asked for again.
+            are_keys_fixed: they are never renewed, so that they need not be asked for again.
         """
         self._endpoint = endpoint
-        self._credentials = None if are_credentials_fixed else credentials
+        self._keys = None if are_keys_fixed else keys
         self.bounds = bounds
         self.watch = Watch(_WATCH_SECONDS, bounds.growth)
         self._active: set[_Exchange] = set()
         self._lock = threading.Lock()
         signing = create_default_s3_signing_config(
-            region=endpoint.region, credential_provider=_provider(credentials, is_fixed=are_credentials_fixed)
+            region=endpoint.region, credential_provider=_provider(keys, is_fixed=are_keys_fixed)
         )
         # Only for requests that need it: it is a call from the CRT into Python for each of their headers.
         self.partial_signing = signing.replace(should_sign_header=_is_signed)
@@ -128,11 +128,11 @@ class CrtTransport:
         """Send a request, see `Transport.send`."""
         exchange = _Exchange(self, request, on_end)
         try:
-            # Credentials that have to be renewed are renewed here, and not when the CRT asks for them: a failure could
-            # not be told there.
-            if self._credentials is not None:
-                self._credentials()
-        except (BotoCoreError, ClientError) as error:
+            # Keys that have to be renewed are renewed here, and not when the CRT asks for them: a failure could not be
+            # told there.
+            if self._keys is not None:
+                self._keys()
+        except RenewalError as error:
             on_end(credentials_error(self.bucket, request, error))
             return
         with self._lock:
@@ -311,17 +311,17 @@ def _code(name: str) -> str:
     return CONNECTION_ERROR
 
 
-def _provider(current: CurrentCredentials, *, is_fixed: bool) -> AwsCredentialsProvider:
-    """Botocore's credentials for the CRT, asked for anew for each request so that they are renewed in time.
+def _provider(current: CurrentKeys, *, is_fixed: bool) -> AwsCredentialsProvider:
+    """The keys for the CRT, asked for anew for each request so that they are renewed in time.
 
     Fixed ones are given once: a call from the CRT into Python for each signature is a sixth of all CPU time.
     """
 
     def get() -> AwsCredentials:
-        credentials = current()
-        return AwsCredentials(credentials.access_key, credentials.secret_key, credentials.token)
+        keys = current()
+        return AwsCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
 
     if is_fixed:
-        credentials = current()
-        return AwsCredentialsProvider.new_static(credentials.access_key, credentials.secret_key, credentials.token)
+        keys = current()
+        return AwsCredentialsProvider.new_static(keys.access_key_id, keys.secret_access_key, keys.session_token)
     return AwsCredentialsProvider.new_delegate(get)

@@ -2,24 +2,20 @@
 
 import os
 
-from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.exceptions import BotoCoreError, ProfileNotFound
 from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings, Place
-from hyve_pipeline.s3.connection.aws_session import AwsSession
 
 # In the order in which botocore asks for them.
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
-def locate(place: BucketSettings, session: AwsSession | None = None) -> Place:
+def locate(place: BucketSettings) -> Place:
     """Find out where the requests to a bucket go, by botocore's own rules.
 
     Args:
         place: the bucket as the settings name it; a `Place` stays as it is.
-        session: the AWS session of its profile, where there is one already.
 
     Raises:
         ConfigurationError: the AWS profile is missing or can't be read, the server that the environment or the profile
@@ -29,8 +25,11 @@ def locate(place: BucketSettings, session: AwsSession | None = None) -> Place:
         return place
     if place.endpoint_url is not None:
         return _placed(place, place.endpoint_url, SETTINGS_ORIGIN)
+    # Imported late: where the settings name the server, botocore may not be needed at all.
+    from botocore.exceptions import BotoCoreError, ProfileNotFound
+
     try:
-        endpoint_url, origin = _configured(session or AwsSession(profile=place.profile))
+        endpoint_url, origin = _configured(place.profile)
     except ProfileNotFound as error:
         raise problem_of(place, f"{error}: run `hyve configure`, or name another profile") from error
     except BotoCoreError as error:
@@ -50,12 +49,17 @@ def problem_of(place: BucketSettings, text: str) -> ConfigurationError:
     return ConfigurationError(f"{place.uri}: {' '.join(text.split())}")
 
 
-def _configured(session: AwsSession) -> tuple[str | None, str]:
+def _configured(profile: str | None) -> tuple[str | None, str]:
     """The server that is named outside of the settings, or None, and what names it.
 
     Raises:
         BotoCoreError: the AWS configuration can't be read, or names a section that it does not have.
     """
+    from botocore.configprovider import ConfiguredEndpointProvider
+
+    from hyve_pipeline.s3.connection.aws_session import AwsSession
+
+    session = AwsSession(profile=profile)
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None, DEFAULT_ORIGIN
     # The environment goes before the profile; each is asked for alone, so that it is known which of them it is.

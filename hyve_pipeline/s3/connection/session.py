@@ -3,22 +3,23 @@
 import os
 import threading
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
-
-from botocore.credentials import Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, ProfileNotFound
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.fields import is_host_label
 from hyve_pipeline.core.settings.places import AWS, SETTINGS_ORIGIN, BucketSettings, Place
-from hyve_pipeline.s3.connection.aws_session import AwsSession
-from hyve_pipeline.s3.connection.credential_problems import MALFORMED, cause_of, missing_terminal, unreadable_file
+from hyve_pipeline.s3.connection.environment_keys import environment_keys
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.servers import locate, problem_of
-from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, USER_AGENT, Endpoint
+from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, USER_AGENT, Endpoint, RenewalError
 from hyve_pipeline.s3.wire.messages import Pairs
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+    from hyve_pipeline.s3.connection.aws_session import AwsSession
 
 # Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
 _CUSTOM_REGION = "us-east-1"
@@ -36,6 +37,9 @@ _PAYER_HEADERS: Pairs = (("x-amz-request-payer", "requester"),)
 class Session:
     """The AWS session behind a connection, with every failure of it told in one line.
 
+    All of botocore is imported late. Where the settings and the environment say all that is needed, it is not, which
+    spares a command an eighth of its start.
+
     Attributes:
         place: the bucket, and the server that it is on.
     """
@@ -51,29 +55,54 @@ class Session:
             ConfigurationError: the profile or the credentials are missing or unusable.
         """
         self._lock = threading.Lock()
-        self._botocore = AwsSession(profile=place.profile)
-        self.place: Place = locate(place, self._botocore)
+        self.place: Place = locate(place)
+        self._fixed_keys = keys or environment_keys(place)
+        self._credentials = self._find_credentials() if self._fixed_keys is None else None
+
+    def _find_credentials(self) -> "Credentials":
+        """The credentials that the profile, or AWS's default chain, has.
+
+        Raises:
+            ConfigurationError: there are none, or they can't be used.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+
+        from hyve_pipeline.s3.connection.credential_problems import (
+            MALFORMED,
+            cause_of,
+            missing_terminal,
+            unreadable_file,
+        )
+
         try:
-            if keys is not None:
-                self._botocore.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-            asking = missing_terminal(self._botocore) if keys is None else None
+            asking = missing_terminal(self._botocore)
             if asking is not None:
                 raise self._problem(f"the role of profile {asking!r} asks for an MFA code, and there is no terminal")
-            self._credentials = self._botocore.get_credentials()
-            if self._credentials is not None:
-                self.credentials()
+            credentials = self._botocore.get_credentials()
+            if credentials is not None:
+                _frozen(credentials)
+                return credentials
         except ProfileNotFound as error:
             raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
-        except (BotoCoreError, ClientError, *MALFORMED) as error:  # the second from STS, for a role
+        except (BotoCoreError, ClientError, RenewalError, *MALFORMED) as error:  # the second from STS, for a role
             raise self._problem(f"the AWS credentials of {self._who} cannot be used: {cause_of(error)}") from error
-        if self._credentials is None:
-            unreadable = unreadable_file(self._botocore)
-            if unreadable is not None:
-                raise self._problem(f"there are no AWS credentials for {self._who}: {unreadable}")
-            way = "run `hyve configure`, or set a profile" if place.resource is None else "give it keys or a profile"
-            raise self._problem(
-                f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
+        unreadable = unreadable_file(self._botocore)
+        if unreadable is not None:
+            raise self._problem(f"there are no AWS credentials for {self._who}: {unreadable}")
+        way = "run `hyve configure`, or set a profile" if self.place.resource is None else "give it keys or a profile"
+        raise self._problem(
+            f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+
+    @cached_property
+    def _botocore(self) -> "AwsSession":
+        from hyve_pipeline.s3.connection.aws_session import AwsSession
+
+        session = AwsSession(profile=self.place.profile)
+        keys = self._fixed_keys
+        if keys is not None:
+            session.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        return session
 
     @property
     def _who(self) -> str:
@@ -84,23 +113,24 @@ class Session:
     def _problem(self, text: str) -> ConfigurationError:
         return problem_of(self.place, text)
 
-    def credentials(self) -> ReadOnlyCredentials:
-        """The credentials to sign with now; temporary ones are renewed before they expire.
+    def keys(self) -> AccessKeys:
+        """The keys to sign with now; temporary ones are renewed before they expire.
 
         Raises:
-            BotoCoreError: they can't be renewed.
-            ClientError: STS refuses to give new ones.
+            RenewalError: they can't be renewed.
         """
-        assert self._credentials is not None  # noqa: S101 - checked when the session was made
-        try:
-            return self._credentials.get_frozen_credentials()
-        except MALFORMED as error:
-            method = getattr(self._credentials, "method", "profile")
-            raise CredentialRetrievalError(provider=method, error_msg=cause_of(error)) from error
+        if self._credentials is None:
+            assert self._fixed_keys is not None  # noqa: S101 - there is one or the other, see `__init__`
+            return self._fixed_keys
+        return _frozen(self._credentials)
 
     @property
-    def are_credentials_fixed(self) -> bool:
+    def are_keys_fixed(self) -> bool:
         """Whether they are never renewed: the classes of those that are derive from the one of those that are not."""
+        if self._credentials is None:
+            return True
+        from botocore.credentials import Credentials
+
         return type(self._credentials) is Credentials
 
     @cached_property
@@ -143,6 +173,7 @@ class Session:
         # Imported late: listing, copying and deleting on a named endpoint never need it.
         import boto3
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
 
         place = self.place
         is_named = place.endpoint_url is not None
@@ -212,6 +243,8 @@ class Session:
 
     def _accelerated(self) -> SplitResult:
         """The start of the URLs of accelerated requests: a client tells it only with a request."""
+        from botocore.exceptions import BotoCoreError
+
         try:
             return urlsplit(self.client.generate_presigned_url("list_objects_v2", Params={"Bucket": self.place.bucket}))
         except BotoCoreError as error:
@@ -222,6 +255,26 @@ class Session:
         client = self.__dict__.pop("_client", None)
         if client is not None:
             client.close()
+
+
+def _frozen(credentials: "Credentials") -> AccessKeys:
+    """What credentials are now.
+
+    Raises:
+        RenewalError: they can't be renewed.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
+
+    from hyve_pipeline.s3.connection.credential_problems import MALFORMED, cause_of
+
+    try:
+        frozen = credentials.get_frozen_credentials()
+    except (BotoCoreError, ClientError) as error:  # the second from STS, for a role
+        raise RenewalError(str(error)) from error
+    except MALFORMED as error:
+        method = getattr(credentials, "method", "profile")
+        raise RenewalError(str(CredentialRetrievalError(provider=method, error_msg=cause_of(error)))) from error
+    return AccessKeys(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 def _unless(is_named: bool) -> bool | None:

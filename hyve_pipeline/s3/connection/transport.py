@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from botocore.credentials import ReadOnlyCredentials
-
+from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, CREDENTIALS_ERROR, RESPONSE_TIMEOUT, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response, encode_key, encode_query
 
@@ -22,8 +21,12 @@ Ending = Response | BaseException
 # Takes it, once. It runs on a thread of the transport, so it must neither wait, nor take long, nor raise.
 OnEnd = Callable[[Ending], None]
 
-# The credentials to sign with at this moment; called for every request, so that they may be renewed.
-CurrentCredentials = Callable[[], ReadOnlyCredentials]
+# The keys to sign with at this moment; called for every request, so that they may be renewed. It raises `RenewalError`.
+CurrentKeys = Callable[[], AccessKeys]
+
+
+class RenewalError(Exception):
+    """The keys to sign with can't be renewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Who sends the requests of a connection: the CRT, or botocore where only it can."""
 
-from botocore.utils import get_environ_proxies
+from urllib.request import getproxies
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.model import TransportName
@@ -16,8 +16,12 @@ def choose_transport(wanted: TransportName, endpoint: Endpoint, session: Session
     """
     if wanted != "auto":
         return wanted
-    if endpoint.scheme in get_environ_proxies(f"{endpoint.scheme}://{endpoint.authority}"):
-        return "botocore"
+    if endpoint.scheme in getproxies():
+        # Imported late, as all of botocore: most connections do without, and it takes as long as the CRT.
+        from botocore.utils import get_environ_proxies
+
+        if endpoint.scheme in get_environ_proxies(f"{endpoint.scheme}://{endpoint.authority}"):
+            return "botocore"
     if endpoint.scheme == "https" and session.verify is not True:
         return "botocore"
     try:
@@ -50,9 +54,7 @@ def make_transport(
             raise ConfigurationError(
                 f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
             ) from error
-        return CrtTransport(
-            endpoint, session.credentials, concurrency, bounds, are_credentials_fixed=session.are_credentials_fixed
-        )
+        return CrtTransport(endpoint, session.keys, concurrency, bounds, are_keys_fixed=session.are_keys_fixed)
     from hyve_pipeline.s3.connection.botocore import BotocoreTransport
 
-    return BotocoreTransport(endpoint, session.credentials, concurrency, bounds, session.verify)
+    return BotocoreTransport(endpoint, session.keys, concurrency, bounds, session.verify)
