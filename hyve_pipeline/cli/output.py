@@ -16,9 +16,6 @@ from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 
-# "duplicate" is the name of a set and of its list, and says too little of what becomes of it.
-_LABELS = {ChangeSet.DUPLICATE: "duplicate (to delete)"}
-
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
     """The sets of a plan that are always told."""
@@ -75,7 +72,7 @@ def describe_plan(plan: Plan) -> None:
     for name in (*_sets(plan), ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or count.objects:
-            say(f"  {_LABELS.get(name, name.value):<21}{_described(count)}")
+            say(f"  {name.label:<21}{_described(count)}")
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
         say(f"copies {plan.transfer.described}")
     _describe_skipped(plan)

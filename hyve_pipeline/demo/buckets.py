@@ -1,6 +1,6 @@
-"""Fills the demo's two buckets as months of use would have left them.
+"""Fills the demo's two buckets.
 
-The story: the store is what the last sync made of the source; since then images came, changed and went.
+The store is the result of the last sync; since then images were added, changed and deleted in the source.
 """
 
 import time
@@ -14,16 +14,16 @@ from hyve_pipeline.demo.images import DemoImage, make_album, make_odd_images
 SOURCE_BUCKET = "hyve-rootwork"
 STORE_BUCKET = "hyve-store"
 REGION = "us-east-1"
-# The server takes any keys. Only its own process ever sees these.
+# The server accepts any keys.
 ACCESS_KEY_ID = "demo"
-SECRET_ACCESS_KEY = "demo"  # noqa: S105 - there is nothing that it protects
+SECRET_ACCESS_KEY = "demo"  # noqa: S105 - it protects nothing
 
 _THREADS = 8
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What the buckets hold, in numbers of objects.
+    """The content of the buckets, in numbers of objects.
 
     Attributes:
         new: only in the source.
@@ -39,7 +39,7 @@ class Filled:
 
 
 def fill_buckets(endpoint_url: str) -> Filled:
-    """Make both buckets and fill them so that none of a plan's sets is empty.
+    """Create both buckets and fill them so that new, modified, duplicate and unchanged objects exist.
 
     Args:
         endpoint_url: the server; it must be empty.
@@ -61,10 +61,10 @@ def fill_buckets(endpoint_url: str) -> Filled:
 
 
 def add_images(endpoint_url: str) -> int:
-    """Put some more images into the source, so that the next plan has something to do.
+    """Put more images into the source, so that the next plan has something to do.
 
     Returns:
-        How many.
+        The number of images.
     """
     images = list(make_album("albums/2027", "JPEG", 12))
     put_images(open_client(endpoint_url), SOURCE_BUCKET, images)
@@ -77,7 +77,7 @@ def open_client(endpoint_url: str) -> Any:
     from botocore.config import Config
 
     session = boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
-    # The server is on this machine: a proxy that the user has set would not find it.
+    # The server is on this machine: the user's proxy could not reach it.
     config = Config(s3={"addressing_style": "path"}, proxies={}, max_pool_connections=_THREADS)
     return session.client("s3", endpoint_url=endpoint_url, config=config)
 
@@ -100,5 +100,5 @@ def put_images(client: Any, bucket: str, images: Iterable[DemoImage]) -> None:
 
 
 def wait_for_next_second() -> None:
-    """Wait until an object written now is newer, by a LastModified in whole seconds, than those before."""
+    """Wait until objects written from now on have a later LastModified, which is in whole seconds."""
     time.sleep(1 - time.time() % 1 + 0.01)

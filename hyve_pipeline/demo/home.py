@@ -1,4 +1,4 @@
-"""The demo's own home: a folder that it may empty, and an environment that knows of no other."""
+"""The demo's own home: a folder that it may empty, and an environment without the user's settings."""
 
 import os
 import shutil
@@ -21,10 +21,10 @@ _LOCK = ".hyve-demo.lock"
 _CREDENTIALS = "aws_credentials"
 _CONFIG = "aws_config"
 
-# Small enough that the plan has several shards, as a real one has.
+# Small enough that the plan has several shards, as real plans do.
 _SHARD_OBJECTS = 60
 
-# What the user has set for other purposes. The server is on this machine, so no proxy leads to it.
+# The user's settings for other purposes. The server is on this machine, so no proxy can reach it.
 _FOREIGN_PREFIXES = ("AWS_", "HYVE_", "DAGSTER_")
 _FOREIGN_SUFFIXES = ("_PROXY", "_CA_BUNDLE")
 
@@ -34,10 +34,10 @@ def claimed_home(path: Path) -> Iterator[Path]:
     """An empty home that no other demo uses at the same time.
 
     Args:
-        path: the folder: one that does not exist, is empty, or is an earlier demo's home.
+        path: a folder that does not exist, is empty, or is an earlier demo's home.
 
     Raises:
-        ConfigurationError: it is something else, can't be written, or another demo is using it.
+        ConfigurationError: it is another folder, can't be written, or another demo is using it.
     """
     from filelock import FileLock, Timeout
 
@@ -65,12 +65,12 @@ def claimed_home(path: Path) -> Iterator[Path]:
 def configure(home: Path, endpoint_url: str, *, shard_objects: int = _SHARD_OBJECTS) -> Path:
     """Write the configuration of the demo's sync, and the keys in an AWS credentials file of the demo's own.
 
-    The configuration names no profile, as none of the user's profiles has to do with it.
+    The configuration names no profile, as the user's profiles are not used.
 
     Args:
         home: the claimed home.
-        endpoint_url: where both buckets are.
-        shard_objects: how many objects a shard holds at most.
+        endpoint_url: the server of both buckets.
+        shard_objects: the most objects of a shard.
 
     Returns:
         The configuration.
@@ -91,7 +91,7 @@ def configure(home: Path, endpoint_url: str, *, shard_objects: int = _SHARD_OBJE
 
 @contextmanager
 def own_environment(home: Path) -> Iterator[None]:
-    """Let this process and those that it starts know of no other home or account until the block ends."""
+    """Hide the user's homes and accounts from this process and its children until the block ends."""
     before = dict(os.environ)
     for name in before:
         if name.upper().startswith(_FOREIGN_PREFIXES) or name.upper().endswith(_FOREIGN_SUFFIXES):
@@ -111,7 +111,7 @@ def _check_may_be_emptied(path: Path) -> None:
     if not path.exists() or (path / _MARK).is_file() or (path.is_dir() and not any(path.iterdir())):
         return
     raise ConfigurationError(
-        f"{displayed(str(path))}: is not a demo's home, so it is left as it is: choose another by --home"
+        f"{displayed(str(path))}: is not a demo's home, so it is not changed: choose another by --home"
     )
 
 

@@ -1,4 +1,4 @@
-"""Small images with made-up names: the same ones every time, each different from every other."""
+"""Small images with made-up names: the same ones every time, and no two alike."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ _SIDES = (16, 24, 32, 48, 64)  # pixels
 _SUFFIXES: dict[ImageFormat, str] = {"JPEG": "jpg", "PNG": "png"}
 _CONTENT_TYPES: dict[ImageFormat, str] = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
-# Names that tools stumble over: an escape sequence that clears a terminal and a line's end, an empty folder
-# name, a space at the end, other scripts, and a character that turns the writing direction.
+# Names that tools handle badly: an escape sequence that clears a terminal and a newline, an empty folder
+# name, a space at the end, other scripts, and a character that changes the writing direction.
 ODD_KEYS = (
     "uploads/\x1b[2Jcleared\nscreen.png",
     "uploads//unnamed folder/1.png",
@@ -44,7 +44,7 @@ def make_album(folder: str, image_format: ImageFormat, count: int, *, edition: i
 
     Args:
         folder: the first part of the keys, without ``/`` at its end.
-        image_format: what the images are.
+        image_format: the format of the images.
         count: how many.
         edition: another edition has the same keys and other images.
     """
@@ -53,7 +53,7 @@ def make_album(folder: str, image_format: ImageFormat, count: int, *, edition: i
 
 
 def make_odd_images(keys: Sequence[str] = ODD_KEYS) -> Iterator[DemoImage]:
-    """Make one image for each of the keys, which are taken as they are."""
+    """Make one image for each of the keys."""
     for number, key in enumerate(keys, 1):
         yield make_image(key, "PNG", number)
 
@@ -62,9 +62,9 @@ def make_image(key: str, image_format: ImageFormat, number: int, *, edition: int
     """Draw one image; equal arguments give equal bytes.
 
     Args:
-        key: its name, which is part of what is drawn: no two keys have the same image.
-        image_format: what it is.
-        number: decides its size, colours and shape.
+        key: its name, which is part of its bytes: no two keys have the same image.
+        image_format: its format.
+        number: determines its size, colours and shape.
         edition: likewise.
     """
     width = _SIDES[number % len(_SIDES)]
@@ -75,11 +75,11 @@ def make_image(key: str, image_format: ImageFormat, number: int, *, edition: int
     draw.line((0, 0, width, height), fill=_colour(number + 13, edition + 5))
     stream = io.BytesIO()
     image.save(stream, image_format)
-    # Both formats end with a marker after which readers stop, so the name can stand behind it.
+    # Both formats have an end marker, and readers ignore what follows it.
     stream.write(f"{key}#{edition}".encode())
     return DemoImage(key, stream.getvalue(), _CONTENT_TYPES[image_format])
 
 
 def _colour(number: int, edition: int) -> tuple[int, int, int]:
-    """A colour; steps that share no factor with 256 give every number another one for a long time."""
+    """A colour; the steps share no factor with 256, so numbers rarely have the same one."""
     return (number * 37 + edition * 91) % 256, (number * 101 + edition * 53) % 256, (number * 173 + 64) % 256

@@ -1,7 +1,7 @@
-"""An S3 server of one's own on the loopback interface: moto's, in a child process.
+"""An embedded S3 server on the loopback interface: moto's, in a child process.
 
-It needs no account, no network and no AWS settings, keeps everything in memory, and accepts any credentials.
-The child ends when its parent does, however the parent ends, because it watches its standard input.
+It requires no account, no network and no AWS settings, keeps everything in memory, and accepts any credentials.
+The child watches its standard input, so it ends with its parent, even if that is killed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _CHANGED = (
 class EmbeddedServer:
     """Moto's S3 server in a child process, listening on a free port of 127.0.0.1.
 
-    Use it as a context manager, or call `stop`. Buckets and objects vanish with it.
+    Use it as a context manager, or call `stop`. Its buckets and objects are lost then.
 
     Attributes:
         endpoint_url: where it listens, such as ``http://127.0.0.1:43121``.
@@ -45,14 +45,14 @@ class EmbeddedServer:
             port: the port to listen on; 0 takes a free one.
 
         Raises:
-            RuntimeError: the server did not start; the message holds what it wrote.
+            RuntimeError: the server did not start; the message has its output.
         """
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "hyve_pipeline.demo.server", "--port", str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A terminal's Ctrl-C goes to its whole process group: the server must outlast the command
-            # that is interrupted, which may still have requests to finish.
+            # A terminal's Ctrl-C goes to its whole process group: the server must outlive the interrupted
+            # command, which may still have requests to finish.
             start_new_session=True,
             text=True,
         )
@@ -92,7 +92,7 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 1024  # a client may open hundreds of connections at once
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up."""
+        """Ignore clients that close their connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -100,7 +100,7 @@ class _Server(socketserver.ThreadingTCPServer):
 def _make_handler(application: Any) -> type[BaseHTTPRequestHandler]:
     """A request handler that keeps connections open, which werkzeug's own does not.
 
-    Without this, every request costs a connection, and a sync of some thousand objects thousands of them.
+    Without it every request takes a new connection.
     """
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
@@ -112,7 +112,7 @@ def _make_handler(application: Any) -> type[BaseHTTPRequestHandler]:
             if self.headers.get("Expect", "").strip().lower() == "100-continue":
                 self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             environ = self.make_environ()
-            # The next request begins where this body ends: it is read here, whatever the application does.
+            # The next request begins after this body, so the body is always read here.
             if environ.get("wsgi.input_terminated"):
                 body = environ["wsgi.input"].read()
                 environ["CONTENT_LENGTH"] = str(len(body))
@@ -136,13 +136,13 @@ def _make_handler(application: Any) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(head if self.command == "HEAD" or code in (204, 304) else head + answer)
 
         def log_message(self, *args: Any, **kwargs: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 def _call(application: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Run one request through a WSGI application and collect its whole answer."""
+    """Pass one request to a WSGI application and return its whole answer."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
@@ -160,7 +160,7 @@ def _call(application: Any, environ: dict[str, Any]) -> tuple[str, list[tuple[st
 
 
 def _has_source_changed(application: Any, environ: dict[str, Any]) -> bool:
-    """Whether a copy is pinned to an ETag that its source no longer has; moto does not know the condition."""
+    """Whether a copy is pinned to an ETag that its source no longer has; moto does not support the condition."""
     source = environ.get("HTTP_X_AMZ_COPY_SOURCE")
     wanted = environ.get("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH")
     if source is None or wanted is None:
@@ -176,7 +176,7 @@ def _has_source_changed(application: Any, environ: dict[str, Any]) -> bool:
 
 
 def _path_info(path: str) -> str:
-    """The path for moto's routes, which know no line ends; moto takes the key from the raw URI."""
+    """The path for moto's routes, which match no newlines; moto takes the key from the raw URI."""
     return path.replace("\n", "_")
 
 
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         sys.exit(print(f"{_HOST}:{port}: {error.strerror}"))  # noqa: T201 - the parent reads it
     with server:
-        # What werkzeug's handler asks of its server.
+        # Attributes that werkzeug's handler reads from its server.
         vars(server).update(ssl_context=None, multithread=True, multiprocess=False, _server_version="moto")
         print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
         threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()

@@ -1,1 +1,1 @@
-"""What a person is shown of a plan: pictures, and a page that holds everything."""
+"""The report of a plan: pictures, and an HTML page."""

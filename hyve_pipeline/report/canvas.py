@@ -1,7 +1,7 @@
-"""A sheet to draw bars and labels on, which becomes a small PNG.
+"""A canvas for bars and labels, which becomes a small PNG.
 
-All measures are in pixels of a plain screen. Few colours, so that it stays small. Pillow is imported when something
-is drawn: most commands never do.
+All lengths are in CSS pixels. It has few colours, so that the PNG stays small. Pillow is imported when something is
+drawn: most commands never do.
 """
 
 import io
@@ -20,7 +20,7 @@ INK = (31, 41, 51)
 FAINT = (110, 120, 130)
 LINE = (226, 230, 234)
 
-# Told apart by everybody, for they differ in lightness too: https://personal.sron.nl/~pault/
+# Distinguishable by colour-blind readers too, as they differ in lightness: https://personal.sron.nl/~pault/
 BLUE = (0, 119, 187)
 AMBER = (243, 170, 24)
 WINE = (136, 34, 85)
@@ -34,13 +34,13 @@ _ELLIPSIS = "..."
 
 
 class Canvas:
-    """A white sheet.
+    """A white canvas.
 
     Args:
         width: in pixels.
         height: in pixels.
-        is_coarse: one dot a pixel and letters without smooth edges, for a picture of some hundred bytes; else it is
-            drawn half as fine again.
+        is_coarse: one dot for each pixel and letters without antialiasing, for a picture of a few hundred bytes;
+            else 1.5 dots for each pixel.
     """
 
     def __init__(self, width: int, height: int, *, is_coarse: bool = False) -> None:
@@ -54,7 +54,7 @@ class Canvas:
         self._fonts: dict[int, FreeTypeFont] = {}
 
     def bar(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
-        """Fill a rectangle, at least one pixel of the picture in either direction."""
+        """Fill a rectangle, at least one dot wide and high."""
         edges = [round(edge * self._scale) for edge in (left, top, right, bottom)]
         self._draw.rectangle((*edges[:2], max(edges[2] - 1, edges[0]), max(edges[3] - 1, edges[1])), colour)
 
@@ -68,28 +68,28 @@ class Canvas:
         colour: Colour = INK,
         anchor: str = "ls",
     ) -> None:
-        """Write one line of what `label` made, or of plain words.
+        """Write one line: a result of `label`, or fixed text.
 
         Args:
             left: where it begins; with the anchor `rs` where it ends, with `ms` its middle.
-            baseline: where the letters stand.
+            baseline: the baseline of the letters.
             text: the line.
             size: of the letters.
             colour: of the letters.
-            anchor: as Pillow has it.
+            anchor: Pillow's text anchor.
         """
         self._draw.text((left * self._scale, baseline * self._scale), text, colour, self._font(size), anchor)
 
     def width_of(self, text: str, size: int = 12) -> float:
-        """How wide a line is."""
+        """The width of a line."""
         return self._font(size).getlength(text) / self._scale
 
     def label(self, key: str, width: float, size: int = 12) -> str:
-        """A key, or a part of one, as a line that is no wider than `width`: escaped, and cut in the middle.
+        """A key, or a part of one, as a line no wider than `width`: escaped, and shortened in the middle.
 
-        All but ASCII is escaped, as what can't be seen is everywhere: Pillow's font has hardly anything else.
+        All but ASCII is escaped, as invisible characters are everywhere: Pillow's font has hardly any other glyphs.
         """
-        # What is far too long is cut first, so that it need not all be measured.
+        # A very long key is shortened first, so that not all of it is measured.
         parts = [_drawable(character) for character in _ends(key)]
 
         def without(dropped: int) -> str:
@@ -102,7 +102,7 @@ class Canvas:
         return without(bisect_left(range(len(parts)), True, key=fits))
 
     def png(self) -> bytes:
-        """The picture."""
+        """The picture as a PNG."""
         from PIL import Image
 
         palette = Image.new("P", (1, 1))
@@ -110,7 +110,7 @@ class Canvas:
         palette.putpalette([part for colour in colours for part in colour])
         found = self._image.quantize(palette=palette, dither=Image.Dither.NONE)
         content = io.BytesIO()
-        # For a large picture the highest level takes ten times as long, and saves a twentieth.
+        # For a large picture the highest level takes ten times as long, and saves 5 %.
         found.save(content, "PNG", compress_level=9 if self._is_coarse else 6, bits=4)
         return content.getvalue()
 
@@ -118,14 +118,14 @@ class Canvas:
         from PIL import ImageFont
 
         if size not in self._fonts:
-            # Pillow's own. The layout is the plain one: the other depends on what is installed.
+            # Pillow's own font with the basic layout: the other layout depends on installed libraries.
             font = ImageFont.load_default(size * self._scale)
             assert isinstance(font, ImageFont.FreeTypeFont)  # noqa: S101 - that is what it is, given a size
             self._fonts[size] = font.font_variant(layout_engine=ImageFont.Layout.BASIC)
         return self._fonts[size]
 
 
-# No label is ever as wide as so many characters.
+# More characters than any label has room for.
 _MOST_CHARACTERS = 200
 
 
@@ -139,7 +139,7 @@ def _drawable(character: str) -> str:
 
 
 def _smooth_colours() -> list[Colour]:
-    """The plain colours, and what the edges of letters blend into: the fewer, the smaller the picture."""
+    """The plain colours, and the shades of antialiased letters: the fewer, the smaller the picture."""
     return [*_PLAIN, *(_blend(colour, share) for colour in (INK, FAINT) for share in (2 / 3, 1 / 3))]
 
 

@@ -1,8 +1,8 @@
-"""Renders all that there is to see of a plan as one HTML page that needs nothing else.
+"""Renders a plan and its progress as one self-contained HTML page.
 
-The page has no script and refers to nothing outside of itself, and says so to the browser, which then would not run
-or load what somebody smuggled in. Whatever comes from a bucket is text: escaped for people by `core.keys.displayed`,
-and for HTML by the template engine, which escapes everything that it is not told to leave alone.
+The page has no script and no external resource, and its Content-Security-Policy forbids both, in case something is
+injected. Text from a bucket is escaped for the reader by `core.base.keys.displayed`, and for HTML by the template
+engine, which escapes everything by default.
 """
 
 from base64 import b64encode
@@ -27,15 +27,20 @@ from hyve_pipeline.report.pictures import ACTS, draw_histograms, draw_prefixes
 
 _TEMPLATE = "page.html.jinja"
 
-# Rows of a table that can be long.
+# The most rows of tables that can be long.
 _MOST_SHARDS = 300
 _MOST_UNSETTLED = 100
 
-_WORDS = {**ACTS, ChangeSet.UNCHANGED: "left alone", ChangeSet.SKIPPED: "skipped", ChangeSet.EXCLUDED: "filtered out"}
+_WORDS = {
+    **ACTS,
+    ChangeSet.UNCHANGED: "no action",
+    ChangeSet.SKIPPED: "no action",
+    ChangeSet.EXCLUDED: "excluded by filters",
+}
 
 
 def render_page(sync: SyncContext, plan: Plan) -> str:
-    """The page of one plan, as it is now.
+    """The page of one plan, with its current progress.
 
     Raises:
         StateError: a file of the plan or of its journal is damaged or can't be read.
@@ -76,6 +81,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         has_more_unsettled=len(unsettled) > _MOST_UNSETTLED,
         verification=latest_verification(sync, plan),
         summary=summary,
+        name_words=_WORDS,
         pictures=list(_pictures(summary)),
     )
 
@@ -85,7 +91,7 @@ def _is_shown(plan: Plan, name: ChangeSet) -> bool:
 
 
 def _unusual_options(options: Options) -> Iterator[tuple[str, str]]:
-    """The options that are not the defaults."""
+    """The options that differ from their defaults."""
     defaults = Options()
     for name in Options.model_fields:
         value: Any = getattr(options, name)
@@ -94,7 +100,7 @@ def _unusual_options(options: Options) -> Iterator[tuple[str, str]]:
 
 
 def _pictures(summary: PlanSummary) -> Iterator[tuple[str, str]]:
-    """What each picture shows, and its PNG in base64."""
+    """The description of each picture, and its PNG in base64."""
     if summary.sets:
         yield "Objects and bytes by top-level prefix", b64encode(draw_prefixes(summary)).decode()
         yield "Objects by size and by age", b64encode(draw_histograms(summary)).decode()

@@ -1,4 +1,4 @@
-"""Draws what is in a plan: by top-level prefix, by size, by age."""
+"""Draws the objects of a plan by top-level prefix, by size and by age."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ COLOURS: dict[ChangeSet, Colour] = {
     ChangeSet.DUPLICATE: WINE,
 }
 
-# What becomes of the objects of a set.
+# What the plan does with the objects of a set.
 ACTS = {
     ChangeSet.NEW: "to copy",
     ChangeSet.MODIFIED: "to overwrite",
@@ -38,7 +38,7 @@ def draw_prefixes(summary: PlanSummary) -> bytes:
 
 
 def draw_histograms(summary: PlanSummary) -> bytes:
-    """How many objects of each set are how large and how old, as a PNG; the summary must have a set."""
+    """Histograms of the objects of each set by size and by age, as a PNG; the summary must have a set."""
     canvas = Canvas(_WIDTH, len(_AXES) * _Histogram.HEIGHT)
     for number, axis in enumerate(_AXES):
         _Histogram(canvas, summary, axis).draw(number * _Histogram.HEIGHT)
@@ -46,16 +46,16 @@ def draw_histograms(summary: PlanSummary) -> bytes:
 
 
 def draw_glances(summary: PlanSummary) -> dict[str, bytes]:
-    """The two histograms, each as a PNG of some hundred bytes without figures, by their titles."""
+    """The two histograms by title, each as a PNG of a few hundred bytes without figures."""
     return {axis.title: _glance(_Bins(summary, axis)) for axis in _AXES}
 
 
 def _legend(canvas: Canvas, summary: PlanSummary, baseline: float) -> None:
-    """Name the colours, at the right."""
+    """Draw the legend of the colours, at the right."""
     right = float(_WIDTH - _MARGIN)
     for name in reversed(summary.sets):
-        canvas.text(right, baseline, name.value, anchor="rs")
-        right -= canvas.width_of(name.value) + 15
+        canvas.text(right, baseline, name.label, anchor="rs")
+        right -= canvas.width_of(name.label) + 15
         canvas.bar(right, baseline - 9, right + 10, baseline + 1, COLOURS[name])
         right -= 16
 
@@ -68,7 +68,7 @@ class _Row:
 
 
 class _Prefixes:
-    """A section for each set, with a line for each prefix: two bars, of its objects and of its bytes."""
+    """A section for each set, with a line for each prefix: one bar for its objects and one for its bytes."""
 
     _LINE = 21
     _HEADING = 34
@@ -82,7 +82,7 @@ class _Prefixes:
         self.canvas.text(_MARGIN, 28, "Objects and bytes by top-level prefix", size=_TITLE)
         _legend(self.canvas, summary, 28)
         counts = [row.count for rows in sections.values() for row in rows]
-        # One scale for all sets, so that what is longer is more.
+        # One scale for all sets, so that bars can be compared.
         self._most = max(count.objects for count in counts), max(count.bytes for count in counts)
         top = 44
         for name, rows in sections.items():
@@ -92,7 +92,7 @@ class _Prefixes:
         baseline = top + 20
         self.canvas.bar(_MARGIN, top + 1, _WIDTH - _MARGIN, top + 1.5, LINE)
         self.canvas.bar(_MARGIN, baseline - 9, _MARGIN + 10, baseline + 1, COLOURS[name])
-        self.canvas.text(_MARGIN + 16, baseline, f"{name.value}, {ACTS[name]}", size=13)
+        self.canvas.text(_MARGIN + 16, baseline, f"{name.value} ({ACTS[name]})", size=13)
         self.canvas.text(self._BARS[0], baseline, f"{entry.count.objects:,} objects", size=13)
         self.canvas.text(self._BARS[1], baseline, readable_bytes(entry.count.bytes), size=13)
         top += self._HEADING
@@ -122,7 +122,7 @@ def _rows(entry: SetSummary) -> Iterator[_Row]:
 
 @dataclass(frozen=True)
 class _Axis:
-    """What objects are counted by: a title, a note on what the names mean, the names of all bins, a set's bins."""
+    """What objects are counted by: a title, a note on the names of the bins, these names, and the bins of a set."""
 
     title: str
     note: str
@@ -150,9 +150,9 @@ class _Bins:
     """The bins that have any objects, and those between them.
 
     Attributes:
-        names: of the bins.
-        objects: of each set, by bin.
-        most: objects that any bin has of a set.
+        names: the names of the bins.
+        objects: the objects of each set, by bin.
+        most: the most objects of a set in a bin.
     """
 
     def __init__(self, summary: PlanSummary, axis: _Axis) -> None:
@@ -165,12 +165,12 @@ class _Bins:
 
 
 class _Histogram:
-    """Upright bars, side by side for each set.
+    """Vertical bars, side by side for each set.
 
     Args:
         canvas: where to draw.
-        summary: the plan's.
-        axis: what is counted.
+        summary: the plan's summary.
+        axis: what objects are counted by.
     """
 
     HEIGHT = 224
@@ -211,7 +211,7 @@ class _Histogram:
                 self._canvas.bar(left + 1, axis - height, left + bar - 1, axis, COLOURS[name])
                 figure = compact(value)
                 beside = [*heights[max(place - 1, 0) : place], *heights[place + 1 : place + 2]]
-                # A figure wider than its bar has place only where it is above the bars beside it, and their figures.
+                # A figure wider than its bar fits only above the neighbouring bars and their figures.
                 if self._canvas.width_of(figure, _FIGURE) <= bar or height > max(beside, default=0) + _FIGURE + 2:
                     self._canvas.text(left + bar / 2, axis - height - 4, figure, size=_FIGURE, anchor="ms")
             left += bar
@@ -241,12 +241,12 @@ def _glance(bins: _Bins) -> bytes:
 
 
 def _step(most: int) -> int:
-    """The step of an axis that has at most five of them: 1, 2 or 5, or ten times that, and so on."""
+    """The step of an axis with at most five steps: 1, 2 or 5 times a power of ten."""
     return next(step for power in count() for step in (10**power, 2 * 10**power, 5 * 10**power) if most <= 5 * step)
 
 
 def compact(value: int) -> str:
-    """A number in at most four characters, rounded down, as `950`, `1.2k` or `35M`; above that in billions, `G`."""
+    """A number in at most four characters, rounded down: `950`, `1.2k` or `35M`, and above that billions, `G`."""
     for limit, divisor, unit in ((10**3, 1, ""), (10**6, 10**3, "k"), (10**9, 10**6, "M")):
         if value < limit:
             whole, tenth = divmod(value * 10 // divisor, 10)

@@ -4,7 +4,7 @@ from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.servers import client_for, list_keys
 
 
-def test_every_set_is_filled_as_it_says(aws_profile: str) -> None:
+def test_every_set_has_the_reported_number_of_objects(aws_profile: str) -> None:
     with EmbeddedServer() as server:
         client = client_for(server.endpoint_url)
         filled = fill_buckets(server.endpoint_url)
@@ -20,7 +20,7 @@ def test_every_set_is_filled_as_it_says(aws_profile: str) -> None:
         assert all(source[key][1] != store[key][1] for key in newer)
         assert all(source[key][1] == store[key][1] for key in both - newer)
         assert set(ODD_KEYS) <= source.keys()
-        # More would need a person's word: the demo's delete must pass the default limit.
+        # More would require an approval: the demo's delete must pass the default limit.
         assert filled.duplicate <= 100
 
         head = client.head_object(Bucket=SOURCE_BUCKET, Key="albums/2026/0001.jpg")

@@ -1,4 +1,4 @@
-"""`hyve demo` as a person runs it: real processes, and nothing of theirs left at the end."""
+"""`hyve demo` as a user runs it: real processes, which all end with it."""
 
 import os
 import signal
@@ -9,10 +9,10 @@ import pytest
 
 from hyve_pipeline_tests.processes import descendants, living, living_after, run_hyve, start_hyve
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 
 
-def test_shows_everything_and_begins_anew(tmp_path: Path) -> None:
+def test_shows_everything_and_starts_from_scratch(tmp_path: Path) -> None:
     user = tmp_path / "user"
     user.mkdir()
     lists = tmp_path / ".demo" / "out" / "images"
@@ -40,7 +40,7 @@ def test_shows_everything_and_begins_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, number: signal.Signals) -> None:
-    """Also when the signal comes while a command runs, and to the demo alone."""
+    """The signal comes while a command runs, and only to the demo."""
     process = start_hyve("demo", "--home", str(tmp_path / "home"), start_new_session=True)
     assert process.stdout is not None
     while process.stdout.readline() not in ("$ hyve dryrun\n", ""):
@@ -67,7 +67,7 @@ def test_nothing_outlives_a_killed_demo(tmp_path: Path) -> None:
     assert not living_after(children, 60)
 
 
-def test_a_folder_that_is_no_demos_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_demos_home_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     result = run_hyve("demo", "--home", str(tmp_path))
     assert result.returncode == 2

@@ -54,12 +54,12 @@ def test_two_demos_never_share_a_home(tmp_path: Path) -> None:
         assert (home / "mine").exists()
 
 
-def test_errors_of_the_block_are_its_own(tmp_path: Path) -> None:
+def test_errors_of_the_block_are_raised_unchanged(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), claimed_home(tmp_path):
         (tmp_path / "missing").read_text()
 
 
-def test_nothing_of_the_users_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_settings_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = ("AWS_PROFILE", "AWS_ENDPOINT_URL", "HYVE_HOME", "DAGSTER_HOME", "HTTPS_PROXY", "http_proxy")
     for name in foreign:
         monkeypatch.setenv(name, "/foreign")
@@ -73,7 +73,7 @@ def test_nothing_of_the_users_is_seen(tmp_path: Path, monkeypatch: pytest.Monkey
     assert dict(os.environ) == before
 
 
-def test_the_configuration_is_valid_and_holds_no_keys(tmp_path: Path) -> None:
+def test_the_configuration_is_valid_and_contains_no_keys(tmp_path: Path) -> None:
     with claimed_home(tmp_path) as home, own_environment(home):
         file = configure(home, ENDPOINT)
         sync = load_configuration(Home(home)).sync["images"]

@@ -8,7 +8,7 @@ from hyve_pipeline.demo.images import ODD_KEYS, ImageFormat, make_album, make_im
 
 
 @pytest.mark.parametrize(("image_format", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png")])
-def test_every_image_is_what_its_content_type_says(image_format: ImageFormat, content_type: str) -> None:
+def test_every_image_has_the_format_of_its_content_type(image_format: ImageFormat, content_type: str) -> None:
     sizes = set()
     for image in make_album("album", image_format, 30):
         with Image.open(io.BytesIO(image.body)) as opened:
@@ -33,7 +33,7 @@ def test_keys_are_numbered() -> None:
     assert [image.key for image in make_album("a/b", "JPEG", 2)] == ["a/b/0001.jpg", "a/b/0002.jpg"]
 
 
-def test_odd_keys_are_taken_as_they_are() -> None:
+def test_odd_keys_are_used_unchanged() -> None:
     assert [image.key for image in make_odd_images()] == list(ODD_KEYS)
     assert make_image("a\nb", "PNG", 1).key == "a\nb"
     assert [key for key in ODD_KEYS if displayed(key) != key], "at least one that can't be printed as it is"

@@ -1,4 +1,4 @@
-"""Plans whose keys, and whatever else comes from outside, try to be more than text."""
+"""Plans whose keys and other untrusted texts contain markup and control characters."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.state.journals import shard_journals
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 
-# Each also as a prefix, so that it is in the pictures too.
+# Each is also a prefix, so that the pictures contain it too.
 HOSTILE_KEYS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -47,7 +47,7 @@ def hostile_plan(home: Path, **options: Any) -> tuple[SyncContext, Plan]:
 
 
 def begin(context: SyncContext, plan: Plan) -> None:
-    """Let each object of the plan fail, with a message as bad as its key, and be missing at the verification."""
+    """Let each object of the plan fail, with a message as hostile as its key, and be missing at the verification."""
     now = datetime.now(UTC)
     for shard, journal in shard_journals(context.state, plan):
         with journal.begin("a run", now) as writer:

@@ -1,4 +1,4 @@
-"""The page of a plan: everything there is to see, and nothing that a key made of it."""
+"""The page of a plan: complete, and safe from whatever keys contain."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from hyve_pipeline.report.page import render_page
 from hyve_pipeline_tests.operations.listings import START, Entry, context_at, written_inventory
 from hyve_pipeline_tests.report.hostile import HOSTILE_KEYS, begin, hostile_plan
 
-# All that the template itself uses; what a key smuggled in would be something else.
+# All that the template itself uses; injected markup would be something else.
 _TAGS = {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "div", "strong", "span", "dl"}
 _TAGS |= {"dt", "dd", "table", "thead", "tbody", "tr", "th", "td", "bdi", "figure", "img", "code"}
 _ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "alt", "width", "src"}
@@ -23,12 +23,12 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def _parsed(text: str) -> lxml.html.HtmlElement:
-    """The page, of which nothing runs and nothing is loaded."""
+    """The page, which runs no script and loads nothing."""
     document = lxml.html.document_fromstring(text)
     elements = [element for element in document.iter() if isinstance(element.tag, str)]
     assert {element.tag for element in elements} <= _TAGS
     assert {name for element in elements for name in element.attrib} <= _ATTRIBUTES
-    # Comments too are an element of a kind.
+    # Comments count as elements here.
     assert len(list(document.iter())) == len(elements)
     for element in document.xpath("//*[@src]"):
         assert element.tag == "img"
@@ -61,7 +61,7 @@ def test_keys_and_messages_stay_text(tmp_path: Path) -> None:
     assert [character for character in text if not character.isprintable() and character != "\n"] == []
 
 
-def test_a_page_says_what_is_planned_and_how_far_it_came(tmp_path: Path) -> None:
+def test_a_page_shows_the_plan_and_its_progress(tmp_path: Path) -> None:
     context = context_at(tmp_path, max_deletes="50%", shard_objects=2)
     source = {"a/1": Entry(size=5), "a/2": Entry(size=2_000), "same": Entry(), "z": Entry(size=3, time=9)}
     store = {"z": Entry(size=4), "gone": Entry(size=7), "same": Entry()}
@@ -79,10 +79,10 @@ def test_a_page_says_what_is_planned_and_how_far_it_came(tmp_path: Path) -> None
         ["new", "to copy", "2", "2.0 kB"],
         ["modified", "to overwrite", "1", "3 B"],
         ["duplicate", "to delete", "1", "7 B"],
-        ["unchanged", "left alone", "1", "3 B"],
+        ["unchanged", "no action", "1", "3 B"],
     ]
     assert len(document.xpath("//figure/img")) == 2
-    assert _cells(document, "How far it came") == [
+    assert _cells(document, "Progress") == [
         ["copy", "3", "0", "0", "0", "0 B"],
         ["delete", "1", "0", "0", "0", "0 B"],
     ]
@@ -91,9 +91,9 @@ def test_a_page_says_what_is_planned_and_how_far_it_came(tmp_path: Path) -> None
         ["0002", "copy", "pending", "1"],
         ["0003", "delete", "pending", "1"],
     ]
-    assert _cells(document, "New objects") == [["a/", "2", "2.0 kB"]]
+    assert _cells(document, "New objects (to copy)") == [["a/", "2", "2.0 kB"]]
     times = f"{START:%Y-%m-%d %H:%M:%S} UTC"
-    (row,) = [row for row in _cells(document, "All of them") if row[0] == "a/1"]
+    (row,) = [row for row in _cells(document, "All objects") if row[0] == "a/1"]
     assert row == ["a/1", "5 B", "missing in store", times]
     assert "Verification" not in document.text_content()
 
@@ -114,14 +114,14 @@ def test_refusals_and_what_was_approved_later(tmp_path: Path) -> None:
     (refusal,) = plan.refusals
     document = _parsed(render_page(context, plan))
     (notice,) = document.xpath("//div[@class='notice']")
-    assert notice.text_content() == f"Refused by max_deletes, no delete: {refusal.detail}"
+    assert notice.text_content() == f"Refused by max_deletes (delete): {refusal.detail}"
     context.plans.approve(plan.id, Approval.model_validate({"given": START, "max_deletes": "100%"}))
     document = _parsed(render_page(context, plan))
     assert document.xpath("//div[@class='notice']") == []
     assert "approved later" in document.text_content()
 
 
-def test_long_tables_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_tables_are_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "_MOST_SHARDS", 2)
     monkeypatch.setattr(page, "_MOST_UNSETTLED", 3)
     context, plan = hostile_plan(tmp_path)

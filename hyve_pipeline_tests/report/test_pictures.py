@@ -1,4 +1,4 @@
-"""Pictures of plans: small, readable, and about the plan."""
+"""Pictures of plans: small, readable, and drawn from the plan."""
 
 import io
 import random
@@ -29,7 +29,7 @@ _DRAWINGS: tuple[_Draw, ...] = (
 def _summary(
     prefixes: Sequence[str], *, scale: int = 1, object_bytes: int = 1000, sets: Sequence[ChangeSet] = PLANNED_SETS
 ) -> PlanSummary:
-    """A summary with these prefixes in each set, and about so many objects in each bin."""
+    """A summary with these prefixes in each set, and about `scale` objects in each bin."""
     count = Count(objects=7 * scale, bytes=7 * scale * object_bytes)
     return PlanSummary(
         {
@@ -92,7 +92,7 @@ def test_the_largest_picture_is_small() -> None:
 
 
 def test_a_glance_is_a_few_hundred_bytes() -> None:
-    """Dagster's UI shows Markdown at once only below 1,000 characters."""
+    """Dagster's UI shows Markdown inline only below 1,000 characters."""
     for png in draw_glances(_summary([])).values():
         assert _opened(png).width == 420
         assert len(b64encode(png)) < 1_000
@@ -108,7 +108,7 @@ def test_every_key_can_be_drawn(prefixes: list[str], scale: int, is_empty: bool)
 
 @settings(max_examples=50)
 @given(st.text(max_size=60), st.integers(30, 200))
-def test_a_label_has_its_place(key: str, width: int) -> None:
+def test_a_label_fits_its_width(key: str, width: int) -> None:
     canvas = Canvas(300, 20)
     label = canvas.label(key, width)
     assert label.isascii()

@@ -32,6 +32,11 @@ class ChangeSet(StrEnum):
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
+    @property
+    def label(self) -> str:
+        """The name for users; that of `DUPLICATE` says what becomes of the objects."""
+        return "duplicate (to delete)" if self is ChangeSet.DUPLICATE else self.value
+
 
 # The sets whose objects a plan may act on, in the order in which they are displayed.
 PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)
