@@ -1,4 +1,4 @@
-"""The verbs of a sync, in plain Python: inventory, diff, plan, apply, verify.
+"""The operations of a sync, in plain Python: inventory, diff, plan, apply, verify.
 
-Each joins what S3 answers with what is kept on disk. Nothing here knows Dagster or the terminal.
+They combine responses of S3 with the state on disk. Nothing here imports Dagster or uses the terminal.
 """

@@ -1,4 +1,4 @@
-"""Hands alerts on: to the log always, and to a webhook where one is configured."""
+"""Sends alerts: always to the log, and to a webhook if one is configured."""
 
 import json
 import logging
@@ -16,14 +16,14 @@ from hyve_pipeline.core.model.alerts import Alert
 from hyve_pipeline.core.settings.fields import is_webhook_url
 from hyve_pipeline.core.settings.model import Automation
 
-# Whoever takes alerts only has to note them.
+# A webhook only has to accept the alert.
 _SECONDS = 10.0
 
 _logger = logging.getLogger("hyve_pipeline.alerts")
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Takes a redirect for a failure: who is redirected asks again without the body, and the alert is lost."""
+    """Treats a redirect as a failure: the redirected request would have no body, and the alert would be lost."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -32,13 +32,13 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class AlertNotTakenError(HyveError):
-    """The webhook did not take an alert; it is to be posted again."""
+    """The webhook did not accept an alert; it must be posted again."""
 
 
 def raise_alert(alert: Alert, rules: Automation) -> None:
     """Write an alert to the log and post it to the webhook, if there is one.
 
-    The log line is made anew each time; so when the webhook fails, the line comes again with the next try.
+    Each call writes a log line; so when the webhook fails, the next attempt writes the line again.
 
     Raises:
         ConfigurationError: the environment variable that should hold the webhook's URL does not.
@@ -49,8 +49,8 @@ def raise_alert(alert: Alert, rules: Automation) -> None:
         url = os.environ.get(rules.webhook_variable, "")
         if not is_webhook_url(url):
             raise ConfigurationError(
-                f"the environment variable {rules.webhook_variable} does not hold a URL that alerts can be posted to, "
-                "where Dagster's sensors run"
+                f"the environment variable {rules.webhook_variable} does not hold a URL that alerts can be posted to; "
+                "set it where Dagster's sensors run"
             )
         # The URL is a secret; its variable is not.
         _post(url, alert, f"the webhook of {rules.webhook_variable}")
@@ -59,7 +59,7 @@ def raise_alert(alert: Alert, rules: Automation) -> None:
 
 
 def _post(url: str, alert: Alert, name: str) -> None:
-    # Keys in messages may hold anything; JSON escapes it.
+    # Keys in messages may contain any character; JSON escapes them.
     body = json.dumps(alert.model_dump(mode="json")).encode()
     headers = {"Content-Type": "application/json", "User-Agent": f"hyve/{__version__}"}
     try:
@@ -68,7 +68,7 @@ def _post(url: str, alert: Alert, name: str) -> None:
             return
     except urllib.error.HTTPError as error:
         error.close()
-        raise AlertNotTakenError(f"{name} answered {error.code} to an alert; it is posted again") from None
+        raise AlertNotTakenError(f"{name} answered {error.code} to an alert; it will be posted again") from None
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__
-        raise AlertNotTakenError(f"{name} can't be reached ({reason}); the alert is posted again") from None
+        raise AlertNotTakenError(f"{name} can't be reached ({reason}); the alert will be posted again") from None

@@ -1,7 +1,7 @@
-"""Setting up a sync: merge the answers with the configuration, try both buckets, and keep the outcome.
+"""Sets up a sync: merges the answers with the configuration, lists both buckets, and saves the result.
 
-Nothing is written before both buckets have been listed with the credentials that are to be kept, and
-nothing is ever written to a bucket.
+Nothing is saved before both buckets have been listed with the credentials that will be saved. Nothing is ever
+written to a bucket.
 """
 
 import os
@@ -26,16 +26,16 @@ from hyve_pipeline.state.profile_keys import access_key_id
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
 
-# The command line asks by the names of the profiles there are.
+# The command line offers the names of the existing profiles.
 __all__ = ["DEFAULT_PROFILE", "DEFAULT_SYNC", "Answers", "Draft", "Keys", "profile_names"]
 
-# What the first sync of a home is called when nobody names it.
+# The default name of the first sync of a home.
 DEFAULT_SYNC = "images"
 
-# The profile for keys when neither the user nor the configuration names one.
+# The profile for keys when neither the options nor the configuration name one.
 DEFAULT_PROFILE = "hyve"
 
-# What botocore's chain asks before and beside a pair of keys in the environment.
+# Variables that botocore reads before or together with a pair of keys in the environment.
 _CREDENTIAL_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -49,10 +49,10 @@ _CREDENTIAL_VARIABLES = (
 
 @dataclass(frozen=True)
 class Keys:
-    """A pair of AWS keys that was typed in. Its repr shows neither.
+    """A pair of AWS access keys from user input. Its repr shows neither.
 
     Attributes:
-        profile: the AWS profile that they are to become.
+        profile: the AWS profile that they will be saved in.
         access_key_id: the public half.
         secret_access_key: the secret half.
     """
@@ -68,13 +68,13 @@ class Keys:
 
     @property
     def would_replace_others(self) -> bool:
-        """Whether the profile exists and has another access key id, or none, now."""
+        """Whether the profile exists now with another access key id, or with none."""
         return has_profile(self.profile) and access_key_id(self.profile) != self.access_key_id
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What is to be changed of a sync. None keeps what the configuration has, empty text removes it.
+    """The changes to a sync. None keeps the value in the configuration, an empty string removes it.
 
     Attributes:
         in_bucket: the source's bucket.
@@ -83,7 +83,7 @@ class Answers:
         out_prefix: the store's prefix.
         region: the region of both.
         endpoint_url: the S3-compatible server of both.
-        profile: the AWS profile of both; removed, the AWS default credentials are used.
+        profile: the AWS profile of both; without one, the AWS default credentials are used.
     """
 
     in_bucket: str | None = None
@@ -96,10 +96,10 @@ class Answers:
 
 
 class Draft:
-    """A sync that is being set up, and what the configuration has of it so far.
+    """A sync that is being set up, and its present configuration.
 
     Attributes:
-        home: the home whose configuration it belongs to.
+        home: the home with the configuration.
         name: the sync's name.
         current: the sync as the configuration has it, or None for a new one.
     """
@@ -125,25 +125,25 @@ class Draft:
 
     @property
     def profiles(self) -> tuple[str | None, ...]:
-        """The profiles that the configuration names for the two sides; None is the AWS default credentials."""
+        """The profiles of the two sides in the configuration; None means the AWS default credentials."""
         return tuple(dict.fromkeys(place.profile for place in self.places)) or (None,)
 
     @property
     def profile(self) -> str | None:
-        """The profile that the configuration names for both sides, if it is one."""
+        """The profile of both sides in the configuration, if it is the same one."""
         return self.profiles[0] if len(self.profiles) == 1 else None
 
     def merged(self, answers: Answers) -> SyncSettings:
-        """The sync as it is with these answers.
+        """The sync with these answers applied.
 
         Raises:
-            ConfigurationError: that would be no valid configuration, such as a store within the source.
+            ConfigurationError: the result is not valid, such as a store inside the source.
         """
         both = {"region": answers.region, "endpoint_url": answers.endpoint_url, "profile": answers.profile}
         source, store = self.places or (None, None)
         kept: dict[str, Any] = {}
         if self.current is not None:
-            # Only what the file sets, so that no default is written into it.
+            # Only what the file sets, so that no defaults are written to it.
             kept = self.current.model_dump(mode="json", exclude_unset=True, exclude={"name", "source", "store"})
         table = kept | {
             "source": _changed(source, {"bucket": answers.in_bucket, "prefix": answers.in_prefix, **both}),
@@ -152,20 +152,20 @@ class Draft:
         return make_sync(self.name, table, self.home.settings_file)
 
     def tried(self, sync: SyncSettings, keys: Keys | None) -> SyncSettings:
-        """Prove that both buckets can be listed.
+        """Check that both buckets can be listed.
 
         Args:
             sync: the sync as `merged` gives it.
-            keys: the keys that are to become its profile, in no file yet; None tries the profile, or the AWS default
-                credentials, as they are.
+            keys: the keys that will be saved in its profile, and are in no file yet; None uses the profile, or the AWS
+                default credentials, as they are.
 
         Returns:
-            The sync, with the region of a bucket corrected where the server says that it is in another.
+            The sync, with the region of a bucket corrected if the server names another.
 
         Raises:
             BucketError: a bucket can't be listed; the message says why and what to do.
             ConfigurationError: the profile is unknown, its credentials or region can't be used, or source, store and
-                trash overlap where the requests go.
+                trash overlap on the servers that requests go to.
         """
         if keys is None:
             check_profiles(Settings(sync={sync.name: sync}), self.home.settings_file)
@@ -174,19 +174,19 @@ class Draft:
         return sync.model_copy(update={side: place for side, (place, _) in tried.items()})
 
     def save(self, sync: SyncSettings, keys: Keys | None) -> Path | None:
-        """Keep the keys, if there are any, in their profile, and the sync in the configuration.
+        """Save the keys, if any, in their profile, and the sync in the configuration.
 
         Returns:
-            The AWS credentials file, where keys were put into it.
+            The AWS credentials file, if keys were written to it.
 
         Raises:
-            ConfigurationError: one of the two files can't be written or changed; it is unchanged then.
+            ConfigurationError: one of the two files can't be written or changed; that file is unchanged.
         """
         path = self.home.settings_file
         try:
             make_folder(path.parent)
         except OSError as error:
-            raise ConfigurationError(f"{displayed(str(path.parent))}: can't be made: {error.strerror}") from None
+            raise ConfigurationError(f"{displayed(str(path.parent))}: can't be created: {error.strerror}") from None
         # Keys first: a configuration that names a missing profile stops every command.
         written = None
         if keys is not None:
@@ -206,7 +206,7 @@ def _sides(sync: SyncSettings) -> dict[str, BucketSettings]:
 
 
 def _tried_place(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> tuple[BucketSettings, Place]:
-    """A bucket's settings, with its region corrected where need be, and where the requests to it went."""
+    """A bucket's settings, with its region corrected if needed, and the server that its requests went to."""
     from hyve_pipeline.s3.wire.errors import S3RequestError
 
     try:
@@ -216,18 +216,18 @@ def _tried_place(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -
         region = cause.bucket_region if isinstance(cause, S3RequestError) else None
         if region is None or region == place.region:
             raise
-        # Source and store may be in two regions, and only one was asked for.
+        # Source and store may be in two regions, but the answers have only one.
         place = BucketSettings.model_validate(place.model_dump() | {"region": region})
         return place, _probe(sync, place, keys)
 
 
 def _probe(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> Place:
-    # Imported late, so that a question is not waited for until an S3 library is loaded.
+    # Imported late, so that the first question does not wait for an S3 library to load.
     from hyve_pipeline.s3.listing.probe import probe_bucket
     from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
     with _opened(sync, place, keys) as connection:
-        # Of the profile that the keys are to become, not of the environment they are tried from.
+        # With the profile that the keys will be saved in; the probe takes them from the environment.
         located = connection.place.model_copy(update={"profile": place.profile})
         try:
             probe_bucket(connection)
@@ -250,8 +250,8 @@ def _opened(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> "Co
 
 @contextmanager
 def _in_environment(keys: Keys) -> Iterator[None]:
-    """Let the AWS default credentials of this process be these keys, which are in no file yet."""
-    # What the profile says of anything but keys holds for it later, so it does now.
+    """Make these keys, which are in no file yet, the AWS default credentials of this process."""
+    # The profile's other settings will apply later, so they apply now too.
     own = {"AWS_PROFILE": keys.profile} if has_profile(keys.profile) else {}
     before = {name: os.environ.pop(name) for name in _CREDENTIAL_VARIABLES if name in os.environ}
     os.environ.update(AWS_ACCESS_KEY_ID=keys.access_key_id, AWS_SECRET_ACCESS_KEY=keys.secret_access_key, **own)

@@ -1,4 +1,4 @@
-"""What every verb needs: the home, and one sync's settings."""
+"""What every operation needs: the home, and the settings of one sync."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -26,7 +26,7 @@ from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
 
-# The layers above need the home and the signs of life too; they get them here.
+# The layers above import these from here.
 __all__ = ["Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
 
 
@@ -48,11 +48,11 @@ class SyncContext:
 
     Attributes:
         home: where all state is.
-        settings: the sync's settings. Source and store are `Place`s, of which it is known where requests go, as far as
-            this process can find that out.
-        keys: for each resource of a Dagster project that the settings name, and that is known, the keys that it
-            holds itself; None where it names a profile, or leaves it to AWS's default chain.
-        actor: who acts, for the events.
+        settings: the sync's settings. Source and store are `Place`s, with the server that requests go to, if this
+            process can determine it.
+        keys: the access keys of each known resource of a Dagster project that the settings name; None for a resource
+            that names a profile or uses AWS's default chain.
+        actor: the command or run that acts, for the events.
     """
 
     home: Home
@@ -61,7 +61,7 @@ class SyncContext:
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
 
     def __post_init__(self) -> None:
-        """Find out where requests go.
+        """Determine the servers that requests go to.
 
         Raises:
             ConfigurationError: source, store and trash overlap there.
@@ -75,16 +75,16 @@ class SyncContext:
         """Read the configuration and choose a sync; `sync` may be None when there is only one.
 
         Raises:
-            ConfigurationError: the configuration is wrong, or the sync can't be chosen.
+            ConfigurationError: the configuration is not valid, or the sync can't be chosen.
         """
         return cls(home, select_sync(load_configuration(home), sync, home.settings_file))
 
     def acting_as(self, actor: Actor) -> "SyncContext":
-        """The same sync, where this actor does what is done."""
+        """The same sync with another actor."""
         return replace(self, actor=actor)
 
     def overridden(self, **options: object) -> "SyncContext":
-        """The same sync with some options replaced; those that are None stay as they are.
+        """The same sync with some options replaced; None keeps an option.
 
         Raises:
             ConfigurationError: a value is not valid for its option.
@@ -125,7 +125,7 @@ class SyncContext:
         return EventLog(self.state)
 
     def note(self, kind: EventKind, **members: Any) -> None:
-        """Keep in the events that this actor has done something; `members` as those of `Event`.
+        """Append an event of this actor; `members` are those of `Event`.
 
         Raises:
             StateError: it can't be written.
@@ -146,10 +146,10 @@ class SyncContext:
         return self.settings.source if side == "source" else self.settings.store
 
     def located(self, side: Side) -> Place:
-        """The bucket of one side, and the server that it is on.
+        """The bucket of one side with its server.
 
         Raises:
-            ConfigurationError: it can't be found out where its requests go.
+            ConfigurationError: the server that its requests go to can't be determined.
         """
         place = self.place(side)
         if isinstance(place, Place):
@@ -160,31 +160,31 @@ class SyncContext:
         return locate(place)
 
     def is_place(self, side: Side, planned: Place) -> bool:
-        """Whether a plan's place is still the one where requests for a side go."""
+        """Whether requests for a side still go to the place in a plan."""
         place = self.place(side)
         if place.server is None:
-            # Only a run has the resource, or the AWS profile: it asks again.
+            # Only a run has the resource or the AWS profile; it checks again.
             return (place.uri, place.resource) == (planned.uri, planned.resource)
         return (place.uri, place.server) == (planned.uri, planned.server)
 
     def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[None]:
-        """Keep other plans of the sync from being applied, by whomever, until the block ends.
+        """Prevent any process from applying another plan of the sync until the block ends.
 
         Args:
             plan_id: the plan that is applied.
-            alone: it must not be applied by others either, as while it is undone.
+            alone: no other process may apply this plan either, as during an undo.
 
         Raises:
-            RefusedError: on entering, another plan of the sync is being applied, or this one in the other way.
+            RefusedError: on entering, another plan of the sync is being applied, or this one is being undone.
         """
         return applying(self.state, self.name, plan_id, alone=alone)
 
     def applied_beside(self, plan_id: str | None = None) -> str | None:
-        """Which plan of the sync, other than `plan_id`, is being applied at this moment, by whomever."""
+        """The plan of the sync, other than `plan_id`, that any process is applying now."""
         return applied_beside(self.state, plan_id)
 
     def last_sign(self, run_id: str) -> Sign | None:
-        """What the sign of life of a run says now; None when it gave none.
+        """The last sign of life of a run; None if it gave none.
 
         Raises:
             StateError: it can't be read.
@@ -202,7 +202,7 @@ class SyncContext:
             ConfigurationError: its profile, credentials or region can't be used.
         """
         self._check_known(place)
-        # Imported late: whoever only reads plans and journals need not load an S3 library.
+        # Imported late: commands that only read plans and journals need no S3 library.
         from hyve_pipeline.s3.connection.connection import open_connection
         from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 
@@ -217,10 +217,10 @@ class SyncContext:
         )
 
     def _check_known(self, place: BucketSettings) -> None:
-        """Refuse a place of which a part is known only to runs that have its resource."""
+        """Refuse a place whose credentials only runs with its Dagster resource have."""
         if place.resource is not None and place.resource not in self.keys:
             raise ConfigurationError(
-                f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project, so that "
+                f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project; "
                 "only runs of that project can use them"
             )
 

@@ -1,4 +1,4 @@
-"""Where the requests of a sync go: source, store and trash with their servers, and whether they overlap there."""
+"""The servers of source, store and trash, and whether the three overlap there."""
 
 import os
 from collections.abc import Container
@@ -13,19 +13,19 @@ from hyve_pipeline.state.credentials import config_file, credentials_file
 def locate_sync(sync: SyncSettings, resources: Container[str]) -> SyncSettings:
     """The settings with the servers that requests to source and store go to.
 
-    A side stays as it is where that can't be found out here: its AWS settings can't be used, or are those of a Dagster
-    resource that only runs have. To connect to it tells why.
+    A side stays unchanged if its server can't be determined here: its AWS settings are not valid, or they belong to a
+    Dagster resource that only runs have. Connecting to it raises the reason.
 
     Args:
         sync: the settings.
-        resources: the resources of a Dagster project that are known here.
+        resources: the known resources of a Dagster project.
     """
     located = {side: _located(place, resources) for side, place in (("source", sync.source), ("store", sync.store))}
     return sync.model_copy(update=located)
 
 
 def check_overlap(sync: SyncSettings) -> None:
-    """Check that source, store and trash do not overlap on the servers that requests to them go to.
+    """Check that source, store and trash do not overlap on their servers.
 
     Raises:
         ConfigurationError: two of them do.
@@ -47,7 +47,7 @@ def _located(place: BucketSettings, resources: Container[str]) -> BucketSettings
         return Place.at(place, place.endpoint_url, SETTINGS_ORIGIN)
     if not _may_name_a_server():
         return Place.at(place, None, DEFAULT_ORIGIN)
-    # Imported late: botocore takes longer than all else that a command needs which only reads plans.
+    # Imported late: botocore takes longer to load than all else that a command needs to read plans.
     from hyve_pipeline.s3.connection.servers import locate
 
     try:
@@ -57,7 +57,7 @@ def _located(place: BucketSettings, resources: Container[str]) -> BucketSettings
 
 
 def _may_name_a_server() -> bool:
-    """Whether the environment or the AWS files can name a server at all; most name none."""
+    """Whether the environment or the AWS files may name a server; most name none."""
     if any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
         return True
     return any(_mentions_an_endpoint(path) for path in (config_file(), credentials_file()))

@@ -1,8 +1,8 @@
-"""Drops old plans, and with them the inventories, diffs, journals and verifications that no kept plan needs.
+"""Drops old plans, and the inventories, diffs, journals and verifications that no kept plan needs.
 
-A plan ends to exist with its manifest, which is removed first; all else is swept after that. So a sweep that is
-cut short leaves no plan of which a part is missing, and the next one goes on. What is younger than the oldest kept
-plan is never touched: it may be what the next plan is being made from.
+A plan's manifest is removed first, and the plan no longer exists then; its other files follow. So an interrupted
+retention leaves no incomplete plan, and the next one completes it. Files newer than the oldest kept plan are never
+removed: the next plan may be made from them.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -28,11 +28,11 @@ _EVENTS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Dropped:
-    """What a retention has removed.
+    """What a retention removed.
 
     Attributes:
-        bytes: freed on the disk.
-        files: how many files that were.
+        bytes: bytes freed on disk.
+        files: number of files removed.
     """
 
     bytes: int
@@ -44,15 +44,15 @@ def plans_to_drop(
 ) -> list[str]:
     """The ids of the plans that no rule keeps, oldest first.
 
-    A plan is kept as long as one of the two rules keeps it. Kept in any case are the newest plan, and one that is
-    being applied or in use, with all that came after it.
+    A plan is kept while one of the two rules keeps it. Always kept are the newest plan, and every plan that is being
+    applied or in use, with all later ones.
 
     Args:
         context: the sync.
-        keep_plans: how many of the newest plans are kept; None is no rule.
-        keep_days: for how many days a plan is kept; None is no rule.
-        now: the time to reckon from.
-        in_use: plans that somebody is about to apply, though nobody does at this moment.
+        keep_plans: how many of the newest plans are kept; None means no such rule.
+        keep_days: how many days a plan is kept; None means no such rule.
+        now: the present time.
+        in_use: plans that are about to be applied.
 
     Raises:
         ConfigurationError: a number is not positive.
@@ -76,9 +76,9 @@ def plans_to_drop(
 
 
 def _times_in_order(ids: Sequence[str], now: datetime) -> list[datetime]:
-    """When each plan was made, so that no plan is older than one before it, though a clock may have been wrong.
+    """When each plan was made, corrected for wrong clocks: no plan is older than the one before it.
 
-    One from the future is as old as the next one that is not; one from before an earlier plan is as old as that.
+    A time in the future becomes that of the next plan that has none; a time before an earlier plan's becomes that one.
     """
     times: list[datetime] = []
     later = now
@@ -90,14 +90,14 @@ def _times_in_order(ids: Sequence[str], now: datetime) -> list[datetime]:
 
 
 def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
-    """Remove plans, and whatever else of the sync's state no plan that stays needs.
+    """Remove plans, and the rest of the sync's state that no kept plan needs.
 
     Args:
         context: the sync.
-        dropped: the oldest plans of the sync, as `plans_to_drop` names them.
+        dropped: the oldest plans of the sync, as returned by `plans_to_drop`.
 
     Raises:
-        StateError: a file can't be removed, or a plan that stays is damaged: then nothing is removed.
+        StateError: a file can't be removed, or a kept plan is damaged; in that case nothing is removed.
     """
     kept = [context.plans.load(plan_id) for plan_id in context.plans.ids() if plan_id not in set(dropped)]
     if not kept:
@@ -105,7 +105,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     sweep = _Sweep(context.state)
     for plan_id in dropped:
         sweep.remove(f"plans/{plan_id}/plan.json")
-        context.lists.remove(f"{plan_id}.html")  # what `hyve report` wrote, where it writes by default
+        context.lists.remove(f"{plan_id}.html")  # the report, at its default path
     for name in _BY_PLAN:
         sweep.remove_older(name, kept[0].id, keep={plan.id for plan in kept})
     sweep.remove_older("diffs", kept[0].id, keep=())
@@ -121,13 +121,13 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
 
 
 def _needed_inventories(kept: Iterable[Plan]) -> set[str]:
-    """The ids of the inventories that plans were made from."""
+    """The ids of the inventories that the plans were made from."""
     uris = [uri for plan in kept for uri in (plan.source_inventory, plan.store_inventory)]
     return {uri.rpartition("/")[2].removesuffix(".parquet") for uri in uris}
 
 
 def _first_of_kept(events: EventLog, kept: Iterable[Plan], inventories: Collection[str]) -> int:
-    """The number of the first event that is about what stays, or that follows all events."""
+    """The number of the first event about something kept, or the next free number."""
     plans = {plan.id for plan in kept}
     number = 0
     while found := events.after(number, _EVENTS_AT_ONCE):
@@ -139,7 +139,7 @@ def _first_of_kept(events: EventLog, kept: Iterable[Plan], inventories: Collecti
 
 
 class _Sweep:
-    """Removes files and folders below a sync's state, and counts what that frees."""
+    """Removes files and folders below a sync's state, and counts files and bytes."""
 
     def __init__(self, state: Folder) -> None:
         self.bytes = 0
@@ -147,13 +147,13 @@ class _Sweep:
         self._state = state
 
     def remove(self, path: str) -> None:
-        """Remove a file, or a folder with all that is in it."""
+        """Remove a file, or a folder and its content."""
         files, size = self._state.remove(path)
         self.files += files
         self.bytes += size
 
     def remove_older(self, folder: str, oldest: str, keep: Iterable[str]) -> None:
-        """Remove from a folder, whose names begin with ids, what is older than `oldest` and not to be kept."""
+        """Remove entries of a folder that are older than `oldest` and not in `keep`; their names begin with ids."""
         wanted = set(keep)
         for name in self._state.names(folder):
             if is_older(name, oldest) and name.partition(".")[0] not in wanted:

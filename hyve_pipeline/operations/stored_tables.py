@@ -1,4 +1,4 @@
-"""Remembers, for each asset, which Parquet files hold its rows."""
+"""Stores, for each asset, which Parquet files hold its rows."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class StoredTable(Frozen):
-    """Where an asset's rows are.
+    """The files that hold an asset's rows.
 
     Attributes:
-        id: the id of the inventory, diff, plan or verification that they belong to.
+        id: the id of the inventory, diff, plan or verification.
         uris: the Parquet files, all with the same columns.
     """
 
@@ -33,7 +33,7 @@ def open_table(table: StoredTable) -> "Dataset":
 
 
 def measure_table(table: StoredTable) -> tuple[int, pa.Schema]:
-    """How many rows a table has, and its columns; the rows themselves are not read."""
+    """A table's number of rows and its columns; the rows are not read."""
     readers = [ParquetReader(uri) for uri in table.uris]
     try:
         return sum(reader.rows for reader in readers), readers[0].schema
@@ -43,7 +43,7 @@ def measure_table(table: StoredTable) -> tuple[int, pa.Schema]:
 
 
 class TableShelf:
-    """The tables of one asset: the newest one, and the one that each run made.
+    """The tables of one asset: the newest one, and the one of each run.
 
     Args:
         home: the home.
@@ -56,16 +56,16 @@ class TableShelf:
         self._name = f"{sync}/{asset}"
 
     def keep(self, table: StoredTable, run_id: str) -> None:
-        """Remember a table as the newest one and as the one of a run."""
-        # The run's own first: later steps of the same run must see this table, whatever others do meanwhile.
+        """Store a table as the newest one and as the one of a run."""
+        # The run's own first: later steps of the same run must see this table, whatever other runs do.
         for name in (run_id, "newest"):
             self._folder.write_manifest(f"{name}.json", table)
 
     def find(self, run_ids: Sequence[str]) -> StoredTable:
-        """The table of the first of these runs that made one, or else the newest.
+        """The table of the first of these runs that has one, or else the newest.
 
         Raises:
-            StateError: there is none at all.
+            StateError: there is none.
         """
         for name in (*run_ids, "newest"):
             if self._folder.exists(f"{name}.json"):
@@ -74,24 +74,24 @@ class TableShelf:
 
 
 def drop_lost_tables(state: Folder) -> None:
-    """Forget the tables whose files are no longer there.
+    """Remove the records of tables whose files no longer exist.
 
     Args:
         state: the folder of a sync's state.
 
     Raises:
-        StateError: a note can't be removed.
+        StateError: a record can't be removed.
     """
-    notes = [f"assets/{asset}/{name}" for asset in state.names("assets") for name in state.names(f"assets/{asset}")]
-    for note in notes:
+    records = [f"assets/{asset}/{name}" for asset in state.names("assets") for name in state.names(f"assets/{asset}")]
+    for record in records:
         try:
-            table = state.read_manifest(note, StoredTable)
+            table = state.read_manifest(record, StoredTable)
         except StateError:
-            continue  # what can't be read says nothing of files that are lost
-        if not all(map(_is_there, table.uris)):
-            state.remove(note)
+            continue  # an unreadable record does not show that files are lost
+        if not all(map(_exists, table.uris)):
+            state.remove(record)
 
 
-def _is_there(uri: str) -> bool:
+def _exists(uri: str) -> bool:
     folder, _, name = uri.rpartition("/")
     return Folder(folder).exists(name)

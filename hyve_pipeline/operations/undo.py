@@ -1,11 +1,10 @@
 """Puts back what a plan overwrote or deleted in the store, from the trash or from an earlier version.
 
-Only where the store's object is still what the plan left there: what somebody changed since is theirs. What
-the plan made where nothing was stays. Nothing is removed, neither from the trash nor of the versions, so an
-undo can be undone and repeated.
+An object is put back only if the store still has what the plan left there; later changes are kept. Objects that the
+plan added stay. Nothing is removed from the trash or from the versions, so an undo can be repeated, and undone.
 
-What was put back is newer in the store than what the source has, so it is remembered which keys that are: the next plan
-copies them, whatever times and sizes say.
+An object that was put back is newer than the source's, so its key is stored: the next plan copies it, whatever times
+and sizes say.
 """
 
 from collections import Counter
@@ -37,34 +36,34 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, shard_journals
 from hyve_pipeline.state.undone import UndoneKeys
 
-# How far the server's clock may be ahead of the one that the journal was written by.
+# How far the server's clock may be ahead of the clock in the journal.
 _CLOCK_SLACK = timedelta(minutes=5)
 
 _SUMMARY = "summary.json"
 
 
 def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
-    """Put back what `plan` overwrote or deleted, deletes first, where that can be done safely.
+    """Put back what `plan` overwrote or deleted, deletes first, if that is safe.
 
     Args:
         context: the sync.
-        plan: the plan, however far it came.
-        run_id: the Dagster run that does it, for the journal of the undo.
+        plan: the plan, applied in whole or in part.
+        run_id: the command or run that undoes it, for the journal of the undo.
 
     Returns:
-        What became of the objects. Those that failed are counted there; they raise nothing.
+        The outcomes of the objects. Failed objects are counted and raise nothing.
 
     Raises:
-        RefusedError: another process is working on the plan, or on another plan of the sync.
+        RefusedError: another process is applying the plan, or another plan of the sync.
         BucketError: the store or the trash can't be reached.
         StateError: the plan's journal is damaged.
     """
     options = plan.options
-    endings: Counter[tuple[Outcome, str | None]] = Counter()
+    outcomes: Counter[tuple[Outcome, str | None]] = Counter()
     with ExitStack() as stack:
         stack.enter_context(context.applying(plan.id, alone=True))
         store = stack.enter_context(context.connect(plan.store))
-        # Where the plan kept things; the configuration may have changed since.
+        # The trash of the plan; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash
         trash = None if place is None else stack.enter_context(context.connect(place))
         connections = [connection for connection in (store, trash) if connection is not None]
@@ -82,7 +81,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
             writer.append(row)
             if row.outcome is Outcome.DONE:
                 put_back.add(row.key)
-            endings[row.outcome, row.code] += 1
+            outcomes[row.outcome, row.code] += 1
             report("undo", 1, row.bytes)
 
         for shard, journal in reversed(list(shard_journals(context.state, plan))):
@@ -92,14 +91,14 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
                 put_back.clear()
                 run_in_flight((restorer.restore(row) for row in rows), window, settle)
                 undone.keep(undo_id, shard.number, put_back)
-    summary = UndoSummary.of(plan.id, endings)
+    summary = UndoSummary.of(plan.id, outcomes)
     folder.write_manifest(_SUMMARY, summary)
     context.note(EventKind.PLAN_UNDONE, plan=plan.id, undo=begun.attempt)
     return summary
 
 
 def latest_undo(context: SyncContext, plan: Plan) -> UndoSummary | None:
-    """What the last undo of `plan` came to; None when there was none, or the last was cut short.
+    """The result of the last undo of `plan`; None if there was none, or the last one was interrupted.
 
     Raises:
         StateError: its file is damaged.
@@ -127,40 +126,40 @@ class _Restorer:
             self._copier = stack.enter_context(ServerCopier(options, trash, store, window))
 
     async def restore(self, row: JournalRow) -> JournalRow:
-        """Put one object back; never raises for what concerns this object alone."""
+        """Put one object back; failures of this object are outcomes and raise nothing."""
         tries = Tries()
         try:
             return replace(await self._restore(row, tries), attempts=tries.count)
         except ObjectChangedError as error:
-            return _ended(row, Outcome.SKIPPED, CHANGED, str(error))
+            return _undo_row(row, Outcome.SKIPPED, CHANGED, str(error))
         except S3RequestError as error:
-            return _ended(row, Outcome.FAILED, error.code or str(error.status), str(error))
+            return _undo_row(row, Outcome.FAILED, error.code or str(error.status), str(error))
 
     async def _restore(self, row: JournalRow, tries: Tries) -> JournalRow:
         if row.etag_before is None:
-            return _ended(row, Outcome.SKIPPED, WAS_NEW, "nothing was there before the plan")
+            return _undo_row(row, Outcome.SKIPPED, WAS_NEW, "the plan added this object")
         key = self._store.place.prefix + row.key
         head = await tries.answer(lambda: head_object(self._store, key))
         etag = None if head is None else head.etag
-        # The plan's own outcome first: it may have overwritten an object by one of the same content.
+        # The plan's own result first: it may have overwritten an object with the same content.
         if not same_etag(etag, row.etag_after):
             if same_etag(etag, row.etag_before):
-                return _ended(row, Outcome.DONE, ALREADY_BACK)
+                return _undo_row(row, Outcome.DONE, ALREADY_BACK)
             found = "is gone" if etag is None else f"has ETag {etag}"
             left = "none" if row.etag_after is None else row.etag_after
             detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
-            return _ended(row, Outcome.SKIPPED, CHANGED, detail)
+            return _undo_row(row, Outcome.SKIPPED, CHANGED, detail)
         restored = await self._from_trash(row, key, tries) or await self._from_versions(row, key, tries)
         if restored is None and row.code == ALREADY_GONE:
-            return _ended(row, Outcome.SKIPPED, ALREADY_GONE, "somebody else had deleted it before the plan did")
+            return _undo_row(row, Outcome.SKIPPED, ALREADY_GONE, "it was already deleted before the plan deleted it")
         if restored is None:
             detail = f"neither the trash nor a version of {self._store.bucket} key {key!r} has ETag {row.etag_before}"
-            return _ended(row, Outcome.SKIPPED, NOT_KEPT, detail)
+            return _undo_row(row, Outcome.SKIPPED, NOT_KEPT, detail)
         return restored
 
     async def _from_trash(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
         trash = self._trash
-        # An attempt that was cut short may have kept an object and not journaled it any more.
+        # An interrupted attempt may have put an object into the trash without a journal row.
         if trash is None or not (row.trashed or row.code in (ALREADY_DONE, ALREADY_GONE)):
             return None
         trash_key = trash.place.prefix + row.key
@@ -169,33 +168,33 @@ class _Restorer:
             return None
         task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
         result = await tries.answer(lambda: self._copier.copy(task))
-        return replace(_ended(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
+        return replace(_undo_row(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
 
     async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
         if row.version_before is None and row.version_after is None:
-            return None  # the bucket kept none
+            return None  # the bucket has no versions
         versions = await tries.answer(lambda: list_versions(self._store, key))
-        # The plan's own version may have the same content as the one before it.
+        # The plan's own version may have the same content as the version before it.
         earlier = [version for version in versions if version.version_id != row.version_after]
         wanted = next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
         if wanted is None:
             return None
         etag = await tries.answer(lambda: copy_version(self._store, key, wanted))
-        return replace(_ended(row, Outcome.DONE), etag_after=etag, version_before=wanted.version_id)
+        return replace(_undo_row(row, Outcome.DONE), etag_after=etag, version_before=wanted.version_id)
 
 
 def _is_kept(head: ObjectHead, row: JournalRow) -> bool:
-    """Whether the trash's object is what the store had before the plan, and not what a later plan put there."""
+    """Whether the trash holds the store's object from before the plan, and not one that a later plan put there."""
     if same_etag(head.etag, row.etag_before):
         return True
-    # The ETags of an object in parts and of its copy differ. Then it must be no younger than the plan's action.
+    # ETags of a multipart object and its copy may differ. Then the copy must not be newer than the plan's action.
     are_comparable = "-" not in f"{head.etag}{row.etag_before}"
     kept_at = datetime.fromtimestamp(head.last_modified / 1_000_000, UTC)
     return not are_comparable and kept_at <= row.at + _CLOCK_SLACK
 
 
-def _ended(row: JournalRow, outcome: Outcome, code: str | None = None, detail: str | None = None) -> JournalRow:
-    """The row of the undo of what `row` tells of: what was there after the plan was there before its undo."""
+def _undo_row(row: JournalRow, outcome: Outcome, code: str | None = None, detail: str | None = None) -> JournalRow:
+    """The undo's row for `row`: the object after the plan is the object before the undo."""
     return JournalRow(
         key=row.key,
         action=row.action,

@@ -11,7 +11,7 @@ from hyve_pipeline.core.model.journal import ALREADY_DONE, ARCHIVED, CHANGED, CU
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
-from hyve_pipeline.operations.requests.copy_route import Way
+from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
@@ -39,7 +39,7 @@ class ObjectCopier:
         source: where objects come from.
         store: where they go.
         trash: keeps what is overwritten.
-        way: how they get there.
+        route: how they get there.
         keeps_versions: the store keeps what is overwritten as a version, whose id is journaled.
         check_store_first: look whether the store has the object already, as after an attempt that was
             cut short between a copy and its journal row.
@@ -50,7 +50,7 @@ class ObjectCopier:
         source: Connection,
         store: Connection,
         trash: Trash,
-        way: Way,
+        route: CopyRoute,
         *,
         keeps_versions: bool,
         check_store_first: bool,
@@ -58,7 +58,7 @@ class ObjectCopier:
         self._source = source
         self._store = store
         self._trash = trash
-        self._way = way
+        self._route = route
         self._keeps_versions = keeps_versions
         self._check_store_first = check_store_first
 
@@ -88,7 +88,7 @@ class ObjectCopier:
             size=row.size,
             source_etag=row.source_etag or "",
             storage_class=row.storage_class or "STANDARD",
-            rules=self._way.rules,
+            rules=self._route.rules,
         )
         if self._check_store_first:
             head = await tries.answer(lambda: head_object(self._store, task.store_key))
@@ -102,7 +102,7 @@ class ObjectCopier:
                 before = await tries.answer(lambda: head_object(self._store, task.store_key))
                 version_before = None if before is None else before.version_id
             trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
-        result = await tries.answer(lambda: self._way.copy(task))
+        result = await tries.answer(lambda: self._route.copy(task))
         if result.condition_ignored:
             detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
@@ -124,7 +124,7 @@ class ObjectCopier:
         Returns:
             What the copy has to do without.
         """
-        if not self._way.sends_tags(task):
+        if not self._route.sends_tags(task):
             return ()
         tags = await tries.answer(lambda: read_tags(self._source, task.source_key))
         if not tags:
@@ -133,7 +133,7 @@ class ObjectCopier:
         return await tries.answer(lambda: settle(self._store, task.store_key, None, wanted, (), anew=False))
 
     async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
-        done = await repair_object(self._source, self._store, self._way, row, tries)
+        done = await repair_object(self._source, self._store, self._route, row, tries)
         if done.condition_ignored:
             detail = f"{self._store.place.uri}{row.key} changed since the plan, and was repaired all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=done.etag)

@@ -16,7 +16,7 @@ from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.workers.pool import processes_for, run_in_processes
-from hyve_pipeline.operations.workers.worker import tell
+from hyve_pipeline.operations.workers.worker import send_note
 from hyve_pipeline.state.journals import ShardJournal
 
 # Gets each shard that came to its end, and what its whole journal adds up to.
@@ -114,7 +114,7 @@ def with_concurrency(context: SyncContext, plan: Plan, concurrency: int | None) 
 def _claim_beside(context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]]) -> None:
     """What a process beside this one does: the same loop, whose endings it passes on."""
     with context.applying(plan.id):
-        claim_shards(context, plan, tasks, lambda shard, summary: tell((shard, summary)))
+        claim_shards(context, plan, tasks, lambda shard, summary: send_note((shard, summary)))
 
 
 def claim_shards(

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, drift, only_tags_differ
-from hyve_pipeline.operations.requests.copy_route import Way
-from hyve_pipeline.operations.requests.object_properties import ignored_by, look_at
+from hyve_pipeline.operations.requests.copy_route import CopyRoute
+from hyve_pipeline.operations.requests.object_properties import ignored_by, read_carried
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import storage_class_ability
@@ -36,7 +36,9 @@ class Repaired:
     lost: tuple[str, ...] = ()
 
 
-async def repair_object(source: Connection, store: Connection, way: Way, row: PlannedObject, tries: Tries) -> Repaired:
+async def repair_object(
+    source: Connection, store: Connection, route: CopyRoute, row: PlannedObject, tries: Tries
+) -> Repaired:
     """Give the store's object what the source's carries.
 
     Both are looked at once more, since the plan: the repair is made from what they carry now.
@@ -44,7 +46,7 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
     Args:
         source: the source.
         store: the store.
-        way: how the objects of the shard are treated.
+        route: how the objects of the shard are treated.
         row: the object, as the plan has it.
         tries: counts repeated requests.
 
@@ -54,10 +56,10 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
         S3RequestError: another failure.
     """
     source_key, store_key = source.place.prefix + row.key, store.place.prefix + row.key
-    wanted = await look_at(source, source_key, row.source_etag or "", tries)
-    found = await look_at(store, store_key, row.store_etag or "", tries)
+    wanted = await read_carried(source, source_key, row.source_etag or "", tries)
+    found = await read_carried(store, store_key, row.store_etag or "", tries)
     source_version = wanted.properties.version_id
-    names = drift(wanted.carried, found.carried, ignored_by(way.rules))
+    names = drift(wanted.carried, found.carried, ignored_by(route.rules))
     if not names:
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
     # What the store has refused before would be refused again, for the whole object to be written.
@@ -69,7 +71,7 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
     if only_tags_differ(names) and (wanted_tags := wanted.tags):
         await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
         return Repaired(found.properties.etag, source_version_id=source_version)
-    grants = await tries.answer(lambda: read_grants(source, source_key)) if way.rules.copies_grants else ()
+    grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()
     # Of the store's object: its checksums and its ETag. Of the source's: all that the object is to carry.
     tags = found.tags if wanted.tags is None else wanted.tags
     carried = replace(
@@ -79,8 +81,8 @@ async def repair_object(source: Connection, store: Connection, way: Way, row: Pl
         tags=tags,
         grants=grants,
     )
-    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=way.rules)
-    result = await tries.answer(lambda: way.rewrite(task, carried))
+    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=route.rules)
+    result = await tries.answer(lambda: route.rewrite(task, carried))
     return Repaired(
         result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored, lost=result.lost
     )

@@ -30,7 +30,7 @@ from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_refusals, plan_status, raise_if_undone, raise_refusal
 from hyve_pipeline.operations.plan.freeze import read_shard
-from hyve_pipeline.operations.requests.copy_route import open_way
+from hyve_pipeline.operations.requests.copy_route import open_copy_route
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
@@ -158,12 +158,12 @@ class ShardApplier:
         with ExitStack() as stack:
             if shard.action == "copy":
                 uploads = stack.enter_context(ShardUploads(self._context.state, plan.partition_key(shard)))
-                way = stack.enter_context(open_way(plan, source, store, window, uploads))
+                route = stack.enter_context(open_copy_route(plan, source, store, window, uploads))
                 copier = ObjectCopier(
                     source,
                     store,
                     buckets.trash,
-                    way,
+                    route,
                     keeps_versions=buckets.keeps_versions,
                     check_store_first=not is_first,
                 )

@@ -1,1 +1,1 @@
-"""Taking an inventory of a bucket."""
+"""Takes the inventory of a bucket."""

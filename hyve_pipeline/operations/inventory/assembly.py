@@ -1,8 +1,7 @@
-"""Puts the pages of a listing in key order, though its ranges are walked at the same time.
+"""Puts the pages of a listing in key order, although its ranges are listed in parallel.
 
-What belongs to the lowest range that has not ended is passed on at once. What comes from higher ranges is
-held until their turn comes: in memory as long as it is little, and then in a file, so that memory does not
-grow with the bucket.
+Rows of the lowest unfinished range are passed on at once. Rows of higher ranges are held until their turn: in memory
+up to a limit, and then in a file, so that memory does not grow with the bucket.
 """
 
 import itertools
@@ -12,26 +11,26 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import ipc
 
-# Rows of later ranges that are held in memory at once; about 130 bytes each.
+# Rows of later ranges held in memory at a time; about 130 bytes each.
 _MOST_ROWS_HELD = 200_000
 
 _COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
 
 
 class SortedAssembly:
-    """Takes tables range by range and gives them to `write` in the order of the ranges.
+    """Takes tables of ranges in any order and passes them to `write` in the order of the ranges.
 
-    Ranges are known by the key that they begin after. Together they tile the key space; where a range ends
-    may be known only when it has ended.
+    A range is identified by the key that it begins after. The ranges cover the key space without gaps; the end of a
+    range may be known only when it has ended.
     """
 
     def __init__(self, schema: pa.Schema, folder: Path, write: Callable[[pa.Table], None]) -> None:
-        """Begin with nothing.
+        """Begin with no rows.
 
         Args:
             schema: the columns of all tables.
-            folder: where files may be made; whoever made the folder removes it.
-            write: takes each table when its turn comes.
+            folder: for temporary files; the caller removes it.
+            write: gets each table in its turn.
         """
         self._schema = schema
         self._folder = folder
@@ -42,7 +41,7 @@ class SortedAssembly:
         self._ended: dict[str, str | None] = {}
 
     def add(self, after: str, table: pa.Table) -> None:
-        """Take the next rows of the range that begins after `after`."""
+        """Add the next rows of the range that begins after `after`."""
         if after == self._turn:
             self._write(table)
             return
@@ -54,7 +53,7 @@ class SortedAssembly:
             max(self._held.values(), key=lambda held: held.rows).spill()
 
     def end(self, after: str, until: str | None) -> None:
-        """Take note that the range after `after` has ended, at `until`; None means the end of all keys."""
+        """Record that the range after `after` has ended, at `until`; None means the end of all keys."""
         self._ended[after] = until
         while self._turn is not None and self._turn in self._ended:
             self._turn = self._ended[self._turn]
@@ -70,7 +69,7 @@ class SortedAssembly:
 
 
 class _HeldRows:
-    """The rows of one range that wait for their turn.
+    """The held rows of one range.
 
     Attributes:
         rows: how many are in memory.
@@ -88,7 +87,7 @@ class _HeldRows:
         self.rows += table.num_rows
 
     def spill(self) -> None:
-        """Write what is in memory to the file."""
+        """Write the rows in memory to the file."""
         if self._file is None:
             self._file = ipc.new_file(str(self._path), self._schema, options=_COMPRESSED)
         self._file.write_table(pa.concat_tables(self._tables).combine_chunks())

@@ -1,4 +1,4 @@
-"""ETags that a listing lacks, asked for by HEAD: some servers leave them out, for some objects or for all."""
+"""Reads by HEAD the ETags that a listing lacks: some servers omit them, for some objects or for all."""
 
 from concurrent.futures import Future
 
@@ -10,15 +10,15 @@ from hyve_pipeline.s3.listing.pages import is_usable_etag
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.wire.errors import S3RequestError
 
-# After so many in a row that HEAD does not tell either, the others are not asked for.
-_MOST_IN_VAIN = 100
+# After so many failures in a row, no more HEAD requests are sent.
+_MOST_FAILURES = 100
 
-# The answer to HEAD has whole seconds, and the listing may have more.
+# HEAD responses have whole seconds, listings may have fractions.
 _MOST_APART = 1_000_000
 
 
 class MissingEtags:
-    """Fills in the ETags that the pages of one listing lack, as far as HEAD tells them.
+    """Fills in the ETags that the pages of one listing lack, if HEAD returns them.
 
     Args:
         connection: the bucket.
@@ -26,11 +26,11 @@ class MissingEtags:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._in_vain = 0
+        self._failures = 0
 
     def fill(self, table: pa.Table) -> pa.Table:
-        """The rows of a page with the ETags of the objects that are still as they were listed; others stay empty."""
-        if not has_empty(table.column("etag")) or self._in_vain >= _MOST_IN_VAIN:
+        """The rows of a page, with the ETags of objects that are still as listed; others stay empty."""
+        if not has_empty(table.column("etag")) or self._failures >= _MOST_FAILURES:
             return table
         etags = table.column("etag").to_pylist()
         columns = (table.column(name).to_pylist() for name in ("key", "size"))
@@ -42,7 +42,7 @@ class MissingEtags:
         }
         for number, (answer, size, moment) in asked.items():
             etags[number] = _etag_of(answer, size, moment)
-            self._in_vain = 0 if etags[number] else self._in_vain + 1
+            self._failures = 0 if etags[number] else self._failures + 1
         place = table.schema.get_field_index("etag")
         return table.set_column(place, table.schema.field(place), pa.array(etags, pa.string()))
 

@@ -9,14 +9,14 @@ from hyve_pipeline.state.parquet import ParquetReader
 
 
 class SortedRows:
-    """The rows of one file by key range, reading no more row groups than a range touches.
+    """The rows of one file by key range; only the row groups that a range needs are read.
 
     Args:
         uri: the Parquet file.
-        prefix: what its keys begin with, and ranges leave out.
+        prefix: the prefix of its keys, which ranges omit.
         columns: the columns to read; None for all.
-        schema: what the rows are to have; columns that may be null and that the file does not have are all null, as
-            earlier versions did not write them.
+        schema: the expected columns; nullable ones that the file lacks become null, as earlier versions did not write
+            them.
 
     Attributes:
         chunks: first key, without prefix, and number of rows of each row group.
@@ -37,8 +37,8 @@ class SortedRows:
         self.chunks = [(key[len(prefix) :], rows) for key, rows in self._reader.first_keys()]
 
     def read(self, key_range: RelativeRange) -> pa.Table:
-        """All rows of the range, and perhaps some before and after it."""
-        # A row group that is followed by one which begins at or before the range holds none of its keys.
+        """All rows of the range, and possibly some before and after it."""
+        # A row group holds no key of the range if the next one begins at or before it.
         begin = max((number for number, (key, _) in enumerate(self.chunks) if key <= key_range.first), default=0)
         wanted = [
             number
@@ -56,7 +56,7 @@ class SortedRows:
 
 
 def open_inventory(inventory: Inventory, columns: list[str] | None = None) -> SortedRows:
-    """The rows of an inventory; of all columns, or of some.
+    """The rows of an inventory, with all columns or some.
 
     Raises:
         StateError: the file is missing, damaged, or not the one that the manifest describes.

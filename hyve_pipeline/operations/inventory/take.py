@@ -1,4 +1,4 @@
-"""Takes inventories: lists a bucket, streams it into Parquet, and keeps it only with a proof of completeness."""
+"""Takes inventories: lists a bucket, writes it to Parquet, and keeps the file only with a proof of completeness."""
 
 import tempfile
 import threading
@@ -29,12 +29,12 @@ from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.parquet import writing_parquet
 from hyve_pipeline.state.plans import next_id
 
-# Rows of a row group: small enough that a key range of the diff reads little more than it needs, large
-# enough that building Arrow columns pays.
+# Rows of a row group: small enough that a key range of the diff reads little more than it needs, large enough for
+# efficient Arrow columns.
 _ROW_GROUP_ROWS = 50_000
 
-# An inventory remembers some keys, so that the next listing can begin with ranges of equal size; ranges of
-# fewer than some pages are not worth the page that each of them does not fill.
+# An inventory stores some keys, so that the next listing can begin with ranges of equal size. Each range costs one
+# page that is not full, so ranges of few pages do not pay off.
 _FIRST_SAMPLE_STEP = 1_000
 _MOST_SAMPLES = 512
 _ROWS_BETWEEN_CUTS = 8_000
@@ -42,7 +42,7 @@ _MOST_CUTS = 128
 
 
 def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, Inventory]:
-    """List the buckets of some sides at the same time; large ones in a process each.
+    """List the buckets of some sides at the same time; large ones in a process of their own.
 
     Raises:
         BucketError: a bucket can't be reached.
@@ -63,18 +63,18 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
         try:
             inventories: dict[Side, Inventory] = {side: future.result() for side, future in futures.items()}
         except BaseException:
-            stop.set()  # one side failed, or the user interrupted: the other need not go on
+            stop.set()  # one side failed, or the user interrupted: stop the other
             raise
     for side, inventory in inventories.items():
         context.note(EventKind.INVENTORY_TAKEN, side=side, inventory=inventory.id)
-    # What the pages took goes back to the system before the comparison takes its own.
+    # Return the memory of the pages to the system before the comparison allocates its own.
     pa.default_memory_pool().release_unused()
     return inventories
 
 
 @contextmanager
 def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Side, WorkerProcess]]:
-    """A process for the second side, where that pays; all others are listed by this one."""
+    """A worker process for the second side, if that pays off; this process lists the others."""
     options = context.settings.options
     expected = sum(earlier.objects for side in sides if (earlier := _earlier(context, side)) is not None)
     if len(sides) < 2 or not is_worth_two_processes(options, expected):
@@ -90,12 +90,11 @@ def take_inventory(context: SyncContext, side: Side, activity: str | None = None
     Args:
         context: the sync.
         side: which bucket.
-        activity: what progress is reported as; by default ``list SIDE``.
+        activity: the name for progress reports; by default ``list SIDE``.
 
     Raises:
         BucketError: the bucket can't be reached.
-        IncompleteInventoryError: the listing failed, was given up on an interrupt or can't be proved complete;
-            nothing is kept.
+        IncompleteInventoryError: the listing failed, was interrupted or can't be proved complete; nothing is kept.
     """
     with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
@@ -106,9 +105,9 @@ def take_inventory(context: SyncContext, side: Side, activity: str | None = None
 
 
 def _headers_for(connection: Connection, side: Side) -> Pairs:
-    """The headers to list a bucket with, once it is known that it can be listed."""
+    """Check that a bucket can be listed, and return the headers for that."""
     if side == "source":
-        # Only what is to be copied must be readable.
+        # Only the source's objects are read, so only their restore status matters.
         return probe_restore_status(connection)
     probe_bucket(connection)
     return ()
@@ -140,7 +139,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
             if walk.has_ended:
                 assembly.end(walk.range.after, walk.range.until)
         rows.flush()
-        # Checked before the file gets its name: without a proof there is no inventory.
+        # Checked before the file gets its name: no inventory without a proof.
         proof = lister.proof
         check_proof(proof, rows.objects, connection.place.uri)
     inventory = Inventory(
@@ -162,16 +161,16 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
 
 
 def _earlier(context: SyncContext, side: Side) -> Inventory | None:
-    """An earlier inventory of the same place, as a hint of what is to come."""
+    """The newest inventory of the same place, as a hint."""
     try:
         earlier = context.inventories(side).newest()
     except StateError:
-        return None  # a hint is missing, no more
+        return None  # only a hint is missing
     return earlier if earlier is not None and context.is_place(side, earlier.place) else None
 
 
 def _known_cuts(context: SyncContext, side: Side) -> list[str]:
-    """Keys at which an earlier inventory suggests to cut this listing."""
+    """Keys at which to split this listing, from an earlier inventory."""
     earlier = _earlier(context, side)
     if earlier is None:
         return []
@@ -180,7 +179,7 @@ def _known_cuts(context: SyncContext, side: Side) -> list[str]:
 
 
 class _KeySample:
-    """Every n-th key of many, where n grows so that there are never more than a few hundred."""
+    """Every n-th key; n grows so that there are never more than a few hundred."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -200,7 +199,7 @@ class _KeySample:
 
 
 class _RowGroups:
-    """Writes rows that come in key order, and adds up what the manifest says of all of them."""
+    """Writes rows in key order, and computes the totals for the manifest."""
 
     def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
         self.objects = 0
@@ -221,7 +220,7 @@ class _RowGroups:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held as a row group."""
+        """Write the held rows as a row group."""
         if not self._held:
             return
         table = pa.concat_tables(self._tables)
@@ -236,11 +235,11 @@ class _RowGroups:
         self._tables, self._held = [], 0
 
     def _check_order(self, keys: pa.ChunkedArray) -> None:
-        """Hold what is about to be kept against the promise that everything else is built on."""
+        """Check the key order of the next row group, which all later steps depend on."""
         first, last = keys[0].as_py(), keys[-1].as_py()
         if first <= self._last_key or not is_ascending(keys):
             raise IncompleteInventoryError(
-                f"the listing of {self._place} was not put together in order: {first!r} to {last!r} came after "
-                f"{self._last_key!r}; nothing was planned, please report this"
+                f"the listing of {self._place} is out of order: {first!r} to {last!r} came after {self._last_key!r}; "
+                "no plan was made, please report this"
             )
         self._last_key = last

@@ -1,1 +1,1 @@
-"""What the journal says of a plan."""
+"""How far a plan has been applied, by its journal."""

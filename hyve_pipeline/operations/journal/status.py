@@ -1,4 +1,4 @@
-"""Reads from the journal how far a plan came."""
+"""Reads from the journal how far a plan has been applied."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,13 +13,13 @@ from hyve_pipeline.state.journals import ShardJournal, shard_journals
 
 
 def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatus] | None = None) -> PlanStatus:
-    """How far `plan` came.
+    """How far `plan` has been applied.
 
     Args:
         context: the sync.
         plan: the plan.
-        finished: what an earlier call found finished, by the shard's number, for who calls again and again: a
-            finished shard stays so and need not be looked at. What this call finds is added.
+        finished: finished shards of earlier calls, by number, for callers that poll: a finished shard stays finished
+            and is not read again. Those that this call finds are added.
 
     Raises:
         StateError: a file of the journal is damaged.
@@ -35,7 +35,7 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
 
 
 def plan_refusals(context: SyncContext, plan: Plan) -> tuple[Refusal, ...]:
-    """What the safety rules forbid of a plan, an approval taken into account."""
+    """What the safety rules refuse of a plan, under its approval if it has one."""
     return plan.judged(context.plans.approval(plan.id))
 
 
@@ -57,7 +57,7 @@ def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
 
 
 def ended_attempt(context: SyncContext, plan: Plan, number: int, attempt: int) -> tuple[Shard, AttemptSummary]:
-    """A shard of a plan by its number, and what an attempt at it that came to its end says.
+    """A shard of a plan by its number, and the summary of an ended attempt at it.
 
     Raises:
         StateError: the plan has no such shard, or the attempt's summary is missing or damaged.
@@ -69,7 +69,7 @@ def ended_attempt(context: SyncContext, plan: Plan, number: int, attempt: int) -
 
 
 def has_begun_attempts(context: SyncContext, plan: Plan) -> bool:
-    """Whether this actor has begun to do any shard of a plan, and so may have changed something.
+    """Whether this actor has begun any shard of a plan, and so may have changed something.
 
     Raises:
         StateError: a file of the journal is damaged.
@@ -78,7 +78,7 @@ def has_begun_attempts(context: SyncContext, plan: Plan) -> bool:
 
 
 def unsettled_rows(context: SyncContext, plan: Plan) -> Iterator[JournalRow]:
-    """The rows that count of all objects that failed or were skipped, by key.
+    """The last rows of all objects that failed or were skipped, by key.
 
     Raises:
         StateError: a file of the journal is damaged.
@@ -101,24 +101,24 @@ def find_shard(context: SyncContext, partition_key: str, action: Action) -> tupl
         raise ConfigurationError(str(error)) from error
     plan = context.plans.load(plan_id)
     for shard in plan.shards_of(action):
-        # `PLAN-1` has the number of `PLAN-0001`, and yet is another partition.
+        # `PLAN-1` has the same number as `PLAN-0001`, but is another partition.
         if plan.partition_key(shard) == partition_key:
             return plan, shard
     raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}")
 
 
 def undo_folder(context: SyncContext, plan: Plan) -> Folder:
-    """Where the undos of a plan are journaled, each in a folder named by its number."""
+    """The folder of the undo journals of a plan, each in a folder named by its number."""
     return context.state.below(f"undone/{plan.id}")
 
 
 def last_undo(context: SyncContext, plan: Plan) -> int:
-    """The number of the last undo that was begun of a plan; 0 when there was none."""
+    """The number of the last undo of a plan that was begun; 0 if there was none."""
     return max((int(name) for name in undo_folder(context, plan).names() if name.isdecimal()), default=0)
 
 
 def raise_if_undone(context: SyncContext, plan: Plan) -> None:
-    """Refuse to go on with a plan that a person has undone: it would do again what they wanted back.
+    """Refuse to apply a plan that was undone: that would reverse the undo.
 
     Raises:
         RefusedError: it was undone, in whole or in part.
@@ -126,15 +126,15 @@ def raise_if_undone(context: SyncContext, plan: Plan) -> None:
     if last_undo(context, plan):
         raise RefusedError(
             "undone",
-            f"plan {plan.id} was undone, so what is left of it is not done: run 'hyve dryrun' for a new one",
+            f"plan {plan.id} was undone, so the rest of it is not applied: run 'hyve dryrun' for a new one",
         )
 
 
 def raise_refusal(refusals: Iterable[Refusal], action: Action) -> None:
-    """Refuse in the words of the safety rule that forbids `action`, if one does.
+    """Raise the refusal of `action` by a safety rule, if there is one.
 
     Raises:
-        RefusedError: naming the rule, the figures and the way on.
+        RefusedError: with the rule, the figures and what to do.
     """
     refusal = next((refusal for refusal in refusals if refusal.action == action), None)
     if refusal is not None:

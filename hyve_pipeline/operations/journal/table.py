@@ -1,4 +1,4 @@
-"""The journal of a plan as one table: one row an object, for SQL and notebooks."""
+"""The journal of a plan as one table: one row per object, for SQL and notebooks."""
 
 import pyarrow as pa
 
@@ -15,10 +15,10 @@ TABLE_SCHEMA = JOURNAL_SCHEMA.append(_SHARD)
 
 
 def journal_table(context: SyncContext, plan: Plan) -> StoredTable:
-    """What the journal says at this moment of each object of a plan that was handled.
+    """Write the present journal of a plan as a table.
 
-    The rows that count, by shard and key, columns as in `TABLE_SCHEMA`. An object that nobody has come to yet
-    has no row. The file is written anew each time.
+    It has the last row of each object, by shard and key, with the columns of `TABLE_SCHEMA`. An object without an
+    outcome has no row. Each call writes the file again.
 
     Raises:
         StateError: a file of the journal is damaged, or the table can't be written.

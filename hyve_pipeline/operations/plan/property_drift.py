@@ -18,7 +18,7 @@ from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.operations.requests.in_flight import Work, run_in_flight
-from hyve_pipeline.operations.requests.object_properties import ignored_by, look_at
+from hyve_pipeline.operations.requests.object_properties import ignored_by, read_carried
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.wire.errors import (
@@ -126,7 +126,7 @@ class PropertyComparer:
         for bucket, etag in ((self._source, pair.source_etag), (self._store, pair.store_etag)):
             key = bucket.place.prefix + pair.key
             try:
-                carried.append((await look_at(bucket, key, etag, tries)).carried)
+                carried.append((await read_carried(bucket, key, etag, tries)).carried)
             except ObjectChangedError:
                 return _Verdict(pair, uncompared=_CHANGED)
             except CustomerKeyError:

@@ -1,4 +1,4 @@
-"""The way that objects take from the source to the store: within the server, or through this process."""
+"""The route of copies from the source to the store: server-side, or through this process."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -23,30 +23,30 @@ from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.futures import retry, then
 
-# Writes an object of the store onto itself, with what it is to carry from now on, see `s3.repairing.rewrite_object`.
+# Rewrites an object of the store in place with new properties, see `s3.copying.rewrite.rewrite_object`.
 Rewrite = Callable[[CopyTask, ObjectProperties], "Future[CopyResult]"]
 
-# Copies one object; the future gives the outcome or raises, see `s3.copying.copy_object`.
+# Copies one object; the future returns the result or raises, see `s3.copying.copy_object`.
 Copy = Callable[[CopyTask], "Future[CopyResult]"]
 
 
-class Way:
-    """How the objects of a shard get into the store.
+class CopyRoute:
+    """How the objects of a shard are written to the store.
 
     Attributes:
-        rules: how each is copied.
-        copy: copies one.
-        rewrite: gives one that is there already other properties, always within the store.
+        rules: how each object is copied.
+        copy: copies one object.
+        rewrite: gives an existing object of the store new properties, server-side.
     """
 
     def __init__(self, rules: CopyRules, copy: Copy, rewrite: Rewrite, *, most_by_server: int = -1) -> None:
-        """Take what a plan says.
+        """Set up the route.
 
         Args:
-            rules: how each is copied.
-            copy: copies one.
-            rewrite: rewrites one.
-            most_by_server: objects up to this many bytes are copied by the server as a whole, with all that they carry.
+            rules: how each object is copied.
+            copy: copies one object.
+            rewrite: rewrites one object.
+            most_by_server: up to this many bytes, the server copies an object as a whole, with its properties.
         """
         self.rules = rules
         self._most_by_server = most_by_server
@@ -54,21 +54,23 @@ class Way:
         self.rewrite = rewrite
 
     def sends_tags(self, task: CopyTask) -> bool:
-        """Whether an object's tags are read and sent, in a request of their own where they are long."""
+        """Whether an object's tags are read and sent, in a separate request if they are long."""
         has_parts = self.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
         return self.rules.tags != "skip" and (task.size > self._most_by_server or has_parts)
 
 
 @contextmanager
-def open_way(plan: Plan, source: Connection, store: Connection, window: Window, log: UploadLog | None) -> Iterator[Way]:
-    """The way that a plan says.
+def open_copy_route(
+    plan: Plan, source: Connection, store: Connection, window: Window, log: UploadLog | None
+) -> Iterator[CopyRoute]:
+    """Open the route that a plan requires.
 
     Args:
         plan: the plan.
-        source: where objects come from.
-        store: where they go.
-        window: the slots that parts of large objects share with all objects.
-        log: knows uploads in parts that are open.
+        source: the source.
+        store: the store.
+        window: the slots that parts of large objects share with all requests.
+        log: records open multipart uploads.
     """
     options = plan.options
     rules = copy_rules(options, source)
@@ -78,26 +80,26 @@ def open_way(plan: Plan, source: Connection, store: Connection, window: Window, 
 
     if plan.transfer.by == "server":
         with ServerCopier(options, source, store, window, log) as copier:
-            yield Way(rules, copier.copy, rewrite, most_by_server=options.multipart_threshold)
+            yield CopyRoute(rules, copier.copy, rewrite, most_by_server=options.multipart_threshold)
         return
     with Streamer(
         source, store, memory=options.stream_memory, threads=options.concurrency, window=window, log=log
     ) as streamer:
-        yield Way(rules, streamer.copy, rewrite)
+        yield CopyRoute(rules, streamer.copy, rewrite)
 
 
 class ServerCopier:
     """Lets the server copy from one of its buckets to another. Use it as a context manager.
 
-    Where the server knows no copies, or none of parts, objects go through this process, unless the options say that
-    the server is to copy.
+    If the server does not implement CopyObject or UploadPartCopy, objects go through this process, unless the options
+    require server-side copies.
 
     Args:
         options: the sync's options.
-        source: where objects come from.
-        store: where they go.
+        source: the bucket to copy from.
+        store: the bucket to copy to.
         window: the slots that parts share with other requests.
-        log: knows uploads in parts that are open.
+        log: records open multipart uploads.
     """
 
     def __init__(
@@ -166,7 +168,7 @@ class ServerCopier:
         return self._streamer.copy(task)
 
 
-# What a server lacks that refuses a request as one that it does not know.
+# The ability that a server lacks if it does not implement an operation.
 _UNKNOWN = {"CopyObject": COPIES, "UploadPartCopy": PART_COPIES}
 
 

@@ -1,4 +1,4 @@
-"""How the objects of a plan are copied: what its options ask for, and what is found out of the source."""
+"""How the objects of a plan are copied, by its options and by what the source is."""
 
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.core.settings.model import Options
@@ -20,7 +20,7 @@ def copy_rules(options: Options, source: Connection) -> CopyRules:
 
 
 def trash_rules(options: Options, store: Connection) -> CopyRules:
-    """How objects are copied from the store to the trash, which nobody but its owner needs to read."""
+    """How objects are copied from the store to the trash, which only its owner needs to read."""
     return CopyRules(
         headers=_encryption(options), keeps_parts=options.keep_parts, keeps_redirect=_keeps_redirects(options, store)
     )
@@ -44,5 +44,5 @@ def _canned_acl(options: Options) -> tuple[tuple[str, str], ...]:
 
 
 def _keeps_redirects(options: Options, bucket: Connection) -> bool:
-    """Whether redirects are copied: as the options say, or where the bucket is a website, so that they do something."""
+    """Whether redirects are copied: by the options, or else if the bucket is a website, where they have an effect."""
     return may_be_website(bucket) if options.website_redirects is None else options.website_redirects

@@ -1,9 +1,8 @@
 """Keeps a bounded number of objects in flight.
 
-The work on one object is a coroutine that awaits `Reply` for a request and `Pause` before it tries again.
-Work on many objects at once awaits `Together` for the works on each. One thread drives them all: requests
-are answered by the transport's own threads, and their answers queue here. An event loop would do the same,
-but it puts its own handling of interrupts between Dagster's and ours.
+The work on one object is a coroutine that awaits `Reply` for a request and `Pause` before a retry. Work on a batch
+awaits `Together` for the works on its objects. One thread drives them all: the transport's threads receive the
+responses and queue them here. asyncio's event loop would do the same, but has its own handling of interrupts.
 """
 
 import heapq
@@ -23,16 +22,16 @@ from hyve_pipeline.s3.connection.request_window import Window
 T = TypeVar("T")
 U = TypeVar("U")
 
-# After an interrupt, what is in flight gets this long to end, so that the journal has it.
+# After an interrupt, requests in flight get this long to end, so that their outcomes are journaled.
 _DRAIN_SECONDS = 10.0
 
-# How often the driver looks up while it waits, so that a signal's exception is raised promptly.
-_LOOK_UP_SECONDS = 0.5
+# How often the driver wakes while it waits, so that a signal's exception is raised promptly.
+_POLL_SECONDS = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class Reply(Generic[T]):
-    """Awaits a future: its result, or its exception raised in the coroutine."""
+    """Awaits a future: returns its result, or raises its exception in the coroutine."""
 
     future: "Future[T]"
 
@@ -43,7 +42,7 @@ class Reply(Generic[T]):
 
 @dataclass(slots=True, eq=False)
 class Pause:
-    """Awaits the passing of some seconds."""
+    """Waits for some seconds."""
 
     seconds: float
 
@@ -52,7 +51,7 @@ class Pause:
 
 
 class Together(Generic[U]):
-    """Awaits several works, in flight within the same bounds as all others: their results in their order."""
+    """Awaits several works, within the same limit as all others; returns their results in order."""
 
     def __init__(self, works: Sequence["Work[U]"]) -> None:
         self.works = works
@@ -72,13 +71,13 @@ class _Driver(Generic[T]):
     def __init__(self, window: Window, on_result: Callable[[T], None]) -> None:
         self._window = window
         self._on_result = on_result
-        # What waits is held here and not only in the queue: an exception that a signal raises can lose
-        # whatever was taken out of the queue in that very moment.
+        # Waiting works are kept here and not only in the queue: an exception that a signal raises can lose an item
+        # that was just taken out of the queue.
         self._waiting: dict[Work[Any], Future[Any]] = {}
         self._answered: SimpleQueue[Work[Any]] = SimpleQueue()
         self._paused: list[tuple[float, int, Work[Any]]] = []
         self._order = itertools.count()
-        # Works that others wait for: those not begun, and, of each, for whom it works and at which place.
+        # Parts of other works: those not begun, and for each part its parent and its place there.
         self._queued: deque[Work[Any]] = deque()
         self._parents: dict[Work[Any], tuple[Work[Any], Together[Any], int]] = {}
         self.begun = 0
@@ -89,7 +88,7 @@ class _Driver(Generic[T]):
 
     @property
     def has_room(self) -> bool:
-        """Whether work that nobody waits for may be begun."""
+        """Whether a new work may begin; parts of begun works come first."""
         return not self._queued and self._window.has_room(self.in_flight)
 
     def begin(self, work: Work[T]) -> None:
@@ -97,7 +96,7 @@ class _Driver(Generic[T]):
         self._step(work)
 
     def _step(self, work: Work[Any]) -> None:
-        """Let a work go on until it waits for something again."""
+        """Run a work until it waits again."""
         self._waiting.pop(work, None)
         try:
             wish = work.send(None)
@@ -126,7 +125,7 @@ class _Driver(Generic[T]):
             self._step(parent)
 
     def wait(self) -> None:
-        """Go on with whatever can go on next; return after a while when nothing can."""
+        """Continue the next work that is ready; return after a while if none is."""
         raise_if_interrupted()
         while self._queued and self._window.has_room(self.in_flight):
             self._step(self._queued.popleft())
@@ -136,7 +135,7 @@ class _Driver(Generic[T]):
         if self._paused and self._paused[0][0] <= now:
             self._step(heapq.heappop(self._paused)[2])
             return
-        patience = min(_LOOK_UP_SECONDS, self._paused[0][0] - now) if self._paused else _LOOK_UP_SECONDS
+        patience = min(_POLL_SECONDS, self._paused[0][0] - now) if self._paused else _POLL_SECONDS
         try:
             work = self._answered.get(timeout=patience)
         except Empty:
@@ -145,7 +144,7 @@ class _Driver(Generic[T]):
         self._step(work)
 
     def drain(self, seconds: float) -> None:
-        """Let what is in flight end, without a pause; what would pause, or was not begun, has no outcome."""
+        """Wait for requests in flight; works that pause, or were not begun, have no outcome."""
         deadline = time.monotonic() + seconds
         while self._waiting and (left := deadline - time.monotonic()) > 0:
             futures.wait(self._waiting.values(), left, futures.FIRST_COMPLETED)
@@ -159,20 +158,20 @@ class _Driver(Generic[T]):
 def run_in_flight(
     works: Iterator[Work[T]], limit: int | Window, on_result: Callable[[T], None], *, at_once: int | None = None
 ) -> None:
-    """Run coroutines, within a limit, and hand each result to `on_result` as it comes.
+    """Run coroutines, within a limit, and pass each result to `on_result` as it comes.
 
-    When it is interrupted, nothing new is begun, what is in flight is given a while to end and is still
-    handed over, and the interrupt goes on. Coroutines must handle the failures of their own object: an
-    exception that leaves one is treated like an interrupt.
+    On an interrupt, nothing new begins, requests in flight get some seconds to end, their results are passed on, and
+    the interrupt is raised again. Coroutines must handle the failures of their own object: an exception from one is
+    treated like an interrupt.
 
     Args:
         works: the coroutines.
-        limit: how many may wait for an answer or pause at a time.
+        limit: how many may wait for a response or pause at a time.
         on_result: gets each result.
-        at_once: how many of `works` may have begun and not ended, where they wait for works of their own.
+        at_once: how many of `works` may be begun and not ended, if they consist of parts.
     """
     driver: _Driver[T] = _Driver(limit if isinstance(limit, Window) else Window(limit), on_result)
-    # A signal may come between an answer and its outcome in the journal.
+    # A signal may come between a response and its row in the journal.
     with deferring_interrupts():
         try:
             for work in works:

@@ -1,4 +1,4 @@
-"""Reads what an object carries besides its content, of an object that still is the one that was listed."""
+"""Reads the properties and tags of an object, if it still is the listed one."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What was found: all but the tags, and the tags; None where the server knows no tags."""
+class PropertiesAndTags:
+    """An object's properties without its tags, and its tags; None if the server does not support tags."""
 
     properties: ObjectProperties
     tags: Tags | None
 
     @property
     def carried(self) -> Carried:
-        """The same, to be compared."""
+        """Both, in the form that is compared."""
         return Carried(self.properties.named, self.tags)
 
 
 def ignored_by(rules: CopyRules) -> tuple[str, ...]:
-    """What copies by these rules do not take over, so that it must not count as drift; names as of `core.drift`."""
+    """Properties that these rules do not copy, so they are no drift; names as in `core.model.property_drift`."""
     ignored = [] if rules.keeps_redirect else [WEBSITE_REDIRECT]
     if rules.storage_class != "source":
         ignored.append(STORAGE_CLASS)
@@ -33,20 +33,20 @@ def ignored_by(rules: CopyRules) -> tuple[str, ...]:
     return tuple(ignored)
 
 
-async def look_at(bucket: Connection, key: str, etag: str, tries: Tries) -> Looked:
-    """Ask for an object's properties and tags.
+async def read_carried(bucket: Connection, key: str, etag: str, tries: Tries) -> PropertiesAndTags:
+    """Read an object's properties and tags.
 
     Args:
         bucket: the bucket.
         key: the whole key.
         etag: the ETag without quotes that the object must still have.
-        tries: counts repeated requests.
+        tries: counts retries.
 
     Raises:
-        ObjectChangedError: the object is another one, or gone.
-        CustomerKeyError: it can be read only with a key that its owner has.
+        ObjectChangedError: the object was replaced or deleted.
+        CustomerKeyError: it is encrypted with a customer key (SSE-C).
         S3RequestError: a request failed for good.
     """
     properties = await tries.answer(lambda: read_properties(bucket, key, etag))
     tags = await tries.answer(lambda: read_tags(bucket, key))
-    return Looked(properties, counted_tags(bucket.bucket, key, tags, properties.tag_count))
+    return PropertiesAndTags(properties, counted_tags(bucket.bucket, key, tags, properties.tag_count))

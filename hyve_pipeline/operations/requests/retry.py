@@ -1,7 +1,7 @@
 """The tries spent on one object.
 
-That requests are sent again is the connection's work, see `s3.connection.retry_policy`. What is left for here are
-objects whose requests all succeeded, and whose bytes were still not those that the source's server tells of.
+The connection retries requests, see `s3.connection.retry_policy`. Here, an object is copied again if all its requests
+succeeded, but the bytes do not match the checksums of the source.
 """
 
 import random
@@ -14,7 +14,7 @@ from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 
 T = TypeVar("T")
 
-# How often an object is moved in all when other bytes arrived than were sent.
+# How often an object is copied in all when the bytes that arrive are not those that were sent.
 _MOST_MOVES = 3
 _PAUSE_SECONDS = 0.5
 
@@ -23,23 +23,23 @@ class Tries:
     """The tries spent on one object.
 
     Attributes:
-        count: how many requests were sent again, plus one, as far as their results tell it.
+        count: how many requests were retried, plus one, as far as their results say.
     """
 
     def __init__(self) -> None:
         self.count = 1
 
     async def answer(self, send: Callable[[], "Future[T]"]) -> T:
-        """What comes of one or several requests.
+        """The result of one or several requests.
 
         Raises:
-            S3RequestError: it failed for good.
+            S3RequestError: one failed for good.
         """
         for _ in range(_MOST_MOVES - 1):
             try:
                 return await self._result(send)
             except S3RequestError as error:
-                # What was sent again by the connection is not sent again here: the tries would multiply.
+                # Requests that the connection retried are not retried here: the tries would multiply.
                 if error.code != INVALID_RESPONSE or error.sends > 1:
                     raise
             await Pause(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads load, guards nothing

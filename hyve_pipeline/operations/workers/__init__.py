@@ -1,1 +1,1 @@
-"""Processes beside this one that share its work."""
+"""Worker processes that share the work of this one."""

@@ -1,8 +1,8 @@
-"""Work in processes beside this one, where one core is the limit.
+"""Runs work in worker processes, where one core is the limit.
 
-Python runs one thread at a time, so however many requests a process has in flight, one core prepares them all and
-reads all answers. Processes of their own share nothing but the files of the sync: each has its own connections,
-and the locks and journals of whatever it works on, as if a person had started it.
+Python runs one thread at a time, so one core prepares all requests of a process and reads all responses. Worker
+processes share only the files of the sync: each has its own connections, locks and journals, like a command that was
+started separately.
 """
 
 import json
@@ -27,37 +27,37 @@ from hyve_pipeline.operations.workers.worker import Done, Failed, Interrupt, Not
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-# Not `-m`: a module that is run has another name than one that is imported, and so have the messages in it. What
-# can be imported is what this process can import.
+# Not `-m`: a module that is run is named `__main__`, and so are the classes of its messages. The worker gets this
+# process's import path.
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
     "from hyve_pipeline.operations.workers.worker import main; main()"
 )
 
-# A process needs most of a second of a core to begin, in which it could have made some 1,500 copies.
+# Starting a process takes most of a second of a core, enough for some 1,500 copies.
 _COPIES_WORTH_A_PROCESS = 5_000
 
-# What goes through a process takes some seconds of a core for so many bytes, most of them to be hashed.
+# Streaming so many bytes takes some seconds of a core, mostly for hashes.
 _STREAMED_BYTES_WORTH_A_PROCESS = GIB
 
-# One process that lists two buckets keeps 1.4 cores busy: most of the work on a page is not Python's. So two of them
-# pay only where there are more cores than two, and only for listings of many seconds.
+# One process that lists two buckets uses 1.4 cores: most of the work on a page is native code. So two processes pay
+# off only with more than two cores, and for listings of many seconds.
 _OBJECTS_WORTH_A_PROCESS = 2_000_000
 _CORES_FOR_TWO_LISTINGS = 4
 
-# Amazon S3 takes 3,500 writes a second below one prefix, before it has cut it in two:
+# Amazon S3 accepts 3,500 writes a second per prefix until it has partitioned it:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
-# Four processes make more than that.
+# Four processes send more than that.
 _MOST_PROCESSES = 4
 
-# How often a thread that waits looks whether it is meant to end.
-_LOOK_UP_SECONDS = 0.05
+# How often a waiting thread checks whether it is interrupted.
+_POLL_SECONDS = 0.05
 
-# After an interrupt, a worker gets this long to end its task: what is in flight, and then the journal.
+# After an interrupt, a worker gets this long to end its task: requests in flight, then the journal.
 _END_SECONDS = 15.0
 
-# A worker that has nothing to do ends at once when it is left.
-_LEAVE_SECONDS = 5.0
+# An idle worker ends at once when its connection is closed.
+_CLOSE_SECONDS = 5.0
 
 
 def usable_cores() -> int:
@@ -68,7 +68,7 @@ def usable_cores() -> int:
 
 
 def processes_for(plan: Plan, shards: Sequence[Shard]) -> int:
-    """How many processes are to do some of a plan's copy shards; 1 means that this one does them."""
+    """How many processes to use for some copy shards of a plan; 1 means this process alone."""
     wanted = plan.options.processes
     if wanted is not None:
         return max(1, min(wanted, len(shards)))
@@ -79,17 +79,17 @@ def processes_for(plan: Plan, shards: Sequence[Shard]) -> int:
 
 
 def is_worth_two_processes(options: Options, objects: int) -> bool:
-    """Whether two listings of so many objects in all are done sooner by a process each."""
+    """Whether two listings of so many objects in all are faster with a process each."""
     if options.processes is not None:
         return options.processes > 1
     return usable_cores() >= _CORES_FOR_TWO_LISTINGS and objects >= _OBJECTS_WORTH_A_PROCESS
 
 
 class WorkerProcess:
-    """A process that does one task at a time for this one. It ends with this one, however that ends.
+    """A worker process that does one task at a time. It ends when this process ends, even if that is killed.
 
     Args:
-        module: where most functions are that it will be asked to call; it is loaded at once.
+        module: a module that it imports at once, with the functions that it will call.
     """
 
     def __init__(self, module: str) -> None:
@@ -100,27 +100,27 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A terminal's Ctrl-C is for this process alone, which then says what is to end, see `worker.main`.
+                # A terminal's Ctrl-C goes to this process alone, which then interrupts the worker, see `worker.main`.
                 process_group=0,
             )
         self._connection = Connection(ours.detach())
 
     @property
     def connection(self) -> Connection:
-        """Where it sends what it has to say."""
+        """The connection that it sends its messages on."""
         return self._connection
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Let the process call a function of a module, wait for that, and pass its progress on.
+        """Let the process call a function of a module, wait for the result, and report its progress here.
 
         Raises:
-            HyveError: the process came to its end meanwhile.
-            KeyboardInterrupt: this thread is to end; the process was told so, and has ended its task.
+            HyveError: the process ended before the function returned.
+            KeyboardInterrupt: this thread was interrupted; the process was interrupted too, and ended its task.
             BaseException: what the function raised.
         """
         try:
@@ -131,15 +131,15 @@ class WorkerProcess:
                 self._interrupt()
                 raise
         except (EOFError, OSError) as error:
-            raise HyveError(self.end()) from error
+            raise HyveError(self.describe_end()) from error
         if isinstance(answer, Failed):
             raise answer.error
         return answer.value
 
-    def _answer(self, look_up: Callable[[], None]) -> Done | Failed:
+    def _answer(self, check: Callable[[], None]) -> Done | Failed:
         while True:
-            look_up()
-            if not self._connection.poll(_LOOK_UP_SECONDS):
+            check()
+            if not self._connection.poll(_POLL_SECONDS):
                 continue
             message = self._connection.recv()
             if isinstance(message, Progress):
@@ -148,29 +148,29 @@ class WorkerProcess:
                 return message
 
     def _interrupt(self) -> None:
-        """Tell the process to end its task, and wait until it has."""
+        """Interrupt the process's task, and wait until it has ended."""
         deadline = monotonic() + _END_SECONDS
 
-        def look_up() -> None:
+        def check() -> None:
             if monotonic() > deadline:
                 raise TimeoutError
 
         self._connection.send(Interrupt())
         with suppress(TimeoutError):
-            self._answer(look_up)
+            self._answer(check)
 
-    def end(self) -> str:
-        """How the process ended, which has ended by itself, in words."""
+    def describe_end(self) -> str:
+        """Close the connection to a process that ended unexpectedly, and describe how it ended."""
         self.close()
         code = self._process.returncode
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return f"process {self.pid}, which worked for this command, {how}; what it did is in the journal, run it again"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"worker process {self.pid} {how}; its outcomes are in the journal: run the command again"
 
     def close(self) -> None:
-        """Leave the process, which then ends; should it not, it is killed."""
+        """Close the connection, so that the process ends; kill it if it does not."""
         self._connection.close()
         try:
-            self._process.wait(_LEAVE_SECONDS)
+            self._process.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -179,29 +179,29 @@ class WorkerProcess:
 def run_in_processes(
     count: int, function: Callable[..., object], arguments: Sequence[object], on_note: Callable[[Any], None]
 ) -> None:
-    """Let so many processes call a function of a module, all with the same arguments, and wait until all have returned.
+    """Let some processes call a function of a module with the same arguments, and wait until all have returned.
 
     Args:
         count: how many processes.
-        function: what each calls; it passes notes on by `worker.tell`.
-        arguments: what it is given.
+        function: what each calls; it sends notes by `worker.send_note`.
+        arguments: the arguments.
         on_note: gets each note, in this thread.
 
     Raises:
-        HyveError: a process came to its end meanwhile; the others were let go on to their own end.
-        KeyboardInterrupt: this thread is to end; the processes were told so, and have ended what they did.
-        BaseException: what the function raised in one of them; the others were told to end then.
+        HyveError: a process ended before the function returned; the others were allowed to finish.
+        KeyboardInterrupt: this thread was interrupted; the processes were interrupted too, and have ended.
+        BaseException: what the function raised in one of them; the others were interrupted.
     """
     with ExitStack() as stack:
         workers = [stack.enter_context(closing(WorkerProcess(function.__module__))) for _ in range(count)]
         team = _Team(workers, on_note)
-        # A signal may come in the midst of a message.
+        # A signal may come in the middle of a message.
         with deferring_interrupts():
             try:
-                team.give(Task(function, tuple(arguments)))
+                team.send(Task(function, tuple(arguments)))
                 while team.is_working:
                     raise_if_interrupted()
-                    team.hear()
+                    team.receive()
             except BaseException:
                 team.interrupt(_END_SECONDS)
                 raise
@@ -210,7 +210,7 @@ def run_in_processes(
 
 
 class _Team:
-    """Some processes that do the same task, each a part of it."""
+    """Processes that share one task."""
 
     def __init__(self, workers: Sequence[WorkerProcess], on_note: Callable[[Any], None]) -> None:
         self.failures: list[BaseException] = []
@@ -219,20 +219,20 @@ class _Team:
 
     @property
     def is_working(self) -> bool:
-        """Whether any has not ended yet."""
+        """Whether any has not ended its task."""
         return bool(self._working)
 
-    def give(self, message: Task | Interrupt) -> None:
-        """Send to each of those that work."""
+    def send(self, message: Task | Interrupt) -> None:
+        """Send a message to each working process."""
         for connection in list(self._working):
             try:
                 connection.send(message)
             except OSError:
                 self._lost(connection)
 
-    def hear(self) -> None:
-        """Take in what the processes say, for a moment."""
-        for ready in wait(list(self._working), _LOOK_UP_SECONDS):
+    def receive(self) -> None:
+        """Receive messages for a moment."""
+        for ready in wait(list(self._working), _POLL_SECONDS):
             connection = cast(Connection, ready)
             try:
                 message = connection.recv()
@@ -247,16 +247,16 @@ class _Team:
                 case Failed():
                     del self._working[connection]
                     self.failures.append(message.error)
-                    self.give(Interrupt())
+                    self.send(Interrupt())
                 case _:
                     del self._working[connection]
 
     def interrupt(self, seconds: float) -> None:
-        """Tell all to end, and wait for that so long."""
+        """Interrupt all, and wait so long for them to end."""
         deadline = monotonic() + seconds
-        self.give(Interrupt())
+        self.send(Interrupt())
         while self._working and monotonic() < deadline:
-            self.hear()
+            self.receive()
 
     def _lost(self, connection: Connection) -> None:
-        self.failures.append(HyveError(self._working.pop(connection).end()))
+        self.failures.append(HyveError(self._working.pop(connection).describe_end()))

@@ -1,6 +1,6 @@
-"""A process that works for another one: it does what it is told, one thing at a time, until the other is gone.
+"""A worker process: it does the tasks of its parent process, one at a time, until the parent ends.
 
-Started by `processes`, with one end of a connection and the module of its tasks as its arguments.
+`pool` starts it, with one end of a connection and the module of its tasks as arguments.
 """
 
 import importlib
@@ -21,13 +21,13 @@ from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.progress import listening
 
-# How often progress is passed on at most: each message costs both processes a little.
+# Progress is sent at most this often: each message costs both processes a little.
 _PROGRESS_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Task:
-    """Do this."""
+    """A function to call."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -35,12 +35,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Interrupt:
-    """End what you do."""
+    """A request to end the task."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """So many more objects and bytes are done in an activity."""
+    """Objects and bytes done in an activity since the last report."""
 
     activity: str
     objects: int
@@ -49,124 +49,124 @@ class Progress:
 
 @dataclass(frozen=True)
 class Note:
-    """What the task has to tell meanwhile."""
+    """A value that a task sends before it ends."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Done:
-    """The task has ended well."""
+    """The value that the task returned."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The task has raised this."""
+    """The error that the task raised."""
 
     error: BaseException
 
 
-# The one of this process.
+# The worker of this process, if it is a worker process.
 _worker: "_Worker | None" = None
 
 
-def tell(value: object) -> None:
-    """Pass something on from a task to the process that gave it, before the task ends."""
+def send_note(value: object) -> None:
+    """Send a value from a running task to the parent process."""
     if _worker is None:
-        raise RuntimeError("only a worker process has another one to tell")
-    _worker.tell(value)
+        raise RuntimeError("only a worker process can send notes")
+    _worker.send_note(value)
 
 
 class _Worker:
-    """Does tasks and says what came of them."""
+    """Does tasks and sends their results."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._tasks: SimpleQueue[tuple[Task, Event]] = SimpleQueue()
-        # Work may report its progress from threads of its own.
-        self._saying = Lock()
-        self._untold: dict[str, tuple[int, int]] = {}
-        self._told = monotonic()
+        # Tasks may report progress from several threads.
+        self._sending = Lock()
+        self._unsent: dict[str, tuple[int, int]] = {}
+        self._sent_at = monotonic()
 
     def serve(self) -> NoReturn:
-        """Do tasks for ever."""
+        """Do tasks until the parent process ends."""
         Thread(target=self._listen, name="listen", daemon=True).start()
         with listening(self):
             while True:
-                task, wish = self._tasks.get()
-                answer = _answer(task, wish)
-                with self._saying:
-                    self._tell_progress()
+                task, stop = self._tasks.get()
+                answer = _answer(task, stop)
+                with self._sending:
+                    self._send_progress()
                     self._connection.send(answer)
 
     def _listen(self) -> None:
-        wish = Event()
+        stop = Event()
         while True:
             try:
                 message = self._connection.recv()
             except (EOFError, OSError):
-                # Whoever gave the tasks is gone, perhaps killed, and all locks that it had are free: whoever
-                # comes next must not meet this process at work. Requests in flight end as they would have.
+                # The parent has ended, perhaps killed, and its locks are free: this process must not work on beside
+                # the next one. Requests in flight end as if it had been killed too.
                 os._exit(1)
             if isinstance(message, Task):
-                wish = Event()
-                self._tasks.put((message, wish))
+                stop = Event()
+                self._tasks.put((message, stop))
             else:
-                wish.set()
+                stop.set()
 
     def expect(self, activity: str, objects: int, size: int) -> None:
-        """What is to come is told by whoever gives the tasks."""
+        """The parent process reports what is expected."""
 
     def advance(self, activity: str, objects: int, size: int) -> None:
-        """Pass progress on, now or together with what comes soon."""
-        with self._saying:
-            before = self._untold.get(activity, (0, 0))
-            self._untold[activity] = before[0] + objects, before[1] + size
-            if monotonic() - self._told >= _PROGRESS_SECONDS:
-                self._tell_progress()
+        """Report progress, now or together with the next report."""
+        with self._sending:
+            before = self._unsent.get(activity, (0, 0))
+            self._unsent[activity] = before[0] + objects, before[1] + size
+            if monotonic() - self._sent_at >= _PROGRESS_SECONDS:
+                self._send_progress()
 
-    def tell(self, value: object) -> None:
-        """Pass a task's note on, after the progress that came before it."""
-        with self._saying:
-            self._tell_progress()
+    def send_note(self, value: object) -> None:
+        """Send a note, after the progress before it."""
+        with self._sending:
+            self._send_progress()
             self._connection.send(Note(value))
 
-    def _tell_progress(self) -> None:
-        for activity, (objects, size) in self._untold.items():
+    def _send_progress(self) -> None:
+        for activity, (objects, size) in self._unsent.items():
             self._connection.send(Progress(activity, objects, size))
-        self._untold = {}
-        self._told = monotonic()
+        self._unsent = {}
+        self._sent_at = monotonic()
 
 
-def _answer(task: Task, wish: Event) -> Done | Failed:
+def _answer(task: Task, stop: Event) -> Done | Failed:
     try:
-        with interrupted_by(wish):
+        with interrupted_by(stop):
             return Done(task.function(*task.arguments))
-    except BaseException as error:  # noqa: BLE001 - whoever gave the task gets it
+    except BaseException as error:  # noqa: BLE001 - the parent process raises it
         return Failed(_portable(error))
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error as it can be sent: with its traceback as text, and without what can't be sent."""
+    """The error in a form that can be pickled, with its traceback as text."""
     error.add_note("".join(traceback.format_exception(error)).rstrip())
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - made right here
-    except Exception:  # noqa: BLE001 - anything can be wrong with somebody's exception
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled in this line
+    except Exception:  # noqa: BLE001 - unpickling can raise anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 
 def main() -> NoReturn:
-    """Serve whoever is at the other end of the connection."""
+    """Do the tasks of the process at the other end of the connection."""
     connection, module = sys.argv[1:]
-    # Whoever asks a whole service to end sends these to each of its processes. This one ends with the command,
-    # which first lets it end its requests and its journal.
+    # A service manager sends these to each process of a service. This one ends with its parent, which first lets it
+    # end its requests and its journal.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     startup.begin()
-    # Now, so that it is there when the first task comes.
+    # Imported now, so that the first task does not wait for it.
     importlib.import_module(module)
     startup.finish()
     global _worker

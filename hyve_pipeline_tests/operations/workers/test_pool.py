@@ -1,4 +1,4 @@
-"""Work in processes beside this one: what comes back, how it is told to end, and what when one of them dies."""
+"""Worker processes: results, interrupts, and what happens when one of them dies."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from hyve_pipeline.core.settings.model import GIB, Options
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.workers import pool
 from hyve_pipeline.operations.workers.pool import WorkerProcess, processes_for, run_in_processes, usable_cores
-from hyve_pipeline.operations.workers.worker import tell
+from hyve_pipeline.operations.workers.worker import send_note
 from hyve_pipeline_tests.processes import living, living_after
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -38,13 +38,13 @@ def worker() -> Iterator[WorkerProcess]:
 
 class _Heard:
     def __init__(self) -> None:
-        self.told: list[tuple[str, int, int]] = []
+        self.reports: list[tuple[str, int, int]] = []
 
     def expect(self, activity: str, objects: int, size: int) -> None:
-        raise AssertionError("nobody said what is to come")
+        raise AssertionError("a worker reports no expected objects")
 
     def advance(self, activity: str, objects: int, size: int) -> None:
-        self.told.append((activity, objects, size))
+        self.reports.append((activity, objects, size))
 
 
 def test_what_a_function_returns_comes_back(worker: WorkerProcess) -> None:
@@ -57,10 +57,10 @@ def test_progress_is_passed_on_and_adds_up(worker: WorkerProcess) -> None:
     with listening(heard):
         worker.run(report, "copy", 2, 10)
         worker.run(exec, f"from {_MODULE} import report\nfor _ in range(5000): report('copy', 1, 3)")
-    assert {activity for activity, _, _ in heard.told} == {"copy"}
-    assert sum(objects for _, objects, _ in heard.told) == 5002
-    assert sum(size for _, _, size in heard.told) == 15010
-    assert len(heard.told) < 100
+    assert {activity for activity, _, _ in heard.reports} == {"copy"}
+    assert sum(objects for _, objects, _ in heard.reports) == 5002
+    assert sum(size for _, _, size in heard.reports) == 15010
+    assert len(heard.reports) < 100
 
 
 @pytest.mark.parametrize(
@@ -76,48 +76,50 @@ def test_what_a_function_raises_is_raised_here(worker: WorkerProcess, error: Exc
     assert worker.run(abs, -1) == 1
 
 
-def test_an_error_that_can_not_be_sent_is_told_in_words(worker: WorkerProcess) -> None:
+def test_an_error_that_can_not_be_pickled_is_sent_as_text(worker: WorkerProcess) -> None:
     with pytest.raises(RuntimeError, match="Odd: 1, 2"):
         worker.run(exec, "class Odd(Exception):\n def __str__(self): return '1, 2'\nraise Odd")
 
 
 def test_an_interrupt_ends_the_task_and_not_the_process(worker: WorkerProcess) -> None:
-    wish = threading.Event()
-    threading.Timer(0.5, wish.set).start()
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
     begun = time.monotonic()
-    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+    with interrupted_by(stop), pytest.raises(KeyboardInterrupt):
         worker.run(pause, 60.0)
     assert time.monotonic() - begun < _PATIENCE
     assert worker.run(abs, -1) == 1
 
 
-def test_a_task_that_does_not_end_when_it_is_told_to_is_left(
+def test_a_process_whose_task_ignores_an_interrupt_is_killed(
     worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_END_SECONDS", 0.5)
-    wish = threading.Event()
-    wish.set()
-    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+    stop = threading.Event()
+    stop.set()
+    with interrupted_by(stop), pytest.raises(KeyboardInterrupt):
         worker.run(time.sleep, 60.0)
     worker.close()
     assert not living({worker.pid})
 
 
 def test_a_process_that_was_killed_is_named(worker: WorkerProcess) -> None:
-    with pytest.raises(HyveError, match=rf"process {worker.pid}, .* was ended by SIGKILL; .* run it again"):
+    with pytest.raises(
+        HyveError, match=rf"worker process {worker.pid} was killed by SIGKILL; .* run the command again"
+    ):
         worker.run(os.kill, worker.pid, signal.SIGKILL)
     with pytest.raises(HyveError, match=f"process {worker.pid}"):
         worker.run(abs, -1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_leaves_polite_signals_to_whoever_started_it(worker: WorkerProcess, number: signal.Signals) -> None:
+def test_a_worker_ignores_signals_that_end_its_parent(worker: WorkerProcess, number: signal.Signals) -> None:
     assert worker.run(abs, -1) == 1
     os.kill(worker.pid, number)
     assert worker.run(os.getpid) == worker.pid
 
 
-def test_it_imports_what_whoever_started_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_has_the_import_path_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "somewhere_else.py").write_text("def three():\n    return 3\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     import somewhere_else  # pyright: ignore[reportMissingImports]
@@ -131,7 +133,7 @@ def test_a_process_that_ended_is_named(worker: WorkerProcess) -> None:
         worker.run(os._exit, 3)
 
 
-def test_it_ends_at_once_when_whoever_started_it_is_killed() -> None:
+def test_a_worker_ends_at_once_when_its_parent_is_killed() -> None:
     script = (
         "import time\n"
         "from hyve_pipeline.operations.workers.pool import WorkerProcess\n"
@@ -148,43 +150,43 @@ def test_it_ends_at_once_when_whoever_started_it_is_killed() -> None:
     assert not living_after({pid}, _PATIENCE)
 
 
-def _say_who(seconds: float) -> None:
-    tell(os.getpid())
+def _send_pid(seconds: float) -> None:
+    send_note(os.getpid())
     time.sleep(seconds)
 
 
 def _fail_or_wait(path: str) -> None:
-    """The first one fails, when the other one is there; the other waits for long."""
+    """The first process fails once the other has begun; the other waits long."""
     try:
         Path(path).touch(exist_ok=False)
     except FileExistsError:
-        tell("waits")
+        send_note("waits")
         pause(_PATIENCE)
-        raise AssertionError("nobody told it to end") from None
+        raise AssertionError("it was not interrupted") from None
     time.sleep(0.5)
     raise ConfigurationError("the first one")
 
 
-def _end_or_say(path: str) -> None:
-    """The first one ends as if it was killed; the other goes on."""
+def _end_or_note(path: str) -> None:
+    """The first process ends as if it was killed; the other continues."""
     try:
         Path(path).touch(exist_ok=False)
     except FileExistsError:
         time.sleep(0.5)
-        tell("goes on")
+        send_note("goes on")
         return
     os._exit(3)
 
 
-def test_processes_do_the_same_and_tell_meanwhile() -> None:
+def test_processes_do_the_same_task_and_send_notes() -> None:
     pids: list[int] = []
-    run_in_processes(3, _say_who, [0.1], pids.append)
+    run_in_processes(3, _send_pid, [0.1], pids.append)
     assert len(set(pids)) == 3
     assert os.getpid() not in pids
     assert not living(pids)
 
 
-def test_when_one_fails_the_others_are_told_to_end(tmp_path: Path) -> None:
+def test_when_one_fails_the_others_are_interrupted(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(ConfigurationError, match="the first one"):
         run_in_processes(2, _fail_or_wait, [str(tmp_path / "first")], lambda _: None)
@@ -194,32 +196,32 @@ def test_when_one_fails_the_others_are_told_to_end(tmp_path: Path) -> None:
 def test_when_one_dies_the_others_go_on(tmp_path: Path) -> None:
     notes: list[str] = []
     with pytest.raises(HyveError, match="ended with exit code 3"):
-        run_in_processes(2, _end_or_say, [str(tmp_path / "first")], notes.append)
+        run_in_processes(2, _end_or_note, [str(tmp_path / "first")], notes.append)
     assert notes == ["goes on"]
 
 
 def test_an_interrupt_ends_all_processes() -> None:
     pids: list[int] = []
-    wish = threading.Event()
+    stop = threading.Event()
 
     def interrupt_after_both(pid: int) -> None:
         pids.append(pid)
         if len(pids) == 2:
-            wish.set()
+            stop.set()
 
-    with interrupted_by(wish), pytest.raises(KeyboardInterrupt):
+    with interrupted_by(stop), pytest.raises(KeyboardInterrupt):
         run_in_processes(2, _wait_long, [], interrupt_after_both)
     assert not living(pids)
 
 
 def _wait_long() -> None:
-    tell(os.getpid())
+    send_note(os.getpid())
     pause(_PATIENCE)
 
 
-def test_only_a_worker_has_somebody_to_tell() -> None:
+def test_only_a_worker_can_send_notes() -> None:
     with pytest.raises(RuntimeError, match="worker"):
-        tell(1)
+        send_note(1)
 
 
 def _shards(*objects: int, size: int = 0) -> list[Shard]:
@@ -272,7 +274,7 @@ def test_listings_in_two_processes_are_the_same(make_pair: MakePair) -> None:
         beside = take_inventories(pair.context(processes=2), ["source", "store"])
     here = take_inventories(pair.context(processes=1), ["source", "store"])
     for side in ("source", "store"):
-        told = [objects for activity, objects, _ in heard.told if activity == f"list {side}"]
+        told = [objects for activity, objects, _ in heard.reports if activity == f"list {side}"]
         assert sum(told) == beside[side].objects == here[side].objects
         assert (beside[side].bytes, beside[side].side, beside[side].place) == (
             here[side].bytes,
@@ -282,7 +284,7 @@ def test_listings_in_two_processes_are_the_same(make_pair: MakePair) -> None:
         assert Path(re.sub("^file://", "", beside[side].uri)).exists()
 
 
-def test_a_bucket_that_is_missing_is_told_from_the_other_process_too(pair: Pair) -> None:
+def test_a_missing_bucket_is_reported_from_a_worker_process_too(pair: Pair) -> None:
     pair.store.client.delete_bucket(Bucket=pair.store.name)
     with pytest.raises(BucketError, match=f"s3://{pair.store.name}/"):
         take_inventories(pair.context(processes=2), ["source", "store"])
