@@ -199,7 +199,7 @@ def test_writes_nothing_into_the_buckets(configure: Configure, buckets: tuple[st
         (("--no-input", "--in-bucket", "aaa"), "", "--out-bucket is needed"),
         (("--no-input", "--replace-keys"), "", "--no-input forbids"),
         (("--no-input", "--in-bucket", "aaa", "--out-bucket", "aaa"), "", "overlaps the source"),
-        (("--no-input", "--in-bucket", "s3://aaa", "--out-bucket", "bbb"), "", "without s3://"),
+        (("--no-input", "--in-bucket", "s3://aaa", "--out-bucket", "bbb"), "", "omit s3://"),
         (("--no-input", "--in-bucket", "aaa", "--out-bucket", "bbb", "--profile", "hyve-test"), "", f"mean {PROFILE}?"),
         (("--sync", "a.b"), "\n\naaa\nbbb\n", "'a.b' is not a sync name"),
         ((), "", "standard input ended where 'AWS access key id' was asked; --profile NAME, or --no-input"),
