@@ -26,7 +26,7 @@ def test_tables_load_by_annotation(pair: Pair, hyve: Hyve) -> None:
     keys = [f"{number}.jpg" for number in range(7)]
     pair.source.put(dict.fromkeys(keys, b"12345"))
     pair.store.put({"0.jpg": b"old", "gone": b"1"})
-    plan = hyve("sync", "--json").document["plan"]
+    assert hyve("sync").code == 0
     home = Home(pair.home)
     definitions = load_definitions(home)
     with open_instance(home) as instance:
@@ -56,11 +56,6 @@ def test_tables_load_by_annotation(pair: Pair, hyve: Hyve) -> None:
 
         verification = load("verification", pd.DataFrame)
         assert len(verification) == 0
-
-        event = instance.get_latest_materialization_event(_key("plan"))
-        assert event is not None
-        assert event.asset_materialization is not None
-        assert event.asset_materialization.metadata["plan"].value == plan
 
         with pytest.raises(TypeError, match="source_inventory can't be loaded as"):
             load("source_inventory", dict)
