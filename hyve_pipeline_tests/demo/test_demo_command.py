@@ -33,7 +33,7 @@ def test_shows_everything_and_starts_from_scratch(tmp_path: Path) -> None:
     assert "ui --home .demo\n" in result.stdout
     assert "demo --ui\n" in result.stdout
     assert r"uploads/\x1b[2Jcleared\x0ascreen.png" in result.stdout
-    assert not set("\x1b\u202e\x07") & set(result.stdout + result.stderr), "no key reaches the terminal as it is"
+    assert not set("\x1b\u202e\x07") & set(result.stdout + result.stderr), "keys are escaped on the terminal"
     assert not list(user.iterdir()), "the user's home is untouched"
     assert not (lists / "left over").exists()
 

@@ -36,4 +36,4 @@ def test_keys_are_numbered() -> None:
 def test_odd_keys_are_used_unchanged() -> None:
     assert [image.key for image in make_odd_images()] == list(ODD_KEYS)
     assert make_image("a\nb", "PNG", 1).key == "a\nb"
-    assert [key for key in ODD_KEYS if displayed(key) != key], "at least one that can't be printed as it is"
+    assert [key for key in ODD_KEYS if displayed(key) != key], "at least one key must be escaped"

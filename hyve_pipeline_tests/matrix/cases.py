@@ -1,4 +1,4 @@
-"""The table of the matrix: every kind of object that a sync has to carry over, one row each."""
+"""The table of the matrix: every kind of object that a sync must copy, one row each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -8,32 +8,32 @@ from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline_tests.matrix.uploads import Upload
 from hyve_pipeline_tests.s3.keys import MOST_BYTES, ODD_KEYS
 
-# What is put under keys of the store before the sync, and is overwritten, deleted or left by it.
+# The content of objects in the store before the sync, which overwrites, deletes or keeps them.
 OLD = b"old"
 
-# Objects over this many bytes are copied in parts of this many bytes, wherever a test does not say otherwise.
+# The multipart threshold and part size, in bytes, unless a test sets others.
 THRESHOLD = 5 * MIB
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: an object of the source, and what has to become of it.
+    """One row: an object of the source, and the expected result of the sync.
 
     Attributes:
-        group: the heading it stands under.
-        name: what it is about; no other case has the same.
+        group: its heading.
+        name: what it is about; unique.
         key: its key below the prefix.
-        upload: the object. Cases of one key are one object, which has what any of them asks for.
-        ends: what becomes of it: it is ``copied``, ``skipped`` with a reason, or ``absent`` from the store.
-        store_has: whether the store has another object under this key before.
+        upload: the object. Cases of one key are one object, which has the properties of all of them.
+        ends: the expected result: ``copied``, ``skipped`` with a reason, or ``absent`` from the store.
+        store_has: whether the store has another object with this key before.
         has_older: whether the source's bucket has an older version of it.
         is_deleted: whether the source's object is deleted again, which leaves a delete marker.
         store_deleted: whether the store's object is deleted again.
         keeps_etag: whether the copy must have the same ETag.
-        is_copied_in_parts: whether checksums may be of the parts, which need not be the source's.
+        is_copied_in_parts: whether it is copied by multipart upload, so that its checksum may differ.
         encrypted_by_store: whether the copy's encryption is the store's default and not the source's.
-        needs_versions: whether the buckets must keep versions.
-        archive: whether the server has to refuse the object's content.
+        needs_versions: whether the buckets must be versioned.
+        archive: whether the server must refuse to return the content.
     """
 
     group: str
@@ -53,21 +53,21 @@ class Case:
 
     @property
     def is_about_key(self) -> bool:
-        """Whether its key is what the server may not be able to keep."""
+        """Whether it tests that the server keeps the key."""
         return self.group == KEYS
 
 
-KEYS, SIZES, PARTS = "Keys", "Sizes", "Uploaded in parts"
+KEYS, SIZES, PARTS = "Keys", "Sizes", "Multipart uploads"
 HEADERS, TAGS, CLASSES = "Headers and metadata", "Tags", "Storage classes"
 CHECKSUMS, ENCRYPTION, ARCHIVED, VERSIONS = "Checksums", "Encryption", "Archived objects", "Versions"
 GROUPS = (KEYS, SIZES, PARTS, HEADERS, TAGS, CLASSES, CHECKSUMS, ENCRYPTION, ARCHIVED, VERSIONS)
 
-# Keys that look like others when they are shown, or like nothing.
+# Names of keys that look alike.
 _NAMES = {"u\u0308": "ü as two characters (NFD)", "\u00fc": "ü as one character (NFC)"}
 
 
 def cases(prefix: str) -> list[Case]:
-    """The table, for buckets in which all keys begin with `prefix`, which is a part of the 1,024 bytes."""
+    """The table, for buckets in which all keys begin with `prefix`, which counts towards the 1,024 bytes."""
     found = [*_keys(MOST_BYTES - len(prefix.encode())), *_others()]
     assert len({case.name for case in found}) == len(found)
     return found
@@ -114,7 +114,7 @@ _HEADERS = {
     "metadata": {"x-amz-meta-camera": "X100", "x-amz-meta-under_score": "1"},
     "metadata with spaces": {"x-amz-meta-spaces": "two  spaces, and more"},
     "metadata with %": {"x-amz-meta-percent": "100%25 %zz %"},
-    "metadata that looks encoded": {"x-amz-meta-encoded": "=?UTF-8?B?Z3LDvG4=?="},
+    "metadata like an encoded word": {"x-amz-meta-encoded": "=?UTF-8?B?Z3LDvG4=?="},
     "metadata that is not ASCII": {"x-amz-meta-other": "grün 漢字"},
     "metadata that is empty": {"x-amz-meta-empty": ""},
     "1,000 bytes of metadata": {"x-amz-meta-long": "m" * 990},
@@ -170,20 +170,20 @@ def _of_properties() -> Iterator[Case]:
     for name in _CLASSES:
         yield Case(CLASSES, name, f"classes/{name}", Upload(headers={"x-amz-storage-class": name}))
     in_parts = Upload(THRESHOLD + 1, headers={"x-amz-storage-class": _CLASSES[0]})
-    yield Case(CLASSES, f"{_CLASSES[0]}, copied in parts", "classes/in parts", in_parts, is_copied_in_parts=True)
+    yield Case(CLASSES, f"{_CLASSES[0]}, multipart copy", "classes/in parts", in_parts, is_copied_in_parts=True)
     for name in _ALGORITHMS:
         yield Case(CHECKSUMS, name, f"checksums/{name}", Upload(checksum=name))
         large = Upload(THRESHOLD + 1, checksum=name)
-        yield Case(CHECKSUMS, f"{name}, copied in parts", f"checksums/{name} in parts", large, is_copied_in_parts=True)
+        yield Case(CHECKSUMS, f"{name}, multipart copy", f"checksums/{name} in parts", large, is_copied_in_parts=True)
         parts = replace(large, parts=(THRESHOLD, 1))
-        yield Case(CHECKSUMS, f"{name}, uploaded in parts", f"checksums/parts {name}", parts, is_copied_in_parts=True)
+        yield Case(CHECKSUMS, f"{name}, multipart upload", f"checksums/parts {name}", parts, is_copied_in_parts=True)
     for name in ("AES256", "aws:kms"):
         upload = Upload(headers={"x-amz-server-side-encryption": name})
         key = f"encryption/{name}"
         yield Case(ENCRYPTION, f"source encrypted by {name}", key, upload, encrypted_by_store=True)
         yield Case(
             ENCRYPTION,
-            f"source encrypted by {name}, copied in parts",
+            f"source encrypted by {name}, multipart copy",
             f"{key} in parts",
             replace(upload, size=THRESHOLD + 1),
             encrypted_by_store=True,
@@ -193,12 +193,12 @@ def _of_properties() -> Iterator[Case]:
 
 def _small_and_in_parts(group: str, name: str, upload: Upload) -> Iterator[Case]:
     yield Case(group, name, f"properties/{name}", upload)
-    # All of these are one object, as each has 5 MiB to carry, but for what takes up all the room that metadata has.
+    # All of these are one object, as each takes 5 MiB, except the one that uses all the room for metadata.
     is_long = sum(map(len, upload.headers.values())) > 900
     large = replace(upload, size=THRESHOLD + 1)
-    # No key is the folder of another: some servers keep objects in files.
+    # No key is the folder of another: some servers store objects as files.
     key = f"properties in parts/{name if is_long else 'all'}"
-    yield Case(group, f"{name}, copied in parts", key, large, is_copied_in_parts=True)
+    yield Case(group, f"{name}, multipart copy", key, large, is_copied_in_parts=True)
 
 
 def _that_are_not_copied() -> Iterator[Case]:
@@ -219,7 +219,7 @@ def _that_are_not_copied() -> Iterator[Case]:
 
 
 def large_cases(prefix: str) -> list[Case]:
-    """Objects around the size over which S3 copies in parts only, for whoever asks for them."""
+    """Objects around 5 GiB, the most that one CopyObject copies; only on request."""
     part = 64 * MIB
     found: list[Case] = []
     for size, name in {5 * GIB - 1: "5 GiB - 1", 5 * GIB: "5 GiB", 5 * GIB + 1: "5 GiB + 1"}.items():

@@ -1,4 +1,4 @@
-"""Runs each setting of the matrix once, and writes docs/compatibility.md where it is asked for."""
+"""Runs each setting of the matrix once, and writes docs/compatibility.md on request."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,14 +30,14 @@ FindRun = Callable[[Setting], Run]
 
 @pytest.fixture(scope="session")
 def second_moto_endpoint() -> Iterator[str]:
-    """Another server, which has nothing in common with the first."""
+    """A second server, independent of the first."""
     with EmbeddedServer() as server:
         yield server.endpoint_url
 
 
 @pytest.fixture(scope="session")
 def find_server(request: pytest.FixtureRequest) -> FindServer:
-    """Gives servers by the names that settings have for them; each is started when it is first asked for."""
+    """Returns servers by their names in settings; each is started on first use."""
     started = {
         "moto": ("moto", "moto_endpoint"),
         "second moto": ("moto", "second_moto_endpoint"),
@@ -55,11 +55,11 @@ def find_server(request: pytest.FixtureRequest) -> FindServer:
 
 @pytest.fixture(scope="session")
 def find_run(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) -> FindRun:
-    """Gives what came of a setting; each is run once, when it is first asked for."""
+    """Returns the run of a setting; each is made once, on first use."""
     known: dict[tuple[str, str, bool], str | None] = {}
 
     def try_once(side: MatrixSide, case: Case, copies: bool) -> str | None:
-        """What one server can't do, all of its kind can't do."""
+        """The result of one server holds for all of its kind."""
         question = (side.kind, case.name, copies)
         if question not in known:
             known[question] = refusal_of(side, case, copies)
@@ -82,7 +82,7 @@ def find_run(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) 
             run_matrix(run, setting.options, try_once)
             return run
 
-    # A setting that comes to no end does so for each of its tests, and is not tried again for each.
+    # A setting that failed is not run again for each of its tests.
     ended: dict[str, Run | str] = {}
 
     def find(setting: Setting) -> Run:
@@ -139,7 +139,7 @@ def _own_side(server: Server, label: str, stack: ExitStack) -> MatrixSide:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Note how each case ended, for the table."""
+    """Record the outcome of each case, for the table."""
     report: pytest.TestReport = yield
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     if "setting" in parameters:
@@ -150,7 +150,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the table, where the environment says where to."""
+    """Write the table, if the environment names a file."""
     path = os.environ.get(REPORT_VARIABLE)
     if path and _outcomes:
         write_report(Path(path), _outcomes)

@@ -1,4 +1,4 @@
-"""docs/compatibility.md: how each case ended on each server."""
+"""docs/compatibility.md: the outcome of each case on each server."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,48 +11,47 @@ import pytest
 from hyve_pipeline_tests.matrix.cases import GROUPS, Case
 from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting, versions
 
-# The row of what is not about one object: the sync ends well, is verified, and has nothing to do the second time.
-WHOLE = "ends well, is verified, and copies nothing the second time"
+# The row for the sync as a whole.
+WHOLE = "succeeds, is verified, and copies nothing the second time"
 
 _INTRODUCTION = """\
 # Compatibility
 
-What a sync carries over, tried on real servers: every row is an object that was put into a source, synced by
-`hyve sync`, and looked at in the store. `make compatibility` writes this page.
+What a sync copies, tested on real servers: every row is an object that was put into a source, synced by `hyve sync`,
+and checked in the store. `make compatibility` writes this page.
 
-**ok**: it arrived as it was. **skipped**: the server itself can't do it, as a plain request shows, so that nobody can
-ask it of a sync; the reason stands beside it. **failed**: the server can do it, and the sync did not. A column `A → B`
-is a sync from one server to another one.
+**ok**: the copy is exact. **skipped**: the server itself does not support it, as a plain request shows; the reason is
+given. **failed**: the server supports it, and the sync did not copy it. A column `A → B` is a sync from one server to
+another.
 
-Every object is also listed, verified and, when its source is gone, deleted under its exact key, and a second sync finds
-nothing to copy.
+Every object is also listed, verified and, when its source is deleted, deleted under its exact key; and a second sync
+copies nothing.
 
-To run this on a server of your own, make two buckets for it and name them. It writes and deletes only below a prefix
+To run this on your own server, create two buckets for it and name them. It writes and deletes only below a prefix
 `hyve-matrix-` and 12 random digits, and removes that at the end:
 
     HYVE_MATRIX_SOURCE_BUCKET=one HYVE_MATRIX_STORE_BUCKET=two HYVE_MATRIX_PROFILE=mine make compatibility
 
-| variable | is |
+| variable | meaning |
 |---|---|
 | `HYVE_MATRIX_SOURCE_BUCKET`, `HYVE_MATRIX_STORE_BUCKET` | the two buckets |
 | `HYVE_MATRIX_ENDPOINT_URL` | the server; without it, AWS |
 | `HYVE_MATRIX_PROFILE`, `HYVE_MATRIX_REGION` | an AWS profile, and the region; without them, the default chain |
-| `HYVE_MATRIX_KMS_KEY_ID` | a KMS key for the objects that are encrypted by one; without it, they are skipped |
+| `HYVE_MATRIX_KMS_KEY_ID` | a KMS key for encrypted objects; without it, they are skipped |
 | `HYVE_MATRIX_STORE_ENDPOINT_URL`, `…_STORE_PROFILE`, `…_STORE_REGION`, `…_STORE_KMS_KEY_ID` | the same for the \
 store, where it is on another server |
-| `HYVE_MATRIX_NAME` | what the column is called |
+| `HYVE_MATRIX_NAME` | the title of the column |
 | `HYVE_MATRIX_LARGE` | `1` also copies three objects of about 5 GiB |
 
-On AWS, some objects are put into classes that are paid for by the month.
+On AWS, some objects have storage classes that are billed for a month or longer.
 
-What a sync does where a server lacks something, and what it says then, is in
-[copies.md](copies.md#servers-that-differ).
+[copies.md](copies.md#servers-that-differ) says what a sync does where a server lacks a feature.
 """
 
 
 @dataclass
 class Outcomes:
-    """How the cases ended, as pytest reports them."""
+    """The outcomes of the cases, as pytest reports them."""
 
     found: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -60,7 +59,7 @@ class Outcomes:
         return bool(self.found)
 
     def note(self, setting: Setting, case_name: str, report: pytest.TestReport) -> None:
-        """Keep a report, if it says how the case ended."""
+        """Record a report, if it has the outcome of the case."""
         if report.when == "call" or not report.passed:
             self.found[setting.name, case_name] = _outcome(report)
 
@@ -90,8 +89,8 @@ def write_report(path: Path, outcomes: Outcomes) -> None:
 
 def _what_ran(settings: Iterable[Setting]) -> str:
     names = {name.removeprefix("second ") for setting in settings for name in (setting.source, setting.store)}
-    told = [f"{name} {tell()}" for name, tell in versions().items() if name in names]
-    return f"Run on {datetime.now(UTC):%Y-%m-%d}, with {' and '.join(told)}.\n" if told else ""
+    found = [f"{name} {find_version()}" for name, find_version in versions().items() if name in names]
+    return f"Run on {datetime.now(UTC):%Y-%m-%d}, with {' and '.join(found)}.\n" if found else ""
 
 
 def _table(settings: list[Setting], names: list[str], outcomes: Outcomes) -> str:
@@ -103,7 +102,7 @@ def _table(settings: list[Setting], names: list[str], outcomes: Outcomes) -> str
 
 
 def _shown(name: str) -> str:
-    """A case's name as text of a table; what a key holds stays as it is."""
+    """A case's name as text of a table; keys are shown unchanged."""
     kind, _, key = name.partition(" ")
     if kind != "key" or key.startswith("of ") or key.endswith(")"):
         return name.replace("|", "\\|")

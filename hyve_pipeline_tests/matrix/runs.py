@@ -1,4 +1,4 @@
-"""One sync of the whole table between two servers, and what came of each row of it."""
+"""One sync of the whole table between two servers, and the result of each row."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.key_lists import read_list
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline_tests.matrix.abilities import Scratch, missing, refusal, why
 from hyve_pipeline_tests.matrix.cases import OLD, Case
-from hyve_pipeline_tests.matrix.uploads import Seen, Upload, look, put
+from hyve_pipeline_tests.matrix.uploads import Seen, Upload, put, read_object
 from hyve_pipeline_tests.syncs import Bucket, Finished, next_second, sync_table
 
 NAME = "matrix"
@@ -30,13 +30,13 @@ U = TypeVar("U")
 
 
 def all_of(work: Callable[[T], U], things: Iterable[T]) -> list[U]:
-    """Do something with each of many things, some at a time."""
+    """Apply `work` to each of many things, several at a time."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(work, things))
 
 
 class MatrixBucket(Bucket):
-    """A bucket that is reached by a client of the matrix."""
+    """A bucket with a client of the matrix."""
 
     def __init__(self, place: BucketSettings, client: Any) -> None:
         self.place = place
@@ -49,11 +49,11 @@ class MatrixSide:
     """One side of the sync.
 
     Attributes:
-        kind: servers of one kind can do the same.
-        bucket: the bucket as its owner sees it.
-        scratch: where to try what its server can do.
-        keeps_versions: whether the bucket does.
-        kms_key_id: what encrypts by KMS; None where there is nothing.
+        kind: servers of one kind support the same.
+        bucket: the bucket.
+        scratch: a place for probes of its server.
+        keeps_versions: whether the bucket is versioned.
+        kms_key_id: the KMS key; None if there is none.
     """
 
     kind: str
@@ -67,11 +67,11 @@ class MatrixSide:
         return self.bucket.place
 
     def whole(self, key: str) -> str:
-        """A key as the bucket has it."""
+        """A key with the prefix."""
         return self.place.prefix + key
 
     def etags(self) -> dict[str, tuple[object, ...]]:
-        """Every object below the prefix: whatever a write would change."""
+        """Every object below the prefix, with everything that a write would change."""
         length = len(self.place.prefix)
         pages = self.bucket.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket.name, Prefix=self.place.prefix
@@ -85,14 +85,14 @@ class MatrixSide:
 
 @dataclass(frozen=True)
 class Synced:
-    """A ``hyve sync`` that has come to its end, and what it left.
+    """A finished ``hyve sync`` and its results.
 
     Attributes:
         finished: the command.
         listed: the keys of the three lists.
-        skipped: the reason of each object that the plan leaves out.
-        journal: the last row of each key, as the journal's files have it.
-        store: what the store has then, see `MatrixSide.etags`.
+        skipped: the reason of each object that the plan skips.
+        journal: the last row of each key in the journal's files.
+        store: the objects of the store afterwards, see `MatrixSide.etags`.
     """
 
     finished: Finished
@@ -104,17 +104,17 @@ class Synced:
 
 @dataclass
 class Run:
-    """What the tests of one setting look at.
+    """The results that the tests of one setting check.
 
     Attributes:
         source, store: the sides.
         refused: why a case can't be tried here, by its name.
-        uploads: what was put under each key of the source.
-        seen: the source's objects as they were before the first sync.
-        copies: the store's objects after it, where there are any.
-        untouched: keys of the store whose object is what it had before.
-        replaced: keys of the store of which an older version is what it had before.
-        default_encryption: how the store encrypts what is simply put into it.
+        uploads: the object that was put under each key of the source.
+        seen: the source's objects before the first sync.
+        copies: the store's objects after it, if they exist.
+        untouched: keys of the store whose object did not change.
+        replaced: keys of the store whose previous object is an older version now.
+        default_encryption: how the store encrypts a plain PutObject.
         first, second: the syncs; before the second one the keys of the group "Keys" are deleted in the source.
     """
 
@@ -141,15 +141,15 @@ Try = Callable[[MatrixSide, Case, bool], str | None]
 
 
 def refusal_of(side: MatrixSide, case: Case, copies: bool) -> str | None:
-    """Why a side's server can't do what a case asks for, before anything is synced."""
+    """Why a side's server does not support a case, before anything is synced."""
     if _KMS in case.upload.headers.items() and side.kms_key_id is None:
-        return "there is no KMS key to try it with"
+        return "no KMS key is configured"
     return refusal(side.scratch, replace(case, upload=_with_key(case.upload, side)), copies=copies)
 
 
 def _reason(side: MatrixSide, case: Case, copies: bool, try_case: Try) -> str | None:
     if case.needs_versions and not side.keeps_versions:
-        return "the bucket does not keep versions"
+        return "the bucket is not versioned"
     return try_case(side, case, copies)
 
 
@@ -161,12 +161,12 @@ def _with_key(upload: Upload, side: MatrixSide) -> Upload:
 
 
 def run_matrix(run: Run, options: Mapping[str, Any], try_case: Try) -> None:
-    """Fill both buckets, sync twice, and look."""
+    """Fill both buckets, sync twice, and collect the results."""
     is_one_server = run.source.bucket.client is run.store.bucket.client
     # What a server can copy it can store.
     sides = [(run.store, True)] if is_one_server else [(run.source, False), (run.store, False)]
     for side, copies in sides:
-        # One by one: servers that choke on a key can let the next one wait.
+        # One by one: some servers hang on a key and delay the next request.
         reasons = {case.name: _reason(side, case, copies, try_case) for case in run.cases}
         refused = {name: reason for name, reason in reasons.items() if reason is not None}
         run.refused = refused | run.refused
@@ -175,14 +175,14 @@ def run_matrix(run: Run, options: Mapping[str, Any], try_case: Try) -> None:
     next_second()
     (run.home / "hyve.toml").write_text(sync_table(NAME, run.source.place, run.store.place, **options))
     run.first = _sync(run)
-    _look_at_store(run)
+    _read_store(run)
     about_keys = [case.key for case in run.usable() if case.is_about_key]
     all_of(lambda key: run.source.bucket.delete(run.source.whole(key)), about_keys)
     run.second = _sync(run)
 
 
 def _fill_store(run: Run) -> None:
-    """Put what is to be overwritten, deleted or left, before the source's objects, which so are younger."""
+    """Put the objects to overwrite, delete or keep, before the source's objects, so that those are newer."""
     bucket = run.store.bucket
     bucket.put({run.store.whole(case.key): OLD for case in run.usable() if case.store_has})
     all_of(lambda case: bucket.delete(run.store.whole(case.key)), [case for case in run.usable() if case.store_deleted])
@@ -214,22 +214,22 @@ def _fill_source(run: Run) -> None:
 
 
 def _put(run: Run, key: str, upload: Upload) -> str | None:
-    """Put one object into the source and look at it, unless it is not to be read; a refusal is told."""
+    """Put one object into the source and read it, unless it is unreadable; returns the reason of a refusal."""
     where = (run.source.bucket.client, run.source.bucket.name, run.source.whole(key))
     try:
         put(*where, upload, of=key)
         if upload.customer_key or any(case.key == key and case.archive for case in run.cases):
             return None
-        run.seen[key] = look(*where, upload, of=key)
+        run.seen[key] = read_object(*where, upload, of=key)
     except (ClientError, BotoCoreError) as error:
         return f"the server refuses it: {why(error)}"
     return None
 
 
-def _look_at_store(run: Run) -> None:
+def _read_store(run: Run) -> None:
     client, bucket = run.store.bucket.client, run.store.bucket.name
     keys = [key for key in run.first.store if key in run.uploads]
-    copies = all_of(lambda key: look(client, bucket, run.store.whole(key), run.uploads[key], of=key), keys)
+    copies = all_of(lambda key: read_object(client, bucket, run.store.whole(key), run.uploads[key], of=key), keys)
     run.copies = dict(zip(keys, copies, strict=True))
 
     def is_old(key: str, **version: str) -> bool:
@@ -245,7 +245,7 @@ def _look_at_store(run: Run) -> None:
                 run.replaced |= {case.key} if any(is_old(case.key, VersionId=version) for version in older) else set()
     where = (client, run.store.scratch.bucket, run.store.scratch.prefix + "encryption")
     put(*where, Upload())
-    run.default_encryption = encryption_of(look(*where, Upload()))
+    run.default_encryption = encryption_of(read_object(*where, Upload()))
 
 
 def encryption_of(seen: Seen) -> dict[str, str]:
@@ -258,8 +258,8 @@ def _sync(run: Run) -> Synced:
     assert finished.out, finished.err
     plan = finished.document["plan"]
     if finished.document["verified"] is False:
-        told = _hyve("verify", "--home", str(run.home))
-        finished = replace(finished, err=f"{finished.err}{told.out}{told.err}")
+        verified = _hyve("verify", "--home", str(run.home))
+        finished = replace(finished, err=f"{finished.err}{verified.out}{verified.err}")
     state = run.home / "state" / NAME
     changes = max((state / "diffs").iterdir(), key=lambda folder: folder.name) / "changes.parquet"
     skipped = [row for row in pq.read_table(changes).to_pylist() if row["set"] == "skipped"]
@@ -278,7 +278,7 @@ def _sync(run: Run) -> Synced:
 
 
 def _listed(run: Run, name: str) -> set[str]:
-    """The keys of one of the three lists, which has whole keys, below the prefix."""
+    """The keys of one of the three lists, without the prefix."""
     side = run.store if name == "duplicate_stores" else run.source
     with (run.home / "out" / NAME / f"{name}.txt").open("rb") as file:
         keys = list(read_list(file))
@@ -288,7 +288,7 @@ def _listed(run: Run, name: str) -> set[str]:
 
 def _hyve(*arguments: str) -> Finished:
     """Run one command in this process, as the fixture `hyve` does for a single test."""
-    # Not in memory: a command asks what it writes to whether it is a terminal.
+    # Files, not buffers in memory: a command checks whether its output is a terminal.
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         with redirect_stdout(out), redirect_stderr(err):
             code = run_hyve(arguments)

@@ -1,4 +1,4 @@
-"""The servers that the matrix runs on: those that the tests can start, and a user's own."""
+"""The servers of the matrix: those that the tests can start, and a user's own."""
 
 import os
 import subprocess
@@ -21,13 +21,13 @@ from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 _ENVIRONMENT = "HYVE_MATRIX_"
 
-# Where the outcome is to be written to; unset, it is not.
+# The file of the page; unset, no page is written.
 REPORT_VARIABLE = f"{_ENVIRONMENT}REPORT"
 
 # Rows of the table, for buckets in which all keys begin with a prefix.
 Choose = Callable[[str], list[Case]]
 
-# Of buckets that have other uses too, only keys that begin so are written or deleted.
+# In buckets that have other uses too, only keys with this prefix are written or deleted.
 OWN_PREFIX = "hyve-matrix-"
 
 
@@ -36,11 +36,11 @@ class Server:
     """One S3 server and how to reach it.
 
     Attributes:
-        kind: servers of one kind can do the same.
+        kind: servers of one kind support the same.
         endpoint_url: None for AWS.
-        bucket: the user's bucket for the matrix; None where the matrix makes its own.
+        bucket: the user's bucket for the matrix; None where the matrix creates its own.
         profile: an AWS profile; None for the default credential chain, or for the tests' own keys.
-        kms_key_id: a KMS key; any name will do where the server does not have keys.
+        kms_key_id: a KMS key; any name where the server does not check keys.
     """
 
     kind: str
@@ -85,12 +85,12 @@ class Setting:
 
     Attributes:
         name: the first part of its tests' names.
-        title: what the column is called.
-        source, store: names of servers, as the fixture `find_server` knows them.
-        choose: which rows of the table are put in.
+        title: the title of the column.
+        source, store: names of servers for the fixture `find_server`.
+        choose: selects the rows of the table.
         options: the options of the sync.
-        versioned: whether the buckets are made to keep versions.
-        store_encrypts: whether the store's bucket encrypts by a KMS key whatever is put into it.
+        versioned: whether the buckets are versioned.
+        store_encrypts: whether the default encryption of the store's bucket is a KMS key.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Setting:
     store_encrypts: bool = False
 
 
-# The page needs every row everywhere; every day some are enough where another setting has them all.
+# The page needs every row for every setting; otherwise some are enough where another setting has them all.
 _IS_THOROUGH = bool(os.environ.get(REPORT_VARIABLE))
 _SOME = 1 if _IS_THOROUGH else 8
 
@@ -138,7 +138,7 @@ _STARTED = (
     Setting("rclone", "rclone", "rclone", "rclone", _with_some_keys, _IN_PARTS),
     Setting("moto-to-moto", "moto → moto", "moto", "second moto", _some, _IN_PARTS),
     Setting("moto-to-rclone", "moto → rclone", "moto", "rclone", _some, _IN_PARTS),
-    # Reading from the one and writing to the other are tried above.
+    # Reading from rclone and writing to moto are tested above.
     *([Setting("rclone-to-moto", "rclone → moto", "rclone", "moto", cases, _IN_PARTS)] if _IS_THOROUGH else []),
 )
 
@@ -161,7 +161,7 @@ def own_server(side: str) -> Server:
     """The server that the environment names for the source or the store.
 
     Raises:
-        KeyError: it names no bucket for this side.
+        KeyError: the environment names no bucket for this side.
     """
     source = {
         name.removeprefix(_ENVIRONMENT): value
@@ -169,7 +169,7 @@ def own_server(side: str) -> Server:
         if name.startswith(_ENVIRONMENT) and value
     }
     store = {name.removeprefix("STORE_"): value for name, value in source.items() if name.startswith("STORE_")}
-    # A store on the same server is reached as the source is.
+    # A store on the same server has the connection settings of the source.
     named = source if side == "source" else (store if "ENDPOINT_URL" in store else source | store)
     bucket = source[f"{side.upper()}_BUCKET"]
     return Server(
@@ -183,12 +183,12 @@ def own_server(side: str) -> Server:
 
 
 def own_prefix() -> str:
-    """A prefix that nobody else uses."""
+    """A unique prefix."""
     return f"{OWN_PREFIX}{uuid4().hex[:12]}/"
 
 
 def versions() -> dict[str, Callable[[], str]]:
-    """How to find out the versions of the servers that the tests start."""
+    """Functions that return the versions of the servers that the tests start."""
     return {"moto": lambda: version("moto"), "rclone": _rclone_version}
 
 

@@ -1,7 +1,7 @@
-"""Every kind of object, on every server: what the server can do, a sync carries over.
+"""Every kind of object, on every server: a sync copies what the server supports.
 
-By default this runs on the servers that the tests can start. Environment variables name others, with buckets that
-were made for it, and `make compatibility` writes the outcome down: see docs/compatibility.md.
+By default this runs on the servers that the tests can start. Environment variables name others, with buckets for the
+matrix, and `make compatibility` writes the outcomes to docs/compatibility.md.
 """
 
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(24 * 3600 if any(setting.name == "own-large" fo
 
 
 def _parameters(setting: Setting) -> list[pytest.MarkDecorator]:
-    # All tests of a setting look at one sync, and so run on one worker.
+    # All tests of a setting check one sync, and so run on one worker.
     marks = [pytest.mark.xdist_group(f"matrix {setting.source} {setting.store}")]
     if "rclone" in (setting.source, setting.store):
         marks.append(pytest.mark.rclone)
@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_sync(find_run: FindRun, setting: Setting) -> None:
-    """Both syncs come to their end, and the second one copies nothing."""
+    """Both syncs succeed, and the second one copies nothing."""
     run = find_run(setting)
     for synced in (run.first, run.second):
         failed = {key: row["detail"] for key, row in synced.journal.items() if row["outcome"] == "failed"}
@@ -58,7 +58,7 @@ def test_object(find_run: FindRun, setting: Setting, case_name: str) -> None:
 
 
 def _check_copied(run: Run, case: Case) -> None:
-    """It is there with all that the case is about; it is listed, copied once, and deleted when its source is."""
+    """The copy has all properties of the case; it is listed, copied once, and deleted when its source is."""
     was_there = case.store_has and not case.store_deleted
     assert case.key in run.first.listed["modified" if was_there else "new"]
     assert run.first.journal[case.key]["outcome"] == "done", run.first.journal[case.key]["detail"]
@@ -66,14 +66,14 @@ def _check_copied(run: Run, case: Case) -> None:
     assert copy.holds_content
     for name in case.upload.watched:
         if case.encrypted_by_store:
-            # Some servers take the source's over.
+            # Some servers copy the source's encryption.
             assert encryption_of(copy) in (run.default_encryption, encryption_of(source))
         elif name.startswith("x-amz-checksum-") and case.is_copied_in_parts:
             assert name in copy.headers
         else:
             assert copy.headers.get(name) == source.headers[name], name
     if case.keeps_etag:
-        # Where a KMS key encrypts, ETags are of what is encrypted.
+        # With KMS encryption an ETag is not an MD5 of the content.
         assert copy.etag == source.etag or "aws:kms" in encryption_of(copy).values()
     if case.needs_versions and was_there:
         assert case.key in run.replaced
@@ -87,7 +87,7 @@ def _check_copied(run: Run, case: Case) -> None:
 
 
 def _check_skipped(run: Run, case: Case) -> None:
-    """It is not copied, for a reason that is told, and what the store had is still there."""
+    """It is not copied, for a given reason, and the store's previous object is unchanged."""
     reason = run.first.skipped.get(case.key)
     if reason is None:
         row = run.first.journal[case.key]
@@ -99,7 +99,7 @@ def _check_skipped(run: Run, case: Case) -> None:
 
 
 def _check_absent(run: Run, case: Case) -> None:
-    """What the source no longer has is deleted."""
+    """An object that was deleted in the source is deleted in the store."""
     assert case.key in run.first.listed["duplicate_stores"]
     assert run.first.journal[case.key]["outcome"] == "done", run.first.journal[case.key]["detail"]
     assert case.key not in run.first.store

@@ -1,4 +1,4 @@
-"""Objects as the matrix puts them into a bucket and looks at them there, by boto3 and past Hyve."""
+"""Puts objects of the matrix into a bucket and reads them back, by boto3 and without Hyve."""
 
 import random
 import threading
@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 
 from hyve_pipeline.core.base.sizes import MIB
 
-# Content repeats after this, at a length that no part has, so that no two parts of an object are alike.
+# Content repeats after this many bytes, which no part has, so that no two parts of an object are equal.
 _PERIOD = 11 * MIB + 4099
 
-# How much is sent or read at once.
+# Bytes that are sent or read at once.
 _BLOCK = 64 * MIB
 
-# S3 has no other way to be asked for checksums.
+# The prefix of the headers of checksums.
 _CHECKSUM = "x-amz-checksum-"
 
 # The pseudo header under which tags are compared.
@@ -34,10 +34,10 @@ class Upload:
 
     Attributes:
         size: bytes.
-        parts: the sizes of the parts that it is uploaded in; empty means by one PutObject.
-        headers: what goes with it, by header name in lower case: headers, metadata, class, encryption.
+        parts: the sizes of the parts of its multipart upload; empty means one PutObject.
+        headers: its properties by header name in lower case: headers, metadata, class, encryption.
         tags: its tags.
-        checksum: the algorithm of the checksum that the server is to keep, such as ``CRC32C``.
+        checksum: the algorithm of its checksum, such as ``CRC32C``.
         customer_key: whether it is encrypted by a key that the server does not keep (SSE-C).
     """
 
@@ -50,7 +50,7 @@ class Upload:
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """The names under which the server has to show what goes with the object."""
+        """The names of the properties that the server must return."""
         return (
             *self.headers,
             *([TAGS] if self.tags else []),
@@ -60,11 +60,11 @@ class Upload:
 
 @dataclass(frozen=True)
 class Seen:
-    """An object as a server shows it.
+    """An object as a server returns it.
 
     Attributes:
-        headers: what it shows with the object, and the tags where they were asked for.
-        holds_content: whether it holds what was put.
+        headers: the headers, and the tags if the upload has any.
+        holds_content: whether the content is what was put.
     """
 
     headers: Mapping[str, str]
@@ -81,7 +81,7 @@ def _noise() -> bytes:
 
 
 def content(key: str, first: int, count: int) -> bytes:
-    """Some bytes of the content that the object of a key has; contents of different keys differ."""
+    """Some bytes of the content of the object with a key; contents of different keys differ."""
     noise = _noise()
     begin = (random.Random(key).randrange(_PERIOD) + first) % _PERIOD
     repeated = noise[begin : begin + count]
@@ -90,7 +90,7 @@ def content(key: str, first: int, count: int) -> bytes:
     return repeated
 
 
-# What the requests of this thread carry besides what boto3 knows, or lets pass.
+# Headers of this thread's requests that boto3 does not support, or refuses.
 _more = threading.local()
 
 
@@ -122,7 +122,7 @@ def sending(headers: Mapping[str, str]) -> Iterator[None]:
 
 
 def _options(upload: Upload, *, for_part: bool = False) -> dict[str, Any]:
-    """What boto3 has to be told itself."""
+    """The arguments of boto3 for what is not sent as a header."""
     options: dict[str, Any] = dict(_CUSTOMER_KEY) if upload.customer_key else {}
     if upload.checksum:
         options["ChecksumAlgorithm"] = upload.checksum
@@ -132,7 +132,7 @@ def _options(upload: Upload, *, for_part: bool = False) -> dict[str, Any]:
 
 
 def put(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> None:
-    """Put an object, in parts where it has some; `of` is the key whose content it has, else its own."""
+    """Put an object, by multipart upload if it has parts; `of` is the key whose content it has, else its own."""
     of = key if of is None else of
     if not upload.parts:
         with sending(upload.headers):
@@ -148,8 +148,8 @@ def put(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = 
         for number, size in enumerate(upload.parts, 1):
             body = content(of, first, size)
             answer = client.upload_part(**where, PartNumber=number, Body=body, **_options(upload, for_part=True))
-            told = {name: value for name, value in answer.items() if name == "ETag" or name.startswith("Checksum")}
-            done.append({"PartNumber": number} | told)
+            part = {name: value for name, value in answer.items() if name == "ETag" or name.startswith("Checksum")}
+            done.append({"PartNumber": number} | part)
             first += size
         client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})
     except Exception:
@@ -158,13 +158,13 @@ def put(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = 
 
 
 def _abort(client: Any, where: Mapping[str, Any]) -> None:
-    """Abort an upload; what went wrong before is what matters."""
+    """Abort an upload; errors are ignored, as the earlier error matters."""
     with suppress(ClientError):
         client.abort_multipart_upload(**where)
 
 
 def copy_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
-    """Make an object anew from itself with all that goes with it spelled out, which is the most that a copy can do."""
+    """Copy an object onto itself with all its properties in the request, as a copy can do at most."""
     options = _options(upload) | {"MetadataDirective": "REPLACE"}
     if upload.tags:
         options["TaggingDirective"] = "REPLACE"
@@ -173,28 +173,28 @@ def copy_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
 
 
 class NotCopiedError(Exception):
-    """A server says that it has copied a part, and nothing of what."""
+    """A server answers UploadPartCopy without an ETag."""
 
 
 def copy_part_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
-    """Make an object anew from itself as an upload of one part, with all that goes with it spelled out."""
+    """Copy an object onto itself by a multipart upload of one part, with all its properties in the request."""
     with sending(upload.headers):
         created = client.create_multipart_upload(Bucket=bucket, Key=key, **_options(upload))
     where = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"]}
     source = {"CopySource": {"Bucket": bucket, "Key": key}, "CopySourceRange": f"bytes=0-{upload.size - 1}"}
     try:
-        told = client.upload_part_copy(**where, PartNumber=1, **source)["CopyPartResult"]
-        if "ETag" not in told:
+        result = client.upload_part_copy(**where, PartNumber=1, **source)["CopyPartResult"]
+        if "ETag" not in result:
             raise NotCopiedError
-        part = {name: value for name, value in told.items() if name == "ETag" or name.startswith("Checksum")}
+        part = {name: value for name, value in result.items() if name == "ETag" or name.startswith("Checksum")}
         client.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"PartNumber": 1} | part]})
     except Exception:
         _abort(client, where)
         raise
 
 
-def look(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> Seen:
-    """Look at an object; `of` is the key whose content it should have, else its own."""
+def read_object(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> Seen:
+    """Read an object; `of` is the key whose content it should have, else its own."""
     of = key if of is None else of
     answer = client.get_object(Bucket=bucket, Key=key)
     holds_content = _is_content(answer["Body"], of, upload.size)
@@ -217,13 +217,13 @@ def _is_content(body: Any, key: str, size: int) -> bool:
 
 
 def is_listed(client: Any, bucket: str, key: str) -> bool:
-    """Whether a listing of the bucket shows the key as it is."""
+    """Whether a listing of the bucket has exactly this key."""
     listed = client.list_objects_v2(Bucket=bucket, Prefix=key)
     return any(entry["Key"] == key for entry in listed.get("Contents", []))
 
 
 def delete_below(client: Any, bucket: str, prefix: str) -> None:
-    """Delete everything below a prefix: objects, versions, delete markers, and uploads that were left."""
+    """Delete everything below a prefix: objects, versions, delete markers, and open multipart uploads."""
     try:
         pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         found = [
@@ -234,7 +234,7 @@ def delete_below(client: Any, bucket: str, prefix: str) -> None:
     except client.exceptions.ClientError:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [{"Key": entry["Key"]} for page in pages for entry in page.get("Contents", [])]
-    # One by one: not every key fits into the XML of a request for many.
+    # One by one: not every key is valid in the XML of DeleteObjects.
     for entry in found:
         assert entry["Key"].startswith(prefix)
         client.delete_object(Bucket=bucket, **entry)

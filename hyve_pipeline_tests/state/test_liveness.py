@@ -54,7 +54,7 @@ def test_a_lock_is_held_until_its_process_is_killed(tmp_path: Path) -> None:
         process.send_signal(signal.SIGSTOP)
         stopped = last_sign(state, "run")
         assert stopped is not None
-        assert stopped.is_held, "a process that only waits is no dead one"
+        assert stopped.is_held, "a stopped process still holds its lock"
         process.kill()
         process.wait()
         free = last_sign(state, "run")

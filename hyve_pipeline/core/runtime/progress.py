@@ -24,12 +24,12 @@ _listener: Listener | None = None
 
 
 def expect(activity: str, objects: int, size: int) -> None:
-    """Report to the listener, if there is one, how much is to be done.
+    """Report the total of an activity to the listener, if there is one.
 
     Args:
         activity: what is being done, such as ``list source`` or ``copy``.
-        objects: objects to be done.
-        size: bytes to be done.
+        objects: how many objects.
+        size: how many bytes.
     """
     if _listener is not None:
         _listener.expect(activity, objects, size)

@@ -18,7 +18,7 @@ _NOT_FOR_COMMANDS = frozenset({"numpy", "pandas"})
 _ENVIRONMENT = {
     # Arrow's own allocator keeps freed memory: up to 60 MiB between the listing and the diff.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    # Else Pydantic searches all installed packages for plugins before it builds its first model.
+    # Otherwise Pydantic searches all installed packages for plugins before it builds its first model.
     "PYDANTIC_DISABLE_PLUGINS": "__all__",
 }
 
@@ -69,19 +69,19 @@ def finish() -> None:
 
 
 def environment_for_other_code() -> dict[str, str]:
-    """The environment for a process that runs other code too: this one's, without what `begin` added."""
+    """The environment for child processes that run other code too: without the variables that `begin` added."""
     return {name: value for name, value in os.environ.items() if name not in _added}
 
 
 def end() -> None:
-    """End a process that called `begin`, and has nothing left to do, without a search of all modules for garbage."""
+    """Skip the final garbage collection over all modules in a process that called `begin` and is about to end."""
     if _is_own_process and not gc.isenabled():
         _spare_collections()
 
 
 def _spare_collections() -> None:
-    """Let no collection look at what there is now, also those at the process's end, where they take longest.
+    """Exclude all present objects from garbage collection, including the slow one at the end of the process.
 
-    DuckDB, which is loaded later, has to be collected: it complains of what is left of it.
+    DuckDB, which is loaded later, must be collected: it reports leaks otherwise.
     """
     gc.freeze()

@@ -234,10 +234,10 @@ def _size_from_text(value: object) -> object:
 
 
 class JsonSchema:
-    """What a type adds to its JSON Schema: what Python alone checks, as far as a pattern can say it, and examples.
+    """Adds to the JSON Schema of a type: a pattern for what its validator checks, as far as possible, and examples.
 
     Args:
-        pattern: of the whole text.
+        pattern: the pattern of the whole text.
         more: other keywords.
     """
 

@@ -13,7 +13,7 @@ from pydantic_core import core_schema
 SHARE_FLOOR = 100
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%")
-# The same without those over 100, for a pattern that must say all.
+# The same, at most 100, for the JSON Schema.
 _SHARE_TO_100 = r"(100(\.0{1,9})?|0?[0-9]{1,2}(\.[0-9]{1,9})?)\s*%"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -74,7 +74,7 @@ class Limit:
     def __get_pydantic_json_schema__(
         cls, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """What may be written where a limit is wanted."""
+        """The JSON Schema of a limit."""
         return {
             "type": ["integer", "string"],
             "minimum": 0,

@@ -49,7 +49,7 @@ def test_other_threads_are_not_interrupted() -> None:
     def work() -> None:
         try:
             raise_if_interrupted()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
+        except BaseException as error:  # noqa: BLE001 - checked below
             failed.append(error)
 
     with interrupted_by(stop):

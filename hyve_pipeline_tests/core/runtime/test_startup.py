@@ -1,4 +1,4 @@
-"""A process that runs one command: what it changes stays in this process."""
+"""A process that runs one command: its changes apply to this process only."""
 
 import json
 import os
@@ -25,14 +25,14 @@ def _environments(**variables: str) -> tuple[dict[str, str], dict[str, str], dic
     return json.loads(finished.stdout)
 
 
-def test_what_a_command_sets_does_not_reach_processes_that_run_other_code() -> None:
+def test_variables_of_a_command_are_not_passed_to_processes_that_run_other_code() -> None:
     before, during, for_others, frozen = _environments()
     assert during["PYDANTIC_DISABLE_PLUGINS"] == "__all__"
     assert for_others == before
     assert frozen > 0
 
 
-def test_what_the_user_set_stays() -> None:
+def test_variables_of_the_user_are_kept() -> None:
     _, during, for_others, _ = _environments(PYDANTIC_DISABLE_PLUGINS="some-plugin")
     assert during["PYDANTIC_DISABLE_PLUGINS"] == "some-plugin"
     assert for_others["PYDANTIC_DISABLE_PLUGINS"] == "some-plugin"
