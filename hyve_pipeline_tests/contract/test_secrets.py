@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.common.instance import open_instance
+from hyve_pipeline.orchestration.definitions.build import load_definitions
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY
@@ -16,6 +19,14 @@ def _files_with(folder: Path, *secrets: str) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file() and any(secret.encode() in path.read_bytes() for secret in secrets)
     ]
+
+
+def _dryrun_in_dagster(folder: Path) -> bool:
+    """A run of Dagster, whose events and logs are in Dagster's storage; gives whether it succeeded."""
+    home = Home(folder)
+    job = load_definitions(home).resolve_job_def("images_dryrun")
+    with open_instance(home) as instance:
+        return job.execute_in_process(instance=instance, raise_on_error=False).success
 
 
 def _run_everything(hyve: Hyve, faulty: FaultyServer) -> list[Finished]:
@@ -31,7 +42,9 @@ def test_no_key_is_ever_written_or_printed(make_pair: MakePair, faulty: FaultySe
     pair = make_pair(through=faulty, concurrency=8)
     pair.source.put({"a": b"1"})
     pair.store.put({"gone": b"1"})
+    assert _dryrun_in_dagster(pair.home)
     finished = _run_everything(hyve, faulty)
+    assert not _dryrun_in_dagster(pair.home)
     assert faulty.received, "nothing was signed"
     assert all(ACCESS_KEY_ID in received.headers["authorization"] for received in faulty.received)
     printed = "".join(command.out + command.err for command in finished)
@@ -60,6 +73,7 @@ def test_keys_of_the_environment_stay_there(
     pair.source.put({"a": b"1"})
     finished = hyve("sync")
     assert finished.code == 0
+    assert _dryrun_in_dagster(pair.home)
     assert any("AKIDENVIRONMENT" in received.headers["authorization"] for received in faulty.received)
     assert list((tmp_path / "elsewhere").rglob("*.db"))
     assert not [secret for secret in secrets.values() if secret in finished.out + finished.err]
