@@ -1,1 +1,1 @@
-"""The thin command line: what a person types, what is printed, and the exit code."""
+"""The thin command line: what the user types, what is printed, and the exit code."""

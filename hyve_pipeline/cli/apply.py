@@ -1,4 +1,4 @@
-"""``hyve copy``, ``delete``, ``retry`` and ``sync``: what acts on the store."""
+"""``hyve copy``, ``delete``, ``retry`` and ``sync``: the commands that change the store."""
 
 from pathlib import Path
 
@@ -46,8 +46,8 @@ def delete(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
 def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None) -> int:
     """Run again only the shards of a plan that did not finish.
 
-    Copies are retried when any copy of the plan had begun, and deletes when any delete had. An action that had not
-    begun is not started.
+    Copies are retried if any copy of the plan was started, and deletes if any delete was. An action that was never
+    started is not started now.
     """
     from hyve_pipeline.cli.work import Work, opened
 

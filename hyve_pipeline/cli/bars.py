@@ -1,4 +1,4 @@
-"""Bars for a terminal. What `rich` needs for them is loaded with this module, so only where there is one."""
+"""Progress bars for a terminal. `rich` is loaded with this module, so only if there is a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +55,7 @@ class _RateColumn(ProgressColumn):
 
 
 class _Bars(Listener):
-    """One bar an activity."""
+    """One bar for each activity."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars

@@ -1,4 +1,4 @@
-"""``hyve configure``: ask for keys, region and buckets, try them, and keep them."""
+"""``hyve configure``: ask for keys, region and buckets, test them, and save them."""
 
 import os
 from pathlib import Path
@@ -158,7 +158,7 @@ def _asked_region(draft: "Draft", questions: Questions, *, has_keys: bool) -> st
         keep = " and ".join(region or "none" for region in regions)
         return questions.ask_or_keep("Region", option="--region", keep=keep)
     if not has_keys:
-        # Whoever has credentials of their own mostly has a region there too.
+        # A user with credentials of their own mostly has a region configured there too.
         return questions.ask_or_keep("Region", option="--region", keep="as AWS is configured")
     default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return questions.ask("Region", option="--region", default=default)

@@ -73,7 +73,7 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
 
 
 def _run_hyve(command: str) -> int:
-    """Run one command as a person would, and wait for it.
+    """Run one command as the user would, and wait for it.
 
     Returns:
         Its exit code.
@@ -103,7 +103,7 @@ def _show_lists(folder: Path) -> None:
     """Print how each of the lists begins."""
     for name in _LISTS:
         path = folder / f"{name}.txt"
-        # Only a newline ends a line: a key may hold other characters that Python takes for a line's end.
+        # Only a newline ends a line: a key may contain other characters that `splitlines` would split at.
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         _say(f"{_shown(path)}: {len(lines)} keys")
         odd_first = sorted(map(parse_list_line, lines), key=lambda key: key == displayed(key))
@@ -123,7 +123,7 @@ def _say_what_next(home: Path) -> None:
 
 
 def _program() -> str:
-    """How a person in this folder can call this command."""
+    """How the user in this folder can call this command."""
     own = Path(sys.executable).with_name("hyve")
     found = shutil.which("hyve")
     if found is not None and Path(found).resolve() == own.resolve():

@@ -39,7 +39,7 @@ COMMANDS = {
     "iam-policy": ("hyve_pipeline.cli.iam_policy:iam_policy", "Print the least AWS policy that each side needs."),
 }
 
-# Of a message; the paths, keys and sentences of a long one fit into it.
+# The limit of a message; the paths, keys and sentences of a long one fit within it.
 _MOST_CHARACTERS = 8_000
 
 _EPILOG = "Exit codes: 0 done, 1 some objects failed or changed, 2 wrong usage or configuration, 3 refused by a \
@@ -102,7 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows ``hyve``; None takes the process's own.
 
     Returns:
-        The exit code. Whatever went wrong has been said in one line on standard error.
+        The exit code. Any failure was reported in one line on standard error.
     """
     # Bad names in messages are shown as they are, escaped by Python's own rule, rather than crash the print.
     for stream in (sys.stdout, sys.stderr):
@@ -124,7 +124,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("interrupted; what was done is in the journal", 130)
     except BrokenPipeError:
-        # Whoever read our output is gone; what Python flushes at exit must not complain again.
+        # The reader of our output has closed the pipe; Python's flush at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: one line, and the details on request
@@ -136,7 +136,7 @@ def _say(message: str, code: int) -> int:
     from hyve_pipeline.core.base.keys import printable
 
     line = " ".join(message.split())
-    # A server, or an argument, may say more than anybody reads.
+    # A server's message, or an argument, may be too long to read.
     line = line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}… ({len(line):,} characters)"
     click.echo(f"hyve: {printable(line)}".replace("hyve: hyve ", "hyve "), err=True)
     return code
@@ -156,15 +156,15 @@ def _say_unexpected(error: Exception) -> int:
 
 
 def _open_missing_streams() -> None:
-    """Open what the process was started without, as some schedulers do.
+    """Open the standard streams that are closed: some schedulers start processes without them.
 
-    Else the next file that is opened takes the place of standard output or error, and is written into.
+    Otherwise the next opened file would get the number of standard output or error, and messages would go into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
@@ -172,7 +172,7 @@ def _open_missing_streams() -> None:
 def main() -> None:
     """Run the command of this process and exit with its code."""
     _open_missing_streams()
-    # What this process makes is its owner's alone, and what those make that it starts: Dagster, with its databases.
+    # Only the owner may read what this process and its children create: Dagster's databases too.
     os.umask(0o077)
     startup.begin()
     code = run()

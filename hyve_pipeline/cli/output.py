@@ -1,4 +1,4 @@
-"""What commands print: JSON documents for scripts, a few lines for people. Keys are always escaped."""
+"""What commands print: JSON documents for scripts, a few lines of text for users. Keys are always escaped."""
 
 import json
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from hyve_pipeline.operations.context import SyncContext
 
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
-    """The sets of a plan that are always told."""
+    """The sets of a plan that are always shown."""
     return (*planned_sets(plan.options), ChangeSet.UNCHANGED, ChangeSet.SKIPPED)
 
 
@@ -28,12 +28,12 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def say(line: str = "") -> None:
-    """Print a line for a person on standard output; keys in it go through `displayed` first."""
+    """Print a line of text on standard output; keys in it go through `displayed` first."""
     click.echo(printable(line))
 
 
 def warn(line: str) -> None:
-    """Print a line for a person on standard error; keys in it go through `displayed` first."""
+    """Print a line of text on standard error; keys in it go through `displayed` first."""
     click.echo(printable(line), err=True)
 
 
@@ -67,7 +67,7 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
 
 
 def describe_plan(plan: Plan) -> None:
-    """Print a plan for a person."""
+    """Print a plan as text."""
     say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
     for name in (*_sets(plan), ChangeSet.EXCLUDED):
         count = plan.count(name)
@@ -109,7 +109,7 @@ def _describe_skipped(plan: Plan) -> None:
 
 
 def describe_refusals(refusals: Iterable[Refusal]) -> None:
-    """Print for a person what the safety rules forbid, and what overrides them."""
+    """Print as text what the safety rules forbid, and what overrides them."""
     for refusal in refusals:
         warn(f"refused by {refusal.rule}: {refusal.detail}")
 
@@ -124,7 +124,7 @@ def planned_objects(plan: Plan, action: Action) -> int:
 
 
 def describe_status(status: PlanStatus) -> None:
-    """Print for a person how far a plan came."""
+    """Print the progress of a plan as text."""
     say(f"state: {status.state}")
     words: dict[Action, str] = {"copy": "copied", "delete": "deleted"}
     for action, word in words.items():
@@ -141,13 +141,13 @@ def describe_status(status: PlanStatus) -> None:
 
 
 def warn_of_lacks(status: PlanStatus) -> None:
-    """Print for a person what servers turned out to lack while a plan was applied."""
+    """Print as text what servers turned out not to support while a plan was applied."""
     for lack in status.lacks:
         warn(f"warning: {displayed(lack.described)}")
 
 
 def describe_shards(status: PlanStatus) -> None:
-    """Print for a person how far each shard of a plan came."""
+    """Print the progress of each shard of a plan as text."""
     for entry in status.shards:
         shard = entry.shard
         say(
@@ -157,7 +157,7 @@ def describe_shards(status: PlanStatus) -> None:
 
 
 def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[str, Any]:
-    """A plan and how far it came, as `plans --json` and `show --json` print it."""
+    """A plan and its progress, as `plans --json` and `show --json` print it."""
     plan = status.plan
     document: dict[str, Any] = {
         "plan": plan.id,
@@ -193,7 +193,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
 
 
 def describe_verification(outcome: Verification) -> None:
-    """Print for a person whether a plan holds."""
+    """Print as text whether the store is as the plan requires."""
     if outcome.content is not None:
         compared = outcome.content
         say(

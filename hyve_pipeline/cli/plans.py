@@ -1,4 +1,4 @@
-"""``hyve plans`` and ``hyve show``: what was planned, and how far it came."""
+"""``hyve plans`` and ``hyve show``: what was planned, and its progress."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

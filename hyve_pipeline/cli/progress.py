@@ -12,7 +12,7 @@ from typing import TextIO
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.runtime.progress import Listener, listening
 
-# Where there is no terminal, a line this often is enough to see that the work goes on.
+# Seconds between lines where there is no terminal: often enough to see that the work continues.
 _LINE_SECONDS = 10.0
 
 
@@ -50,7 +50,7 @@ class _Activity:
 
 
 class _Lines(Listener):
-    """A line an activity when it is over, and one now and then before."""
+    """A line for each activity when it ends, and one now and then before."""
 
     def __init__(self, sync: str, stream: TextIO) -> None:
         self._sync = sync

@@ -1,4 +1,4 @@
-"""Questions to a person at a terminal, or to a script that pipes the answers in, one a line."""
+"""Questions to the user at a terminal, or to a script that pipes the answers in, one on each line."""
 
 import sys
 
@@ -9,7 +9,7 @@ from hyve_pipeline.core.base.keys import displayed
 
 
 class Questions:
-    """Asks on standard error and reads answers from standard input, so that standard output stays a document's.
+    """Asks on standard error and reads answers from standard input, so that standard output holds only the document.
 
     At a terminal an unusable answer is asked for again, and Ctrl-C or Ctrl-D raises `click.Abort`. From a
     pipe every question takes one line, and nothing is shown.
@@ -20,7 +20,7 @@ class Questions:
         self.is_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     def note(self, text: str) -> None:
-        """Tell the person at the terminal something."""
+        """Show a message to the user at the terminal."""
         if self.is_terminal:
             click.echo(displayed(text), err=True)
 
@@ -70,10 +70,10 @@ class Questions:
             self._need_answer(question)
 
     def confirm(self, question: str, *, otherwise: str) -> None:
-        """Go on only if the person at the terminal says yes.
+        """Continue only if the user at the terminal answers yes.
 
         Raises:
-            ConfigurationError: the answer was no, or nobody can be asked; its message is `otherwise`.
+            ConfigurationError: the answer was no, or there is no terminal to ask at; its message is `otherwise`.
         """
         if not self.is_terminal or not click.confirm(displayed(question), err=True):
             raise ConfigurationError(otherwise)

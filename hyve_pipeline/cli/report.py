@@ -1,4 +1,4 @@
-"""``hyve report``: one plan as a page to look at, to keep and to hand on."""
+"""``hyve report``: one plan as an HTML page to read, archive and share."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Makes every polite signal to end a Ctrl-C, so that what a command started is stopped whichever way it ends."""
+"""Handles SIGTERM and SIGHUP like Ctrl-C, so that what a command started is stopped however it ends."""
 
 import signal
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from hyve_pipeline.core.runtime.interruption import interrupt
 def ending_signals_interrupt() -> Iterator[None]:
     """Let the first SIGINT, SIGTERM or SIGHUP interrupt the work by `KeyboardInterrupt`, and ignore those that follow.
 
-    A second one would cut the cleaning up short. SIGINT counts even where it was ignored before, as in a
+    A second one would interrupt the cleanup. SIGINT counts even where it was ignored before, as in a
     script's background process, since it is then meant for this process alone; an ignored SIGHUP (`nohup`)
     stays ignored.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 
-# How often runs of commands that were killed meanwhile are closed, so that they take no place in the queue.
+# Seconds between checks for runs whose process was killed: they are closed, so that they don't block the queue.
 _LOOK_AFTER_SECONDS = 10.0
 
 port_option = click.option(
@@ -91,7 +91,7 @@ def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
     token = access_token(home.path)
     url = f"http://{_HOST}:{listening.getsockname()[1]}"
     with running_servers(home, listening) as servers:
-        # The web server has it; when that ends, the port is free.
+        # The web server holds the socket; when that ends, the port is free.
         listening.close()
         servers.await_ready(url, token)
         click.echo(f"Dagster UI: {opening_url(url, token)} (Ctrl-C ends it)")
@@ -135,7 +135,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _only_ui(home: "Home") -> Iterator[None]:
-    """Two daemons would both launch what is queued and what is scheduled."""
+    """Two daemons would launch each queued and each scheduled run twice."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(home.path / ".ui.lock", mode=FILE_MODE)

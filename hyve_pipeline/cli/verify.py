@@ -1,4 +1,4 @@
-"""``hyve verify``: say whether a plan holds in the store."""
+"""``hyve verify``: check whether the store is as a plan requires."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The steps that the acting commands are made of, and what they print at the end."""
+"""The steps of the commands that change the store, and what they print at the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_
 from hyve_pipeline.operations.journal.status import has_begun_attempts, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
 
-# The exit code that promises that nothing was changed.
+# The exit code that means that nothing was changed.
 _NOTHING_CHANGED = 4
 
 
@@ -83,7 +83,7 @@ class Work:
 
     @property
     def status(self) -> PlanStatus:
-        """How far the plan came by the last step; what is finished is not read again."""
+        """The plan's progress after the last step; finished shards are not read again."""
         if self._status is None:
             self._status = plan_status(self._sync, self.plan)
         return self._status
@@ -97,18 +97,18 @@ class Work:
     def choose_plan(
         self, plan_id: str | None, *, max_deletes: str | None = None, max_overwrites: str | None = None
     ) -> None:
-        """Take up an existing plan, the newest one by default; limits given here count from now on."""
+        """Take up an existing plan, the newest one by default; limits given here apply from now on."""
         self._plan = choose_plan(self._sync, plan_id)
         approve_plan(self._sync, self._plan, max_deletes, max_overwrites)
 
     def act(self, action: Action) -> None:
-        """Do the plan's copies or deletes that are left, unless a safety rule forbids it."""
+        """Do the plan's remaining copies or deletes, unless a safety rule forbids it."""
         from hyve_pipeline.operations.apply.loop import apply_plan
 
         self._asked.append(action)
         refusal = next((refusal for refusal in self.plan.refusals if refusal.rule == ONE_BUCKET), None)
         if refusal is not None:
-            # Also where there is nothing to do: the store is no second copy of anything.
+            # Also if there is nothing to do: such a store is not a second copy.
             self._refusal = refusal.model_copy(update={"action": action})
             self.is_stopped = True
             return
@@ -135,7 +135,7 @@ class Work:
             self._stop(error)
 
     def _stop(self, error: HyveError) -> None:
-        """Let no further step begin; where this command has changed nothing, that is all there is to say.
+        """Start no further step; raise the error if this command has changed nothing.
 
         Raises:
             HyveError: nothing was changed, or the journal can't be read.
@@ -151,7 +151,7 @@ class Work:
             raise self._error from error  # it is the journal that can't be read
 
     def finish(self, *, as_json: bool) -> int:
-        """Print what came of it, and return the exit code."""
+        """Print the results, and return the exit code."""
         if self._error is not None:
             warn(f"hyve: {self._error}")
         if as_json:
@@ -194,13 +194,13 @@ class Work:
         if failed:
             warn(
                 f"failed: {counted(failed)}, and nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
-                "tells why, 'hyve retry' tries again"
+                "shows why, 'hyve retry' tries again"
             )
         elif self._error is None and self._refusal is None:
             self._describe_rest()
 
     def _describe_rest(self) -> None:
-        """Say what other processes still do, or have left."""
+        """Print what other processes still do, or have left undone."""
         rest = sum(len(self.status.unfinished(action)) for action in self._asked)
         if rest:
             warn(
@@ -209,7 +209,7 @@ class Work:
 
 
 def changed_error(error: HyveError, has_acted: Callable[[], bool]) -> HyveError:
-    """The error, as one of exit code 1 where its own code would say that nothing was changed, and that is not so."""
+    """The error, with exit code 1 if its own code would wrongly mean that nothing was changed."""
     if error.exit_code != _NOTHING_CHANGED or not has_acted():
         return error
     return HyveError(f"{error}; what was done before is in the journal, run it again")

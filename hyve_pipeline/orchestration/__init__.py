@@ -1,1 +1,1 @@
-"""Thin Dagster: what each verb of a sync is called there, how it is launched and what it shows."""
+"""A thin layer for Dagster: the names of a sync's operations there, how they are launched, and their metadata."""

@@ -14,7 +14,7 @@ from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, new_pair
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of whoever runs the tests is seen."""
+    """Hides the settings of the user who runs the tests."""
     for name in ("DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR", "HYVE_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
 

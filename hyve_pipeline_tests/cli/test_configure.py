@@ -1,4 +1,4 @@
-"""`hyve configure` as a person at a terminal and as scripts use it, against servers over HTTP."""
+"""`hyve configure` as users at a terminal and scripts use it, against servers over HTTP."""
 
 import io
 import json

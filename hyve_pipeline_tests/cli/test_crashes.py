@@ -1,4 +1,4 @@
-"""A process that is killed at any point: whatever comes next goes on where it ended, and ends in the right state."""
+"""A process that is killed at any point: the next command resumes where it ended, and reaches the right state."""
 
 import os
 import random

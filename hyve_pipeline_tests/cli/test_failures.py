@@ -87,7 +87,7 @@ def test_a_failed_copy_is_told_in_words(broken: Pair, faulty: FaultyServer, hyve
     assert "--failed" in synced.err
     assert "hyve retry" in synced.err
     assert "Traceback" not in synced.out + synced.err
-    # Everything still fails, and what failed is told of once more.
+    # Everything still fails, and the failures are reported again.
     assert hyve("retry").code == 1
 
 

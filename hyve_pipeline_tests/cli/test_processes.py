@@ -65,7 +65,7 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
     with started(["sync", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(number)
-        time.sleep(0.5)  # else what is left may be copied before the processes have heard of it
+        time.sleep(0.5)  # otherwise the rest may be copied before the processes have received the signal
         stall.release.set()
         out, err = child.communicate(timeout=_PATIENCE)
     assert out == ""

@@ -42,7 +42,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 100))
         written: list[bytes] = []
-        # A terminal takes only so much before somebody looks at it.
+        # A terminal buffers only a limited amount until it is read.
         reader = threading.Thread(target=lambda: written.extend(blocks_of(master)))
         reader.start()
         try:
@@ -113,5 +113,5 @@ def test_a_file_gets_a_line_for_each_activity(monkeypatch: pytest.MonkeyPatch, t
 
 def test_progress_ends_with_its_block(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal()
-    # Nobody listens any more: nothing may fail, and nothing be written to a stream that is closed.
+    # The reader has gone: nothing may fail, and nothing may be written to a closed stream.
     _work()

@@ -207,7 +207,7 @@ def test_archived_objects_that_were_restored_are_copied(make_pair: MakePair, fau
     assert hyve("dryrun", "--json").document["skipped"] == {"objects": 2, "bytes": 6}
     for key in ("cold", "colder"):
         pair.source.client.restore_object(Bucket=pair.source.name, Key=key, RestoreRequest={"Days": 7})
-    # Each look lets moto go on with a restoration.
+    # Each HEAD lets moto continue a restore.
     while 'ongoing-request="true"' in pair.source.client.head_object(Bucket=pair.source.name, Key="cold")["Restore"]:
         pass
     faulty.fault = restoring(faulty, "2100-01-01T00:00:00.000Z")
@@ -222,7 +222,7 @@ def test_archived_objects_that_were_restored_are_copied(make_pair: MakePair, fau
 def test_what_turns_out_to_be_archived_is_skipped_and_its_copy_stays(
     make_pair: MakePair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
-    """The listing does not tell in which tier an object of INTELLIGENT_TIERING is."""
+    """The listing does not show in which tier an object of INTELLIGENT_TIERING is."""
     pair = make_pair(through=faulty)
     pair.store.put({"cold": b"good copy", "gone": b"1"})
     pair.source.put({"cold": b"unreadable now", "cold-new": b"1"}, StorageClass="INTELLIGENT_TIERING")
@@ -238,7 +238,7 @@ def test_what_turns_out_to_be_archived_is_skipped_and_its_copy_stays(
     plan = synced.document["plan"]
     assert hyve("show", plan, "--json").document["reasons"] == {"Archived": 2}
     assert hyve("copy").code == 0
-    # The copy is expected to stay: a plan holds no longer when it is gone.
+    # The copy must stay: without it the store is no longer as the plan requires.
     pair.store.delete("cold")
     verified = hyve("verify", "--json")
     assert (verified.code, verified.document["differences"]) == (1, {"missing": 1})

@@ -1,4 +1,4 @@
-"""`hyve ui` as a person or a script runs it: real processes, asked over HTTP."""
+"""`hyve ui` as users and scripts run it: real processes, requests over HTTP."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from hyve_pipeline_tests.processes import descendants, living, living_after, run
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, put_objects
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
     pytest.mark.timeout(300),
 ]
 

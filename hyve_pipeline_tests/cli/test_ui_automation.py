@@ -1,4 +1,4 @@
-"""A night without a person: a real daemon and web server, a webhook, and a shard that fails twice."""
+"""A night without a user: a real daemon and web server, a webhook, and a shard that fails twice."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
 from hyve_pipeline_tests.syncs import Hyve, MakePair
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
     pytest.mark.timeout(300),
 ]
 

@@ -17,7 +17,7 @@ from hyve_pipeline_tests.processes import descendants
 from hyve_pipeline_tests.servers import client_for, put_objects
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("ui_gate"),
 ]
@@ -188,7 +188,7 @@ def test_the_token_is_for_the_owner_alone(page: Page) -> None:
 
 
 def test_only_the_gate_listens(page: Page) -> None:
-    """Whatever else listened on a port would be asked without it."""
+    """Any other server on a port would get requests without it."""
     sockets = {
         str(link.readlink())
         for pid in {page.process.pid, *descendants(page.process.pid)}

@@ -1,4 +1,4 @@
-"""The web UI takes over what killed commands and killed runs left behind, and keeps out of what goes on."""
+"""The web UI takes over what killed commands and killed runs left behind, and does not touch what is in progress."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
     pytest.mark.timeout(300),
 ]
 
@@ -44,7 +44,7 @@ class _Stall:
         if is_held:
             self.reached.set()
             self.release.wait(_PATIENCE)
-            # Whoever asked may be gone; what it asked for is not done.
+            # The requester may have ended; what it requested is not done.
             return Answer(status=500)
         return None
 

@@ -83,8 +83,8 @@ class Daemon:
     def sync(self) -> SyncContext:
         return SyncContext.choose(self.home, NAME)
 
-    def look(self, sensor: str) -> tuple[list[dg.RunRequest], str]:
-        """Evaluate a sensor: what it asks for, and why it asks for nothing."""
+    def evaluate(self, sensor: str) -> tuple[list[dg.RunRequest], str]:
+        """Evaluate a sensor: its run requests, and its skip reason."""
         definition = self.definitions.resolve_sensor_def(f"{NAME}_{sensor}_sensor")
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursors.get(sensor), definitions=self.definitions
@@ -114,8 +114,8 @@ class Daemon:
                     self.instance.delete_dynamic_partition(request.partitions_def_name, key)
 
     def tick(self, sensor: str = "apply") -> tuple[list[str], str]:
-        """Evaluate a sensor and make the runs: the run keys, and the sensor's word."""
-        requests, reason = self.look(sensor)
+        """Evaluate a sensor and make the runs: the run keys, and the sensor's skip reason."""
+        requests, reason = self.evaluate(sensor)
         for request in requests:
             assert request.run_key is not None
             # Dagster makes no second run for a key.

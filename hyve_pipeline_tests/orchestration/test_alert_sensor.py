@@ -57,7 +57,7 @@ def test_a_refusal_is_told_once(
     pair.store.put({"gone": b"1"})
     pair.automate("all", webhook=webhook.url)
     daemon = make_daemon(pair)
-    assert daemon.tick("alert") == ([], "tells of what happens from now on")
+    assert daemon.tick("alert") == ([], "reports what happens from now on")
     plan = hyve("dryrun", "--json").document["plan"]
     with caplog.at_level(logging.ERROR):
         daemon.tick("alert")
@@ -67,7 +67,7 @@ def test_a_refusal_is_told_once(
     assert alert["text"] == f"Hyve images: refused: {alert['message']}"
     assert alert["text"] in [record.getMessage() for record in caplog.records if record.name == "hyve_pipeline.alerts"]
     assert webhook.received[0].headers["content-type"] == "application/json"
-    assert daemon.tick("alert") == ([], "nothing to tell of")
+    assert daemon.tick("alert") == ([], "nothing to report")
     assert len(webhook.alerts) == 1
 
 

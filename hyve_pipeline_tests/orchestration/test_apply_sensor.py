@@ -112,7 +112,7 @@ def test_a_failed_shard_holds_up_deletes_and_nothing_else(
     assert "gone" in pair.store.read()
     given_up = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/given_up": "true"}))
     assert [run.tags["dagster/partition"] for run in given_up] == [f"{plan}-0001"]
-    # A person mends it, and the sensor goes on from there.
+    # The user corrects it, and the sensor resumes from there.
     faulty.fault = lambda _: None
     assert hyve("retry").code == 0
     assert daemon.tick()[0] == [f"{plan}:delete:1"]
@@ -189,13 +189,13 @@ def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve,
     pair.automate("all")
     daemon = make_daemon(pair)
     run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
-    assert daemon.look("apply") == ([], f"plan {plan}, 3 copy shards: 3 running")
+    assert daemon.evaluate("apply") == ([], f"plan {plan}, 3 copy shards: 3 running")
     # Of an older plan, or of one that is not known yet, it is waited for.
     daemon.instance.add_run_tags(run.run_id, {"hyve/plan": "20200101T000000000Z-00000000"})
-    assert "of plan 20200101T000000000Z-00000000 goes on" in daemon.look("apply")[1]
+    assert "of plan 20200101T000000000Z-00000000 is in progress" in daemon.evaluate("apply")[1]
     daemon.instance.report_run_failed(run)
     unknown = daemon.begin("images_copy")
-    assert daemon.look("apply")[1] == f"plan {plan} waits: run {unknown.run_id} of images_copy goes on"
+    assert daemon.evaluate("apply")[1] == f"plan {plan} waits: run {unknown.run_id} of images_copy is in progress"
 
 
 def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -206,7 +206,7 @@ def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve,
     pair.automate("all")
     daemon = make_daemon(pair)
     run = daemon.begin("images_verify", **{"hyve/plan": older})
-    assert daemon.tick() == ([], f"plan {newer} waits: run {run.run_id} of plan {older} goes on")
+    assert daemon.tick() == ([], f"plan {newer} waits: run {run.run_id} of plan {older} is in progress")
     daemon.instance.report_run_failed(run)
     assert len(daemon.tick()[0]) == 1
 
@@ -254,7 +254,7 @@ def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon:
         daemon.instance.add_dynamic_partitions(daemon.names.shard_set("copy"), [made_up])
         assert not daemon.run("images_copy", made_up).success
     run = daemon.begin("images_copy", **{"dagster/partition": "test"})
-    assert daemon.tick()[1] == f"plan {plan} waits: run {run.run_id} of plan test goes on"
+    assert daemon.tick()[1] == f"plan {plan} waits: run {run.run_id} of plan test is in progress"
     daemon.instance.report_run_failed(run)
     assert len(daemon.tick()[0]) == 1
     assert daemon.run("images_retention").success
@@ -267,9 +267,9 @@ def test_a_run_whose_process_is_gone_is_made_good(pair: Pair, hyve: Hyve, make_d
     pair.automate("all", retry_seconds=0)
     daemon = make_daemon(pair)
     run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
-    assert daemon.look("apply")[0] == [], "it may have begun on a machine that starts slowly"
+    assert daemon.evaluate("apply")[0] == [], "it may have begun on a machine that starts slowly"
     sign = daemon.sign_of(run)
-    assert daemon.look("apply")[0] == []
+    assert daemon.evaluate("apply")[0] == []
     sign.end(seconds_ago=300)
     assert daemon.tick()[0] == [f"{plan}:copy:2"]
     assert daemon.status_of(run) is dg.DagsterRunStatus.FAILURE
@@ -281,13 +281,13 @@ def test_several_runs_do_one_plan_where_that_is_asked_for(pair: Pair, hyve: Hyve
     plan = plan_of(hyve)
     pair.automate("all", runs=2)
     daemon = make_daemon(pair)
-    requests, _ = daemon.look("apply")
+    requests, _ = daemon.evaluate("apply")
     assert [request.run_key for request in requests] == [f"{plan}:copy:1", f"{plan}:copy:2"]
     one = daemon.begin("images_copy", **requests[0].tags)
-    assert [request.run_key for request in daemon.look("apply")[0]] == [f"{plan}:copy:2"]
+    assert [request.run_key for request in daemon.evaluate("apply")[0]] == [f"{plan}:copy:2"]
     assert daemon.run("images_copy", None, requests[1].tags, requests[1].run_config).success
     assert len(pair.store.keys()) == 13
-    assert [request.run_key for request in daemon.look("apply")[0]] == [f"{plan}:delete:1"]
+    assert [request.run_key for request in daemon.evaluate("apply")[0]] == [f"{plan}:delete:1"]
     daemon.instance.report_run_failed(one)
 
 

@@ -86,7 +86,9 @@ def test_pages_show_the_set(drifted: Pair, hyve: Hyve) -> None:
     assert (metadata["copies"], metadata["repairs"], metadata["properties not compared"]) == (2, 1, 1)
     assert {"set": "drifted", "objects": 1, "bytes": 3} in [row.data for row in metadata["summary"].records]
     assert [row.data["reason"] for row in metadata["first drifted"].records] == ["differs: content-type"]
-    assert metadata["objects by size"].value.endswith("blue: new, amber: modified, wine: duplicate, green: drifted")
+    assert metadata["objects by size"].value.endswith(
+        "blue: new, amber: modified, wine: duplicate (to delete), green: drifted"
+    )
     assert hyve("report").code == 0
     page = (drifted.home / "out" / "images" / f"{plan.id}.html").read_text()
     assert '<td class="drifted">drifted</td><td class="faint">to repair</td>' in page

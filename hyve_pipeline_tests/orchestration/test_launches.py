@@ -143,7 +143,7 @@ def test_a_limit_is_raised_for_a_plan_that_is_named(
     before = pair.store.read()
     unnamed = daemon.run(f"images_{job}", run_config=configured(f"{job}_shard", **{limit: "100%"}))
     assert failure_of(unnamed) == (
-        f"{limit} accepts what the limit refuses in one plan: set 'plan' beside it to that plan's id"
+        f"{limit} accepts what the limit refuses in one plan: set 'plan' to that plan's id too"
     )
     assert daemon.sync.plans.approval(plan) is None
     assert pair.store.read() == before
@@ -234,8 +234,8 @@ def test_two_homes_with_one_sync_name_share_an_instance(
     pair.automate("all")
     (tmp_path / "other" / "hyve.toml").write_text((pair.home / "hyve.toml").read_text())
     other.begin("images_copy")
-    assert daemon.look("apply")[1] == ""
-    assert "goes on" in other.look("apply")[1]
+    assert daemon.evaluate("apply")[1] == ""
+    assert "is in progress" in other.evaluate("apply")[1]
 
 
 def test_deletes_wait_for_copies(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -20,5 +20,5 @@ def refusal_of(action: Action, refusals: tuple[Refusal, ...]) -> Refusal | None:
 
 
 def refusal_text(refusal: Refusal | None) -> str | None:
-    """What a check that failed says."""
+    """The description of a failed check."""
     return None if refusal is None else f"refused by {refusal.rule}: {refusal.detail}"

@@ -1,11 +1,11 @@
-"""What is used of Dagster though it does not promise to keep it. `setup.cfg` names the releases that have it.
+"""The private API of Dagster that is used here. `setup.cfg` restricts Dagster to the releases that have it.
 
-The web server and its workspace: a web server that is gated must be run in our own process. The command
-`dagster-webserver` only listens on a port of its own, which any web page can send requests to.
+The web server and its workspace: the web server must run in our own process, behind the gate. The command
+`dagster-webserver` can only listen on a port of its own, which any web page can send requests to.
 
-`UnresolvedAssetJobDefinition`: what `define_asset_job` returns has no public name, and whoever takes it needs one.
+`UnresolvedAssetJobDefinition`: what `define_asset_job` returns has no public type, and annotations require one.
 
-`DefinitionsLoadContext`: a component that is loaded by `dg` is told the name of its code location by nothing else.
+`DefinitionsLoadContext`: it alone gives a component that `dg` loads the name of its code location.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What `define_asset_job` returns.
 AssetJob = UnresolvedAssetJobDefinition
 
-# As the command `dagster-webserver` has them: long-lived connections to a database that others use as well.
+# The settings of the command `dagster-webserver`, for long-lived connections to a shared database.
 _STATEMENT_MILLISECONDS = 15_000
 _RECYCLE_SECONDS = 3_600
 _MOST_OVERFLOWING = 20
@@ -31,7 +31,7 @@ _MOST_OVERFLOWING = 20
 
 @contextmanager
 def web_application(workspace: Path) -> "Iterator[ASGIApp]":
-    """Dagster's web server, without anything that listens.
+    """Dagster's web server, without a listening socket.
 
     Args:
         workspace: the ``workspace.yaml`` of what it shows. The instance is that of ``DAGSTER_HOME``.
@@ -50,5 +50,5 @@ def web_application(workspace: Path) -> "Iterator[ASGIApp]":
 
 
 def loading_location() -> str | None:
-    """The name of the code location whose definitions are being loaded, where that is known."""
+    """The name of the code location whose definitions are being loaded, if it is known."""
     return DefinitionsLoadContext.get().code_location_name

@@ -1,4 +1,4 @@
-"""Turns failures of the verbs into failures of a run, and back.
+"""Turns errors of the operations into failures of a run, and back.
 
 In the UI a failed step shows its one line and no traceback; the command line gets the exit code back from
 the run's events.

@@ -1,4 +1,4 @@
-"""When a plan is too old: when a dryrun was due and none has come."""
+"""The freshness policy of a plan: it is too old when a scheduled dryrun is overdue."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Dagster's own storage below the home: made once, opened by `hyve ui` and by tests."""
+"""Dagster's own storage below the home: created once, opened by `hyve ui` and by tests."""
 
 import importlib.resources
 import re
@@ -17,15 +17,15 @@ from hyve_pipeline.operations.context import Home
 
 _SETTINGS = "dagster.yaml"
 _LOCK = ".opening.lock"
-# What Dagster says among much else of a variable that the settings name.
+# Part of Dagster's message about a variable that the settings name.
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
-# Of what Dagster says of its settings, which it quotes.
+# The limit of Dagster's message about its settings, which it quotes.
 _MOST_CHARACTERS = 400
 _DATABASE_ERRORS = (DBAPIError, sqlite3.Error)
 
 
 def prepare_storage(home: Home) -> None:
-    """Make the folder that Dagster keeps its events in, with settings that suit one machine.
+    """Create the folder that Dagster keeps its events in, with settings that suit one machine.
 
     A folder that is used already is left as it is.
 
@@ -63,11 +63,11 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
 
 @contextmanager
 def _naming_failures(folder: Path) -> Iterator[None]:
-    """Say of whatever a database refuses in the block where it is."""
+    """Name the database's folder in any error that it raises in the block."""
     try:
         yield
     except Exception as error:
-        # Of a database that does not answer, Dagster's storage says how often it was asked; the cause says the rest.
+        # If a database does not answer, Dagster's message gives the number of attempts, and its cause the reason.
         failure = error if isinstance(error, _DATABASE_ERRORS) else error.__cause__
         if not isinstance(failure, _DATABASE_ERRORS):
             raise
@@ -87,6 +87,6 @@ def _opened(home: Home) -> dg.DagsterInstance:
             reason = f"needs the environment variable {unset[1]}, which is not set" if unset else reason
             reason = " ".join(reason.split())[:_MOST_CHARACTERS]
             raise ConfigurationError(f"{home.dagster_home / _SETTINGS}: {reason}") from error
-        instance.get_run_records(limit=1)  # makes the tables
+        instance.get_run_records(limit=1)  # creates the tables
         instance.event_log_storage.get_maximum_record_id()
     return instance

@@ -1,8 +1,7 @@
-"""Hands tables that the verbs have written to Parquet from asset to asset, and to notebooks.
+"""Passes tables that the operations have written to Parquet from asset to asset, and to notebooks.
 
-An asset's value is a `StoredTable`: where the rows are, not the rows. Whoever loads it chooses by
-annotation: `pd.DataFrame`, `pa.Table`, `pyarrow.dataset.Dataset`, `duckdb.DuckDBPyRelation` or the
-`StoredTable` itself.
+An asset's value is a `StoredTable`: where the rows are, not the rows. The type annotation of the input decides what is
+loaded: `pd.DataFrame`, `pa.Table`, `pyarrow.dataset.Dataset`, `duckdb.DuckDBPyRelation` or the `StoredTable` itself.
 """
 
 import json
@@ -52,7 +51,7 @@ class ParquetTables(dg.ConfigurableIOManager):
                 config_schema={},
                 description=f"{type(self).__doc__}\n\n{shown_values({'home': self.home})}",
             )
-        # Dagster wants the same one each time.
+        # Dagster requires the same object each time.
         return self._definition
 
     def _shelf(self, key: dg.AssetKey) -> TableShelf:
@@ -60,7 +59,7 @@ class ParquetTables(dg.ConfigurableIOManager):
         return TableShelf(Home(Path(self.home)), sync, asset)
 
     def handle_output(self, context: dg.OutputContext, obj: StoredTable) -> None:
-        """Remember the table; say how many rows and which columns it has."""
+        """Save where the table is, and report its number of rows and its columns."""
         self._shelf(context.asset_key).keep(obj, context.run_id)
         context.add_output_metadata(table_metadata(obj))
 
@@ -89,7 +88,7 @@ def _run_ids(context: dg.InputContext) -> list[str]:
 
 
 def shown_values(values: Mapping[str, Any]) -> str:
-    """What a resource's page says of its values, as Markdown: as configuration they would be open to every run."""
+    """The values of a resource for its page, as Markdown: as configuration every run could change them."""
     return "\n".join(f"- {name}: `{value}`" for name, value in _flat(values))
 
 

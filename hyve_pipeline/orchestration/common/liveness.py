@@ -1,8 +1,8 @@
-"""Closes runs that count as going on though nothing of them is left.
+"""Closes runs that Dagster shows as in progress although their process has ended.
 
-Dagster's own monitoring may be off, and its default launcher forgets its workers with the code server: such a run
-stays as started for ever, holds a place in the queue, and each later night waits for it. What is told here needs
-neither: it goes by the sign of life that the run itself keeps in the state, so that any sensor on any host can tell.
+Dagster's own monitoring may be off, and its default launcher forgets its workers when the code server ends. Such a run
+would stay "started" forever and block the queue, so that each later scheduled run waits for it. This module requires
+neither: it reads the sign of life that the run itself keeps in the state, so any sensor on any host can check it.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import dagster as dg
 from hyve_pipeline.operations.context import Sign, SyncContext
 from hyve_pipeline.orchestration.common.names import Names
 
-# What runs are that wait or go on.
+# The statuses of runs that wait or are in progress.
 GOING_ON = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -31,11 +31,11 @@ class Graces:
     """How long a run may be without a sign of life before it is closed.
 
     Attributes:
-        submission: between its making and its launch, or its place in the queue.
+        submission: between its creation and its launch or enqueueing.
         start: between its launch and its first sign: a container may have to wait for a machine.
         same_system: when its lock is free, on a machine that shares its kernel: steps may be processes of their own,
-            and a run has something to write after its last step.
-        other_system: when its lock is free as far as this machine can tell.
+            and a run still writes something after its last step.
+        other_system: when its lock seems free, as seen from another machine.
     """
 
     submission: timedelta = timedelta(minutes=5)
@@ -47,7 +47,7 @@ class Graces:
 def close_dead_runs(
     instance: dg.DagsterInstance, sync: SyncContext, names: Names, graces: Graces | None = None
 ) -> list[str]:
-    """Mark runs of a sync as ended whose process is gone, on this host or another.
+    """Mark runs of a sync as ended if their process has ended, on this host or another.
 
     Returns:
         The ids of the runs that were closed.
@@ -63,7 +63,7 @@ def close_dead_runs(
         if reason is None:
             continue
         run = record.dagster_run
-        message = f"{reason}; what it did is in the journal, and the next run goes on from there"
+        message = f"{reason}; what it did is in the journal, and the next run resumes from there"
         if run.status is dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message)
         else:
@@ -78,7 +78,7 @@ def _reason_to_close(sync: SyncContext, record: dg.RunRecord, graces: Graces, no
     still = now - record.update_timestamp
     if status is dg.DagsterRunStatus.NOT_STARTED:
         if still > graces.submission:
-            return f"it was made {_in_words(still)} ago and never submitted"
+            return f"it was created {_in_words(still)} ago and never submitted"
         return None
     sign = sync.last_sign(record.dagster_run.run_id)
     if sign is None:
@@ -92,7 +92,7 @@ def _reason_of(sign: Sign, graces: Graces) -> str | None:
     grace = graces.same_system if sign.is_of_this_system else graces.other_system
     if sign.is_held or sign.age <= grace.total_seconds():
         return None
-    return f"its process ended {_in_words(timedelta(seconds=sign.age))} ago without a word"
+    return f"its process ended {_in_words(timedelta(seconds=sign.age))} ago without reporting it"
 
 
 def _in_words(time: timedelta) -> str:

@@ -16,7 +16,7 @@ HOST_TAG = "hyve/host"
 ATTEMPT_TAG = "hyve/attempt"
 GIVEN_UP_TAG = "hyve/given_up"
 
-# Dagster's own: the partition of a run, and how often a run that failed is made again by the instance's settings.
+# Dagster's own: the partition of a run, and how often the instance's settings retry a failed run.
 PARTITION_TAG = "dagster/partition"
 RETRIES_TAG = "dagster/max_retries"
 
@@ -30,7 +30,7 @@ class Names:
 
     Attributes:
         sync: the sync's name.
-        home: the id of its home: two homes on one instance may have a sync of one name each.
+        home: the id of its home: two homes on one instance may each have a sync of the same name.
     """
 
     sync: str
@@ -45,8 +45,8 @@ class Names:
     def job_tags(self) -> dict[str, str]:
         """The tags of the sync's jobs.
 
-        A run that failed is not made again by Dagster, whatever its instance's settings say: it would repeat what
-        was refused. Shards are tried again by the apply sensor.
+        Dagster never retries a failed run, whatever its instance's settings are: it would repeat what was
+        refused. The apply sensor retries shards.
         """
         return {**self.tags, RETRIES_TAG: "0"}
 
@@ -97,7 +97,7 @@ class Names:
 
     @property
     def applying_jobs(self) -> list[str]:
-        """The jobs that a plan is applied by, in their order."""
+        """The jobs that apply a plan, in their order."""
         return [*map(self.shard_job, ACTIONS), self.verify_job]
 
     def job_shards(self, action: Action) -> dg.DynamicPartitionsDefinition:
@@ -105,7 +105,7 @@ class Names:
         return dg.DynamicPartitionsDefinition(name=self.shard_set(action))
 
     def shard_set(self, action: Action) -> str:
-        """The name of the set of these partitions."""
+        """The name of this set of partitions."""
         return f"{self.sync}_{action}_shards_{self.home}"
 
     @property
@@ -115,7 +115,7 @@ class Names:
 
     @property
     def store_shard_set(self) -> str:
-        """The name of the set of these partitions."""
+        """The name of this set of partitions."""
         # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.
         return f"{self.sync}_store_shards_{self.home}"
 
@@ -151,7 +151,7 @@ class Names:
 
     @property
     def alert_sensor(self) -> str:
-        """The sensor that tells of refusals and failures."""
+        """The sensor that sends alerts about refusals and failures."""
         return f"{self.sync}_alert_sensor"
 
     @property
@@ -161,7 +161,7 @@ class Names:
 
     @property
     def retention_sensor(self) -> str:
-        """The sensor that asks for old plans to be dropped."""
+        """The sensor that requests the run that drops old plans."""
         return f"{self.sync}_retention_sensor"
 
     @property

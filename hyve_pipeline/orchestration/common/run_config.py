@@ -1,4 +1,4 @@
-"""What can be said in the Launchpad: each job's configuration. Nothing of it is needed.
+"""The run configuration of each job, as the Launchpad offers it. All of it is optional.
 
 This is all that a run can set: the resources take no configuration from runs.
 """
@@ -14,7 +14,7 @@ from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.orchestration.common.names import Names
 
-# The limits, and the job in which a plan that one refused can be accepted.
+# The limits, and the job that can accept a plan that the limit refused.
 _LIMITS = {"max_deletes": "delete", "max_overwrites": "copy"}
 
 _EXAMPLE_PLAN = "000004-20261122T213214610Z-79c1bd01"
@@ -39,8 +39,8 @@ class DryrunConfig(dg.Config):
     )
     include: list[str] | None = Field(
         default=None,
-        description="Only keys that match one of these globs take part, such as '*.jpg' or 'albums/*'. A glob is held "
-        "against the whole key below the prefix, and * matches / too.",
+        description="Only keys that match one of these globs take part, such as '*.jpg' or 'albums/*'. A glob is "
+        "matched against the whole key below the prefix, and * matches / too.",
         examples=[["*.jpg", "albums/*"]],
     )
     exclude: list[str] | None = Field(
@@ -68,7 +68,7 @@ class DryrunConfig(dg.Config):
         return {name: value.value if isinstance(value, Compare) else value for name, value in given.items()}
 
     def check_limits(self, configured: Options, store_objects: int) -> None:
-        """Check that no limit is raised: what is to be accepted is seen in a plan, of which there is none yet.
+        """Check that no limit is raised: to accept more, the user must first see the plan, and there is none yet.
 
         Args:
             configured: the options of the configuration.
@@ -103,7 +103,7 @@ class PlanConfig(dg.Config):
 
 
 class ShardConfig(PlanConfig):
-    """How a plan is applied. A run of a partition does that shard, and one without a partition all that are left."""
+    """How a plan is applied. A run of a partition does that shard, and one without a partition all unfinished ones."""
 
     plan: str | None = Field(
         default=None,
@@ -122,13 +122,13 @@ class ShardConfig(PlanConfig):
         """The limits that are given, by name.
 
         Raises:
-            ConfigurationError: one is given and no plan: what is accepted must have been seen.
+            ConfigurationError: one is given without a plan: only a plan that exists can be accepted.
         """
         limits: dict[str, str | None] = {name: getattr(self, name, None) for name in _LIMITS}
         given = [name for name, limit in limits.items() if limit is not None]
         if given and self.plan is None:
             raise ConfigurationError(
-                f"{given[0]} accepts what the limit refuses in one plan: set 'plan' beside it to that plan's id"
+                f"{given[0]} accepts what the limit refuses in one plan: set 'plan' to that plan's id too"
             )
         return limits
 

@@ -1,4 +1,4 @@
-"""Lets an op yield events while its work goes on: Dagster stores what an op yields, and only then."""
+"""Lets an op yield events while its work is in progress: Dagster stores an event only when the op yields it."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def handed_on(work: Callable[[Callable[[T], None]], object]) -> Iterator[T]:
-    """Do work on a thread, and yield what it hands on.
+    """Do work on a thread, and yield what it passes on.
 
-    A signal that ends the run reaches the main thread alone: the work is then asked to end where it can without losing
-    anything, and is waited for.
+    A signal that ends the run reaches the main thread alone. The work is then asked to stop where nothing is lost,
+    and this thread waits for it.
 
     Args:
         work: gets a function that it calls with each thing to yield.
@@ -39,8 +39,8 @@ def handed_on(work: Callable[[Callable[[T], None]], object]) -> Iterator[T]:
         done: Future[None] = thread.submit(copy_context().run, do)
         try:
             while (item := handed.get()) is not end:
-                yield item  # pyright: ignore[reportReturnType] - all but the end is handed on by the work
+                yield item  # pyright: ignore[reportReturnType] - all but the end is passed on by the work
         finally:
-            # Where the work has come to its end, it changes nothing.
+            # No effect if the work has ended.
             wish.set()
         done.result()

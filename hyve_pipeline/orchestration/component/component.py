@@ -1,4 +1,4 @@
-"""The component `BucketSync`: a sync in somebody's own Dagster project, written as YAML."""
+"""The component `BucketSync`: a sync in the user's own Dagster project, written as YAML."""
 
 import re
 from pathlib import Path
@@ -72,7 +72,7 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
-        """What lists of components say."""
+        """What lists of components show."""
         return dg.ComponentTypeSpec(
             description=_DESCRIPTION,
             tags=["s3", "sync"],
@@ -150,5 +150,5 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
 
 
 def _location(context: dg.ComponentLoadContext) -> str | None:
-    """The name of the project's code location; None where nobody says it."""
+    """The name of the project's code location; None if it is unknown."""
     return loading_location() or context.component_tree.code_location_name

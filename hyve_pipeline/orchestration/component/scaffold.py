@@ -1,4 +1,4 @@
-"""What ``dg scaffold defs hyve_pipeline.BucketSync NAME`` writes: an example that says what may be changed in it."""
+"""What ``dg scaffold defs hyve_pipeline.BucketSync NAME`` writes: an example with comments on what can be changed."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 _YAML = """\
-# Keeps one S3 bucket, the store, an exact copy of another, the source. `dg check yaml` says what else may stand here.
+# Keeps one S3 bucket, the store, an exact copy of another, the source. `dg check yaml` checks this file.
 type: {type}
 
 attributes:

@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 _TEMPLATE_MARKS = ("{{", "{%")
 
 _WANTED_TYPES = {
-    "string_type": "must be text, in quotes where it looks like something else",
+    "string_type": "must be text, in quotes if YAML would read it as another type",
     "int_type": "must be a whole number",
     "tuple_type": "must be a list, such as ['*.jpg']",
     "bool_type": "must be true or false",

@@ -1,4 +1,4 @@
-"""The asset jobs of one sync: those that look. What acts is in `apply`."""
+"""The asset jobs of one sync: they only read the buckets. The jobs that write are in `shard_jobs`."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.orchestration.common.dagster_private import AssetJob
 from hyve_pipeline.orchestration.common.names import Names
 
-# Whatever a schedule or a sensor can launch.
+# Any job that a schedule or a sensor can launch.
 AnyJob = dg.JobDefinition | AssetJob
 
 
@@ -32,5 +32,5 @@ def build_verify_job(names: Names) -> AssetJob:
         selection=dg.AssetSelection.assets(names.verification),
         executor_def=dg.in_process_executor,
         tags=names.job_tags,
-        description="Lists the store again and says whether the plan holds there. Changes nothing.",
+        description="Lists the store again and checks whether it is as the plan requires. Changes nothing.",
     )

@@ -29,12 +29,12 @@ class BucketResource(dg.ConfigurableResource):
     region: str | None = Field(default=None, description="The bucket's region.")
     endpoint_url: str | None = Field(
         default=None,
-        description="An S3-compatible server; without one, the environment or the profile says.",
+        description="An S3-compatible server; without one, that of the environment or the profile.",
     )
     resource: str | None = Field(
-        default=None, description="The key of the S3Resource that has the credentials, and what else is not set here."
+        default=None, description="The key of the S3Resource that has the credentials, and all that is not set here."
     )
-    requester_pays: bool = Field(default=False, description="Whoever asks pays for requests to the bucket.")
+    requester_pays: bool = Field(default=False, description="The requester pays for requests to the bucket.")
     accelerate: bool = Field(default=False, description="Requests go to AWS's endpoint for Transfer Acceleration.")
     dual_stack: bool = Field(default=False, description="Requests go to AWS's endpoint for IPv6 and IPv4.")
     addressing_style: str = Field(default="auto", description="Where in the URL the bucket is: auto, path or virtual.")
@@ -44,7 +44,7 @@ class BucketResource(dg.ConfigurableResource):
         """The resource for a place of the settings."""
         values = place.model_dump(include=set(cls.model_fields))
         if isinstance(place, Place) and place.endpoint_origin != SETTINGS_ORIGIN:
-            values["endpoint_url"] = None  # a run finds out for itself what its environment says
+            values["endpoint_url"] = None  # a run reads its own environment
         return cls(**values)
 
     def place(self) -> BucketSettings:
@@ -61,12 +61,12 @@ class SyncResource(dg.ConfigurableResource):
     store: BucketResource = Field(description="What becomes an exact copy.")
     options: dict[str, Any] = Field(description="How the sync compares, limits and does its work.")
 
-    # What the resources say that source and store name; they are known in a run alone.
+    # The values of the resources that source and store name; they are known only in a run.
     _borrowed: dict[str, Borrowed] = PrivateAttr(default_factory=dict)
     _definition: dg.ResourceDefinition | None = PrivateAttr(default=None)
     _run_id: str | None = PrivateAttr(default=None)
 
-    # Kept for as long as the run goes on in this process.
+    # Kept as long as the run is in progress in this process.
     _sign: RunSign | None = PrivateAttr(default=None)
 
     @classmethod
@@ -90,7 +90,7 @@ class SyncResource(dg.ConfigurableResource):
                 description=f"{type(self).__doc__}\n\n{shown_values(self.model_dump(mode='json', exclude_none=True))}",
                 required_resource_keys=open_to_runs.required_resource_keys | self._lenders,
             )
-        # Dagster wants the same one each time.
+        # Dagster requires the same object each time.
         return self._definition
 
     @property
@@ -98,13 +98,13 @@ class SyncResource(dg.ConfigurableResource):
         return frozenset(side.resource for side in (self.source, self.store) if side.resource is not None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Take from the other resources what the run needs of them, and begin its sign of life.
+        """Read the values that the run needs from the other resources, and start its sign of life.
 
         Raises:
             dg.Failure: one of them can't be used, or the state can't be written.
         """
         self._run_id = None if context.run is None else context.run.run_id
-        # As they are, not what they show to ops: of an `S3Resource` that is a client.
+        # The resources themselves, not the objects that ops get: for an `S3Resource` that is a client.
         resources = context.resources.original_resource_dict if self._lenders else {}
         with as_failure():
             self._borrowed = {key: Borrowed.of(key, resources[key]) for key in self._lenders}
@@ -119,7 +119,7 @@ class SyncResource(dg.ConfigurableResource):
 
     def _begin_sign(self, run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
         home = Home(Path(self.home))
-        # A run of assets that were chosen in the UI is of no job of the sync, and has none of its tags.
+        # A run of assets that were selected in the UI belongs to no job of the sync, and has none of its tags.
         missing = {**Names(self.name, home.id).job_tags, **run.tags}
         instance.add_run_tags(run.run_id, {**missing, HOST_TAG: socket.gethostname()})
         sign = RunSign(home.state(self.name), run.run_id)
@@ -127,10 +127,10 @@ class SyncResource(dg.ConfigurableResource):
         self._sign = sign
 
     def context(self) -> SyncContext:
-        """What the verbs need.
+        """The context that the operations require.
 
         Raises:
-            ConfigurationError: with what other resources say, the settings are wrong.
+            ConfigurationError: with the values of other resources, the settings are wrong.
         """
         settings = SyncSettings(
             name=self.name,

@@ -1,4 +1,4 @@
-"""The job that drops old plans, and of Dagster's records their partitions and runs."""
+"""The job that drops old plans, with their partitions and runs in Dagster."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,15 +22,15 @@ _DESCRIPTION = (
     "plan stays in any case, and nothing in a bucket or in the trash is touched."
 )
 
-# A run that goes on is never deleted.
+# A run that is in progress is never deleted.
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
-# Runs that are read at once.
+# The number of runs read at once.
 _RUNS_AT_ONCE = 200
 
 
 def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
-    """Drops what the configuration, or that of the run, no longer keeps."""
+    """Drops what the configuration, or the run's configuration, no longer keeps."""
 
     @dg.op(
         name=f"{names.sync}_drop_plans",
@@ -76,7 +76,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
 
 
 def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:
-    """The plans that runs have to do with which wait or go on."""
+    """The plans of runs that wait or are in progress."""
     runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
     tags = [run.tags for run in runs]
     plans = {found[PLAN_TAG] for found in tags if PLAN_TAG in found}
@@ -84,9 +84,9 @@ def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:
 
 
 def _forget(instance: dg.DagsterInstance, names: Names, sync: SyncContext, dropped: Sequence[str]) -> tuple[int, int]:
-    """Make Dagster forget the runs, with their events, and the shards of plans that are gone; how many these were."""
+    """Delete Dagster's runs, with their events, and the partitions of dropped plans; return how many."""
     lost = lost_shards(instance, names, set(sync.plans.ids()))
-    # Also those that an earlier run did not come to: their shards are still there, as these are dropped last.
+    # Also those that an interrupted run left: their shards still exist, as these are dropped last.
     plans = {plan_of_partition(key) for keys in lost.values() for key in keys} | set(dropped)
     runs = _drop_runs(instance, names, sorted(filter(None, plans)))
     for partitions, keys in lost.items():
@@ -96,9 +96,9 @@ def _forget(instance: dg.DagsterInstance, names: Names, sync: SyncContext, dropp
 
 
 def _drop_runs(instance: dg.DagsterInstance, names: Names, dropped: Sequence[str]) -> int:
-    """Delete the runs of some plans; how many that were.
+    """Delete the runs of some plans; return how many.
 
-    Dagster has no means to delete events that no run has logged: those that the record sensor reported stay.
+    Dagster can't delete events that no run has logged: those that the record sensor reported stay.
     """
     deleted = 0
     for plan in dropped:

@@ -1,6 +1,6 @@
-"""What a sync takes from an ``S3Resource`` that the Dagster project has already: where its server is, and who asks.
+"""What a sync reads from an ``S3Resource`` of the Dagster project: its server and its credentials.
 
-The class is known by its fields: to import `dagster_aws` takes longer than all that a command loads.
+The class is recognized by its fields: importing `dagster_aws` takes longer than all other imports of a command.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _FIELDS = (
 
 @dataclass(frozen=True)
 class Borrowed:
-    """What a resource says.
+    """The values of a resource.
 
     Attributes:
         profile, region, endpoint_url: as in `BucketSettings`.
@@ -57,7 +57,7 @@ class Borrowed:
         )
 
     def completing(self, place: BucketSettings) -> dict[str, Any]:
-        """The settings of a place, with what it leaves open as the resource has it."""
+        """The settings of a place; values that it does not set come from the resource."""
         return place.model_dump() | {
             "profile": self.profile,
             "region": place.region or self.region,
@@ -66,14 +66,14 @@ class Borrowed:
 
 
 def complete_sync(sync: SyncSettings, borrowed: Mapping[str, Borrowed]) -> SyncSettings:
-    """The settings as a run has them: with what the resources say, and checked again with that.
+    """The settings in a run: with the values of the resources, and checked again.
 
     Args:
-        sync: the settings as they are written.
-        borrowed: what the resources say that the two places name; empty outside of runs, which alone know it.
+        sync: the settings as written.
+        borrowed: the values of the resources that the two places name; empty outside of runs.
 
     Raises:
-        ConfigurationError: a resource says what no setting may be, or source, store and trash overlap by it.
+        ConfigurationError: a resource has a value that is not valid here, or makes source, store and trash overlap.
     """
     places = {
         side: borrowed[str(place.resource)].completing(place)
@@ -102,7 +102,7 @@ def _keys(key: str, given: Mapping[str, Any]) -> AccessKeys | None:
 
 
 def _endpoint(key: str, resource: object, endpoint_url: str | None) -> str | None:
-    """The server's address, unless the resource asks for what is never done with it."""
+    """The server's address, unless the resource has an option that is never supported."""
     if getattr(resource, "use_unsigned_session", False):
         raise ConfigurationError(f"resource {key!r} has use_unsigned_session: copies and deletes must be signed")
     if getattr(resource, "verify", None) is False:

@@ -1,4 +1,4 @@
-"""The schedule that takes dryruns."""
+"""The schedule that launches dryruns."""
 
 import dagster as dg
 
@@ -20,13 +20,13 @@ def build_schedules(sync: SyncContext, names: Names, dryrun: AnyJob) -> list[dg.
         cron_schedule=sync.settings.schedule,
         execution_timezone=sync.settings.timezone,
         default_status=schedule_status(sync),
-        description="Takes a dryrun, unless the one before it still goes on.",
+        description="Launches a dryrun, unless the previous one is still in progress.",
     )
     def take_dryrun(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         close_dead_runs(context.instance, sync, names)
         going_on = dg.RunsFilter(job_name=names.dryrun_job, statuses=GOING_ON, tags=names.tags)
         for run in context.instance.get_runs(going_on, limit=1):
-            return dg.SkipReason(f"run {run.run_id}, the dryrun before this one, still goes on")
+            return dg.SkipReason(f"run {run.run_id}, the previous dryrun, is still in progress")
         return dg.RunRequest()
 
     return [take_dryrun]

@@ -1,4 +1,4 @@
-"""The two op jobs that act: a run of a partition does one shard of a plan, one without all that are left and free."""
+"""The two op jobs that change the store: a run of a partition does one shard, one without all that are free."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: S
 def _work(
     sync: SyncContext, plan: Plan, action: Action, asked: Shard | None, concurrency: int | None
 ) -> Callable[[Callable[[_Ended], None]], object]:
-    """What a run has to do: one shard, or all that are left and free."""
+    """The shards a run has to do: one, or all that are unfinished and free."""
     if asked is None:
         return lambda hand_on: apply_plan(
             sync,
@@ -132,7 +132,7 @@ def _plan_of(
 
 
 def _failure_of(plan: Plan, failed: list[_Ended]) -> dg.Failure:
-    """How a run ends some of whose objects failed. Their requests were sent often enough: a new run comes later."""
+    """The failure of a run in which objects failed. Dagster does not retry it: the requests were retried already."""
     reasons: Counter[str] = Counter()
     for _, summary in failed:
         reasons.update(summary.failures)

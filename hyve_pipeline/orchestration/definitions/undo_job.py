@@ -1,4 +1,4 @@
-"""The job that undoes a plan: one run a plan, which it is told by its configuration."""
+"""The job that undoes a plan: each run undoes the one plan that its configuration names."""
 
 import dagster as dg
 
@@ -30,7 +30,7 @@ def build_undo_job(names: Names) -> dg.JobDefinition:
             summary = undo_plan(sync, plan, context.run.run_id)
         if summary.failed:
             raise dg.Failure(
-                f"{summary.failed} objects could not be put back; a further undo tries them again",
+                f"{summary.failed} objects could not be put back; another undo retries them",
                 metadata={**undo_metadata(summary), FAILED_OBJECTS: dg.MetadataValue.int(summary.failed)},
                 allow_retries=False,
             )

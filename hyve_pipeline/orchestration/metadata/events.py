@@ -47,7 +47,7 @@ def inventory_metadata(inventory: Inventory) -> Metadata:
 
 
 def proof_metadata(inventory: Inventory) -> Metadata:
-    """How the listing went, range by range."""
+    """The listing of each range."""
     ranges = [
         {
             "after": displayed(walk.range.after),
@@ -80,7 +80,7 @@ def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
 
 
 def limit_metadata(diff: Diff, name: ChangeSet, refused_plan: Plan | None) -> Metadata:
-    """The figures that a limit was judged by."""
+    """The figures that a limit was checked against."""
     metadata: dict[str, Any] = {
         "objects": diff.counts[name].objects,
         "objects in store": diff.store.objects,
@@ -98,11 +98,11 @@ PLAN_ENTRY = "plan"
 
 
 def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadata:
-    """What one attempt at a shard came to."""
+    """The results of one attempt at a shard."""
     seconds = (summary.ended - summary.started).total_seconds()
     rates: dict[str, Any] = {}
     if seconds and summary.attempt == 1:
-        # Of a later attempt they would tell nothing: the sums are the shard's, and the time is the attempt's.
+        # Rates of later attempts would be wrong: the sums are the shard's, and the time is the attempt's.
         rates["objects per second"] = round(summary.tally.done / seconds, 1)
         rates["bytes per second"] = round(summary.tally.bytes / seconds)
     metadata: dict[str, Any] = {
@@ -123,7 +123,7 @@ def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadat
 
 
 def journal_metadata(status: PlanStatus) -> Metadata:
-    """How far a plan came, as its journal has it."""
+    """The progress of a plan, by its journal."""
     tally = sum((status.tally(action) for action in ACTIONS), start=Tally())
     metadata: dict[str, Any] = {
         PLAN_ENTRY: status.plan.id,
@@ -144,7 +144,7 @@ def _reasons(counts: Mapping[str, int]) -> Metadata:
 
 
 def _lacks(without: Mapping[str, int], lacks: Sequence[ServerLack]) -> Metadata:
-    """What copies have to do without, and what servers turned out to lack, where there is any."""
+    """What copies lack and what servers turned out not to support, if anything."""
     metadata: dict[str, Any] = {}
     if without:
         rows = [{"copied without": what, "objects": count} for what, count in sorted(without.items())]
@@ -156,7 +156,7 @@ def _lacks(without: Mapping[str, int], lacks: Sequence[ServerLack]) -> Metadata:
 
 
 def verification_metadata(outcome: Verification) -> Metadata:
-    """Whether the store is as the plan has it, and where it is not."""
+    """Whether the store is as the plan requires, and where it is not."""
     examples = [{"difference": kind.value, "key": displayed(key)} for kind, key in outcome.examples]
     return {
         PLAN_ENTRY: outcome.plan,
@@ -176,7 +176,7 @@ def differences_text(outcome: Verification) -> str:
 
 
 def undo_metadata(summary: UndoSummary) -> Metadata:
-    """What became of what an undo was to put back."""
+    """The results of the objects that an undo had to put back."""
     return {
         PLAN_ENTRY: summary.plan,
         "put back": summary.restored,

@@ -1,4 +1,4 @@
-"""What every asset says of itself before it was ever materialized, and where its columns come from."""
+"""What every asset shows before its first materialization, and where its columns come from."""
 
 from collections.abc import Callable, Mapping
 
@@ -15,7 +15,7 @@ from hyve_pipeline.orchestration.common.names import SYNC_TAG, Names
 
 
 def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
-    """Adds to an asset's spec: owners, tags, columns, and how old it may become."""
+    """Adds to an asset's spec: owners, tags, columns, and its freshness policy."""
     sets = planned_sets(sync.options)
     schemas = {
         **{names.inventory(side): INVENTORY_SCHEMA for side in SIDES},
@@ -41,7 +41,7 @@ def describer(names: Names, sync: SyncSettings) -> Callable[[dg.AssetSpec], dg.A
 # Columns of a verification that come from the plan; the others come from the new listing of the store.
 _EXPECTED = {"key": "key", "expected_etag": "source_etag", "expected_size": "size"}
 
-# Columns of a journal that come from the plan; the others are what came of it.
+# Columns of a journal that come from the plan; the others are its results.
 _PLANNED = {"key": "key", "action": "set", "etag_before": "store_etag", "bytes": "size"}
 
 

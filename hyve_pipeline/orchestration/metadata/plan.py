@@ -1,4 +1,4 @@
-"""What Dagster shows of a plan: all that a person decides by, on the plan's own page.
+"""What Dagster shows of a plan: all that the user needs to decide on it, on the plan's own page.
 
 What comes from a bucket is in tables and texts, which the UI shows as text. Markdown holds nothing but pictures that
 were drawn here.
@@ -22,18 +22,18 @@ from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_pr
 # Characters of a key that a table shows at most. Each event with its metadata is one row of Dagster's database.
 _LONGEST_KEY = 160
 
-_LEGEND = "\n\nblue: new, amber: modified, wine: duplicate"
+_LEGEND = "\n\nblue: new, amber: modified, wine: duplicate (to delete)"
 
 
 def plan_metadata(plan: Plan) -> Metadata:
-    """What a person decides by.
+    """What the user needs to decide on a plan.
 
     Raises:
         StateError: a file of the plan is damaged or can't be read.
     """
     summary = summarize_plan(plan)
     sets = [
-        {"set": name.value, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
+        {"set": name.label, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
         for name in sets_of(plan.options)
     ]
     metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
@@ -72,18 +72,18 @@ def _repairs(plan: Plan) -> Metadata:
 
 
 def refusals_text(plan: Plan) -> str:
-    """The rules that refused a plan, with their figures and the way on."""
+    """The rules that refused a plan, with their figures and what to do."""
     return "; ".join(f"{refusal.rule}: {refusal.detail}" for refusal in plan.refusals)
 
 
 def _picture(words: str, png: bytes, legend: str = "") -> dg.MarkdownMetadataValue:
-    """A picture, and what it is in words: fixed ones, as Markdown would obey what is in a key."""
+    """A picture with a fixed description: a key in it could be read as Markdown."""
     return dg.MetadataValue.md(f"![{words}](data:image/png;base64,{b64encode(png).decode()}){legend}")
 
 
 def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
     rows = [
-        {"set": name.value, "prefix": prefix, "objects": count.objects, "bytes": count.bytes}
+        {"set": name.label, "prefix": prefix, "objects": count.objects, "bytes": count.bytes}
         for name, entry in summary.sets.items()
         for prefix, count in (
             *((_shortened(displayed(size.prefix)) or "(none)", size.count) for size in entry.prefixes),

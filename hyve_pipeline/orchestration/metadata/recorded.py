@@ -1,4 +1,4 @@
-"""Reports of what was done outside of Dagster: from an event of the state to what a run would have logged."""
+"""Turns events of the state, caused outside of Dagster, into the events that a Dagster run would have logged."""
 
 from collections.abc import Iterator
 
@@ -45,7 +45,7 @@ AssetEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvalua
 
 
 def recorded(sync: SyncContext, names: Names, event: Event) -> list[AssetEvent]:
-    """What a run of Dagster would have logged, and who did it instead.
+    """The events that a Dagster run would have logged, with who did it instead.
 
     Nothing for an event about a plan or an inventory that is not kept any more.
 
@@ -59,7 +59,7 @@ def recorded(sync: SyncContext, names: Names, event: Event) -> list[AssetEvent]:
 
 
 def partitions_of(sync: SyncContext, names: Names, event: Event) -> list[dg.AddDynamicPartitionsRequest]:
-    """The shards that become known by an event: those that are allowed of a plan that was made or approved."""
+    """The partitions that an event adds: the allowed shards of a plan that was made or approved."""
     if event.kind not in (EventKind.PLAN_FROZEN, EventKind.PLAN_APPROVED):
         return []
     if event.plan is None or not sync.plans.exists(event.plan):
@@ -74,7 +74,7 @@ def partitions_of(sync: SyncContext, names: Names, event: Event) -> list[dg.AddD
 def shard_event(
     names: Names, plan: Plan, shard: Shard, summary: AttemptSummary, by: Metadata | None = None
 ) -> dg.AssetMaterialization | dg.AssetObservation:
-    """That a shard came to its end: only one without failures makes its partition a materialized one."""
+    """The event of a shard that has ended: only one without failures materializes its partition."""
     key, partition = names.bucket("store"), plan.partition_key(shard)
     metadata = {**shard_metadata(plan, shard, summary), **(by or {})}
     if not summary.tally.failed:
@@ -148,18 +148,18 @@ def _verification(sync: SyncContext, names: Names, event: Event) -> Iterator[Ass
     lineage = {"dagster/column_lineage": verification_lineage(names)}
     yield dg.AssetMaterialization(names.verification, metadata={**metadata, **table, **lineage})
     yield _check(names.verification, PLAN_HOLDS, passed=outcome.verified, metadata=metadata)
-    # Without its table, which would be all rows of the plan: who wants that materializes the asset.
-    told = {**journal_metadata(plan_status(sync, plan)), **by}
+    # Without its table, which has all rows of the plan: to get that, the user materializes the asset.
+    progress = {**journal_metadata(plan_status(sync, plan)), **by}
     lineage = {"dagster/column_lineage": journal_lineage(names)}
-    yield dg.AssetMaterialization(names.journal, metadata={**told, **lineage})
-    yield _check(names.journal, NO_FAILURES, passed=not told[FAILED_OBJECTS], metadata=told)
+    yield dg.AssetMaterialization(names.journal, metadata={**progress, **lineage})
+    yield _check(names.journal, NO_FAILURES, passed=not progress[FAILED_OBJECTS], metadata=progress)
 
 
 def _undo(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
     plan = sync.plans.load(event.plan or "")
     summary = latest_undo(sync, plan)
-    told = {} if summary is None else undo_metadata(summary)
-    metadata = {PLAN_ENTRY: plan.id, **told, **_by(event)}
+    undone = {} if summary is None else undo_metadata(summary)
+    metadata = {PLAN_ENTRY: plan.id, **undone, **_by(event)}
     yield dg.AssetObservation(names.bucket("store"), description=f"Plan {plan.id} was undone", metadata=metadata)
 
 

@@ -1,1 +1,1 @@
-"""The assets of one sync, from the source bucket to the store; one module a step of the flow."""
+"""The assets of one sync, from the source bucket to the store; one module for each step."""

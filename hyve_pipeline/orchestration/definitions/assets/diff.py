@@ -28,7 +28,7 @@ _DESCRIPTIONS = {
 
 
 def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
-    """The sets in which the buckets differ, judged before anything can follow."""
+    """The sets in which the buckets differ, with the checks that block all later steps."""
     specs = [
         dg.AssetSpec(
             names.change_set(name),
@@ -77,7 +77,7 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
                 refused_plan = freeze_plan(sync, found)
                 register_shards(context.instance, names, refused_plan, refusals)
                 context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: refused_plan.id})
-                # The plan's own asset is not materialized, so it is here that its page learns of it.
+                # The plan's own asset is not materialized, so the observation for its page is logged here.
                 context.log_event(
                     dg.AssetObservation(
                         names.plan,

@@ -31,7 +31,7 @@ def build_inventories(names: Names) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(
             LISTING_COMPLETE,
             asset=names.inventory(side),
-            description="The key ranges that were walked tile the key space, and every walk came to its end.",
+            description="The key ranges that were walked tile the key space, and every walk was completed.",
         )
         for side in SIDES
     ]

@@ -17,7 +17,7 @@ from hyve_pipeline.orchestration.metadata.lineage import journal_lineage
 
 
 def build_journal(names: Names) -> dg.AssetsDefinition:
-    """The journal of a plan as one table; materialize it whenever it is wanted, also while shards are running."""
+    """The journal of a plan as one table; it can be materialized at any time, also while shards are running."""
 
     @dg.multi_asset(
         name=f"{names.sync}_journal",
@@ -25,8 +25,8 @@ def build_journal(names: Names) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 names.journal,
                 deps=[names.plan, names.bucket("store")],
-                description="What happened to each object of a plan: one row an object, with its outcome, error code, "
-                "ETags, bytes and time. Taken from the journal at the moment of materialization.",
+                description="What happened to each object of a plan: one row for each object, with its outcome, error "
+                "code, ETags, bytes and time. Taken from the journal at the moment of materialization.",
                 group_name=names.sync,
                 kinds={"parquet"},
             ).with_io_manager_key(names.io_manager)

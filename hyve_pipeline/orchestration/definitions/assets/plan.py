@@ -1,4 +1,4 @@
-"""The asset `plan`: the frozen outcome of a diff that the safety limits let pass."""
+"""The asset `plan`: the frozen result of a diff that is within the safety limits."""
 
 from collections.abc import Sequence
 
@@ -54,7 +54,7 @@ def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
 
 
 def _raise_refusals(refusals: Sequence[Refusal]) -> None:
-    """Fail where the blocking checks have: they keep nobody from materializing the plan alone afterwards.
+    """Fail if the blocking checks have failed: they do not prevent that the plan alone is materialized afterwards.
 
     Raises:
         RefusedError: by the first rule, with the details of all.

@@ -1,4 +1,4 @@
-"""The asset `verification`: the store, listed again and held against the plan."""
+"""The asset `verification`: the store, listed again and checked against the plan."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from hyve_pipeline.orchestration.metadata.lineage import verification_lineage
 
 
 def build_verification(names: Names) -> dg.AssetsDefinition:
-    """The verification, with a check that fails when the store is not as the plan has it."""
+    """The verification, with a check that fails if the store is not as the plan requires."""
 
     @dg.multi_asset(
         name=f"{names.sync}_verification",
@@ -24,14 +24,14 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
             dg.AssetSpec(
                 names.verification,
                 deps=[names.plan, names.bucket("store")],
-                description="The store listed again and compared with the plan: one row a difference.",
+                description="The store listed again and compared with the plan: one row for each difference.",
                 group_name=names.sync,
                 kinds={"s3", "duckdb", "parquet"},
             ).with_io_manager_key(names.io_manager)
         ],
         check_specs=[
             dg.AssetCheckSpec(
-                PLAN_HOLDS, asset=names.verification, description="Every key of the store is as the plan has it."
+                PLAN_HOLDS, asset=names.verification, description="Every key of the store is as the plan requires."
             )
         ],
         required_resource_keys={names.resource},

@@ -1,1 +1,1 @@
-"""What goes on without a person, once it is switched on."""
+"""The sensors of one sync: what runs automatically once it is switched on."""

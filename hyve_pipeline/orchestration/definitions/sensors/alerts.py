@@ -1,8 +1,8 @@
-"""The sensor that alerts to refusals, failures, differences and runs that do not get on.
+"""The sensor that sends alerts about refusals, failures, differences and stalled runs.
 
-It looks at what has ended since it looked last, and a while before: runs do not come to be known in the order in
-which they ended. Its cursor holds what it has told of in that while. When the webhook does not take an alert, the
-cursor stays, and the next look tells of it again: an alert may come twice, but none is lost.
+Each tick reads the runs that have ended since some minutes before the last tick: Dagster does not record runs in the
+order in which they ended. The cursor holds those of that time that were reported. If the webhook does not accept an
+alert, the cursor stays, and the next tick reports it again: an alert may be sent twice, but none is lost.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,21 +25,21 @@ from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_aler
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 from hyve_pipeline.orchestration.metadata.events import differences_text
 
-# How much later than another run, that ended after it, a run may come to be known.
+# How long after its end a run may be recorded.
 _WHILE = timedelta(minutes=10)
 
-# Runs that one look takes in; the next goes on with the others.
+# The most runs of one tick; the next continues with the others.
 _MOST_RUNS = 500
 
 
 class _Cursor(Frozen):
-    """Where the sensor is.
+    """The cursor of the sensor.
 
     Attributes:
-        until: the time of its last look.
-        told: when each run ended that it told of, or saw to be of no interest, as far as that is not long ago.
-        stalled: the runs that it told of as stalled, and that still are.
-        event: the number of the last event of the state that it took in.
+        until: the time of the last tick.
+        told: the end of each recent run that was reported, or required no alert.
+        stalled: the runs that were reported as stalled, and still are.
+        event: the number of the last event of the state that was read.
     """
 
     until: datetime
@@ -49,14 +49,15 @@ class _Cursor(Frozen):
 
 
 def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
-    """Writes a log line and posts a JSON document for what was refused, what failed, and what differs."""
+    """Writes a log line and posts a JSON document for each refusal, failure and difference."""
 
     @dg.sensor(
         name=names.alert_sensor,
         minimum_interval_seconds=sync.settings.automation.interval_seconds,
         default_status=sensor_status(sync),
-        description="Alerts to refused plans, failed and stalled runs, and stores that are not as planned: by a line "
-        "in the log, and to the webhook if one is configured. Begins with what happens after it is switched on.",
+        description="Sends alerts about refused plans, failed and stalled runs, and stores that are not as planned: "
+        "as a line in the log, and to the webhook if one is configured. Reports only what happens once it is "
+        "switched on.",
     )
     def alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         close_dead_runs(context.instance, sync, names)
@@ -65,7 +66,7 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         if cursor is None:
             begun = _Cursor(until=now, told={}, stalled=(), event=sync.events.newest_number())
             context.update_cursor(begun.model_dump_json())
-            return dg.SkipReason("tells of what happens from now on")
+            return dg.SkipReason("reports what happens from now on")
         records = [
             record
             for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.told))
@@ -78,17 +79,17 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
             *_alerts_of(names, findings),
             *stalled_alerts(names, [run for run in stalled if run.run_id not in cursor.stalled], now),
         ]
-        for told in alerts:
-            context.log.error(told.text)
-            raise_alert(told, sync.settings.automation)
+        for found in alerts:
+            context.log.error(found.text)
+            raise_alert(found, sync.settings.automation)
         ends = {record.dagster_run.run_id: record.end_time for record in records if record.end_time is not None}
-        # A full look may have left some for the next one.
+        # A full tick may have left some for the next one.
         until = now if len(records) < _MOST_RUNS else cursor.until
-        told_of = {run: end for run, end in (cursor.told | ends).items() if end >= (until - 2 * _WHILE).timestamp()}
+        reported = {run: end for run, end in (cursor.told | ends).items() if end >= (until - 2 * _WHILE).timestamp()}
         still = tuple(run.run_id for run in stalled)
         event = events[-1].number if events else cursor.event
-        context.update_cursor(_Cursor(until=until, told=told_of, stalled=still, event=event).model_dump_json())
-        return dg.SkipReason("; ".join(told.text for told in alerts) or "nothing to tell of")
+        context.update_cursor(_Cursor(until=until, told=reported, stalled=still, event=event).model_dump_json())
+        return dg.SkipReason("; ".join(found.text for found in alerts) or "nothing to report")
 
     return alert
 
@@ -97,7 +98,7 @@ def _read_cursor(text: str | None) -> _Cursor | None:
     try:
         return _Cursor.model_validate_json(text) if text else None
     except ValidationError:
-        return None  # of another version: begin anew
+        return None  # a cursor of another version: start again
 
 
 def _ended_runs(instance: dg.DagsterInstance, names: Names, since: datetime, most: int) -> list[dg.RunRecord]:
@@ -112,47 +113,47 @@ def _ended_runs(instance: dg.DagsterInstance, names: Names, since: datetime, mos
         for filters in (failed, verified)
         for record in instance.get_run_records(filters, limit=most, order_by="update_timestamp", ascending=True)
     ]
-    # A run of old can have been updated by a tag.
+    # An old run can have been updated by a new tag.
     return [record for record in records if record.end_time is not None and record.end_time >= since.timestamp()]
 
 
 def _findings(
     instance: dg.DagsterInstance, sync: SyncContext, names: Names, records: Sequence[dg.RunRecord]
 ) -> Iterator[Finding]:
-    """What is to be told of each run."""
+    """What to report of each run."""
     for record in records:
         run = record.dagster_run
         try:
             found = _judge(instance, sync, names, record)
         except HyveError as error:
-            found = "failed", str(error)  # a file that can't be read must not keep back what else there is to tell
+            found = "failed", str(error)  # a file that can't be read must not prevent the other alerts
         if found is None:
             continue
         event, message = found
         attempt = run.tags.get(ATTEMPT_TAG, "")
-        told = AlertRun(
+        about = AlertRun(
             run=run.run_id,
             partition=run.tags.get(PARTITION_TAG),
             attempt=int(attempt) if attempt.isdecimal() else None,
             given_up=attempt.isdecimal() and int(attempt) >= sync.settings.automation.shard_attempts,
             message=message,
         )
-        yield event, run.tags.get(PLAN_TAG), run.job_name, told, datetime.fromtimestamp(record.end_time or 0.0, UTC)
+        yield event, run.tags.get(PLAN_TAG), run.job_name, about, datetime.fromtimestamp(record.end_time or 0.0, UTC)
 
 
 def _alerts_of(names: Names, findings: Iterable[Finding]) -> Iterator[Alert]:
     """One alert for all runs of one job and plan that ended alike."""
     groups: dict[tuple[AlertEvent, str | None, str], list[tuple[AlertRun, datetime]]] = {}
-    for event, plan, job, told, time in findings:
-        groups.setdefault((event, plan, job), []).append((told, time))
+    for event, plan, job, run, time in findings:
+        groups.setdefault((event, plan, job), []).append((run, time))
     for (event, plan, job), runs in groups.items():
-        yield make_alert(event, names.sync, plan, job, [told for told, _ in runs], max(time for _, time in runs))
+        yield make_alert(event, names.sync, plan, job, [run for run, _ in runs], max(time for _, time in runs))
 
 
 def _judge(
     instance: dg.DagsterInstance, sync: SyncContext, names: Names, record: dg.RunRecord
 ) -> tuple[AlertEvent, str] | None:
-    """What is to be told of a run, None when nothing is."""
+    """What to report of a run, None if it requires no alert."""
     run = record.dagster_run
     if run.status is dg.DagsterRunStatus.SUCCESS:
         difference = _difference(sync, record)
@@ -170,7 +171,7 @@ def _difference(sync: SyncContext, record: dg.RunRecord) -> str | None:
     if plan_id is None or not sync.plans.exists(plan_id):
         return None
     begun, ended = (datetime.fromtimestamp(time or 0.0, UTC) for time in (record.start_time, record.end_time))
-    # Its own: there may be later ones by now.
+    # The run's own verification: there may be later ones by now.
     verification = verification_between(sync, sync.plans.load(plan_id), begun, ended)
     if verification is None or verification.verified:
         return None
@@ -187,7 +188,7 @@ def _refusal(sync: SyncContext, names: Names, run: dg.DagsterRun) -> str | None:
 
 
 def _error_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> HyveError:
-    """The first failure of a run, as whoever raised it said it."""
+    """The first failure of a run, with the message of the error that was raised."""
     failures = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=failures)]
     for event in filter(None, events):
@@ -195,4 +196,4 @@ def _error_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> HyveError:
             return error_of_step(event)
         if event.message:
             return HyveError(event.message)
-    return HyveError(f"run {run.run_id} failed: look at it in the UI")
+    return HyveError(f"run {run.run_id} failed: see its logs in the UI")

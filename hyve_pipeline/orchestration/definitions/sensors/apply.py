@@ -1,7 +1,7 @@
 """The sensor that applies plans: the copies, then the deletes, then the verification.
 
-It is level-triggered: it keeps no cursor, and at each tick works out from journal and runs what is left. Its
-requests carry the attempt in their run keys, so a tick that is repeated asks for nothing twice.
+It is level-triggered: it keeps no cursor, and at each tick determines what is left from the journal and the runs. Its
+run keys contain the attempt, so a repeated tick requests nothing twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
     Args:
         sync: the sync.
         names: its names.
-        jobs: those that it asks for.
+        jobs: those that it requests runs of.
     """
     # Of the plan of the last tick: what is finished stays finished, and a large plan has many shards.
     finished: dict[str, dict[int, ShardStatus]] = {}
@@ -46,8 +46,8 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         minimum_interval_seconds=sync.settings.automation.interval_seconds,
         default_status=sensor_status(sync),
         description=f'Applies each new plan; apply is "{sync.settings.apply}". Copies first, shard by shard, deletes '
-        "when every copy has succeeded, then the verification. Works out at each look what is left, so it goes on "
-        "after whatever went wrong.",
+        "when every copy has succeeded, then the verification. Determines at each tick what is left, so it "
+        "resumes after any failure.",
     )
     def apply_plan(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         close_dead_runs(context.instance, sync, names)
@@ -90,11 +90,11 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
 
 @dataclass(frozen=True)
 class _Runs:
-    """The runs of one plan that have to do with its application.
+    """The runs that apply one plan.
 
     Attributes:
-        going_on: those that wait or go on, also of other plans of the sync.
-        ended: those of the plan that came to their end, newest first, by what they were a try of.
+        going_on: those that wait or are in progress, also of other plans of the sync.
+        ended: those of the plan that have ended, newest first, by what they were an attempt at.
     """
 
     going_on: Sequence[dg.DagsterRun]
@@ -124,12 +124,12 @@ class _Runs:
         for name in self.ended:
             records = self.failed(name)
             if records:
-                # A run that somebody deleted was there, and its number must not come again.
+                # The number of a run that the user deleted must not be used again.
                 tries[name] = Tries(len(records), _last_end(records), name in busy, max(_numbers(records)))
         return tries
 
     def loops(self, names: Names, plan: Plan) -> dict[Action, Loops]:
-        """The runs of all that is left of each action, summed up."""
+        """The runs without a partition of each action, summed up."""
         loops: dict[Action, Loops] = {}
         for action in ACTIONS:
             name = _loop_of(names.shard_job(action))
@@ -157,7 +157,7 @@ def _last_end(records: Sequence[dg.RunRecord]) -> datetime:
 
 
 def _name_of(run: dg.DagsterRun, names: Names) -> str | None:
-    """What a run is a try of."""
+    """What a run is an attempt at."""
     if run.job_name == names.verify_job:
         return VERIFICATION
     if run.job_name == names.undo_job:
@@ -166,34 +166,34 @@ def _name_of(run: dg.DagsterRun, names: Names) -> str | None:
 
 
 def _loop_of(job: str) -> str:
-    """What stands for the runs of a job that do all that is left."""
+    """The name for the runs of a job without a partition."""
     return f"{job}:{LOOP}"
 
 
 def _in_the_way(sync: SyncContext, names: Names, plan: Plan, going_on: Sequence[dg.DagsterRun]) -> str | None:
-    """What must end before anything of a plan can begin, in words; None when nothing has to."""
+    """What must end before the plan can be applied, in words; None if nothing must."""
     for run in going_on:
         key = run.tags.get(PARTITION_TAG)
         if run.job_name == names.undo_job:
-            return f"run {run.run_id} of {run.job_name} goes on"
+            return f"run {run.run_id} of {run.job_name} is in progress"
         if key is not None:
             other = plan_of_partition(key) or key
         elif run.job_name == names.verify_job:
-            # It compares with a plan what would change under its eyes.
+            # It compares the store with a plan, so the store must not change meanwhile.
             other = run.tags.get(PLAN_TAG, plan.id)
         else:
-            # Until it has chosen its plan, it may be any.
+            # Until it has chosen its plan, it may be any plan.
             other = run.tags.get(PLAN_TAG)
         if other is None:
-            return f"run {run.run_id} of {run.job_name} goes on"
+            return f"run {run.run_id} of {run.job_name} is in progress"
         if other != plan.id:
-            return f"run {run.run_id} of plan {other} goes on"
+            return f"run {run.run_id} of plan {other} is in progress"
     other = sync.applied_beside(plan.id)
     return None if other is None else f"plan {other} is being applied"
 
 
 def _mark_given_up(instance: dg.DagsterInstance, names: Names, runs: _Runs, decision: Decision) -> None:
-    """Put a tag on the last run of whatever is given up, so that it can be found among the runs."""
+    """Tag the last run of each shard or step that is given up, so that the user can find it."""
     for name in decision.given_up:
         listed = [name] if name != LOOP else [_loop_of(names.shard_job(action)) for action in ACTIONS]
         for record in (failed[0] for failed in map(runs.failed, listed) if failed):
@@ -202,7 +202,7 @@ def _mark_given_up(instance: dg.DagsterInstance, names: Names, runs: _Runs, deci
 
 
 def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, requests: Sequence[Request]) -> None:
-    """Make shards known to Dagster that were not when the plan was made, because a limit refused them then."""
+    """Add partitions for shards that a limit refused when the plan was made."""
     for request in requests:
         if request.step == "verify":
             return

@@ -1,4 +1,4 @@
-"""What commands did that somebody is to be alerted to: refused plans, failed shards, and differences."""
+"""Finds what commands did that requires an alert: refused plans, failed shards, and differences."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,12 +14,12 @@ from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.metadata.events import differences_text
 from hyve_pipeline.orchestration.metadata.plan import refusals_text
 
-# What is to be told of one run or command: of which kind, of which plan and job, what exactly, and when it was.
+# What to report of one run or command: the kind of alert, the plan, the job, the details, and the time.
 Finding = tuple[AlertEvent, str | None, str, AlertRun, datetime]
 
 
 def findings_of(sync: SyncContext, names: Names, events: Sequence[Event]) -> Iterator[Finding]:
-    """What events say of commands that is worth an alert; what runs of Dagster did is found by the runs."""
+    """The events of commands that require an alert; those of Dagster runs are found by the runs."""
     for event in events:
         if event.actor.command is None or event.plan is None or not sync.plans.exists(event.plan):
             continue
@@ -31,7 +31,7 @@ def findings_of(sync: SyncContext, names: Names, events: Sequence[Event]) -> Ite
                 shard = next(shard for shard in plan.shards if shard.number == event.shard)
                 job, partition = names.shard_job(shard.action), plan.partition_key(shard)
         except HyveError as error:
-            found = "failed", str(error)  # a file that can't be read must not keep back what else there is to tell
+            found = "failed", str(error)  # a file that can't be read must not prevent the other alerts
         if found is not None:
             kind, message = found
             run = AlertRun(
@@ -56,5 +56,5 @@ def _judge(sync: SyncContext, plan: Plan, event: Event) -> tuple[AlertEvent, str
 
 
 def _job_of(names: Names, event: Event) -> str:
-    """The job that would have done it."""
+    """The job that does the same in Dagster."""
     return names.verify_job if event.kind is EventKind.PLAN_VERIFIED else names.dryrun_job

@@ -1,7 +1,7 @@
 """The sensor that reports to Dagster what was done outside of it: by commands, and by runs of another instance.
 
 Its cursor is the number of the last event of the state that was reported. It moves only when Dagster has stored what
-was reported up to there: an event may come twice after a crash, and none is lost, however long the daemon was down.
+was reported up to there: an event may be reported twice after a crash, but none is lost, even if the daemon was down.
 """
 
 import time
@@ -27,28 +27,28 @@ from hyve_pipeline.orchestration.metadata.recorded import AssetEvent, partitions
 # Dagster stores an event in 25 ms on SQLite, and a tick is to end in a few seconds.
 _MOST_EVENTS = 200
 
-# What is left of a tick's time goes to the next one.
+# The most seconds of a tick; the next one continues.
 _MOST_SECONDS = 10.0
 
-# An instance that sees a state for the first time begins with so many of its newest events.
+# On an instance that sees a state for the first time, only this many of its newest events are reported.
 _MOST_AT_FIRST = 5_000
 
-# An event whose files can't be read is passed over after so many ticks, so that the others are not lost with it.
+# An event whose files can't be read is skipped after this many ticks, so that it does not block the others.
 _MOST_TRIES = 5
 
 # A shard's run logs the shard itself, a moment after it ended.
 _LOGGED_BY_THEN = timedelta(minutes=2)
 
-# Also with a long interval of the other sensors, what a command did is to be seen soon.
+# What a command did must be visible soon, even if the other sensors have a long interval.
 _INTERVAL_SECONDS = 15
 
 
 class _Cursor(Frozen):
-    """Where the sensor is.
+    """The cursor of the sensor.
 
     Attributes:
-        number: that of the last event that was reported, or passed over.
-        tries: how often the next one could not be read.
+        number: the number of the last event that was reported or skipped.
+        tries: the number of ticks in which the next one could not be read.
     """
 
     number: int
@@ -67,7 +67,7 @@ class _Report:
 
 def build_record_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
     """Reports what commands did: the same assets, partitions and checks as if a run of Dagster had done it."""
-    # Of the newest plan: what is finished stays so, and how many of its shards Dagster is known to have.
+    # Of the newest plan: its finished shards, which stay so, and how many of them Dagster is known to have.
     finished: dict[int, ShardStatus] = {}
     seen: dict[str, int] = {}
 
@@ -97,13 +97,13 @@ def build_record_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
 
 
 def _begin(sync: SyncContext, cursor: str | None) -> _Cursor:
-    """Where to go on: after the last reported event, or where the state's events begin that are worth it."""
+    """Where to continue: after the last reported event, or at the first event to report."""
     try:
         begin = _Cursor.model_validate_json(cursor) if cursor else None
     except ValidationError:
-        begin = None  # of another version: begin anew
+        begin = None  # a cursor of another version: start again
     newest = sync.events.newest_number()
-    if begin is None or begin.number > newest:  # or the state is another than it was
+    if begin is None or begin.number > newest:  # or the state was replaced
         return _Cursor(number=max(0, newest - _MOST_AT_FIRST))
     return begin
 
@@ -137,7 +137,7 @@ def _report_of(instance: dg.DagsterInstance, sync: SyncContext, names: Names, be
 
 
 def _is_logged(instance: dg.DagsterInstance, event: Event, known: dict[str, bool]) -> bool:
-    """Whether a run of this instance did it, and so has logged it."""
+    """Whether a run of this instance caused the event, and so has logged it."""
     run = event.actor.dagster_run
     if run is None:
         return False

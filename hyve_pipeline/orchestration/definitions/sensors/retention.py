@@ -1,4 +1,4 @@
-"""The sensor that asks for old plans to be dropped."""
+"""The sensor that requests the run that drops old plans."""
 
 from datetime import UTC, datetime
 
@@ -31,7 +31,7 @@ def build_retention_sensor(sync: SyncContext, names: Names, job: AnyJob) -> dg.S
         old = plans_to_drop(sync, rules.keep_plans, rules.keep_days, datetime.now(UTC))
         if not old:
             return dg.SkipReason("no plan is old enough")
-        # The newest of them stands for all: when the run has failed, the next plan that grows old brings another.
+        # The run key names the newest of them: if the run fails, the next plan that becomes too old causes another.
         return dg.RunRequest(run_key=f"until {old[-1]}")
 
     return drop_old_plans

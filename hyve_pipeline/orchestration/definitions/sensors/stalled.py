@@ -1,4 +1,4 @@
-"""Finds runs that count as going on and do not get on."""
+"""Finds runs that are in progress without making progress."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Na
 
 @dataclass(frozen=True)
 class StalledRun:
-    """A run that does not get on.
+    """A run that makes no progress.
 
     Attributes:
         run_id, job: the run and its job.
@@ -33,8 +33,8 @@ class StalledRun:
 def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, now: datetime) -> list[StalledRun]:
     """The runs that wait, or whose journal has not moved, for `stalled_minutes`.
 
-    A run that waits for its turn is not stalled while others get on with the same plan; and a listing, which keeps
-    no journal, is left to its own bounds of time.
+    A run that waits for its turn is not stalled while others make progress with the same plan. A listing keeps no
+    journal and has its own timeouts, so it is not checked here.
 
     Raises:
         StateError: the journals can't be listed.
@@ -62,7 +62,7 @@ def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, 
 
 
 def _begun(record: dg.RunRecord) -> datetime:
-    """When a run began, or was made where it has not begun."""
+    """When a run started, or was created if it has not started."""
     if record.start_time is not None:
         return datetime.fromtimestamp(record.start_time, UTC)
     return record.create_timestamp.astimezone(UTC)
@@ -74,7 +74,7 @@ def _journal(plan: str, partition: str | None) -> str:
         try:
             return f"journals/{plan}/{split_partition_key(partition)[1]:04d}"
         except ValueError:
-            pass  # a partition that somebody made up
+            pass  # a partition that does not name a shard, as the user can add any
     return f"journals/{plan}"
 
 
@@ -82,7 +82,7 @@ def stalled_alerts(names: Names, runs: Sequence[StalledRun], now: datetime) -> I
     """One alert for all stalled runs of one job and plan."""
     groups: dict[tuple[str | None, str], list[AlertRun]] = {}
     for run in runs:
-        told = AlertRun(run=run.run_id, partition=run.partition, message=run.message)
-        groups.setdefault((run.plan, run.job), []).append(told)
-    for (plan, job), told in groups.items():
-        yield make_alert("stalled", names.sync, plan, job, told, now)
+        alert = AlertRun(run=run.run_id, partition=run.partition, message=run.message)
+        groups.setdefault((run.plan, run.job), []).append(alert)
+    for (plan, job), alerts in groups.items():
+        yield make_alert("stalled", names.sync, plan, job, alerts, now)

@@ -1,4 +1,4 @@
-"""Whether sensors and schedule are on before anybody has switched them in the UI."""
+"""Whether sensors and schedule are on before the user has switched them in the UI."""
 
 import dagster as dg
 
@@ -6,12 +6,12 @@ from hyve_pipeline.operations.context import SyncContext
 
 
 def sensor_status(sync: SyncContext) -> dg.DefaultSensorStatus:
-    """The status of the sync's sensors until somebody switches them."""
+    """The status of the sync's sensors until the user switches them."""
     running = sync.settings.automation.running
     return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
 
 
 def schedule_status(sync: SyncContext) -> dg.DefaultScheduleStatus:
-    """The status of the sync's schedule until somebody switches it."""
+    """The status of the sync's schedule until the user switches it."""
     running = sync.settings.automation.running
     return dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
