@@ -148,7 +148,7 @@ class Daemon:
             assert changed.rowcount == 1
 
     def sign_of(self, run: dg.DagsterRun) -> Sign:
-        """The sign of life of a run that goes on, until it is ended."""
+        """The sign of life of a run that is in progress, until it is ended."""
         sign = Sign(self.sync.state, run.run_id)
         sign.begin()
         return sign

@@ -1,4 +1,4 @@
-"""Dagster projects of somebody else, in which a sync is a component."""
+"""Users' own Dagster projects, in which a sync is a component."""
 
 import textwrap
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a person is told of while nobody looks."""
+"""The alerts that users get."""
 
 import json
 import logging

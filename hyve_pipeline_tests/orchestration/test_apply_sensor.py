@@ -1,4 +1,4 @@
-"""The sensor that applies plans, look by look."""
+"""The sensor that applies plans, tick by tick."""
 
 from collections.abc import Callable
 
@@ -163,7 +163,7 @@ def test_a_refused_plan_is_applied_as_far_as_it_may_be(
     assert not keys
     assert "refused by max_deletes" in reason
     assert "gone" in pair.store.read()
-    # A person's word, given with another step's command, lets it go on.
+    # An approval, given with the command of another step, lets it continue.
     (plan,) = (entry["plan"] for entry in hyve("plans", "--json").document["plans"])
     assert hyve("copy", "--plan", plan).code == 0
     approve = {"ops": {"images_delete_shard": {"config": {"plan": plan, "max_deletes": "1"}}}}

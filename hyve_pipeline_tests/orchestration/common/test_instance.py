@@ -52,7 +52,7 @@ def test_what_a_person_has_configured_is_kept(home: Home) -> None:
 
 
 def test_a_database_that_does_not_answer_is_told_by_its_own_reason(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `dagster_postgres` tells it: how often it was asked, and why in the cause."""
+    """The error of `dagster_postgres`: the number of attempts, with the reason in its cause."""
 
     def fail(home: Home) -> NoReturn:
         refused = OperationalError("", {}, Exception('port 5432 failed:\nFATAL:  database "x" is not there\n'))

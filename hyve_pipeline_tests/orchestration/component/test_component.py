@@ -1,4 +1,4 @@
-"""Syncs in a project of somebody else's: what the component makes of a file, and what it says of mistakes."""
+"""Syncs in a user's own project: what the component makes of a file, and its messages about mistakes."""
 
 import re
 from pathlib import Path

@@ -296,7 +296,7 @@ def test_it_leads_nowhere_else(path: str, location: str) -> None:
 def test_a_wrong_token_in_the_url() -> None:
     assert ask(target="/?token=wrong", headers={"host": _HOST}).status == 403
     assert ask(target="/?token=wrong", headers={"host": _HOST}).header("set-cookie") is None
-    # Who is known already, by a page of an earlier day for example, just goes on.
+    # A browser that has the cookie already, for example from an earlier day, is let through.
     known = ask(target="/runs?token=wrong")
     assert (known.status, known.header("location")) == (303, f"http://{_HOST}/runs")
 
