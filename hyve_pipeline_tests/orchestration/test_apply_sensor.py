@@ -68,7 +68,7 @@ def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daem
     assert {record.partition_key for record in shards} == {f"{plan}-{number:04d}" for number in (1, 2, 3, 4)}
 
 
-def test_copies_alone_leave_deletes_to_a_person(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+def test_copies_alone_leave_deletes_to_the_user(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan_of(hyve)
     pair.automate("copies")
@@ -137,7 +137,7 @@ def test_a_failed_shard_waits_longer_each_time(
 def test_failed_shards_never_starve_the_others(
     make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With more shards that fail than may go on at once, the others are done all the same."""
+    """If more shards fail than may run at once, the others are still done."""
     monkeypatch.setattr(automation, "MOST_AT_ONCE", 2)
     pair = make_pair(through=faulty, shard_objects=1)
     pair.source.put({f"{number}": b"new" for number in range(6)})

@@ -7,6 +7,8 @@ from pathlib import Path
 from hyve_pipeline.orchestration.common import dagster_private
 
 _USED = {
+    "dagster._core.definitions.definitions_load_context": {"DefinitionsLoadContext"},
+    "dagster._core.definitions.unresolved_asset_job_definition": {"UnresolvedAssetJobDefinition"},
     "dagster._core.workspace.context": {"WorkspaceProcessContext"},
     "dagster._core.workspace.load_target": {"WorkspaceFileTarget"},
     # Without an underscore, but in no documentation.
