@@ -19,7 +19,8 @@ from hyve_pipeline_tests.report.hostile import hostile_plan
 # Above this the UI hides Markdown behind a link.
 _MOST_SHOWN = 1_000
 
-_PICTURE = re.compile(r"!\[[A-Za-z -]+\]\(data:image/png;base64,[A-Za-z0-9+/]+=*\)(\n\n[a-z:, ]+)?")
+_LEGEND = r"blue: new, amber: modified, wine: duplicate \(to delete\)"
+_PICTURE = re.compile(rf"!\[[A-Za-z -]+\]\(data:image/png;base64,[A-Za-z0-9+/]+=*\)(\n\n{_LEGEND})?")
 
 
 def _characters(metadata: object) -> int:
