@@ -93,7 +93,7 @@ def check_what_is_known_outside_of_runs(sync: SyncContext, endpoint_url: str) ->
     """Sensors know the plan, and can reach no bucket; with another server the plan is not the same."""
     plan = choose_plan(sync, None)
     assert (plan.store.endpoint_url, plan.store.resource) == (endpoint_url, "s3")
-    with pytest.raises(ConfigurationError, match="resource 's3' of a Dagster project, so that only runs"):
+    with pytest.raises(ConfigurationError, match="resource 's3' of a Dagster project; only runs"):
         sync.connect(plan.store)
     moved = {"s3": Borrowed(profile=None, region=None, endpoint_url=None, keys=None)}
     with pytest.raises(ConfigurationError, match="was made for the source"):

@@ -205,10 +205,17 @@ def test_a_page_that_comes_again_and_again_changes_nothing(
     assert pair.store.listing() == before
 
 
-@pytest.mark.parametrize(("operation", "failed"), [("copy", (1, 0)), ("delete", (0, 8))])
-@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "InvalidDigest")])
+# A DeleteObjects that is refused by 400 is no such case: some servers do not know it, and delete one object at a time.
+@pytest.mark.parametrize(
+    ("operation", "status", "code", "failed"),
+    [
+        ("copy", 403, "AccessDenied", (1, 0)),
+        ("copy", 400, "InvalidDigest", (1, 0)),
+        ("delete", 403, "AccessDenied", (0, 8)),
+    ],
+)
 def test_a_refusal_is_not_tried_again_and_stops_what_follows(
-    status: int, code: str, operation: str, failed: tuple[int, int], pair: Pair, faulty: FaultyServer
+    operation: str, status: int, code: str, failed: tuple[int, int], pair: Pair, faulty: FaultyServer
 ) -> None:
     def refuse(received: Received) -> Answer | None:
         is_wanted = _OPERATIONS[operation](received) and (operation == "delete" or received.path.endswith("/07"))

@@ -148,7 +148,7 @@ def test_a_killed_process_leaves_its_shard_and_the_others_go_on(make_pair: MakeP
 
     faulty.fault = kill_one
     endings = _Endings()
-    with pytest.raises(HyveError, match="ended by SIGKILL"):
+    with pytest.raises(HyveError, match="killed by SIGKILL"):
         apply_plan(context, plan, "copy", on_shard_ended=endings)
     states = _states(context, plan)[:6]
     assert states.count(ShardState.FINISHED) == len(endings.numbers) == 5
