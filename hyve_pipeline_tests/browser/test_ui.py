@@ -73,6 +73,8 @@ def test_a_failed_shard_shows_and_is_run_again(desk: Desk) -> None:
     desk.faulty.fault = lambda received: (
         Answer(b"<Error><Code>AccessDenied</Code></Error>", 403) if is_copy_of(received, "shards-source/07") else None
     )
+    # Dagster learns of the command's plan from the record sensor, at its next tick.
+    _await_figure(desk, failed=0, missing=3)
     page = desk.job("copy", "partitions")
     page.get_by_role("button", name=re.compile("Launch backfill")).click()
     dialog = page.get_by_role("dialog")
