@@ -16,6 +16,7 @@ from hyve_pipeline.s3.objects.read_headers import OPTIONAL_READ_HEADERS, PLAIN_C
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.wire.responses import whole_number
 from hyve_pipeline.s3.wire.xml import unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -182,18 +183,20 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
         S3RequestError: the ETag or the date is missing, or something is no number or no date.
     """
     etag, size, date = (response.header(name) for name in ("etag", "content-length", "last-modified"))
-    if etag is None or date is None:
+    if not etag or not unquote_etag(etag) or date is None:
         raise invalid_response(bucket, request, response, "the answer lacks ETag or Last-Modified")
-    if size is not None and not size.isdecimal():
-        raise invalid_response(bucket, request, response, f"the answer has the Content-Length {size!r}")
+    try:
+        bytes_ = None if size is None else whole_number(size)
+    except ValueError as error:
+        raise invalid_response(bucket, request, response, f"the answer has the Content-Length {error}") from None
     try:
         modified = parsedate_to_datetime(date)
         last_modified = (modified - _EPOCH) // timedelta(microseconds=1)
-    except (TypeError, ValueError):
-        raise invalid_response(bucket, request, response, f"the answer has the date {date!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise invalid_response(bucket, request, response, f"the answer has the date {date!r:.100}") from None
     return ObjectHead(
         etag=unquote_etag(etag),
-        size=None if size is None else int(size),
+        size=bytes_,
         last_modified=last_modified,
         storage_class=response.header("x-amz-storage-class") or "STANDARD",
         version_id=version_of(response),

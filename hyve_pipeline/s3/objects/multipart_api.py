@@ -1,6 +1,6 @@
 """Uploads in parts as S3 knows them: begun, listed, completed, aborted."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
-from hyve_pipeline.s3.wire.responses import check_echo, is_truncated, parse_response, require
+from hyve_pipeline.s3.wire.responses import check_echo, is_truncated, parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import Element, child_text, escape_text, unquote_etag
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -162,19 +162,25 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
 
 def _read_part(part: Element, algorithm: str | None) -> tuple[int, Part]:
     checksum = None if algorithm is None else child_text(part, f"Checksum{algorithm}")
-    etag, size = unquote_etag(child_text(part, "ETag") or ""), int(child_text(part, "Size") or "")
+    etag, size = unquote_etag(child_text(part, "ETag") or ""), whole_number(child_text(part, "Size"))
     if not etag:
         raise ValueError("it has no ETag")
-    return int(child_text(part, "PartNumber") or ""), Part(etag, size, checksum or None)
+    return whole_number(child_text(part, "PartNumber")), Part(etag, size, checksum or None)
 
 
-def list_uploads(store: Connection, prefix: str) -> Iterator[tuple[str, str]]:
+def list_uploads(store: Connection, prefix: str) -> list[tuple[str, str]]:
     """The key and the beginning (as S3 writes times) of each open upload below a prefix: the first thousand.
 
     Raises:
         S3RequestError: they could not be listed.
     """
     request = Request("ListMultipartUploads", "GET", query=(("uploads", ""), ("prefix", prefix)))
-    root = parse_response(store.bucket, request, store.send(request).result(), "ListMultipartUploadsResult")
-    for upload in root.iter("{*}Upload"):
-        yield child_text(upload, "Key") or "", child_text(upload, "Initiated") or ""
+    response = store.send(request).result()
+    root = parse_response(store.bucket, request, response, "ListMultipartUploadsResult")
+    # Only the first page is wanted; but an answer that does not say whether there are more was cut short.
+    is_truncated(store.bucket, request, response, root)
+    check_echo(store.bucket, request, response, root, "Prefix", prefix)
+    return [
+        (require(store.bucket, request, response, upload, "Key"), child_text(upload, "Initiated") or "")
+        for upload in root.iter("{*}Upload")
+    ]

@@ -4,6 +4,7 @@ A CopyObject takes nearly all of it over by itself. Uploads in parts and objects
 for them it is read first.
 """
 
+import re
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from hyve_pipeline.s3.objects.write_headers import is_writable_class
 from hyve_pipeline.s3.wire.checksums import Checksums, keeps_md5_etags, read_checksum_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.wire.responses import whole_number
 
 REDIRECT = "x-amz-website-redirect-location"
 
@@ -35,6 +37,8 @@ _KEPT_HEADERS = {
 }
 _METADATA = "x-amz-meta-"
 _PLAIN_NAMES = {REDIRECT: WEBSITE_REDIRECT}
+# No object has more than 10,000 parts.
+_PARTED_ETAG = re.compile(".*-([1-9][0-9]{0,4})")
 _ENCRYPTION = "x-amz-server-side-encryption"
 
 # Questions about single parts that are in flight at once.
@@ -141,7 +145,7 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
         storage_class=head.storage_class,
         checksums=read_checksum_headers(response.headers),
         is_etag_md5=keeps_md5_etags(response),
-        tag_count=tag_count_of(response),
+        tag_count=tag_count_of(source.bucket, request, response),
     )
 
 
@@ -179,8 +183,8 @@ def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | Non
 
 def parts_of_etag(etag: str) -> int | None:
     """How many parts an ETag speaks of; None where it does not."""
-    _, separator, count = etag.rpartition("-")
-    return int(count) if separator and count.isdecimal() and int(count) else None
+    found = _PARTED_ETAG.fullmatch(etag)
+    return int(found[1]) if found else None
 
 
 def _ask_part_size(source: Connection, key: str, number: int, count: int) -> "Future[int | None]":
@@ -191,7 +195,11 @@ def _ask_part_size(source: Connection, key: str, number: int, count: int) -> "Fu
         if isinstance(ending, S3RequestError) and not ending.is_transient:
             return None
         response = source_answer(ending)
-        size = response.header("content-length")
-        return int(size) if size and response.header("x-amz-mp-parts-count") == str(count) else None
+        if response.header("x-amz-mp-parts-count") != str(count):
+            return None
+        try:
+            return whole_number(response.header("content-length"))
+        except ValueError:
+            return None
 
     return source.ask(request, read)

@@ -13,7 +13,7 @@ from hyve_pipeline.s3.objects.source_responses import source_answer
 from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, INVALID_RESPONSE, S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.responses import parse_response, require
+from hyve_pipeline.s3.wire.responses import parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import child_text, escape_text
 
 _NO_TAGS = "NoSuchTagSet"
@@ -101,10 +101,17 @@ def _read_answer(connection: Connection, request: Request, response: Response) -
     return tags
 
 
-def tag_count_of(response: Response) -> int | None:
-    """How many tags an answer to HEAD or GET says that the object has; None where it does not say it."""
+def tag_count_of(bucket: str, request: Request, response: Response) -> int | None:
+    """How many tags an answer to HEAD or GET says that the object has; None where it does not say it.
+
+    Raises:
+        S3RequestError: it says something else.
+    """
     count = response.header("x-amz-tagging-count")
-    return int(count) if count is not None and count.isdecimal() else None
+    try:
+        return None if count is None else whole_number(count)
+    except ValueError as error:
+        raise invalid_response(bucket, request, response, f"the answer has the x-amz-tagging-count {error}") from None
 
 
 def counted_tags(bucket: str, key: str, tags: Tags | None, count: int | None) -> Tags | None:

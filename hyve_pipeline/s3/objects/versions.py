@@ -14,7 +14,7 @@ from hyve_pipeline.s3.objects.write_headers import storage_class_headers
 from hyve_pipeline.s3.wire.errors import invalid_response
 from hyve_pipeline.s3.wire.futures import recover, then
 from hyve_pipeline.s3.wire.messages import Request, Response, copy_source
-from hyve_pipeline.s3.wire.responses import is_truncated, parse_response, require
+from hyve_pipeline.s3.wire.responses import is_truncated, parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import child_text, unquote_etag
 
 # The most that S3 takes in one request; versions before that many newer ones are not found.
@@ -103,7 +103,7 @@ def _read_versions(bucket: str, request: Request, response: Response, key: str) 
                     ObjectVersion(
                         version_id=require(bucket, request, response, version, "VersionId"),
                         etag=unquote_etag(require(bucket, request, response, version, "ETag")),
-                        size=int(child_text(version, "Size") or ""),
+                        size=whole_number(child_text(version, "Size")),
                         storage_class=child_text(version, "StorageClass") or "STANDARD",
                     )
                 )

@@ -16,6 +16,9 @@ _ERROR_FIELDS = ("Code", "Message", "RequestId", "Region")
 _FIELD = re.compile("<(?:[^<>:]+:)?(" + "|".join(_ERROR_FIELDS) + ")>([^<]*)")
 _TAGS = re.compile("<[^>]*>")
 
+# 18 digits are always below 2^63.
+_NUMBER = re.compile("[0-9]{1,18}")
+
 
 def is_error(response: Response) -> bool:
     """Whether a response tells of a failure.
@@ -79,6 +82,17 @@ def parse_response(bucket: str, request: Request, response: Response, *roots: st
         problem = f"the answer is a <{local_name(root)}>, and no <{roots[0]}>{way_on}"
         raise invalid_response(bucket, request, response, problem)
     return root
+
+
+def whole_number(text: str | None) -> int:
+    """The number that a field of an answer has: ASCII digits alone, and none larger than what S3 counts.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if text is None or not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r:.100} is not a number")
+    return int(text)
 
 
 def require(bucket: str, request: Request, response: Response, element: Element, name: str) -> str:

@@ -15,7 +15,9 @@ from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.transport import Endpoint
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.delete import delete_objects
-from hyve_pipeline.s3.objects.multipart_api import create_upload, list_parts
+from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.objects.multipart_api import create_upload, list_parts, list_uploads
+from hyve_pipeline.s3.objects.properties import parts_of_etag, read_properties
 from hyve_pipeline.s3.objects.source_responses import read_copied_part
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.objects.versions import list_versions, versioning_state
@@ -97,6 +99,13 @@ _KINDS = {
         lambda connection, _: list_versions(connection, "k").result(),
         free=("Version", "StorageClass", "Key"),  # of other keys nothing is wanted
     ),
+    "uploads": _Kind(
+        f"<ListMultipartUploadsResult {_NAMESPACE}><Bucket>bucket</Bucket><Prefix>p/</Prefix>"
+        "<IsTruncated>false</IsTruncated><Upload><Key>p/k</Key><UploadId>u</UploadId>"
+        "<Initiated>2026-01-01T00:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>",
+        lambda connection, _: list_uploads(connection, "p/"),
+        free=("Upload", "Initiated"),  # there may be none; a time that is not known is shown so
+    ),
     "upload": _Kind(
         f"<InitiateMultipartUploadResult {_NAMESPACE}><UploadId>u</UploadId></InitiateMultipartUploadResult>",
         lambda connection, _: create_upload(connection, "k", ()),
@@ -162,3 +171,59 @@ def test_no_damage_is_passed_over(name: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("body", [b"", b" ", b"<html>welcome</html>", b"<ListBucketResult/>", b"<Other/>", b"\x00"])
 def test_another_document_is_no_answer(name: str, body: bytes) -> None:
     assert _said(_KINDS[name], body) is None
+
+
+# Numbers that Python takes and S3 never gives, and what is none.
+_ODD_NUMBERS = ["", " ", "x", "-5", "+5", "1_0", "5.0", "\u0663", "9" * 19, "9" * 5_000]
+
+_HEADERS = {
+    "ETag": f'"{_ETAG}"',
+    "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
+    "Content-Length": "5",
+    "x-amz-tagging-count": "2",
+    "x-amz-version-id": "v",
+}
+
+_ODD_HEADERS = [
+    *(("ETag", value) for value in ("", '""')),
+    *(
+        ("Last-Modified", value)
+        for value in ("", "x", "0", "Thu, 01 Jan 2026 00:00:00", f"1 Jan 2026 0:0:0 +{'9' * 30}")
+    ),
+    *(("Content-Length", value) for value in _ODD_NUMBERS),
+    *(("x-amz-tagging-count", value) for value in _ODD_NUMBERS),
+]
+
+
+def _properties(headers: dict[str, str]) -> Any:
+    """What is made of an answer to HEAD; None where it is refused."""
+    connection = cast(Connection, _Saying(Response(200, tuple(headers.items()), b"")))
+    try:
+        return head_object(connection, "k").result(), read_properties(connection, "k", _ETAG).result()
+    except S3RequestError:
+        return None
+
+
+@pytest.mark.parametrize(("name", "value"), _ODD_HEADERS, ids=lambda value: ascii(value[:20]))
+def test_a_header_that_makes_no_sense_is_no_answer(name: str, value: str) -> None:
+    assert _properties(_HEADERS) is not None
+    assert _properties({**_HEADERS, name: value}) is None
+
+
+@pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
+def test_a_header_that_must_be_there(name: str) -> None:
+    assert _properties({key: value for key, value in _HEADERS.items() if key != name}) is None
+
+
+@given(st.sampled_from(sorted(_HEADERS)), st.text(max_size=30))
+def test_whatever_a_header_says_is_no_crash(name: str, value: str) -> None:
+    _properties({**_HEADERS, name: value})
+
+
+@pytest.mark.parametrize(
+    ("etag", "parts"),
+    [("a-2", 2), ("a-10000", 10_000), ("a", None), ("a-0", None), ("a-x", None), (f"a-{'9' * 5_000}", None)],
+    ids=lambda value: str(value)[:20],
+)
+def test_parts_of_an_etag(etag: str, parts: int | None) -> None:
+    assert parts_of_etag(etag) == parts
