@@ -19,6 +19,7 @@ from awscrt.s3 import (
 )
 
 from hyve_pipeline.s3.connection.bounds import Bounds
+from hyve_pipeline.s3.connection.thread_state import keep_thread_state
 from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
     UNSIGNED_HEADER,
@@ -246,6 +247,7 @@ class _Exchange:
         self.cancel()
 
     def _on_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+        keep_thread_state()
         if len(headers) > self._transport.bounds.headers:
             self._failed = self._too_large(f"{self._transport.bounds.headers} headers", status_code)
             raise self._failed
@@ -255,6 +257,7 @@ class _Exchange:
         self._size = 0
 
     def _on_body(self, chunk: bytes, **_: Any) -> None:
+        keep_thread_state()
         self._size += len(chunk)
         if self._size > self._transport.bounds.body:
             self._failed = self._too_large(f"{self._transport.bounds.body} bytes", self._status)
@@ -269,6 +272,7 @@ class _Exchange:
         status_code: int | None = None,
         **_: Any,
     ) -> None:
+        keep_thread_state()
         # The native request keeps this exchange, and with it the whole client, until it is let go of.
         self._is_done = True
         self._native = None

@@ -21,6 +21,9 @@ _COPIES = 3
 # Without a request for that long, the thread waits for the next one.
 _IDLE_SECONDS = 1.0
 
+# How often all are checked while the process does not grow.
+_CHECK_SECONDS = 0.5
+
 
 class Exchange(Protocol):
     """One request and its answer on the way.
@@ -28,14 +31,17 @@ class Exchange(Protocol):
     Attributes:
         begun: when, in seconds of the watch's clock.
         size_then: bytes of the process then.
-        seconds: how long it may take.
         known_bytes: what is sent and expected.
     """
 
     begun: float
     size_then: int
-    seconds: float
     known_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take."""
+        ...
 
     def give_up(self, *, is_late: bool) -> None:
         """End it: it has taken too long, or else the process has grown meanwhile."""
@@ -45,16 +51,20 @@ class Exchange(Protocol):
 class Watch:
     """Watches the exchanges of one transport, on a thread of its own."""
 
-    def __init__(self, interval: float, growth: int | None = None) -> None:
+    def __init__(
+        self, interval: float, growth: int | None = None, size_of_process: Callable[[], int] | None = None
+    ) -> None:
         """Begin with none.
 
         Args:
             interval: seconds between two looks.
             growth: bytes by which the process may grow while an exchange goes on, beyond what is known to be on its
                 way; None where that does not matter.
+            size_of_process: gives its bytes; `process_bytes` by default.
         """
         self._interval = interval
         self._growth = growth
+        self._size_of_process = size_of_process or process_bytes
         self._exchanges: set[Exchange] = set()
         self._now = 0.0
         self._size = 0
@@ -91,12 +101,17 @@ class Watch:
     def _measure(self) -> None:
         self._now = time.monotonic()
         if self._growth is not None:
-            self._size = process_bytes()
+            self._size = self._size_of_process()
 
     def _run(self) -> None:
-        busy = time.monotonic()
+        busy = checked = time.monotonic()
+        checked_size = 0
         while not self._is_closed.wait(self._interval):
             self._measure()
+            # Nothing else can have changed for the worse: to go through all requests each time costs more than sending.
+            if self._size <= checked_size and self._now - checked < _CHECK_SECONDS:
+                continue
+            checked, checked_size = self._now, self._size
             # The copy is made at once, while others add and forget.
             exchanges = list(self._exchanges)
             if exchanges:
