@@ -8,7 +8,6 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -38,9 +37,6 @@ COMMANDS = {
     "doctor": ("hyve_pipeline.cli.doctor:doctor", "Check that a sync can work, and say what to fix."),
     "iam-policy": ("hyve_pipeline.cli.iam_policy:iam_policy", "Print the least AWS policy that each side needs."),
 }
-
-# The limit of a message; the paths, keys and sentences of a long one fit within it.
-_MOST_CHARACTERS = 8_000
 
 _EPILOG = "Exit codes: 0 done, 1 some objects failed or changed, 2 wrong usage or configuration, 3 refused by a \
 safety rule, 4 a bucket could not be listed or reached, 130 interrupted."
@@ -121,38 +117,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _say("interrupted", 130)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
-    except KeyboardInterrupt:
-        return _say("interrupted; what was done is in the journal", 130)
     except BrokenPipeError:
         # The reader of our output has closed the pipe; Python's flush at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # noqa: BLE001 - the last resort: one line, and the details on request
-        return _say_unexpected(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: one line, and the details on request
+        from hyve_pipeline.cli.failures import known_error
+
+        known = known_error(error)
+        return _say(str(known), known.exit_code)
     return code if isinstance(code, int) else 0
 
 
 def _say(message: str, code: int) -> int:
-    from hyve_pipeline.core.base.keys import printable
+    from hyve_pipeline.cli.failures import say_failure
 
-    line = " ".join(message.split())
-    # A server's message, or an argument, may be too long to read.
-    line = line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}… ({len(line):,} characters)"
-    click.echo(f"hyve: {printable(line)}".replace("hyve: hyve ", "hyve "), err=True)
+    say_failure(message)
     return code
-
-
-def _say_unexpected(error: Exception) -> int:
-    from hyve_pipeline.core.base.errors import HyveError, error_of_system
-
-    if isinstance(error, HyveError):
-        return _say(str(error), error.exit_code)
-    if os.environ.get("HYVE_TRACEBACK"):
-        traceback.print_exception(error)
-    if isinstance(error, OSError):
-        known = error_of_system(error)
-        return _say(str(known), known.exit_code)
-    return _say(f"unexpected {type(error).__name__}: {error} (HYVE_TRACEBACK=1 shows where)", 1)
 
 
 def _open_missing_streams() -> None:

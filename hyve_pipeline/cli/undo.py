@@ -18,18 +18,23 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
     """
     from hyve_pipeline.cli.output import counted, print_json, say, warn
     from hyve_pipeline.cli.work import changed_error, opened
-    from hyve_pipeline.core.base.errors import HyveError
+    from hyve_pipeline.core.model.undo_summary import UndoSummary
     from hyve_pipeline.operations.journal.status import last_undo
     from hyve_pipeline.operations.plan.freeze import choose_plan
-    from hyve_pipeline.operations.undo import undo_plan
+    from hyve_pipeline.operations.undo import OutcomeCounts, undo_plan
 
+    outcomes = OutcomeCounts()
+    cut_short_by: Exception | KeyboardInterrupt | None = None
     with opened(home, sync_name, "undo") as sync:
         plan = choose_plan(sync, plan_id)
         before = last_undo(sync, plan)
         try:
-            summary = undo_plan(sync, plan, sync.actor.id)
-        except HyveError as error:
-            raise changed_error(error, lambda: last_undo(sync, plan) > before) from error
+            undo_plan(sync, plan, sync.actor.id, outcomes)
+        except (Exception, KeyboardInterrupt) as error:
+            if last_undo(sync, plan) == before:
+                raise
+            cut_short_by = error
+    summary = UndoSummary.of(plan.id, outcomes)
     if as_json:
         counts = summary.model_dump(include={"plan", "restored", "skipped", "failed", "left", "reasons"})
         print_json({"sync": sync.name, **counts})
@@ -40,4 +45,6 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
         for code, objects in summary.reasons.items():
             warn(f"  {counted(objects)} were not put back: {code}")
         say("the next dryrun compares the buckets anew: what is only in the store is listed for deletion again")
+    if cut_short_by is not None:
+        raise changed_error(cut_short_by, lambda: True) from cut_short_by
     return 1 if summary.skipped or summary.failed else 0

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.cli.output import (
     counted,
     describe_plan,
@@ -20,7 +21,7 @@ from hyve_pipeline.cli.output import (
 )
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.signals import ending_signals_interrupt
-from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
+from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, RefusedError, StateError
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action, Refusal
@@ -31,8 +32,8 @@ from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_
 from hyve_pipeline.operations.journal.status import has_begun_attempts, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
 
-# The exit code that means that nothing was changed.
-_NOTHING_CHANGED = 4
+# The exit codes that mean that nothing was changed.
+_NOTHING_CHANGED = (2, 4)
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def opened(home: Path, sync_name: str | None, command: str) -> Iterator[SyncCont
             startup.finish()
             yield sync
     except KeyboardInterrupt as interrupt:
-        raise InterruptedRunError("interrupted; what was done is in the journal") from interrupt
+        raise known_error(interrupt) from interrupt
 
 
 class Work:
@@ -120,7 +121,7 @@ class Work:
             self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
             self.is_stopped = True
             return
-        except HyveError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was done must be printed
             self._stop(error)
             return
         self.is_stopped = bool(self.status.unfinished(action))
@@ -131,10 +132,10 @@ class Work:
 
         try:
             self._verification = verify_plan(self._sync, self.plan, list_again=False)
-        except HyveError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._stop(error)
 
-    def _stop(self, error: HyveError) -> None:
+    def _stop(self, error: Exception) -> None:
         """Start no further step; raise the error if this command has changed nothing.
 
         Raises:
@@ -152,13 +153,12 @@ class Work:
 
     def finish(self, *, as_json: bool) -> int:
         """Print the results, and return the exit code."""
-        if self._error is not None:
-            warn(f"hyve: {self._error}")
         if as_json:
             print_json(self._document())
             warn_of_lacks(self.status)
         else:
             self._describe()
+        self._say_what_stopped_it()
         if self._refusal is not None:
             return 3
         failed = any(self.status.unfinished(action) or self.status.changed(action) for action in self._asked)
@@ -185,18 +185,23 @@ class Work:
         describe_status(self.status)
         if self._verification is not None:
             describe_verification(self._verification)
-        if self._refusal is not None:
-            describe_refusals([self._refusal])
         left = planned_objects(self.plan, "delete") if self.status.unfinished("delete") else 0
         if left and "delete" not in self._asked:
             say(f"  left to delete: {counted(left)}, by 'hyve delete'")
+
+    def _say_what_stopped_it(self) -> None:
+        """Print on standard error why not everything was done that was asked for."""
+        if self._refusal is not None:
+            describe_refusals([self._refusal])
         failed = sum(self.status.tally(action).failed for action in self._asked)
         if failed:
             warn(
                 f"failed: {counted(failed)}, and nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
                 "shows why, 'hyve retry' tries again"
             )
-        elif self._error is None and self._refusal is None:
+        if self._error is not None:
+            say_failure(str(self._error))
+        elif not failed and self._refusal is None:
             self._describe_rest()
 
     def _describe_rest(self) -> None:
@@ -208,8 +213,9 @@ class Work:
             )
 
 
-def changed_error(error: HyveError, has_acted: Callable[[], bool]) -> HyveError:
+def changed_error(failure: Exception | KeyboardInterrupt, has_acted: Callable[[], bool]) -> HyveError:
     """The error, with exit code 1 if its own code would wrongly mean that nothing was changed."""
-    if error.exit_code != _NOTHING_CHANGED or not has_acted():
+    error = known_error(failure)
+    if error.exit_code not in _NOTHING_CHANGED or not has_acted():
         return error
     return HyveError(f"{error}; what was done before is in the journal, run it again")

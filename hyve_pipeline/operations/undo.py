@@ -42,13 +42,19 @@ _CLOCK_SLACK = timedelta(minutes=5)
 _SUMMARY = "summary.json"
 
 
-def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
+# How many objects ended with which outcome and code.
+OutcomeCounts = Counter[tuple[Outcome, str | None]]
+
+
+def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCounts | None = None) -> UndoSummary:
     """Put back what `plan` overwrote or deleted, deletes first, if that is safe.
 
     Args:
         context: the sync.
         plan: the plan, applied in whole or in part.
         run_id: the command or run that undoes it, for the journal of the undo.
+        outcomes: an empty counter that counts each object as it ends, for a caller that prints them even if the undo
+            is cut short.
 
     Returns:
         The outcomes of the objects. Failed objects are counted and raise nothing.
@@ -59,7 +65,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str) -> UndoSummary:
         StateError: the plan's journal is damaged.
     """
     options = plan.options
-    outcomes: Counter[tuple[Outcome, str | None]] = Counter()
+    outcomes = Counter() if outcomes is None else outcomes
     with ExitStack() as stack:
         stack.enter_context(context.applying(plan.id, alone=True))
         store = stack.enter_context(context.connect(plan.store))

@@ -41,6 +41,7 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
     document = synced.document
     assert (document["copied"], document["copy_failed"], document["deleted"]) == (10, 2, 0)
     assert (document["verified"], document["refused"]) == (None, None)
+    assert synced.err.splitlines()[-1].startswith("failed: 2 objects, and nothing was deleted after that")
     assert broken.store.read() == {
         **{f"{number:02d}": b"new" for number in range(12) if number not in (5, 6)},
         "06": b"older",
@@ -67,6 +68,7 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
 
     refused = hyve("delete", "--json")
     assert (refused.code, refused.document["refused"]["rule"]) == (3, "copies_first")
+    assert refused.err.splitlines()[-1].startswith("refused by copies_first: not all copies of plan")
 
     faulty.fault = lambda _: None
     faulty.received.clear()

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from hyve_pipeline_tests.children import blocks_of, started
+from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
@@ -116,6 +117,28 @@ def test_an_interrupt_ends_all_processes_and_journals_what_they_did(
     copied = {key for key, content in held.store.read().items() if content == b"new"}
     (entry,) = hyve("plans", "--json").document["plans"]
     assert entry["copy"]["done"] == len(copied) == 3
+
+
+def test_an_interrupted_undo_says_what_it_did(
+    make_pair: MakePair, make_bucket: MakeBucket, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    pair = make_pair(through=faulty, concurrency=1, trash=f"s3://{make_bucket('trash')}/", max_overwrites="100%")
+    pair.store.put({f"{number}": b"longer before" for number in range(5)})
+    pair.source.put({f"{number}": b"after" for number in range(5)})
+    plan = hyve("sync", "--json").document["plan"]
+    stall = faulty.fault = _Stall("PUT", f"/{pair.store.name}/", after=2)
+    with started(["undo", plan, "--json"]) as child:
+        assert stall.reached.wait(_PATIENCE)
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        stall.release.set()
+        out, err = child.communicate(timeout=_PATIENCE)
+    assert child.returncode == 130, err
+    assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
+    back = [key for key, content in pair.store.read().items() if content == b"longer before"]
+    assert json.loads(out)["restored"] == len(back) == 3
+    faulty.fault = lambda _: None
+    assert hyve("undo", plan, "--json").document["restored"] == 5
 
 
 @pytest.mark.parametrize("held", [2], indirect=True)
