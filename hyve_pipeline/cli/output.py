@@ -192,7 +192,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
     return document
 
 
-def describe_verification(outcome: Verification) -> None:
+def describe_verification(sync: SyncContext, outcome: Verification) -> None:
     """Print as text whether the store is as the plan requires."""
     if outcome.content is not None:
         compared = outcome.content
@@ -208,4 +208,4 @@ def describe_verification(outcome: Verification) -> None:
     for kind, key in outcome.examples:
         warn(f"  {kind.value}: {displayed(key)}")
     if sum(outcome.differences.values()) > len(outcome.examples):
-        warn(f"  all of them: {outcome.uri}")
+        warn(f"  all of them: {sync.state.uri_of(outcome.file)}")

@@ -40,5 +40,5 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
             }
         )
     else:
-        describe_verification(outcome)
+        describe_verification(sync, outcome)
     return 0 if outcome.verified else 1

@@ -184,7 +184,7 @@ class Work:
         describe_plan(self.plan)
         describe_status(self.status)
         if self._verification is not None:
-            describe_verification(self._verification)
+            describe_verification(self._sync, self._verification)
         left = planned_objects(self.plan, "delete") if self.status.unfinished("delete") else 0
         if left and "delete" not in self._asked:
             say(f"  left to delete: {counted(left)}, by 'hyve delete'")

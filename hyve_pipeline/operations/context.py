@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
 
 # The layers above import these from here.
-__all__ = ["Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
+__all__ = ["Folder", "Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
 
 
 def load_configuration(home: Home) -> Settings:

@@ -122,8 +122,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
 
 def _needed_inventories(kept: Iterable[Plan]) -> set[str]:
     """The ids of the inventories that the plans were made from."""
-    uris = [uri for plan in kept for uri in (plan.source_inventory, plan.store_inventory)]
-    return {uri.rpartition("/")[2].removesuffix(".parquet") for uri in uris}
+    return {needed for plan in kept for needed in (plan.source_inventory, plan.store_inventory)}
 
 
 def _first_of_kept(events: EventLog, kept: Iterable[Plan], inventories: Collection[str]) -> int:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.errors import StateError
-from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.base.manifest import Frozen, StateNames
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.parquet import ParquetReader, open_dataset
@@ -20,21 +21,21 @@ class StoredTable(Frozen):
 
     Attributes:
         id: the id of the inventory, diff, plan or verification.
-        uris: the Parquet files, all with the same columns.
+        files: the Parquet files below the sync's state, all with the same columns.
     """
 
     id: str
-    uris: tuple[str, ...]
+    files: StateNames = Field(validation_alias=AliasChoices("files", "uris"))
 
 
-def open_table(table: StoredTable) -> "Dataset":
+def open_table(state: Folder, table: StoredTable) -> "Dataset":
     """The rows as a dataset."""
-    return open_dataset(table.uris)
+    return open_dataset(state, table.files)
 
 
-def measure_table(table: StoredTable) -> tuple[int, pa.Schema]:
+def measure_table(state: Folder, table: StoredTable) -> tuple[int, pa.Schema]:
     """A table's number of rows and its columns; the rows are not read."""
-    readers = [ParquetReader(uri) for uri in table.uris]
+    readers = [ParquetReader(state, file) for file in table.files]
     try:
         return sum(reader.rows for reader in readers), readers[0].schema
     finally:
@@ -88,10 +89,5 @@ def drop_lost_tables(state: Folder) -> None:
             table = state.read_manifest(record, StoredTable)
         except StateError:
             continue  # an unreadable record does not show that files are lost
-        if not all(map(_exists, table.uris)):
+        if not all(map(state.exists, table.files)):
             state.remove(record)
-
-
-def _exists(uri: str) -> bool:
-    folder, _, name = uri.rpartition("/")
-    return Folder(folder).exists(name)

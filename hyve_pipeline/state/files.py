@@ -1,22 +1,18 @@
-"""Files in a folder that is named by a URI: a local path today, ``s3://`` in the same way.
-
-Every file appears complete or not at all. A local file is written under another name, flushed to the disk and
-then renamed; an object store shows an object only when its upload is complete.
-"""
+"""A folder of the state, and its manifests: small JSON documents that end with their own checksum."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, TypeVar
 
-from pyarrow import fs
+import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, UNFINISHED, create_file, make_folder, replacing
+from hyve_pipeline.state.storage.local_storage import LocalStorage
+from hyve_pipeline.state.storage.storage import Entry, Storage
 
 Manifest = TypeVar("Manifest", bound=BaseModel)
 
@@ -25,74 +21,77 @@ _DIGEST = "sha256"
 
 
 class Folder:
-    """A folder and the files below it, named by relative paths with ``/``.
+    """A folder of a storage, and the files below it, named by relative paths with ``/``.
 
     Args:
-        uri: an absolute path, or a URI that `pyarrow.fs` knows.
+        storage: the storage.
+        path: the folder's path in it, without ``/`` at the end; empty means all of it.
     """
 
-    def __init__(self, uri: str) -> None:
-        if "://" in uri:
-            self.filesystem, self._root = fs.FileSystem.from_uri(uri)
-        else:
-            self.filesystem, self._root = fs.LocalFileSystem(), str(Path(uri).absolute())
-        self.uri = uri.rstrip("/")
+    def __init__(self, storage: Storage, path: str = "") -> None:
+        self._storage = storage
+        self._path = path
+
+    @classmethod
+    def local(cls, path: Path) -> "Folder":
+        """A folder of this machine."""
+        return cls(LocalStorage(path))
+
+    @property
+    def uri(self) -> str:
+        """Where it is: an absolute path, or ``s3://bucket/prefix``."""
+        return self.uri_of("").rstrip("/")
+
+    @property
+    def local_path(self) -> Path | None:
+        """Its path on this machine, where the operating system's locks work; None for a folder of a bucket."""
+        return None if self._storage.folder is None else self._storage.folder / self._path
 
     def below(self, name: str) -> "Folder":
         """The folder `name` in this one."""
-        return Folder(f"{self.uri}/{name}")
+        return Folder(self._storage, self._name(name))
 
-    def uri_of(self, path: str) -> str:
-        """The URI of a file below this folder."""
-        return f"{self.uri}/{path}"
+    def uri_of(self, name: str) -> str:
+        """Where a file below this folder is."""
+        return f"{self._storage.uri}/{self._name(name)}"
 
-    def path_of(self, path: str) -> str:
-        """The path of a file in its filesystem, without a scheme."""
-        return f"{self._root}/{path}"
-
-    @contextmanager
-    def writing(self, path: str) -> Iterator[BinaryIO]:
-        """A binary stream whose bytes become the file `path` when the block ends without an exception.
+    def writing(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """A binary stream whose bytes become the file `name` when the block ends without an exception.
 
         Raises:
             StateError: the file can't be written; names the file and the system's reason.
         """
-        try:
-            if isinstance(self.filesystem, fs.LocalFileSystem):
-                place = Path(self.path_of(path))
-                make_folder(place.parent)
-                with replacing(place, FILE_MODE) as stream:
-                    yield stream
-            else:
-                with self.filesystem.open_output_stream(self.path_of(path)) as stream:
-                    yield cast(BinaryIO, stream)
-        except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be written: {error.strerror or error}") from error
+        return self._storage.writing(self._name(name))
 
-    def write_text(self, path: str, text: str) -> None:
+    def open(self, name: str) -> pa.NativeFile:
+        """See `Storage.open`."""
+        return self._storage.open(self._name(name))
+
+    def create(self, name: str, body: bytes) -> bool:
+        """See `Storage.create`."""
+        return self._storage.create(self._name(name), body)
+
+    def write_text(self, name: str, text: str) -> None:
         """Write `text` as UTF-8, replacing the file."""
-        with self.writing(path) as stream:
+        with self.writing(name) as stream:
             stream.write(text.encode())
 
-    def read_text(self, path: str) -> str:
+    def read_text(self, name: str) -> str:
         """The file's text.
 
         Raises:
             StateError: it is missing or can't be read.
         """
         try:
-            with self.filesystem.open_input_stream(self.path_of(path)) as stream:
-                return stream.read().decode()
-        except FileNotFoundError as error:
-            raise StateError(f"{self.uri_of(path)}: missing") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise StateError(f"{self.uri_of(path)}: can't be read: {error}") from error
+            return self._storage.read(self._name(name)).decode()
+        except UnicodeDecodeError as error:
+            raise StateError(f"{self.uri_of(name)}: can't be read: {error}") from error
 
-    def write_manifest(self, path: str, manifest: BaseModel) -> None:
+    def write_manifest(self, name: str, manifest: BaseModel) -> None:
         """Write a manifest as JSON, whose last member is the SHA-256 of everything before it."""
-        self.write_text(path, _manifest_text(manifest))
+        self.write_text(name, _manifest_text(manifest))
 
-    def create_manifest(self, path: str, manifest: BaseModel) -> bool:
+    def create_manifest(self, name: str, manifest: BaseModel) -> bool:
         """Create a manifest atomically, unless the file exists.
 
         Returns:
@@ -101,22 +100,17 @@ class Folder:
         Raises:
             StateError: it can't be written.
         """
-        place = Path(self.path_of(path))
-        try:
-            make_folder(place.parent)
-            return create_file(place, _manifest_text(manifest).encode())
-        except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be written: {error.strerror or error}") from error
+        return self.create(name, _manifest_text(manifest).encode())
 
-    def read_manifest(self, path: str, model: type[Manifest]) -> Manifest:
+    def read_manifest(self, name: str, model: type[Manifest]) -> Manifest:
         """Read a manifest back.
 
         Raises:
             StateError: it is missing, damaged, or of a newer version of Hyve.
         """
-        text, _, end = self.read_text(path).rpartition(f',\n "{_DIGEST}": ')
+        text, _, end = self.read_text(name).rpartition(f',\n "{_DIGEST}": ')
         if end != f'"{_digest(text)}"\n}}\n':
-            raise StateError(f"{self.uri_of(path)}: damaged: it does not have the checksum it was written with")
+            raise StateError(f"{self.uri_of(name)}: damaged: it does not have the checksum it was written with")
         try:
             return model.model_validate_json(f"{text}\n}}")
         except ValidationError as error:
@@ -124,11 +118,11 @@ class Folder:
             first = error.errors()[0]
             place = displayed(".".join(str(part) for part in first["loc"]))
             raise StateError(
-                f"{self.uri_of(path)}: written by a newer version of Hyve, which this one can't read "
+                f"{self.uri_of(name)}: written by a newer version of Hyve, which this one can't read "
                 f"({place or 'its start'}: {first['msg']}): upgrade Hyve"
             ) from error
 
-    def remove(self, path: str) -> tuple[int, int]:
+    def remove(self, name: str) -> tuple[int, int]:
         """Remove a file, or a folder with its content, if it exists.
 
         Returns:
@@ -137,31 +131,15 @@ class Folder:
         Raises:
             StateError: it can't be removed.
         """
-        place = self.path_of(path)
-        try:
-            found = self.filesystem.get_file_info(place)
-            if found.type == fs.FileType.File:
-                self.filesystem.delete_file(place)
-                return 1, found.size
-            if found.type != fs.FileType.Directory:
-                return 0, 0
-            below = self.filesystem.get_file_info(fs.FileSelector(place, recursive=True))
-            self.filesystem.delete_dir(place)
-        except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be removed: {error.strerror or error}") from error
-        sizes = [info.size for info in below if info.type == fs.FileType.File]
-        return len(sizes), sum(sizes)
+        return self._storage.remove(self._name(name))
 
-    def exists(self, path: str) -> bool:
+    def exists(self, name: str) -> bool:
         """Whether there is a file of that name.
 
         Raises:
             StateError: the check failed.
         """
-        try:
-            return self.filesystem.get_file_info(self.path_of(path)).type == fs.FileType.File
-        except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be read: {error.strerror or error}") from error
+        return self._storage.size(self._name(name)) is not None
 
     def names(self, path: str = "") -> list[str]:
         """Names of the files and folders directly in `path`, sorted; empty when there is no such folder.
@@ -169,15 +147,11 @@ class Folder:
         Raises:
             StateError: it can't be listed.
         """
-        selector = fs.FileSelector(self.path_of(path).rstrip("/"), allow_not_found=True)
-        try:
-            found = self.filesystem.get_file_info(selector)
-        except FileNotFoundError:
-            # Arrow checks twice: another process has created the folder in between.
-            return []
-        except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
-        return sorted(info.base_name for info in found if not info.base_name.startswith(UNFINISHED))
+        return [entry.name for entry in self._storage.names(self._name(path))]
+
+    def entries(self, path: str = "", *, recursive: bool = False) -> list[Entry]:
+        """See `Storage.names`."""
+        return self._storage.names(self._name(path), recursive=recursive)
 
     def last_change(self, path: str) -> datetime | None:
         """When the newest non-empty file in or below `path` was written; None when there is none.
@@ -185,17 +159,12 @@ class Folder:
         Raises:
             StateError: they can't be listed.
         """
-        selector = fs.FileSelector(self.path_of(path).rstrip("/"), allow_not_found=True, recursive=True)
-        try:
-            found = self.filesystem.get_file_info(selector)
-        except FileNotFoundError:
-            return None  # created or removed meanwhile
-        except OSError as error:
-            raise StateError(f"{self.uri_of(path)}: can't be listed: {error.strerror or error}") from error
         # Empty files are locks, whose time changes with every attempt to take them.
-        files = [info for info in found if info.type == fs.FileType.File and info.size]
-        times = [info.mtime for info in files if info.mtime is not None]
-        return max(times, default=None)
+        ages = [entry.age for entry in self.entries(path, recursive=True) if entry.size]
+        return datetime.now(UTC) - timedelta(seconds=min(ages)) if ages else None
+
+    def _name(self, name: str) -> str:
+        return f"{self._path}/{name}".strip("/")
 
 
 def _manifest_text(manifest: BaseModel) -> str:

@@ -6,12 +6,15 @@ import re
 import secrets
 import stat
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE, create_file, make_folder
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.storage.open_storage import open_storage
+from hyve_pipeline.state.storage.storage import Storage
 
 HOME_VARIABLE = "HYVE_HOME"
 DAGSTER_VARIABLE = "DAGSTER_HOME"
@@ -83,13 +86,22 @@ class Home:
             raise ConfigurationError(f"{DAGSTER_VARIABLE}: {displayed(named)} is relative: set it to an absolute path")
         return path
 
+    @cached_property
+    def storage(self) -> Storage:
+        """Where the state of all syncs is: the folder ``state``, or the bucket that is named instead.
+
+        Raises:
+            ConfigurationError: the name of the bucket is not valid.
+        """
+        return open_storage(self.path / "state", self.settings_file)
+
     def lists(self, sync: str) -> Folder:
         """The folder of the newest plan's three text lists."""
-        return Folder(str(self.path / "out" / sync))
+        return Folder.local(self.path / "out" / sync)
 
     def state(self, sync: str) -> Folder:
         """The folder of a sync's inventories, diffs, plans and journals."""
-        return Folder(str(self.path / "state" / sync))
+        return Folder(self.storage, sync)
 
     def make_private(self) -> None:
         """Remove the permissions of other users on the home.

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
@@ -172,7 +171,8 @@ class ShardJournal:
         Raises:
             StateError: the lock can't be created.
         """
-        path = Path(self._folder.path_of("lock"))
+        assert self._folder.local_path is not None  # noqa: S101
+        path = self._folder.local_path / "lock"
         lock = FileLock(path, mode=FILE_MODE)
         try:
             make_folder(path.parent)
@@ -246,7 +246,7 @@ class ShardJournal:
         for attempt in self._attempts():
             for name in self._folder.names(f"{attempt:04d}"):
                 if name.endswith(".parquet"):
-                    reader = ParquetReader(self._folder.uri_of(f"{attempt:04d}/{name}"))
+                    reader = ParquetReader(self._folder, f"{attempt:04d}/{name}")
                     yield from reader.tables()
                     reader.close()
 

@@ -124,7 +124,7 @@ def last_sign(state: Folder, run_id: str) -> Sign | None:
 
 def remove_old_signs(state: Folder, kept_seconds: float = _KEPT_SECONDS) -> None:
     """Remove the files of runs that ended long ago."""
-    folder = Path(state.path_of("runs"))
+    folder = _folder(state)
     with suppress(OSError):
         if not folder.is_dir():
             return
@@ -135,7 +135,12 @@ def remove_old_signs(state: Folder, kept_seconds: float = _KEPT_SECONDS) -> None
 
 
 def _file_of(state: Folder, run_id: str) -> Path:
-    return Path(state.path_of("runs")) / f"{run_id}{_SUFFIX}"
+    return _folder(state) / f"{run_id}{_SUFFIX}"
+
+
+def _folder(state: Folder) -> Path:
+    assert state.local_path is not None  # noqa: S101 - locks of the operating system need a local folder
+    return state.local_path / "runs"
 
 
 def _now(folder: Path) -> float:

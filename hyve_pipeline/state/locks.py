@@ -42,7 +42,7 @@ def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> 
             `alone`.
         StateError: the lock can't be created.
     """
-    folder = Path(state.path_of("applying"))
+    folder = _folder(state)
     try:
         make_folder(folder)
         with FileLock(folder / _LOOKING, mode=FILE_MODE):
@@ -60,7 +60,7 @@ def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
     Raises:
         StateError: the locks can't be read.
     """
-    folder = Path(state.path_of("applying"))
+    folder = _folder(state)
     try:
         if not folder.is_dir():
             return None
@@ -68,6 +68,11 @@ def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
             return next((path.stem for path in _others(folder, plan_id) if _is_held(path)), None)
     except OSError as error:
         raise StateError(f"{folder}: can't be read: {error.strerror or error}") from error
+
+
+def _folder(state: Folder) -> Path:
+    assert state.local_path is not None  # noqa: S101 - locks of the operating system need a local folder
+    return state.local_path / "applying"
 
 
 def _refuse_beside_others(folder: Path, sync: str, plan_id: str) -> None:

@@ -94,11 +94,11 @@ class _FooterDigest(io.RawIOBase):
 
 @contextmanager
 def _reporting_damage(uri: str) -> Iterator[None]:
-    """Turn any error in the block into one that says that the file is missing or damaged."""
+    """Turn any error in the block into one that says that the file is damaged."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise StateError(f"{uri}: missing") from error
+    except StateError:
+        raise  # of a storage that reads over the network
     except Exception as error:
         raise StateError(f"{uri}: damaged: {' '.join(str(error).split())}") from error
 
@@ -119,18 +119,21 @@ def _check_footer(file: pa.NativeFile) -> None:
 class ParquetReader:
     """Reads row groups of one Parquet file, verifying page checksums.
 
+    Args:
+        folder: a folder.
+        name: the file below it.
+
     Raises:
         StateError: on opening or reading, when the file is missing or damaged; names it.
     """
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-        parent, _, name = uri.rpartition("/")
-        folder = Folder(parent)
-        with _reporting_damage(uri):
-            file = folder.filesystem.open_input_file(folder.path_of(name))
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.uri = folder.uri_of(name)
+        file = folder.open(name)
+        with _reporting_damage(self.uri):
             _check_footer(file)
-            self._file = pq.ParquetFile(file, page_checksum_verification=True)
+            # One request for all columns of a row group, where the file is in a bucket.
+            self._file = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=folder.local_path is None)
 
     @property
     def rows(self) -> int:
@@ -170,20 +173,26 @@ class ParquetReader:
         self._file.close(force=True)
 
 
-def open_dataset(uris: Sequence[str]) -> "Dataset":
-    """Parquet files of equal columns, all in one filesystem, as one dataset."""
+def open_dataset(folder: Folder, names: Sequence[str]) -> "Dataset":
+    """Parquet files of equal columns as one dataset; those in a bucket are read into memory."""
     # Imported late: it imports pandas, which most commands never need.
     import pyarrow.dataset as ds
 
-    folders = [(Folder(uri.rpartition("/")[0]), uri.rpartition("/")[2]) for uri in uris]
-    paths = [folder.path_of(name) for folder, name in folders]
-    return ds.dataset(paths, filesystem=folders[0][0].filesystem, format="parquet")
+    path = folder.local_path
+    if path is not None:
+        return ds.dataset([str(path / name) for name in names], format="parquet")
+    tables: list[pa.Table] = []
+    for name in names:
+        reader = ParquetReader(folder, name)
+        tables += reader.tables()
+        reader.close()
+    return ds.dataset(pa.concat_tables(tables))
 
 
 def digest(folder: Folder, path: str) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     result = hashlib.sha256()
-    with folder.filesystem.open_input_stream(folder.path_of(path)) as stream:
+    with folder.open(path) as stream:
         while block := stream.read(1024 * 1024):
             result.update(block)
     return result.hexdigest()

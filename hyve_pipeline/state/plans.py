@@ -66,10 +66,11 @@ class InventoryShelf:
 
     def __init__(self, state: Folder, side: Side) -> None:
         self.folder = state.below(f"inventories/{side}")
+        self._side = side
 
-    def parquet_name(self, inventory_id: str) -> str:
-        """The name of the file with an inventory's rows."""
-        return f"{inventory_id}.parquet"
+    def file_name(self, inventory_id: str) -> str:
+        """The name of the file with an inventory's rows, below the sync's state."""
+        return f"inventories/{self._side}/{inventory_id}.parquet"
 
     def save(self, inventory: Inventory) -> None:
         """Write the manifest; the rows must be written already."""
@@ -86,14 +87,6 @@ class InventoryShelf:
     def exists(self, inventory_id: str) -> bool:
         """Whether the manifest of an inventory is still there."""
         return self.folder.exists(f"{inventory_id}.json")
-
-    def load_from(self, uri: str) -> Inventory:
-        """Read the manifest of the inventory whose rows are at `uri` back.
-
-        Raises:
-            StateError: it is missing or damaged.
-        """
-        return self.load(uri.rpartition("/")[2].removesuffix(".parquet"))
 
     def newest(self) -> Inventory | None:
         """The newest inventory; None when there is none yet.

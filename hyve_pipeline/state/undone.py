@@ -63,7 +63,7 @@ class UndoneKeys:
             StateError: it is damaged.
         """
         try:
-            reader = ParquetReader(self._folder.uri_of(name))
+            reader = ParquetReader(self._folder, name)
         except StateError:
             if self._folder.exists(name):
                 raise

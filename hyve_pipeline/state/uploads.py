@@ -104,7 +104,8 @@ def uploads_left_by_others(state: Folder, plan_id: str) -> Iterator[ShardUploads
 
 
 def _folder(state: Folder) -> Path:
-    return Path(state.path_of("uploads"))
+    assert state.local_path is not None  # noqa: S101
+    return state.local_path / "uploads"
 
 
 def _read(path: Path) -> list[OpenUpload]:

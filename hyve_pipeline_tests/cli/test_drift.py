@@ -55,7 +55,7 @@ def _assert_equal(pair: Pair, keys: list[str]) -> None:
 def _reasons(pair: Pair) -> dict[str, str]:
     newest = pair.context().plans.newest()
     assert newest is not None
-    rows = [row for shard in newest.shards_of("copy") for row in read_shard(newest, shard).to_pylist()]
+    rows = [row for shard in newest.shards_of("copy") for row in read_shard(pair.context(), newest, shard).to_pylist()]
     return {row["key"]: row["reason"] for row in rows if row["set"] == "drifted"}
 
 

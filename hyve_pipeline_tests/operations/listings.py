@@ -67,8 +67,8 @@ def written_inventory(
     table = pa.Table.from_pylist([entries[key].row(key) for key in keys], schema=schema)
     shelf = context.inventories(side)
     inventory_id = f"inventory-{next(_numbers):06d}"
-    path = shelf.parquet_name(inventory_id)
-    with writing_parquet(shelf.folder, path, schema) as writer:
+    file = shelf.file_name(inventory_id)
+    with writing_parquet(context.state, file, schema) as writer:
         if keys:
             writer.write_table(table, row_group_size=row_group_rows)
     proof = RangeProof(
@@ -84,7 +84,7 @@ def written_inventory(
         id=inventory_id,
         side=side,
         place=context.located(side),
-        uri=shelf.folder.uri_of(path),
+        files=(file,),
         started=START,
         ended=START,
         objects=len(keys),

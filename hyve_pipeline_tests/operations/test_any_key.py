@@ -94,11 +94,13 @@ def test_keys_go_through_inventory_diff_plan_lists_and_journal(
         planned = {"copy": _by_bytes(new | modified), "delete": _by_bytes(gone)}
         for action, keys in planned.items():
             shards = [
-                read_shard(plan, shard).column("key").to_pylist() for shard in plan.shards if shard.action == action
+                read_shard(context, plan, shard).column("key").to_pylist()
+                for shard in plan.shards
+                if shard.action == action
             ]
             assert [key for shard in shards for key in shard] == keys, action
         for shard in plan.shards:
-            keys = read_shard(plan, shard).column("key").to_pylist()
+            keys = read_shard(context, plan, shard).column("key").to_pylist()
             assert (shard.first_key, shard.last_key) == (keys[0], keys[-1])
         assert Plan.model_validate_json(plan.model_dump_json()) == plan
         _write_journal(context, plan)
@@ -115,7 +117,7 @@ def _plan(context: SyncContext, source: set[str], store: set[str], changed: set[
     }
     written = [written_inventory(context, side, found, 4) for side, found in entries.items()]  # type: ignore[arg-type]
     for inventory, keys in zip(written, (source, store), strict=True):
-        assert open_dataset([inventory.uri]).to_table().column("key").to_pylist() == _by_bytes(keys)
+        assert open_dataset(context.state, inventory.files).to_table().column("key").to_pylist() == _by_bytes(keys)
     return freeze_plan(context, diff_inventories(context, *written))
 
 
@@ -123,7 +125,7 @@ def _write_journal(context: SyncContext, plan: Plan) -> None:
     now = datetime.now(UTC)
     for shard, journal in shard_journals(context.state, plan):
         with journal.begin("a run", now) as writer:
-            for key in read_shard(plan, shard).column("key").to_pylist():
+            for key in read_shard(context, plan, shard).column("key").to_pylist():
                 writer.append(
                     JournalRow(
                         key=key, action=shard.action, outcome=Outcome.FAILED, at=now, code="Tried", detail=f"of {key}"

@@ -176,7 +176,9 @@ class _Syncs(RuleBasedStateMachine):
         return self.plan
 
     def _objects(self, plan: Plan, action: Action) -> list[PlannedObject]:
-        return [row for shard in plan.shards_of(action) for row in planned_objects(read_shard(plan, shard))]
+        return [
+            row for shard in plan.shards_of(action) for row in planned_objects(read_shard(self.context, plan, shard))
+        ]
 
     def _planned_keys(self, action: Action) -> set[str]:
         return {row.key for row in self._objects(self._newest(), action)}

@@ -82,7 +82,7 @@ def test_pages_show_the_set(drifted: Pair, hyve: Hyve) -> None:
     hyve("dryrun")
     plan = drifted.context().plans.newest()
     assert plan is not None
-    metadata = plan_metadata(plan)
+    metadata = plan_metadata(drifted.context(), plan)
     assert (metadata["copies"], metadata["repairs"], metadata["properties not compared"]) == (2, 1, 1)
     assert {"set": "drifted", "objects": 1, "bytes": 3} in [row.data for row in metadata["summary"].records]
     assert [row.data["reason"] for row in metadata["first drifted"].records] == ["differs: content-type"]
@@ -103,7 +103,11 @@ def test_pages_of_other_plans_do_not(pair: Pair, hyve: Hyve) -> None:
     hyve("dryrun")
     plan = pair.context().plans.newest()
     assert plan is not None
-    assert not [name for name in plan_metadata(plan) if "repair" in name or "compared" in name or "drifted" in name]
+    assert not [
+        name
+        for name in plan_metadata(pair.context(), plan)
+        if "repair" in name or "compared" in name or "drifted" in name
+    ]
     hyve("report")
     page = (pair.home / "out" / "images" / f"{plan.id}.html").read_text()
     assert '<td class="drifted">' not in page

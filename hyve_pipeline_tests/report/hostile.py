@@ -71,6 +71,6 @@ def begin(context: SyncContext, plan: Plan) -> None:
         differences={Difference.MISSING: len(HOSTILE_KEYS)},
         examples=tuple((Difference.MISSING, key) for key in HOSTILE_KEYS),
         inventory="",
-        uri="",
+        file="",
     )
     folder.write_manifest("one.json", verification)

@@ -14,7 +14,7 @@ _ACTOR = Actor.of_command("sync")
 
 
 def _log(folder: Path) -> EventLog:
-    return EventLog(Folder(str(folder)))
+    return EventLog(Folder.local(folder))
 
 
 def _append(folder: Path, count: int) -> list[int]:
@@ -53,7 +53,7 @@ def test_processes_that_append_at_once_take_different_numbers(tmp_path: Path) ->
 
 
 def test_pruning_goes_across_folders_and_keeps_the_count(tmp_path: Path) -> None:
-    log = EventLog(Folder(str(tmp_path)), folder_events=4)
+    log = EventLog(Folder.local(tmp_path), folder_events=4)
     for number in range(10):
         log.append(EventKind.PLAN_APPROVED, _ACTOR, plan=f"{number}")
     assert log.prune(7) == 6
@@ -73,7 +73,7 @@ def test_a_damaged_event_is_named(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
-    folder = Folder(str(tmp_path))
+    folder = Folder.local(tmp_path)
     other = Actor.of_command("copy")
     assert folder.create_manifest("some/name.json", _ACTOR)
     assert not folder.create_manifest("some/name.json", other)

@@ -26,7 +26,7 @@ def test_a_folder_that_another_makes_just_now_is_empty_or_there(tmp_path: Path) 
     other = threading.Thread(target=make)
     other.start()
     try:
-        assert {tuple(Folder(str(tmp_path)).names("shard")) for _ in range(5_000)} == {()}
+        assert {tuple(Folder.local(tmp_path).names("shard")) for _ in range(5_000)} == {()}
     finally:
         stop.set()
         other.join()
@@ -35,11 +35,11 @@ def test_a_folder_that_another_makes_just_now_is_empty_or_there(tmp_path: Path) 
 def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "shard").write_text("")
     with pytest.raises(StateError, match="shard: can't be listed"):
-        Folder(str(tmp_path)).names("shard")
+        Folder.local(tmp_path).names("shard")
 
 
 def test_the_last_change_is_that_of_the_newest_file_with_content(tmp_path: Path) -> None:
-    folder = Folder(str(tmp_path))
+    folder = Folder.local(tmp_path)
     assert folder.last_change("journal") is None
     for name, content, age in (("a/1.json", "x", 300), ("b/2.json", "x", 100), ("b/lock", "", 0)):
         folder.write_text(f"journal/{name}", content)
@@ -61,7 +61,7 @@ class NewerNote(Frozen):
 
 @pytest.mark.parametrize("newer", [NewerNote(more=1), NewerNote(kind="invented since")])
 def test_what_a_newer_version_wrote_is_called_that(tmp_path: Path, newer: NewerNote) -> None:
-    folder = Folder(str(tmp_path))
+    folder = Folder.local(tmp_path)
     folder.write_manifest("note.json", newer)
     with pytest.raises(StateError, match=r"note\.json: written by a newer version of Hyve") as caught:
         folder.read_manifest("note.json", Note)

@@ -24,7 +24,7 @@ def _row(number: int) -> JournalRow:
 
 
 def _writer(path: Path) -> AttemptWriter:
-    return AttemptWriter(Folder(str(path)), AttemptBegun(attempt=1, run_id="a run", started=_NOW))
+    return AttemptWriter(Folder.local(path), AttemptBegun(attempt=1, run_id="a run", started=_NOW))
 
 
 def _keys(path: Path) -> list[list[str]]:
@@ -143,7 +143,7 @@ def test_an_interrupt_while_a_batch_is_settled_loses_no_row(tmp_path: Path, line
                 Interrupted.left -= 1
             super().__setattr__(name, value)
 
-    with Interrupted(Folder(str(tmp_path)), AttemptBegun(attempt=1, run_id="a run", started=_NOW)) as writer:
+    with Interrupted(Folder.local(tmp_path), AttemptBegun(attempt=1, run_id="a run", started=_NOW)) as writer:
         for number in range(10):
             writer.append(_row(number))
         Interrupted.left = line

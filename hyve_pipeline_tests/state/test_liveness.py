@@ -13,11 +13,11 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.liveness import RunSign, last_sign, remove_old_signs
 
 _GO_ON = """
-import sys, time
+import pathlib, sys, time
 from pathlib import Path
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.liveness import RunSign
-RunSign(Folder(sys.argv[1]), "run").begin()
+RunSign(Folder.local(pathlib.Path(sys.argv[1])), "run").begin()
 print("begun", flush=True)
 time.sleep(600)
 """
@@ -42,11 +42,11 @@ def put_back(state: Path, run: str, seconds: float) -> None:
 
 
 def test_a_run_that_never_started_has_no_heartbeat(tmp_path: Path) -> None:
-    assert last_sign(Folder(str(tmp_path)), "run") is None
+    assert last_sign(Folder.local(tmp_path), "run") is None
 
 
 def test_a_lock_is_held_until_its_process_is_killed(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     with run_elsewhere(tmp_path) as process:
         held = last_sign(state, "run")
         assert held is not None
@@ -63,7 +63,7 @@ def test_a_lock_is_held_until_its_process_is_killed(tmp_path: Path) -> None:
 
 
 def test_steps_in_separate_processes_share_the_lock(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     first, second = RunSign(state, "run"), RunSign(state, "run")
     first.begin()
     second.begin()
@@ -74,7 +74,7 @@ def test_steps_in_separate_processes_share_the_lock(tmp_path: Path) -> None:
 
 
 def test_it_is_touched_while_the_run_is_running(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     sign = RunSign(state, "run", beat=0.05)
     sign.begin()
     put_back(tmp_path, "run", 900)
@@ -91,7 +91,7 @@ def test_it_is_touched_while_the_run_is_running(tmp_path: Path) -> None:
 
 
 def test_another_system_is_distinguished_from_this_one(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     sign = RunSign(state, "run")
     sign.begin()
     sign.end()
@@ -102,7 +102,7 @@ def test_another_system_is_distinguished_from_this_one(tmp_path: Path) -> None:
 
 
 def test_old_files_are_removed(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     remove_old_signs(state)
     for name in ("old", "young"):
         sign = RunSign(state, name)

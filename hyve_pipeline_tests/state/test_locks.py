@@ -15,10 +15,10 @@ from hyve_pipeline.state.locks import applying
 from hyve_pipeline_tests.children import heed_signals
 
 _OWNER = """
-import sys, time
+import pathlib, sys, time
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.locks import applying
-with applying(Folder(sys.argv[1]), "images", sys.argv[2]):
+with applying(Folder.local(pathlib.Path(sys.argv[1])), "images", sys.argv[2]):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -29,7 +29,7 @@ def _names(state: Path) -> list[str]:
 
 
 def test_shards_of_one_plan_at_the_same_time(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     together = threading.Barrier(4, timeout=30)
     ended: list[int] = []
 
@@ -47,7 +47,7 @@ def test_shards_of_one_plan_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_another_plan_is_refused_meanwhile(tmp_path: Path) -> None:
-    state = Folder(str(tmp_path))
+    state = Folder.local(tmp_path)
     with applying(state, "images", "one"):
         with pytest.raises(RefusedError) as caught, applying(state, "images", "two"):
             pass
@@ -63,7 +63,7 @@ def test_another_plan_is_refused_meanwhile(tmp_path: Path) -> None:
 
 
 def test_other_syncs_are_not_locked(tmp_path: Path) -> None:
-    with applying(Folder(f"{tmp_path}/a"), "a", "one"), applying(Folder(f"{tmp_path}/b"), "b", "two"):
+    with applying(Folder.local(tmp_path / "a"), "a", "one"), applying(Folder.local(tmp_path / "b"), "b", "two"):
         pass
 
 
@@ -77,17 +77,17 @@ def test_a_lock_ends_with_its_owner(tmp_path: Path, number: signal.Signals) -> N
         assert owner.stdout.readline() == "held\n"
         with (
             pytest.raises(RefusedError, match=f"by process {owner.pid}"),
-            applying(Folder(str(tmp_path)), "images", "two"),
+            applying(Folder.local(tmp_path), "images", "two"),
         ):
             pass
     finally:
         owner.send_signal(number)
         owner.communicate(timeout=30)
-    with applying(Folder(str(tmp_path)), "images", "two"):
+    with applying(Folder.local(tmp_path), "images", "two"):
         pass
 
 
 def test_a_state_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "applying").write_text("")
-    with pytest.raises(StateError, match="applying: can't be locked"), applying(Folder(str(tmp_path)), "a", "one"):
+    with pytest.raises(StateError, match="applying: can't be locked"), applying(Folder.local(tmp_path), "a", "one"):
         pass

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.etags import differing_etags
-from hyve_pipeline.core.base.manifest import Count, Frozen
+from hyve_pipeline.core.base.manifest import Count, Frozen, StateNames
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
@@ -147,7 +147,7 @@ class Diff(Frozen):
         future: the source's objects that are dated in the future; None if there are none, or times are not compared.
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         digest: SHA-256 of that file.
-        uris: the Parquet file of each set that has a list: new, modified, duplicate and, if properties are compared,
+        files: the Parquet files of each set that has a list: new, modified, duplicate and, if properties are compared,
             drifted.
     """
 
@@ -163,9 +163,9 @@ class Diff(Frozen):
     skipped_examples: tuple[tuple[str, str], ...] = ()
     shared: SharedKeys | None = None
     future: FutureDates | None = None
-    changes: str
+    changes: StateNames
     digest: str
-    uris: dict[ChangeSet, str]
+    files: dict[ChangeSet, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
 
 
 @dataclass(frozen=True)

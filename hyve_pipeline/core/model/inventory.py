@@ -15,9 +15,10 @@ from itertools import pairwise
 from typing import Literal
 
 import pyarrow as pa
+from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
-from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.base.manifest import Frozen, StateNames
 from hyve_pipeline.core.settings.places import Place
 
 Side = Literal["source", "store"]
@@ -91,7 +92,7 @@ class Inventory(Frozen):
         id: unique for the sync and side.
         side: which side of the sync was listed.
         place: the bucket, its prefix and server.
-        uri: the Parquet file, columns as in `INVENTORY_SCHEMA`.
+        files: the Parquet files in key order, columns as in `INVENTORY_SCHEMA`.
         started, ended: when the first page was requested and the last one received.
         objects, bytes: totals.
         oldest, newest: bounds of `last_modified`; None when empty.
@@ -102,7 +103,7 @@ class Inventory(Frozen):
     id: str
     side: Side
     place: Place
-    uri: str
+    files: StateNames = Field(validation_alias=AliasChoices("files", "uri"))
     started: datetime
     ended: datetime
     objects: int

@@ -13,11 +13,11 @@ from itertools import accumulate
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.base.keys import shortened
-from hyve_pipeline.core.base.manifest import Count, Frozen
+from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
 from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
 from hyve_pipeline.core.settings.limits import Limit
@@ -90,13 +90,13 @@ class Plan(Frozen):
         created: when it was frozen.
         source, store: the places compared, with their servers; the plan is applied to no other store.
         options: the options in force, overrides included.
-        source_inventory, store_inventory: URIs of the Parquet files compared.
+        source_inventory, store_inventory: the ids of the inventories compared.
         figures: the input of the safety rules.
         counts: objects and bytes by set.
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned, skipped_examples: as in `core.model.diff.Diff`.
         future: the source's objects that are dated in the future; the next plan copies them again.
-        uris: the Parquet file of copies and of deletes; one row group a shard. Columns as in
+        files: the Parquet file of copies and of deletes; one row group a shard. Columns as in
             `core.diff.CHANGE_SCHEMA`.
         shards: copies first.
         refusals: what the safety rules refused when the plan was made.
@@ -109,15 +109,15 @@ class Plan(Frozen):
     source: Place
     store: Place
     options: Options
-    source_inventory: str
-    store_inventory: str
+    source_inventory: InventoryId
+    store_inventory: InventoryId
     figures: Figures
     counts: dict[ChangeSet, Count]
     uncompared: dict[str, int] = Field(default_factory=dict)
     unpinned: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
     future: FutureDates | None = None
-    uris: dict[Action, str]
+    files: dict[Action, StateName] = Field(validation_alias=AliasChoices("files", "uris"))
     shards: tuple[Shard, ...]
     refusals: tuple[Refusal, ...]
     transfer: Transfer = Transfer()

@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 import pyarrow as pa
+from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.etags import differing_etags
-from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.base.manifest import Frozen, InventoryId, StateName
 from hyve_pipeline.core.model.diff import PLAIN_MD5_PATTERN
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
@@ -71,8 +72,8 @@ class Verification(Frozen):
         objects: how many objects are as expected.
         differences: number of keys by kind of difference; kinds without any are omitted.
         examples: the first few, as (kind, key).
-        inventory: URI of the listing.
-        uri: the Parquet file of all differences, columns as in `DIFFERENCE_SCHEMA`.
+        inventory: the id of the listing.
+        file: the Parquet file of all differences, columns as in `DIFFERENCE_SCHEMA`.
         content: what was compared by content, if anything.
         attempts: how many attempts at the plan's shards had completed before; None in files of versions that did not
             count them.
@@ -84,8 +85,8 @@ class Verification(Frozen):
     objects: int
     differences: dict[Difference, int]
     examples: tuple[tuple[Difference, str], ...]
-    inventory: str
-    uri: str
+    inventory: InventoryId
+    file: StateName = Field(validation_alias=AliasChoices("file", "uri"))
     content: ContentSummary | None = None
     attempts: int | None = None
 

@@ -39,7 +39,7 @@ _OTHER_KINDS = {
 }
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
-_TRASH = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
+_URI = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
 
 
 def is_sync_name(name: str) -> bool:
@@ -58,13 +58,13 @@ def is_host_label(bucket: str) -> bool:
     return _HOST_LABEL.fullmatch(bucket) is not None
 
 
-def split_trash(uri: str) -> tuple[str, str]:
-    """Bucket and prefix of a trash such as ``s3://bucket/prefix/``.
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and prefix of a trash or state such as ``s3://bucket/prefix/``.
 
     Raises:
         ValueError: it is not such a URI.
     """
-    match = _TRASH.fullmatch(uri)
+    match = _URI.fullmatch(uri)
     if match is None or not _BUCKET_NAME.fullmatch(match[1]):
         raise ValueError(f"{uri!r} is not a URI such as 's3://bucket/prefix/'")
     _check_kind(match[1])
@@ -147,8 +147,8 @@ def _valid_storage_class(text: str) -> str:
     return text
 
 
-def _valid_trash(uri: str) -> str:
-    bucket, prefix = split_trash(uri)
+def _valid_uri(uri: str) -> str:
+    bucket, prefix = split_uri(uri)
     return f"s3://{bucket}/{prefix}"
 
 
@@ -268,7 +268,10 @@ StorageClass = Annotated[
     str, AfterValidator(_valid_storage_class), JsonSchema(_ANY_CLASS, examples=["default", "STANDARD_IA"])
 ]
 TrashUri = Annotated[
-    str, AfterValidator(_valid_trash), JsonSchema(re.compile("s3://[^/]+(/.*)?"), examples=["s3://hyve-trash/images/"])
+    str, AfterValidator(_valid_uri), JsonSchema(re.compile("s3://[^/]+(/.*)?"), examples=["s3://hyve-trash/images/"])
+]
+StateUri = Annotated[
+    str, AfterValidator(_valid_uri), JsonSchema(re.compile("s3://[^/]+(/.*)?"), examples=["s3://hyve-state/home/"])
 ]
 _Glob = Annotated[str, AfterValidator(_valid_glob), JsonSchema(minLength=1, examples=["*.jpg", "albums/*"])]
 # Not strict, so that the list of a TOML file becomes a tuple; its items must still be strings.

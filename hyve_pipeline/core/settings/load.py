@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, shortened
 from hyve_pipeline.core.settings.fields import SYNC_NAME_RULE, is_sync_name
-from hyve_pipeline.core.settings.mistakes import Mistake, closest, from_pydantic, shown_value, unknown_key
-from hyve_pipeline.core.settings.model import Settings, SyncSettings
+from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake, closest, from_pydantic, shown_value, unknown_key
+from hyve_pipeline.core.settings.model import HomeSettings, Settings, SyncSettings
 
 _TOML_PLACE = re.compile(
     r"(?P<problem>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
@@ -60,7 +60,12 @@ def parse_settings(text: str, path: Path) -> Settings:
     """
     document = parse_toml(text, path)
     syncs: dict[str, SyncSettings] = {}
-    mistakes = [unknown_key((), key, ["sync"]) for key in document if key != "sync"]
+    known = ["sync", "home"]
+    mistakes = [unknown_key((), key, known) for key in document if key not in known]
+    home = _parse_home(document.get("home", {}))
+    if not isinstance(home, HomeSettings):
+        mistakes += home
+        home = HomeSettings()
     tables = document.get("sync", {})
     if not isinstance(tables, Mapping):
         mistakes.append(Mistake((), "sync", f"must be tables [sync.NAME], not {shown_value(tables)}"))
@@ -73,7 +78,7 @@ def parse_settings(text: str, path: Path) -> Settings:
             mistakes += found
     if mistakes:
         raise _error(path, _first_of(mistakes, document))
-    return Settings(sync=syncs)
+    return Settings(sync=syncs, home=home)
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
@@ -139,6 +144,15 @@ def make_sync(name: str, table: Mapping[str, Any], path: Path) -> SyncSettings:
     raise _error(path, _first_of(found, {"sync": {name: table}}))
 
 
+def _parse_home(table: object) -> HomeSettings | list[Mistake]:
+    if not isinstance(table, Mapping):
+        return [Mistake((), "home", f"must be a table [home], not {shown_value(table)}")]
+    try:
+        return HomeSettings.model_validate(dict(table))
+    except ValidationError as error:
+        return from_pydantic(HOME_TABLE, error.errors(include_url=False))
+
+
 def _parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
     if not is_sync_name(name):
         return [Mistake(("sync", name), None, f"{name!r} is not a sync name: {SYNC_NAME_RULE}")]
@@ -152,7 +166,7 @@ def _parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
     try:
         sync = SyncSettings.model_validate({"name": name, **table})
     except ValidationError as error:
-        return from_pydantic(name, error.errors(include_url=False))
+        return from_pydantic(("sync", name), error.errors(include_url=False))
     borrowing = [side for side in ("source", "store") if "resource" in getattr(sync, side).model_fields_set]
     return [Mistake(("sync", name, side), "resource", _NO_RESOURCE) for side in borrowing] or sync
 

@@ -14,18 +14,22 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, BucketSettings, HomeSettings, Options, SyncSettings
 
-# The tables of [sync.NAME], by the path below it.
-_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+Models = Mapping[tuple[str, ...], type[BaseModel]]
+
+# The tables of [sync.NAME], by the path below it, and [home].
+_SYNC_MODELS: Models = {
     (): SyncSettings,
     ("source",): BucketSettings,
     ("store",): BucketSettings,
     ("options",): Options,
     ("automation",): Automation,
 }
+_HOME_MODELS: Models = {(): HomeSettings}
 # A sync's name is the name of its table, and only a component of a Dagster project can name a resource.
 _NOT_IN_TOML = ((SyncSettings, "name"), (BucketSettings, "resource"))
+HOME_TABLE = ("home",)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WANTED_TYPES = {
     "string_type": "must be a string in quotes",
@@ -69,9 +73,10 @@ class Mistake:
         return tuple(numbers)
 
 
-def from_pydantic(name: str, errors: Iterable[ErrorDetails]) -> list[Mistake]:
-    """The mistakes that pydantic found in the table ``[sync.name]``."""
-    mistakes = [_mistake(name, error) for error in errors]
+def from_pydantic(table: tuple[str, ...], errors: Iterable[ErrorDetails]) -> list[Mistake]:
+    """The mistakes that pydantic found in the table ``[sync.NAME]`` or ``[home]``, which `table` is the path of."""
+    models = _HOME_MODELS if table == HOME_TABLE else _SYNC_MODELS
+    mistakes = [_mistake(table, models, error) for error in errors]
     # A misspelt required key is one mistake, not an unknown key and a missing one.
     meant = {(mistake.table, mistake.meant) for mistake in mistakes if mistake.meant}
     return [mistake for mistake in mistakes if (mistake.table, mistake.key) not in meant]
@@ -102,17 +107,17 @@ def shown_value(value: object) -> str:
     return "a list" if isinstance(value, list | tuple) else "a date or time"
 
 
-def _mistake(name: str, error: ErrorDetails) -> Mistake:
+def _mistake(base: tuple[str, ...], models: Models, error: ErrorDetails) -> Mistake:
     context = error.get("ctx", {})
     path = [str(part) for part in error["loc"] if not isinstance(part, int)]
     items = "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
     if error["type"] in ("overlap", "contradiction"):
         path += context["setting"].split(".")
-    table, key = ("sync", name, *path[:-1]), path[-1] if path else None
+    table, key = (*base, *path[:-1]), path[-1] if path else None
     if error["type"] == "extra_forbidden" and key is not None:
-        return _unknown_setting(table, key)
+        return _unknown_setting(base, models, table, key)
     problem = problem_of(error, _WANTED_TYPES)
-    if error["type"] == "missing" and (key,) in _MODELS:
+    if error["type"] == "missing" and (key,) in models:
         problem = f"is missing: add a table [{_dotted((*table, str(key)))}] with at least a bucket"
     return Mistake(table, key, f"item {items} {problem}" if items else problem)
 
@@ -140,10 +145,10 @@ def problem_of(error: ErrorDetails, wanted_types: Mapping[str, str]) -> str:
     return displayed(error["msg"])
 
 
-def _unknown_setting(table: tuple[str, ...], key: str) -> Mistake:
-    known = _names(_MODELS[table[2:]])
-    homes = [path for path, model in _MODELS.items() if key in _names(model)]
-    tables = " or ".join(f"[{_dotted((*table[:2], *home))}]" for home in homes)
+def _unknown_setting(base: tuple[str, ...], models: Models, table: tuple[str, ...], key: str) -> Mistake:
+    known = _names(models[table[len(base) :]])
+    homes = [path for path, model in models.items() if key in _names(model)]
+    tables = " or ".join(f"[{_dotted((*base, *home))}]" for home in homes)
     hint = f"; it belongs in {tables}" if homes else ""
     return unknown_key(table, key, known, hint)
 

@@ -12,12 +12,16 @@ from pydantic_core import PydanticCustomError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import (
+    EndpointUrl,
     Globs,
     JsonSchema,
     KeyId,
     Owner,
+    ProfileName,
+    Region,
     Schedule,
     Size,
+    StateUri,
     StorageClass,
     SyncName,
     Tags,
@@ -25,10 +29,10 @@ from hyve_pipeline.core.settings.fields import (
     TrashUri,
     VariableName,
     WebhookUrl,
-    split_trash,
+    split_uri,
 )
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.places import BucketSettings, SettingsTable, contradiction
+from hyve_pipeline.core.settings.places import AddressingStyle, BucketSettings, SettingsTable, contradiction
 
 CompareRule = Literal["last_modified", "size", "etag"]
 TransportName = Literal["auto", "crt", "botocore"]
@@ -224,7 +228,7 @@ class SyncSettings(SettingsTable):
         """
         if self.options.trash is None:
             return None
-        bucket, prefix = split_trash(self.options.trash)
+        bucket, prefix = split_uri(self.options.trash)
         return self.store.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False})
 
 
@@ -250,11 +254,44 @@ class Overlap:
         return f"overlaps the {self.other}: {displayed(self.place.uri)} and {displayed(self.other_place.uri)}"
 
 
+class HomeSettings(SettingsTable):
+    """The table ``[home]``: where the state is, if that is a bucket.
+
+    Attributes:
+        state: ``s3://bucket/prefix/`` that holds the state; None means a folder of the home.
+        profile, region, endpoint_url, addressing_style: how to reach it, as for a side of a sync.
+    """
+
+    state: StateUri | None = None
+    profile: ProfileName | None = None
+    region: Region | None = None
+    endpoint_url: EndpointUrl | None = None
+    addressing_style: AddressingStyle = "auto"
+
+    @model_validator(mode="after")
+    def _check_state(self) -> "HomeSettings":
+        for setting in ("profile", "region", "endpoint_url"):
+            if self.state is None and getattr(self, setting) is not None:
+                raise contradiction(setting, 'requires state = "s3://bucket/prefix/"')
+        return self
+
+    @property
+    def place(self) -> BucketSettings | None:
+        """The bucket and prefix of the state; None where it is a folder of the home."""
+        if self.state is None:
+            return None
+        bucket, prefix = split_uri(self.state)
+        others = self.model_dump(exclude={"state"})
+        return BucketSettings(bucket=bucket, prefix=prefix, **others)
+
+
 class Settings(SettingsTable):
     """The whole of ``hyve.toml``.
 
     Attributes:
         sync: the syncs by name.
+        home: where the state is.
     """
 
+    home: HomeSettings = HomeSettings()
     sync: dict[str, SyncSettings] = Field(default={})

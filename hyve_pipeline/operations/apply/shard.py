@@ -132,7 +132,7 @@ class ShardApplier:
         if state is ShardState.FINISHED and summary is not None:
             return summary
         # Before the attempt begins: where the plan can't be read or a bucket not reached, nothing was changed.
-        objects = planned_objects(read_shard(self._plan, shard))
+        objects = planned_objects(read_shard(self._context, self._plan, shard))
         if self._buckets is None:
             self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack)
         settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}

@@ -1,18 +1,22 @@
 """Reads key ranges of Parquet files that are sorted by key."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
+from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
 
 class SortedRows:
-    """The rows of one file by key range; only the row groups that a range needs are read.
+    """The rows of some files by key range; only the row groups that a range needs are read.
 
     Args:
-        uri: the Parquet file.
+        state: the sync's state.
+        files: the Parquet files, whose rows follow each other.
         prefix: the prefix of its keys, which ranges omit.
         columns: the columns to read; None for all.
         schema: the expected columns; nullable ones that the file lacks become null, as earlier versions did not write
@@ -23,18 +27,29 @@ class SortedRows:
     """
 
     def __init__(
-        self, uri: str, prefix: str = "", columns: list[str] | None = None, schema: pa.Schema | None = None
+        self,
+        state: Folder,
+        files: Sequence[str],
+        prefix: str = "",
+        columns: list[str] | None = None,
+        schema: pa.Schema | None = None,
     ) -> None:
         self._columns = columns
-        self._reader = ParquetReader(uri)
-        self.rows = self._reader.rows
-        present = {*self._reader.schema.names}
+        self._readers = [ParquetReader(state, file) for file in files]
+        self.rows = sum(reader.rows for reader in self._readers)
+        present = {*self._readers[0].schema.names}
         self._missing = [
             field
             for field in schema or ()
             if field.nullable and field.name not in present and (columns is None or field.name in columns)
         ]
-        self.chunks = [(key[len(prefix) :], rows) for key, rows in self._reader.first_keys()]
+        self.chunks: list[tuple[str, int]] = []
+        # Of each chunk: its reader, and its row group there.
+        self._places: list[tuple[ParquetReader, int]] = []
+        for reader in self._readers:
+            for row_group, (key, rows) in enumerate(reader.first_keys()):
+                self.chunks.append((key[len(prefix) :], rows))
+                self._places.append((reader, row_group))
 
     def read(self, key_range: RelativeRange) -> pa.Table:
         """All rows of the range, and possibly some before and after it."""
@@ -45,23 +60,30 @@ class SortedRows:
             for number, (key, _) in enumerate(self.chunks)
             if number >= begin and (key_range.end is None or key < key_range.end)
         ]
-        table = self._reader.read(wanted, self._columns)
+        by_reader: dict[ParquetReader, list[int]] = {}
+        for number in wanted:
+            reader, row_group = self._places[number]
+            by_reader.setdefault(reader, []).append(row_group)
+        tables = [reader.read(row_groups, self._columns) for reader, row_groups in by_reader.items()]
+        table = pa.concat_tables(tables) if tables else self._readers[0].read([], self._columns)
         for field in self._missing:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
         return table
 
     def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+        """Close the files."""
+        for reader in self._readers:
+            reader.close()
 
 
-def open_inventory(inventory: Inventory, columns: list[str] | None = None) -> SortedRows:
+def open_inventory(state: Folder, inventory: Inventory, columns: list[str] | None = None) -> SortedRows:
     """The rows of an inventory, with all columns or some.
 
     Raises:
         StateError: the file is missing, damaged, or not the one that the manifest describes.
     """
-    rows = SortedRows(inventory.uri, inventory.place.prefix, columns, INVENTORY_SCHEMA)
+    rows = SortedRows(state, inventory.files, inventory.place.prefix, columns, INVENTORY_SCHEMA)
     if rows.rows != inventory.objects:
-        raise StateError(f"{inventory.uri}: damaged: {rows.rows} rows, its manifest says {inventory.objects}")
+        uri = state.uri_of(inventory.files[0])
+        raise StateError(f"{uri}: damaged: {rows.rows} rows, its manifest says {inventory.objects}")
     return rows

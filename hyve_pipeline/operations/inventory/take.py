@@ -117,7 +117,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
     started = datetime.now(UTC)
     inventory_id = next_id(context.state, started)
     shelf = context.inventories(side)
-    path = shelf.parquet_name(inventory_id)
+    file = shelf.file_name(inventory_id)
     lister = Lister(
         connection,
         cuts=_known_cuts(context, side),
@@ -126,7 +126,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
         stop=stop_event(),
     )
     with (
-        writing_parquet(shelf.folder, path, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
+        writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
         tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
     ):
         rows = _RowGroups(writer, connection.place.uri)
@@ -146,7 +146,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
         id=inventory_id,
         side=side,
         place=connection.place,
-        uri=shelf.folder.uri_of(path),
+        files=(file,),
         started=started,
         ended=datetime.now(UTC),
         objects=rows.objects,

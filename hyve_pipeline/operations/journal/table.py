@@ -29,4 +29,4 @@ def journal_table(context: SyncContext, plan: Plan) -> StoredTable:
             rows = sorted(journal.last_rows().values(), key=lambda row: row.key)
             names = pa.array([plan.partition_key(shard)] * len(rows), _SHARD.type)
             writer.write_table(to_table(rows).append_column(_SHARD, names))
-    return StoredTable(id=plan.id, uris=(folder.uri_of("rows.parquet"),))
+    return StoredTable(id=plan.id, files=(f"journals/{plan.id}/rows.parquet",))

@@ -98,10 +98,10 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
         unpinned=skipped.unpinned,
         skipped_examples=tuple(skipped.examples),
         shared=find_shared_keys(context, source, store),
-        future=find_future_dates(source, created) if options.compare != "size" else None,
-        changes=folder.uri_of("changes.parquet"),
+        future=find_future_dates(context.state, source, created) if options.compare != "size" else None,
+        changes=(f"diffs/{diff_id}/changes.parquet",),
         digest=digest(folder, "changes.parquet"),
-        uris={name: folder.uri_of(f"{file}.parquet") for name, file in lists.items()},
+        files={name: (f"diffs/{diff_id}/{file}.parquet",) for name, file in lists.items()},
     )
     context.diffs.save(diff)
     for name in LIST_NAMES.keys() - lists.keys():
@@ -123,7 +123,7 @@ def _property_comparer(
 
 def _range_diffs(context: SyncContext, source: Inventory, store: Inventory, compared: datetime) -> Iterator[RangeDiff]:
     options = context.settings.options
-    readers = open_inventory(source), open_inventory(store)
+    readers = open_inventory(context.state, source), open_inventory(context.state, store)
     chunks = [chunk for reader in readers for chunk in reader.chunks]
     undone = UndoneRows(context, store.place)
     with tempfile.TemporaryDirectory(prefix="hyve-diff-") as spill_folder:

@@ -24,11 +24,11 @@ def take_plan(context: SyncContext) -> Plan:
     taken = take_inventories(context, SIDES)
     diff = diff_inventories(context, taken["source"], taken["store"])
     plan = freeze_plan(context, diff)
-    tables = {f"{side}_inventory": StoredTable(id=found.id, uris=(found.uri,)) for side, found in taken.items()}
+    tables = {f"{side}_inventory": StoredTable(id=found.id, files=found.files) for side, found in taken.items()}
     for name in planned_sets(diff.options):
-        tables[LIST_NAMES[name]] = StoredTable(id=diff.id, uris=(diff.uris[name],))
+        tables[LIST_NAMES[name]] = StoredTable(id=diff.id, files=diff.files[name])
     if not plan.refusals:
-        tables["plan"] = StoredTable(id=plan.id, uris=tuple(plan.uris.values()))
+        tables["plan"] = StoredTable(id=plan.id, files=tuple(plan.files.values()))
     for asset, table in tables.items():
         TableShelf(context.home, context.name, asset).keep(table, context.actor.id)
     return plan

@@ -59,8 +59,8 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         return context.plans.load(identity)
     folder = context.plans.folder_of(identity)
     transfer = _choose_transfer(context, diff)
-    copies = _write_shards(folder, diff, "copy", first_number=1, cost=transfer.cost)
-    deletes = _write_shards(folder, diff, "delete", first_number=len(copies) + 1)
+    copies = _write_shards(context.state, folder, diff, "copy", first_number=1, cost=transfer.cost)
+    deletes = _write_shards(context.state, folder, diff, "delete", first_number=len(copies) + 1)
     plan = Plan(
         id=identity,
         sync=context.name,
@@ -68,15 +68,15 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         source=diff.source.place,
         store=diff.store.place,
         options=diff.options,
-        source_inventory=diff.source.uri,
-        store_inventory=diff.store.uri,
+        source_inventory=diff.source.id,
+        store_inventory=diff.store.id,
         figures=figures_of(diff),
         counts=diff.counts,
         uncompared=diff.uncompared,
         unpinned=diff.unpinned,
         skipped_examples=diff.skipped_examples,
         future=diff.future,
-        uris={action: folder.uri_of(name) for action, name in PLAN_FILES.items()},
+        files={action: f"plans/{identity}/{name}" for action, name in PLAN_FILES.items()},
         shards=(*copies, *deletes),
         refusals=judge_diff(diff),
         transfer=transfer,
@@ -90,7 +90,7 @@ def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
     # Imported late: whoever only reads plans need not load an S3 library.
     from hyve_pipeline.operations.plan.transfer import choose_transfer
 
-    with closing(_rows_of(diff, "copy")) as tables:
+    with closing(_rows_of(context.state, diff, "copy")) as tables:
         first = next(tables, None)
     example = None if first is None else context.settings.source.prefix + first.column("key")[0].as_py()
     return choose_transfer(context, example)
@@ -145,13 +145,13 @@ def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_
     context.note(EventKind.PLAN_APPROVED, plan=plan.id)
 
 
-def read_shard(plan: Plan, shard: Shard) -> pa.Table:
+def read_shard(context: SyncContext, plan: Plan, shard: Shard) -> pa.Table:
     """The rows of one shard, columns as in `core.diff.CHANGE_SCHEMA`.
 
     Raises:
         StateError: the plan's file is damaged or can't be read.
     """
-    reader = ParquetReader(plan.uris[shard.action])
+    reader = ParquetReader(context.state, plan.files[shard.action])
     try:
         rows = reader.read([shard.row_group])
     finally:
@@ -160,8 +160,9 @@ def read_shard(plan: Plan, shard: Shard) -> pa.Table:
     keys = rows.column("key")
     found = (len(keys), keys[0].as_py(), keys[-1].as_py()) if len(keys) else (0, "", "")
     if found != (shard.objects, shard.first_key, shard.last_key):
+        uri = context.state.uri_of(plan.files[shard.action])
         raise StateError(
-            f"{plan.uris[shard.action]}: damaged: shard {plan.partition_key(shard)} has {shard.objects} objects from "
+            f"{uri}: damaged: shard {plan.partition_key(shard)} has {shard.objects} objects from "
             f"{shard.first_key!r} to {shard.last_key!r} in the plan, here are {found[0]}"
         )
     return rows
@@ -173,7 +174,9 @@ def _planned_totals(diff: Diff) -> tuple[int, int]:
     return sum(count.objects for count in counts), sum(count.bytes for count in counts)
 
 
-def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int, cost: int = 1) -> tuple[Shard, ...]:
+def _write_shards(
+    state: Folder, folder: Folder, diff: Diff, action: Action, first_number: int, cost: int = 1
+) -> tuple[Shard, ...]:
     # A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller.
     # But a plan has a bounded number of them, since each is a partition in Dagster.
     all_objects, all_bytes = _planned_totals(diff)
@@ -183,7 +186,7 @@ def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int,
     most_bytes = max(1, diff.options.shard_bytes // cost, -(-all_bytes // _CUTS_BY_BYTES))
     shards: list[Shard] = []
     with writing_parquet(folder, PLAN_FILES[action], CHANGE_SCHEMA) as writer:
-        tables = _rows_of(diff, action)
+        tables = _rows_of(state, diff, action)
         for row_group, table in enumerate(cut_shards(tables, most_objects, most_bytes)):
             writer.write_table(table, row_group_size=table.num_rows)
             keys = table.column("key")
@@ -201,13 +204,11 @@ def _write_shards(folder: Folder, diff: Diff, action: Action, first_number: int,
     return tuple(shards)
 
 
-def _rows_of(diff: Diff, action: Action) -> Generator[pa.Table]:
+def _rows_of(state: Folder, diff: Diff, action: Action) -> Generator[pa.Table]:
     wanted = [name.value for name in _SETS_OF[action]]
-    reader = ParquetReader(diff.changes)
-    try:
-        for table in reader.tables():
-            rows = rows_with(table, "set", wanted)
-            if rows.num_rows:
-                yield rows
-    finally:
-        reader.close()
+    for file in diff.changes:
+        with closing(ParquetReader(state, file)) as reader:
+            for table in reader.tables():
+                rows = rows_with(table, "set", wanted)
+                if rows.num_rows:
+                    yield rows

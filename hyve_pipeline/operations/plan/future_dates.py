@@ -9,12 +9,13 @@ from hyve_pipeline.core.model.diff import FutureDates
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.state.files import Folder
 
 # By as much the clocks of this machine and of the server may differ: S3 refuses signatures that are further off.
 _CLOCK_SLACK = timedelta(minutes=15)
 
 
-def find_future_dates(inventory: Inventory, now: datetime) -> FutureDates | None:
+def find_future_dates(state: Folder, inventory: Inventory, now: datetime) -> FutureDates | None:
     """The objects of an inventory that were written after `now`, by more than clocks may differ.
 
     Raises:
@@ -26,7 +27,7 @@ def find_future_dates(inventory: Inventory, now: datetime) -> FutureDates | None
         return None
     objects = 0
     first: tuple[str, datetime] | None = None
-    with closing(open_inventory(inventory, ["key", "last_modified"])) as reader:
+    with closing(open_inventory(state, inventory, ["key", "last_modified"])) as reader:
         ends = [*(key for key, _ in reader.chunks[1:]), None]
         for (begin, _), end in zip(reader.chunks, ends, strict=True):
             rows = reader.read(RelativeRange(begin, end))

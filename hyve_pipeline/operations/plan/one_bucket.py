@@ -14,6 +14,7 @@ from hyve_pipeline.core.model.safety_rules import SharedKeys
 from hyve_pipeline.core.settings.places import AWS, Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.state.files import Folder
 
 # Rows of both inventories that are taken into memory at once.
 _RANGE_ROWS = 200_000
@@ -53,7 +54,9 @@ def find_shared_keys(
     if not (longer.startswith(ours.prefix) and longer.startswith(theirs.prefix)):
         return None
     options = context.settings.options
-    with closing(_Comparison(source, store, longer, Filters(options.include, options.exclude))) as comparison:
+    with closing(
+        _Comparison(context.state, source, store, longer, Filters(options.include, options.exclude))
+    ) as comparison:
         keys, same, planned, example = comparison.counted(range_rows)
     found = SharedKeys(
         keys=keys,
@@ -97,14 +100,15 @@ class _Comparison:
     """Compares two inventories by whole keys, of those that can be in both.
 
     Args:
+        state: the sync's state.
         source, store: the inventories.
         prefix: the longer one of their prefixes, which all these keys have.
         filters: the globs of the sync.
     """
 
-    def __init__(self, source: Inventory, store: Inventory, prefix: str, filters: Filters) -> None:
+    def __init__(self, state: Folder, source: Inventory, store: Inventory, prefix: str, filters: Filters) -> None:
         self._database = RangeDatabase()
-        self._readers = [open_inventory(inventory, _COLUMNS) for inventory in (source, store)]
+        self._readers = [open_inventory(state, inventory, _COLUMNS) for inventory in (source, store)]
         # What is between each side's own prefix and the longer one, which ranges of that side begin with.
         self._between = [prefix[len(inventory.place.prefix) :] for inventory in (source, store)]
         self._has_one_prefix = not any(self._between)

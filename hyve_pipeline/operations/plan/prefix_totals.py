@@ -1,6 +1,7 @@
 """Small tables that tell a person what is in a large one."""
 
 import heapq
+from collections.abc import Iterable
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -12,26 +13,28 @@ from hyve_pipeline.core.base.arrow_columns import total
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.summary import PrefixSize
+from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
 # Prefixes that are held before the smaller ones of them are let go.
 _HELD = 1_000
 
 
-def prefix_sizes(inventory: Inventory, most: int = 20) -> list[PrefixSize]:
+def prefix_sizes(state: Folder, inventory: Inventory, most: int = 20) -> list[PrefixSize]:
     """Objects and bytes by the first part of the key, below the sync's prefix; the largest first."""
     offset = len(inventory.place.prefix)
     totals = PrefixTotals(most)
-    with closing(ParquetReader(inventory.uri)) as reader:
-        groups = reader.first_keys()
-        first_prefixes = [prefix_of(key[offset:]) for key, _ in groups]
-        for number in range(len(groups)):
-            sizes = reader.read([number], ["size"]).column("size")
-            prefix = common_prefix(first_prefixes[number : number + 2])
-            if prefix is not None:
-                totals.add(prefix, len(sizes), total(sizes))
-            else:
-                totals.add_rows(reader.read([number], ["key"]).column("key"), sizes, offset)
+    for file in inventory.files:
+        with closing(ParquetReader(state, file)) as reader:
+            groups = reader.first_keys()
+            first_prefixes = [prefix_of(key[offset:]) for key, _ in groups]
+            for number in range(len(groups)):
+                sizes = reader.read([number], ["size"]).column("size")
+                prefix = common_prefix(first_prefixes[number : number + 2])
+                if prefix is not None:
+                    totals.add(prefix, len(sizes), total(sizes))
+                else:
+                    totals.add_rows(reader.read([number], ["key"]).column("key"), sizes, offset)
     return totals.largest()
 
 
@@ -135,10 +138,13 @@ def _steps(totals: pa.Array) -> pa.Array:
     return pc.call_function("subtract", [totals, before])
 
 
-def first_rows(uri: str, most: int = 10) -> list[dict[str, Any]]:
-    """The first rows of a Parquet file."""
-    reader = ParquetReader(uri)
-    try:
-        return list(islice((row for table in reader.tables() for row in table.slice(0, most).to_pylist()), most))
-    finally:
-        reader.close()
+def first_rows(state: Folder, files: Iterable[str], most: int = 10) -> list[dict[str, Any]]:
+    """The first rows of some Parquet files."""
+    found: list[dict[str, Any]] = []
+    for file in files:
+        with closing(ParquetReader(state, file)) as reader:
+            rows = (row for table in reader.tables() for row in table.slice(0, most).to_pylist())
+            found += islice(rows, most - len(found))
+        if len(found) == most:
+            break
+    return found

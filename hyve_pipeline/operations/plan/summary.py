@@ -27,6 +27,7 @@ from hyve_pipeline.core.model.summary import (
     SetSummary,
 )
 from hyve_pipeline.operations.plan.prefix_totals import PrefixTotals, common_prefix, prefix_of
+from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
 # Rows that are taken into memory at once, where row groups are smaller than that.
@@ -45,10 +46,11 @@ _ACTION_OF: dict[ChangeSet, Action] = {
 _DATE_OF: dict[Action, str] = {"copy": "source_last_modified", "delete": "store_last_modified"}
 
 
-def summarize_plan(plan: Plan, *, most_prefixes: int = 6, most_rows: int = 10) -> PlanSummary:
+def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_rows: int = 10) -> PlanSummary:
     """Sum up what is in a plan.
 
     Args:
+        state: the sync's state.
         plan: the plan.
         most_prefixes: how many top-level prefixes of each set are told apart.
         most_rows: how many first and how many largest objects of each set are kept.
@@ -63,7 +65,7 @@ def summarize_plan(plan: Plan, *, most_prefixes: int = 6, most_rows: int = 10) -
             continue
         date = _DATE_OF[action]
         totals = {name: _SetTotals(plan.created, date, most_prefixes, most_rows) for name in names}
-        with closing(ParquetReader(plan.uris[action])) as reader:
+        with closing(ParquetReader(state, plan.files[action])) as reader:
             for rows in _batches(reader):
                 for name in names:
                     totals[name].add(rows if len(names) == 1 else _RowsOfSet(rows, name))

@@ -70,7 +70,8 @@ class ContentComparer:
         self._filters = Filters(plan.options.include, plan.options.exclude)
         self._source = stack.enter_context(context.connect(plan.source))
         self._store = stack.enter_context(context.connect(plan.store))
-        self._planned = SortedRows(plan.source_inventory, plan.source.prefix, ["key", "etag"])
+        before = context.inventories("source").load(plan.source_inventory)
+        self._planned = SortedRows(context.state, before.files, plan.source.prefix, ["key", "etag"])
         stack.callback(self._planned.close)
         self._objects = 0
         self._bytes = 0

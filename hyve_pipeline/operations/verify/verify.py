@@ -61,27 +61,27 @@ def verify_plan(
     raise_refusal((refusal for refusal in plan.refusals if refusal.rule == ONE_BUCKET), "copy")
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
     attempts = plan_status(context, plan).attempts
-    if list_again or plan.shards:
-        inventory = take_inventory(context, "store", activity="verify store")
-    else:
-        inventory = context.inventories("store").load_from(plan.store_inventory)
+    before = context.inventories("store").load(plan.store_inventory)
+    is_listed = list_again or plan.shards
+    inventory = take_inventory(context, "store", activity="verify store") if is_listed else before
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
     examples: list[tuple[Difference, str]] = []
     objects = 0
-    folder = context.state.below(f"verifications/{plan.id}")
+    state = context.state
+    folder = state.below(f"verifications/{plan.id}")
     filters = Filters(plan.options.include, plan.options.exclude)
     with (
         ExitStack() as stack,
-        closing(open_inventory(inventory, _COMPARED)) as listed,
-        closing(SortedRows(plan.store_inventory, prefix, _COMPARED)) as planned,
-        closing(SortedRows(plan.uris["copy"])) as copies,
-        closing(SortedRows(plan.uris["delete"])) as deletes,
+        closing(open_inventory(state, inventory, _COMPARED)) as listed,
+        closing(SortedRows(state, before.files, prefix, _COMPARED)) as planned,
+        closing(SortedRows(state, [plan.files["copy"]])) as copies,
+        closing(SortedRows(state, [plan.files["delete"]])) as deletes,
         closing(Verifier(filters, prefix)) as verifier,
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):
         comparer = None if sample is None else ContentComparer(context, plan, sample, stack)
-        is_same = inventory.uri == plan.store_inventory
+        is_same = inventory.id == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
         each_once = set(files.values())
         chunks = [chunk for file in each_once for chunk in file.chunks]
@@ -110,13 +110,13 @@ def verify_plan(
         objects=objects,
         differences=dict(counts),
         examples=tuple(examples),
-        inventory=inventory.uri,
-        uri=folder.uri_of(f"{inventory.id}.parquet"),
+        inventory=inventory.id,
+        file=f"verifications/{plan.id}/{inventory.id}.parquet",
         content=None if comparer is None else comparer.summary,
         attempts=attempts,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
-    table = StoredTable(id=plan.id, uris=(verification.uri,))
+    table = StoredTable(id=plan.id, files=(verification.file,))
     TableShelf(context.home, context.name, "verification").keep(table, context.actor.id)
     context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)
     return verification

@@ -14,22 +14,22 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
-from hyve_pipeline.operations.context import Home
+from hyve_pipeline.operations.context import Folder, Home
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf, measure_table, open_table
 
 # By the annotation's name: importing pandas and `pyarrow.dataset` for their types alone would cost every
 # command a third of a second.
-_LOADERS: dict[str, Callable[[StoredTable], Any]] = {
-    "StoredTable": lambda table: table,
+_LOADERS: dict[str, Callable[[Folder, StoredTable], Any]] = {
+    "StoredTable": lambda _, table: table,
     "Dataset": open_table,
-    "Table": lambda table: open_table(table).to_table(),
-    "DataFrame": lambda table: open_table(table).to_table().to_pandas(),
-    "DuckDBPyRelation": lambda table: duckdb.connect().from_arrow(open_table(table)),
+    "Table": lambda state, table: open_table(state, table).to_table(),
+    "DataFrame": lambda state, table: open_table(state, table).to_table().to_pandas(),
+    "DuckDBPyRelation": lambda state, table: duckdb.connect().from_arrow(open_table(state, table)),
 }
 _MODULES = ("hyve_pipeline", "pandas", "pyarrow", "duckdb", "_duckdb")
 
 
-def _loader_of(wanted: Any) -> Callable[[StoredTable], Any] | None:
+def _loader_of(wanted: Any) -> Callable[[Folder, StoredTable], Any] | None:
     if wanted is Any:
         return _LOADERS["StoredTable"]
     package = getattr(wanted, "__module__", "").partition(".")[0]
@@ -58,10 +58,13 @@ class ParquetTables(dg.ConfigurableIOManager):
         sync, asset = key.path[-2:]
         return TableShelf(Home(Path(self.home)), sync, asset)
 
+    def _state(self, key: dg.AssetKey) -> Folder:
+        return Home(Path(self.home)).state(key.path[-2])
+
     def handle_output(self, context: dg.OutputContext, obj: StoredTable) -> None:
         """Save where the table is, and report its number of rows and its columns."""
         self._shelf(context.asset_key).keep(obj, context.run_id)
-        context.add_output_metadata(table_metadata(obj))
+        context.add_output_metadata(table_metadata(self._state(context.asset_key), obj))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the table of this run, or else the newest one.
@@ -75,7 +78,8 @@ class ParquetTables(dg.ConfigurableIOManager):
         if loader is None:
             supported = ", ".join(_LOADERS)
             raise TypeError(f"{context.asset_key.to_user_string()} can't be loaded as {wanted}; use {supported}")
-        return loader(self._shelf(context.asset_key).find(_run_ids(context)))
+        table = self._shelf(context.asset_key).find(_run_ids(context))
+        return loader(self._state(context.asset_key), table)
 
 
 def _run_ids(context: dg.InputContext) -> list[str]:
@@ -102,16 +106,16 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
             yield f"{above}{name}", text.replace("`", "'") or " "
 
 
-def table_metadata(table: StoredTable) -> dict[str, Any]:
+def table_metadata(state: Folder, table: StoredTable) -> dict[str, Any]:
     """How many rows a table has, where they are, and its columns.
 
     Raises:
         StateError: one of its files can't be read.
     """
-    rows, schema = measure_table(table)
+    rows, schema = measure_table(state, table)
     return {
         "dagster/row_count": rows,
-        "dagster/uri": table.uris[0],
+        "dagster/uri": state.uri_of(table.files[0]),
         "dagster/column_schema": column_schema(schema),
     }
 

@@ -27,11 +27,11 @@ from hyve_pipeline.orchestration.common.names import Names
 Metadata = Mapping[str, Any]
 
 
-def inventory_metadata(inventory: Inventory) -> Metadata:
+def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
     """What is in a bucket. The IO manager adds row count, URI and column schema."""
     sizes = [
         {"prefix": displayed(size.prefix) or "(none)", "objects": size.count.objects, "bytes": size.count.bytes}
-        for size in prefix_sizes(inventory)
+        for size in prefix_sizes(sync.state, inventory)
     ]
     metadata: dict[str, Any] = {
         "bucket": inventory.place.uri,
@@ -69,7 +69,7 @@ def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
     columns = ["key", "size", "reason"]
     preview = [
         {"key": displayed(row["key"]), "size": row["size"], "reason": row["reason"]}
-        for row in first_rows(diff.uris[name])
+        for row in first_rows(sync.state, diff.files[name])
     ]
     return {
         "objects": diff.counts[name].objects,

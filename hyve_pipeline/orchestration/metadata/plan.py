@@ -15,6 +15,7 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.summary import PlannedRow, PlanSummary
+from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata, table_of
 from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_prefixes
@@ -25,13 +26,13 @@ _LONGEST_KEY = 160
 _LEGEND = "\n\nblue: new, amber: modified, wine: duplicate (to delete)"
 
 
-def plan_metadata(plan: Plan) -> Metadata:
+def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     """What the user needs to decide on a plan.
 
     Raises:
         StateError: a file of the plan is damaged or can't be read.
     """
-    summary = summarize_plan(plan)
+    summary = summarize_plan(sync.state, plan)
     sets = [
         {"set": name.label, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
         for name in sets_of(plan.options)

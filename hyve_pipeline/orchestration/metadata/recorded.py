@@ -89,8 +89,8 @@ def _inventory(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetE
         return
     inventory = sync.inventories(side).load(inventory_id)
     key, by = names.inventory(side), _by(event)
-    table = StoredTable(id=inventory.id, uris=(inventory.uri,))
-    metadata = {**inventory_metadata(inventory), **table_metadata(table), **by}
+    table = StoredTable(id=inventory.id, files=inventory.files)
+    metadata = {**inventory_metadata(sync, inventory), **table_metadata(sync.state, table), **by}
     yield dg.AssetMaterialization(key, metadata=metadata)
     yield _check(key, LISTING_COMPLETE, passed=True, metadata={**proof_metadata(inventory), **by})
 
@@ -99,11 +99,11 @@ def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
     plan, by = sync.plans.load(event.plan or ""), _by(event)
     diff = sync.diffs.load(event.diff or "")
     for name in planned_sets(diff.options):
-        table = StoredTable(id=diff.id, uris=(diff.uris[name],))
+        table = StoredTable(id=diff.id, files=diff.files[name])
         metadata = {
             **set_metadata(sync, diff, name),
             "dagster/column_lineage": change_lineage(names),
-            **table_metadata(table),
+            **table_metadata(sync.state, table),
             **by,
         }
         yield dg.AssetMaterialization(names.change_set(name), metadata=metadata)
@@ -119,10 +119,10 @@ def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
         )
     if plan.refusals:
         description = f"refused by {refusals_text(plan)}"
-        yield dg.AssetObservation(names.plan, description=description, metadata={**plan_metadata(plan), **by})
+        yield dg.AssetObservation(names.plan, description=description, metadata={**plan_metadata(sync, plan), **by})
     else:
-        table = StoredTable(id=plan.id, uris=tuple(plan.uris.values()))
-        metadata = {**plan_metadata(plan), **table_metadata(table), **by}
+        table = StoredTable(id=plan.id, files=tuple(plan.files.values()))
+        metadata = {**plan_metadata(sync, plan), **table_metadata(sync.state, table), **by}
         yield dg.AssetMaterialization(names.plan, metadata=metadata)
 
 
@@ -144,7 +144,7 @@ def _verification(sync: SyncContext, names: Names, event: Event) -> Iterator[Ass
     plan, by = sync.plans.load(event.plan or ""), _by(event)
     outcome = read_verification(sync, plan.id, event.verification or "")
     metadata = {**verification_metadata(outcome), **by}
-    table = table_metadata(StoredTable(id=plan.id, uris=(outcome.uri,)))
+    table = table_metadata(sync.state, StoredTable(id=plan.id, files=(outcome.file,)))
     lineage = {"dagster/column_lineage": verification_lineage(names)}
     yield dg.AssetMaterialization(names.verification, metadata={**metadata, **table, **lineage})
     yield _check(names.verification, PLAN_HOLDS, passed=outcome.verified, metadata=metadata)

@@ -38,7 +38,7 @@ def status_of(copies: list[ShardState], deletes: list[ShardState], *refused: Act
         store_inventory="",
         figures=Figures(source_objects=1, store_objects=1, modified=0, duplicate=0),
         counts={},
-        uris={},
+        files={},
         shards=shards,
         refusals=refusals,
     )

@@ -142,8 +142,8 @@ def test_invalid_toml_is_named_with_its_line(text: str, message: str) -> None:
     ("text", "message"),
     [
         (SOURCE, "[sync.images] store: is missing: add a table [sync.images.store] with at least a bucket"),
-        ("[snyc]", "snyc: unknown key (known: sync; did you mean sync?)"),
-        ("logging = 1", "logging: unknown key (known: sync)"),
+        ("[snyc]", "snyc: unknown key (known: sync, home; did you mean sync?)"),
+        ("logging = 1", "logging: unknown key (known: sync, home)"),
         ("sync = 5", "sync: must be tables [sync.NAME], not the number 5"),
         ("[[sync]]", "sync: must be tables [sync.NAME], not a list"),
         ("sync.images = true", "[sync] images: must be a table [sync.images], not the boolean true"),

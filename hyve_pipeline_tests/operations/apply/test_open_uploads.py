@@ -182,7 +182,7 @@ class TestLog:
     UPLOAD = OpenUpload("store", "a\nb☃", "id 1", "e", (5, 5, 1))
 
     def test_it_tells_the_next_process(self, tmp_path: Any) -> None:
-        state = Folder(str(tmp_path))
+        state = Folder.local(tmp_path)
         with ShardUploads(state, "plan-0001") as log:
             log.begun(self.UPLOAD)
         with ShardUploads(state, "plan-0001") as log:
@@ -192,7 +192,7 @@ class TestLog:
         assert list(tmp_path.glob("uploads/*")) == []
 
     def test_a_line_that_was_cut_short_is_none(self, tmp_path: Any) -> None:
-        state = Folder(str(tmp_path))
+        state = Folder.local(tmp_path)
         with ShardUploads(state, "plan-0001") as log:
             log.begun(self.UPLOAD)
             log.begun(OpenUpload("store", "second", "id 2", "e", (1,)))
@@ -201,7 +201,7 @@ class TestLog:
         assert ShardUploads(state, "plan-0001").open == [self.UPLOAD]
 
     def test_others_are_found(self, tmp_path: Any) -> None:
-        state = Folder(str(tmp_path))
+        state = Folder.local(tmp_path)
         for plan in ("old", "new"):
             with ShardUploads(state, f"{plan}-0001") as log:
                 log.begun(self.UPLOAD)

@@ -324,11 +324,11 @@ def test_shards_can_be_done_at_the_same_time(pair: Pair) -> None:
     assert pair.store.read() == pair.source.read()
 
 
-def _wrong_count(plan: Plan) -> Callable[[object, object], object]:
+def _wrong_count(context: SyncContext, plan: Plan) -> Callable[[object, object], object]:
     """Reads one row less than a shard has."""
     from hyve_pipeline.operations.plan.freeze import read_shard
 
-    return lambda *_: read_shard(plan, plan.shards[0]).slice(1)
+    return lambda *_: read_shard(context, plan, plan.shards[0]).slice(1)
 
 
 def test_a_shard_with_too_few_outcomes_is_not_finished(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +336,7 @@ def test_a_shard_with_too_few_outcomes_is_not_finished(pair: Pair, monkeypatch: 
     context = pair.context()
     plan = planned(context)
     with monkeypatch.context() as patched:
-        patched.setattr("hyve_pipeline.operations.apply.shard.read_shard", _wrong_count(plan))
+        patched.setattr("hyve_pipeline.operations.apply.shard.read_shard", _wrong_count(context, plan))
         with pytest.raises(HyveError, match="2 objects but 1 outcomes"):
             apply(context, plan, "copy")
     assert [entry.state for entry in plan_status(context, plan).shards] == [ShardState.STARTED]

@@ -22,7 +22,7 @@ _BOUNDS = ["", "00020", "00037", "00080", "00099", None]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    with writing_parquet(Folder(str(tmp_path)), "rows.parquet", _SCHEMA) as writer:
+    with writing_parquet(Folder.local(tmp_path), "rows.parquet", _SCHEMA) as writer:
         for first in range(0, 100, 20):
             writer.write_table(_ROWS.slice(first, 20))
     return tmp_path / "rows.parquet"
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 def _read(path: Path) -> list[int]:
     """The sizes of all rows, read range by range."""
     found = []
-    with closing(SortedRows(str(path), "below/")) as rows:
+    with closing(SortedRows(Folder.local(path.parent), [path.name], "below/")) as rows:
         for first, end in pairwise(_BOUNDS):
             for row in rows.read(RelativeRange(first or "", end)).to_pylist():
                 key = row["key"].removeprefix("below/")
@@ -45,7 +45,7 @@ def test_ranges_that_tile_have_all_rows(path: Path) -> None:
 
 
 def test_a_range_reads_only_the_row_groups_it_touches(path: Path) -> None:
-    with closing(SortedRows(str(path), "below/")) as rows:
+    with closing(SortedRows(Folder.local(path.parent), [path.name], "below/")) as rows:
         assert rows.read(RelativeRange("00041", "00042")).num_rows == 20
         assert rows.read(RelativeRange("00039", "00041")).num_rows == 40
 

@@ -7,6 +7,7 @@ import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
+from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory import take as inventory_module
 from hyve_pipeline.operations.inventory.take import take_inventories, take_inventory
 from hyve_pipeline.state.parquet import open_dataset
@@ -16,8 +17,8 @@ from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, list
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 
-def _rows(inventory: Inventory) -> list[dict[str, object]]:
-    table = open_dataset([inventory.uri]).to_table()
+def _rows(context: SyncContext, inventory: Inventory) -> list[dict[str, object]]:
+    table = open_dataset(context.state, inventory.files).to_table()
     assert table.schema.equals(INVENTORY_SCHEMA)
     return table.to_pylist()
 
@@ -37,10 +38,12 @@ def test_an_inventory_is_what_the_bucket_lists(pair: Pair) -> None:
     pair.source.put(dict.fromkeys(ODD_KEYS, b"odd"))
     inventory = take_inventory(pair.context(), "source")
     listed = pair.source.listing()
-    assert [(row["key"], row["last_modified"], f'"{row["etag"]}"', row["size"]) for row in _rows(inventory)] == [
-        (key, *listed[key]) for key in sorted(listed, key=str.encode)
-    ]
-    assert {row["storage_class"] for row in _rows(inventory) if str(row["key"]).startswith("img/")} == {"STANDARD_IA"}
+    assert [
+        (row["key"], row["last_modified"], f'"{row["etag"]}"', row["size"]) for row in _rows(pair.context(), inventory)
+    ] == [(key, *listed[key]) for key in sorted(listed, key=str.encode)]
+    assert {row["storage_class"] for row in _rows(pair.context(), inventory) if str(row["key"]).startswith("img/")} == {
+        "STANDARD_IA"
+    }
     assert (inventory.objects, inventory.bytes) == (len(listed), sum(size for _, _, size in listed.values()))
     assert (inventory.oldest, inventory.newest) == (
         min(time for time, _, _ in listed.values()),
@@ -61,8 +64,8 @@ def test_a_source_says_what_was_restored_and_a_store_is_not_asked(make_pair: Mak
     faulty.fault = restoring(faulty, "2030-01-02T03:04:05.000Z")
     taken = take_inventories(pair.context(), ["source", "store"])
     until = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert [row["restored_until"] for row in _rows(taken["source"])] == [until] * 9
-    assert [row["restored_until"] for row in _rows(taken["store"])] == [None] * 9
+    assert [row["restored_until"] for row in _rows(pair.context(), taken["source"])] == [until] * 9
+    assert [row["restored_until"] for row in _rows(pair.context(), taken["store"])] == [None] * 9
     asked = {one.path: one.headers.get("x-amz-optional-object-attributes") for one in faulty.received}
     assert asked == {f"/{pair.source.name}": "RestoreStatus", f"/{pair.store.name}": None}
 
@@ -80,7 +83,7 @@ def test_a_source_that_refuses_to_be_asked_is_listed_all_the_same(make_pair: Mak
 def test_an_empty_bucket_has_an_inventory_too(pair: Pair) -> None:
     inventory = take_inventory(pair.context(), "store")
     assert (inventory.objects, inventory.bytes, inventory.oldest, inventory.newest) == (0, 0, None, None)
-    assert _rows(inventory) == []
+    assert _rows(pair.context(), inventory) == []
     check_proof(inventory.proof, 0, inventory.place.uri)
 
 
@@ -88,7 +91,7 @@ def test_only_what_is_below_the_prefix_is_listed(make_pair: MakePair) -> None:
     pair = make_pair(prefixes=("img/", ""))
     pair.source.put(dict.fromkeys(["img", "img/a", "img/b/c", "img0", "imga/x", "a"], b"1"))
     inventory = take_inventory(pair.context(), "source")
-    assert [row["key"] for row in _rows(inventory)] == ["img/a", "img/b/c"]
+    assert [row["key"] for row in _rows(pair.context(), inventory)] == ["img/a", "img/b/c"]
 
 
 def test_pages_become_row_groups_without_loss(
@@ -100,10 +103,10 @@ def test_pages_become_row_groups_without_loss(
     keys = [f"{number:02d}" for number in range(25)]
     pair.source.put(dict.fromkeys(keys, b"1"))
     inventory = take_inventory(pair.context(), "source")
-    assert [row["key"] for row in _rows(inventory)] == keys
+    assert [row["key"] for row in _rows(pair.context(), inventory)] == keys
     assert sum(walk.pages for walk in inventory.proof) >= 9
     assert sum(walk.keys for walk in inventory.proof) == inventory.objects == 25
-    fragments = list(open_dataset([inventory.uri]).get_fragments())
+    fragments = list(open_dataset(pair.context().state, inventory.files).get_fragments())
     assert sum(len(fragment.row_groups) for fragment in fragments) > 1  # type: ignore[attr-defined]
 
 

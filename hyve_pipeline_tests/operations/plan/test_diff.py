@@ -37,9 +37,12 @@ def _diff(
     )
 
 
-def _keys(diff: Diff) -> dict[ChangeSet, list[str]]:
+def _keys(context: SyncContext, diff: Diff) -> dict[ChangeSet, list[str]]:
     """The keys below the prefix of each set that has rows, as its Parquet file has them."""
-    return {name: open_dataset([uri]).to_table().column("key").to_pylist() for name, uri in diff.uris.items()}
+    return {
+        name: open_dataset(context.state, files).to_table().column("key").to_pylist()
+        for name, files in diff.files.items()
+    }
 
 
 def _lists(context: SyncContext) -> dict[ChangeSet, list[str]]:
@@ -126,9 +129,9 @@ def test_inventories_of_earlier_versions_are_compared(tmp_path: Path) -> None:
     for store_of_now in (store, written_inventory(context, "store", sides["store"])):
         counts = diff_inventories(context, source, store_of_now).counts
         assert {name.value for name, count in counts.items() if count.objects} == {"new", "duplicate", "skipped"}
-    with closing(open_inventory(source)) as rows:
+    with closing(open_inventory(context.state, source)) as rows:
         assert rows.read(RelativeRange("", None)).schema.equals(INVENTORY_SCHEMA)
-    with closing(open_inventory(source, ["key", "size"])) as rows:
+    with closing(open_inventory(context.state, source, ["key", "size"])) as rows:
         assert rows.read(RelativeRange("", None)).column_names == ["key", "size"]
 
 
@@ -143,7 +146,7 @@ def test_sets_lists_and_totals_agree(tmp_path: Path) -> None:
         {"in/b": Entry(5), "in/new": Entry(7), "in/tmp/x": Entry(1), "in/both": Entry(2), "in/a": Entry(8)},
         {"deep/out/b": Entry(6), "deep/out/gone": Entry(9), "deep/out/tmp/y": Entry(4), "deep/out/both": Entry(2)},
     )
-    assert _keys(diff) == {
+    assert _keys(context, diff) == {
         ChangeSet.NEW: ["a", "new"],
         ChangeSet.MODIFIED: ["b"],
         ChangeSet.DUPLICATE: ["gone"],
@@ -167,7 +170,7 @@ def test_sets_lists_and_totals_agree(tmp_path: Path) -> None:
 def test_two_empty_buckets_make_empty_lists(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     diff = _diff(context, {}, {})
-    assert _lists(context) == _keys(diff) == {name: [] for name in _LISTED}
+    assert _lists(context) == _keys(context, diff) == {name: [] for name in _LISTED}
     assert not any(count.objects for count in diff.counts.values())
 
 
@@ -186,7 +189,7 @@ def test_odd_keys_and_prefixes_stay_as_they_are(prefix: str, tmp_path: Path) -> 
         ChangeSet.MODIFIED: sorted(modified, key=str.encode),
         ChangeSet.DUPLICATE: sorted(duplicate, key=str.encode),
     }
-    assert _keys(diff) == expected
+    assert _keys(context, diff) == expected
     for name in (ChangeSet.NEW, ChangeSet.MODIFIED):
         expected[name] = [prefix + key for key in expected[name]]
     assert _lists(context) == expected
@@ -198,7 +201,7 @@ def test_a_diff_that_fails_leaves_the_lists_of_the_last_one(tmp_path: Path) -> N
     before = _lists(context)
     source = written_inventory(context, "source", {f"{number:03d}": Entry() for number in range(300)}, 100)
     store = written_inventory(context, "store", {})
-    file = Path(source.uri)
+    file = Path(context.state.uri_of(source.files[0]))
     damaged = bytearray(file.read_bytes())
     middle = len(damaged) // 3
     damaged[middle : middle + 50] = bytes(50)
@@ -214,10 +217,10 @@ def test_an_inventory_of_another_length_is_not_compared(tmp_path: Path) -> None:
     source = written_inventory(context, "source", {"a": Entry(), "b": Entry()})
     store = written_inventory(context, "store", {})
     shorter = written_inventory(context, "source", {"a": Entry()})
-    Path(source.uri).write_bytes(Path(shorter.uri).read_bytes())
+    Path(context.state.uri_of(source.files[0])).write_bytes(Path(context.state.uri_of(shorter.files[0])).read_bytes())
     with pytest.raises(StateError, match="damaged"):
         diff_inventories(context, source, store)
-    Path(source.uri).unlink()
+    Path(context.state.uri_of(source.files[0])).unlink()
     with pytest.raises(StateError, match="missing"):
         diff_inventories(context, source, store)
 
@@ -270,7 +273,7 @@ def test_any_two_listings_in_any_ranges(
         sets: dict[ChangeSet, list[str]] = {name: [] for name in sets_of(Options())}
         for key in sorted({*source, *store}, key=str.encode):
             sets[_expected(key, source.get(key), store.get(key))].append(key)
-        assert _keys(diff) == {name: sets[name] for name in _LISTED}
+        assert _keys(context, diff) == {name: sets[name] for name in _LISTED}
         assert {name: count.objects for name, count in diff.counts.items()} == {
             name: len(keys) for name, keys in sets.items()
         }

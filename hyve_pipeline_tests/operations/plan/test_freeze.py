@@ -28,8 +28,10 @@ def _plan(context: SyncContext, source: dict[str, Entry], store: dict[str, Entry
     return freeze_plan(context, _diff(context, source, store))
 
 
-def _keys_of(plan: Plan, action: str) -> list[list[str]]:
-    return [read_shard(plan, shard).column("key").to_pylist() for shard in plan.shards if shard.action == action]
+def _keys_of(context: SyncContext, plan: Plan, action: str) -> list[list[str]]:
+    return [
+        read_shard(context, plan, shard).column("key").to_pylist() for shard in plan.shards if shard.action == action
+    ]
 
 
 @pytest.mark.parametrize("limits", [{"shard_objects": 1}, {"shard_bytes": 1}, {"shard_objects": 2, "shard_bytes": 3}])
@@ -44,12 +46,12 @@ def test_a_plan_has_at_most_two_thousand_shards(limits: dict[str, Any], tmp_path
 def test_shards_are_slices_in_key_order(tmp_path: Path) -> None:
     context = context_at(tmp_path, shard_objects=4)
     plan = _plan(context, _numbered(10), _numbered(3, size=2) | _numbered(5, start=100))
-    assert _keys_of(plan, "copy") == [
+    assert _keys_of(context, plan, "copy") == [
         ["0000", "0001", "0002", "0003"],
         ["0004", "0005", "0006", "0007"],
         ["0008", "0009"],
     ]
-    assert _keys_of(plan, "delete") == [["0100", "0101", "0102", "0103"], ["0104"]]
+    assert _keys_of(context, plan, "delete") == [["0100", "0101", "0102", "0103"], ["0104"]]
     assert [(shard.number, shard.action, shard.objects, shard.bytes) for shard in plan.shards] == [
         (1, "copy", 4, 4),
         (2, "copy", 4, 4),
@@ -66,16 +68,16 @@ def test_shards_are_cut_by_bytes_too(tmp_path: Path) -> None:
     sizes = [4, 6, 1, 50, 0, 10, 3]
     plan = _plan(context, {f"{number}": Entry(size) for number, size in enumerate(sizes)}, {})
     assert [shard.bytes for shard in plan.shards] == [10, 1, 50, 10, 3]
-    assert [key for keys in _keys_of(plan, "copy") for key in keys] == [f"{number}" for number in range(7)]
+    assert [key for keys in _keys_of(context, plan, "copy") for key in keys] == [f"{number}" for number in range(7)]
 
 
 def test_a_plan_names_the_etags_that_were_seen(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan = _plan(context, {"a": Entry(1, 5, "7", "STANDARD_IA")}, {"a": Entry(2, 3, "8"), "b": Entry(9, 4, "9")})
-    (copy,) = read_shard(plan, plan.shards[0]).to_pylist()
+    (copy,) = read_shard(context, plan, plan.shards[0]).to_pylist()
     assert (copy["set"], copy["reason"], copy["size"], copy["store_size"]) == ("modified", "size differs", 1, 2)
     assert (copy["source_etag"][-1], copy["store_etag"][-1], copy["storage_class"]) == ("7", "8", "STANDARD_IA")
-    (delete,) = read_shard(plan, plan.shards[1]).to_pylist()
+    (delete,) = read_shard(context, plan, plan.shards[1]).to_pylist()
     assert (delete["set"], delete["size"], delete["store_etag"][-1]) == ("duplicate", 9, "9")
 
 
@@ -182,7 +184,7 @@ def test_a_plan_belongs_to_its_buckets(side: str, tmp_path: Path) -> None:
 def test_a_damaged_plan_is_not_applied(damage: str, tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan = _plan(context, _numbered(300), {})
-    file = Path(plan.uris["copy"])
+    file = Path(context.state.uri_of(plan.files["copy"]))
     content = bytearray(file.read_bytes())
     if damage == "cut":
         file.write_bytes(content[: len(content) // 2])
@@ -192,15 +194,17 @@ def test_a_damaged_plan_is_not_applied(damage: str, tmp_path: Path) -> None:
     else:
         file.unlink()
     with pytest.raises(StateError, match=r"copies\.parquet"):
-        read_shard(plan, plan.shards[0])
+        read_shard(context, plan, plan.shards[0])
 
 
 def test_another_plans_file_is_noticed(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan, other = (_plan(context, _numbered(30, start=start), {}) for start in (0, 1))
-    Path(plan.uris["copy"]).write_bytes(Path(other.uris["copy"]).read_bytes())
+    Path(context.state.uri_of(plan.files["copy"])).write_bytes(
+        Path(context.state.uri_of(other.files["copy"])).read_bytes()
+    )
     with pytest.raises(StateError, match=r"copies\.parquet: damaged: shard .* has 30 objects from '0000' to '0029'"):
-        read_shard(plan, plan.shards[0])
+        read_shard(context, plan, plan.shards[0])
 
 
 def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ _CENTURY = 100 * 365 * 24 * 3600
 def test_they_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
     context = context_at(tmp_path, prefixes=("in/", ""))
     entries = {f"in/{number}": Entry(time=_CENTURY if number in (3, 4, 7) else 0) for number in range(9)}
-    found = find_future_dates(written_inventory(context, "source", entries, row_group_rows=2), START)
+    found = find_future_dates(context.state, written_inventory(context, "source", entries, row_group_rows=2), START)
     assert found is not None
     assert (found.objects, found.key, found.last_modified) == (3, "in/3", START + timedelta(seconds=_CENTURY))
 
@@ -25,9 +25,9 @@ def test_they_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
 def test_clocks_may_differ_by_some_minutes(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     inventory = written_inventory(context, "source", {"a": Entry(time=600)})
-    assert find_future_dates(inventory, START) is None
-    assert find_future_dates(inventory, START - timedelta(minutes=6)) is not None
-    assert find_future_dates(written_inventory(context, "source", {}), START) is None
+    assert find_future_dates(context.state, inventory, START) is None
+    assert find_future_dates(context.state, inventory, START - timedelta(minutes=6)) is not None
+    assert find_future_dates(context.state, written_inventory(context, "source", {}), START) is None
 
 
 @pytest.mark.parametrize(("compare", "is_said"), [("last_modified", True), ("etag", True), ("size", False)])

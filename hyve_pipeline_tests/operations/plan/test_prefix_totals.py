@@ -1,6 +1,7 @@
 """Sums by top-level prefix, as a plain count gives them."""
 
 from collections import defaultdict
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
@@ -34,8 +35,9 @@ def test_the_largest_prefixes(sizes: dict[str, int], prefix: str, most: int, gro
         {"key": [prefix + key for key in keys], "size": pa.array([sizes[key] for key in keys], pa.int64())}
     )
     with TemporaryDirectory() as folder:
-        with writing_parquet(Folder(folder), "inventory.parquet", table.schema) as writer:
+        state = Folder.local(Path(folder))
+        with writing_parquet(state, "inventory.parquet", table.schema) as writer:
             writer.write_table(table, row_group_size=group_rows)
         place = BucketSettings(bucket="a-bucket", prefix=prefix)
-        found = prefix_sizes(Inventory.model_construct(place=place, uri=f"{folder}/inventory.parquet"), most)
+        found = prefix_sizes(state, Inventory.model_construct(place=place, files=("inventory.parquet",)), most)
     assert found == [PrefixSize(name, Count(objects=count, bytes=size)) for name, (count, size) in largest]

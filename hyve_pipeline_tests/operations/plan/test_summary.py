@@ -58,7 +58,7 @@ class _Object:
         }
 
 
-def _written(folder: str, objects: Mapping[str, _Object], group_rows: int = 50_000) -> Plan:
+def _written(state: Folder, objects: Mapping[str, _Object], group_rows: int = 50_000) -> Plan:
     """A plan of these objects, with all that its summary needs."""
     counts: dict[ChangeSet, Count] = defaultdict(Count)
     for planned in objects.values():
@@ -66,10 +66,11 @@ def _written(folder: str, objects: Mapping[str, _Object], group_rows: int = 50_0
     for action in ("copy", "delete"):
         rows = [planned.row(key) for key, planned in sorted(objects.items()) if _ACTIONS[planned.set] == action]
         table = pa.Table.from_pylist(rows, schema=CHANGE_SCHEMA)
-        with writing_parquet(Folder(folder), f"{action}.parquet", CHANGE_SCHEMA) as writer:
+        with writing_parquet(state, f"{action}.parquet", CHANGE_SCHEMA) as writer:
             writer.write_table(table, row_group_size=group_rows)
-    uris: dict[Action, str] = {"copy": f"{folder}/copy.parquet", "delete": f"{folder}/delete.parquet"}
-    return Plan.model_construct(id="plan", created=_CREATED, counts=dict(counts), uris=uris)
+    return Plan.model_construct(
+        id="plan", created=_CREATED, counts=dict(counts), files={"copy": "copy.parquet", "delete": "delete.parquet"}
+    )
 
 
 def _bins(values: Sequence[tuple[float, int]], edges: Sequence[float]) -> tuple[Count, ...]:
@@ -133,8 +134,8 @@ def small_batches() -> Iterator[None]:
 )
 def test_a_summary_is_what_a_plain_count_gives(objects: dict[str, _Object], group_rows: int, most: int) -> None:
     with TemporaryDirectory() as folder:
-        plan = _written(folder, objects, group_rows)
-        summary = summarize_plan(plan, most_prefixes=most, most_rows=most)
+        plan = _written(Folder.local(Path(folder)), objects, group_rows)
+        summary = summarize_plan(Folder.local(Path(folder)), plan, most_prefixes=most, most_rows=most)
     present = [name for name in PLANNED_SETS if any(planned.set is name for planned in objects.values())]
     assert list(summary.sets) == present
     for name in present:
@@ -149,25 +150,25 @@ def test_the_bins_have_ascending_edges_and_names_of_their_own() -> None:
 
 
 def test_a_plan_with_nothing_to_do_is_not_even_opened(tmp_path: Path) -> None:
-    plan = _written(str(tmp_path), {})
+    plan = _written(Folder.local(tmp_path), {})
     for path in tmp_path.iterdir():
         path.unlink()
-    assert summarize_plan(plan).sets == {}
+    assert summarize_plan(Folder.local(tmp_path), plan).sets == {}
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
-    plan = _written(str(tmp_path), {"a": _Object(ChangeSet.NEW, 1, 1)})
+    plan = _written(Folder.local(tmp_path), {"a": _Object(ChangeSet.NEW, 1, 1)})
     (tmp_path / "copy.parquet").write_bytes(b"PAR1")
     with pytest.raises(StateError, match=r"copy\.parquet: damaged"):
-        summarize_plan(plan)
+        summarize_plan(Folder.local(tmp_path), plan)
 
 
 def test_objects_without_a_date_have_no_age(tmp_path: Path) -> None:
-    plan = _written(str(tmp_path), {})
+    plan = _written(Folder.local(tmp_path), {})
     table = pa.Table.from_pylist([{"key": "a", "set": "new", "reason": "", "size": 3}], schema=CHANGE_SCHEMA)
-    with writing_parquet(Folder(str(tmp_path)), "copy.parquet", CHANGE_SCHEMA) as writer:
+    with writing_parquet(Folder.local(tmp_path), "copy.parquet", CHANGE_SCHEMA) as writer:
         writer.write_table(table)
     plan = plan.model_copy(update={"counts": {ChangeSet.NEW: Count(objects=1, bytes=3)}})
-    summary = summarize_plan(plan).sets[ChangeSet.NEW]
+    summary = summarize_plan(Folder.local(tmp_path), plan).sets[ChangeSet.NEW]
     assert sum(summary.ages, start=Count()) == Count()
     assert sum(summary.sizes, start=Count()) == Count(objects=1, bytes=3)

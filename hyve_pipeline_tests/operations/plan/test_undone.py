@@ -38,8 +38,8 @@ def keys_of(context: SyncContext, store: BucketSettings | None = None) -> set[st
     return set(keys)
 
 
-def reasons_of(plan: Plan) -> dict[str, str]:
-    rows = [row for shard in plan.shards for row in read_shard(plan, shard).to_pylist()]
+def reasons_of(context: SyncContext, plan: Plan) -> dict[str, str]:
+    rows = [row for shard in plan.shards for row in read_shard(context, plan, shard).to_pylist()]
     return {row["key"]: row["reason"] for row in rows}
 
 
@@ -68,7 +68,7 @@ class World:
     def plan(self) -> None:
         diff = diff_inventories(self.context, *self._inventories)
         plan = freeze_plan(self.context, diff)
-        assert reasons_of(plan) == dict.fromkeys(self.undone, "undone")
+        assert reasons_of(self.context, plan) == dict.fromkeys(self.undone, "undone")
         assert diff.counts[ChangeSet.MODIFIED].objects == len(self.undone)
         if plan.shards:
             self.plans.append((plan, self.undos))
@@ -80,7 +80,7 @@ class World:
         plan, undos = self.plans[-1]
         for shard in plan.shards:
             with ShardJournal(self.context.state, plan.id, shard).begin("a run", datetime.now(UTC)) as journal:
-                for row in read_shard(plan, shard).to_pylist():
+                for row in read_shard(self.context, plan, shard).to_pylist():
                     outcome = Outcome.DONE if row["key"] in keys else Outcome.FAILED
                     journal.append(JournalRow(row["key"], "copy", outcome, datetime.now(UTC)))
                     # A plan that was made before an undo proves nothing of what was undone since.
@@ -156,7 +156,7 @@ def test_what_an_undo_put_back_is_copied_by_the_next_plan(kept: tuple[Pair, Sync
     next_second()
     pair.source.put({"in/same": b"new", "in/longer": b"new", "in/new": b"new"})
     plan = planned(context)
-    assert set(reasons_of(plan)) == {"same", "longer", "new", "gone", "back"}
+    assert set(reasons_of(context, plan)) == {"same", "longer", "new", "gone", "back"}
     apply(context, plan, "copy")
     apply(context, plan, "delete")
     assert pair.store.read() == {f"out/{key}": b"new" for key in ("same", "longer", "new")}
@@ -168,7 +168,7 @@ def test_what_an_undo_put_back_is_copied_by_the_next_plan(kept: tuple[Pair, Sync
     assert keys_of(context) == {"same", "longer", "gone", "back"}
 
     again = planned(context)
-    assert reasons_of(again) == {
+    assert reasons_of(context, again) == {
         "same": "undone",
         "longer": "undone",
         "back": "undone",
@@ -203,4 +203,4 @@ def test_an_undo_that_is_cut_short_leaves_no_key_out(pair: Pair, make_bucket: Ma
     damaged.write_bytes(content)
     assert keys_of(context) == {"b", "c"}
     assert {key for key, body in pair.store.read().items() if body == b"old"} == {"b", "c"}
-    assert reasons_of(planned(context)) == {"b": "undone", "c": "undone"}
+    assert reasons_of(context, planned(context)) == {"b": "undone", "c": "undone"}

@@ -22,7 +22,7 @@ def test_a_verification_counts_until_something_more_is_done(pair: Pair, days: in
     verification = verify_plan(context, plan)
     # As a clock would have it that was so far off.
     moved = verification.model_copy(update={"ended": datetime.now(UTC) + timedelta(days=days)})
-    name = verification.uri.rpartition("/")[2].replace(".parquet", ".json")
+    name = verification.file.rpartition("/")[2].replace(".parquet", ".json")
     context.state.write_manifest(f"verifications/{plan.id}/{name}", moved)
     assert latest_verification(context, plan) == moved
     assert is_verified(context, plan_status(context, plan))

@@ -34,8 +34,8 @@ def _applied(context: SyncContext) -> Plan:
     return plan
 
 
-def _rows(verification: Verification) -> set[tuple[str, str]]:
-    rows = open_dataset([verification.uri]).to_table().to_pylist()
+def _rows(context: SyncContext, verification: Verification) -> set[tuple[str, str]]:
+    rows = open_dataset(context.state, [verification.file]).to_table().to_pylist()
     assert [row["key"] for row in rows] == sorted(row["key"] for row in rows)
     return {(row["difference"], row["key"]) for row in rows}
 
@@ -84,7 +84,7 @@ def test_differences(
     assert latest_verification(context, plan) is None
     spoil(filled)
     verification = verify_plan(context, plan)
-    assert _rows(verification) == differences
+    assert _rows(context, verification) == differences
     assert {(kind.value, key) for kind, key in verification.examples} == differences
     assert sum(verification.differences.values()) == len(differences)
     assert verification.verified is (not differences)
@@ -95,7 +95,7 @@ def test_differences(
 def test_before_it_is_applied_a_plan_does_not_hold(filled: Pair) -> None:
     context = filled.context(exclude=["tmp/*"])
     verification = verify_plan(context, _planned(context))
-    assert _rows(verification) == {("missing", "new"), ("different", "changed"), ("not_deleted", "gone")}
+    assert _rows(context, verification) == {("missing", "new"), ("different", "changed"), ("not_deleted", "gone")}
 
 
 def test_a_copy_of_the_right_size_and_another_content_is_different(pair: Pair) -> None:
@@ -103,7 +103,7 @@ def test_a_copy_of_the_right_size_and_another_content_is_different(pair: Pair) -
     context = pair.context()
     plan = _applied(context)
     pair.store.put({"a": b"21"})
-    assert _rows(verify_plan(context, plan)) == {("different", "a")}
+    assert _rows(context, verify_plan(context, plan)) == {("different", "a")}
 
 
 def test_copies_in_parts_hold_by_the_etag_that_they_were_given(make_pair: MakePair) -> None:
@@ -114,7 +114,7 @@ def test_copies_in_parts_hold_by_the_etag_that_they_were_given(make_pair: MakePa
     plan = _applied(context)
     assert verify_plan(context, plan).verified
     pair.store.put({"large": b"1" * 6 * 1024**2})
-    assert _rows(verify_plan(context, plan)) == {("different", "large")}
+    assert _rows(context, verify_plan(context, plan)) == {("different", "large")}
 
 
 def test_ranges_are_compared_like_the_whole(
@@ -133,7 +133,7 @@ def test_ranges_are_compared_like_the_whole(
     spoilt = ODD_KEYS[3::4]
     pair.store.put(dict.fromkeys(spoilt, b"444"))
     verification = verify_plan(context, plan)
-    assert _rows(verification) == {("different", key) for key in spoilt}
+    assert _rows(context, verification) == {("different", key) for key in spoilt}
     assert verification.objects == len(ODD_KEYS) - len(spoilt)
 
 
@@ -142,7 +142,7 @@ def test_only_the_first_differences_are_examples(pair: Pair) -> None:
     context = pair.context()
     verification = verify_plan(context, _planned(context))
     assert [key for _, key in verification.examples] == [f"{number:03d}" for number in range(20)]
-    assert sum(verification.differences.values()) == len(_rows(verification)) == 30
+    assert sum(verification.differences.values()) == len(_rows(context, verification)) == 30
 
 
 def test_a_store_that_can_not_be_listed_is_not_verified(make_pair: MakePair, faulty: FaultyServer) -> None:

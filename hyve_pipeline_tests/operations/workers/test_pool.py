@@ -1,7 +1,6 @@
 """Worker processes: results, interrupts, and what happens when one of them dies."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -281,7 +280,7 @@ def test_listings_in_two_processes_are_the_same(make_pair: MakePair) -> None:
             here[side].side,
             here[side].place,
         )
-        assert Path(re.sub("^file://", "", beside[side].uri)).exists()
+        assert pair.context().state.exists(beside[side].files[0])
 
 
 def test_a_missing_bucket_is_reported_from_a_worker_process_too(pair: Pair) -> None:

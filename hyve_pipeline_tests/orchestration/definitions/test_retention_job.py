@@ -57,8 +57,8 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
         assert hyve("verify", "--plan", plan).code == (0 if plan == plans[3] else 1)
         assert hyve("show", plan).code == 0
         manifest = json.loads((pair.home / "state" / "images" / "plans" / plan / "plan.json").read_text())
-        assert Path(manifest["source_inventory"]).exists()
-        assert Path(manifest["store_inventory"]).exists()
+        assert pair.context().inventories("source").exists(manifest["source_inventory"])
+        assert pair.context().inventories("store").exists(manifest["store_inventory"])
     assert hyve("sync", "--json").document["verified"]
 
 

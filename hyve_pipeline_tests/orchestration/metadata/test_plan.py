@@ -29,8 +29,8 @@ def _characters(metadata: object) -> int:
 
 
 def test_no_key_gets_into_markdown_and_all_of_it_is_small(tmp_path: Path) -> None:
-    _, plan = hostile_plan(tmp_path, max_deletes=1)
-    metadata = plan_metadata(plan)
+    context, plan = hostile_plan(tmp_path, max_deletes=1)
+    metadata = plan_metadata(context, plan)
     pictures = {name: value.value for name, value in metadata.items() if isinstance(value, dg.MarkdownMetadataValue)}
     assert len(pictures) == 4
     for text in pictures.values():
@@ -53,7 +53,7 @@ def test_numbers_are_plain_and_tables_are_of_sets_with_objects(tmp_path: Path) -
     context = context_at(tmp_path)
     source = written_inventory(context, "source", {"a/1": Entry(size=5), "\u202eb": Entry(size=7)})
     plan = freeze_plan(context, diff_inventories(context, source, written_inventory(context, "store", {})))
-    metadata = plan_metadata(plan)
+    metadata = plan_metadata(context, plan)
     assert {name: value for name, value in metadata.items() if isinstance(value, int)} == {
         "copies": 2,
         "bytes to copy": 12,
@@ -78,7 +78,7 @@ def test_a_plan_with_nothing_to_do_has_no_pictures(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     inventories = [written_inventory(context, side, {"a": Entry()}) for side in ("source", "store")]
     plan = freeze_plan(context, diff_inventories(context, *inventories))
-    metadata = plan_metadata(plan)
+    metadata = plan_metadata(context, plan)
     assert plan.count(ChangeSet.UNCHANGED).objects == 1
     assert [name for name, value in metadata.items() if isinstance(value, dg.MetadataValue)] == ["summary"]
     assert _characters(metadata) < 5_000

@@ -82,13 +82,13 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
                     dg.AssetObservation(
                         names.plan,
                         description=f"refused by {refusals_text(refused_plan)}",
-                        metadata=plan_metadata(refused_plan),
+                        metadata=plan_metadata(sync, refused_plan),
                     )
                 )
         for name in sets:
             yield dg.MaterializeResult(
                 names.change_set(name),
-                value=StoredTable(id=found.id, uris=(found.uris[name],)),
+                value=StoredTable(id=found.id, files=found.files[name]),
                 metadata={**set_metadata(sync, found, name), "dagster/column_lineage": change_lineage(names)},
             )
         for check, action, name in LIMIT_CHECKS:

@@ -46,8 +46,9 @@ def build_inventories(names: Names) -> dg.AssetsDefinition:
     def inventories(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         resource: SyncResource = getattr(context.resources, names.resource)
         wanted: list[Side] = [side for side in SIDES if names.inventory(side) in context.selected_asset_keys]
+        sync = resource.context()
         with as_failure():
-            taken = take_inventories(resource.context(), wanted)
+            taken = take_inventories(sync, wanted)
         for side, inventory in taken.items():
             complete = dg.AssetCheckResult(
                 passed=True,
@@ -57,8 +58,8 @@ def build_inventories(names: Names) -> dg.AssetsDefinition:
             )
             yield dg.MaterializeResult(
                 names.inventory(side),
-                value=StoredTable(id=inventory.id, uris=(inventory.uri,)),
-                metadata=inventory_metadata(inventory),
+                value=StoredTable(id=inventory.id, files=inventory.files),
+                metadata=inventory_metadata(sync, inventory),
                 check_results=[complete],
             )
 

@@ -41,12 +41,12 @@ def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
             diff = sync.diffs.load(diffs.pop())
             _raise_refusals(judge_diff(diff))
             frozen = freeze_plan(sync, diff)
-            metadata = plan_metadata(frozen)
+            metadata = plan_metadata(sync, frozen)
         register_shards(context.instance, names, frozen, ())
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
         return dg.MaterializeResult(
             names.plan,
-            value=StoredTable(id=frozen.id, uris=tuple(frozen.uris.values())),
+            value=StoredTable(id=frozen.id, files=tuple(frozen.files.values())),
             metadata=metadata,
         )
 

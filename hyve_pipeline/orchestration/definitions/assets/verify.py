@@ -45,7 +45,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
         metadata = verification_metadata(outcome)
         yield dg.MaterializeResult(
             names.verification,
-            value=StoredTable(id=plan.id, uris=(outcome.uri,)),
+            value=StoredTable(id=plan.id, files=(outcome.file,)),
             metadata={**metadata, "dagster/column_lineage": verification_lineage(names)},
             check_results=[dg.AssetCheckResult(passed=outcome.verified, check_name=PLAN_HOLDS, metadata=metadata)],
         )

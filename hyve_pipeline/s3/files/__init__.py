@@ -1,0 +1,1 @@
+"""The objects of a state that is kept on S3."""
