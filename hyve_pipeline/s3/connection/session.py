@@ -44,17 +44,19 @@ class Session:
         place: the bucket, and the server that it is on.
     """
 
-    def __init__(self, place: BucketSettings, keys: AccessKeys | None) -> None:
+    def __init__(self, place: BucketSettings, keys: AccessKeys | None, *, process_seconds: float | None = None) -> None:
         """Find the credentials.
 
         Args:
             place: the bucket, how to reach it, and the AWS profile.
             keys: the keys to sign with, instead of what the profile or AWS's default chain has.
+            process_seconds: how long the profile's credential_process may take; None for the usual.
 
         Raises:
             ConfigurationError: the profile or the credentials are missing or unusable.
         """
         self._lock = threading.Lock()
+        self._process_seconds = process_seconds
         self.place: Place = locate(place)
         self._fixed_keys = keys or environment_keys(place)
         self._credentials = self._find_credentials() if self._fixed_keys is None else None
@@ -97,8 +99,9 @@ class Session:
     @cached_property
     def _botocore(self) -> "AwsSession":
         from hyve_pipeline.s3.connection.aws_session import AwsSession
+        from hyve_pipeline.s3.connection.credential_process import PROCESS_SECONDS
 
-        session = AwsSession(profile=self.place.profile)
+        session = AwsSession(self.place.profile, self._process_seconds or PROCESS_SECONDS)
         keys = self._fixed_keys
         if keys is not None:
             session.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
