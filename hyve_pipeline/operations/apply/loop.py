@@ -62,18 +62,21 @@ def apply_plan(
         shards = before.unfinished(action)
         if shards:
             expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
-            _do(context, plan, shards, on_shard_ended, concurrency)
+            do_shards(context, plan, shards, on_shard_ended, concurrency)
     return plan_status(context, plan, finished)
 
 
-def _do(
+def do_shards(
     context: SyncContext,
     plan: Plan,
     shards: Sequence[Shard],
-    on_shard_ended: OnShardEnded | None,
-    concurrency: int | None,
+    on_shard_ended: OnShardEnded | None = None,
+    concurrency: int | None = None,
 ) -> None:
-    """Do each of these shards that is free."""
+    """Do each of these shards that is free, in this process or in some beside it.
+
+    Args and raises: see `apply_plan`; all shards are of one action, which is allowed.
+    """
 
     def take(shard: Shard, summary: AttemptSummary) -> None:
         if on_shard_ended is not None:
@@ -82,11 +85,16 @@ def _do(
     # Deletes are a thousand to a request: one core makes more of them than a server takes.
     processes = processes_for(plan, shards) if shards[0].action == "copy" else 1
     hurried = _with_share(context, plan, concurrency, processes)
-    tasks = [(shard, ShardJournal(context.state, plan.id, shard).newest_attempt()) for shard in shards]
+    tasks = tasks_of(context, plan, shards)
     if processes == 1:
         claim_shards(context, hurried, tasks, take)
     else:
         run_in_processes(processes, _claim_beside, (context, hurried, tasks), lambda ended: take(*ended))
+
+
+def tasks_of(context: SyncContext, plan: Plan, shards: Sequence[Shard]) -> list[tuple[Shard, int]]:
+    """Unfinished shards with the numbers of their newest attempts, for `claim_shards`."""
+    return [(shard, ShardJournal(context.state, plan.id, shard).newest_attempt()) for shard in shards]
 
 
 def _with_share(context: SyncContext, plan: Plan, concurrency: int | None, processes: int) -> Plan:
