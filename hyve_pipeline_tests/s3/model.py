@@ -57,9 +57,7 @@ class ModelBucket:
                     return
                 request, answer = self._open.pop(self._chance.randrange(len(self._open)))
             if self._chance.random() < self._refused:
-                error = S3RequestError(
-                    "ListObjectsV2", "model", None, status=503, code="SlowDown", message="Please reduce your rate."
-                )
+                error = S3RequestError("model", request, "SlowDown", "Please reduce your rate.", status=503)
                 self.refusals += 1
                 answer.set_exception(error)
             else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.range_walk import RangeWalk
+from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 
 # A page of a listing costs a server and its owner about as much as this many questions about one key.
 _FEWEST_KEYS = 16
@@ -64,9 +64,11 @@ def _list_span(connection: Connection, keys: Sequence[str]) -> Seen:
     wanted = set(keys)
     etags: dict[str, str] = {}
     seen: str | None = None
-    walk = RangeWalk(connection, KeyRange(after=just_before(keys[0]), until=keys[-1]), stop=connection.closing)
+    span = KeyRange(after=just_before(keys[0]), until=keys[-1])
+    # One page at a time: the pages come in order, and no range is cut.
+    listing = BucketListing(connection, key_range=span, ceiling=1, stop=connection.closing)
     try:
-        for number, page in enumerate(walk, start=1):
+        for number, page in enumerate((page for _, page in listing if len(page)), start=1):
             listed = page.keys
             etags.update((key, etag) for key, etag in zip(listed, page.etags, strict=True) if key in wanted)
             seen = listed[-1]

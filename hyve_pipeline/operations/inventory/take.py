@@ -22,7 +22,7 @@ from hyve_pipeline.operations.inventory.assembly import SortedAssembly
 from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.bucket_listing import Lister
+from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Pairs
@@ -118,7 +118,7 @@ def _list_bucket(context: SyncContext, side: Side, connection: Connection, heade
     inventory_id = next_id(context.state, started)
     shelf = context.inventories(side)
     file = shelf.file_name(inventory_id)
-    lister = Lister(
+    lister = BucketListing(
         connection,
         cuts=_known_cuts(context, side),
         ceiling=context.settings.options.listing_concurrency,

@@ -191,7 +191,7 @@ class BotocoreTransport:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces), True
 
     def _failure(self, request: Request, code: str, message: str) -> S3RequestError:
-        return S3RequestError.of(self._endpoint.bucket, request, code, message)
+        return S3RequestError(self._endpoint.bucket, request, code, message)
 
     @property
     def bucket(self) -> str:

@@ -214,7 +214,7 @@ class Connection:
             S3RequestError: `close` was called.
         """
         if self._closing.is_set():
-            raise S3RequestError.of(self.bucket, request, CONNECTION_ERROR, "the connection is being closed")
+            raise S3RequestError(self.bucket, request, CONNECTION_ERROR, "the connection is being closed")
 
     def close(self) -> None:
         """Give up what is in flight and free connections and threads. Calling it again does nothing."""

@@ -243,7 +243,7 @@ class _Exchange:
             self._failed = answer_too_late(bucket, self._request, self.seconds)
         else:
             reason = "the process grew by more than an answer should take while this one was waited for"
-            self._failed = S3RequestError.of(bucket, self._request, UNBOUNDED_ANSWER, reason)
+            self._failed = S3RequestError(bucket, self._request, UNBOUNDED_ANSWER, reason)
         self.cancel()
 
     def _on_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
@@ -295,7 +295,7 @@ class _Exchange:
         name = getattr(error, "name", type(error).__name__)
         message = getattr(error, "message", None) or str(error)
         status, code = _REFUSALS.get(name) or (None, _code(name))
-        return S3RequestError.of(self._transport.bucket, self._request, code, f"{message} [{name}]", status=status)
+        return S3RequestError(self._transport.bucket, self._request, code, f"{message} [{name}]", status=status)
 
 
 def _is_signed(name: str, **_: Any) -> bool:

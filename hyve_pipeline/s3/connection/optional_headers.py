@@ -1,13 +1,18 @@
 """Requests with headers that a server may refuse: then they are left out, and the request is made all the same."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
+from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+
+T = TypeVar("T")
 
 # By these a server refuses what it does not know. Others say that the request is right and can't be done.
 _REFUSING_STATUSES = {400, 405, 406, 415, 417, 422, 431, 501}
@@ -107,6 +112,25 @@ def exchange_with(
         connection, request, [one for one in present if one not in missing], missing, on_end, is_slow, check
     )
     search.begin()
+
+
+def ask_with(
+    connection: Connection,
+    request: Request,
+    optional: Iterable[Optional],
+    read: Callable[[Ending], T],
+    *,
+    is_slow: bool = False,
+    check: Callable[[Response], object] | None = None,
+) -> "Future[tuple[T, tuple[Ability, ...]]]":
+    """Like `exchange_with`, as a future for `read` of the answer or failure, and for what the server lacks."""
+    outcome: Future[tuple[T, tuple[Ability, ...]]] = Future()
+
+    def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
+        complete(outcome, lambda found: (read(found), without), ending)
+
+    exchange_with(connection, request, optional, on_end, is_slow=is_slow, check=check)
+    return outcome
 
 
 class _Search:

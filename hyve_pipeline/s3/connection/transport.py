@@ -18,6 +18,14 @@ UNSIGNED_HEADER = "accept-encoding"
 # What becomes of a request: its answer, or the exception that tells why there is none.
 Ending = Response | BaseException
 
+
+def answer_of(ending: Ending) -> Response:
+    """The answer; raises the exception if there is none."""
+    if isinstance(ending, Response):
+        return ending
+    raise ending
+
+
 # Takes it, once. It runs on a thread of the transport, so it must neither wait, nor take long, nor raise.
 OnEnd = Callable[[Ending], None]
 
@@ -63,18 +71,18 @@ def answer_too_large(bucket: str, request: Request, most: str, status: int | Non
     """The error for an answer over a bound, such as ``5 bytes``; another try would bring the same."""
     answered = "" if status is None else f" (status {status})"
     reason = f"the server's answer has over {most}: it may not know this operation{answered}"
-    return S3RequestError.of(bucket, request, ANSWER_TOO_LARGE, reason)
+    return S3RequestError(bucket, request, ANSWER_TOO_LARGE, reason)
 
 
 def answer_too_late(bucket: str, request: Request, seconds: float) -> S3RequestError:
     """The error for an answer that has not come to its end in time."""
     reason = f"the server's answer has not ended after {seconds:.0f} seconds"
-    return S3RequestError.of(bucket, request, RESPONSE_TIMEOUT, reason)
+    return S3RequestError(bucket, request, RESPONSE_TIMEOUT, reason)
 
 
 def credentials_error(bucket: str, request: Request, error: Exception) -> S3RequestError:
     """The error for credentials that could not be renewed."""
-    return S3RequestError.of(bucket, request, CREDENTIALS_ERROR, str(error))
+    return S3RequestError(bucket, request, CREDENTIALS_ERROR, str(error))
 
 
 class Transport(Protocol):

@@ -25,7 +25,7 @@ from hyve_pipeline.s3.objects.source_responses import (
     source_error,
     source_version_of,
 )
-from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, keeps_md5_etags
+from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import both, complete, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
@@ -58,10 +58,10 @@ def copy_object(
         multipart_threshold: objects over this many bytes are copied in parts.
         part_size: bytes of a part; raised where there would be over 10,000.
         window: the slots that parts share with other requests; the object itself has one already.
-        log: knows uploads in parts that are open, so that a later attempt can go on with them.
+        log: records open multipart uploads, so that a later attempt can resume them.
 
     Returns:
-        A future that gives the outcome or raises `ObjectChangedError` (overwritten or gone since the plan),
+        A future that gives the result or raises `ObjectChangedError` (overwritten or gone since the plan),
         `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
     if task.size > multipart_threshold:
@@ -80,7 +80,7 @@ def copy_object(
 def _copy_keeping_parts(
     source: Connection, store: Connection, task: CopyTask, window: Window | None, log: UploadLog | None
 ) -> CopyResult:
-    """Copy an object in the parts that it was uploaded in, or, where they can't be known, as a whole."""
+    """Copy an object in the parts of the source, or, if they are unknown, by one CopyObject."""
     try:
         sizes = read_part_sizes(source, task)
     except S3RequestError as error:
@@ -92,7 +92,7 @@ def _copy_keeping_parts(
 
 
 def _read_first(source: Connection, task: CopyTask) -> "Future[Pairs] | None":
-    """What CopyObject does not take over by itself, as headers; None where there is nothing to ask for."""
+    """The headers for what CopyObject does not copy by itself; None if none are needed."""
     redirect = read_properties(source, task.source_key, task.source_etag) if task.rules.keeps_redirect else None
     grants = read_grants(source, task.source_key) if task.rules.copies_grants else None
     if redirect is None:
@@ -134,7 +134,7 @@ def _copy_whole(
     judged: list[tuple[CopyResult, bool]] = []
 
     def check(response: Response) -> None:
-        # An answer that does not show the copy is asked for again.
+        # The request is sent again if the answer does not prove the copy.
         judged.append(_judge(store.bucket, request, response, task))
 
     def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
@@ -160,11 +160,11 @@ def _copy_whole(
             outcome.set_result(result)
 
     def _named(result: CopyResult, head: ObjectHead | None) -> CopyResult:
-        """The result with the ETag that the answer does not tell."""
+        """The result with the ETag that is missing in the answer."""
         if head is None or not head.etag or head.size not in (None, task.size):
             reason = "the answer has no ETag, and the object is not there"
             raise invalid_response(store.bucket, request, Response(200, ()), reason)
-        ignored = _differs(task.source_etag, head.etag, Response(200, ()))
+        ignored = has_other_content(task.source_etag, head.etag, Response(200, ()))
         return replace(result, etag=head.etag, condition_ignored=ignored)
 
     is_slow = task.size > SLOW_COPY
@@ -183,7 +183,7 @@ def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tup
     """
     answer = source_answer(ending)
     result = _read_result(bucket, request, answer, task)
-    return result, bool(result.etag) and _differs(task.source_etag, result.etag, answer)
+    return result, bool(result.etag) and has_other_content(task.source_etag, result.etag, answer)
 
 
 def _read_result(bucket: str, request: Request, response: Response, task: CopyTask) -> CopyResult:
@@ -194,13 +194,3 @@ def _read_result(bucket: str, request: Request, response: Response, task: CopyTa
         bytes=task.size,
         sends=response.sends,
     )
-
-
-def _differs(planned: str, copied: str, response: Response) -> bool:
-    """Whether the ETags of object and copy show that the copy has another content."""
-    if same_etag(planned, copied):
-        return False
-    if not keeps_md5_etags(response):
-        return False
-    are_comparable = PLAIN_MD5.fullmatch(planned) and PLAIN_MD5.fullmatch(copied)
-    return bool(are_comparable)

@@ -1,7 +1,7 @@
-"""Copying objects in parts within the server: those too large for one CopyObject, and those to keep their parts.
+"""Server-side copies by multipart upload: of objects too large for CopyObject, and of those that keep their parts.
 
-Unlike CopyObject, an upload in parts takes over nothing from the source: headers, metadata, tags, storage class and
-the checksum's algorithm are read first and given to the new object.
+Unlike CopyObject, a multipart upload copies no properties: headers, metadata, tags, storage class and the checksum
+algorithm are read first.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from hyve_pipeline.s3.objects.source_responses import (
     source_answer,
     source_error,
 )
-from hyve_pipeline.s3.wire.checksums import Checksums
+from hyve_pipeline.s3.wire.checksums import upload_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Request, copy_source
 
@@ -42,7 +42,7 @@ def submit_copy_in_parts(
     window: Window | None,
     log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
-    """Copy an object in parts on one of the store connection's worker threads, see `copying.copy_object`."""
+    """Copy an object in parts on a worker thread of the store's connection, see `copy_object.copy_object`."""
 
     def copy() -> CopyResult:
         try:
@@ -71,20 +71,19 @@ def copy_in_parts(
         task: the object.
         sizes: bytes of each part.
         window: the slots that parts share with other requests.
-        log: knows uploads in parts that are open.
-        carried: what the copy is to carry, tags included; None for what the object carries itself.
+        log: records open multipart uploads.
+        carried: the properties of the copy, tags included; None for those of the object.
 
     Raises:
         ObjectChangedError: the source object is no longer the planned one.
-        ObjectUnreadableError: it is archived, or encrypted by a key that only its owner has.
+        ObjectUnreadableError: it is archived, or encrypted with its owner's key (SSE-C).
         S3RequestError: another failure.
     """
     try:
         properties = carried or read_all_properties(source, task)
 
         def judge(_: Sequence[Part]) -> Pairs:
-            # Some servers do not know the condition that each part is pinned by, and may have copied parts of two
-            # objects.
+            # Some servers ignore the condition of each part, and may have copied parts of two objects.
             if store.place.server != "aws":
                 read_properties(source, task.source_key, task.source_etag).result()
             return ()
@@ -93,7 +92,7 @@ def copy_in_parts(
             task=task,
             sizes=sizes,
             new=new_object(properties, task.rules),
-            headers=(*_checksum_headers(properties.checksums), *task.rules.headers),
+            headers=(*upload_headers(properties.checksums.algorithm, properties.checksums.kind), *task.rules.headers),
             algorithm=properties.checksums.algorithm,
             judge=judge,
             is_rewritten=carried is not None,
@@ -105,20 +104,7 @@ def copy_in_parts(
         made = make_of_parts(store, planned, send, window or Window(PARTS_IN_FLIGHT), log)
     except S3RequestError as error:
         raise source_error(error) from None
-    return CopyResult(
-        etag=made.etag,
-        version_id=made.version_id,
-        source_version_id=properties.version_id,
-        bytes=task.size,
-        lost=made.lost,
-    )
-
-
-def _checksum_headers(checksums: Checksums) -> Pairs:
-    """The headers that make the server keep the same checksum of the copy; it computes that itself."""
-    if checksums.algorithm is None:
-        return ()
-    return (("x-amz-checksum-algorithm", checksums.algorithm), ("x-amz-checksum-type", checksums.kind))
+    return CopyResult(made.etag, made.version_id, properties.version_id, task.size, lost=made.lost)
 
 
 def _copy_part(

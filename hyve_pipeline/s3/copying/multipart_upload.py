@@ -1,13 +1,13 @@
-"""Makes an object of parts, some at once: an upload is begun or gone on with, filled, and completed.
+"""Multipart uploads: created or resumed, filled with several parts at once, and completed.
 
-An upload that failed for good is aborted, since its parts would otherwise stay in the bucket, unseen and paid
-for. One that was cut short, by an interrupt or by a failure that may pass, is left open where a log knows it, so
-that the next attempt goes on with it.
+An upload that failed is aborted, because its parts would otherwise stay in the bucket, invisible and charged. After an
+interrupt or a transient failure it is left open if a log records it, and the next attempt resumes it.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 
@@ -41,7 +41,7 @@ PARTS_IN_FLIGHT = 16
 
 @dataclass(frozen=True, slots=True)
 class PartRange:
-    """The bytes of a part: the number of the part, from 1, how many bytes come before it, and its own."""
+    """A part: its number, from 1, its offset in bytes, and its size in bytes."""
 
     number: int
     first: int
@@ -56,7 +56,7 @@ class PartRange:
 # Sends one part of an upload; the second argument is the upload's id.
 SendPart = Callable[[PartRange, str], "Future[Part]"]
 
-# The headers of the completion, made of all parts; it may raise, and then the object is not made.
+# Checks all parts, and returns headers for the completion; if it raises, the upload is not completed.
 Judge = Callable[[Sequence[Part]], Pairs]
 
 
@@ -66,17 +66,17 @@ def _no_headers(_: Sequence[Part]) -> Pairs:
 
 @dataclass(frozen=True)
 class PartedObject:
-    """What is to be made of parts.
+    """An object to upload in parts.
 
     Attributes:
         task: the object.
         sizes: bytes of each part, in order.
-        new: what the object is given.
-        headers: what it is given besides: the algorithm of its checksums, and what the options ask for.
+        new: its properties.
+        headers: further headers: the checksum algorithm, and those of the options.
         algorithm: of the checksums of its parts, or None.
-        judge: looks at all parts before the object is made of them. Those that it refuses are sent anew.
-        is_resumable: whether parts of an earlier attempt will do.
-        is_rewritten: the object is made of itself, so that the one before it has the same ETag.
+        judge: checks all parts before the completion. If it raises, the upload is aborted.
+        is_resumable: whether parts of an earlier attempt can be used.
+        is_rewritten: the object is copied onto itself, so its ETag is that of the object before.
     """
 
     task: CopyTask
@@ -91,12 +91,12 @@ class PartedObject:
 
 @dataclass(frozen=True, slots=True)
 class MadeObject:
-    """An object that was made of parts.
+    """A completed object.
 
     Attributes:
         etag: without quotes.
-        version_id: its version, or None without versions.
-        lost: what it has to do without, since the server refuses it.
+        version_id: its version, or None without versioning.
+        lost: what it lacks, because the server refuses it.
     """
 
     etag: str
@@ -105,13 +105,13 @@ class MadeObject:
 
 
 def part_sizes(size: int, part_size: int) -> tuple[int, ...]:
-    """Cut an object into parts of one size, raised where there would be over 10,000; the last may be smaller."""
+    """Divide an object into parts of one size, larger if there would be over 10,000; the last may be smaller."""
     part_size = min(MAX_PART_SIZE, max(part_size, -(-size // MAX_PARTS)))
     return tuple(min(part_size, size - first) for first in range(0, size, part_size))
 
 
 def part_ranges(sizes: Sequence[int]) -> Iterator[PartRange]:
-    """Where each part begins and how long it is."""
+    """The offset and size of each part."""
     first = 0
     for number, size in enumerate(sizes, start=1):
         yield PartRange(number, first, size)
@@ -121,20 +121,17 @@ def part_ranges(sizes: Sequence[int]) -> Iterator[PartRange]:
 def make_of_parts(
     store: Connection, planned: PartedObject, send: SendPart, window: Window, log: UploadLog | None
 ) -> MadeObject:
-    """Upload all parts, and make the object of them.
+    """Upload all parts, and complete the object.
 
     Args:
         store: the bucket.
-        planned: what is made.
-        send: brings one part into the store.
+        planned: the object.
+        send: uploads or copies one part.
         window: the slots that parts share with other requests; the object itself has one already.
-        log: knows uploads that are open; None where whatever is begun is to be aborted when it fails.
-
-    Returns:
-        What was made.
+        log: records open uploads; without one, any failed upload is aborted.
 
     Raises:
-        S3RequestError: the object was not made.
+        S3RequestError: the object was not created.
     """
     begun: tuple[Ability, ...] | None = None
     resumed = _resume(store, planned, log)
@@ -142,20 +139,23 @@ def make_of_parts(
         upload, begun = _begin(store, planned, log)
         resumed = upload, {}
     upload, parts = resumed
-    is_condemned = False
+    is_rejected = False
     try:
         missing = [part for part in part_ranges(upload.sizes) if part.number not in parts]
         parts |= _send_all(store, upload, missing, send, window)
         ordered = [parts[number] for number in sorted(parts)]
-        is_condemned = True  # unless the judge lets them pass: the same parts would be condemned again
+        is_rejected = True  # unless the judge accepts them: it would reject the same parts again
         headers = planned.judge(ordered)
-        is_condemned = False
+        is_rejected = False
         made = _complete(store, upload, ordered, planned, headers)
     except BaseException as error:
-        # Only a log can bring the next attempt back to what is left open.
-        is_passing = not isinstance(error, S3RequestError) or error.is_transient
-        if log is None or not is_passing or is_condemned:
-            _give_up(store, upload, log)
+        # Only with a log the next attempt can resume an open upload.
+        is_transient = not isinstance(error, S3RequestError) or error.is_transient
+        if log is None or not is_transient or is_rejected:
+            # Another failure here must not hide the first. The upload stays in the log; without one, a lifecycle rule
+            # can remove it.
+            with suppress(S3RequestError):
+                abandon(store, upload, log)
         raise
     if log is not None:
         log.ended(upload)
@@ -171,14 +171,14 @@ def _complete(
     except S3RequestError as error:
         if not is_gone(error) or planned.is_rewritten:
             raise
-        # Where an answer was lost and the request sent again, some servers know nothing of the upload any more.
+        # If an answer was lost and the request sent again, some servers have already forgotten the upload.
         head = head_object(store, upload.key).result()
         if head is None or not same_etag(head.etag, _etag_of(parts)):
             raise
         return MadeObject(head.etag, head.version_id)
     request = Request("CompleteMultipartUpload", "POST", upload.key)
     etag = read_copied_etag(store.bucket, request, answer)
-    # Some servers tell another ETag here than the one that the object has from then on.
+    # Some servers answer with another ETag than that of the object.
     head = None if etag and store.place.server == "aws" else head_object(store, upload.key).result()
     if not etag and (head is None or head.size not in (None, sum(upload.sizes)) or _is_other(head.etag, parts)):
         raise invalid_response(store.bucket, request, answer, "the answer has no ETag, and the object is not there")
@@ -186,25 +186,26 @@ def _complete(
 
 
 def _is_other(etag: str, parts: Sequence[Part]) -> bool:
-    """Whether an ETag is made of parts as others are, and of other parts than these."""
+    """Whether an ETag is that of a multipart upload of other parts."""
     expected = _etag_of(parts)
     return expected is not None and "-" in etag and not same_etag(etag, expected)
 
 
 def _etag_of(parts: Sequence[Part]) -> str | None:
-    """The ETag of the object that is made of these parts; None where theirs are no MD5s."""
+    """The ETag of the object with these parts; None if their ETags are no MD5s."""
     etags = [part.etag for part in parts]
     return composite_etag(etags) if all(map(PLAIN_MD5.fullmatch, etags)) else None
 
 
-def abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:
-    """Abort an upload that nobody will go on with.
+def abandon(store: Connection, upload: OpenUpload, log: UploadLog | None) -> None:
+    """Abort an upload that will not be resumed.
 
     Raises:
-        S3RequestError: it could not be aborted; the log still knows it.
+        S3RequestError: it could not be aborted; it stays in the log.
     """
     abort_upload(store, upload.key, upload.upload_id)
-    log.ended(upload)
+    if log is not None:
+        log.ended(upload)
 
 
 def _begin(store: Connection, planned: PartedObject, log: UploadLog | None) -> tuple[OpenUpload, tuple[Ability, ...]]:
@@ -220,12 +221,12 @@ def _begin(store: Connection, planned: PartedObject, log: UploadLog | None) -> t
 def _resume(
     store: Connection, planned: PartedObject, log: UploadLog | None
 ) -> tuple[OpenUpload, dict[int, Part]] | None:
-    """The upload that an earlier attempt left open, and what it has; None when it is to be begun anew."""
+    """The upload that an earlier attempt left open, and its parts; None if a new one is needed."""
     upload = None if log is None else log.find(planned.task.store_key)
     if log is None or upload is None:
         return None
-    is_of_it = same_etag(upload.source_etag, planned.task.source_etag) and upload.sizes == planned.sizes
-    if not planned.is_resumable or not is_of_it:
+    is_same = same_etag(upload.source_etag, planned.task.source_etag) and upload.sizes == planned.sizes
+    if not planned.is_resumable or not is_same:
         _try_to_abandon(store, upload, log)
         return None
     try:
@@ -234,9 +235,9 @@ def _resume(
         if error.is_transient:
             raise
         if is_gone(error):
-            log.ended(upload)  # completed, or aborted by somebody else
+            log.ended(upload)  # completed, or aborted by another process
         else:
-            # What the server does not tell of the earlier attempt must not hide how this one ends.
+            # A failure with the earlier attempt must not fail this one.
             _try_to_abandon(store, upload, log)
         return None
     ranges = {part.number: part for part in part_ranges(upload.sizes)}
@@ -246,7 +247,7 @@ def _resume(
 
 
 def _try_to_abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> None:
-    """Abort an upload unless the server refuses that: then it stays in the log."""
+    """Abort an upload; if the server refuses that, it stays in the log."""
     try:
         abandon(store, upload, log)
     except S3RequestError as error:
@@ -254,21 +255,10 @@ def _try_to_abandon(store: Connection, upload: OpenUpload, log: UploadLog) -> No
             raise
 
 
-def _give_up(store: Connection, upload: OpenUpload, log: UploadLog | None) -> None:
-    try:
-        abort_upload(store, upload.key, upload.upload_id)
-    except S3RequestError:
-        # The failure that led here is the one to report. A log still knows the upload; without one, a rule of
-        # the bucket's life cycle can remove it.
-        return
-    if log is not None:
-        log.ended(upload)
-
-
 def _send_all(
     store: Connection, upload: OpenUpload, ranges: Sequence[PartRange], send: SendPart, window: Window
 ) -> dict[int, Part]:
-    """Bring parts into the store, some at once."""
+    """Send parts, several at once."""
     done: dict[int, Part] = {}
     waiting = deque(ranges)
     in_flight: dict[int, Future[Part]] = {}
@@ -285,7 +275,7 @@ def _send_all(
 
     try:
         while len(done) < len(ranges):
-            # One part has the slot of the object itself, so that it goes on however busy all the others are.
+            # One part uses the object's own slot, so it continues even if all other slots are in use.
             if waiting and len(in_flight) < PARTS_IN_FLIGHT:
                 has_slot = len(in_flight) <= borrowed
                 if not has_slot and window.borrow(until=lambda: not ended.empty()):

@@ -1,16 +1,15 @@
-"""Giving an object of the store other headers, metadata, tags or another storage class, while its content stays.
+"""Gives an object of the store other headers, metadata, tags or another storage class without a copy of its content.
 
-The server writes the object anew from itself: no byte of it comes through this process, nor from another bucket.
+The server copies the object onto itself: no byte of it passes through this process, or comes from another bucket.
 """
 
 from concurrent.futures import Future
 from dataclasses import replace
 
-from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import exchange_with
+from hyve_pipeline.s3.connection.optional_headers import ask_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.transport import Ending
@@ -21,9 +20,9 @@ from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag, read_part_sizes
 from hyve_pipeline.s3.objects.source_responses import CopyResult, read_copied_etag, source_answer, source_error
-from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, keeps_md5_etags
+from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import complete, follow, then
+from hyve_pipeline.s3.wire.futures import follow, then
 from hyve_pipeline.s3.wire.messages import Request, copy_source
 
 
@@ -36,22 +35,22 @@ def rewrite_object(
     window: Window | None = None,
     log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
-    """Let the server write an object onto itself, with what it is to carry from now on.
+    """Let the server copy an object onto itself, with other properties.
 
-    One request does it up to `copying.MAX_SINGLE_COPY`. Larger objects, and those that are to keep the parts they were
-    uploaded in, are made anew of parts.
+    One request is enough up to `copy_object.MAX_SINGLE_COPY`. Larger objects, and those that are to keep their parts,
+    are copied by a multipart upload.
 
     Args:
         store: the bucket.
         task: the object; source and store key are the same, and the ETag is the one that it must still have.
-        carried: what it is to carry, tags and grants included; and what the server says of the object now: its
-            checksums, and whether its ETag is an MD5.
-        part_size: bytes of a part, where the object has to be cut and its own parts are not known.
+        carried: its new properties, tags and grants included; and of the object as it is now: its checksums, and
+            whether its ETag is an MD5.
+        part_size: bytes of a part, if the object needs parts and its own are unknown.
         window: the slots that parts share with other requests; the object itself has one already.
-        log: knows uploads in parts that are open, so that a later attempt can go on with them.
+        log: records open multipart uploads, so that a later attempt can resume them.
 
     Returns:
-        A future that gives the outcome or raises `ObjectChangedError` (overwritten or gone since),
+        A future that gives the result or raises `ObjectChangedError` (overwritten or deleted since),
         `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
     has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
@@ -84,34 +83,18 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
             *task.rules.headers,
         ),
     )
-    written: Future[tuple[CopyResult, tuple[Ability, ...]]] = Future()
 
     def read(ending: Ending) -> CopyResult:
         answer = source_answer(ending)
         etag = read_copied_etag(store.bucket, request, answer)
         if not etag:
             raise invalid_response(store.bucket, request, answer, "the answer has no ETag")
-        tells_content = carried.is_etag_md5 and keeps_md5_etags(answer)
-        is_comparable = PLAIN_MD5.fullmatch(task.source_etag) and PLAIN_MD5.fullmatch(etag)
-        return CopyResult(
-            etag=etag,
-            version_id=version_of(answer),
-            source_version_id=None,
-            bytes=0,
-            condition_ignored=bool(tells_content and is_comparable and not same_etag(etag, task.source_etag)),
-        )
+        ignored = carried.is_etag_md5 and has_other_content(task.source_etag, etag, answer)
+        return CopyResult(etag, version_of(answer), None, bytes=0, condition_ignored=ignored)
 
     def go_on(answer: tuple[CopyResult, tuple[Ability, ...]]) -> "Future[CopyResult]":
         result, without = answer
-        return then(
-            settle(store, task.store_key, result.version_id, new, without), lambda lost: replace(result, lost=lost)
-        )
+        settled = settle(store, task.store_key, result.version_id, new, without)
+        return then(settled, lambda lost: replace(result, lost=lost))
 
-    exchange_with(
-        store,
-        request,
-        new.optional,
-        lambda ending, without: complete(written, lambda found: (read(found), without), ending),
-        is_slow=task.size > SLOW_COPY,
-    )
-    return follow(written, go_on)
+    return follow(ask_with(store, request, new.optional, read, is_slow=task.size > SLOW_COPY), go_on)

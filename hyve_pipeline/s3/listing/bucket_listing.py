@@ -1,9 +1,8 @@
-"""Listing a whole bucket by several walks at once.
+"""Listing a bucket, or one range of its keys, by several walks at once.
 
-The walks' ranges tile the key space at all times. A walk that comes to its end makes room for another one,
-and when none is waiting, ranges of busy walks are cut behind their position and the upper parts are given
-away. Nobody knows how keys are spread, so cuts are guesses; where an earlier listing is known, its cuts
-are taken first.
+The walks' ranges tile the range at all times. A walk that ends makes room for another one. When none is waiting,
+ranges of busy walks are cut after their position, and new walks get the upper parts. The distribution of keys is
+unknown, so cuts are guesses; those of an earlier listing are used first.
 """
 
 import heapq
@@ -17,6 +16,7 @@ from concurrent.futures import Future
 from itertools import pairwise
 from queue import Empty, SimpleQueue
 
+from hyve_pipeline.core.base.errors import InterruptedRunError
 from hyve_pipeline.core.model.inventory import KeyRange, RangeProof
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.cut_points import cut_points
@@ -29,30 +29,32 @@ from hyve_pipeline.s3.listing.walk import (
     PAUSE_GROWTH,
     DamagedPageError,
     Walk,
-    given_up,
     read_page,
 )
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Response
 
-# How often a listing that waits for a page looks whether it was given up.
-_LOOK_UP_SECONDS = 0.2
+# The interval of the checks whether a listing that waits for a page was interrupted.
+_STOP_CHECK_SECONDS = 0.2
 
-# Every cut costs a page that is not full. So many are made at once, and then so many for each page read.
-_CUTS_AT_ONCE = 48
-_CUTS_SHARE = 0.25
+# Every cut costs a page that is not full: the number of cuts at the beginning, and the number for each page read.
+_FIRST_CUTS = 48
+_CUTS_PER_PAGE = 0.25
+
+_ALL_KEYS = KeyRange()
 
 
-class Lister:
-    """Lists everything below the prefix of a connection's place, completely or not at all.
+class BucketListing:
+    """Lists the keys of a range below the prefix of a connection's place, completely or with an error.
 
-    Iterate it once, to the end; then `proof` has one entry a range, in key order.
+    Iterate it once, to the end; then `proof` has one entry for each walk, in key order.
     """
 
     def __init__(
         self,
         connection: Connection,
         *,
+        key_range: KeyRange = _ALL_KEYS,
         cuts: Sequence[str] = (),
         ceiling: int = 32,
         max_keys: int = MAX_KEYS,
@@ -64,30 +66,26 @@ class Lister:
 
         Args:
             connection: the bucket and prefix.
-            cuts: where to cut the key space at first, ascending, in whole keys; they need not exist.
-            ceiling: pages in flight at most.
-            max_keys: keys asked for in one page, at most 1,000.
+            key_range: what to list, in whole keys, prefix included.
+            cuts: where to cut the range at first, ascending, in whole keys; they need not exist.
+            ceiling: the most pages in flight; with 1, pages come in key order.
+            max_keys: keys requested in one page, at most 1,000.
             headers: headers of each request, such as `hyve_pipeline.s3.listing.walk.RESTORE_STATUS`.
-            stop: when it is set, the listing is given up, even while a page is awaited.
-            first_pause: seconds before a page that is damaged is asked for again for the first time.
+            stop: interrupts the listing when it is set, even while it waits for a page.
+            first_pause: seconds before a damaged page is requested again for the first time.
         """
-        bounds = ["", *cuts, None]
+        bounds = [key_range.after, *cuts, key_range.until]
         self._connection = connection
+        dialect = connection.listing_dialect
         self._walks = [
-            Walk(
-                connection.place,
-                KeyRange(after=str(after), until=until),
-                max_keys,
-                headers,
-                connection.listing_dialect,
-            )
+            Walk(connection.place, KeyRange(after=str(after), until=until), max_keys, headers, dialect)
             for after, until in pairwise(bounds)
         ]
         self._waiting = deque(self._walks)
         self._busy: dict[int, Walk] = {}
         self._arrived: SimpleQueue[tuple[Walk, Future[Response]]] = SimpleQueue()
         self._first_pause = first_pause
-        self._refused: list[tuple[float, int, Walk]] = []
+        self._damaged: list[tuple[float, int, Walk]] = []
         self._tries: dict[int, int] = {}
         self._numbers = itertools.count()
         self._stop = stop or threading.Event()
@@ -103,22 +101,22 @@ class Lister:
         """How the walks went, in key order.
 
         Raises:
-            IncompleteInventoryError: one of them has not come to its end.
+            IncompleteInventoryError: one of them has not ended.
         """
         return [walk.proof for walk in sorted(self._walks, key=lambda walk: walk.range.after)]
 
     def __iter__(self) -> Iterator[tuple[Walk, Page]]:
-        """List; pages of different walks come in any order, those of one walk in theirs.
+        """List; pages of different walks come in any order, those of one walk in key order.
 
-        The last page of each walk is given even when it is empty: then the walk has ended.
+        Pages may be empty; a walk ends with its last page.
 
         Raises:
-            BucketError: the bucket cannot be listed at all.
-            IncompleteInventoryError: a page failed, or does not fit to the others.
-            InterruptedRunError: it was given up.
+            BucketError: the bucket cannot be listed.
+            IncompleteInventoryError: a page failed, or contradicts the others.
+            InterruptedRunError: it was interrupted.
         """
         self._begin_more()
-        while self._busy or self._waiting or self._refused:
+        while self._busy or self._waiting or self._damaged:
             walk, arrived = self._next_arrived()
             in_flight = len(self._busy)
             del self._busy[id(walk)]
@@ -130,7 +128,7 @@ class Lister:
                 self._alphabet.update(page.first_key, page.last_key)
             self._keep_pace(in_flight)
             if not walk.has_ended:
-                # It goes on at once, so that its next page is on its way while this one is worked on.
+                # First in the queue: its next page is in flight while this one is processed.
                 self._waiting.appendleft(walk)
             self._begin_more()
             yield walk, page
@@ -144,16 +142,16 @@ class Lister:
 
     def _next_arrived(self) -> tuple[Walk, "Future[Response]"]:
         while not self._stop.is_set():
-            while self._refused and self._refused[0][0] <= time.monotonic():
-                self._send(heapq.heappop(self._refused)[2])
+            while self._damaged and self._damaged[0][0] <= time.monotonic():
+                self._send(heapq.heappop(self._damaged)[2])
             try:
-                return self._arrived.get(timeout=_LOOK_UP_SECONDS)
+                return self._arrived.get(timeout=_STOP_CHECK_SECONDS)
             except Empty:
                 continue
-        raise given_up(self._connection.place)
+        raise InterruptedRunError(f"the listing of {self._connection.place.uri} was interrupted")
 
     def _take(self, walk: Walk, arrived: "Future[Response]") -> Page | None:
-        """The page that arrived, None where it has to be asked for again."""
+        """The page that arrived, None if it has to be requested again."""
         try:
             page = read_page(self._connection, walk, arrived.result())
         except S3RequestError as error:
@@ -165,7 +163,7 @@ class Lister:
             pause = self._first_pause * PAUSE_GROWTH ** (tries - 1)
             self._tries[id(walk)] = tries
             due = time.monotonic() + pause * random.uniform(0.5, 1)  # noqa: S311 - spreads load
-            heapq.heappush(self._refused, (due, next(self._numbers), walk))
+            heapq.heappush(self._damaged, (due, next(self._numbers), walk))
             return None
         self._tries.pop(id(walk), None)
         return page
@@ -181,9 +179,9 @@ class Lister:
         self._connection.send(walk.request()).add_done_callback(lambda done: self._arrived.put((walk, done)))
 
     def _cut_more(self, idle: int) -> None:
-        """Cut ranges of walks that go on, so that there are up to `idle` more."""
-        left = min(idle, _CUTS_AT_ONCE + int(_CUTS_SHARE * self._pages) - self._cuts)
-        # Whoever has read the most since the last cut is the most likely to have much before it.
+        """Cut ranges of walks that have not ended, for up to `idle` more walks."""
+        left = min(idle, _FIRST_CUTS + int(_CUTS_PER_PAGE * self._pages) - self._cuts)
+        # A walk that has read the most since its last cut most likely has the most left.
         divisible = sorted(
             (walk for walk in (*self._busy.values(), *self._waiting) if walk.pages),
             key=lambda walk: walk.pages - self._pages_at_cut.get(id(walk), 0),
@@ -197,7 +195,7 @@ class Lister:
             cuts = cut_points(walk.position, walk.range.until, settled, walk.varying, self._alphabet, wanted)
             self._pages_at_cut[id(walk)] = walk.pages
             for cut in reversed(cuts):
-                upper = walk.give_away(cut)
+                upper = walk.split(cut)
                 self._walks.append(upper)
                 self._waiting.append(upper)
             self._cuts += len(cuts)

@@ -1,4 +1,4 @@
-"""What a page of a listing says of itself: whether more follow, what it was asked for, how many keys it has."""
+"""The elements of a page besides its objects: whether more follow, the request's parameters, the number of keys."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
 from hyve_pipeline.s3.wire.xml import Element, local_name
 
-# What a page says at most once, each as a plain text.
+# Elements that a page has at most once, each with a plain text.
 _ONCE = {
     "ContinuationToken",
     "Delimiter",
@@ -23,25 +23,23 @@ _ONCE = {
 }
 _COUNT = re.compile("[0-9]{1,9}")
 
-# A token stands in the URL of the next request: no server takes a longer one.
+# A token is part of the URL of the next request: no server accepts a longer one.
 _MOST_TOKEN = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What an answer says of the page as a whole; None for what it does not say.
+    """The elements of an answer besides its objects; None for those that it does not have.
 
     Attributes:
-        is_truncated: whether more follow.
-        next_token: the continuation token, where the server gave one.
-        start_after, token, marker: what the server says that it was asked to begin after, or to go on from, as it is
-            written.
+        is_truncated: whether more pages follow.
+        next_token: the continuation token of the next page.
+        start_after, token, marker: the request's StartAfter, ContinuationToken and Marker, as the answer has them.
         is_encoded: whether keys are percent-encoded.
         name: the bucket's name.
-        prefix: the prefix that keys were asked for with, as it is written.
+        prefix: the request's prefix, as the answer has it.
         max_keys: how many keys the page may have.
         key_count: how many keys it has.
-        next_marker: where the next page begins, in a listing by version 1.
     """
 
     is_truncated: bool
@@ -54,20 +52,18 @@ class Envelope:
     max_keys: int | None = None
     key_count: int | None = None
     marker: str | None = None
-    next_marker: str | None = None
 
     @property
-    def knows_version_2(self) -> bool:
-        """Whether the answer has anything that only ListObjectsV2 says."""
-        told = (self.next_token, self.start_after, self.token, self.key_count)
-        return any(text is not None for text in told)
+    def is_version_2(self) -> bool:
+        """Whether the answer has an element that only ListObjectsV2 has."""
+        return any(value is not None for value in (self.next_token, self.start_after, self.token, self.key_count))
 
 
 def read_envelope(root: Element) -> Envelope:
-    """What the root of an answer says beside its objects.
+    """Read the elements of an answer besides its objects.
 
     Raises:
-        MalformedPageError: it is no listing, contradicts itself, or does not say whether it is truncated.
+        MalformedPageError: it is no listing, contradicts itself, or lacks IsTruncated.
     """
     if local_name(root) != "ListBucketResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
@@ -77,12 +73,12 @@ def read_envelope(root: Element) -> Envelope:
         raise MalformedPageError("it does not say whether it is truncated")
     encoding = texts.get("EncodingType")
     if encoding not in (None, "", "url"):
-        raise MalformedPageError(f"its keys are encoded in a way that nobody asked for, {shown(encoding)}")
+        raise MalformedPageError(f"its keys have an encoding that was not requested, {shown(encoding)}")
     if texts.get("Delimiter"):
-        raise MalformedPageError("it is a listing by delimiter, which nobody asked for")
+        raise MalformedPageError("it is a listing by delimiter, which was not requested")
     token = texts.get("NextContinuationToken") or None
     if token is not None and truncated == "false":
-        raise MalformedPageError("it says that nothing follows, and where that begins")
+        raise MalformedPageError("it says that no page follows, and has the token of the next one")
     if token is not None and len(token) > _MOST_TOKEN:
         raise MalformedPageError(f"its continuation token has {len(token):,} characters")
     return Envelope(
@@ -96,15 +92,14 @@ def read_envelope(root: Element) -> Envelope:
         max_keys=_count(texts, "MaxKeys"),
         key_count=_count(texts, "KeyCount"),
         marker=texts.get("Marker"),
-        next_marker=texts.get("NextMarker") or None,
     )
 
 
 def check_count(envelope: Envelope, objects: int) -> None:
-    """Check the number of objects on a page against what the page says of it.
+    """Check the number of objects on a page against its KeyCount and MaxKeys.
 
     Raises:
-        MalformedPageError: it says something else.
+        MalformedPageError: they contradict it.
     """
     if envelope.key_count not in (None, objects):
         raise MalformedPageError(f"it says that it has {envelope.key_count:,} keys, and has {objects:,}")
@@ -113,10 +108,10 @@ def check_count(envelope: Envelope, objects: int) -> None:
 
 
 def _texts(root: Element) -> dict[str, str]:
-    """The texts beside the objects, by name.
+    """The texts of the elements besides the objects, by name.
 
     Raises:
-        MalformedPageError: one is there twice, or there are keys anywhere else than in an object.
+        MalformedPageError: one is there twice, or there are keys outside of objects.
     """
     texts: dict[str, str] = {}
     stray = [root.text or ""]
@@ -130,7 +125,7 @@ def _texts(root: Element) -> dict[str, str]:
                 raise MalformedPageError(f"its {name} is not one text")
             texts[name] = element.text or ""
         elif name == "CommonPrefixes" and any(text.strip() for text in element.itertext()):
-            raise MalformedPageError("it has common prefixes, which nobody asked for")
+            raise MalformedPageError("it has common prefixes, which were not requested")
         elif name == "Key" or next(element.iter("{*}Key"), None) is not None:
             raise MalformedPageError(f"it has a key outside of an object, in <{name[:100]}>")
     if "".join(stray).strip():

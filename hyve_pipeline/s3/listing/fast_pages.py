@@ -1,9 +1,8 @@
-"""Reading quickly what S3 writes: pages on which every object has the same elements in the same order.
+"""Fast reading of the usual pages, in which every object has the same elements in the same order.
 
-The tags between two texts are the same for every object then. Once they are replaced by tabs and line ends,
-what is left is a table, which Arrow reads outside of Python. Replacing every tag by its exact text is a
-check as well: of a page that is written in any other way a tag or an entity is left over, and then this
-module has no answer and the page is read by `pages`. It takes a quarter of the time of that.
+The tags between two texts are then the same for every object. Replaced by tabs and line ends, they leave a table, which
+Arrow reads without Python. This replacement is a check as well: if a page is written differently, a tag or an entity is
+left over, and `pages` reads the page instead. This takes a quarter of the time of that.
 """
 
 import re
@@ -31,11 +30,11 @@ _FIELDS = {
 }
 _OPTIONAL = "StorageClass"
 
-# How servers write the quotes of an ETag; some leave them out.
+# The quotes of an ETag, as servers write them; some omit them.
 _QUOTES = (b"&quot;", b"&#34;", b'"')
 
-# What stands for the tags once they are replaced, and the characters that texts may have beside them: those
-# that have a meaning in XML are no longer there, and others are not allowed in it.
+# What replaces the tags, and all characters that may be left then: none with a meaning in XML, and none that XML
+# forbids.
 _TAB, _LINE_END = b"\t", b"\n"
 _TEXT = bytes(set(range(0x20, 0x7F)) - set(b'<>&"')) + _TAB + _LINE_END
 
@@ -44,25 +43,24 @@ _MOST_BYTES = 8 * 1024 * 1024
 
 _TYPES = {field.name: field.type for field in INVENTORY_SCHEMA}
 
-# Arrow reads more than digits as a number, such as hexadecimal ones.
+# Arrow accepts more than decimal digits as a number, such as hexadecimal ones.
 _TYPES_AS_WRITTEN = _TYPES | {"size": pa.string()}
 _SIZE_PATTERN = "[0-9]{1,19}"
 
-# What `pages` takes as it is: an ETag with a slash may begin with the mark of a weak one.
+# ETags that `pages` would not change; one with a slash may begin with the mark of a weak one.
 _ETAG_PATTERN = "[!#-.0-~]{1,1000}"
 _PARSE = csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False)
 
 
 def read_uniform_page(body: bytes, plus: Plus | None = None) -> ListingAnswer | None:
-    """Read an answer to ListObjectsV2 whose objects are all written alike.
+    """Read an answer to ListObjectsV2 whose objects all have the same form.
 
     Args:
         body: the answer's body.
-        plus: what a ``+`` in an encoded key stands for, where that is known of the server.
+        plus: what a ``+`` in an encoded key stands for, if that is known of the server.
 
     Returns:
-        What it says; None where it has no objects, is written in another way, or has anything odd in it,
-        which does not mean that it is wrong.
+        The page; None if it has no objects, another form, or anything unusual, which need not be wrong.
     """
     begin, end = body.find(_OPEN), body.rfind(_CLOSE) + len(_CLOSE)
     if not 0 <= begin < end or end - begin > _MOST_BYTES:
@@ -83,26 +81,26 @@ def read_uniform_page(body: bytes, plus: Plus | None = None) -> ListingAnswer | 
 
 
 def _read_around(head: bytes, tail: bytes) -> Envelope | None:
-    """What the answer says around its objects, if it is a listing and they are its children."""
+    """The elements around the objects, if the answer is a listing and the objects are its children."""
     try:
         root = parse_xml(b"%b%b%b%b" % (head, _OPEN, _CLOSE, tail))
         envelope = read_envelope(root)
     except (MalformedXmlError, MalformedPageError):
         return None
-    # A comment or another element around the objects would swallow the empty one that stands for them.
+    # In a comment or another element, the empty object that replaces them would not be a child.
     children = [local_name_of(child) for child in root]
     return envelope if children.count("Contents") == 1 and "Key" not in children else None
 
 
 @dataclass(frozen=True)
 class _Pattern:
-    """How each object of a page is written.
+    """The form of every object of a page.
 
     Attributes:
-        columns: the names of its elements, in order.
-        first: what is before the text of the first one, the object's own tag included.
-        between: what is between two texts, in order.
-        last: what is after the text of the last one.
+        columns: the columns of its elements, in order.
+        first: the tags before the first text.
+        between: the tags between two texts, in order.
+        last: the tags after the last text.
     """
 
     columns: list[str]
@@ -111,7 +109,7 @@ class _Pattern:
     last: bytes
 
     def replace_tags(self, rows: bytes) -> bytes | None:
-        """The rows as lines with tabs, or None where anything else than texts would be left."""
+        """The rows as lines with tabs, or None if anything else than texts is left."""
         if _TAB in rows or _LINE_END in rows:
             return None
         replacements = [(self.last + self.first, _LINE_END), *((tags, _TAB) for tags in self.between)]
@@ -121,7 +119,7 @@ class _Pattern:
 
 
 def _pattern_of(first_object: bytes) -> _Pattern | None:
-    """The pattern that the first object, without its closing tag, shows; None where it has too much or too little."""
+    """The pattern of the first object, without its closing tag; None if it has too many or too few elements."""
     elements = list(_ELEMENT.finditer(first_object, len(_OPEN)))
     names = [element[1].decode() for element in elements]
     is_all = _OPEN + b"".join(element[0] for element in elements) == first_object
@@ -146,15 +144,15 @@ def _quote_of(etag: bytes) -> bytes:
 
 
 def _read_lines(lines: bytes, columns: list[str], plus: Plus | None) -> pa.Table:
-    """The table that the lines are, columns as in `core.inventory.INVENTORY_SCHEMA`.
+    """The lines as a table with the columns of `core.model.inventory.INVENTORY_SCHEMA`.
 
     Raises:
-        pyarrow.ArrowInvalid: a line has not as many texts as `columns`, or a text is no date or no number.
+        pyarrow.ArrowInvalid: a line has more or fewer texts than `columns`, or a text is no date.
         MalformedPageError: a key is not properly encoded, or a text is no size or no ETag.
     """
     table = csv.read_csv(
         pa.BufferReader(lines),
-        # In one block, so that Arrow never divides a page, and no larger, since all of it is allocated.
+        # One block, so that Arrow never divides a page; no larger, because all of it is allocated.
         read_options=csv.ReadOptions(column_names=columns, use_threads=False, block_size=len(lines) + 1),
         parse_options=_PARSE,
         convert_options=csv.ConvertOptions(
@@ -167,12 +165,12 @@ def _read_lines(lines: bytes, columns: list[str], plus: Plus | None) -> pa.Table
     )
     arrays = {name: table.column(name) for name in table.column_names}
     if not are_all_matched(arrays["size"], _SIZE_PATTERN) or not are_all_matched(arrays["etag"], _ETAG_PATTERN):
-        raise MalformedPageError("a size or an ETag is none")
+        raise MalformedPageError("a size or an ETag is not valid")
     arrays["size"] = arrays["size"].cast(pa.int64())
     if b"%" in lines or b"+" in lines:
         arrays["key"] = pa.array(decode_keys(arrays["key"].to_pylist(), plus), pa.string())
     if "storage_class" not in arrays:
         arrays["storage_class"] = pa.repeat(pa.scalar("STANDARD"), table.num_rows)
-    # An object that was restored has elements within elements, so that its page is not read here.
+    # Pages with restored objects are not read here: RestoreStatus has elements of its own.
     arrays["restored_until"] = pa.nulls(table.num_rows, _TYPES["restored_until"])
     return pa.table(arrays, INVENTORY_SCHEMA)

@@ -1,17 +1,17 @@
-"""What a page of a listing is that can't be believed, and how messages quote what it says."""
+"""The errors of malformed pages, and how messages quote their texts."""
 
-# A page may be damaged so that a text in it has megabytes.
+# A text of a damaged page may have megabytes.
 _MOST_SHOWN = 200
 
 
 class MalformedPageError(ValueError):
-    """An answer to ListObjectsV2 that does not fit together, or not to what was asked; the message says how."""
+    """An answer to ListObjectsV2 that contradicts itself or its request; the message says how."""
 
 
-class UnknownWayOnError(MalformedPageError):
-    """A page shows that the server can't list on from a key, so that asking once more would not help."""
+class UnsupportedListingError(MalformedPageError):
+    """The server can't continue a listing after a key, so another request would not help."""
 
 
 def shown(text: str) -> str:
-    """A text in quotes, as a message has it: its beginning, where it is long."""
+    """A text in quotes for a message; only the beginning of a long one."""
     return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}..."

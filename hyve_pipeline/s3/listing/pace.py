@@ -1,28 +1,28 @@
-"""How many pages of a listing to have in flight: as many as pay."""
+"""The number of pages of a listing in flight: as many as make it faster."""
 
-# Twice as many in flight must bring at least this much more, or they are not worth their requests.
-_WORTHWHILE = 1.15
+# Twice as many in flight must speed the listing up by this factor.
+_MIN_SPEED_UP = 1.15
 
-# Pages, in units of those in flight, that one look at the speed covers.
+# Pages in one measurement of the speed, in units of those in flight.
 _WINDOW = 2
 
-# Looks to wait before more are tried again, as the server or the network may have changed.
+# Measurements before more are tried again, as the server or the network may have changed.
 _PATIENCE = 10
 
 
 class Pace:
-    """Doubles what is in flight while that makes the listing faster, and halves it when the server says so.
+    """Doubles the requests in flight while that makes the listing faster, and halves them when the server throttles.
 
     Attributes:
         allowed: how many requests may be in flight.
     """
 
     def __init__(self, ceiling: int, now: float) -> None:
-        """Begin carefully.
+        """Begin with few.
 
         Args:
             ceiling: the most requests in flight, at least 1.
-            now: seconds on any clock that never goes back; the same one for all calls.
+            now: seconds on a monotonic clock; the same one for all calls.
         """
         self._ceiling = ceiling
         self.allowed = min(2, ceiling)
@@ -30,44 +30,44 @@ class Pace:
         self._pages = 0
         self._settled_for = 0
         self._slower: tuple[int, float] | None = None
-        self._deaf_for = 0
+        self._ignored = 0
 
     def page(self, now: float, in_flight: int) -> None:
-        """Take note of a page that came.
+        """Count a page.
 
         Args:
-            now: when it came.
-            in_flight: the requests in flight when it came, itself included.
+            now: when it arrived.
+            in_flight: the requests in flight when it arrived, its own included.
         """
-        self._deaf_for -= 1
+        self._ignored -= 1
         if in_flight < self.allowed:
-            # There is not enough to do, or not yet: the speed says nothing about the number.
-            self._look_again(now)
+            # Not enough work, or not yet: the speed does not depend on the allowed number.
+            self._measure_again(now)
             return
         self._pages += 1
         if self._pages >= _WINDOW * self.allowed and now > self._began:
             self._judge(self._pages / (now - self._began))
-            self._look_again(now)
+            self._measure_again(now)
 
     def slow_down(self, now: float) -> None:
-        """Take note of a request that was refused for coming too soon.
+        """Halve, because a request was throttled.
 
-        Requests that were sent before the last halving say nothing about what is allowed since.
+        Requests that were sent before the last halving are ignored.
         """
-        if self._deaf_for > 0:
+        if self._ignored > 0:
             return
-        self._deaf_for = self.allowed
+        self._ignored = self.allowed
         self.allowed = max(1, self.allowed // 2)
         self._settled_for = 0
         self._slower = (self.allowed, float("inf"))
-        self._look_again(now)
+        self._measure_again(now)
 
     def _judge(self, speed: float) -> None:
         if self._slower is None:
             self._grow(speed)
             return
         fewer, former_speed = self._slower
-        if self.allowed > fewer and speed >= former_speed * _WORTHWHILE:
+        if self.allowed > fewer and speed >= former_speed * _MIN_SPEED_UP:
             self._grow(speed)
         elif self.allowed > fewer:
             self.allowed = fewer
@@ -82,6 +82,6 @@ class Pace:
         self._settled_for = 0
         self.allowed = min(self.allowed * 2, self._ceiling)
 
-    def _look_again(self, now: float) -> None:
+    def _measure_again(self, now: float) -> None:
         self._began = now
         self._pages = 0

@@ -1,7 +1,7 @@
-"""Pages of a listing: what one answer to ListObjectsV2 says, exactly, or not at all.
+"""Pages of a listing: reading one answer to ListObjectsV2 exactly, or with an error.
 
-Most pages of most servers are written alike, object after object, and `fast_pages` reads those quickly.
-Every other page is read here, element by element, with a message for whatever does not fit together.
+`fast_pages` reads most pages of most servers. All others are read here, element by element, with a message for every
+contradiction.
 """
 
 import re
@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.s3.listing.envelope import Envelope, check_count, read_envelope
 from hyve_pipeline.s3.listing.key_encoding import Plus, decode_keys
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
-from hyve_pipeline.s3.listing.unparsable_keys import find_untellable_key, untellable
+from hyve_pipeline.s3.listing.unparsable_keys import unparsable_key_problem
 from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, local_name, parse_xml, unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,19 +24,19 @@ _MICROSECOND = timedelta(microseconds=1)
 _DIGITS = re.compile("[0-9]{1,19}")
 _LARGEST = 2**63 - 1
 
-# What an object has; the elements that must be there, and those that may be there, once.
+# The elements of an object: the required ones, and those that it has at most once.
 _REQUIRED = ("Key", "Size", "LastModified")
 _TEXTS = (*_REQUIRED, "ETag", "StorageClass")
 _FIELDS = {*_TEXTS, "RestoreStatus"}
 
-# What an ETag may be made of (RFC 9110). Anything else can't be sent back as a condition.
+# The characters of an ETag (RFC 9110). Anything else can't be sent as a condition.
 _ETAG = re.compile("[!#-~]{1,1024}")
 
-# S3's keys have 1,024 bytes at most, and some servers allow more. No server takes a longer URL than this.
-MOST_KEY_BYTES = 8 * 1024
-_MOST_CLASS_BYTES = 256
+# S3's keys have at most 1,024 bytes, and some servers allow more. No server accepts a longer URL than this.
+MAX_KEY_BYTES = 8 * 1024
+_MAX_CLASS_BYTES = 256
 
-# Moments that every program can write as a date.
+# Times that every program can write as a date.
 _FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
 _LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -61,7 +61,7 @@ class Page:
 
     @property
     def etags(self) -> list[str]:
-        """ETags without quotes; the empty text where the server gives none that can be used."""
+        """ETags without quotes; empty where the server gives none, or one that is not valid."""
         return self.table.column("etag").to_pylist()
 
     @property
@@ -96,11 +96,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ListingAnswer:
-    """What one answer to ListObjectsV2 says.
+    """One answer to ListObjectsV2.
 
     Attributes:
         page: the objects.
-        envelope: what it says of them as a whole.
+        envelope: the other elements.
     """
 
     page: Page
@@ -108,25 +108,25 @@ class ListingAnswer:
 
 
 def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
-    """Read an answer to ListObjectsV2, however it is written.
+    """Read an answer to ListObjectsV2 in any form.
 
     Args:
         body: the answer's body.
-        plus: what a ``+`` in an encoded key stands for, where that is known of the server.
+        plus: what a ``+`` in an encoded key stands for, if that is known of the server.
 
     Raises:
-        MalformedPageError: it is cut short, or anything in it is missing or does not fit together.
+        MalformedPageError: it is truncated, incomplete, or contradicts itself.
         AmbiguousPlusError: keys have a ``+``, and nothing shows what it stands for.
     """
     try:
         root = parse_xml(body)
     except MalformedXmlError as error:
-        key = find_untellable_key(body)
-        raise MalformedPageError(" ".join(str(error).split()) if key is None else untellable(key)) from error
+        problem = unparsable_key_problem(body) or " ".join(str(error).split())
+        raise MalformedPageError(problem) from error
     envelope = read_envelope(root)
-    # No parser sees a raw carriage return.
-    if not envelope.is_encoded and b"\r" in body and (key := find_untellable_key(body)) is not None:
-        raise MalformedPageError(untellable(key))
+    # A parser turns a raw carriage return into a newline.
+    if not envelope.is_encoded and b"\r" in body and (problem := unparsable_key_problem(body)) is not None:
+        raise MalformedPageError(problem)
     objects = [_fields_of(entry) for entry in root.iterchildren() if local_name_of(entry) == "Contents"]
     check_count(envelope, len(objects))
     columns = {name: [entry[name].text or "" for entry in objects] for name in _REQUIRED}
@@ -136,7 +136,7 @@ def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
         "size": _parse_sizes(columns["Size"], written),
         "last_modified": _parse_dates(columns["LastModified"], written),
         "etag": [_usable(_text(entry, "ETag")) for entry in objects],
-        # Servers that know no classes leave them out.
+        # Servers without storage classes leave it out.
         "storage_class": [_text(entry, "StorageClass") or "STANDARD" for entry in objects],
         "restored_until": [_restored_until(entry) for entry in objects],
     }
@@ -148,18 +148,18 @@ def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
 
 
 def check_table(table: pa.Table) -> None:
-    """Check what is the same for each object of a page, however it was read.
+    """Check the values of a page.
 
     Raises:
-        MalformedPageError: a key is too long to be asked for, or a date or class makes no sense.
+        MalformedPageError: a key is too long for a request, or a date or class is not plausible.
     """
     if not table.num_rows:
         return
-    if longest(table.column("key")) > MOST_KEY_BYTES:
+    if longest(table.column("key")) > MAX_KEY_BYTES:
         key = max(table.column("key").to_pylist(), key=lambda key: len(key.encode()))
         raise MalformedPageError(f"a key has {len(key.encode()):,} bytes: {shown(key)}")
-    if longest(table.column("storage_class")) > _MOST_CLASS_BYTES:
-        raise MalformedPageError("an object has a storage class without end")
+    if longest(table.column("storage_class")) > _MAX_CLASS_BYTES:
+        raise MalformedPageError(f"an object has a storage class of over {_MAX_CLASS_BYTES} bytes")
     for name in ("last_modified", "restored_until"):
         oldest, newest = bounds(table.column(name).cast(pa.int64()))
         if oldest is not None and not (_since_epoch(_FIRST_MOMENT) <= oldest <= newest <= _since_epoch(_LAST_MOMENT)):
@@ -171,7 +171,7 @@ def _since_epoch(moment: datetime) -> int:
 
 
 def local_name_of(element: Element) -> str:
-    """An element's name without its namespace; of what is no element, the empty text."""
+    """An element's name without its namespace; empty for a comment or another node."""
     return local_name(element) if isinstance(element.tag, str) else ""
 
 
@@ -179,7 +179,7 @@ def _fields_of(entry: Element) -> dict[str, Element]:
     """The elements of one object by name.
 
     Raises:
-        MalformedPageError: one is missing, or there twice, or is no plain text.
+        MalformedPageError: one is missing, occurs twice, or is not a plain text.
     """
     fields: dict[str, Element] = {}
     for child in entry:
@@ -209,12 +209,12 @@ def _text(fields: dict[str, Element], name: str) -> str:
 
 
 def is_usable_etag(etag: str) -> bool:
-    """Whether an ETag, without quotes, can be sent back as a condition."""
+    """Whether an ETag, without quotes, can be sent as a condition."""
     return _ETAG.fullmatch(etag) is not None
 
 
 def _usable(etag: str) -> str:
-    """An ETag without quotes; the empty text for one that nothing can be pinned to."""
+    """An ETag without quotes; empty if it can't be sent as a condition."""
     plain = unquote_etag(etag)
     return plain if is_usable_etag(plain) else ""
 
@@ -230,7 +230,7 @@ def _parse_dates(dates: list[str], keys: list[str]) -> list[int]:
     parsed: list[int] = []
     parse = datetime.fromisoformat
     try:
-        # A date without a zone cannot be subtracted and raises TypeError.
+        # The difference to a date without a zone raises TypeError.
         for date in dates:
             parsed.append((parse(date) - _EPOCH) // _MICROSECOND)
     except (ValueError, TypeError, OverflowError):
@@ -239,7 +239,7 @@ def _parse_dates(dates: list[str], keys: list[str]) -> list[int]:
 
 
 def _restored_until(fields: dict[str, Element]) -> int | None:
-    """Until when an object was restored, in microseconds; None for one that is not, or not yet."""
+    """When the restored copy of an object expires, in microseconds since 1970; None if there is none yet."""
     status = fields.get("RestoreStatus")
     if status is None:
         return None

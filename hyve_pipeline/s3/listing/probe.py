@@ -1,4 +1,4 @@
-"""Finding out, before any work, whether a bucket can be used."""
+"""Checks before any work that a bucket can be listed."""
 
 import time
 from concurrent.futures import Future
@@ -22,14 +22,14 @@ from hyve_pipeline.s3.listing.walk import (
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, bucket_error, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
-# By these a server may refuse a request for a header that it does not know.
+# With these a server may refuse a request because of an unsupported header.
 _UNKNOWN_HEADER = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED)
 
 
 def probe_restore_status(connection: Connection) -> Pairs:
-    """Prove that a bucket can be listed, and find out whether the server lets itself be asked for `RESTORE_STATUS`.
+    """Prove that a bucket can be listed, and find out whether the server accepts `RESTORE_STATUS`.
 
-    Most that know nothing of it answer all the same, but some refuse every header that they don't know.
+    Most servers ignore headers that they don't support, but some refuse them.
 
     Returns:
         The headers to list the bucket with: `RESTORE_STATUS`, or none.
@@ -50,11 +50,11 @@ def probe_restore_status(connection: Connection) -> Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a bucket answered.
+    """The answer to a probe.
 
     Attributes:
-        response: the answer as it came.
-        answer: what it says.
+        response: the raw answer.
+        answer: what was read from it.
     """
 
     response: Response
@@ -66,11 +66,11 @@ def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float
 
     Args:
         connection: the bucket.
-        headers: headers that the request is to have.
-        first_pause: seconds before an answer that is damaged is asked for again for the first time.
+        headers: headers of the request.
+        first_pause: seconds before the request is sent again for the first time, if the answer is damaged.
 
     Returns:
-        What it answered: its first object, if there is one.
+        The answer, with the bucket's first object, if there is one.
 
     Raises:
         BucketError: it cannot; the message says why and what to do.
@@ -91,15 +91,15 @@ def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float
 
 
 def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
-    """Ask for the first key of a bucket.
+    """Request the first key of a bucket.
 
     Args:
         connection: the bucket.
-        headers: headers that the request is to have.
+        headers: headers of the request.
 
     Returns:
-        A future that gives the answer, or raises `S3RequestError` where the bucket cannot be listed, or the answer is
-        no listing of it.
+        A future that gives the answer, or raises `S3RequestError` if the bucket cannot be listed, or the answer is not
+        a listing of it.
     """
     query = [("list-type", "2"), ("encoding-type", "url"), ("max-keys", "1")]
     if connection.place.prefix:
@@ -118,14 +118,14 @@ def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
 
 
 def _read(connection: Connection, response: Response) -> Probe:
-    """What a probe was answered, also of how the server lists."""
+    """Read the answer to a probe, which may also show how the server lists."""
     dialect = connection.listing_dialect
     try:
         answer = parse_answer(response.body, dialect.plus)
     except AmbiguousPlusError:
-        # Of one key it does not matter; a walk finds out.
+        # For a probe the meaning does not matter; a walk finds it out.
         answer = parse_answer(response.body, " ")
     check_place(answer.envelope, connection.place)
-    if answer.envelope.marker is not None and not answer.envelope.knows_version_2:
+    if answer.envelope.marker is not None and not answer.envelope.is_version_2:
         dialect.by_marker = True
     return Probe(response, answer)

@@ -1,7 +1,7 @@
-"""Keys that a server's XML does not carry: found on the page as it is written, so that they can be named.
+"""Keys that XML can't represent: found in the raw page, so that messages can name them.
 
-Asked for it, servers percent-encode the keys of a listing. One that does not writes some keys so that no parser takes
-the page, and some so that a parser reads another key: it has to turn a raw carriage return into a newline.
+Servers should percent-encode the keys of a listing, as requested. If one does not, a parser rejects the page because of
+some keys, and misreads others: it must turn a raw carriage return into a newline.
 https://www.w3.org/TR/xml/#sec-line-ends
 """
 
@@ -16,8 +16,15 @@ _KEY = re.compile(rb"<(?:[\w.-]+:)?Key>(.*?)</(?:[\w.-]+:)?Key>", re.DOTALL)
 _REFERENCE = re.compile("&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
 
 
-def find_untellable_key(body: bytes) -> str | None:
-    """The first key on a page that XML can't carry as it is written there; None where there is none."""
+def unparsable_key_problem(body: bytes) -> str | None:
+    """The message about the first key of a page that XML can't represent; None if there is none."""
+    key = _find(body)
+    if key is None:
+        return None
+    return f"XML can't represent the key {key!r}, and the server does not percent-encode keys (encoding-type=url)"
+
+
+def _find(body: bytes) -> str | None:
     for found in _KEY.finditer(body):
         written = found[1].decode(errors="replace")
         if "\r" in written:
@@ -26,11 +33,6 @@ def find_untellable_key(body: bytes) -> str | None:
         if not fits_in_xml(key):
             return key
     return None
-
-
-def untellable(key: str) -> str:
-    """What a message says of such a key."""
-    return f"XML can't carry the key {key!r}, and the server does not percent-encode keys (encoding-type=url)"
 
 
 def _character(reference: re.Match[str]) -> str:

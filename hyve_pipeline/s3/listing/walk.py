@@ -1,8 +1,7 @@
-"""Listing: how far the walk through one range of keys has come, complete or failed.
+"""The state of a listing of one range of keys.
 
-A sync deletes what a listing did not show. So nothing that is odd about a page is passed over: whatever
-does not fit together ends the walk with an `IncompleteInventoryError`, and only a walk that came to its
-end gives a proof.
+A sync deletes what a listing did not show. So nothing odd about a page is ignored: any contradiction ends the walk with
+an `IncompleteInventoryError`, and only a walk that has ended gives a proof.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from itertools import pairwise
 from urllib.parse import unquote, unquote_plus
 
 from hyve_pipeline.core.base.arrow_columns import count_up_to, is_ascending
-from hyve_pipeline.core.base.errors import IncompleteInventoryError, InterruptedRunError
+from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeEnd, RangeProof
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.connection import Connection
@@ -19,7 +18,7 @@ from hyve_pipeline.s3.listing.cut_points import shared_length
 from hyve_pipeline.s3.listing.envelope import Envelope
 from hyve_pipeline.s3.listing.fast_pages import read_uniform_page
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, Plus
-from hyve_pipeline.s3.listing.malformed import MalformedPageError, UnknownWayOnError, shown
+from hyve_pipeline.s3.listing.malformed import MalformedPageError, UnsupportedListingError, shown
 from hyve_pipeline.s3.listing.pages import ListingAnswer, Page, read_any_page
 from hyve_pipeline.s3.listing.plus_sign import settle_plus
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
@@ -27,30 +26,29 @@ from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 MAX_KEYS = 1000  # the most that S3 puts on one page
 
-# Asks for the element RestoreStatus of objects that were restored. Servers that don't know it leave it out.
+# Requests the element RestoreStatus of restored objects. Servers that don't support it leave it out.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 RESTORE_STATUS: Pairs = (("x-amz-optional-object-attributes", "RestoreStatus"),)
 
-# A page that is damaged or contradicts itself is asked for so often, with pauses that grow threefold.
+# A page that is damaged or contradicts itself is requested this many times, with pauses that grow threefold.
 MOST_DAMAGED = 4
 FIRST_PAUSE_SECONDS = 0.1
 PAUSE_GROWTH = 3
 
-# Servers may show pages without keys while they pass over what is hidden. More of them in a row are a listing
-# that never ends.
+# Servers may send pages without keys while they skip hidden ones. A longer row of them is a listing that never ends.
 _MOST_EMPTY_PAGES = 1_000
 
-# The listing of an access point says the name of the bucket behind it.
+# The listing of an access point has the name of the bucket behind it.
 _ALIASES = ("-s3alias", "--ol-s3")
 
 
 class DamagedPageError(IncompleteInventoryError):
-    """A page is damaged, or contradicts itself, the question or the pages before; it may be asked for again."""
+    """A page is damaged, or contradicts itself, its request or the pages before; it may be requested again."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What the page that is on its way was asked for by: a parameter of the request, and its value."""
+class _PageParameter:
+    """The parameter that selects a page, and its value."""
 
     parameter: str = "start-after"
     value: str = ""
@@ -61,17 +59,17 @@ def parse_answer(body: bytes, plus: Plus | None = None) -> ListingAnswer:
 
     Args:
         body: the answer's body.
-        plus: what a ``+`` in an encoded key stands for, where that is known of the server.
+        plus: what a ``+`` in an encoded key stands for, if that is known of the server.
 
     Raises:
-        MalformedPageError: it is cut short, or anything in it is missing or does not fit together.
+        MalformedPageError: it is truncated, incomplete, or contradicts itself.
         AmbiguousPlusError: keys have a ``+``, and nothing shows what it stands for.
     """
     return read_uniform_page(body, plus) or read_any_page(body, plus)
 
 
 def check_place(envelope: Envelope, place: Place) -> None:
-    """Check that a page says nothing else than that it is of this bucket and prefix.
+    """Check the bucket and prefix that a page names, if it does.
 
     Raises:
         MalformedPageError: it is of another one.
@@ -79,35 +77,35 @@ def check_place(envelope: Envelope, place: Place) -> None:
     if envelope.name not in (None, place.bucket) and not place.bucket.endswith(_ALIASES):
         raise MalformedPageError(f"it is of the bucket {shown(envelope.name or '')}")
     if envelope.prefix is not None and _in_one_line(place.prefix) not in _forms(envelope.prefix):
-        raise MalformedPageError(f"it is of the prefix {shown(envelope.prefix)}, and not of {place.prefix!r}")
+        raise MalformedPageError(f"it is of the prefix {shown(envelope.prefix)}, not of {place.prefix!r}")
 
 
 def read_page(connection: Connection, walk: "Walk", response: Response) -> Page:
-    """Take an answer, and find out what a ``+`` in its keys stands for where that has to be asked for.
+    """Take an answer, and find out what a ``+`` in its keys stands for if the answer does not show it.
 
     Raises:
-        DamagedPageError: the answer does not fit together, or not to the ones before.
-        IncompleteInventoryError: the listing has failed for good.
+        DamagedPageError: the answer contradicts itself, or the ones before.
+        IncompleteInventoryError: the listing has failed, and another request would not help.
     """
     try:
         return walk.take(response)
     except AmbiguousPlusError as error:
         plus = settle_plus(connection, error.written)
         if plus is None:
-            raise walk.failed(f"{error}, and none of the keys that it may be can be found") from error
+            raise walk.failed(f"{error}, and none of the possible keys exists") from error
         connection.listing_dialect.plus = plus
         return walk.take(response)
 
 
 class Walk:
-    """How far the walk through one range of keys has come: which page to ask for, and what its answer means.
+    """The state of a walk through one range of keys: which page to request, and what its answer means.
 
     It sends nothing itself. Its keys are whole keys, prefix included.
 
     Attributes:
-        range: the keys that it is to find; `give_away` shortens it.
-        position: the last key that the server showed, or where the range begins.
-        pages: how many answers were taken.
+        range: the keys that it is to find; `split` shortens it.
+        position: the last key that the server has listed, or the beginning of the range.
+        pages: the number of answers taken.
         varying: how many leading characters the keys of the later half of the way have in common.
     """
 
@@ -124,9 +122,9 @@ class Walk:
         Args:
             place: the bucket and prefix.
             key_range: in whole keys, prefix included.
-            max_keys: keys asked for in one page, at most 1,000.
+            max_keys: keys requested in one page, at most 1,000.
             headers: headers of each request, such as `RESTORE_STATUS`.
-            dialect: how the server lists, as far as that is known; what the walk finds out is added.
+            dialect: how the server lists, as far as it is known; the walk adds what it finds out.
         """
         self.range = key_range
         self.position = key_range.after
@@ -136,8 +134,8 @@ class Walk:
         self._max_keys = max_keys
         self._headers = headers
         self._dialect = dialect or ListingDialect()
-        self._question = _Question(value=key_range.after)
-        self._asked = self._question
+        self._next = _PageParameter(value=key_range.after)
+        self._asked = self._next
         self._empty_pages = 0
         self._keys = 0
         self._passed = ""
@@ -148,18 +146,18 @@ class Walk:
 
     @property
     def has_ended(self) -> bool:
-        """Whether every key of the range was seen."""
+        """Whether every key of the range was listed."""
         return self._end is not None
 
     @property
     def proof(self) -> RangeProof:
-        """How the walk went.
+        """The proof that the range was listed completely.
 
         Raises:
-            IncompleteInventoryError: the walk has not come to its end.
+            IncompleteInventoryError: the walk has not ended.
         """
         if self._end is None:
-            raise self.incomplete("the walk has not come to its end")
+            raise self.incomplete("the walk has not ended")
         return RangeProof(
             range=self.range,
             first_key=self._first_key,
@@ -170,13 +168,13 @@ class Walk:
         )
 
     def request(self) -> Request:
-        """What asks for the next page."""
+        """The request for the next page."""
         query = [("encoding-type", "url"), ("max-keys", str(self._max_keys))]
         if self._place.prefix:
             query.append(("prefix", self._place.prefix))
-        self._asked = self._question
+        self._asked = self._next
         if self._dialect.by_marker and self._asked.parameter != "marker":
-            self._asked = _Question("marker", self.position)
+            self._asked = _PageParameter("marker", self.position)
         if self._asked.value:
             query.append((self._asked.parameter, self._asked.value))
         if self._asked.parameter == "marker":
@@ -187,29 +185,29 @@ class Walk:
         """Take the answer to `request`.
 
         Returns:
-            Its objects, as far as they are in the range; there may be none.
+            Its objects that are in the range; there may be none.
 
         Raises:
-            DamagedPageError: the answer does not fit together, or not to the ones before. The walk is where it was,
-                and `request` asks for the same page.
-            AmbiguousPlusError: likewise, since it has to be found out what a ``+`` in a key stands for.
+            DamagedPageError: the answer contradicts itself, or the ones before. The walk has not moved, and `request`
+                is for the same page.
+            AmbiguousPlusError: likewise, because it must first be found out what a ``+`` in a key stands for.
             IncompleteInventoryError: the listing never ends.
         """
         try:
             _check_length(response)
             answer = parse_answer(response.body, self._dialect.plus)
-            if self._is_by_marker_alone(answer):
-                # Whatever it was asked to begin after, it shows the first keys: it is asked again, by marker.
+            if self._is_version_1(answer):
+                # Whatever start-after is, it lists the first keys: the page is requested again, by marker.
                 return Page(INVENTORY_SCHEMA.empty_table())
-            self._check_is_meant(answer.envelope)
+            self._check_echo(answer.envelope)
             page = answer.page
             self._check_keys(page)
             position = page.last_key if len(page) else self.position
             end = self._end_at(position, answer.envelope)
-            question = self._question if end is not None else self._find_way_on(answer)
+            following = self._next if end is not None else self._next_page(answer)
         except AmbiguousPlusError:
             raise
-        except UnknownWayOnError as error:
+        except UnsupportedListingError as error:
             raise self.failed(str(error)) from error
         except MalformedPageError as error:
             raise DamagedPageError(self._described(f"{error}; nothing was planned, run it again")) from error
@@ -217,15 +215,15 @@ class Walk:
             self._dialect.is_encoding = answer.envelope.is_encoded
         self.pages += 1
         self.position = position
-        self._question = question
+        self._next = following
         self._end = end
         self._empty_pages = 0 if len(page) else self._empty_pages + 1
         if len(page):
             if self.pages & (self.pages - 1) == 0:
-                self._passed = page.first_key  # at each power of two, so that it is far behind, but not for ever
+                self._passed = page.first_key  # at each power of two: the beginning of the later half of the way
             self.varying = shared_length(self._passed, page.last_key)
         elif end is None and self._empty_pages >= _MOST_EMPTY_PAGES:
-            raise self.failed(f"the last {self._empty_pages:,} pages had no key, and say that more follow")
+            raise self.failed(f"the last {self._empty_pages:,} pages had no key, and announce more")
         until = self.range.until
         if until is not None and position > until:
             page = page.head(count_up_to(page.table.column("key"), until))
@@ -236,7 +234,7 @@ class Walk:
         return page
 
     def _end_at(self, position: str, envelope: Envelope) -> RangeEnd | None:
-        """Why the walk ends with a page that leads up to `position`; None where it goes on."""
+        """Why the walk ends with a page up to `position`; None if it continues."""
         until = self.range.until
         if until is not None and position > until:
             return RangeEnd.PASSED_BOUND
@@ -244,8 +242,8 @@ class Walk:
             return RangeEnd.END_OF_LISTING
         return RangeEnd.PASSED_BOUND if position == until else None
 
-    def give_away(self, cut: str) -> "Walk":
-        """A new walk through the keys after `cut`, which this one leaves out from now on.
+    def split(self, cut: str) -> "Walk":
+        """Shorten the range up to `cut`, and return a new walk through the keys after it.
 
         Args:
             cut: after the walk's position and before the end of its range.
@@ -259,30 +257,30 @@ class Walk:
         return upper
 
     def failure(self, error: S3RequestError) -> Exception:
-        """The error for a page that did not come."""
+        """The error for a page whose request failed."""
         if self.pages == 0 and not self.range.after:
             return bucket_error(error, self._place)
         return self.incomplete(f"it failed: {error}")
 
     def incomplete(self, problem: str) -> IncompleteInventoryError:
-        """The error for what is wrong with the page that was asked for last."""
+        """The error for a problem with the page that was requested last."""
         return self.failed(f"{problem}; nothing was planned, run it again")
 
     def failed(self, problem: str) -> IncompleteInventoryError:
-        """Likewise, where running it again would not help."""
+        """Likewise, if another run would not help."""
         return IncompleteInventoryError(self._described(problem))
 
     def _described(self, problem: str) -> str:
         return f"the listing of {self._place.uri} is not complete, page {self.pages + 1}: {problem}"
 
-    def _is_by_marker_alone(self, answer: ListingAnswer) -> bool:
-        """Whether an answer is no answer to the question, since the server knows only the first version of listing.
+    def _is_version_1(self, answer: ListingAnswer) -> bool:
+        """Whether the server ignored the parameters of ListObjectsV2, as it has only ListObjects (version 1).
 
-        It does not know the parameters of ListObjectsV2, and shows the first page whatever it is asked. Some of them
-        say their `Marker`; those that say nothing are known by a page that begins before what was asked for.
+        Such a server sends the first page whatever the parameters are. Some answer with their `Marker`; others are
+        recognised by a page that begins before `start-after`.
         """
         asked, envelope, page = self._asked, answer.envelope, answer.page
-        if asked.parameter != "start-after" or envelope.knows_version_2:
+        if asked.parameter != "start-after" or envelope.is_version_2:
             return False
         is_first_page = len(page) > 0 and page.first_key <= asked.value
         if envelope.marker is None and not is_first_page:
@@ -290,36 +288,35 @@ class Walk:
         self._dialect.by_marker = True
         return bool(asked.value)
 
-    def _find_way_on(self, answer: ListingAnswer) -> _Question:
-        """What asks for the page after this one."""
+    def _next_page(self, answer: ListingAnswer) -> _PageParameter:
+        """What selects the page after this one."""
         token = answer.envelope.next_token
         if token and self._asked.parameter != "marker":
             if token in self._tokens:
                 raise MalformedPageError("the server repeats a continuation token")
             if len(answer.page):
-                self._tokens.clear()  # older pages that are shown again are noticed by their keys
+                self._tokens.clear()  # repeated older pages are noticed by their keys
             self._tokens.add(token)
-            return _Question("continuation-token", token)
+            return _PageParameter("continuation-token", token)
         parameter = "marker" if self._dialect.by_marker else "start-after"
         if len(answer.page):
-            # Also where the server says the next marker: it must not lead past any key.
-            return _Question(parameter, answer.page.last_key)
-        raise MalformedPageError("it is truncated, but has neither a continuation token nor a key to go on from")
+            # Not the server's NextMarker: it could skip keys.
+            return _PageParameter(parameter, answer.page.last_key)
+        raise MalformedPageError("it is truncated, but has neither a continuation token nor a key to continue from")
 
-    def _check_is_meant(self, envelope: Envelope) -> None:
-        """Check what a page says of its request against the request.
+    def _check_echo(self, envelope: Envelope) -> None:
+        """Check the parameters that a page repeats against the request.
 
-        The keys of a page that was meant for a later range, as a broken proxy may give it, would fit in here, and
-        all between would be missing. Servers say what they were asked for; some do not encode it, some leave it
-        out, and some go on saying where the first page began:
-        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        A page of a later range, as a broken proxy may return it, would be in order here, and all keys between would be
+        missing. Servers repeat the parameters; some do not encode them, some leave them out, and some always repeat
+        those of the first page: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
         check_place(envelope, self._place)
-        # A server may have a lower bound of its own, and says it.
+        # A server may have a lower limit, and reports it.
         if envelope.max_keys is not None and not 0 < envelope.max_keys <= self._max_keys:
-            raise MalformedPageError(f"it is of {envelope.max_keys:,} keys at most, and not of {self._max_keys:,}")
+            raise MalformedPageError(f"it is of {envelope.max_keys:,} keys at most, not of {self._max_keys:,}")
         if self._dialect.is_encoding not in (None, envelope.is_encoded):
-            raise MalformedPageError("it says that its keys are encoded in another way than those of other pages")
+            raise MalformedPageError("its keys are encoded in another way than those of other pages")
         asked = self._asked
         by_token = asked.parameter == "continuation-token"
         begins = {self.range.after, self.position} if by_token else {asked.value}
@@ -328,34 +325,34 @@ class Walk:
         for said, expected in ((envelope.start_after, begins), (envelope.token, token), (envelope.marker, marker)):
             if said is not None and not _forms(said) & {_in_one_line(text) for text in expected}:
                 raise MalformedPageError(
-                    f"the server says that it is about what follows {shown(said)}, and not {shown(asked.value)}"
+                    f"the server says that it begins after {shown(said)}, not after {shown(asked.value)}"
                 )
 
     def _check_keys(self, page: Page) -> None:
-        """Check a page's keys against the question, the page before, and S3's order."""
+        """Check a page's keys against the request, the page before, and S3's order."""
         if not len(page):
             return
         if len(page) > self._max_keys:
-            raise MalformedPageError(f"it has {len(page):,} keys, and was asked for {self._max_keys:,}")
+            raise MalformedPageError(f"it has {len(page):,} keys, and {self._max_keys:,} were requested")
         if self.position and page.first_key <= self.position:
             problem = f"it begins with {shown(page.first_key)}, which is not after {shown(self.position)}"
             if self._asked.parameter == "marker":
-                raise UnknownWayOnError(
-                    "the server knows neither start-after (ListObjectsV2) nor marker (ListObjects), so that it can't "
-                    f"be listed beyond its first page: {problem}"
+                raise UnsupportedListingError(
+                    "the server supports neither start-after (ListObjectsV2) nor marker (ListObjects), so only its "
+                    f"first page can be listed: {problem}"
                 )
             raise MalformedPageError(problem)
         if not is_ascending(page.table.column("key")):
             before, after = next(pair for pair in pairwise(page.keys) if pair[0] >= pair[1])
             raise MalformedPageError(f"its keys are not in ascending order: {shown(after)} follows {shown(before)}")
-        # Between two keys that begin with the prefix, in order, there can only be more of them.
+        # All keys between two that begin with the prefix, in order, begin with it too.
         for key in (page.first_key, page.last_key):
             if not key.startswith(self._place.prefix):
                 raise MalformedPageError(f"{shown(key)} does not begin with the prefix {self._place.prefix!r}")
 
 
 def _check_length(response: Response) -> None:
-    """Check that a page came whole, as far as the server said how long it is."""
+    """Check that a page is as long as its Content-Length."""
     said = response.header("content-length")
     if said is None or response.header("content-encoding") is not None:
         return
@@ -364,15 +361,10 @@ def _check_length(response: Response) -> None:
 
 
 def _forms(written: str) -> set[str]:
-    """What a text of an answer may mean: it is encoded, or it is not."""
+    """The texts that an answer's text may stand for: it may be encoded or not."""
     return {_in_one_line(form) for form in (written, unquote(written), unquote_plus(written))}
 
 
 def _in_one_line(text: str) -> str:
-    """The text without the difference between line ends, which XML does not keep."""
+    """The text with normalised line ends, as XML does not keep them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def given_up(place: Place) -> InterruptedRunError:
-    """The error of a listing that somebody stopped."""
-    return InterruptedRunError(f"the listing of {place.uri} was given up")

@@ -1,4 +1,4 @@
-"""Access control lists: the grants of one object, as headers that give another the same.
+"""Access control lists: the grants of one object, as headers that give the same to another.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
 """
@@ -13,7 +13,7 @@ from hyve_pipeline.s3.wire.messages import Pairs, Request
 from hyve_pipeline.s3.wire.responses import parse_response
 from hyve_pipeline.s3.wire.xml import Element, child_text
 
-# Objects know no WRITE.
+# WRITE is not defined for objects.
 _HEADERS = {
     "FULL_CONTROL": "x-amz-grant-full-control",
     "READ": "x-amz-grant-read",
@@ -23,11 +23,11 @@ _HEADERS = {
 
 
 def read_grants(source: Connection, key: str) -> "Future[Pairs]":
-    """Ask for the grants of an object.
+    """Request the grants of an object.
 
     Returns:
-        A future that gives the headers which grant the same on a new object, without what the owner has: a copy
-        has an owner of its own. It raises `S3RequestError` where the request failed.
+        A future that gives the headers for the same grants on a new object, without the owner's: a copy has its own
+        owner. It raises `S3RequestError` if the request failed.
     """
     request = Request("GetObjectAcl", "GET", key, query=(("acl", ""),))
 
@@ -37,9 +37,8 @@ def read_grants(source: Connection, key: str) -> "Future[Pairs]":
         try:
             return _as_headers(root)
         except ValueError as error:
-            raise invalid_response(
-                source.bucket, request, response, f"the answer is no list of grants: {error}"
-            ) from None
+            reason = f"the answer is no list of grants: {error}"
+            raise invalid_response(source.bucket, request, response, reason) from None
 
     return source.ask(request, read)
 

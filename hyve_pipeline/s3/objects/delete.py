@@ -1,7 +1,5 @@
-"""Deleting many objects, and knowing of each whether it is gone."""
+"""Deletes many objects, with a result for each."""
 
-import base64
-import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -11,49 +9,50 @@ from threading import Lock
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with, is_refusal
 from hyve_pipeline.s3.connection.server_abilities import DELETE_CONDITIONS, MANY_DELETES, Ability
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import Ending, answer_of
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.read_headers import condition_headers
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, shortened, telling_code
-from hyve_pipeline.s3.wire.futures import follow, retry, then
+from hyve_pipeline.s3.objects.write_headers import document_headers
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, refined_code, shortened
+from hyve_pipeline.s3.wire.futures import both, completed, follow, retry, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import parse_response
 from hyve_pipeline.s3.wire.xml import escape_text, fits_in_xml
 
 MAX_KEYS = 1000  # the most that S3 takes in one request
 
-# Objects that are deleted one by one, of one call.
+# Requests in flight of one call that deletes objects one by one.
 _AT_ONCE = 32
 
 _OPTIONAL_CONDITION = Optional(DELETE_CONDITIONS, ("if-match",), ("if-match", "condition"))
 
-# The code for a key that an answer did not mention.
+# The code for a key that is missing in an answer.
 UNMENTIONED = "NotMentioned"
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedObject:
-    """An object that is gone.
+    """A deleted object.
 
     Attributes:
         delete_marker_version_id: the version of the delete marker that hides it now, in a bucket with
-            versions; None where it was removed for good.
+            versions; None if it was removed permanently.
     """
 
     delete_marker_version_id: str | None = None
 
 
-# What nearly all are.
+# Nearly all results.
 _DELETED = DeletedObject()
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteFailure:
-    """Why an object was not deleted, or is not known to be.
+    """Why an object was not deleted, or may not have been.
 
     Attributes:
         code: S3's error code, or `UNMENTIONED`.
-        message: what the server said, in one line.
+        message: the server's message, in one line.
     """
 
     code: str
@@ -62,12 +61,12 @@ class DeleteFailure:
 
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
-    """What became of each key; every key is in one of the two.
+    """The result for each key; every key is in one of the two.
 
     Attributes:
-        deleted: the objects that are gone, by key. A key that was not there counts as deleted.
+        deleted: the deleted objects, by key. A key that did not exist counts as deleted.
         errors: the others, by key.
-        is_conditional: whether the server was given the ETags that objects must still have.
+        is_conditional: whether the request had the ETags that objects must still have.
     """
 
     deleted: Mapping[str, DeletedObject]
@@ -83,11 +82,12 @@ def delete_objects(
     Args:
         connection: the bucket.
         keys: whole keys.
-        etags: the ETags that objects must still have, by key, where the server knows this condition; others
-            ignore it, or refuse it, and then get none. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+        etags: the ETags that objects must still have, by key, if the server supports this condition; some ignore it.
+            If a server refuses it, the request is sent without.
+            https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 
     Returns:
-        A future that gives the outcome by key, or raises `S3RequestError` where the whole request failed.
+        A future that gives the result by key, or raises `S3RequestError` if the whole request failed.
 
     Raises:
         ValueError: over 1,000 keys, or a key twice.
@@ -97,29 +97,27 @@ def delete_objects(
     wanted = etags or {}
     if connection.abilities.lacks(MANY_DELETES):
         return _OneByOne(connection, keys, wanted).begin()
-    together: list[str] = []
-    alone: list[str] = []
-    for key in keys:
-        (together if _survives_xml(key) else alone).append(key)
-    parts: list[Future[DeleteResult]] = []
-    if alone:
-        parts.append(_OneByOne(connection, alone, wanted).begin())
-    if together:
-        parts.append(_delete_together(connection, together, wanted))
-    return _merge(parts)
+    together = [key for key in keys if _survives_xml(key)]
+    if len(together) == len(keys):
+        return _delete_together(connection, keys, wanted)
+    alone = _OneByOne(connection, [key for key in keys if not _survives_xml(key)], wanted).begin()
+    # The first of both never fails, so the result comes when all requests have ended.
+    return then(both(alone, _delete_together(connection, together, wanted)), _joined)
 
 
 def _survives_xml(key: str) -> bool:
-    """Whether a server can be trusted to give the key back as it was.
+    """Whether the answer of a server will have the same key.
 
     A carriage return can be written as a character reference, but some servers answer with a raw one, which
-    XML turns into a newline: then the key would look as if it had not been mentioned.
+    XML turns into a newline: then the answer would seem to lack the key.
     """
     return fits_in_xml(key) and "\r" not in key
 
 
 def _delete_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
-    """Delete with conditions; without them where the server refuses that; one by one where it refuses that too."""
+    """Delete with conditions; without them if the server refuses that; one by one if it refuses that too."""
+    if not keys:
+        return completed(DeleteResult({}, {}))
     conditions = {} if etags and connection.abilities.lacks(DELETE_CONDITIONS) else etags
 
     def one_by_one(keys: Sequence[str]) -> "Future[DeleteResult]":
@@ -130,69 +128,54 @@ def _delete_together(connection: Connection, keys: Sequence[str], etags: Mapping
             connection.abilities.note(MANY_DELETES)
         return result
 
-    def refused(error: BaseException) -> "Future[DeleteResult]":
-        if not isinstance(error, S3RequestError) or not _knows_no_such_request(error):
-            raise error
-        if not conditions:
-            return one_by_one(keys)
-        return retry(then(_send_together(connection, keys, {}), without_conditions), refused_again)
+    def send(etags: Mapping[str, str]) -> "Future[DeleteResult]":
+        def refused(error: BaseException) -> "Future[DeleteResult]":
+            if not isinstance(error, S3RequestError) or not _may_be_unsupported(error):
+                raise error
+            return send({}) if etags else one_by_one(keys)
 
-    def without_conditions(result: DeleteResult) -> DeleteResult:
-        if result.deleted:
+        return retry(then(_send_together(connection, keys, etags), ended), refused)
+
+    def ended(result: DeleteResult) -> DeleteResult:
+        if conditions and not result.is_conditional and result.deleted:
             connection.abilities.note(DELETE_CONDITIONS)
         return result
 
-    def refused_again(error: BaseException) -> "Future[DeleteResult]":
-        if not isinstance(error, S3RequestError) or not _knows_no_such_request(error):
-            raise error
-        return one_by_one(keys)
-
     def finish(result: DeleteResult) -> "Future[DeleteResult]":
-        left = [key for key, failure in result.errors.items() if failure.code in _NOT_EVEN_ONE]
+        left = [key for key, failure in result.errors.items() if failure.code in _UNSUPPORTED]
         if not left or result.deleted or connection.abilities.lacks(MANY_DELETES):
-            settled: Future[DeleteResult] = Future()
-            settled.set_result(result)
-            return settled
+            return completed(result)
         return then(
             one_by_one(left),
             lambda singly: replace(_joined([result, singly]), is_conditional=singly.is_conditional),
         )
 
-    return follow(retry(_send_together(connection, keys, conditions), refused), finish)
+    return follow(send(conditions), finish)
 
 
-# By these a server refuses each key of a request that it does not know.
-_NOT_EVEN_ONE = {"NotImplemented", "MethodNotAllowed"}
+# With these a server refuses each key of a request that it does not support.
+_UNSUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 
 
-def _knows_no_such_request(error: S3RequestError) -> bool:
-    """Whether a server may not know DeleteObjects, or not in this form."""
+def _may_be_unsupported(error: S3RequestError) -> bool:
+    """Whether a server may not support DeleteObjects, or not in this form."""
     is_missing = error.status in (404, 411, 413) and error.code != "NoSuchBucket"
     return is_missing or is_refusal(error) or error.code == "MalformedXML"
 
 
 def _send_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
     body = delete_document(keys, etags)
-    # Every server takes this checksum, and some take no other. It is a checksum, not a safeguard.
-    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-    request = Request(
-        "DeleteObjects",
-        "POST",
-        query=(("delete", ""),),
-        headers=(("content-md5", md5), ("content-type", "application/xml")),
-        body=body,
-    )
+    request = Request("DeleteObjects", "POST", query=(("delete", ""),), headers=document_headers(body), body=body)
 
     def read(ending: Ending) -> DeleteResult:
-        if not isinstance(ending, Response):
-            raise ending
-        return replace(read_result(connection.bucket, request, ending, keys), is_conditional=bool(etags))
+        result = read_result(connection.bucket, request, answer_of(ending), keys)
+        return replace(result, is_conditional=bool(etags))
 
     return connection.ask(request, read)
 
 
 class _OneByOne:
-    """Deletes objects by a request each, some at once."""
+    """Deletes objects by one request each, several at once."""
 
     def __init__(self, connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> None:
         self._connection = connection
@@ -206,7 +189,7 @@ class _OneByOne:
         self._outcome: Future[DeleteResult] = Future()
 
     def begin(self) -> "Future[DeleteResult]":
-        """Begin; the future gives what became of each key, and raises nothing."""
+        """Begin; the future gives the result for each key, and raises nothing."""
         for _ in range(min(_AT_ONCE, len(self._waiting))):
             self._send_next()
         return self._outcome
@@ -246,7 +229,7 @@ class _OneByOne:
 
 
 def delete_version(connection: Connection, key: str, version_id: str) -> "Future[Response]":
-    """Remove one version of an object, or one delete marker, for good.
+    """Remove one version of an object, or one delete marker, permanently.
 
     Returns:
         A future that gives the answer, or raises `S3RequestError`.
@@ -265,7 +248,7 @@ def delete_document(keys: Sequence[str], etags: Mapping[str, str]) -> bytes:
 def read_result(bucket: str, request: Request, response: Response, keys: Sequence[str]) -> DeleteResult:
     """Read an answer to DeleteObjects.
 
-    A key that the answer does not mention is an error: silence is no proof that it is gone.
+    A key that is missing in the answer is an error: nothing proves that it was deleted.
 
     Raises:
         S3RequestError: the answer cannot be understood.
@@ -284,12 +267,12 @@ def read_result(bucket: str, request: Request, response: Response, keys: Sequenc
             deleted[key] = DeletedObject(_marker(marker)) if marker else _DELETED
         else:
             message = shortened(fields.get("Message") or "no message")
-            errors[key] = DeleteFailure(telling_code(fields.get("Code") or "Unknown", message), message)
+            errors[key] = DeleteFailure(refined_code(fields.get("Code") or "Unknown", message), message)
     for key in keys:
         if key in errors:
             deleted.pop(key, None)
         elif key not in deleted:
-            errors[key] = DeleteFailure(UNMENTIONED, "the server's answer does not mention this key")
+            errors[key] = DeleteFailure(UNMENTIONED, "the server's answer does not have this key")
     return DeleteResult(deleted, errors)
 
 
@@ -298,7 +281,7 @@ def _marker(version_id: str | None) -> str | None:
 
 
 def _joined(results: Sequence[DeleteResult]) -> DeleteResult:
-    """One result: of a key that is in several, the last counts."""
+    """One result: for a key in several, the last one counts."""
     deleted: dict[str, DeletedObject] = {}
     errors: dict[str, DeleteFailure] = {}
     for result in results:
@@ -307,29 +290,3 @@ def _joined(results: Sequence[DeleteResult]) -> DeleteResult:
         deleted.update(result.deleted)
         errors.update(result.errors)
     return DeleteResult(deleted, errors, any(result.is_conditional for result in results))
-
-
-def _merge(parts: Sequence["Future[DeleteResult]"]) -> "Future[DeleteResult]":
-    """One result once all are there; the first exception where one has failed as a whole."""
-    outcome: Future[DeleteResult] = Future()
-    lock = Lock()
-    left = len(parts)
-
-    def on_done(_: "Future[DeleteResult]") -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            if left:
-                return
-        try:
-            results = [part.result() for part in parts]
-        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-            outcome.set_exception(error)
-            return
-        outcome.set_result(_joined(results))
-
-    if not parts:
-        outcome.set_result(DeleteResult({}, {}))
-    for part in parts:
-        part.add_done_callback(on_done)
-    return outcome

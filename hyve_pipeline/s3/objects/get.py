@@ -1,10 +1,10 @@
-"""Objects' contents: reading parts of them, and the checksums that the server keeps of them."""
+"""GetObject: reading objects or parts of them, and the checksums that the server stores."""
 
 from concurrent.futures import Future
 from dataclasses import replace
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import exchange_with
+from hyve_pipeline.s3.connection.optional_headers import ask_with
 from hyve_pipeline.s3.connection.server_abilities import ORIGINAL_CODING, READ_CONDITIONS
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.objects.head import ask_head
@@ -12,24 +12,24 @@ from hyve_pipeline.s3.objects.read_headers import (
     CHECKSUM_MODE_HEADERS,
     OPTIONAL_READ_HEADERS,
     PLAIN_CODING,
-    change_on_the_way,
     coding_headers,
     condition_headers,
-    is_packed,
+    is_gzip,
+    transcoding_hint,
 )
 from hyve_pipeline.s3.objects.source_responses import pinned_answer
 from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.wire.errors import invalid_response
-from hyve_pipeline.s3.wire.futures import complete, follow, then
+from hyve_pipeline.s3.wire.futures import completed, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 
 def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Checksums]":
-    """Ask for the checksums of an object that still has an ETag.
+    """Request the checksums of an object that must still have an ETag.
 
     Returns:
-        A future that gives them, empty where the server keeps none. It raises `ObjectChangedError` where the
-        object is another one, or gone, and another `S3RequestError` where the request failed.
+        A future that gives them, empty if the server stores none. It raises `ObjectChangedError` if the object was
+        overwritten or deleted, and another `S3RequestError` if the request failed.
     """
     request = Request("HeadObject", "HEAD", key)
     headers = (*condition_headers(etag), *CHECKSUM_MODE_HEADERS)
@@ -42,18 +42,18 @@ def read_checksums(connection: Connection, key: str, etag: str) -> "Future[Check
 
 
 def read_bytes(connection: Connection, key: str, etag: str, first: int, count: int) -> "Future[bytes]":
-    """Read a part of an object that still has an ETag.
+    """Read a part of an object that must still have an ETag.
 
     Args:
         connection: the bucket.
         key: the whole key.
         etag: the ETag without quotes.
-        first: how many bytes are before the part.
+        first: the offset of the part in bytes.
         count: bytes of the part, at least one.
 
     Returns:
-        A future that gives the bytes. It raises `ObjectChangedError` where the object is another one, or gone,
-        `ObjectUnreadableError` where it is archived, and another `S3RequestError` where the request failed.
+        A future that gives the bytes. It raises `ObjectChangedError` if the object was overwritten or deleted,
+        `ObjectUnreadableError` if it is archived, and another `S3RequestError` if the request failed.
     """
     headers = (*condition_headers(etag), ("range", f"bytes={first}-{first + count - 1}"))
     request = Request("GetObject", "GET", key, headers=headers)
@@ -61,7 +61,7 @@ def read_bytes(connection: Connection, key: str, etag: str, first: int, count: i
 
 
 def read_object(connection: Connection, key: str, etag: str, size: int) -> "Future[Response]":
-    """Read a whole small object that still has an ETag, with all that its headers tell.
+    """Read a whole small object that must still have an ETag, with all its headers.
 
     Returns:
         A future that gives the answer, or raises like `read_bytes`.
@@ -71,7 +71,7 @@ def read_object(connection: Connection, key: str, etag: str, size: int) -> "Futu
 
 
 def read_first_byte(connection: Connection, key: str) -> "Future[Response]":
-    """Read one byte of an object, whichever it is now, to find out whether that is allowed.
+    """Read one byte of an object of any ETag, to find out whether reading is allowed.
 
     Returns:
         A future that gives the answer, or raises `S3RequestError`.
@@ -82,22 +82,20 @@ def read_first_byte(connection: Connection, key: str) -> "Future[Response]":
 def _read(
     connection: Connection, request: Request, etag: str, first: int, count: int, *, is_slow: bool
 ) -> "Future[Response]":
-    """The answer to a request for so many bytes, in the coding that they are stored in."""
+    """The answer to a request for `count` bytes, in the content coding that they are stored in."""
     coding = coding_headers(connection)
     asked = _ask(connection, request, coding, etag, is_slow)
     if coding == PLAIN_CODING:
         return then(asked, lambda response: _checked(connection, request, response, first, count))
 
     def judge(response: Response) -> "Future[Response]":
-        if len(response.body) == count or not is_packed(response):
-            settled: Future[Response] = Future()
-            settled.set_result(_checked(connection, request, response, first, count))
-            return settled
+        if len(response.body) == count or not is_gzip(response):
+            return completed(_checked(connection, request, response, first, count))
         return then(_ask(connection, request, PLAIN_CODING, etag, is_slow), lambda plain: choose(response, plain))
 
-    def choose(packed: Response, plain: Response) -> Response:
+    def choose(compressed: Response, plain: Response) -> Response:
         if len(plain.body) != count:
-            return _checked(connection, request, packed, first, count)
+            return _checked(connection, request, compressed, first, count)
         connection.abilities.note(ORIGINAL_CODING)
         return plain
 
@@ -105,8 +103,6 @@ def _read(
 
 
 def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_slow: bool) -> "Future[Response]":
-    outcome: Future[Response] = Future()
-
     def read(ending: Ending) -> Response:
         response = pinned_answer(connection.bucket, request, ending, etag)
         if response.header("etag") is None and connection.abilities.lacks(READ_CONDITIONS):
@@ -114,19 +110,13 @@ def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_
             raise invalid_response(connection.bucket, request, response, reason)
         return response
 
-    exchange_with(
-        connection,
-        replace(request, headers=(*request.headers, *coding)),
-        OPTIONAL_READ_HEADERS,
-        lambda ending, _: complete(outcome, read, ending),
-        is_slow=is_slow,
-        check=read,
-    )
-    return outcome
+    full = replace(request, headers=(*request.headers, *coding))
+    asked = ask_with(connection, full, OPTIONAL_READ_HEADERS, read, is_slow=is_slow, check=read)
+    return then(asked, lambda found: found[0])
 
 
 def _checked(connection: Connection, request: Request, response: Response, first: int, count: int) -> Response:
     if len(response.body) == count:
         return response
-    reason = f"{len(response.body)} bytes came instead of {count} after the first {first}{change_on_the_way(response)}"
+    reason = f"{len(response.body)} bytes came instead of {count} after the first {first}{transcoding_hint(response)}"
     raise invalid_response(connection.bucket, request, response, reason)

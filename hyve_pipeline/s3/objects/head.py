@@ -1,4 +1,4 @@
-"""Looking at one object without its content."""
+"""HeadObject, and its replacement by GetObject where a server's HEAD is not enough."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -12,7 +12,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.server_abilities import HEAD, ORIGINAL_CODING
 from hyve_pipeline.s3.connection.transport import Ending
-from hyve_pipeline.s3.objects.read_headers import OPTIONAL_READ_HEADERS, PLAIN_CODING, coding_headers, is_packed
+from hyve_pipeline.s3.objects.read_headers import OPTIONAL_READ_HEADERS, PLAIN_CODING, coding_headers, is_gzip
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
@@ -22,7 +22,7 @@ from hyve_pipeline.s3.wire.xml import unquote_etag
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _METADATA = "x-amz-meta-"
 
-# Refusals that say nothing without a body: some servers answer so where there is no object, or know no HEAD.
+# Statuses that are not clear without a body: some servers use them if there is no object, or if they lack HEAD.
 _UNCLEAR = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 _WITHOUT_HEAD = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 
@@ -31,17 +31,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ObjectHead:
-    """What HeadObject says about an object.
+    """The answer to HeadObject.
 
     Attributes:
         etag: without quotes.
-        size: bytes; None where the server does not tell.
+        size: bytes; None if the answer does not have it.
         last_modified: microseconds since 1970 UTC; HTTP dates have whole seconds only.
         storage_class: S3 storage class.
         version_id: the version, or None in a bucket without versions.
-        keeps_versions: the bucket keeps versions, or has kept some before that was suspended.
+        keeps_versions: versioning is enabled or suspended in the bucket.
         content_type: the media type, or None.
-        metadata: the user's metadata by lower-case name, without ``x-amz-meta-``.
+        metadata: the user metadata by lower-case name, without ``x-amz-meta-``.
     """
 
     etag: str
@@ -55,16 +55,16 @@ class ObjectHead:
 
 
 def head_object(connection: Connection, key: str, *, needs_size: bool = False) -> "Future[ObjectHead | None]":
-    """Ask for an object's properties.
+    """Request an object's headers.
 
     Args:
         connection: the bucket.
         key: the whole key.
-        needs_size: ask in another way where an answer to HEAD does not tell the size.
+        needs_size: use another request if an answer to HEAD does not have the size.
 
     Returns:
-        A future that gives them, or None where the bucket has no such object, or raises `S3RequestError`.
-        A missing bucket looks the same, since an answer to HEAD has no body: probe the bucket before.
+        A future that gives them, or None if the bucket has no such object, or raises `S3RequestError`.
+        A missing bucket looks the same, as an answer to HEAD has no body: probe the bucket before.
     """
 
     def read(ending: Ending) -> ObjectHead | None:
@@ -80,16 +80,16 @@ def head_object(connection: Connection, key: str, *, needs_size: bool = False) -
 def ask_head(
     connection: Connection, key: str, headers: Pairs, read: Callable[[Ending], T], *, needs_size: bool = False
 ) -> "Future[T]":
-    """Ask for an object's properties, by reading a byte of it where HEAD does not tell them.
+    """Request an object's headers, by GET of one byte if HEAD does not answer them.
 
-    An answer to HEAD has no body: where it is a refusal, only one to GET says what is wrong.
+    An answer to HEAD has no body: only the error of a GET says what is wrong.
 
     Args:
         connection: the bucket.
         key: the whole key.
-        headers: conditions and the like; those of `OPTIONAL_READ_HEADERS` are left out where they are refused.
-        read: makes the result of the answer, which looks like one to HEAD, or of the failure; it may raise another.
-        needs_size: an answer without Content-Length does not do.
+        headers: conditions and others; those of `OPTIONAL_READ_HEADERS` are left out if the server refuses them.
+        read: converts the answer, which has the form of one to HEAD, or the failure; it may raise another.
+        needs_size: whether an answer without Content-Length is not enough.
     """
     outcome: Future[T] = Future()
     _Heading(connection, key, headers, needs_size, lambda ending: complete(outcome, read, ending)).begin()
@@ -97,7 +97,7 @@ def ask_head(
 
 
 class _Heading:
-    """One question about an object, in as many requests as it takes."""
+    """The requests for the headers of one object."""
 
     def __init__(
         self, connection: Connection, key: str, headers: Pairs, needs_size: bool, on_end: Callable[[Ending], None]
@@ -126,30 +126,30 @@ class _Heading:
             self._on_end(ending)
         elif self._needs_size:
             self._go_on(ending, lambda: self._read_a_byte(self._on_end))
-        elif is_packed(ending) and coding != PLAIN_CODING:
-            # As it is stored, or packed on the way? Only what is not packed has a length then.
+        elif is_gzip(ending) and coding != PLAIN_CODING:
+            # Stored so, or compressed by a proxy? Without compression there is a length in the second case.
             headers = (*self._headers, *PLAIN_CODING)
             self._go_on(ending, lambda: self._ask("HEAD", headers, lambda plain: self._choose(ending, plain)))
         else:
             self._on_end(ending)
 
     def _go_on(self, ending: Ending, send: Callable[[], None]) -> None:
-        """Send another request; where that can't be, since the connection was closed, the answer before counts."""
+        """Send another request; if that fails because the connection was closed, the answer before counts."""
         try:
             send()
-        except Exception:  # noqa: BLE001 - whatever it is, the question must come to an end
+        except Exception:  # noqa: BLE001 - in any case `on_end` must be called
             self._on_end(ending)
 
-    def _choose(self, packed: Response, plain: Ending) -> None:
-        is_plain = isinstance(plain, Response) and plain.header("content-length") and not is_packed(plain)
+    def _choose(self, compressed: Response, plain: Ending) -> None:
+        is_plain = isinstance(plain, Response) and plain.header("content-length") and not is_gzip(plain)
         if is_plain:
             self._connection.abilities.note(ORIGINAL_CODING)
-        self._on_end(plain if is_plain else packed)
+        self._on_end(plain if is_plain else compressed)
 
     def _judge_byte(self, refused: S3RequestError, read: Ending) -> None:
         if isinstance(read, Response) and refused.status in _WITHOUT_HEAD:
             self._connection.abilities.note(HEAD)
-        # Only the refusal of GET says why, if there was an answer at all.
+        # Only the error of GET says why, if there was an answer.
         is_answer = isinstance(read, Response) or (isinstance(read, S3RequestError) and read.status is not None)
         self._on_end(read if is_answer else refused)
 
@@ -166,7 +166,7 @@ class _Heading:
 
 
 def _as_head(ending: Ending) -> Ending:
-    """An answer to GET of the first byte, or of all, as the one to HEAD would be."""
+    """An answer to GET of the first byte, or of all, in the form of one to HEAD."""
     if not isinstance(ending, Response):
         return ending
     size = str(len(ending.body))
@@ -180,7 +180,7 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
     """Read an answer to HeadObject.
 
     Raises:
-        S3RequestError: the ETag or the date is missing, or something is no number or no date.
+        S3RequestError: the ETag or the date is missing, or a number or date is not valid.
     """
     etag, size, date = (response.header(name) for name in ("etag", "content-length", "last-modified"))
     if not etag or not unquote_etag(etag) or date is None:
@@ -200,7 +200,7 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
         last_modified=last_modified,
         storage_class=response.header("x-amz-storage-class") or "STANDARD",
         version_id=version_of(response),
-        # A bucket that never kept any says nothing; one that does calls an object without version "null".
+        # There is none if versioning was never enabled. While it is suspended, the version is "null".
         keeps_versions=response.header("x-amz-version-id") is not None,
         content_type=response.header("content-type"),
         metadata={
@@ -212,6 +212,6 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
 
 
 def version_of(response: Response) -> str | None:
-    """The version that a response is about; a suspended bucket's ``null`` version is none."""
+    """The version that a response is about; the ``null`` version of suspended versioning counts as none."""
     version_id = response.header("x-amz-version-id")
     return None if version_id == "null" else version_id

@@ -1,14 +1,13 @@
-"""Uploads in parts as S3 knows them: begun, listed, completed, aborted."""
+"""The requests of a multipart upload: create, list, complete, abort."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, Optional, exchange_with
+from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, Optional, ask_with
 from hyve_pipeline.s3.connection.server_abilities import Ability
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.responses import check_echo, is_truncated, parse_response, require, whole_number
@@ -28,8 +27,8 @@ class Part:
 
     Attributes:
         etag: its ETag without quotes.
-        size: its bytes.
-        checksum: its checksum in base64, by the algorithm of the upload, or None.
+        size: bytes.
+        checksum: in base64, with the algorithm of the upload, or None.
     """
 
     etag: str
@@ -38,30 +37,30 @@ class Part:
 
 
 def is_gone(error: S3RequestError) -> bool:
-    """Whether an upload is not there any more: some servers call it a key or a part that is missing."""
+    """Whether the upload does not exist any more; some servers report a missing key or part instead."""
     return error.code == NO_SUCH_UPLOAD or (error.status == HTTPStatus.NOT_FOUND and error.code != "NoSuchBucket")
 
 
 def create_upload(
     store: Connection, key: str, headers: Pairs, optional: Iterable[Optional] = ()
 ) -> tuple[str, tuple[Ability, ...]]:
-    """Begin an upload.
+    """Create an upload.
 
     Args:
         store: the bucket.
         key: the whole key.
-        headers: what the new object is to carry.
-        optional: those that it can do without.
+        headers: the headers of the new object.
+        optional: those that may be left out.
 
     Returns:
-        The upload's id, and which optional headers it was begun without, since the server refuses them.
+        The upload's id, and the optional headers that were left out because the server refuses them.
 
     Raises:
-        S3RequestError: it could not be begun.
+        S3RequestError: it could not be created.
     """
     request = Request("CreateMultipartUpload", "POST", key, query=(("uploads", ""),), headers=headers)
-    response, without = _send_with(store, request, optional)
-    # The second is how rclone calls it.
+    response, without = ask_with(store, request, optional, answer_of).result()
+    # The second is rclone's name.
     roots = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
     root = parse_response(store.bucket, request, response, *roots)
     return require(store.bucket, request, response, root, "UploadId"), without
@@ -70,18 +69,18 @@ def create_upload(
 def complete_upload(
     store: Connection, key: str, upload_id: str, parts: Sequence[Part], algorithm: str | None, headers: Pairs = ()
 ) -> Response:
-    """Make the object of its parts.
+    """Complete an upload.
 
     Args:
         store: the bucket.
         key: the whole key.
         upload_id: the upload.
         parts: all of its parts, in order.
-        algorithm: of the parts' checksums, where they have any.
-        headers: what is known of the object as a whole.
+        algorithm: of the parts' checksums, if they have any.
+        headers: the checksum of the full object.
 
     Raises:
-        S3RequestError: the object was not made.
+        S3RequestError: the object was not created.
     """
     documents = (_part_document(number, part, algorithm) for number, part in enumerate(parts, start=1))
     document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{"".join(documents)}'
@@ -93,23 +92,7 @@ def complete_upload(
         headers=(("content-type", "application/xml"), *headers),
         body=f"{document}</CompleteMultipartUpload>".encode(),
     )
-    return _send_with(store, request, (OPTIONAL_CHECKSUMS,), is_slow=True)[0]
-
-
-def _send_with(
-    store: Connection, request: Request, optional: Iterable[Optional], *, is_slow: bool = False
-) -> tuple[Response, tuple[Ability, ...]]:
-    """Send a request and wait: the answer, and which optional headers were left out.
-
-    Raises:
-        S3RequestError: it failed.
-    """
-    outcome: Future[tuple[Ending, tuple[Ability, ...]]] = Future()
-    exchange_with(store, request, optional, lambda *ended: outcome.set_result(ended), is_slow=is_slow)
-    ending, without = outcome.result()
-    if not isinstance(ending, Response):
-        raise ending
-    return ending, without
+    return ask_with(store, request, (OPTIONAL_CHECKSUMS,), answer_of, is_slow=True).result()[0]
 
 
 def _part_document(number: int, part: Part, algorithm: str | None) -> str:
@@ -119,10 +102,10 @@ def _part_document(number: int, part: Part, algorithm: str | None) -> str:
 
 
 def abort_upload(store: Connection, key: str, upload_id: str) -> None:
-    """Give an upload up, so that its parts are no longer stored, and paid for.
+    """Abort an upload, so that its parts are no longer stored and charged.
 
     Raises:
-        S3RequestError: it could not be aborted. An upload that is not there is no error.
+        S3RequestError: it could not be aborted. An upload that does not exist is no error.
     """
     request = Request("AbortMultipartUpload", "DELETE", key, query=(("uploadId", upload_id),))
     try:
@@ -133,10 +116,10 @@ def abort_upload(store: Connection, key: str, upload_id: str) -> None:
 
 
 def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | None) -> dict[int, Part]:
-    """The parts that an upload has, by number.
+    """The parts of an upload, by number.
 
     Raises:
-        S3RequestError: they could not be listed; where `is_gone`, there is no such upload.
+        S3RequestError: they could not be listed; if `is_gone`, there is no such upload.
     """
     found: dict[int, Part] = {}
     marker = "0"
@@ -144,18 +127,20 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
         query = (("uploadId", upload_id), ("part-number-marker", marker))
         request = Request("ListParts", "GET", key, query=query)
         response = store.send(request).result()
-        # The second is how moto calls it.
+        # The second is moto's name.
         root = parse_response(store.bucket, request, response, "ListPartsResult", "ListPartsResponse")
-        goes_on = is_truncated(store.bucket, request, response, root)
+        has_more = is_truncated(store.bucket, request, response, root)
         check_echo(store.bucket, request, response, root, "UploadId", upload_id)
         try:
             page = dict(_read_part(part, algorithm) for part in root.iter("{*}Part"))
         except ValueError as error:
-            raise invalid_response(store.bucket, request, response, f"the answer has an odd part: {error}") from error
+            raise invalid_response(
+                store.bucket, request, response, f"the answer has an invalid part: {error}"
+            ) from error
         found |= page
         next_marker = child_text(root, "NextPartNumberMarker") or ""
-        # A server that goes round in circles must not hold up the work for ever.
-        if not goes_on or next_marker == marker or not page:
+        # A server that repeats a page must not cause an endless loop.
+        if not has_more or next_marker == marker or not page:
             return found
         marker = next_marker
 
@@ -169,7 +154,7 @@ def _read_part(part: Element, algorithm: str | None) -> tuple[int, Part]:
 
 
 def list_uploads(store: Connection, prefix: str) -> list[tuple[str, str]]:
-    """The key and the beginning (as S3 writes times) of each open upload below a prefix: the first thousand.
+    """The key and the time of initiation (in S3's format) of the first 1,000 open uploads below a prefix.
 
     Raises:
         S3RequestError: they could not be listed.

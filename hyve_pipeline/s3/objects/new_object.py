@@ -1,7 +1,6 @@
-"""What a new object of the store is given besides its content, as far as the store takes it.
+"""The headers and tags of a new object of the store.
 
-Where the store refuses a part of it that an object can do without, the object is written without that part, and what
-came of it says so.
+If the store refuses optional ones, the object is written without them, and the result says so.
 """
 
 from collections.abc import Sequence
@@ -25,10 +24,10 @@ from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties
 from hyve_pipeline.s3.objects.tags import Tags, put_tags, read_tags
 from hyve_pipeline.s3.objects.write_headers import STORAGE_CLASS_HEADER, storage_class_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.futures import follow, retry, then
-from hyve_pipeline.s3.wire.messages import Pairs
+from hyve_pipeline.s3.wire.futures import completed, follow, retry, then
+from hyve_pipeline.s3.wire.messages import Pairs, Request
 
-# More than that a header can't hold; a request of their own takes all that an object may have.
+# The most that fits into a header; a PutObjectTagging request can have all tags of an object.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
 _MOST_TAGGING = 2048
 
@@ -41,12 +40,12 @@ _OPTIONAL_REDIRECT = Optional(REDIRECTS, (REDIRECT,), ("redirect",))
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What an object is given when it is written, and afterwards.
+    """What an object gets when it is written, and afterwards.
 
     Attributes:
-        headers: of the request that writes it; all but checksums and what all objects of the store are given.
-        tags: all of its tags, whether they are among the headers or not.
-        optional: the headers that it can do without.
+        headers: of the request that writes it, without checksums and what all objects of the store get.
+        tags: all of its tags, also those in a header.
+        optional: the headers that may be left out.
         rules: how it is copied.
     """
 
@@ -62,12 +61,12 @@ class NewObject:
 
 
 def new_object(properties: ObjectProperties, rules: CopyRules, *, replaces_tags: bool = False) -> NewObject:
-    """What an object is given that is written anew with the properties of another.
+    """A new object with the properties of another.
 
     Args:
         properties: those of the other.
         rules: how it is copied.
-        replaces_tags: the server is to take no tags over from the object that it writes this one of.
+        replaces_tags: whether a CopyObject must not copy the tags of its source.
     """
     tags = () if rules.tags == "skip" else properties.tags or ()
     class_headers = storage_class_headers(rules.storage_class, properties.storage_class)
@@ -79,7 +78,7 @@ def new_object(properties: ObjectProperties, rules: CopyRules, *, replaces_tags:
 
 
 def copied_object(storage_class: str, rules: CopyRules, more: Pairs) -> NewObject:
-    """What a CopyObject asks for besides what the server takes over by itself.
+    """A CopyObject's result: only what the server does not copy by itself.
 
     Args:
         storage_class: of the source's object.
@@ -102,65 +101,50 @@ def settle(
     *,
     anew: bool = True,
 ) -> "Future[tuple[str, ...]]":
-    """Give an object that was written what could not go with it.
+    """Give an object that was written the tags that were not in its request.
 
     Args:
         store: the bucket.
         key: the object.
         version_id: the version that was written, or None.
-        new: what it was to be given.
-        without: what the server lacks, so that it was written without.
-        anew: False where it is not known what an earlier attempt gave it.
+        new: the object.
+        without: what the server lacks, so those headers were left out.
+        anew: False if it is unknown what an earlier attempt has written.
 
     Returns:
-        A future that gives what it has to do without, in words; or raises `S3RequestError`.
+        A future that gives what the object lacks, in words; or raises `S3RequestError`.
     """
-    outcome: Future[tuple[str, ...]] = Future()
     lost = tuple(ability.loses for ability in without if ability.loses is not None)
     if not new.tags or (anew and not new.has_separate_tags and TAGS_IN_WRITES not in without):
-        outcome.set_result(lost)
-        return outcome
+        return completed(lost)
     if new.rules.tags == "copy" and store.abilities.lacks(TAGS):
-        outcome.set_result((*lost, "tags"))
-        return outcome
+        return completed((*lost, "tags"))
 
     def go_without(error: BaseException) -> "Future[tuple[str, ...]]":
         if not isinstance(error, S3RequestError) or new.rules.tags != "copy" or not is_refusal(error):
             raise error
         store.abilities.note(TAGS, instead_of=(TAGS_IN_WRITES, TAGS_READ))
-        outcome: Future[tuple[str, ...]] = Future()
-        outcome.set_result((*lost, "tags"))
-        return outcome
+        return completed((*lost, "tags"))
 
     def put(found: Tags | None) -> "Future[tuple[str, ...]]":
         if found is None:
-            raise _unknown_tags(store, key)
+            reason = 'the server has no object tags: object_tags = "copy" copies without them'
+            raise S3RequestError(store.bucket, Request("PutObjectTagging", "PUT", key), "NotImplemented", reason)
         return then(put_tags(store, key, new.tags, version_id), lambda _: lost)
 
-    # A server that knows no tags would take them for the object itself: only one that has told some gets any.
+    # A server without tags would overwrite the object with this request: it must have answered GetObjectTagging before.
     put_safely = put(()) if store.abilities.has_proved(TAGS) else follow(read_tags(store, key), put)
     return retry(put_safely, go_without)
 
 
-def _unknown_tags(store: Connection, key: str) -> S3RequestError:
-    return S3RequestError(
-        "PutObjectTagging",
-        store.bucket,
-        key,
-        status=None,
-        code="NotImplemented",
-        message='the server knows no object tags: object_tags = "copy" goes on without them',
-    )
-
-
 def _tagging(tags: Tags) -> Pairs:
-    """The header that gives a new object these tags, where there are any and it can hold them."""
+    """The header with the tags of a new object, if there are any and they fit."""
     value = urlencode(tags, quote_via=quote)
     return ((_TAGGING_HEADER, value),) if tags and len(value) <= _MOST_TAGGING else ()
 
 
 def _optional_class(rules: CopyRules, headers: Pairs) -> tuple[Optional, ...]:
-    # A class that the options name is no wish of the source's.
+    # A class that the options name is not optional.
     if rules.storage_class != "source" or not headers:
         return ()
     words = ("storage class", "storage-class", "storageclass")

@@ -1,7 +1,7 @@
-"""What an object carries besides its content, and how a new object is given the same.
+"""The properties of an object besides its content: headers, metadata, tags, storage class, checksums, grants.
 
-A CopyObject takes nearly all of it over by itself. Uploads in parts and objects that are streamed take nothing:
-for them it is read first.
+CopyObject copies nearly all of them by itself. Multipart uploads and streamed copies copy none: for them they are read
+first.
 """
 
 import re
@@ -39,9 +39,8 @@ _METADATA = "x-amz-meta-"
 _PLAIN_NAMES = {REDIRECT: WEBSITE_REDIRECT}
 # No object has more than 10,000 parts.
 _PARTED_ETAG = re.compile(".*-([1-9][0-9]{0,4})")
-_ENCRYPTION = "x-amz-server-side-encryption"
 
-# Questions about single parts that are in flight at once.
+# Requests for single parts that are in flight at once.
 _HEADS_AT_ONCE = 16
 
 
@@ -52,14 +51,14 @@ class ObjectProperties:
     Attributes:
         etag: without quotes.
         version_id: the version, or None in a bucket without versions.
-        headers: what gives a new object the same headers and user's metadata, with names in lower case.
+        headers: the headers that give a new object the same headers and user metadata, with names in lower case.
         storage_class: S3 storage class.
-        checksums: what the server keeps of its content.
-        is_etag_md5: whether an ETag without ``-`` is the MD5 of the content, as it is unless a KMS key or the
-            customer's own key encrypts the object.
-        tag_count: how many tags its headers say that it has, where they do.
-        tags: its tags, where they were asked for and the server knows any.
-        grants: the headers that give a new object the same grants, where they were asked for.
+        checksums: the checksums that the server stores.
+        is_etag_md5: whether an ETag without ``-`` is the MD5 of the content: not if a KMS key or a customer's key
+            (SSE-C) encrypts the object.
+        tag_count: the number of tags in its headers; None if they don't have it.
+        tags: its tags, if they were requested; None if the server has no tags.
+        grants: the headers that give a new object the same grants, if they were requested.
     """
 
     etag: str
@@ -74,13 +73,13 @@ class ObjectProperties:
 
     @property
     def named(self) -> Pairs:
-        """Headers and storage class by the names that a person knows, as `property_drift.Carried` has them."""
+        """Headers and storage class by the names that users know, as in `property_drift.Carried`."""
         named = tuple((_plain_name(name), value) for name, value in self.headers)
         return (*named, (STORAGE_CLASS, self.storage_class)) if is_writable_class(self.storage_class) else named
 
     @property
     def redirect(self) -> Pairs:
-        """The header that makes a website redirect this object, if it does."""
+        """The header of a website redirect, if the object has one."""
         return tuple(pair for pair in self.headers if pair[0] == REDIRECT)
 
 
@@ -91,11 +90,11 @@ def _plain_name(header: str) -> str:
 
 
 def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
-    """Ask for all that a copy is to carry, tags included, and wait for it.
+    """Request all properties of a copy, tags included, and wait for them.
 
     Raises:
         ObjectChangedError: the object is no longer the planned one.
-        CustomerKeyError: it can be read only with a key that its owner has.
+        CustomerKeyError: it can be read only with its owner's key.
         S3RequestError: another failure.
     """
     key = task.source_key
@@ -111,11 +110,11 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
 
 
 def read_properties(source: Connection, key: str, etag: str) -> "Future[ObjectProperties]":
-    """Ask for the properties of an object that still has an ETag.
+    """Request the properties of an object that must still have an ETag, without tags and grants.
 
     Returns:
-        A future that gives them. It raises `ObjectChangedError` where the object is another one, or gone, and
-        another `S3RequestError` where the request failed, or the answer cannot hold all of the metadata.
+        A future that gives them. It raises `ObjectChangedError` if the object was overwritten or deleted, and
+        another `S3RequestError` if the request failed, or its headers can't represent all metadata.
     """
     request = Request("HeadObject", "HEAD", key)
     return ask_head(
@@ -127,16 +126,15 @@ def read_properties(source: Connection, key: str, etag: str) -> "Future[ObjectPr
 
 
 def properties_of(source: Connection, request: Request, response: Response) -> ObjectProperties:
-    """The properties that an answer to HeadObject or GetObject tells.
+    """Read the properties from an answer to HeadObject or GetObject.
 
     Raises:
-        S3RequestError: it does not tell all.
+        S3RequestError: some are missing.
     """
     head = read_head(source.bucket, request, response)
     if response.header("x-amz-missing-meta"):
-        raise invalid_response(
-            source.bucket, request, response, "the server cannot tell all of the object's metadata in headers"
-        )
+        reason = "the headers can't represent all of the object's metadata"
+        raise invalid_response(source.bucket, request, response, reason)
     named = [(name.lower(), value) for name, value in response.headers]
     return ObjectProperties(
         etag=head.etag,
@@ -150,10 +148,10 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
 
 
 def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | None:
-    """The bytes of each part that an object was uploaded in; None where they can't be known.
+    """The bytes of each part of a multipart object; None if they are unknown.
 
-    The object's ETag tells how many there are, and each part can be asked for by its number. Parts of one size,
-    as all tools make them, are recognised by the first and the last.
+    The object's ETag has the number of parts, and HeadObject accepts a part number. Parts of one size, as all tools
+    make them, are recognised by the first and the last.
 
     Raises:
         S3RequestError: a request failed.
@@ -165,7 +163,7 @@ def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | Non
     first, last = ends[0].result(), ends[-1].result()
     if first is None or last is None:
         return None
-    # All others as large as the first, if that comes out even with the last: as good as certain.
+    # All others are as large as the first, if the sum is the object's size.
     sizes = [*[first] * (count - 1), last]
     if sum(sizes) != task.size:
         sizes = [first]
@@ -177,18 +175,18 @@ def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | Non
                 return None
             sizes += found
     is_whole = sum(sizes) == task.size
-    # Some servers take parts that are smaller than others would.
+    # Some servers accept parts that others refuse as too small.
     return tuple(sizes) if is_whole and min(sizes[:-1], default=MIN_PART_SIZE) >= MIN_PART_SIZE else None
 
 
 def parts_of_etag(etag: str) -> int | None:
-    """How many parts an ETag speaks of; None where it does not."""
+    """The number of parts in an ETag; None if it is not one of a multipart upload."""
     found = _PARTED_ETAG.fullmatch(etag)
     return int(found[1]) if found else None
 
 
 def _ask_part_size(source: Connection, key: str, number: int, count: int) -> "Future[int | None]":
-    """Ask for the bytes of one part: None from servers that answer for the whole object, or not at all."""
+    """Request the bytes of one part; None from servers that ignore or refuse part numbers."""
     request = Request("HeadObject", "HEAD", key, query=(("partNumber", str(number)),))
 
     def read(ending: Ending) -> int | None:

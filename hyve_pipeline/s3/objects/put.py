@@ -1,4 +1,4 @@
-"""Puts content into a bucket, and believes that it is there only when the server has proved it."""
+"""Writes content into a bucket, and succeeds only if the server's answer proves that the store has it."""
 
 import base64
 import hashlib
@@ -8,36 +8,36 @@ from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, OPTIONAL_MD5, Optional, exchange_with
+from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, OPTIONAL_MD5, Optional, ask_with
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.multipart_api import Part
 from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, HEADER, PLAIN_MD5, Checksums, checksum, keeps_md5_etags
 from hyve_pipeline.s3.wire.errors import invalid_response
-from hyve_pipeline.s3.wire.futures import complete, follow, then
+from hyve_pipeline.s3.wire.futures import completed, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.xml import unquote_etag
 
 
 def written_algorithm(store: Connection, known: Checksums) -> str | None:
-    """The algorithm of the checksums to write with: the source's, or the usual one, or none where the store takes none.
+    """The checksum algorithm for a new object: the source's, else the default, or None if the store has none.
 
     Args:
         store: the bucket that is written to.
-        known: the checksums that the source keeps.
+        known: the checksums that the source has.
     """
     return None if store.abilities.lacks(CHECKSUMS) else known.algorithm or DEFAULT_ALGORITHM
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Some bytes, and how they are proved.
+    """Bytes, and their checksums.
 
     Attributes:
         data: the bytes.
-        md5: their MD5 in hexadecimal digits; None where nothing needs it, since it costs more than all else here.
-        algorithm: of the checksum that goes with them, or None.
+        md5: their MD5 in hexadecimal digits; None if it is not needed, as it costs more than everything else here.
+        algorithm: of the checksum that is sent with them, or None.
         checksum: the checksum in base64.
     """
 
@@ -48,7 +48,7 @@ class Content:
 
     @classmethod
     def of(cls, data: bytes, algorithm: str | None, *, needs_md5: bool) -> "Content":
-        """Compute what goes with the bytes; without an algorithm it is always the MD5."""
+        """Compute the checksums; without an algorithm always the MD5."""
         md5 = None
         if needs_md5 or algorithm is None:
             md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -56,25 +56,25 @@ class Content:
 
     @property
     def headers(self) -> Pairs:
-        """What lets a server refuse other bytes than these. Every server knows the MD5."""
+        """The headers by which a server checks the bytes. Every server supports the MD5."""
         headers: list[tuple[str, str]] = []
         if self.md5 is not None:
             headers.append(("content-md5", base64.b64encode(bytes.fromhex(self.md5)).decode()))
         if self.algorithm is not None and self.checksum is not None:
             headers.append((f"{HEADER}{self.algorithm.lower()}", self.checksum))
-            # As AWS's own libraries send it: some servers keep the checksum only then.
+            # As AWS's own libraries send it: some servers store the checksum only then.
             headers.append(("x-amz-sdk-checksum-algorithm", self.algorithm))
         return tuple(headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What came of content that was sent.
+    """The result of sending content.
 
     Attributes:
-        part: what the store has, with the checksum where the server has checked the bytes against it.
+        part: what the store has, with the checksum if the answer has it.
         response: the answer.
-        without: the headers that the server refuses, so that they were not sent.
+        without: what the server lacks, so its headers were not sent.
     """
 
     part: Part
@@ -91,49 +91,27 @@ def put_content(
         store: the bucket.
         request: the request without the content.
         content: the content.
-        optional: the headers that the request can do without, besides those that prove the content.
+        optional: the headers that may be left out, besides those with checksums.
 
     Returns:
-        A future that gives what came of it, once it is proved. It raises `S3RequestError` where the request was
-        refused, or what the server tells is not of these bytes.
+        A future that gives the proved result. It raises `S3RequestError` if the request failed, or the answer does not
+        prove these bytes.
     """
-    full = Request(
-        request.operation,
-        request.method,
-        request.key,
-        request.query,
-        (*request.headers, *content.headers),
-        content.data,
-    )
-    answered: Future[tuple[Response, tuple[Ability, ...]]] = Future()
+    full = replace(request, headers=(*request.headers, *content.headers), body=content.data)
 
-    def read(ending: Ending, without: tuple[Ability, ...]) -> tuple[Response, tuple[Ability, ...]]:
-        if not isinstance(ending, Response):
-            raise ending
-        return ending, without
-
-    def judge(answer: tuple[Response, tuple[Ability, ...]]) -> Put:
-        response, without = answer
+    def judge(response: Response, without: tuple[Ability, ...]) -> Put:
         part = _proved(store.bucket, request, content, response, is_md5_checked=CONTENT_MD5 not in without)
         return Put(part, response, without)
 
     def go_on(answer: tuple[Response, tuple[Ability, ...]]) -> "Future[Put]":
         response, without = answer
         if response.header("etag") or request.operation != "PutObject":
-            settled: Future[Put] = Future()
-            settled.set_result(judge(answer))
-            return settled
-        # The answer does not tell what the object is called by from now on.
+            return completed(judge(response, without))
+        # The answer does not have the ETag of the new object.
         found = head_object(store, request.key or "")
-        return then(found, lambda head: judge((_with_etag(response, head), without)))
+        return then(found, lambda head: judge(_with_etag(response, head), without))
 
-    exchange_with(
-        store,
-        full,
-        (*optional, *_optional_proofs(content)),
-        lambda ending, without: complete(answered, lambda found: read(found, without), ending),
-    )
-    return follow(answered, go_on)
+    return follow(ask_with(store, full, (*optional, *_optional_proofs(content)), answer_of), go_on)
 
 
 def _with_etag(response: Response, head: ObjectHead | None) -> Response:
@@ -142,27 +120,25 @@ def _with_etag(response: Response, head: ObjectHead | None) -> Response:
 
 
 def _optional_proofs(content: Content) -> tuple[Optional, ...]:
-    """The headers that prove the content, as far as another proof is left without them."""
+    """The headers with checksums that may be left out, because another proof is left."""
     if content.md5 is None:
         return ()
     return (OPTIONAL_CHECKSUMS, OPTIONAL_MD5) if content.algorithm is not None else (OPTIONAL_MD5,)
 
 
 def _proved(bucket: str, request: Request, content: Content, response: Response, *, is_md5_checked: bool) -> Part:
-    """What the store has, if the answer shows that it has these bytes."""
+    """What the store has, if the answer proves that it has these bytes."""
     etag = unquote_etag(response.header("etag") or "")
     if not etag:
         raise invalid_response(bucket, request, response, "the answer has no ETag")
-    told = None if content.algorithm is None else response.header(f"{HEADER}{content.algorithm.lower()}")
-    # Each proof by itself: a server may tell a checksum as it was given, without a look at the bytes. The ETag proves
-    # something where it is an MD5, and ours is known.
+    stored = None if content.algorithm is None else response.header(f"{HEADER}{content.algorithm.lower()}")
+    # Each proof by itself: a server may return the checksum of the request without checking the bytes. The ETag is a
+    # proof if it is an MD5, and ours is known.
     is_etag_known = content.md5 is not None and PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(response)
-    is_other = told not in (None, content.checksum)
-    is_other |= is_etag_known and not same_etag(etag, content.md5)
-    if is_other:
+    if stored not in (None, content.checksum) or (is_etag_known and not same_etag(etag, content.md5)):
         reason = f"the store has other bytes than were sent (ETag {etag}, MD5 {content.md5}, {content.checksum})"
         raise invalid_response(bucket, request, response, reason)
-    if not is_md5_checked and told is None and not is_etag_known:
-        reason = f"nothing proves what arrived: the store refuses Content-MD5, and its ETag {etag} is no MD5"
+    if not is_md5_checked and stored is None and not is_etag_known:
+        reason = f"nothing proves what the store has: it refuses Content-MD5, and its ETag {etag} is no MD5"
         raise invalid_response(bucket, request, response, reason)
-    return Part(etag, len(content.data), told)
+    return Part(etag, len(content.data), stored)

@@ -1,4 +1,4 @@
-"""What every way of copying has in common: how answers are read."""
+"""The answers of copies, and of requests that read source objects."""
 
 import re
 from dataclasses import dataclass
@@ -12,29 +12,28 @@ from hyve_pipeline.s3.wire.errors import (
     ObjectChangedError,
     ObjectUnreadableError,
     S3RequestError,
-    invalid_response,
     needs_customer_key,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.responses import parse_response
-from hyve_pipeline.s3.wire.xml import Element, child_text, unquote_etag
+from hyve_pipeline.s3.wire.responses import parse_response, require
+from hyve_pipeline.s3.wire.xml import child_text, unquote_etag
 
-# Larger copies may keep a server busy for longer than the fast transport waits.
+# Larger copies may take a server longer than the CRT transport waits.
 SLOW_COPY = 32 * MIB
 
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What a copy left in the store.
+    """The result of a copy.
 
     Attributes:
         etag: the copy's ETag without quotes.
         version_id: the copy's version, or None in a bucket without versions.
         source_version_id: the version that was copied, or None likewise.
         bytes: the planned size.
-        lost: what the copy has to do without, since the store's server refuses it.
-        condition_ignored: the server copied another object than the planned one, since it does not know the
-            condition that the copy was pinned by. What is in the store is newer than the plan.
+        lost: what the copy lacks, because the store's server refuses it.
+        condition_ignored: the server ignored the condition on the source's ETag and copied another object than the
+            planned one. The copy is newer than the plan.
         sends: how often the request was sent.
     """
 
@@ -47,7 +46,7 @@ class CopyResult:
     sends: int = 1
 
 
-# What is asked of the store alone, and tells nothing of the source.
+# Requests to the store alone, whose failures are not about the source.
 _OF_STORE = {
     "CreateMultipartUpload",
     "UploadPart",
@@ -58,7 +57,7 @@ _OF_STORE = {
 
 
 def source_error(error: S3RequestError) -> S3RequestError:
-    """The error of a copy, as the kind that says what became of the source object."""
+    """The error of a copy, as the subclass for the state of the source object."""
     if error.operation in _OF_STORE:
         return error
     if error.status == 412 or error.code == "PreconditionFailed":
@@ -76,13 +75,13 @@ def source_answer(ending: Ending) -> Response:
     """The answer to a request that reads a source object.
 
     Raises:
-        S3RequestError: there is none; of the kind that says what became of the object, see `source_error`.
+        S3RequestError: there is none; of the subclass of `source_error`.
     """
     return ending if isinstance(ending, Response) else raise_source_error(ending)
 
 
 def raise_source_error(error: BaseException) -> NoReturn:
-    """Raise an exception: that of a request as the kind that says what became of the source, see `source_error`."""
+    """Raise an exception; that of a request as the subclass of `source_error`."""
     if isinstance(error, S3RequestError):
         raise source_error(error) from None
     raise error
@@ -92,25 +91,19 @@ def pinned_answer(bucket: str, request: Request, ending: Ending, etag: str) -> R
     """The answer to a request that reads a source object which must still have an ETag.
 
     Raises:
-        ObjectChangedError: it is another one. Some servers do not know the condition, and answer all the same.
+        ObjectChangedError: it has another ETag. Some servers ignore the condition.
         S3RequestError: there is no answer, see `source_answer`.
     """
     response = source_answer(ending)
     found = response.header("etag")
     if found is None or same_etag(unquote_etag(found), etag):
         return response
-    raise ObjectChangedError(
-        request.operation,
-        bucket,
-        request.key,
-        status=412,
-        code="PreconditionFailed",
-        message=f"it has the ETag {unquote_etag(found)} now, and not {etag}",
-    )
+    reason = f"it has the ETag {unquote_etag(found)} now, not {etag}"
+    raise ObjectChangedError(bucket, request, "PreconditionFailed", reason, status=412)
 
 
-# How S3 writes an answer to CopyObject: flat, in this order, and with nothing to decode. Whatever is written in
-# any other way is read by the XML parser, which takes twenty times as long.
+# The usual form of an answer to CopyObject: flat, in this order, and with nothing to decode. Other forms are read by
+# the XML parser, which takes twenty times as long.
 _USUAL_ANSWER = re.compile(
     rb"""(?:<\?xml version="1\.0" encoding="UTF-8"\?>)?\s*"""
     rb"""<CopyObjectResult(?: xmlns="http://s3\.amazonaws\.com/doc/2006-03-01/")?>\s*"""
@@ -123,47 +116,40 @@ _USUAL_ANSWER = re.compile(
 
 
 def read_copied_etag(bucket: str, request: Request, response: Response) -> str:
-    """The ETag from the answer to CopyObject or CompleteMultipartUpload, without quotes; empty where it has none.
+    """The ETag from the answer to CopyObject or CompleteMultipartUpload, without quotes; empty if it has none.
 
     Raises:
-        S3RequestError: it is no such answer, so that nothing shows that the copy was made.
+        S3RequestError: it is no such answer, so nothing proves that the copy was made.
     """
     usual = _USUAL_ANSWER.fullmatch(response.body)
     if usual is not None:
         return usual[1].decode()
     if not response.body and response.header("etag") and request.operation == "CopyObject":
         raise _unknown_copy(bucket, request, response)
-    return unquote_etag(child_text(_answer_root(bucket, request, response), "ETag") or "")
+    root = parse_response(bucket, request, response, *_ROOTS[request.operation])
+    return unquote_etag(child_text(root, "ETag") or "")
 
 
 def read_copied_part(
     bucket: str, request: Request, response: Response, algorithm: str | None
 ) -> tuple[str, str | None]:
-    """The ETag from the answer to UploadPartCopy, without quotes, and the checksum by an algorithm, where it has one.
+    """The ETag from the answer to UploadPartCopy, without quotes, and the checksum of an algorithm, if it has one.
 
     Raises:
         S3RequestError: there is no ETag.
     """
     if not response.body and request.operation == "UploadPartCopy":
         raise _unknown_copy(bucket, request, response)
-    root = _answer_root(bucket, request, response)
-    etag = child_text(root, "ETag")
-    if not etag:
-        raise invalid_response(bucket, request, response, "the answer has no ETag")
+    root = parse_response(bucket, request, response, *_ROOTS[request.operation])
+    etag = require(bucket, request, response, root, "ETag")
     checksum = None if algorithm is None else child_text(root, f"Checksum{algorithm}")
     return unquote_etag(etag), checksum or None
 
 
 def _unknown_copy(bucket: str, request: Request, response: Response) -> S3RequestError:
-    """The error of a copy that was taken for an upload of nothing; another try would bring the same."""
-    return S3RequestError(
-        request.operation,
-        bucket,
-        request.key,
-        status=response.status,
-        code="NotImplemented",
-        message=f'the server answers nothing, as if it did not know {request.operation}: set transfer = "stream"',
-    )
+    """The error of a copy that the server treated as an upload of an empty body; another attempt would not help."""
+    reason = f'the answer is empty, as if the server did not support {request.operation}: set transfer = "stream"'
+    return S3RequestError(bucket, request, "NotImplemented", reason, status=response.status)
 
 
 _ROOTS = {
@@ -173,16 +159,7 @@ _ROOTS = {
 }
 
 
-def _answer_root(bucket: str, request: Request, response: Response) -> Element:
-    """The root of the answer to a request that makes an object or a part.
-
-    Raises:
-        S3RequestError: it is none.
-    """
-    return parse_response(bucket, request, response, *_ROOTS[request.operation])
-
-
 def source_version_of(response: Response) -> str | None:
-    """The version that was copied, or None where the source keeps none."""
+    """The version that was copied, or None if the source has none."""
     version_id = response.header("x-amz-copy-source-version-id")
     return None if version_id == "null" else version_id

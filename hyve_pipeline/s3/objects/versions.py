@@ -1,4 +1,4 @@
-"""Earlier versions of one object: finding one, and making it the newest again."""
+"""The versions of one object: lists them, and makes one the newest again."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ class ObjectVersion:
 
 
 def versioning_state(connection: Connection) -> str | None:
-    """Whether a bucket keeps versions: ``Enabled``, ``Suspended``, or None where it never did.
+    """The versioning state of a bucket: ``Enabled``, ``Suspended``, or None if it was never enabled.
 
     Raises:
-        S3RequestError: that could not be found out.
+        S3RequestError: the request failed.
     """
     request = Request("GetBucketVersioning", "GET", query=(("versioning", ""),))
     answer = connection.send(request).result()
-    # The second is how moto calls that of a bucket which never had any.
+    # The second is moto's name for a bucket without versioning.
     roots = ("VersioningConfiguration", "GetBucketVersioningResponse")
     status = child_text(parse_response(connection.bucket, request, answer, *roots), "Status") or None
     if status not in (None, "Enabled", "Suspended"):
@@ -58,7 +58,7 @@ def list_versions(connection: Connection, key: str) -> "Future[list[ObjectVersio
     """The versions of one object, newest first, without delete markers.
 
     Returns:
-        A future that gives up to about 1,000 of them, none in a bucket that keeps none, or raises
+        A future that gives up to about 1,000 of them, none in a bucket without versioning, or raises
         `S3RequestError`.
     """
     query = (("versions", ""), ("prefix", key), ("encoding-type", "url"), ("max-keys", str(_MOST_VERSIONS)))
@@ -70,7 +70,7 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion) -> "F
     """Make a version the newest one by copying it, with headers, metadata and tags; no version is removed.
 
     Returns:
-        A future that gives the new object's ETag, or raises `ObjectChangedError` where the version is gone,
+        A future that gives the new object's ETag, or raises `ObjectChangedError` if the version was deleted,
         or another `S3RequestError`. S3 refuses over 5 GiB.
     """
     source = f"{copy_source(connection.bucket, key)}?versionId={quote(version.version_id, safe='')}"
@@ -84,20 +84,19 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion) -> "F
             *storage_class_headers("source", version.storage_class),
         ),
     )
-
     sent = connection.send(request, is_slow=version.size > SLOW_COPY)
     return recover(then(sent, lambda answer: read_copied_etag(connection.bucket, request, answer)), raise_source_error)
 
 
 def _read_versions(bucket: str, request: Request, response: Response, key: str) -> list[ObjectVersion]:
     root = parse_response(bucket, request, response, "ListVersionsResult")
-    # Only the newest are wanted; but an answer that does not say whether there are more is none.
+    # Only the newest are needed; but an answer without IsTruncated is not valid.
     is_truncated(bucket, request, response, root)
     try:
         found: list[ObjectVersion] = []
         for version in root.iter("{*}Version"):
             name = child_text(version, "Key") or ""
-            # Some servers say that they encode and do not. All names begin with the key, so neither is mistaken.
+            # Some servers announce an encoding that they don't use. All names begin with the key, so both are checked.
             if key in (name, unquote_plus(name)):
                 found.append(
                     ObjectVersion(

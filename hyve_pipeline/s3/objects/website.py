@@ -1,4 +1,4 @@
-"""Whether a bucket is a website, so that the redirects of its objects do something."""
+"""Whether a bucket is a website, so that the redirects of its objects have an effect."""
 
 from http import HTTPStatus
 
@@ -9,16 +9,16 @@ from hyve_pipeline.s3.wire.xml import MalformedXmlError, local_name, parse_xml
 
 
 def may_be_website(connection: Connection) -> bool:
-    """Whether a bucket is a website, or may be one, as far as it says."""
+    """Whether a bucket is a website, or may be one."""
     request = Request("GetBucketWebsite", "GET", query=(("website", ""),))
     try:
         answer = connection.send(request).result()
     except S3RequestError as error:
-        # Only a server that knows the question, and may not answer it, leaves it open.
+        # Only if the permission is missing, it is unknown.
         return error.status == HTTPStatus.FORBIDDEN
     try:
-        # Servers that don't know the question take it for one that they know, and list the bucket. Anything else leaves
-        # it open: a redirect that is asked for in vain costs a request, and one that is not is lost.
+        # Servers that don't support the request ignore the parameter and list the bucket. Any other answer means yes:
+        # a needless request for redirects costs little, and without it redirects would be lost.
         return local_name(parse_xml(answer.body)) != "ListBucketResult"
     except MalformedXmlError:
         return True

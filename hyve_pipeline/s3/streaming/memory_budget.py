@@ -1,4 +1,4 @@
-"""How many bytes of objects may be in memory at once."""
+"""A limit on the bytes of objects in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,14 +6,14 @@ from threading import Condition
 
 
 class BudgetClosedError(Exception):
-    """`Budget.close` was called: nothing more is to be read."""
+    """`Budget.close` was called."""
 
 
 class Budget:
     """Bytes that may be held at once. Thread-safe.
 
     Args:
-        size: how many. What is larger than all of it is let through alone.
+        size: the limit. A larger request takes all of it.
     """
 
     def __init__(self, size: int) -> None:
@@ -24,10 +24,10 @@ class Budget:
         self._changed = Condition()
 
     def take(self, count: int) -> int:
-        """Wait until there is room for so many bytes, and take it.
+        """Wait for `count` free bytes, and take them.
 
         Returns:
-            What is to be given back later.
+            The number to give back later.
 
         Raises:
             BudgetClosedError: `close` was called.
@@ -45,7 +45,7 @@ class Budget:
         return taken
 
     def try_take(self, count: int) -> int | None:
-        """Like `take`, without waiting: None where there is no room now, or others wait for it."""
+        """Like `take`, without waiting: None if the bytes are not free, or others wait for them."""
         with self._changed:
             if self._is_closed or self._waiting or self._used + count > self._size:
                 return None
@@ -60,7 +60,7 @@ class Budget:
 
     @contextmanager
     def holding(self, count: int) -> Iterator[None]:
-        """Take so many bytes for a block, see `take`."""
+        """Take `count` bytes for a block, see `take`."""
         taken = self.take(count)
         try:
             yield
@@ -73,7 +73,7 @@ class Budget:
         return self._is_closed
 
     def close(self) -> None:
-        """Let nobody take anything any more."""
+        """Let every `take` fail from now on."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Streams one object in parts, and holds all of them against what the source tells of the whole."""
+"""Streams one object in parts, and checks them against the source's ETag and checksums."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +26,7 @@ from hyve_pipeline.s3.wire.checksums import (
     combined,
     composite,
     composite_etag,
+    upload_headers,
 )
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Request
@@ -36,13 +37,13 @@ MOST_READ = 8 * MIB
 
 @dataclass
 class Ways:
-    """Where parts come from and go to.
+    """The route of parts.
 
     Attributes:
         source, store: the buckets.
-        budget: how many bytes of parts may be in memory.
-        pool: the threads that move them.
-        proves_checksums: the store has told a checksum that it was given, so that it needs no MD5 besides.
+        budget: the limit on parts in memory.
+        pool: the threads that stream them.
+        proves_checksums: an answer of the store had the checksum, so no MD5 is needed.
     """
 
     source: Connection
@@ -53,16 +54,16 @@ class Ways:
 
 
 def memory_of(size: int) -> int:
-    """Bytes of memory that it takes to move so many, at most, as measured.
+    """The most bytes of memory for streaming `size` bytes, as measured.
 
-    The transport reads an answer into a buffer that grows, and copies what it sends. Larger ones are read in pieces,
-    which are put together.
+    The transport reads an answer into a growing buffer, and copies what it sends. Larger parts are read in pieces and
+    joined.
     """
     return 3 * size if size <= MOST_READ else 4 * size
 
 
 def read_range(source: Connection, task: CopyTask, part: PartRange) -> bytes:
-    """The bytes of a part, read by as many requests as it takes.
+    """The bytes of a part, read by one or more requests.
 
     Raises:
         ObjectChangedError: the object is no longer the planned one.
@@ -77,30 +78,24 @@ def read_range(source: Connection, task: CopyTask, part: PartRange) -> bytes:
 
 
 def other_content(source: Connection, task: CopyTask, problem: str) -> S3RequestError:
-    """The error for bytes that are not the object; another try may bring the right ones."""
-    return S3RequestError(
-        "GetObject",
-        source.bucket,
-        task.source_key,
-        status=None,
-        code=INVALID_RESPONSE,
-        message=f"what was read is not the object: {problem}",
-    )
+    """The error for bytes that are not the object's; another attempt may read the right ones."""
+    request = Request("GetObject", "GET", task.source_key)
+    return S3RequestError(source.bucket, request, INVALID_RESPONSE, f"what was read is not the object: {problem}")
 
 
 class PartedStream:
-    """One object on its way in parts.
+    """One object that is streamed in parts.
 
     Args:
-        ways: where it comes from and goes to.
+        ways: the route.
         task: the object.
-        properties: all that it carries.
+        properties: all its properties.
         sizes: bytes of each part.
         algorithm: of the checksums that it is written with, or None.
-        are_kept: the parts are those that it was uploaded in.
+        are_kept: the parts are those of the source object.
 
     Attributes:
-        planned: what `parts.make_of_parts` needs to know of it.
+        planned: the argument of `multipart_upload.make_of_parts`.
     """
 
     def __init__(
@@ -117,38 +112,35 @@ class PartedStream:
         self._task = task
         self._known = properties.checksums
         self._algorithm = algorithm
-        # By this the whole is held against the source, also where the store takes no checksums.
+        # The whole is checked with this algorithm, even if the store has no checksums.
         self._proof = algorithm or self._known.algorithm
-        # Checksums of other algorithms than these are always of the checksums of parts.
+        # With other algorithms, checksums of multipart uploads are always composite.
         is_whole = self._proof is not None and can_combine(self._proof)
         if self._known.algorithm is not None and are_kept:
             is_whole = self._known.is_of_whole
         self._kind = FULL_OBJECT if is_whole else COMPOSITE
-        # Checksums of checksums are those of the same parts only.
+        # Composite checksums are comparable only with the same parts.
         self._is_comparable = self._known.kind == self._kind and (is_whole or are_kept)
         self._md5s: dict[int, str] = {}
         self._checksums: dict[int, str] = {}
         self._is_etag_known = are_kept and properties.is_etag_md5
         is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
         is_checksum_known = is_whole and self._known.is_of_whole and self._proof in self._known.values
-        # Only where nothing else proves the whole: it takes all parts one after the other.
+        # Only if nothing else proves the whole, as it hashes all parts in order.
         self._digest = OrderedDigest() if is_md5_known and not is_checksum_known else None
-        checksum_headers: Pairs = ()
-        if algorithm is not None:
-            checksum_headers = (("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", self._kind))
         self.planned = PartedObject(
             task=task,
             sizes=sizes,
             new=new_object(properties, task.rules),
-            headers=(*checksum_headers, *task.rules.headers),
+            headers=(*upload_headers(algorithm, self._kind), *task.rules.headers),
             algorithm=algorithm,
             judge=self._judge,
-            # The MD5 of the whole can't be had without reading all of it.
+            # The MD5 of the whole requires all parts.
             is_resumable=self._digest is None,
         )
 
     def send(self, part: PartRange, upload_id: str) -> "Future[Part]":
-        """Bring one part into the store. Waits until there is memory for it."""
+        """Stream one part. Waits until there is memory for it."""
         # Here, in the order of the parts, and not in their threads: a part that waits for an earlier one to be
         # hashed must not hold the memory that the earlier one waits for.
         budget = self._ways.budget
@@ -185,7 +177,7 @@ class PartedStream:
             raise
 
     def _judge(self, parts: Sequence[Part]) -> Pairs:
-        """Hold all parts against what the source tells of the whole; see `parts.Judge`."""
+        """Check all parts against the source's ETag and checksum; see `multipart_upload.Judge`."""
         task, source = self._task, self._ways.source
         if self._digest is not None and not same_etag(md5 := self._digest.value(), task.source_etag):
             raise other_content(source, task, f"its MD5 is {md5}, its ETag {task.source_etag}")
@@ -200,10 +192,10 @@ class PartedStream:
                     "ETags are not made of the parts' MD5s",
                 )
         whole = self._whole_checksum(parts)
-        told = self._known.values.get(self._proof or "") if self._is_comparable else None
-        # Some servers leave out the number of parts.
-        if told is not None and told not in (whole, (whole or "").partition("-")[0]):
-            raise other_content(source, task, f"its {self._proof} is {whole}, the source says {told}")
+        expected = self._known.values.get(self._proof or "") if self._is_comparable else None
+        # Some servers omit the number of parts.
+        if expected is not None and expected not in (whole, (whole or "").partition("-")[0]):
+            raise other_content(source, task, f"its {self._proof} is {whole}, the source has {expected}")
         if self._algorithm is None or whole is None or self._kind == COMPOSITE:
             return ()
         if any(part.checksum is None for part in parts):
@@ -211,7 +203,7 @@ class PartedStream:
         return ((f"{HEADER}{self._algorithm.lower()}", whole), (f"{HEADER}type", self._kind))
 
     def _whole_checksum(self, parts: Sequence[Part]) -> str | None:
-        """The checksum that the whole has; None where that of a part of an earlier attempt can't be known."""
+        """The checksum of the whole; None if that of a part of an earlier attempt is unknown."""
         known = [self._checksums.get(number) or part.checksum for number, part in enumerate(parts, start=1)]
         checksums = [value for value in known if value is not None]
         if self._proof is None or len(checksums) < len(parts):
@@ -221,9 +213,9 @@ class PartedStream:
         return combined(self._proof, [(value, part.size) for value, part in zip(checksums, parts, strict=True)])
 
     def _all_md5s(self, parts: Sequence[Part]) -> list[str] | None:
-        """The MD5 of each part; None where those of an earlier attempt can't be known."""
+        """The MD5 of each part; None if those of an earlier attempt are unknown."""
         md5s = [self._md5s.get(number) for number in range(1, len(parts) + 1)]
-        # The ETags of parts are their MD5s, unless the store encrypts them by a key of KMS.
+        # The ETags of parts are their MD5s, unless the store encrypts them with a KMS key.
         are_etags = all(md5 is None or same_etag(md5, part.etag) for md5, part in zip(md5s, parts, strict=True))
         known = [md5 or part.etag for md5, part in zip(md5s, parts, strict=True)]
         return known if None not in md5s or (are_etags and all(map(PLAIN_MD5.fullmatch, known))) else None

@@ -5,9 +5,9 @@ from threading import Condition
 
 
 class OrderedDigest:
-    """Takes in parts in the order of their numbers, from 1. Thread-safe.
+    """An MD5 that hashes parts in the order of their numbers, from 1. Thread-safe.
 
-    Parts must be begun in this order too, or all threads could come to wait for one that has not begun.
+    Parts must be started in this order too, or all threads could wait for one that was not started.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class OrderedDigest:
         self._changed = Condition()
 
     def update(self, number: int, data: bytes) -> None:
-        """Wait for all earlier parts, and take in this one. Does nothing once `fail` was called."""
+        """Wait for all earlier parts, and hash this one. Does nothing after `fail`."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_failed or self._next == number)
             if self._has_failed:
@@ -27,7 +27,7 @@ class OrderedDigest:
             self._changed.notify_all()
 
     def fail(self) -> None:
-        """Let nobody wait any more: a part will not come."""
+        """Let all waiting threads continue, because a part will not come."""
         with self._changed:
             self._has_failed = True
             self._changed.notify_all()

@@ -1,8 +1,7 @@
-"""Copying objects through this process, where no server can copy from one bucket to the other.
+"""Copies objects through this process, if no server can copy from one bucket to the other.
 
 Objects are read in ranges that are pinned to the planned ETag, and written with checksums that the store's server
-holds against what arrived. What was read is held against what the source's server tells of the whole: its checksum
-or, where the ETag is one, the MD5. How much is in memory at once is bounded.
+checks. What was read is checked against the source's checksum, or its MD5 if the ETag is one. The memory is limited.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -26,20 +25,21 @@ from hyve_pipeline.s3.streaming.multipart import PartedStream, Ways, memory_of
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request, read_whole
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError
 from hyve_pipeline.s3.wire.futures import follow, recover
+from hyve_pipeline.s3.wire.messages import Request
 
-# Larger objects are written in parts; up to here an object that has the MD5 as its ETag keeps it.
-_MOST_WHOLE = 64 * MIB
+# Larger objects are written in parts; up to this size an ETag that is the MD5 stays the same.
+_MAX_WHOLE = 64 * MIB
 
-# Bytes of a part, where the source's are not known, or too large to be held in memory.
+# Bytes of a part, if the source's are unknown, or too large for the memory.
 _PART = 16 * MIB
 
-# Smaller objects take no thread: their checksums take so little time that other requests can wait for them.
-_MOST_UNTHREADED = MIB
+# Smaller objects need no thread: their checksums take so little time that other requests can wait for them.
+_MAX_UNTHREADED = MIB
 
-_MOST_THREADS = 64
+_MAX_THREADS = 64
 _PART_THREADS = 32
 
-# How long the threads get to end when the work is given up, before the connections are closed under them.
+# After an interrupt, the threads may take so long to end before the connections are closed.
 _CLOSE_SECONDS = 5.0
 
 
@@ -47,12 +47,12 @@ class Streamer:
     """Copies objects from one bucket to another through this process. Use it as a context manager.
 
     Args:
-        source: where objects are read.
-        store: where they are written.
-        memory: bytes of objects that may be held at once, or one part.
-        threads: objects at once.
+        source: the bucket that objects are read from.
+        store: the bucket that they are written to.
+        memory: the most bytes in memory at once; a larger part is streamed alone.
+        threads: the most objects at once.
         window: the slots that parts share with other requests.
-        log: knows uploads in parts that are open.
+        log: records open multipart uploads.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Streamer:
         self._window = window
         self._log = log
         self._budget = Budget(memory)
-        self._most_whole = min(_MOST_WHOLE, memory // 4)
+        self._max_whole = min(_MAX_WHOLE, memory // 4)
         self._running: set[Future[CopyResult]] = set()
-        self._objects = ThreadPoolExecutor(min(threads, _MOST_THREADS), thread_name_prefix="stream")
-        # Apart from the objects' threads, which wait for them.
+        self._objects = ThreadPoolExecutor(min(threads, _MAX_THREADS), thread_name_prefix="stream")
+        # Not those of the objects, which wait for the parts.
         self._parts = ThreadPoolExecutor(_PART_THREADS, thread_name_prefix="stream-part")
         self._ways = Ways(source, store, self._budget, self._parts)
 
@@ -85,8 +85,8 @@ class Streamer:
     ) -> None:
         self._budget.close()
         self._objects.shutdown(wait=False, cancel_futures=True)
-        # Parts that are not begun notice that the budget is closed. To cancel them would leave their object waiting:
-        # `concurrent.futures.wait` does not count what a pool cancels as ended.
+        # Parts that were not started notice that the budget is closed. Cancelled ones would leave their object waiting:
+        # for `concurrent.futures.wait`, a future that a pool cancels has not ended.
         self._parts.shutdown(wait=False)
         wait(list(self._running), _CLOSE_SECONDS)
 
@@ -94,7 +94,7 @@ class Streamer:
         """Copy an object.
 
         Returns:
-            A future that gives the outcome or raises as that of `copying.copy_object` does.
+            A future that gives the result or raises like that of `copy_object.copy_object`.
         """
         future = self._begin_small(task)
         if future is None:
@@ -104,12 +104,12 @@ class Streamer:
         return future
 
     def _begin_small(self, task: CopyTask) -> "Future[CopyResult] | None":
-        """Begin to copy an object without a thread of its own; None where one is needed.
+        """Begin to copy an object without a thread of its own; None if it needs one.
 
-        Threads that wait for answers, and then for Python's lock, take longer than all else for a small object.
+        For small objects, switching between threads that wait takes longer than everything else.
         """
         has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
-        if task.size > _MOST_UNTHREADED or has_parts:
+        if task.size > _MAX_UNTHREADED or has_parts:
             return None
         taken = self._budget.try_take(memory_of(task.size))
         if taken is None:
@@ -128,14 +128,15 @@ class Streamer:
     def _copy(self, task: CopyTask) -> CopyResult:
         try:
             sizes = read_part_sizes(self._source, task) if task.rules.keeps_parts else None
-            if sizes is not None and max(sizes) <= self._most_whole:
+            if sizes is not None and max(sizes) <= self._max_whole:
                 return self._copy_parts(task, sizes, are_kept=True)
-            if task.size <= self._most_whole:
+            if task.size <= self._max_whole:
                 with self._budget.holding(memory_of(task.size)):
                     return put_whole(self._source, self._store, task, read_whole(self._source, task)).result()
             return self._copy_parts(task, part_sizes(task.size, _PART), are_kept=False)
         except BudgetClosedError:
-            raise self._closing(task) from None
+            request = Request("GetObject", "GET", task.source_key)
+            raise S3RequestError(self._source.bucket, request, CONNECTION_ERROR, "the copy was interrupted") from None
         except S3RequestError as error:
             raise source_error(error) from None
 
@@ -145,13 +146,3 @@ class Streamer:
         upload = PartedStream(self._ways, task, properties, sizes, algorithm, are_kept=are_kept)
         made = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
         return CopyResult(made.etag, made.version_id, properties.version_id, task.size, lost=made.lost)
-
-    def _closing(self, task: CopyTask) -> S3RequestError:
-        return S3RequestError(
-            "GetObject",
-            self._source.bucket,
-            task.source_key,
-            status=None,
-            code=CONNECTION_ERROR,
-            message="the work is being given up",
-        )

@@ -1,4 +1,4 @@
-"""Streams one object as a whole, and holds it against what the source tells of it before it is in the store."""
+"""Streams one object by one PutObject, and checks it against the source's ETag and checksum before."""
 
 from concurrent.futures import Future
 from dataclasses import replace
@@ -33,7 +33,7 @@ def read_whole(source: Connection, task: CopyTask) -> WholeObject:
     """
     if task.size <= MOST_READ:
         return read_by_one_request(source, task).result()
-    # Properties first: what can't be read should not be read in many pieces.
+    # Properties first: an unreadable object should not be requested in many pieces.
     return read_all_properties(source, task), read_range(source, task, PartRange(1, 0, task.size))
 
 
@@ -69,7 +69,7 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
     """Write an object that was read.
 
     Returns:
-        A future that gives the outcome, or raises `S3RequestError`: the store refused it.
+        A future that gives the result, or raises `S3RequestError` if the store refused it.
 
     Raises:
         S3RequestError: what was read is not the object.
@@ -82,30 +82,29 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
 
     def go_on(put: Put) -> "Future[CopyResult]":
         version_id = version_of(put.response)
-        settled = settle(store, task.store_key, version_id, new, put.without)
+        result = CopyResult(put.part.etag, version_id, properties.version_id, task.size)
         return then(
-            settled,
-            lambda lost: CopyResult(put.part.etag, version_id, properties.version_id, task.size, lost=lost),
+            settle(store, task.store_key, version_id, new, put.without), lambda lost: replace(result, lost=lost)
         )
 
     return follow(put_content(store, request, content, new.optional), go_on)
 
 
 def _check(source: Connection, task: CopyTask, properties: ObjectProperties, content: Content) -> None:
-    """Hold what was read against what the source tells of it.
+    """Check what was read against the source's ETag and checksum.
 
     Raises:
-        S3RequestError: it is something else.
+        S3RequestError: they differ.
     """
     is_md5_known = PLAIN_MD5.fullmatch(task.source_etag) and properties.is_etag_md5
     if is_md5_known and not same_etag(content.md5, task.source_etag):
         raise other_content(source, task, f"its MD5 is {content.md5}, its ETag {task.source_etag}")
     known = properties.checksums
-    # Also where the store takes no checksums.
+    # Even if the store has no checksums.
     algorithm = content.algorithm or known.algorithm
-    told = known.values.get(algorithm or "")
-    if algorithm is None or told is None or not known.is_of_whole:
+    expected = known.values.get(algorithm or "")
+    if algorithm is None or expected is None or not known.is_of_whole:
         return
     found = content.checksum or checksum(algorithm, content.data)
-    if found != told:
-        raise other_content(source, task, f"its {algorithm} is {found}, the source says {told}")
+    if found != expected:
+        raise other_content(source, task, f"its {algorithm} is {found}, the source has {expected}")

@@ -1,19 +1,18 @@
-"""Failed requests: what their codes mean, which may pass, and the line that a person reads.
+"""Failed requests: what their codes mean, which are transient, and the one-line message for the user.
 
 - `S3RequestError`: any request that failed.
     - `ObjectChangedError`: the source object is no longer the planned one.
     - `ObjectUnreadableError`: it can't be read now.
-        - `CustomerKeyError`: it can be read with its owner's key alone.
+        - `CustomerKeyError`: it can be read only with its owner's key (SSE-C).
 """
 
 import re
-from typing import Self
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.wire.messages import Request, Response
 
-# Codes of failures that happen before any answer comes; S3 itself has no codes for them.
+# Codes of failures without an answer, or without a usable one; S3 itself has no codes for them.
 CONNECTION_ERROR = "ConnectionError"
 TIMEOUT = "Timeout"
 RESPONSE_TIMEOUT = "ResponseTimeout"
@@ -22,11 +21,10 @@ CREDENTIALS_ERROR = "CredentialsError"
 INVALID_RESPONSE = "InvalidResponse"
 ANSWER_TOO_LARGE = "AnswerTooLarge"
 
-# The fast transport gave a request up, since its answer may have no end: the other one reads answers piece by piece.
+# The CRT transport stopped a request whose answer may be endless: botocore's reads answers piece by piece.
 UNBOUNDED_ANSWER = "UnboundedAnswer"
 
-# Where an answer names no code: S3 refuses by AccessDenied, and redirects by PermanentRedirect. Nobody knows whether
-# it was S3 that answered so.
+# Codes for answers without one. Not S3's AccessDenied and PermanentRedirect: such an answer may come from a proxy.
 FORBIDDEN = "Forbidden"
 MOVED = "MovedPermanently"
 NOT_FOUND = "NotFound"
@@ -48,15 +46,15 @@ _CODE_BY_STATUS = {
     504: "GatewayTimeout",
 }
 
-# What a server says is shown, journaled and sent as an alert, as far as that.
-_MOST_CHARACTERS = 300
-_MOST_OF_NAME = 100
+# A server's message is shown, journaled and sent in alerts up to this length.
+_MAX_MESSAGE = 300
+_MAX_NAME = 100
 
-# Told as AccessDenied or InvalidRequest by S3 and its likes, which sends people looking for a permission.
+# S3 and compatible servers report it as AccessDenied or InvalidRequest, which looks like a missing permission.
 OBJECT_LOCKED = "ObjectLocked"
 _LOCK_WORDS = re.compile(r"object lock|\bworm\b|legal hold|retention", re.IGNORECASE)
 
-# How S3 answers for objects that are encrypted by a key that it does not have (SSE-C).
+# S3's message for objects that are encrypted with a key that it does not have (SSE-C).
 _CUSTOMER_KEY_WORDS = "stored using a form of server side encryption"
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -79,8 +77,8 @@ _TRANSIENT_CODES = {
 }
 _TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 
-# By these a server says that there are too many requests, and not only that this one failed.
-_REFUSALS = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
+# With these codes a server throttles: there are too many requests.
+_THROTTLING_CODES = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
 
 _MISSING_BUCKET = {"NoSuchBucket"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem"}
@@ -95,64 +93,40 @@ _WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"}
 
 
-def shortened(text: str, most: int = _MOST_CHARACTERS) -> str:
-    """What a server says, as one line of a length that can be read, and without what would control a terminal."""
+def shortened(text: str, most: int = _MAX_MESSAGE) -> str:
+    """A server's message as one line of limited length, without characters that control a terminal."""
     line = " ".join(text[: 8 * most].split())
     shown = "".join(character if character.isprintable() else "\ufffd" for character in line[:most])
     return shown if len(line) <= most and len(text) <= 8 * most else f"{shown}…"
 
 
-def telling_code(code: str, message: str) -> str:
-    """An error's code, or our own where only the message tells that the object is locked."""
+def refined_code(code: str, message: str) -> str:
+    """An error's code, or `OBJECT_LOCKED` where only the message shows that the object is locked."""
     return OBJECT_LOCKED if _LOCK_WORDS.search(message) else code
 
 
 def is_transient_code(code: str) -> bool:
-    """Whether a request that failed with this code may well succeed later."""
+    """Whether a request that failed with this code may succeed later."""
     return code in _TRANSIENT_CODES
 
 
 class S3RequestError(Exception):
-    """S3 refused a request, or no usable answer came.
+    """S3 refused a request, or there is no usable answer.
 
     Attributes:
         operation: the operation's name in the S3 API.
         bucket: the bucket.
         key: the object's key, or None.
-        status: the HTTP status, or None where no answer came.
+        status: the HTTP status, or None where there is no answer, or none that can be understood.
         code: S3's error code, or one of this module's own.
-        message: what the server or the network said, in one line of at most some hundred characters.
+        message: the server's or the network's message, in one line of at most 300 characters.
         request_id: S3's id of the request, or None.
-        bucket_region: the bucket's region where the server named it.
+        bucket_region: the bucket's region if the server named it.
         sends: how often the request was sent.
     """
 
     def __init__(
         self,
-        operation: str,
-        bucket: str,
-        key: str | None,
-        *,
-        status: int | None,
-        code: str,
-        message: str,
-        request_id: str | None = None,
-        bucket_region: str | None = None,
-    ) -> None:
-        super().__init__(operation, bucket, key, status, code, message)
-        self.operation = operation
-        self.bucket = bucket
-        self.key = key
-        self.status = status
-        self.code = shortened(code, _MOST_OF_NAME)
-        self.message = shortened(message)
-        self.request_id = shortened(request_id, _MOST_OF_NAME) if request_id else None
-        self.bucket_region = shortened(bucket_region, _MOST_OF_NAME) if bucket_region else None
-        self.sends = 1
-
-    @classmethod
-    def of(
-        cls,
         bucket: str,
         request: Request,
         code: str,
@@ -161,55 +135,36 @@ class S3RequestError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         bucket_region: str | None = None,
-    ) -> Self:
-        """The error of a request.
-
-        Args:
-            bucket: the bucket that it went to.
-            request: the request.
-            code: S3's error code, or one of this module's own.
-            message: what the server or the network said.
-            status: the HTTP status, or None where no answer came, or none that can be understood.
-            request_id: S3's id of the request.
-            bucket_region: the bucket's region where the server named it.
-        """
-        return cls(
-            request.operation,
-            bucket,
-            request.key,
-            status=status,
-            code=code,
-            message=message,
-            request_id=request_id,
-            bucket_region=bucket_region,
-        )
+    ) -> None:
+        # Not the request itself: its body may be large, and an error may be kept for long.
+        super().__init__(bucket, request.operation, request.key, code, message, status)
+        self.operation = request.operation
+        self.bucket = bucket
+        self.key = request.key
+        self.status = status
+        self.code = shortened(code, _MAX_NAME)
+        self.message = shortened(message)
+        self.request_id = shortened(request_id, _MAX_NAME) if request_id else None
+        self.bucket_region = shortened(bucket_region, _MAX_NAME) if bucket_region else None
+        self.sends = 1
 
     def as_kind(self, kind: "type[S3RequestError]") -> "S3RequestError":
         """The same error as one of the subclasses."""
-        same = kind(
-            self.operation,
-            self.bucket,
-            self.key,
-            status=self.status,
-            code=self.code,
-            message=self.message,
-            request_id=self.request_id,
-            bucket_region=self.bucket_region,
-        )
-        same.sends = self.sends
+        same = kind.__new__(kind, *self.args)
+        vars(same).update(vars(self))
         return same
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same request may well succeed later."""
-        # Some servers say by 500 that they don't know a request.
+        """Whether the same request may succeed later."""
+        # Some servers answer 500 to a request that they don't support.
         is_unknown = self.code in ("NotImplemented", "MethodNotAllowed")
         return not is_unknown and (is_transient_code(self.code) or self.status in _TRANSIENT_STATUSES)
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the server refused the request since there were too many."""
-        return self.code in _REFUSALS or self.status in (429, 503)
+        """Whether the server throttled the request."""
+        return self.code in _THROTTLING_CODES or self.status in (429, 503)
 
     def __str__(self) -> str:
         where = self.bucket if self.key is None else f"{self.bucket} key {self.key!r}"
@@ -227,22 +182,22 @@ class ObjectUnreadableError(S3RequestError):
 
 
 class CustomerKeyError(ObjectUnreadableError):
-    """The source object can be read only with a key that its owner has and S3 has not (SSE-C)."""
+    """The source object can be read only with its owner's key, which S3 does not have (SSE-C)."""
 
 
 def needs_customer_key(error: S3RequestError) -> bool:
-    """Whether an object could not be read for want of its owner's key."""
+    """Whether an object could not be read because its owner's key is required (SSE-C)."""
     return error.status == 400 and _CUSTOMER_KEY_WORDS in error.message.lower()
 
 
 def code_of_status(status: int) -> str:
-    """A code for an answer that names none."""
+    """The code for an answer without one."""
     return _CODE_BY_STATUS.get(status, f"HTTP{status}")
 
 
 def invalid_response(bucket: str, request: Request, response: Response, problem: str) -> S3RequestError:
-    """The error for a response that says it succeeded but cannot be understood."""
-    return S3RequestError.of(
+    """The error for a successful response that cannot be understood."""
+    return S3RequestError(
         bucket,
         request,
         INVALID_RESPONSE,
@@ -252,7 +207,7 @@ def invalid_response(bucket: str, request: Request, response: Response, problem:
 
 
 def bucket_error(error: S3RequestError, place: Place) -> BucketError:
-    """The one line that tells a person why a bucket cannot be used, and what to do about it."""
+    """The error that says in one line why a bucket cannot be used, and what to do about it."""
     reason = _bucket_reason(error, place)
     return BucketError(f"{place.uri}: {reason} [{error.operation}: {error.code}]")
 
@@ -280,9 +235,9 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
         return f"{who} may not do this: allow s3:{_permission(error.operation)} ({error.message})"
     if error.code == FORBIDDEN:
         permission = f"s3:{_permission(error.operation)}"
-        return f"{server} refuses this, and does not say why: {who} may need {permission} ({error.message})"
+        return f"{server} refuses this without a reason: {who} may need {permission} ({error.message})"
     if error.code == NOT_FOUND and error.key is None:
-        return f"{server} knows no such place: correct endpoint_url or the bucket's name ({error.message})"
+        return f"{server} has no such resource: correct endpoint_url or the bucket's name ({error.message})"
     if error.code == TLS_ERROR:
         return f"no trusted TLS connection to {server}: {error.message}"
     if error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER):
@@ -293,7 +248,7 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
 
 
 def _permission(operation: str) -> str:
-    """The action of an IAM policy that allows an operation."""
+    """The IAM action that allows an operation."""
     return {
         "ListObjects": "ListBucket",
         "ListObjectsV2": "ListBucket",

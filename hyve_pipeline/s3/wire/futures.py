@@ -1,4 +1,4 @@
-"""Futures that are completed by a conversion, and such that follow others, without threads that wait."""
+"""Chains of futures, without threads that wait."""
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -12,17 +12,24 @@ U = TypeVar("U")
 
 
 def complete(outcome: "Future[T]", convert: Callable[[A], T], value: A) -> None:
-    """Give a future what `convert` makes of `value`, or the exception that it raises."""
+    """Complete a future with `convert(value)`, or with the exception that it raises."""
     try:
         result = convert(value)
-    except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+    except BaseException as error:  # noqa: BLE001 - it is passed on to the caller
         fail(outcome, error)
     else:
         outcome.set_result(result)
 
 
+def completed(result: T) -> "Future[T]":
+    """A future that has its result already."""
+    outcome: Future[T] = Future()
+    outcome.set_result(result)
+    return outcome
+
+
 def then(first: "Future[T]", convert: Callable[[T], U]) -> "Future[U]":
-    """A future for `convert` of what `first` gives; an exception of either becomes its exception.
+    """A future for `convert` of the result of `first`; an exception of either becomes its exception.
 
     `convert` runs on the thread that completes `first`, so it must neither wait nor take long.
     """
@@ -32,7 +39,7 @@ def then(first: "Future[T]", convert: Callable[[T], U]) -> "Future[U]":
 
 
 def recover(first: "Future[T]", convert: Callable[[BaseException], U]) -> "Future[T | U]":
-    """A future for what `first` gives, or for `convert` of its exception, which may raise another.
+    """A future for the result of `first`, or for `convert` of its exception, which may raise another.
 
     `convert` runs on the thread that completes `first`, so it must neither wait nor take long.
     """
@@ -42,7 +49,7 @@ def recover(first: "Future[T]", convert: Callable[[BaseException], U]) -> "Futur
 
 
 def follow(first: "Future[T]", go_on: Callable[[T], "Future[U]"]) -> "Future[U]":
-    """A future for what the future gives that `go_on` makes of what `first` gives; any exception becomes its own.
+    """A future for the result of the future `go_on(result of first)`; any exception becomes its exception.
 
     `go_on` runs on the thread that completes `first`, so it must neither wait nor take long.
     """
@@ -52,7 +59,7 @@ def follow(first: "Future[T]", go_on: Callable[[T], "Future[U]"]) -> "Future[U]"
 
 
 def retry(first: "Future[T]", go_on: Callable[[BaseException], "Future[T]"]) -> "Future[T]":
-    """A future for what `first` gives, or else for what the future gives that `go_on` makes of its exception.
+    """A future for the result of `first`, or else for that of the future `go_on(exception of first)`.
 
     `go_on` may raise another one. It runs on the thread that completes `first`, so it must neither wait nor take long.
     """
@@ -62,17 +69,17 @@ def retry(first: "Future[T]", go_on: Callable[[BaseException], "Future[T]"]) -> 
 
 
 def both(first: "Future[T]", second: "Future[U]") -> "Future[tuple[T, U]]":
-    """A future for what two futures give; an exception of either becomes its exception."""
-    # The second knows the first's result and not the first: two futures that know each other are freed only by the
-    # garbage collector, which took longer for them than all else does.
+    """A future for the results of two futures; an exception of either becomes its exception."""
+    # The second refers to the first's result, not to the first: a cycle of futures would be freed only by the garbage
+    # collector, which took longer for them than everything else does.
     return follow(first, lambda one: then(second, lambda other: (one, other)))
 
 
 def _go_on(outcome: "Future[T]", go_on: "Callable[[A], Future[T]]", value: A) -> None:
-    """Give a future what the future gives that `go_on` makes of `value`."""
+    """Complete a future with the outcome of the future `go_on(value)`."""
     try:
         begun = go_on(value)
-    except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
+    except BaseException as error:  # noqa: BLE001 - it is passed on to the caller
         fail(outcome, error)
     else:
         _on_end(begun, outcome.set_result, outcome.set_exception)
@@ -83,12 +90,12 @@ def _on_end(
 ) -> None:
     """Call one of two functions when a future has ended.
 
-    Its exception is handed on and not raised: by its traceback it would hold every frame that it came through, and
+    Its exception is passed on, not raised: its traceback would keep every frame that it came through, and
     what is in them, such as an object's content.
     """
 
     def end(done: "Future[T]") -> None:
-        # A future that was cancelled raises what others give.
+        # `exception()` of a cancelled future raises it.
         error = CancelledError() if done.cancelled() else done.exception()
         if error is None:
             with_result(done.result())
@@ -99,6 +106,5 @@ def _on_end(
 
 
 def fail(outcome: "Future[Any]", error: BaseException) -> None:
-    """Give a future an exception, without the frames that it came through where it is a request's."""
-    # Where a request failed says nothing that its error does not say; see `_on_end`.
+    """Complete a future with an exception; that of a request loses its traceback, see `_on_end`."""
     outcome.set_exception(error.with_traceback(None) if isinstance(error, S3RequestError) else error)

@@ -1,15 +1,15 @@
-"""What an answer must look like before it is believed: no error, the expected document, and no contradiction."""
+"""Checks of answers: no error, the expected document, and no contradiction."""
 
 import re
 
-from hyve_pipeline.s3.wire.errors import S3RequestError, code_of_status, invalid_response, telling_code
+from hyve_pipeline.s3.wire.errors import S3RequestError, code_of_status, invalid_response, refined_code
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, child_text, local_name, parse_xml
 
-# How a document begins whose root is an Error: white space keeps a connection open while the server works.
+# The beginning of a document with the root Error. White space keeps a connection open while the server works.
 _ERROR_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:[^<>\s:]+:)?Error[\s/>]")
 
-# No error document is longer; whatever else comes with a status of failure need not be read whole.
+# No error document is longer; anything else with an error status need not be read completely.
 MOST_ERROR_BYTES = 64 * 1024
 
 _ERROR_FIELDS = ("Code", "Message", "RequestId", "Region")
@@ -21,7 +21,7 @@ _NUMBER = re.compile("[0-9]{1,18}")
 
 
 def is_error(response: Response) -> bool:
-    """Whether a response tells of a failure.
+    """Whether a response reports a failure.
 
     S3 may begin to answer CopyObject, UploadPartCopy and CompleteMultipartUpload with status 200 before it
     knows the outcome, and then send an ``<Error>`` as the body. An object whose content is such a document has an ETag.
@@ -32,17 +32,17 @@ def is_error(response: Response) -> bool:
 
 
 def error_of(bucket: str, request: Request, response: Response) -> S3RequestError:
-    """The error that a response tells of, in the server's own words where it has any."""
+    """The error that a response reports, with the server's own message if there is one."""
     body = response.body[:MOST_ERROR_BYTES]
     fields = _read_error_fields(body)
-    reason = fields.get("Message") or _unsaid_reason(request, response.status, body, has_code="Code" in fields)
+    reason = fields.get("Message") or _default_reason(request, response.status, body, has_code="Code" in fields)
     location = response.header("location")
     if location is not None:
         reason = f"Location: {location[:200]}; {reason}"
-    return S3RequestError.of(
+    return S3RequestError(
         bucket,
         request,
-        telling_code(fields.get("Code") or code_of_status(response.status), reason),
+        refined_code(fields.get("Code") or code_of_status(response.status), reason),
         reason,
         status=response.status,
         request_id=fields.get("RequestId") or response.header("x-amz-request-id"),
@@ -50,36 +50,36 @@ def error_of(bucket: str, request: Request, response: Response) -> S3RequestErro
     )
 
 
-def _unsaid_reason(request: Request, status: int, body: bytes, *, has_code: bool) -> str:
-    """What is known of a failure where the answer has no message."""
+def _default_reason(request: Request, status: int, body: bytes, *, has_code: bool) -> str:
+    """The reason of a failure whose answer has no message."""
     if has_code:
         return f"the server answered {status} without a message"
     if request.method == "HEAD":
-        return f"an answer to HEAD has no body, so that only its status {status} is known"
+        return f"an answer to HEAD has no body, so only its status {status} is known"
     text = " ".join(_TAGS.sub(" ", body.decode(errors="replace")).split())
-    return f"the server answered {status} without a code of S3's" + (f": {text}" if text else "")
+    return f"the server answered {status} without an S3 error code" + (f": {text}" if text else "")
 
 
-def parse_response(bucket: str, request: Request, response: Response, *roots: str, way_on: str = "") -> Element:
-    """The document of an answer that says it succeeded.
+def parse_response(bucket: str, request: Request, response: Response, *roots: str, hint: str = "") -> Element:
+    """The document of a successful answer.
 
     Args:
         bucket: the bucket that the request went to.
-        request: what was asked.
+        request: the request.
         response: the answer.
-        roots: names that the document's root may have, without namespace.
-        way_on: what a person can do about it, at the end of the message.
+        roots: the allowed names of the document's root, without namespace.
+        hint: what the user can do about it, for the end of the message.
 
     Raises:
-        S3RequestError: there is no such document, so that nothing shows what the server did.
+        S3RequestError: there is no such document, so nothing proves what the server did.
     """
     try:
         root = parse_xml(response.body)
     except MalformedXmlError as error:
         problem = f"the answer is {error}" if response.body.strip() else "the answer is empty"
-        raise invalid_response(bucket, request, response, f"{problem}, and no <{roots[0]}>{way_on}") from None
+        raise invalid_response(bucket, request, response, f"{problem}, not a <{roots[0]}>{hint}") from None
     if local_name(root) not in roots:
-        problem = f"the answer is a <{local_name(root)}>, and no <{roots[0]}>{way_on}"
+        problem = f"the answer is a <{local_name(root)}>, not a <{roots[0]}>{hint}"
         raise invalid_response(bucket, request, response, problem)
     return root
 
@@ -96,7 +96,7 @@ def whole_number(text: str | None) -> int:
 
 
 def require(bucket: str, request: Request, response: Response, element: Element, name: str) -> str:
-    """The text of an element's child that must be there.
+    """The text of a required child of an element.
 
     Raises:
         S3RequestError: it is missing, or empty.
@@ -108,26 +108,26 @@ def require(bucket: str, request: Request, response: Response, element: Element,
 
 
 def is_truncated(bucket: str, request: Request, response: Response, root: Element) -> bool:
-    """Whether a list goes on after this answer. One that does not say it may have lost anything.
+    """Whether more pages follow this answer.
 
     Raises:
-        S3RequestError: it does not say it.
+        S3RequestError: it does not say so, so its end may be missing.
     """
-    told = require(bucket, request, response, root, "IsTruncated").strip().lower()
-    if told not in ("true", "false"):
-        raise invalid_response(bucket, request, response, f"the answer has the IsTruncated {told!r}")
-    return told == "true"
+    text = require(bucket, request, response, root, "IsTruncated").strip().lower()
+    if text not in ("true", "false"):
+        raise invalid_response(bucket, request, response, f"the answer has the IsTruncated {text!r}")
+    return text == "true"
 
 
 def check_echo(bucket: str, request: Request, response: Response, root: Element, name: str, asked: str | None) -> None:
-    """Compare what a server says it was asked with what it was.
+    """Check the request's parameter that an answer repeats, if it does.
 
     Raises:
-        S3RequestError: the answer is to another question. One that does not repeat the question passes.
+        S3RequestError: the answer is to another request.
     """
-    told = child_text(root, name)
-    if told and told != asked:
-        raise invalid_response(bucket, request, response, f"the answer is for {name} {told!r}, and not {asked!r}")
+    text = child_text(root, name)
+    if text and text != asked:
+        raise invalid_response(bucket, request, response, f"the answer is for {name} {text!r}, not {asked!r}")
 
 
 def _read_error_fields(body: bytes) -> dict[str, str]:
@@ -137,7 +137,7 @@ def _read_error_fields(body: bytes) -> dict[str, str]:
     try:
         root = parse_xml(body)
     except MalformedXmlError:
-        # What was cut off, or is only nearly XML, says as much in its beginning.
+        # A truncated document, or one that is only almost XML, has the fields at its beginning.
         return {name: text for name, text in reversed(_FIELD.findall(body.decode(errors="replace"))) if text.strip()}
     # Some servers wrap the error in another element.
     error = root if local_name(root) == "Error" else next(iter(root.iter("{*}Error")), root)

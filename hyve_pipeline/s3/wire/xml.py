@@ -15,7 +15,7 @@ _REFERENCES = {"\t": "&#9;", "\n": "&#10;", "\r": "&#13;", "\x85": "&#133;", "\u
 
 _TO_ESCAPE = re.compile(f"[&<>{''.join(_REFERENCES)}]")
 
-# The characters that XML 1.0 can carry in no form, not even as references. https://www.w3.org/TR/xml/#charsets
+# The characters that XML 1.0 can't represent, not even as references. https://www.w3.org/TR/xml/#charsets
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -23,20 +23,20 @@ _parsers = threading.local()
 
 
 class MalformedXmlError(ValueError):
-    """A document is cut short, not XML, or not such as S3 sends."""
+    """A document is truncated, not XML, or not like S3's."""
 
 
 def parse_xml(document: bytes) -> Element:
-    """Parse a document that came from a server.
+    """Parse a server's document.
 
-    No entity is expanded, nothing is fetched, and a document type is refused, since text that holds an
-    unexpanded entity would be read only up to it.
+    No entity is expanded, nothing is fetched, and a document type is an error: text with an unexpanded entity would be
+    read only up to it.
 
     Raises:
         MalformedXmlError: the document is not well-formed, or declares a document type.
     """
     try:
-        # White space keeps a connection open while the server works; XML allows none before its declaration.
+        # Leading white space keeps a connection open while the server works; XML allows none before its declaration.
         root = etree.fromstring(document.lstrip(), _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedXmlError(f"malformed XML: {error}") from None
@@ -66,15 +66,15 @@ def child_text(element: Element, name: str) -> str | None:
 
 
 def escape_text(text: str) -> str:
-    """Text as an element's content that a parser reads back exactly."""
+    """Text as the content of an element, so that a parser reads back the same text."""
     return escape(text, _REFERENCES) if _TO_ESCAPE.search(text) else text
 
 
 def fits_in_xml(text: str) -> bool:
-    """Whether XML 1.0 can carry the text at all."""
+    """Whether XML 1.0 can represent the text."""
     return _NOT_IN_XML.search(text) is None
 
 
 def unquote_etag(text: str) -> str:
-    """An ETag without its quotes, which some servers leave out and some write as ``&quot;``."""
+    """An ETag without quotes, which some servers omit and some write as ``&quot;``."""
     return text.replace("&quot;", '"').strip().removeprefix("W/").strip('"')

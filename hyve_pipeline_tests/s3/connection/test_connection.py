@@ -305,7 +305,7 @@ class _Impatient:
     is_impatient = True
 
     def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
-        on_end(S3RequestError(request.operation, "b", None, status=None, code=RESPONSE_TIMEOUT, message="silence"))
+        on_end(S3RequestError("b", request, RESPONSE_TIMEOUT, "silence"))
 
     def close(self) -> None:
         pass

@@ -14,7 +14,7 @@ def _sends(
     policy: RetryPolicy, code: str, *, each: int = 1, takes: float = 0.0, is_reached: bool = True
 ) -> list[float]:
     """When a request that always fails is sent, in seconds, with those of a transport that sends twice as one."""
-    error = S3RequestError.of("b", _REQUEST, code, "no")
+    error = S3RequestError("b", _REQUEST, code, "no")
     now, failed_at, sends = 0.0, None, 0
     times: list[float] = []
     while True:

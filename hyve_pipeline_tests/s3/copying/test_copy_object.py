@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.model.copy_task import CopyTask
-from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import USER_AGENT
 from hyve_pipeline.s3.copying.copy_object import SLOW_COPY, copy_object
-from hyve_pipeline.s3.listing.range_walk import RangeWalk
+from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 from hyve_pipeline.s3.objects.source_responses import CopyResult, read_copied_etag
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -32,7 +31,7 @@ def _md5(body: bytes) -> str:
 def _tasks(source: Connection, prefix: str = "") -> list[CopyTask]:
     return [
         CopyTask(key, prefix + key, size, etag, storage_class)
-        for page in RangeWalk(source, KeyRange())
+        for _, page in BucketListing(source)
         for key, size, etag, storage_class in zip(page.keys, page.sizes, page.etags, page.storage_classes, strict=True)
     ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError, InterruptedRunError
 from hyve_pipeline.core.model.inventory import check_proof
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.bucket_listing import Lister
+from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 from hyve_pipeline.s3.listing.walk import RESTORE_STATUS
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -37,12 +37,12 @@ _SPREADS = {
 
 
 def _list(bucket: ModelBucket, **options: object) -> list[str]:
-    lister = Lister(cast("Connection", bucket), **options)  # type: ignore[arg-type]
+    bucket_listing = BucketListing(cast("Connection", bucket), **options)  # type: ignore[arg-type]
     found: dict[str, list[str]] = {}
-    for walk, page in lister:
+    for walk, page in bucket_listing:
         found.setdefault(walk.range.after, []).extend(page.keys)
     keys = [key for after in sorted(found) for key in found[after]]
-    check_proof(lister.proof, len(keys), bucket.place.uri)
+    check_proof(bucket_listing.proof, len(keys), bucket.place.uri)
     return keys
 
 
@@ -114,11 +114,11 @@ def test_one_failed_page_of_many_is_no_listing(connect: Connect) -> None:
         return listing_of(after + "a", truncated=True)
 
     with scripted_server(script) as server:
-        lister = Lister(connect(server.place("broken")), cuts=["m"])
+        bucket_listing = BucketListing(connect(server.place("broken")), cuts=["m"])
         with pytest.raises(IncompleteInventoryError, match=r"s3://broken/ is not complete.*AccessDenied"):
-            list(lister)
-        with pytest.raises(IncompleteInventoryError, match="not come to its end"):
-            _ = lister.proof
+            list(bucket_listing)
+        with pytest.raises(IncompleteInventoryError, match="has not ended"):
+            _ = bucket_listing.proof
 
 
 def test_every_page_of_every_walk_is_asked_for_with_the_headers(connect: Connect) -> None:
@@ -130,9 +130,9 @@ def test_every_page_of_every_walk_is_asked_for_with_the_headers(connect: Connect
         return listing_of(*left[:3], truncated=len(left) > 3)
 
     with scripted_server(script) as server:
-        lister = Lister(connect(server.place()), cuts=["m"], headers=RESTORE_STATUS, max_keys=3)
-        assert sorted(key for _, page in lister for key in page.keys) == keys
-        assert len(lister.proof) > 2
+        bucket_listing = BucketListing(connect(server.place()), cuts=["m"], headers=RESTORE_STATUS, max_keys=3)
+        assert sorted(key for _, page in bucket_listing for key in page.keys) == keys
+        assert len(bucket_listing.proof) > 2
         asked = [received.headers.get("x-amz-optional-object-attributes") for received in server.received]
     assert set(asked) == {"RestoreStatus"}
 
@@ -140,17 +140,17 @@ def test_every_page_of_every_walk_is_asked_for_with_the_headers(connect: Connect
 def test_it_can_be_given_up() -> None:
     stop = threading.Event()
     with model_bucket([f"{number:04d}" for number in range(500)]) as bucket:
-        pages = iter(Lister(cast("Connection", bucket), max_keys=10, stop=stop))
+        pages = iter(BucketListing(cast("Connection", bucket), max_keys=10, stop=stop))
         next(pages)
         stop.set()
-        with pytest.raises(InterruptedRunError, match="s3://model/ was given up"):
+        with pytest.raises(InterruptedRunError, match="s3://model/ was interrupted"):
             list(pages)
 
 
 def test_real_servers_agree(make_place: MakePlace, connect: Connect) -> None:
     place = make_place()
     put_objects(client_for(str(place.endpoint_url)), place.bucket, dict.fromkeys(ODD_KEYS, b"x"))
-    lister = Lister(connect(place), max_keys=3, ceiling=8)
-    found = sorted(key for _, page in lister for key in page.keys)
+    bucket_listing = BucketListing(connect(place), max_keys=3, ceiling=8)
+    found = sorted(key for _, page in bucket_listing for key in page.keys)
     assert found == sorted(ODD_KEYS)
-    check_proof(lister.proof, len(ODD_KEYS), place.uri)
+    check_proof(bucket_listing.proof, len(ODD_KEYS), place.uri)

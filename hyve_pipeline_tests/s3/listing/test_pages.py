@@ -187,7 +187,7 @@ def _without(tag: str, entry: str) -> str:
         (listing([listing_entry("k", date="9999-12-31T23:59:59-05:00")]), "a date outside of the years"),
         (listing([listing_entry("k" * 3_000_000)]), "a key has 3,000,000 bytes: 'kkk"),
         (listing([listing_entry("\u00e9" * 5000)]), "a key has 10,000 bytes"),
-        (listing([listing_entry("k", storage_class="C" * 300)]), "a storage class without end"),
+        (listing([listing_entry("k", storage_class="C" * 300)]), "a storage class of over 256 bytes"),
         (listing([listing_entry("X").replace("X<", "a<b/>c<")]), "a field that is no text"),
         (listing([listing_entry("X").replace("X<", "a<?b?>c<")]), "a field that is no text"),
         (listing([listing_entry("k").replace("<Size>", "lost<Size>")]), "a field that is no text"),

@@ -9,6 +9,7 @@ from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
 from hyve_pipeline.s3.listing.walk import RESTORE_STATUS
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, scripted_server
@@ -83,7 +84,7 @@ def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:
         (error_answer(418, "Teapot", "I am\na teapot"), "I am a teapot (status 418)"),
         (
             Answer(b"<html>Not here</html>", 404),
-            "knows no such place: correct endpoint_url or the bucket's name (the server answered 404 without",
+            "has no such resource: correct endpoint_url or the bucket's name (the server answered 404 without",
         ),
         (Answer(b"<html>welcome</html>"), "does not answer as S3 does: it is a <html> document"),
         (Answer(b""), "does not answer as S3 does"),
@@ -100,7 +101,7 @@ def test_reasons(connect: Connect, answer: Answer, said: str) -> None:
 
 def test_clock_that_is_wrong(transport: str) -> None:
     place = Place(bucket="pictures", endpoint_origin="default")
-    error = S3RequestError("ListObjectsV2", "pictures", None, status=403, code="RequestTimeTooSkewed", message="late")
+    error = S3RequestError("pictures", Request("ListObjectsV2", "GET"), "RequestTimeTooSkewed", "late", status=403)
     assert "set the clock" in str(bucket_error(error, place))
 
 

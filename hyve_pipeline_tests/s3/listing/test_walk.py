@@ -13,7 +13,8 @@ from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import KeyRange, RangeEnd, RangeProof, check_proof
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.range_walk import RangeWalk
+from hyve_pipeline.s3.listing.bucket_listing import BucketListing
+from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, Walk
 from hyve_pipeline.s3.wire.messages import Response
 from hyve_pipeline_tests.conftest import MakePlace
@@ -35,26 +36,34 @@ from hyve_pipeline_tests.s3.scripted import (
 from hyve_pipeline_tests.servers import client_for, put_objects
 
 
+def _pages(
+    connection: Connection, after: str = "", until: str | None = None, max_keys: int = 1000
+) -> tuple[list[Page], RangeProof]:
+    # One walk, which requests damaged pages again without a pause.
+    key_range = KeyRange(after=after, until=until)
+    listing = BucketListing(connection, key_range=key_range, ceiling=1, max_keys=max_keys, first_pause=0.0)
+    pages = [page for _, page in listing if len(page)]
+    (proof,) = listing.proof
+    return pages, proof
+
+
 def _walk(
     connection: Connection, after: str = "", until: str | None = None, max_keys: int = 1000
 ) -> tuple[list[str], RangeProof]:
-    # Damaged pages are asked for again without a pause.
-    walk = RangeWalk(connection, KeyRange(after=after, until=until), max_keys, first_pause=0.0)
-    keys = [key for page in walk for key in page.keys]
-    return keys, walk.proof
+    pages, proof = _pages(connection, after, until, max_keys)
+    return [key for page in pages for key in page.keys], proof
 
 
 def test_more_keys_than_a_page_holds(make_place: MakePlace, connect: Connect) -> None:
     place = make_place()
     expected = {f"image-{number:05}.jpg": b"x" * (number % 7) for number in range(1100)}
     put_objects(client_for(str(place.endpoint_url)), place.bucket, expected)
-    walk = RangeWalk(connect(place), KeyRange())
-    pages = list(walk)
+    pages, proof = _pages(connect(place))
     assert [len(page) for page in pages] == [1000, 100]
     assert [key for page in pages for key in page.keys] == sorted(expected)
     assert [size for page in pages for size in page.sizes] == [len(expected[key]) for key in sorted(expected)]
     assert {name for page in pages for name in page.storage_classes} == {"STANDARD"}
-    assert walk.proof == RangeProof(
+    assert proof == RangeProof(
         range=KeyRange(),
         first_key="image-00000.jpg",
         last_key="image-01099.jpg",
@@ -69,7 +78,7 @@ def test_page_agrees_with_boto3(make_place: MakePlace, connect: Connect) -> None
     client = client_for(str(place.endpoint_url))
     client.put_object(Bucket=place.bucket, Key="cold", Body=b"123", StorageClass="STANDARD_IA")
     client.put_object(Bucket=place.bucket, Key="warm", Body=b"")
-    (page,) = RangeWalk(connect(place), KeyRange())
+    ((page,), _) = _pages(connect(place))
     listed = client.list_objects_v2(Bucket=place.bucket)["Contents"]
     assert page.keys == [entry["Key"] for entry in listed]
     assert page.sizes == [entry["Size"] for entry in listed]
@@ -128,13 +137,10 @@ def test_bound_that_is_the_last_key_ends_the_listing(make_place: MakePlace, conn
 def test_no_proof_before_the_end(make_place: MakePlace, connect: Connect) -> None:
     place = make_place()
     put_objects(client_for(str(place.endpoint_url)), place.bucket, {"a": b"", "b": b"", "c": b""})
-    walk = RangeWalk(connect(place), KeyRange(), max_keys=1)
-    pages = iter(walk)
-    next(pages)
-    with pytest.raises(IncompleteInventoryError, match="not come to its end"):
-        _ = walk.proof
-    with pytest.raises(RuntimeError, match="only once"):
-        iter(walk)
+    listing = BucketListing(connect(place), ceiling=1, max_keys=1)
+    next(iter(listing))
+    with pytest.raises(IncompleteInventoryError, match="has not ended"):
+        _ = listing.proof
 
 
 def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:
@@ -233,7 +239,7 @@ def test_a_page_that_says_it_was_meant_for_another_request(
         if is_meant:
             assert _walk(connect(place), after="a b")[0] == ["c", "x"]
             return
-        with pytest.raises(IncompleteInventoryError, match=r"s3://mixed-up/ is not complete.* says that it is about"):
+        with pytest.raises(IncompleteInventoryError, match=r"s3://mixed-up/ is not complete.* begins after"):
             _walk(connect(place), after="a b")
 
 
@@ -243,7 +249,7 @@ def test_a_first_page_that_says_where_it_begins(connect: Connect) -> None:
             if is_meant:
                 assert _walk(connect(server.place()))[0] == ["c"]
                 continue
-            with pytest.raises(IncompleteInventoryError, match="says that it is about what follows 'a', and not ''"):
+            with pytest.raises(IncompleteInventoryError, match="begins after 'a', not after ''"):
                 _walk(connect(server.place()))
 
 
@@ -254,17 +260,17 @@ _SAID = {
     "two key counts": ("<KeyCount>1</KeyCount><KeyCount>2</KeyCount>", "its KeyCount is not one text"),
     "two ends": ("<IsTruncated>true</IsTruncated>", "its IsTruncated is not one text"),
     "another bucket": ("<Name>elsewhere</Name>", "it is of the bucket 'elsewhere'"),
-    "another prefix": ("<Prefix>img/b/</Prefix>", "it is of the prefix 'img/b/', and not of 'img/a b/'"),
-    "more keys than asked for": ("<MaxKeys>2000</MaxKeys>", "it is of 2,000 keys at most, and not of 1,000"),
+    "another prefix": ("<Prefix>img/b/</Prefix>", "it is of the prefix 'img/b/', not of 'img/a b/'"),
+    "more keys than asked for": ("<MaxKeys>2000</MaxKeys>", "it is of 2,000 keys at most, not of 1,000"),
     "no keys at all": ("<MaxKeys>0</MaxKeys>", "0 keys at most, and has 1"),
     "another encoding": ("<EncodingType>base64</EncodingType>", "its EncodingType is not one text"),
     "a delimiter": ("<Delimiter>/</Delimiter>", "a listing by delimiter"),
     "common prefixes": ("<CommonPrefixes><Prefix>img/a b/c/</Prefix></CommonPrefixes>", "common prefixes"),
     "a token at the end": (
         "<NextContinuationToken>t</NextContinuationToken>",
-        "nothing follows, and where that begins",
+        "no page follows, and has the token of the next one",
     ),
-    "a marker": ("<KeyCount>1</KeyCount><Marker>x</Marker>", "says that it is about what follows 'x', and not ''"),
+    "a marker": ("<KeyCount>1</KeyCount><Marker>x</Marker>", "begins after 'x', not after ''"),
 }
 
 
@@ -328,7 +334,7 @@ def test_pages_without_keys_come_to_an_end(connect: Connect) -> None:
 
     with (
         scripted_server(script) as server,
-        pytest.raises(IncompleteInventoryError, match=r"the last 1,000 pages had no key, and say that more follow$"),
+        pytest.raises(IncompleteInventoryError, match=r"the last 1,000 pages had no key, and announce more$"),
     ):
         _walk(connect(server.place()))
 
@@ -367,7 +373,7 @@ def test_a_range_of_a_server_that_knows_only_the_first_version(says_marker: bool
 
 
 def test_a_server_that_goes_on_from_nothing_says_what_is_missing(connect: Connect) -> None:
-    problem = r"knows neither start-after \(ListObjectsV2\) nor marker \(ListObjects\), .*: .* 'a', .* not after 'b'$"
+    problem = r"supports neither start-after \(ListObjectsV2\) nor marker \(ListObjects\), .*'a', .* not after 'b'$"
     with (
         scripted_server([listing_of("a", "b", truncated=True)]) as server,
         pytest.raises(IncompleteInventoryError, match=problem),
@@ -377,7 +383,7 @@ def test_a_server_that_goes_on_from_nothing_says_what_is_missing(connect: Connec
 
 def test_a_page_that_is_encoded_otherwise_than_the_others(connect: Connect) -> None:
     answers = [listing_of("a b", truncated=True, token="t"), Answer(listing([listing_entry("b c")], encoding=None))]
-    problem = "page 2: it says that its keys are encoded in another way"
+    problem = "page 2: its keys are encoded in another way"
     with scripted_server(answers) as server, pytest.raises(IncompleteInventoryError, match=problem):
         _walk(connect(server.place()))
 
@@ -419,7 +425,7 @@ def test_a_plus_that_nothing_explains_is_no_listing(connect: Connect) -> None:
     for status in (200, 403, 404):
         with (
             scripted_server(lambda r, s=status: answer if r.method == "GET" else Answer(status=s)) as server,
-            pytest.raises(IncompleteInventoryError, match=r"does not show whether the '\+' of the key 'a\+b' stands"),
+            pytest.raises(IncompleteInventoryError, match=r"nothing shows whether the '\+' in the key 'a\+b' stands"),
         ):
             _walk(connect(server.place()))
 
@@ -495,11 +501,11 @@ def test_keys_that_were_not_asked_for(connect: Connect) -> None:
 
 def test_no_proof_of_a_failed_walk(connect: Connect) -> None:
     with scripted_server([listing_of("a", truncated=True, token="t"), error_answer(403, "AccessDenied")]) as server:
-        walk = RangeWalk(connect(server.place()), KeyRange())
+        listing = BucketListing(connect(server.place()))
         with pytest.raises(IncompleteInventoryError, match="AccessDenied"):
-            list(walk)
-        with pytest.raises(IncompleteInventoryError, match="not come to its end"):
-            _ = walk.proof
+            list(listing)
+        with pytest.raises(IncompleteInventoryError, match="has not ended"):
+            _ = listing.proof
 
 
 def test_503_is_asked_again(connect: Connect) -> None:
@@ -521,8 +527,7 @@ def test_next_page_is_on_its_way_while_one_is_worked_on(connect: Connect) -> Non
         return listing_of("b") if "continuation-token" in received.query else listing_of("a", truncated=True, token="t")
 
     with scripted_server(script) as server:
-        walk = iter(RangeWalk(connect(server.place()), KeyRange()))
-        page = next(walk)
+        _, page = next(iter(BucketListing(connect(server.place()), ceiling=1)))
         assert page.last_modified == [MICROSECONDS]
         for _ in range(500):
             if len(server.received) == 2:

@@ -74,9 +74,9 @@ def test_a_server_that_packs_is_asked_not_to_and_once_only(connect: Connect) -> 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (stored(PACKED, PLAIN, Warning="214 UploadServer gunzipped"), "the server unpacked it"),
-        (stored(PACKED, PLAIN, x_goog_stored_content_encoding="gzip"), "the server unpacked it"),
-        (stored(PLAIN, PACKED, Content_Encoding="gzip"), "may have packed it"),
+        (stored(PACKED, PLAIN, Warning="214 UploadServer gunzipped"), "the server decompressed it"),
+        (stored(PACKED, PLAIN, x_goog_stored_content_encoding="gzip"), "the server decompressed it"),
+        (stored(PLAIN, PACKED, Content_Encoding="gzip"), "may have compressed it"),
     ],
 )
 def test_what_was_changed_on_the_way_is_called_that(connect: Connect, answer: Answer, words: str) -> None:

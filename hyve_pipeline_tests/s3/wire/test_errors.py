@@ -3,7 +3,7 @@
 import pytest
 
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.messages import Response
+from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import is_error
 
 _ERROR = b"<Error><Code>InternalError</Code></Error>"
@@ -51,5 +51,5 @@ def test_any_other_status(status: int) -> None:
 
 @pytest.mark.parametrize(("code", "may_pass"), [("NotImplemented", False), ("InternalError", True), ("HTTP500", True)])
 def test_what_a_server_does_not_know_does_not_pass(code: str, may_pass: bool) -> None:
-    error = S3RequestError("GetObjectTagging", "b", "k", status=500, code=code, message="")
+    error = S3RequestError("b", Request("GetObjectTagging", "GET", "k"), code, "", status=500)
     assert error.is_transient is may_pass

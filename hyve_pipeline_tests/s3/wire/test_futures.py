@@ -11,6 +11,7 @@ import pytest
 
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.futures import both, follow, recover, retry, then
+from hyve_pipeline.s3.wire.messages import Request
 
 Join = Callable[["Future[int]", "Future[int]"], "Future[Any]"]
 
@@ -116,7 +117,7 @@ class _Content:
 
 
 def _refused(_content: object) -> NoReturn:
-    raise S3RequestError("PutObject", "store", "k", status=403, code="AccessDenied", message="no")
+    raise S3RequestError("store", Request("PutObject", "PUT", "k"), "AccessDenied", "no", status=403)
 
 
 def _refused_by_a_future(content: object) -> "Future[Any]":
