@@ -134,9 +134,7 @@ def list_parts(store: Connection, key: str, upload_id: str, algorithm: str | Non
         try:
             page = dict(_read_part(part, algorithm) for part in root.iter("{*}Part"))
         except ValueError as error:
-            raise invalid_response(
-                store.bucket, request, response, f"the answer has an invalid part: {error}"
-            ) from error
+            raise invalid_response(store.bucket, request, response, f"a part is not valid: {error}") from error
         found |= page
         next_marker = child_text(root, "NextPartNumberMarker") or ""
         # A server that repeats a page must not cause an endless loop.
