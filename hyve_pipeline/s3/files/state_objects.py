@@ -163,7 +163,7 @@ def server_time(connection: Connection, key: str) -> datetime:
     _put(connection, "PutObject", key, b"")
     head = head_object(connection, key).result()
     if head is None:
-        raise S3RequestError.of(connection.bucket, Request("HeadObject", "HEAD", key), "NotFound", "it was written")
+        raise S3RequestError(connection.bucket, Request("HeadObject", "HEAD", key), "NotFound", "it was written")
     return datetime.fromtimestamp(head.last_modified / 1e6, UTC)
 
 
@@ -177,7 +177,7 @@ def delete_keys(connection: Connection, keys: list[str]) -> None:
         errors = delete_objects(connection, keys[start : start + 1_000]).result().errors
         for key, failure in errors.items():
             request = Request("DeleteObjects", "POST", key)
-            raise S3RequestError.of(connection.bucket, request, failure.code, failure.message)
+            raise S3RequestError(connection.bucket, request, failure.code, failure.message)
 
 
 def _put(
