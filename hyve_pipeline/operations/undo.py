@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
@@ -173,7 +174,7 @@ class _Restorer:
         if head is None or head.size is None or not _is_kept(head, row):
             return None
         task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
-        result = await tries.answer(lambda: self._copier.copy(task))
+        result = await tries.call(partial(self._copier.copy, task))
         return replace(_undo_row(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
 
     async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:

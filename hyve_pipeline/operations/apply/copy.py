@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from hyve_pipeline.core.base.etags import same_etag
@@ -102,7 +103,7 @@ class ObjectCopier:
                 before = await tries.answer(lambda: head_object(self._store, task.store_key))
                 version_before = None if before is None else before.version_id
             trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
-        result = await tries.answer(lambda: self._route.copy(task))
+        result = await tries.call(partial(self._route.copy, task))
         if result.condition_ignored:
             detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)

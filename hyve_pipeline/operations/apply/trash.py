@@ -1,5 +1,6 @@
 """Keeps what is about to be overwritten or deleted, where the sync names a trash."""
 
+from functools import partial
 from types import TracebackType
 
 from hyve_pipeline.core.model.copy_task import CopyTask
@@ -71,5 +72,5 @@ class Trash:
             storage_class="STANDARD",
             rules=self._rules,
         )
-        await tries.answer(lambda: self._copier.copy(task))
+        await tries.call(partial(self._copier.copy, task))
         return True

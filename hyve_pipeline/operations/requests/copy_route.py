@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from http import HTTPStatus
 from threading import Lock
 from types import TracebackType
@@ -15,19 +16,19 @@ from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES
-from hyve_pipeline.s3.copying.copy_object import copy_object
+from hyve_pipeline.s3.copying.copy_object import OnCopied, begin_copy
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
 from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.futures import retry, then
+from hyve_pipeline.s3.wire.futures import deliver
 
 # Rewrites an object of the store in place with new properties, see `s3.copying.rewrite.rewrite_object`.
 Rewrite = Callable[[CopyTask, ObjectProperties], "Future[CopyResult]"]
 
-# Copies one object; the future returns the result or raises, see `s3.copying.copy_object`.
-Copy = Callable[[CopyTask], "Future[CopyResult]"]
+# Copies one object, and hands the result or the error to a callback, see `s3.copying.copy_object.begin_copy`.
+Copy = Callable[[CopyTask, OnCopied], None]
 
 
 class CopyRoute:
@@ -85,7 +86,7 @@ def open_copy_route(
     with Streamer(
         source, store, memory=options.stream_memory, threads=options.concurrency, window=window, log=log
     ) as streamer:
-        yield CopyRoute(rules, streamer.copy, rewrite)
+        yield CopyRoute(rules, lambda task, on_end: deliver(streamer.copy(task), on_end), rewrite)
 
 
 class ServerCopier:
@@ -122,37 +123,44 @@ class ServerCopier:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def copy(self, task: CopyTask) -> "Future[CopyResult]":
-        """Copy an object, see `copy_object`."""
+    def copy(self, task: CopyTask, on_end: OnCopied) -> None:
+        """Copy an object, see `begin_copy`."""
         options = self._options
         abilities = self._store.abilities
         has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
         is_parted = task.size > options.multipart_threshold or has_parts
         if abilities.lacks(COPIES) or (is_parted and abilities.lacks(PART_COPIES)):
-            return self._stream(task)
-        copied = copy_object(
+            self._stream(task, on_end)
+            return
+        begin_copy(
             self._source,
             self._store,
             task,
+            on_end if options.transfer == "server" else partial(self._end, task, on_end),
             multipart_threshold=options.multipart_threshold,
             part_size=options.multipart_part_size,
             window=self._window,
             log=self._log,
         )
-        return copied if options.transfer == "server" else retry(copied, lambda error: self._fall_back(task, error))
 
-    def _fall_back(self, task: CopyTask, error: BaseException) -> "Future[CopyResult]":
-        lacking = _UNKNOWN.get(error.operation) if isinstance(error, S3RequestError) and _is_unknown(error) else None
+    def _end(self, task: CopyTask, on_end: OnCopied, ended: CopyResult | BaseException) -> None:
+        """Hand over what became of a copy, or stream the object where the server does not know the operation."""
+        lacking = _UNKNOWN.get(ended.operation) if isinstance(ended, S3RequestError) and _is_unknown(ended) else None
         if lacking is None:
-            raise error
+            on_end(ended)
+            return
 
-        def learn(result: CopyResult) -> CopyResult:
-            self._store.abilities.note(lacking)
-            return result
+        def learn(streamed: CopyResult | BaseException) -> None:
+            if not isinstance(streamed, BaseException):
+                self._store.abilities.note(lacking)
+            on_end(streamed)
 
-        return then(self._stream(task), learn)
+        try:
+            self._stream(task, learn)
+        except Exception as error:  # noqa: BLE001 - closed just now, say; the copy must come to an end
+            on_end(error)
 
-    def _stream(self, task: CopyTask) -> "Future[CopyResult]":
+    def _stream(self, task: CopyTask, on_end: OnCopied) -> None:
         with self._lock:
             if self._streamer is None:
                 options = self._options
@@ -165,7 +173,7 @@ class ServerCopier:
                     log=self._log,
                 )
                 self._streamer = self._stack.enter_context(streamer)
-        return self._streamer.copy(task)
+        deliver(self._streamer.copy(task), on_end)
 
 
 # The ability that a server lacks if it does not implement an operation.

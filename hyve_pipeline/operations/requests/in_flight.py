@@ -1,7 +1,7 @@
 """Keeps a bounded number of objects in flight.
 
-The work on one object is a coroutine that awaits `Reply` for a request and `Pause` before a retry. Work on a batch
-awaits `Together` for the works on its objects. One thread drives them all: the transport's threads receive the
+The work on one object is a coroutine that awaits `Call` or `Reply` for a request and `Pause` before a retry. Work on a
+batch awaits `Together` for the works on its objects. One thread drives them all: the transport's threads receive the
 responses and queue them here. asyncio's event loop would do the same, but has its own handling of interrupts.
 """
 
@@ -10,14 +10,16 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
-from concurrent import futures
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.wire.futures import deliver
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -29,15 +31,48 @@ _DRAIN_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 
 
-@dataclass(slots=True, eq=False)
-class Reply(Generic[T]):
-    """Awaits a future: returns its result, or raises its exception in the coroutine."""
+# Begins something that hands its result, or an exception, to the callback that it is given.
+Begin = Callable[[Callable[[T | BaseException], object]], object]
 
-    future: "Future[T]"
 
-    def __await__(self) -> Generator["Reply[T]", None, T]:
+class Call(Generic[T]):
+    """Awaits what a function hands to a callback: returns the result, or raises the exception in the coroutine."""
+
+    __slots__ = ("_answered", "_begin", "_ended", "_work", "has_ended")
+
+    def __init__(self, begin: Begin[T]) -> None:
+        self._begin = begin
+        self._ended: T | BaseException
+        self.has_ended = False
+
+    def __await__(self) -> Generator["Call[T]", None, T]:
         yield self
-        return self.future.result()
+        if isinstance(self._ended, BaseException):
+            raise self._ended
+        return self._ended
+
+    def begin(self, work: "Work[Any]", answered: "SimpleQueue[Work[Any]]") -> None:
+        """Begin it; `work` is queued when it has ended."""
+        self._work = work
+        self._answered = answered
+        try:
+            self._begin(self._end)
+        except Exception as error:  # noqa: BLE001 - it is raised in the coroutine
+            self._end(error)
+
+    def _end(self, ended: T | BaseException) -> None:
+        self._ended = ended
+        self.has_ended = True
+        self._answered.put(self._work)
+
+
+class Reply(Call[T]):
+    """Awaits a future."""
+
+    __slots__ = ()
+
+    def __init__(self, future: "Future[T]") -> None:
+        super().__init__(partial(deliver, future))
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +99,7 @@ class Together(Generic[U]):
         return self.results
 
 
-Work = Coroutine["Reply[Any] | Pause | Together[Any]", None, T]
+Work = Coroutine["Call[Any] | Pause | Together[Any]", None, T]
 
 
 class _Driver(Generic[T]):
@@ -73,7 +108,7 @@ class _Driver(Generic[T]):
         self._on_result = on_result
         # Waiting works are kept here and not only in the queue: an exception that a signal raises can lose an item
         # that was just taken out of the queue.
-        self._waiting: dict[Work[Any], Future[Any]] = {}
+        self._waiting: dict[Work[Any], Call[Any]] = {}
         self._answered: SimpleQueue[Work[Any]] = SimpleQueue()
         self._paused: list[tuple[float, int, Work[Any]]] = []
         self._order = itertools.count()
@@ -103,9 +138,9 @@ class _Driver(Generic[T]):
         except StopIteration as ended:
             self._end(work, ended.value)
             return
-        if isinstance(wish, Reply):
-            self._waiting[work] = wish.future
-            wish.future.add_done_callback(lambda _: self._answered.put(work))
+        if isinstance(wish, Call):
+            wish.begin(work, self._answered)
+            self._waiting[work] = wish
         elif isinstance(wish, Pause):
             heapq.heappush(self._paused, (time.monotonic() + wish.seconds, next(self._order), work))
         else:
@@ -147,9 +182,12 @@ class _Driver(Generic[T]):
         """Wait for requests in flight; works that pause, or were not begun, have no outcome."""
         deadline = time.monotonic() + seconds
         while self._waiting and (left := deadline - time.monotonic()) > 0:
-            futures.wait(self._waiting.values(), left, futures.FIRST_COMPLETED)
-            for work in [work for work, future in self._waiting.items() if future.done()]:
+            ended = [work for work, call in self._waiting.items() if call.has_ended]
+            for work in ended:
                 self._step(work)
+            if not ended:
+                with suppress(Empty):
+                    _ = self._answered.get(timeout=left)
         parents = {parent for parent, _, _ in self._parents.values()}
         for work in (*self._waiting, *(work for _, _, work in self._paused), *self._queued, *parents):
             work.close()

@@ -5,12 +5,13 @@ succeeded, but the bytes do not match the checksums of the source.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from hyve_pipeline.operations.requests.in_flight import Pause, Reply
+from hyve_pipeline.operations.requests.in_flight import Begin, Call, Pause
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
+from hyve_pipeline.s3.wire.futures import deliver
 
 T = TypeVar("T")
 
@@ -29,28 +30,28 @@ class Tries:
     def __init__(self) -> None:
         self.count = 1
 
-    async def answer(self, send: Callable[[], "Future[T]"]) -> T:
+    def answer(self, send: Callable[[], "Future[T]"]) -> Coroutine[Call[Any] | Pause, None, T]:
         """The result of one or several requests.
 
         Raises:
             S3RequestError: one failed for good.
         """
-        for _ in range(_MOST_MOVES - 1):
-            try:
-                return await self._result(send)
-            except S3RequestError as error:
-                # Requests that the connection retried are not retried here: the tries would multiply.
-                if error.code != INVALID_RESPONSE or error.sends > 1:
-                    raise
-            await Pause(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads load, guards nothing
-            self.count += 1
-        return await self._result(send)
+        return self.call(lambda on_end: deliver(send(), on_end))
 
-    async def _result(self, send: Callable[[], "Future[T]"]) -> T:
-        try:
-            result = await Reply(send())
-        except S3RequestError as error:
-            self.count += error.sends - 1
-            raise
-        self.count += getattr(result, "sends", 1) - 1
-        return result
+    async def call(self, begin: Begin[T]) -> T:
+        """Like `answer`, for requests that hand their result to a callback."""
+        for move in range(_MOST_MOVES):
+            if move:
+                await Pause(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads load, guards nothing
+                self.count += 1
+            try:
+                result = await Call(begin)
+            except S3RequestError as error:
+                self.count += error.sends - 1
+                # Requests that the connection retried are not retried here: the tries would multiply.
+                if error.code != INVALID_RESPONSE or error.sends > 1 or move == _MOST_MOVES - 1:
+                    raise
+            else:
+                self.count += getattr(result, "sends", 1) - 1
+                return result
+        raise AssertionError("the last move returns or raises")

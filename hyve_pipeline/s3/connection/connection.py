@@ -17,10 +17,10 @@ from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
-from hyve_pipeline.s3.connection.transport import Ending, Endpoint, OnEnd, Transport
+from hyve_pipeline.s3.connection.transport import Ending, Endpoint, Transport
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
-from hyve_pipeline.s3.wire.futures import fail
+from hyve_pipeline.s3.wire.futures import finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import error_of, is_error
 
@@ -39,6 +39,11 @@ T = TypeVar("T")
 # It may raise an `S3RequestError`, and where that may pass, the request is sent again. It runs on a thread of the
 # transport, so it must neither wait nor take long.
 Read = Callable[[Ending], T]
+
+
+def itself(response: Response) -> Any:
+    """What `Connection.exchange` reads of a response by default: the whole of it."""
+    return response
 
 
 class Connection:
@@ -103,51 +108,30 @@ class Connection:
     def ask(self, request: Request, read: Read[T], *, is_slow: bool = False) -> "Future[T]":
         """Like `send`, for what `read` makes of the answer or of the failure."""
         outcome: Future[T] = Future()
-
-        def on_error(error: BaseException) -> None:
-            fail(outcome, error)
-
-        self.carry(request, read, outcome.set_result, on_error, is_slow=is_slow)
+        self.exchange(request, lambda ended: finish_reading(outcome, read, ended), read=read, is_slow=is_slow)
         return outcome
 
     def exchange(
         self,
         request: Request,
-        on_end: OnEnd,
+        on_end: Callable[[T | BaseException], object],
         *,
-        is_slow: bool = False,
-        check: Callable[[Response], object] | None = None,
-    ) -> None:
-        """Like `send`, without a future: `on_end` gets the answer of a request that succeeded, or the error.
-
-        `check` may raise an `S3RequestError`, see `Read`.
-        """
-
-        def read(ending: Ending) -> Response:
-            response = _response(ending)
-            if check is not None:
-                check(response)
-            return response
-
-        self.carry(request, read, on_end, on_end, is_slow=is_slow)
-
-    def carry(
-        self,
-        request: Request,
-        read: Read[T],
-        on_result: Callable[[T], object],
-        on_error: Callable[[BaseException], object],
-        *,
+        read: Callable[[Response], T] = itself,
         is_slow: bool = False,
     ) -> None:
-        """Like `ask`, without a future: `on_result` gets what `read` gives, or `on_error` what it raises.
+        """Like `send`, without a future, which costs more than all else that Python does for a copy.
 
-        Futures cost more than all else that Python does for a copy.
+        Args:
+            request: the request.
+            on_end: gets what `read` made of the answer, or the error. It runs on a thread of the transport, so it must
+                neither wait, nor take long, nor raise.
+            read: makes what is wanted of the answer of a request that succeeded, see `Read`; by default the answer.
+            is_slow: see `send`.
         """
         if self.payer_headers and self.payer_headers[0] not in request.headers:
             # A copy from another such bucket has it already, and no header may be there twice.
             request = replace(request, headers=(*request.headers, *self.payer_headers))
-        pending = _Pending(self, request, read, on_result, on_error, is_slow=is_slow)
+        pending = _Pending(self, request, read, on_end, is_slow=is_slow)
         pending.send(self._patient_transport() if is_slow else self.transport)
 
     def send_again(self, pending: "_Pending[Any]", transport: Transport, error: S3RequestError) -> bool:
@@ -243,8 +227,7 @@ class _Pending(Generic[T]):
     __slots__ = (
         "_connection",
         "_is_slow",
-        "_on_error",
-        "_on_result",
+        "_on_end",
         "_read",
         "_request",
         "_transport",
@@ -256,9 +239,8 @@ class _Pending(Generic[T]):
         self,
         connection: Connection,
         request: Request,
-        read: Read[T],
-        on_result: Callable[[T], object],
-        on_error: Callable[[BaseException], object],
+        read: Callable[[Response], T],
+        on_end: Callable[[T | BaseException], object],
         *,
         is_slow: bool,
     ) -> None:
@@ -266,8 +248,7 @@ class _Pending(Generic[T]):
         self._transport = connection.transport
         self._request = request
         self._read = read
-        self._on_result = on_result
-        self._on_error = on_error
+        self._on_end = on_end
         self._is_slow = is_slow
         # How often it was sent, and when it failed for the first time.
         self.sends = 0
@@ -285,12 +266,7 @@ class _Pending(Generic[T]):
     def fail(self, error: S3RequestError) -> None:
         """End it by a failure that is for good."""
         error.sends = self.sends
-        try:
-            result = self._read(error)
-        except BaseException as other:  # noqa: BLE001 - it is handed to whoever waits
-            self._on_error(other)
-        else:
-            self._on_result(result)
+        self._on_end(error)
 
     def _failed(self, error: S3RequestError, sends: int) -> None:
         self.sends += sends
@@ -299,29 +275,31 @@ class _Pending(Generic[T]):
             self.fail(error)
 
     def _judge(self, ending: Ending) -> None:
-        if not isinstance(ending, Response):
-            if isinstance(ending, S3RequestError):
-                # The CRT tells what a server answered at last by an error alone.
-                self._connection.is_reached |= ending.status is not None
-                self._failed(ending, self._transport.sends)
-            else:
-                self._on_error(ending)
-            return
+        if isinstance(ending, Response):
+            self._judge_response(ending)
+        elif isinstance(ending, S3RequestError):
+            # The CRT tells what a server answered at last by an error alone.
+            self._connection.is_reached |= ending.status is not None
+            self._failed(ending, self._transport.sends)
+        else:
+            self._on_end(ending)
+
+    def _judge_response(self, response: Response) -> None:
         self._connection.is_reached = True
-        if is_error(ending):
-            error = error_of(self._connection.bucket, self._request, ending)
+        if is_error(response):
+            error = error_of(self._connection.bucket, self._request, response)
             self._failed(error, self._transport.sends if error.is_transient else 1)
             return
         if self.sends:
-            ending = replace(ending, sends=self.sends + 1)
+            response = replace(response, sends=self.sends + 1)
         try:
-            result = self._read(ending)
+            result = self._read(response)
         except S3RequestError as error:
             self._failed(error, 1)
-        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-            self._on_error(error)
+        except BaseException as error:  # noqa: BLE001 - it is handed to the caller
+            self._on_end(error)
         else:
-            self._on_result(result)
+            self._on_end(result)
 
 
 def _response(ending: Ending) -> Response:

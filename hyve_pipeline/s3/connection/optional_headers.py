@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.connection import Connection, itself
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
 from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
@@ -88,30 +88,25 @@ def is_refusal(error: BaseException) -> bool:
     return error.status in _REFUSING_STATUSES or error.code == "NotImplemented"
 
 
-# What becomes of a request, and which of its optional headers were not sent.
-OnEnd = Callable[[Ending, tuple[Ability, ...]], None]
-
-
 def exchange_with(
     connection: Connection,
     request: Request,
     optional: Iterable[Optional],
-    on_end: OnEnd,
+    on_end: Callable[[T | BaseException, tuple[Ability, ...]], object],
     *,
+    read: Callable[[Response], T] = itself,
     is_slow: bool = False,
-    check: Callable[[Response], object] | None = None,
 ) -> None:
     """Like `Connection.exchange`, for a request with optional headers.
 
     Those that the server is known to refuse are left out. When it refuses the request, it is sent again without those
-    that may be the reason, one after the other; the one without which it succeeds is remembered.
+    that may be the reason, one after the other; the one without which it succeeds is remembered. `on_end` also gets
+    what was left out.
     """
     present = [one for one in optional if one.covers_any(request.headers)]
     missing = [one for one in present if connection.abilities.lacks(one.ability)]
-    search = _Search(
-        connection, request, [one for one in present if one not in missing], missing, on_end, is_slow, check
-    )
-    search.begin()
+    sent = [one for one in present if one not in missing]
+    _Search(connection, request, sent, missing, on_end, read, is_slow).begin()
 
 
 def ask_with(
@@ -121,7 +116,7 @@ def ask_with(
     read: Callable[[Ending], T],
     *,
     is_slow: bool = False,
-    check: Callable[[Response], object] | None = None,
+    check: Callable[[Response], Response] = itself,
 ) -> "Future[tuple[T, tuple[Ability, ...]]]":
     """Like `exchange_with`, as a future for `read` of the answer or failure, and for what the server lacks."""
     outcome: Future[tuple[T, tuple[Ability, ...]]] = Future()
@@ -129,11 +124,11 @@ def ask_with(
     def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
         complete(outcome, lambda found: (read(found), without), ending)
 
-    exchange_with(connection, request, optional, on_end, is_slow=is_slow, check=check)
+    exchange_with(connection, request, optional, on_end, is_slow=is_slow, read=check)
     return outcome
 
 
-class _Search:
+class _Search(Generic[T]):
     """The search for what a server refuses of one request."""
 
     def __init__(
@@ -142,9 +137,9 @@ class _Search:
         request: Request,
         sent: Sequence[Optional],
         left_out: Sequence[Optional],
-        on_end: OnEnd,
+        on_end: Callable[[T | BaseException, tuple[Ability, ...]], object],
+        read: Callable[[Response], T],
         is_slow: bool,
-        check: Callable[[Response], object] | None,
     ) -> None:
         self._connection = connection
         self._request = request
@@ -152,23 +147,23 @@ class _Search:
         self._left_out = list(left_out)
         self._found: list[Optional] = []
         self._on_end = on_end
+        self._read = read
         self._is_slow = is_slow
-        self._check = check
 
     def begin(self) -> None:
         self._send((), self._judge_first)
 
-    def _send(self, suspects: Sequence[Optional], judge: Callable[[Ending], None]) -> None:
+    def _send(self, suspects: Sequence[Optional], judge: Callable[[T | BaseException], None]) -> None:
         request = self._request
         for one in (*self._left_out, *suspects):
             request = one.left_out_of(request)
-        self._connection.exchange(request, judge, is_slow=self._is_slow, check=self._check)
+        self._connection.exchange(request, judge, read=self._read, is_slow=self._is_slow)
 
-    def _judge_first(self, ending: Ending) -> None:
-        if isinstance(ending, S3RequestError) and self._sent and is_refusal(ending):
-            self._suspect(ending)
+    def _judge_first(self, ended: T | BaseException) -> None:
+        if isinstance(ended, S3RequestError) and self._sent and is_refusal(ended):
+            self._suspect(ended)
         else:
-            self._end(ending)
+            self._end(ended)
 
     def _suspect(self, error: S3RequestError) -> None:
         """Send the request without each header that an error may be about, and at last without all of them."""
@@ -183,22 +178,22 @@ class _Search:
                 self._end(error)
                 return
             try:
-                self._send(suspects, lambda ending: judge(suspects, ending))
+                self._send(suspects, lambda ended: judge(suspects, ended))
             except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
                 self._end(error)
 
-        def judge(suspects: tuple[Optional, ...], ending: Ending) -> None:
-            if isinstance(ending, S3RequestError) and is_refusal(ending):
-                if (ending.code, ending.message) == (error.code, error.message):
+        def judge(suspects: tuple[Optional, ...], ended: T | BaseException) -> None:
+            if isinstance(ended, S3RequestError) and is_refusal(ended):
+                if (ended.code, ended.message) == (error.code, error.message):
                     try_next()
                     return
                 # The server has something else to refuse now, so that this was refused before.
                 self._leave_out(suspects)
-                self._judge_first(ending)
+                self._judge_first(ended)
                 return
-            if isinstance(ending, Response):
+            if not isinstance(ended, BaseException):
                 self._leave_out(suspects)
-            self._end(ending)
+            self._end(ended)
 
         try_next()
 
@@ -207,8 +202,8 @@ class _Search:
         self._left_out += suspects
         self._sent = [one for one in self._sent if one not in suspects]
 
-    def _end(self, ending: Ending) -> None:
-        if isinstance(ending, Response):
+    def _end(self, ended: T | BaseException) -> None:
+        if not isinstance(ended, BaseException):
             for one in self._found:
                 self._connection.abilities.note(one.ability)
-        self._on_end(ending, tuple(one.ability for one in self._left_out))
+        self._on_end(ended, tuple(one.ability for one in self._left_out))

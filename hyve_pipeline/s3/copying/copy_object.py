@@ -1,7 +1,9 @@
 """Copying one object within the server, pinned to the ETag that was planned."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
@@ -11,7 +13,6 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
-from hyve_pipeline.s3.connection.transport import Ending
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
@@ -21,13 +22,12 @@ from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
     CopyResult,
     read_copied_etag,
-    source_answer,
     source_error,
     source_version_of,
 )
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import both, complete, then
+from hyve_pipeline.s3.wire.futures import both, deliver, finish, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
@@ -35,6 +35,10 @@ MAX_SINGLE_COPY = 5 * GIB
 
 _ENCRYPTION = "x-amz-server-side-encryption"
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
+
+
+# Gets what became of a copy. It runs on a thread of the transport, see `Connection.exchange`.
+OnCopied = Callable[[CopyResult | BaseException], object]
 
 
 def copy_object(
@@ -47,7 +51,33 @@ def copy_object(
     window: Window | None = None,
     log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
-    """Copy an object from source to store by the server, with the store's credentials.
+    """Like `begin_copy`, with a future that gives the result or raises the error."""
+    outcome: Future[CopyResult] = Future()
+    begin_copy(
+        source,
+        store,
+        task,
+        partial(finish, outcome),
+        multipart_threshold=multipart_threshold,
+        part_size=part_size,
+        window=window,
+        log=log,
+    )
+    return outcome
+
+
+def begin_copy(
+    source: Connection,
+    store: Connection,
+    task: CopyTask,
+    on_end: OnCopied,
+    *,
+    multipart_threshold: int = MAX_SINGLE_COPY,
+    part_size: int = 256 * MIB,
+    window: Window | None = None,
+    log: UploadLog | None = None,
+) -> None:
+    """Begin to copy an object from source to store by the server, with the store's credentials.
 
     Headers, user metadata, tags and storage class are kept.
 
@@ -55,26 +85,25 @@ def copy_object(
         source: the bucket that has the object.
         store: the bucket that gets it; its credentials must be allowed to read the source.
         task: the object, with the ETag that it must still have.
+        on_end: gets the result, or `ObjectChangedError` (overwritten or gone since the plan), `ObjectUnreadableError`
+            (archived), or another `S3RequestError`.
         multipart_threshold: objects over this many bytes are copied in parts.
         part_size: bytes of a part; raised where there would be over 10,000.
         window: the slots that parts share with other requests; the object itself has one already.
         log: records open multipart uploads, so that a later attempt can resume them.
-
-    Returns:
-        A future that gives the result or raises `ObjectChangedError` (overwritten or gone since the plan),
-        `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
     if task.size > multipart_threshold:
-        return submit_copy_in_parts(source, store, task, part_size, window, log)
+        deliver(submit_copy_in_parts(source, store, task, part_size, window, log), on_end)
+        return
     if task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None:
-        return store.workers.submit(_copy_keeping_parts, source, store, task, window, log)
-    outcome: Future[CopyResult] = Future()
+        deliver(store.workers.submit(_copy_keeping_parts, source, store, task, window, log), on_end)
+        return
+    copy = _WholeCopy(source, store, task, on_end)
     asked = _read_first(source, task)
     if asked is None:
-        _copy_whole(source, store, task, (), outcome)
+        copy.begin(())
     else:
-        asked.add_done_callback(lambda done: _copy_after(done, source, store, task, outcome))
-    return outcome
+        deliver(asked, copy.begin_after)
 
 
 def _copy_keeping_parts(
@@ -102,95 +131,96 @@ def _read_first(source: Connection, task: CopyTask) -> "Future[Pairs] | None":
     return then(both(redirect, grants), lambda read: (*read[0].redirect, *read[1]))
 
 
-def _copy_after(
-    read: "Future[Pairs]", source: Connection, store: Connection, task: CopyTask, outcome: "Future[CopyResult]"
-) -> None:
-    try:
-        _copy_whole(source, store, task, read.result(), outcome)
-    except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-        outcome.set_exception(error)
+class _WholeCopy:
+    """One CopyObject, from its request to its result."""
 
+    __slots__ = ("_on_end", "_request", "_source", "_store", "_task")
 
-def _copy_whole(
-    source: Connection, store: Connection, task: CopyTask, headers: Pairs, outcome: "Future[CopyResult]"
-) -> None:
-    new = copied_object(task.storage_class, task.rules, headers)
-    request = Request(
-        "CopyObject",
-        "PUT",
-        task.store_key,
-        headers=(
-            ("x-amz-copy-source", copy_source(source.bucket, task.source_key)),
-            ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
-            *new.headers,
-            *task.rules.headers,
-            *source.payer_headers,
-        ),
-    )
+    def __init__(self, source: Connection, store: Connection, task: CopyTask, on_end: OnCopied) -> None:
+        self._source = source
+        self._store = store
+        self._task = task
+        self._on_end = on_end
 
-    def settle(result: CopyResult, head: ObjectHead | None) -> CopyResult:
-        return replace(result, condition_ignored=head is None or not same_etag(head.etag, task.source_etag))
+    def begin(self, headers: Pairs) -> None:
+        """Send the request, with headers for what it does not take over by itself."""
+        task = self._task
+        new = copied_object(task.storage_class, task.rules, headers)
+        self._request = Request(
+            "CopyObject",
+            "PUT",
+            task.store_key,
+            headers=(
+                ("x-amz-copy-source", copy_source(self._source.bucket, task.source_key)),
+                ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
+                *new.headers,
+                *task.rules.headers,
+                *self._source.payer_headers,
+            ),
+        )
+        is_slow = task.size > SLOW_COPY
+        if new.optional:
+            exchange_with(self._store, self._request, new.optional, self._judge, read=self._read, is_slow=is_slow)
+        else:
+            # Nearly all: it costs less.
+            self._store.exchange(self._request, self._judge, read=self._read, is_slow=is_slow)
 
-    judged: list[tuple[CopyResult, bool]] = []
-
-    def check(response: Response) -> None:
-        # The request is sent again if the answer does not prove the copy.
-        judged.append(_judge(store.bucket, request, response, task))
-
-    def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
+    def begin_after(self, headers: Pairs | BaseException) -> None:
+        """Send the request when the headers are known, or end where they could not be read."""
+        if isinstance(headers, BaseException):
+            self._on_end(headers)
+            return
         try:
-            is_judged = judged and isinstance(ending, Response)
-            result, is_doubtful = judged[-1] if is_judged else _judge(store.bucket, request, ending, task)
-            if without:
-                lost = tuple(ability.loses for ability in without if ability.loses is not None)
-                result = replace(result, lost=lost)
-            if not result.etag:
-                found = head_object(store, task.store_key)
-                found.add_done_callback(lambda done: complete(outcome, lambda _: _named(result, done.result()), None))
-                return
+            self.begin(headers)
+        except Exception as error:  # noqa: BLE001 - closed just now, say; the copy must come to an end
+            self._on_end(error)
+
+    def _read(self, response: Response) -> tuple[CopyResult, bool]:
+        """The result, and whether it may be of another object than the planned one.
+
+        Raises:
+            S3RequestError: nothing shows that the copy was made.
+        """
+        result = CopyResult(
+            etag=read_copied_etag(self._store.bucket, self._request, response),
+            version_id=version_of(response),
+            source_version_id=source_version_of(response),
+            bytes=self._task.size,
+            sends=response.sends,
+        )
+        return result, bool(result.etag) and has_other_content(self._task.source_etag, result.etag, response)
+
+    def _judge(self, ended: tuple[CopyResult, bool] | BaseException, without: tuple[Ability, ...] = ()) -> None:
+        if isinstance(ended, BaseException):
+            self._on_end(source_error(ended) if isinstance(ended, S3RequestError) else ended)
+            return
+        result, is_doubtful = ended
+        if without:
+            lost = tuple(ability.loses for ability in without if ability.loses is not None)
+            result = replace(result, lost=lost)
+        if result.etag and not is_doubtful:
+            self._on_end(result)
+            return
+        try:
             if is_doubtful:
                 # The ETag of an object that the source encrypts with a KMS key looks like an MD5 and is none:
                 # only the source can tell whether the condition was ignored.
-                asked = head_object(source, task.source_key)
-                asked.add_done_callback(lambda done: complete(outcome, lambda _: settle(result, done.result()), done))
-                return
-        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(result)
+                found = head_object(self._source, self._task.source_key)
+                deliver(then(found, lambda head: self._compared(result, head)), self._on_end)
+            else:
+                found = head_object(self._store, self._task.store_key)
+                deliver(then(found, lambda head: self._named(result, head)), self._on_end)
+        except Exception as error:  # noqa: BLE001 - see `begin_after`
+            self._on_end(error)
 
-    def _named(result: CopyResult, head: ObjectHead | None) -> CopyResult:
+    def _compared(self, result: CopyResult, head: ObjectHead | None) -> CopyResult:
+        """The result, where the source's object shows whether it was the planned one."""
+        return replace(result, condition_ignored=head is None or not same_etag(head.etag, self._task.source_etag))
+
+    def _named(self, result: CopyResult, head: ObjectHead | None) -> CopyResult:
         """The result with the ETag that is missing in the answer."""
-        if head is None or not head.etag or head.size not in (None, task.size):
+        if head is None or not head.etag or head.size not in (None, self._task.size):
             reason = "the answer has no ETag, and the object is not there"
-            raise invalid_response(store.bucket, request, Response(200, ()), reason)
-        ignored = has_other_content(task.source_etag, head.etag, Response(200, ()))
+            raise invalid_response(self._store.bucket, self._request, Response(200, ()), reason)
+        ignored = has_other_content(self._task.source_etag, head.etag, Response(200, ()))
         return replace(result, etag=head.etag, condition_ignored=ignored)
-
-    is_slow = task.size > SLOW_COPY
-    if new.optional:
-        exchange_with(store, request, new.optional, on_end, is_slow=is_slow, check=check)
-    else:
-        # Nearly all: it costs less.
-        store.exchange(request, lambda ending: on_end(ending, ()), is_slow=is_slow, check=check)
-
-
-def _judge(bucket: str, request: Request, ending: Ending, task: CopyTask) -> tuple[CopyResult, bool]:
-    """The result, and whether it may be of another object than the planned one.
-
-    Raises:
-        S3RequestError: the copy was not made.
-    """
-    answer = source_answer(ending)
-    result = _read_result(bucket, request, answer, task)
-    return result, bool(result.etag) and has_other_content(task.source_etag, result.etag, answer)
-
-
-def _read_result(bucket: str, request: Request, response: Response, task: CopyTask) -> CopyResult:
-    return CopyResult(
-        etag=read_copied_etag(bucket, request, response),
-        version_id=version_of(response),
-        source_version_id=source_version_of(response),
-        bytes=task.size,
-        sends=response.sends,
-    )

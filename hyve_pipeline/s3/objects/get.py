@@ -111,6 +111,7 @@ def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_
         return response
 
     full = replace(request, headers=(*request.headers, *coding))
+    # `read` once more at the end: only then is it known whether the server refuses the condition.
     asked = ask_with(connection, full, OPTIONAL_READ_HEADERS, read, is_slow=is_slow, check=read)
     return then(asked, lambda found: found[0])
 

@@ -28,6 +28,27 @@ def completed(result: T) -> "Future[T]":
     return outcome
 
 
+def finish(outcome: "Future[T]", ended: T | BaseException) -> None:
+    """Give a future a result or an exception."""
+    if isinstance(ended, BaseException):
+        fail(outcome, ended)
+    else:
+        outcome.set_result(ended)
+
+
+def finish_reading(outcome: "Future[T]", read: Callable[[S3RequestError], T], ended: T | BaseException) -> None:
+    """Give a future the result of a request, or what `read` makes of its error, see `Connection.exchange`."""
+    if isinstance(ended, S3RequestError):
+        complete(outcome, read, ended)
+    else:
+        finish(outcome, ended)
+
+
+def deliver(first: "Future[T]", on_end: Callable[[T | BaseException], object]) -> None:
+    """Call a function with the result or the exception of a future, on the thread that completes it."""
+    _on_end(first, on_end, on_end)
+
+
 def then(first: "Future[T]", convert: Callable[[T], U]) -> "Future[U]":
     """A future for `convert` of the result of `first`; an exception of either becomes its exception.
 

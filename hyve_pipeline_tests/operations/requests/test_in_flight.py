@@ -4,13 +4,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
 
 import pytest
 
-from hyve_pipeline.operations.requests.in_flight import Pause, Reply, Together, run_in_flight
+from hyve_pipeline.operations.requests.in_flight import Begin, Call, Pause, Reply, Together, run_in_flight
 from hyve_pipeline.s3.connection.request_window import Window
 
 
@@ -78,6 +78,30 @@ def test_an_exception_of_a_request_is_raised_where_it_is_awaited(pool: ThreadPoo
     results: list[str] = []
     run_in_flight(iter([work()]), 1, results.append)
     assert results == ["division by zero"]
+
+
+def test_what_a_callback_gets_is_returned_or_raised_where_it_is_awaited(pool: ThreadPoolExecutor) -> None:
+    def later(end: Callable[[str | BaseException], object]) -> None:
+        pool.submit(end, "later")
+
+    def at_once(end: Callable[[str | BaseException], object]) -> None:
+        end("at once")
+
+    def failed(end: Callable[[str | BaseException], object]) -> None:
+        pool.submit(end, KeyError("failed"))
+
+    def unsent(end: Callable[[str | BaseException], object]) -> None:
+        raise KeyError("unsent")
+
+    async def work(begin: Begin[str]) -> str:
+        try:
+            return await Call(begin)
+        except KeyError as error:
+            return f"not {error}"
+
+    results: list[str] = []
+    run_in_flight(map(work, (later, at_once, failed, unsent)), 2, results.append)
+    assert sorted(results) == ["at once", "later", "not 'failed'", "not 'unsent'"]
 
 
 def test_an_exception_that_leaves_the_work_ends_it_after_the_others_are_handed_over(pool: ThreadPoolExecutor) -> None:
