@@ -72,6 +72,15 @@ def error_of_system(error: OSError) -> HyveError:
     return ConfigurationError(text) if error.errno in _WRONG_PATH else StateError(text)
 
 
+def spill_error(folder: str, error: Exception) -> StateError:
+    """The error for a folder of temporary files that takes no more of what exceeds the memory."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return StateError(
+        f"{displayed(folder)}: temporary data can't be written there: {lines[0]}; "
+        "free space there, or set TMPDIR to a folder that has it"
+    )
+
+
 class InterruptedRunError(HyveError):
     """The user interrupted; what was done before is in the journal."""
 

@@ -193,7 +193,6 @@ class Differ:
         store_prefix: the prefix to remove from the store's keys.
         compared: the time of the comparison, after which a restored object must still be readable; by default now.
         gives_unchanged: whether to return the rows of unchanged objects too.
-        spill_folder: where DuckDB may write what exceeds its memory limit.
     """
 
     def __init__(
@@ -205,11 +204,10 @@ class Differ:
         store_prefix: str = "",
         compared: datetime | None = None,
         gives_unchanged: bool = False,
-        spill_folder: str | None = None,
     ) -> None:
         self._gives_unchanged = gives_unchanged
         self._compared = compared or datetime.now(UTC)
-        self._database = RangeDatabase(spill_folder)
+        self._database = RangeDatabase()
         prefixes = {"source": source_prefix, "store": store_prefix}
         classified = _classification(rule, filters, prefixes)
         columns = ", ".join(CHANGE_SCHEMA.names)
@@ -248,7 +246,7 @@ class Differ:
         return RangeDiff(rows, counts, unchanged)
 
     def close(self) -> None:
-        """Free the memory and the spill folder."""
+        """Free the memory and the temporary files."""
         self._database.close()
 
 

@@ -1,5 +1,6 @@
 """Bounded ranges of the key space, and the database that processes the rows of one range at a time."""
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from hyve_pipeline.core.base.errors import spill_error
+
 if TYPE_CHECKING:
     import duckdb
 
 # The memory that DuckDB may use before it spills; a range requires far less.
-_MEMORY_LIMIT = "512MB"
+_MEMORY = "512MB"
 
 
 @dataclass(frozen=True)
@@ -41,37 +44,58 @@ def cut_ranges(chunks: Iterable[tuple[str, int]], most_rows: int) -> Iterator[Re
 class RangeDatabase:
     """DuckDB, in memory, for the rows of one range after another.
 
+    What exceeds its memory goes into a folder of its own. Without one, DuckDB would make one in the working directory.
+
     Args:
-        spill_folder: where DuckDB may write what exceeds its memory limit; None for nowhere.
+        memory: the memory that it may use before, as DuckDB takes it.
+
+    Attributes:
+        folder: the folder.
+
+    Raises:
+        StateError: the folder can't be made.
     """
 
-    def __init__(self, spill_folder: str | None = None) -> None:
+    def __init__(self, memory: str = _MEMORY) -> None:
         # Imported late: reading plans and copying require no database.
         import duckdb
 
+        try:
+            self._temporary = tempfile.TemporaryDirectory(prefix="hyve-ranges-")
+        except OSError as error:
+            raise spill_error(tempfile.gettempdir(), error) from error
+        self.folder = self._temporary.name
         self._connection = duckdb.connect()
-        self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        self._connection.execute(f"SET memory_limit = '{memory}'")
         # A range is smaller than what DuckDB assigns to one thread (122,880 rows): more threads would only
         # cost memory.
         self._connection.execute("SET threads = 1")
         self._connection.execute("SET TimeZone = 'UTC'")
-        if spill_folder is not None:
-            self._connection.execute("SET temp_directory = ?", [spill_folder])
+        self._connection.execute("SET temp_directory = ?", [self.folder])
 
     @contextmanager
     def showing(self, tables: Mapping[str, pa.Table]) -> Iterator["duckdb.DuckDBPyConnection"]:
-        """The database with some tables registered under their names, within the block."""
+        """The database with some tables registered under their names, within the block.
+
+        Raises:
+            StateError: memory and folder are full.
+        """
+        from duckdb import OperationalError
+
         for name, table in tables.items():
             self._connection.register(name, table)
         try:
             yield self._connection
+        except OperationalError as error:
+            raise spill_error(self.folder, error) from error
         finally:
             for name in tables:
                 self._connection.unregister(name)
 
     def close(self) -> None:
-        """Free the memory and the spill folder."""
+        """Free the memory and the folder."""
         self._connection.close()
+        self._temporary.cleanup()
 
 
 def below(prefix: str) -> str:

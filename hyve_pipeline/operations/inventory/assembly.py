@@ -6,10 +6,13 @@ up to a limit, and then in a file, so that memory does not grow with the bucket.
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import ipc
+
+from hyve_pipeline.core.base.errors import spill_error
 
 # Rows of later ranges held in memory at a time; about 130 bytes each.
 _MOST_ROWS_HELD = 200_000
@@ -87,17 +90,34 @@ class _HeldRows:
         self.rows += table.num_rows
 
     def spill(self) -> None:
-        """Write the rows in memory to the file."""
-        if self._file is None:
-            self._file = ipc.new_file(str(self._path), self._schema, options=_COMPRESSED)
-        self._file.write_table(pa.concat_tables(self._tables).combine_chunks())
+        """Write the rows in memory to the file.
+
+        Raises:
+            StateError: the file can't be written.
+        """
+        with self._spilling():
+            if self._file is None:
+                self._file = ipc.new_file(str(self._path), self._schema, options=_COMPRESSED)
+            self._file.write_table(pa.concat_tables(self._tables).combine_chunks())
         self._tables = []
         self.rows = 0
 
+    @contextmanager
+    def _spilling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise spill_error(str(self._path.parent), error) from error
+
     def tables(self) -> Iterator[pa.Table]:
-        """All rows in order; the file is removed."""
+        """All rows in order; the file is removed.
+
+        Raises:
+            StateError: the file can't be written to its end.
+        """
         if self._file is not None:
-            self._file.close()
+            with self._spilling():
+                self._file.close()
             with pa.memory_map(str(self._path)) as source:
                 reader = ipc.open_file(source)
                 for number in range(reader.num_record_batches):

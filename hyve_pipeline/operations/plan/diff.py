@@ -1,6 +1,5 @@
 """Compares two inventories range by range, and keeps what differs as Parquet and as the three text lists."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -126,26 +125,24 @@ def _range_diffs(context: SyncContext, source: Inventory, store: Inventory, comp
     readers = open_inventory(context.state, source), open_inventory(context.state, store)
     chunks = [chunk for reader in readers for chunk in reader.chunks]
     undone = UndoneRows(context, store.place)
-    with tempfile.TemporaryDirectory(prefix="hyve-diff-") as spill_folder:
-        differ = Differ(
-            options.compare,
-            Filters(options.include, options.exclude),
-            source_prefix=source.place.prefix,
-            store_prefix=store.place.prefix,
-            compared=compared,
-            gives_unchanged=options.compare_properties,
-            spill_folder=spill_folder,
-        )
-        try:
-            for key_range in cut_ranges(chunks, _RANGE_ROWS):
-                rows = [reader.read(key_range) for reader in readers]
-                found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range))
-                report("compare", sum(count.objects for count in found.counts.values()), 0)
-                yield found
-        finally:
-            differ.close()
-            for reader in readers:
-                reader.close()
+    differ = Differ(
+        options.compare,
+        Filters(options.include, options.exclude),
+        source_prefix=source.place.prefix,
+        store_prefix=store.place.prefix,
+        compared=compared,
+        gives_unchanged=options.compare_properties,
+    )
+    try:
+        for key_range in cut_ranges(chunks, _RANGE_ROWS):
+            rows = [reader.read(key_range) for reader in readers]
+            found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range))
+            report("compare", sum(count.objects for count in found.counts.values()), 0)
+            yield found
+    finally:
+        differ.close()
+        for reader in readers:
+            reader.close()
 
 
 class _Skipped:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.operations.inventory import assembly as assembly_module
 from hyve_pipeline.operations.inventory.assembly import SortedAssembly
 
@@ -63,3 +64,12 @@ def test_the_lowest_range_is_passed_on_at_once(tmp_path: Path) -> None:
     assert not assembly.is_complete
     assembly.end("m", None)
     assert assembly.is_complete
+
+
+def test_a_folder_that_takes_no_more_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly_module, "_MOST_ROWS_HELD", 0)
+    folder = tmp_path / "file"
+    folder.touch()
+    assembly = SortedAssembly(_SCHEMA, folder, lambda _: None)
+    with pytest.raises(StateError, match=f"^{folder}: temporary data can't be written there: .*TMPDIR"):
+        assembly.add("1", pa.table({"key": ["1"]}, _SCHEMA))

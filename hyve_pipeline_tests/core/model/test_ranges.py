@@ -1,0 +1,50 @@
+"""The database for ranges: what exceeds its memory goes into a folder of temporary files, and nowhere else."""
+
+import shutil
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.model.ranges import RangeDatabase
+
+_ROWS = pa.table({"key": [f"{number * 7919 % 300_007:040}" for number in range(300_000)]})
+
+
+def _sorted(database: RangeDatabase) -> int:
+    with database.showing({"rows": _ROWS}) as connection:
+        return connection.sql("SELECT * FROM rows ORDER BY key").to_arrow_table().num_rows
+
+
+def test_what_exceeds_the_memory_goes_into_a_folder_that_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(RangeDatabase(memory="20MB")) as database:
+        folder = Path(database.folder)
+        assert folder.parent == Path(tempfile.gettempdir())
+        assert _sorted(database) == _ROWS.num_rows
+        assert list(folder.iterdir()) != []
+    assert not folder.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_more_is_named() -> None:
+    with closing(RangeDatabase(memory="20MB")) as database:
+        # As a full disk, only that no test fills one.
+        shutil.rmtree(database.folder)
+        Path(database.folder).touch()
+        with pytest.raises(StateError, match="set TMPDIR to a folder that has it") as caught:
+            _sorted(database)
+        assert str(caught.value).startswith(f"{database.folder}: temporary data can't be written there: ")
+        assert "\n" not in str(caught.value)
+        Path(database.folder).unlink()
+
+
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(StateError, match=f"^{tmp_path / 'gone'}: temporary data can't be written there: .*TMPDIR"):
+        RangeDatabase()
