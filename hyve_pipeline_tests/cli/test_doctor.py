@@ -1,6 +1,7 @@
 """`hyve doctor` on syncs that work, and on syncs with one thing wrong."""
 
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -24,6 +25,19 @@ def detail(finished: Finished, check: str, place: str) -> str:
     found = [each["detail"] for each in finished.document["checks"] if (each["check"], each["place"]) == (check, place)]
     assert len(found) == 1
     return found[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="stands in for a file on a full disk")
+def test_finds_a_full_disk(make_pair: MakePair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = make_pair(versioned=True)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115
+    finished = hyve("doctor", "--json")
+    assert finished.code == 4
+    assert verdicts(finished)["state", "home"] == "fail"
+    found = detail(finished, "state", "home")
+    assert found == f"{pair.home}: can't be written: No space left on device: free space there"
+    # The rest is examined all the same.
+    assert verdicts(finished)["listing", "store"] == "ok"
 
 
 def test_finds_a_working_sync_in_order_and_changes_nothing(make_pair: MakePair, hyve: Hyve) -> None:

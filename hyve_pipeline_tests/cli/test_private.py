@@ -25,14 +25,10 @@ def test_all_that_a_sync_and_a_report_leave_is_their_owners_alone(pair: Pair) ->
         with started([command, "--home", str(pair.home)], preexec_fn=with_umask(0)) as process:
             _, errors = process.communicate()
             assert process.returncode == 0, errors
-    wide = {path: oct(path.stat().st_mode) for path in [pair.home, *files_below(pair.home)] if is_wide(path)}
-    assert wide == {}
+    assert wide_files(pair.home) == {}
 
 
-def files_below(home: Path) -> list[Path]:
-    # Dagster's storage was made beforehand, by the tests' own process.
-    return [path for path in home.rglob("*") if home / "dagster" not in path.parents]
-
-
-def is_wide(path: Path) -> bool:
-    return stat.S_IMODE(path.stat().st_mode) & 0o077 != 0
+def wide_files(home: Path) -> dict[Path, str]:
+    """The home, and what is below it, as far as others than its owner may do anything with it."""
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in [home, *home.rglob("*")] if not path.is_symlink()}
+    return {path: oct(mode) for path, mode in modes.items() if mode & 0o077}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline_tests.cli.test_private import wide_files, with_umask
 from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.processes import descendants, living, living_after, run_hyve, start_hyve
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, put_objects
@@ -58,7 +59,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         client.create_bucket(Bucket="rootwork")
         client.create_bucket(Bucket="store")
         put_objects(client, "rootwork", {"a": b"1", "b": b"2"})
-        with running_ui(home, write_home(home, server.endpoint_url)) as page:
+        variables = write_home(home, server.endpoint_url)
+        with running_ui(home, variables, preexec_fn=with_umask(0)) as page:
             yield page
 
 
@@ -79,6 +81,15 @@ def test_shows_the_configured_syncs(page: Page) -> None:
 def test_launches_what_it_is_asked_for(page: Page) -> None:
     assert page.await_end(page.launch("images_dryrun")) == "SUCCESS"
     assert (page.home / "out" / "images" / "new.txt").read_text() == "a\nb\n"
+
+
+@shares_page
+def test_what_it_and_its_runs_keep_is_its_owners_alone(page: Page) -> None:
+    """It was started under a umask that takes nothing away."""
+    assert page.await_end(page.launch("images_dryrun")) == "SUCCESS"
+    configuration = page.home / "hyve.toml"  # which the test has written
+    assert wide_files(page.home).keys() <= {configuration}
+    assert (page.home / "dagster" / "history").is_dir()
 
 
 @shares_page

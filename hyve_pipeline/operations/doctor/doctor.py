@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, error_of_system
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
@@ -92,8 +92,10 @@ def _examine_state(home: Home) -> Finding:
             file.flush()
             return Finding("state", "home", Verdict.OK, f"{home.path} can be written")
     except OSError as error:
-        detail = f"{folder}: can't be written: {error.strerror}: make it yours, or choose another home by --home"
-        return Finding("state", "home", Verdict.FAIL, detail, ConfigurationError.exit_code)
+        code = error_of_system(error).exit_code
+        is_wrong_path = code == ConfigurationError.exit_code
+        way = "make it yours, or choose another home by --home" if is_wrong_path else "free space there"
+        return Finding("state", "home", Verdict.FAIL, f"{folder}: can't be written: {error.strerror}: {way}", code)
 
 
 def _examine_servers(sync: SyncContext) -> Finding:
