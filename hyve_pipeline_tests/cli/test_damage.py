@@ -106,6 +106,22 @@ def test_a_full_disk(folder: str, command: str, planned: Pair, hyve: Hyve, full_
     assert planned.store.read() == planned.source.read()
 
 
+def test_a_disk_that_fills_up_after_some_copies(planned: Pair, hyve: Hyve, full_disk: list[str]) -> None:
+    planned.configure(max_deletes="100%", shard_objects=8)
+    plan = hyve("dryrun", "--json").document["plan"]
+    full_disk.append(f"/journals/{plan}/0002/")
+    copied = hyve("copy", "--json")
+    assert (copied.code, copied.document["copied"], copied.document["copy_failed"]) == (1, 8, 0)
+    last = copied.err.splitlines()[-1]
+    assert f"/journals/{plan}/0002/" in last
+    assert "No space left on device" in last
+    assert last.endswith("what was done before is in the journal, run it again")
+    full_disk.clear()
+    assert hyve("retry", "--json").document["copied"] == 20
+    assert hyve("delete").code == 0
+    assert planned.store.read() == planned.source.read()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="capabilities are Linux's")
 @pytest.mark.parametrize("command", ["dryrun", "copy"])
 def test_a_read_only_home(command: str, planned: Pair, hyve: Hyve) -> None:

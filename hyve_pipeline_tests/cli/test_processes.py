@@ -22,7 +22,7 @@ from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 _PATIENCE = 60
 
 
-class _Stall:
+class Stall:
     """A fault that holds the requests back from the one on that is waited for; `reached` when it holds so many."""
 
     def __init__(self, method: str, path: str, after: int, held: int = 1) -> None:
@@ -54,7 +54,7 @@ def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServ
     pair.source.put({f"{number:02d}": b"new" for number in range(12)})
     pair.store.put({"06": b"older", "gone": b"1"})
     yield pair
-    if isinstance(faulty.fault, _Stall):
+    if isinstance(faulty.fault, Stall):
         faulty.fault.release.set()
 
 
@@ -62,7 +62,7 @@ def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServ
 def test_an_interrupted_copy_is_finished_by_a_retry(
     number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
-    stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=6)
+    stall = faulty.fault = Stall("PUT", f"/{held.store.name}/", after=6)
     with started(["sync", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(number)
@@ -101,7 +101,7 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
 def test_an_interrupt_ends_all_processes_and_journals_what_they_did(
     number: signal.Signals, held: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
-    stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=1, held=2)
+    stall = faulty.fault = Stall("PUT", f"/{held.store.name}/", after=1, held=2)
     with started(["copy", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(number)
@@ -126,7 +126,7 @@ def test_an_interrupted_undo_says_what_it_did(
     pair.store.put({f"{number}": b"longer before" for number in range(5)})
     pair.source.put({f"{number}": b"after" for number in range(5)})
     plan = hyve("sync", "--json").document["plan"]
-    stall = faulty.fault = _Stall("PUT", f"/{pair.store.name}/", after=2)
+    stall = faulty.fault = Stall("PUT", f"/{pair.store.name}/", after=2)
     with started(["undo", plan, "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(signal.SIGINT)
@@ -143,7 +143,7 @@ def test_an_interrupted_undo_says_what_it_did(
 
 @pytest.mark.parametrize("held", [2], indirect=True)
 def test_another_plan_is_refused_while_one_is_being_applied(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
-    stall = faulty.fault = _Stall("PUT", f"/{held.store.name}/", after=1, held=2)
+    stall = faulty.fault = Stall("PUT", f"/{held.store.name}/", after=1, held=2)
     with started(["copy", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         held.source.put({"new": b"1"})
@@ -163,7 +163,7 @@ def test_another_plan_is_refused_while_one_is_being_applied(held: Pair, faulty: 
 @pytest.mark.parametrize("held", [1, 2], indirect=True)
 def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
     faulty.page_keys = 4
-    stall = faulty.fault = _Stall("GET", f"/{held.source.name}", after=2)
+    stall = faulty.fault = Stall("GET", f"/{held.source.name}", after=2)
     with started(["dryrun"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(signal.SIGINT)
