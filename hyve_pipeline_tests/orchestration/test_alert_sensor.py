@@ -233,6 +233,6 @@ def test_a_run_that_waits_for_long_is_told_unless_others_get_on(
     run = daemon.begin("images_copy", dg.DagsterRunStatus.NOT_STARTED, **{"hyve/plan": plan})
     assert stalled_runs(daemon.instance, daemon.sync, daemon.names, later) == []
     put_back(pair, plan, -1)
-    (found,) = stalled_runs(daemon.instance, daemon.sync, daemon.names, later)
-    assert (found.run_id, found.plan) == (run.run_id, plan)
+    ((_, about, job, found, _),) = stalled_runs(daemon.instance, daemon.sync, daemon.names, later)
+    assert (found.run, about, job) == (run.run_id, plan, "images_copy")
     assert "is NOT_STARTED and has not begun for 5 minutes" in found.message

@@ -1,5 +1,7 @@
 """The checks of a sync's assets, by name."""
 
+from collections.abc import Iterable
+
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
 
@@ -14,11 +16,6 @@ LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
 )
 
 
-def refusal_of(action: Action, refusals: tuple[Refusal, ...]) -> Refusal | None:
-    """The first refusal of an action, if there is one."""
-    return next((refusal for refusal in refusals if refusal.action == action), None)
-
-
-def refusal_text(refusal: Refusal | None) -> str | None:
-    """The description of a failed check."""
-    return None if refusal is None else f"refused by {refusal.rule}: {refusal.detail}"
+def refusal_text(action: Action, refusals: Iterable[Refusal]) -> str | None:
+    """The description of a failed check, from the first refusal of its action; None if the check has passed."""
+    return next((f"refused by {one.rule}: {one.detail}" for one in refusals if one.action == action), None)

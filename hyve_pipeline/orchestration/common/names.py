@@ -1,7 +1,5 @@
 """Every name that Dagster sees, in one place. All carry the sync's name, so that several live in one project."""
 
-from dataclasses import dataclass
-
 import dagster as dg
 
 from hyve_pipeline.core.model.diff import ChangeSet
@@ -24,31 +22,54 @@ LOCATION = "hyve_pipeline"
 DEFINITIONS_MODULE = "hyve_pipeline.definitions"
 
 
-@dataclass(frozen=True)
 class Names:
     """The names of one sync's definitions.
 
-    Attributes:
+    Args:
         sync: the sync's name.
         home: the id of its home: two homes on one instance may each have a sync of the same name.
+
+    Attributes:
+        tags: the tags of the sync's runs, by which they are found.
+        job_tags: the tags of its jobs. Dagster never retries a failed run, whatever its instance's settings are: it
+            would repeat what was refused. The apply sensor retries shards.
+        plan, verification, journal: the keys of these assets.
+        dryrun_job, verify_job: the asset jobs.
+        undo_job, retention_job: the op jobs without partitions.
+        applying_jobs: the jobs that apply a plan, in their order.
+        store_shard_set, store_shards: the partitions of the asset `store`, by name and as a definition: the shards of
+            both actions.
+        partition_sets: the names of all sets of partitions.
+        resource: the resource that holds the sync's settings.
+        io_manager: the IO manager of the sync's tables.
+        schedule: the schedule that launches dryruns.
+        apply_sensor, alert_sensor, record_sensor, retention_sensor: the sensors.
     """
 
-    sync: str
-    home: str
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags of the sync's runs, by which they are found."""
-        return {SYNC_TAG: self.sync, HOME_TAG: self.home}
-
-    @property
-    def job_tags(self) -> dict[str, str]:
-        """The tags of the sync's jobs.
-
-        Dagster never retries a failed run, whatever its instance's settings are: it would repeat what was
-        refused. The apply sensor retries shards.
-        """
-        return {**self.tags, RETRIES_TAG: "0"}
+    def __init__(self, sync: str, home: str) -> None:
+        self.sync = sync
+        self.home = home
+        self.tags = {SYNC_TAG: sync, HOME_TAG: home}
+        self.job_tags = {**self.tags, RETRIES_TAG: "0"}
+        self.plan = self.asset("plan")
+        self.verification = self.asset("verification")
+        self.journal = self.asset("journal")
+        self.dryrun_job = f"{sync}_dryrun"
+        self.verify_job = f"{sync}_verify"
+        self.undo_job = f"{sync}_undo"
+        self.retention_job = f"{sync}_retention"
+        self.applying_jobs = [*map(self.shard_job, ACTIONS), self.verify_job]
+        # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.
+        self.store_shard_set = f"{sync}_store_shards_{home}"
+        self.store_shards = dg.DynamicPartitionsDefinition(name=self.store_shard_set)
+        self.partition_sets = [*map(self.shard_set, ACTIONS), self.store_shard_set]
+        self.resource = f"{sync}_sync"
+        self.io_manager = f"{sync}_parquet"
+        self.schedule = f"{sync}_dryrun_schedule"
+        self.apply_sensor = f"{sync}_apply_sensor"
+        self.alert_sensor = f"{sync}_alert_sensor"
+        self.record_sensor = f"{sync}_record_sensor"
+        self.retention_sensor = f"{sync}_retention_sensor"
 
     def asset(self, name: str) -> dg.AssetKey:
         """The key of one of the sync's assets, prefixed with the sync's name."""
@@ -66,105 +87,10 @@ class Names:
         """One of the sets in which the buckets differ, named like its list."""
         return self.asset("duplicate_stores" if name is ChangeSet.DUPLICATE else name.value)
 
-    @property
-    def plan(self) -> dg.AssetKey:
-        """The plan."""
-        return self.asset("plan")
-
-    @property
-    def verification(self) -> dg.AssetKey:
-        """The comparison of the store with the plan."""
-        return self.asset("verification")
-
-    @property
-    def journal(self) -> dg.AssetKey:
-        """What happened to each object of a plan."""
-        return self.asset("journal")
-
-    @property
-    def dryrun_job(self) -> str:
-        """The asset job that makes a plan."""
-        return f"{self.sync}_dryrun"
-
-    @property
-    def verify_job(self) -> str:
-        """The asset job that verifies a plan."""
-        return f"{self.sync}_verify"
-
     def shard_job(self, action: Action) -> str:
-        """The op job that does one shard."""
+        """The op job that does shards of one action."""
         return f"{self.sync}_{action}"
 
-    @property
-    def applying_jobs(self) -> list[str]:
-        """The jobs that apply a plan, in their order."""
-        return [*map(self.shard_job, ACTIONS), self.verify_job]
-
-    def job_shards(self, action: Action) -> dg.DynamicPartitionsDefinition:
-        """The partitions of the op job of one action: its shards, of all plans."""
-        return dg.DynamicPartitionsDefinition(name=self.shard_set(action))
-
     def shard_set(self, action: Action) -> str:
-        """The name of this set of partitions."""
+        """The name of the partitions of the op job of one action: its shards, of all plans."""
         return f"{self.sync}_{action}_shards_{self.home}"
-
-    @property
-    def store_shards(self) -> dg.DynamicPartitionsDefinition:
-        """The partitions of the asset `store`: the shards of both actions."""
-        return dg.DynamicPartitionsDefinition(name=self.store_shard_set)
-
-    @property
-    def store_shard_set(self) -> str:
-        """The name of this set of partitions."""
-        # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.
-        return f"{self.sync}_store_shards_{self.home}"
-
-    @property
-    def partition_sets(self) -> list[str]:
-        """The names of all sets of partitions."""
-        return [*map(self.shard_set, ACTIONS), self.store_shard_set]
-
-    @property
-    def resource(self) -> str:
-        """The resource that holds the sync's settings."""
-        return f"{self.sync}_sync"
-
-    @property
-    def undo_job(self) -> str:
-        """The op job that undoes a plan."""
-        return f"{self.sync}_undo"
-
-    @property
-    def io_manager(self) -> str:
-        """The IO manager of the sync's tables."""
-        return f"{self.sync}_parquet"
-
-    @property
-    def schedule(self) -> str:
-        """The schedule that takes dryruns."""
-        return f"{self.sync}_dryrun_schedule"
-
-    @property
-    def apply_sensor(self) -> str:
-        """The sensor that applies plans."""
-        return f"{self.sync}_apply_sensor"
-
-    @property
-    def alert_sensor(self) -> str:
-        """The sensor that sends alerts about refusals and failures."""
-        return f"{self.sync}_alert_sensor"
-
-    @property
-    def record_sensor(self) -> str:
-        """The sensor that reports what was done outside of Dagster."""
-        return f"{self.sync}_record_sensor"
-
-    @property
-    def retention_sensor(self) -> str:
-        """The sensor that requests the run that drops old plans."""
-        return f"{self.sync}_retention_sensor"
-
-    @property
-    def retention_job(self) -> str:
-        """The op job that drops old plans."""
-        return f"{self.sync}_retention"

@@ -12,11 +12,11 @@ from hyve_pipeline.core.runtime.interruption import interrupted_by
 T = TypeVar("T")
 
 
-def handed_on(work: Callable[[Callable[[T], None]], object]) -> Iterator[T]:
+def yielded_from(work: Callable[[Callable[[T], None]], object]) -> Iterator[T]:
     """Do work on a thread, and yield what it passes on.
 
-    A signal that ends the run reaches the main thread alone. The work is then asked to stop where nothing is lost,
-    and this thread waits for it.
+    A signal that ends the run reaches only the main thread. It then requests the work to stop at a safe point, and
+    waits for it.
 
     Args:
         work: gets a function that it calls with each thing to yield.
@@ -25,22 +25,22 @@ def handed_on(work: Callable[[Callable[[T], None]], object]) -> Iterator[T]:
         Exception: what the work raises.
     """
     end = object()
-    handed: SimpleQueue[object] = SimpleQueue()
-    wish = Event()
+    passed: SimpleQueue[object] = SimpleQueue()
+    stop = Event()
 
     def do() -> None:
         try:
-            with interrupted_by(wish):
-                work(handed.put)
+            with interrupted_by(stop):
+                work(passed.put)
         finally:
-            handed.put(end)
+            passed.put(end)
 
     with ThreadPoolExecutor(1, thread_name_prefix="work") as thread:
         done: Future[None] = thread.submit(copy_context().run, do)
         try:
-            while (item := handed.get()) is not end:
+            while (item := passed.get()) is not end:
                 yield item  # pyright: ignore[reportReturnType] - all but the end is passed on by the work
         finally:
             # No effect if the work has ended.
-            wish.set()
+            stop.set()
         done.result()

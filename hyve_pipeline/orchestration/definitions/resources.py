@@ -143,16 +143,26 @@ class SyncResource(dg.ConfigurableResource):
         return sync if self._run_id is None else sync.acting_as(Actor.of_run(self._run_id))
 
 
-def plan_of_run(
-    context: dg.OpExecutionContext | dg.AssetExecutionContext, names: Names, plan_id: str | None
-) -> tuple[SyncContext, Plan]:
+_RunContext = dg.OpExecutionContext | dg.AssetExecutionContext
+
+
+def sync_of_run(context: _RunContext, names: Names) -> SyncContext:
+    """The sync of a run.
+
+    Raises:
+        ConfigurationError: with the values of other resources, the settings are wrong.
+    """
+    resource: SyncResource = getattr(context.resources, names.resource)
+    return resource.context()
+
+
+def plan_of_run(context: _RunContext, names: Names, plan_id: str | None) -> tuple[SyncContext, Plan]:
     """The sync of a run and the plan that the run is about, by default the newest; the run gets the plan's tag.
 
     Raises:
         ConfigurationError: there is no such plan, or it was made for other buckets than the configuration names now.
     """
-    resource: SyncResource = getattr(context.resources, names.resource)
-    sync = resource.context()
+    sync = sync_of_run(context, names)
     plan = choose_plan(sync, plan_id)
     context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
     return sync, plan

@@ -14,7 +14,8 @@ from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import lost_shards
 from hyve_pipeline.orchestration.common.run_config import RetentionConfig
-from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.definitions.op_job import build_op_job
+from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 
 _DESCRIPTION = (
     "Drops plans that are neither among the newest keep_plans nor younger than keep_days, with their journals, "
@@ -32,15 +33,8 @@ _RUNS_AT_ONCE = 200
 def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
     """Drops what the configuration, or the run's configuration, no longer keeps."""
 
-    @dg.op(
-        name=f"{names.sync}_drop_plans",
-        description=_DESCRIPTION,
-        out=dg.Out(dg.Nothing),
-        required_resource_keys={names.resource},
-    )
     def drop(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
-        resource: SyncResource = getattr(context.resources, names.resource)
-        sync = resource.context()
+        sync = sync_of_run(context, names)
         keep_plans, keep_days = config.keep_plans, config.keep_days
         if keep_plans is None and keep_days is None:
             keep_plans, keep_days = rules.keep_plans, rules.keep_days
@@ -63,16 +57,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
             )
         )
 
-    @dg.job(
-        name=names.retention_job,
-        executor_def=dg.in_process_executor,
-        tags=names.job_tags,
-        description=_DESCRIPTION,
-    )
-    def retention_job() -> None:
-        drop()
-
-    return retention_job
+    return build_op_job(names, names.retention_job, f"{names.sync}_drop_plans", _DESCRIPTION, drop)
 
 
 def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:

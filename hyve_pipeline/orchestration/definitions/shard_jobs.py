@@ -18,8 +18,9 @@ from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failu
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import CopyConfig, DeleteConfig, ShardConfig
-from hyve_pipeline.orchestration.common.work_thread import handed_on
-from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.common.work_thread import yielded_from
+from hyve_pipeline.orchestration.definitions.op_job import build_op_job
+from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import shard_metadata
 from hyve_pipeline.orchestration.metadata.recorded import shard_event
 
@@ -41,51 +42,21 @@ _MOST_NAMED = 5
 
 def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
     """Does shards of a plan: the partition says which, and the plan says everything else."""
-    act = _copy_op(names) if action == "copy" else _delete_op(names)
 
-    @dg.job(
-        name=names.shard_job(action),
-        partitions_def=names.job_shards(action),
-        executor_def=dg.in_process_executor,
-        tags=names.job_tags,
-        description=_DESCRIPTIONS[action],
-    )
-    def shard_job() -> None:
-        act()
-
-    return shard_job
-
-
-def _copy_op(names: Names) -> dg.OpDefinition:
-    @dg.op(
-        name=f"{names.sync}_copy_shard",
-        description=_DESCRIPTIONS["copy"],
-        out=dg.Out(dg.Nothing),
-        required_resource_keys={names.resource},
-    )
     def copy(context: dg.OpExecutionContext, config: CopyConfig) -> Iterator[_StoreEvent]:
         yield from _act(context, names, "copy", config)
 
-    return copy
-
-
-def _delete_op(names: Names) -> dg.OpDefinition:
-    @dg.op(
-        name=f"{names.sync}_delete_shard",
-        description=_DESCRIPTIONS["delete"],
-        out=dg.Out(dg.Nothing),
-        required_resource_keys={names.resource},
-    )
     def delete(context: dg.OpExecutionContext, config: DeleteConfig) -> Iterator[_StoreEvent]:
         yield from _act(context, names, "delete", config)
 
-    return delete
+    partitions = dg.DynamicPartitionsDefinition(name=names.shard_set(action))
+    op, compute = f"{names.sync}_{action}_shard", copy if action == "copy" else delete
+    return build_op_job(names, names.shard_job(action), op, _DESCRIPTIONS[action], compute, partitions)
 
 
 def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: ShardConfig) -> Iterator[_StoreEvent]:
     """Do what a run is about, report every shard as it ends, and fail when an object failed."""
-    resource: SyncResource = getattr(context.resources, names.resource)
-    sync = resource.context()
+    sync = sync_of_run(context, names)
     failed: list[_Ended] = []
     with as_failure():
         limits = config.accepted()
@@ -93,7 +64,7 @@ def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: S
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
         approve_plan(sync, plan, **limits)
         register_shards(context.instance, names, plan, plan_refusals(sync, plan))
-        for shard, summary in handed_on(_work(sync, plan, action, asked, config.concurrency)):
+        for shard, summary in yielded_from(_work(sync, plan, action, asked, config.concurrency)):
             if summary.tally.failed:
                 failed.append((shard, summary))
             else:
@@ -107,15 +78,11 @@ def _work(
 ) -> Callable[[Callable[[_Ended], None]], object]:
     """The shards a run has to do: one, or all that are unfinished and free."""
     if asked is None:
-        return lambda hand_on: apply_plan(
-            sync,
-            plan,
-            action,
-            on_shard_ended=lambda shard, summary: hand_on((shard, summary)),
-            concurrency=concurrency,
+        return lambda put: apply_plan(
+            sync, plan, action, on_shard_ended=lambda *ended: put(ended), concurrency=concurrency
         )
-    hurried = with_concurrency(sync, plan, concurrency)
-    return lambda hand_on: hand_on((asked, apply_shard(sync, hurried, asked, sync.actor.id)))
+    limited = with_concurrency(sync, plan, concurrency)
+    return lambda put: put((asked, apply_shard(sync, limited, asked, sync.actor.id)))
 
 
 def _plan_of(

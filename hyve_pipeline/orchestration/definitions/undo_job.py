@@ -6,6 +6,7 @@ from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import UndoConfig
+from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import undo_metadata
 
@@ -18,12 +19,6 @@ _DESCRIPTION = (
 def build_undo_job(names: Names) -> dg.JobDefinition:
     """Undoes one plan."""
 
-    @dg.op(
-        name=f"{names.sync}_undo_plan",
-        description=_DESCRIPTION,
-        out=dg.Out(dg.Nothing),
-        required_resource_keys={names.resource},
-    )
     def undo(context: dg.OpExecutionContext, config: UndoConfig) -> None:
         with as_failure():
             sync, plan = plan_of_run(context, names, config.plan)
@@ -42,13 +37,4 @@ def build_undo_job(names: Names) -> dg.JobDefinition:
             )
         )
 
-    @dg.job(
-        name=names.undo_job,
-        executor_def=dg.in_process_executor,
-        tags=names.job_tags,
-        description=_DESCRIPTION,
-    )
-    def undo_job() -> None:
-        undo()
-
-    return undo_job
+    return build_op_job(names, names.undo_job, f"{names.sync}_undo_plan", _DESCRIPTION, undo)

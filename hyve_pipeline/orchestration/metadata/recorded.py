@@ -18,7 +18,6 @@ from hyve_pipeline.orchestration.common.checks import (
     LISTING_COMPLETE,
     NO_FAILURES,
     PLAN_HOLDS,
-    refusal_of,
     refusal_text,
 )
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS
@@ -92,7 +91,7 @@ def _inventory(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetE
     table = StoredTable(id=inventory.id, files=inventory.files)
     metadata = {**inventory_metadata(sync, inventory), **table_metadata(sync.state, table), **by}
     yield dg.AssetMaterialization(key, metadata=metadata)
-    yield _check(key, LISTING_COMPLETE, passed=True, metadata={**proof_metadata(inventory), **by})
+    yield dg.AssetCheckEvaluation(key, LISTING_COMPLETE, True, metadata={**proof_metadata(inventory), **by})
 
 
 def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
@@ -108,13 +107,13 @@ def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
         }
         yield dg.AssetMaterialization(names.change_set(name), metadata=metadata)
     for check, action, name in LIMIT_CHECKS:
-        refusal = refusal_of(action, plan.refusals)
-        yield _check(
+        refusal = refusal_text(action, plan.refusals)
+        yield dg.AssetCheckEvaluation(
             names.change_set(name),
             check,
-            passed=refusal is None,
+            refusal is None,
             metadata={**limit_metadata(diff, name, plan if plan.refusals else None), **by},
-            description=refusal_text(refusal),
+            description=refusal,
             blocking=True,
         )
     if plan.refusals:
@@ -147,12 +146,12 @@ def _verification(sync: SyncContext, names: Names, event: Event) -> Iterator[Ass
     table = table_metadata(sync.state, StoredTable(id=plan.id, files=(outcome.file,)))
     lineage = {"dagster/column_lineage": verification_lineage(names)}
     yield dg.AssetMaterialization(names.verification, metadata={**metadata, **table, **lineage})
-    yield _check(names.verification, PLAN_HOLDS, passed=outcome.verified, metadata=metadata)
+    yield dg.AssetCheckEvaluation(names.verification, PLAN_HOLDS, outcome.verified, metadata=metadata)
     # Without its table, which has all rows of the plan: to get that, the user materializes the asset.
     progress = {**journal_metadata(plan_status(sync, plan)), **by}
     lineage = {"dagster/column_lineage": journal_lineage(names)}
     yield dg.AssetMaterialization(names.journal, metadata={**progress, **lineage})
-    yield _check(names.journal, NO_FAILURES, passed=not progress[FAILED_OBJECTS], metadata=progress)
+    yield dg.AssetCheckEvaluation(names.journal, NO_FAILURES, not progress[FAILED_OBJECTS], metadata=progress)
 
 
 def _undo(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
@@ -181,15 +180,3 @@ def _by(event: Event) -> Metadata:
 def _actor(actor: Actor) -> Metadata:
     what = {"run": actor.id} if actor.command is None else {"command": f"hyve {actor.command}"}
     return {**what, "host": actor.host, "user": actor.user}
-
-
-def _check(
-    key: dg.AssetKey,
-    name: str,
-    *,
-    passed: bool,
-    metadata: Metadata,
-    description: str | None = None,
-    blocking: bool = False,
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(key, name, passed, metadata=metadata, description=description, blocking=blocking)

@@ -9,12 +9,12 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
 from hyve_pipeline.operations.stored_tables import StoredTable
-from hyve_pipeline.orchestration.common.checks import LIMIT_CHECKS, refusal_of, refusal_text
+from hyve_pipeline.orchestration.common.checks import LIMIT_CHECKS, refusal_text
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import DryrunConfig
-from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import change_lineage, limit_metadata, set_metadata
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
 
@@ -62,9 +62,8 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
         source_inventory: StoredTable,
         store_inventory: StoredTable,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        resource: SyncResource = getattr(context.resources, names.resource)
         with as_failure():
-            configured = resource.context()
+            configured = sync_of_run(context, names)
             store = configured.inventories("store").load(store_inventory.id)
             config.check_limits(configured.settings.options, store.objects)
             sync = configured.overridden(**config.options())
@@ -92,13 +91,13 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
                 metadata={**set_metadata(sync, found, name), "dagster/column_lineage": change_lineage(names)},
             )
         for check, action, name in LIMIT_CHECKS:
-            refusal = refusal_of(action, refusals)
+            refusal = refusal_text(action, refusals)
             yield dg.AssetCheckResult(
                 passed=refusal is None,
                 asset_key=names.change_set(name),
                 check_name=check,
                 severity=dg.AssetCheckSeverity.ERROR,
-                description=refusal_text(refusal),
+                description=refusal,
                 metadata=limit_metadata(found, name, refused_plan),
             )
 

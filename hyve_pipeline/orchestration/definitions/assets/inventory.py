@@ -10,7 +10,7 @@ from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.checks import LISTING_COMPLETE
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
-from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import inventory_metadata, proof_metadata
 
 
@@ -44,10 +44,9 @@ def build_inventories(names: Names) -> dg.AssetsDefinition:
         required_resource_keys={names.resource},
     )
     def inventories(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        resource: SyncResource = getattr(context.resources, names.resource)
         wanted: list[Side] = [side for side in SIDES if names.inventory(side) in context.selected_asset_keys]
-        sync = resource.context()
         with as_failure():
+            sync = sync_of_run(context, names)
             taken = take_inventories(sync, wanted)
         for side, inventory in taken.items():
             complete = dg.AssetCheckResult(

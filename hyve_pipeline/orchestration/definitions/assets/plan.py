@@ -12,7 +12,7 @@ from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
-from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata
 
 
@@ -31,13 +31,12 @@ def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
         required_resource_keys={names.resource},
     )
     def plan(context: dg.AssetExecutionContext, **tables: StoredTable) -> dg.MaterializeResult[StoredTable]:
-        resource: SyncResource = getattr(context.resources, names.resource)
         diffs = {table.id for table in tables.values()}
         if len(diffs) != 1:
             words = f"{', '.join(set_names[:-1])} and {set_names[-1]}"
             raise dg.Failure(f"{words} come from different runs: materialize them together")
         with as_failure():
-            sync = resource.context()
+            sync = sync_of_run(context, names)
             diff = sync.diffs.load(diffs.pop())
             _raise_refusals(judge_diff(diff))
             frozen = freeze_plan(sync, diff)

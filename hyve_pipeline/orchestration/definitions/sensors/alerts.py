@@ -21,7 +21,7 @@ from hyve_pipeline.orchestration.common.failures import error_of_step
 from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding, findings_of
-from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_alerts, stalled_runs
+from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_runs
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 from hyve_pipeline.orchestration.metadata.events import differences_text
 
@@ -37,13 +37,13 @@ class _Cursor(Frozen):
 
     Attributes:
         until: the time of the last tick.
-        told: the end of each recent run that was reported, or required no alert.
+        reported: the end of each recent run that was reported, or required no alert.
         stalled: the runs that were reported as stalled, and still are.
         event: the number of the last event of the state that was read.
     """
 
     until: datetime
-    told: dict[str, float]
+    reported: dict[str, float]
     stalled: tuple[str, ...]
     event: int
 
@@ -64,31 +64,31 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         cursor = _read_cursor(context.cursor)
         if cursor is None:
-            begun = _Cursor(until=now, told={}, stalled=(), event=sync.events.newest_number())
+            begun = _Cursor(until=now, reported={}, stalled=(), event=sync.events.newest_number())
             context.update_cursor(begun.model_dump_json())
             return dg.SkipReason("reports what happens from now on")
         records = [
             record
-            for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.told))
-            if record.end_time is not None and record.dagster_run.run_id not in cursor.told
+            for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.reported))
+            if record.end_time is not None and record.dagster_run.run_id not in cursor.reported
         ]
         events = sync.events.after(min(cursor.event, sync.events.newest_number()), _MOST_RUNS)
         findings = [*_findings(context.instance, sync, names, records), *findings_of(sync, names, events)]
-        stalled = stalled_runs(context.instance, sync, names, now)
-        alerts = [
-            *_alerts_of(names, findings),
-            *stalled_alerts(names, [run for run in stalled if run.run_id not in cursor.stalled], now),
-        ]
+        stalled = {finding[3].run: finding for finding in stalled_runs(context.instance, sync, names, now)}
+        findings += [finding for run, finding in stalled.items() if run not in cursor.stalled]
+        alerts = list(_alerts_of(names, findings))
         for found in alerts:
             context.log.error(found.text)
             raise_alert(found, sync.settings.automation)
         ends = {record.dagster_run.run_id: record.end_time for record in records if record.end_time is not None}
         # A full tick may have left some for the next one.
         until = now if len(records) < _MOST_RUNS else cursor.until
-        reported = {run: end for run, end in (cursor.told | ends).items() if end >= (until - 2 * _WHILE).timestamp()}
-        still = tuple(run.run_id for run in stalled)
+        reported = {
+            run: end for run, end in (cursor.reported | ends).items() if end >= (until - 2 * _WHILE).timestamp()
+        }
         event = events[-1].number if events else cursor.event
-        context.update_cursor(_Cursor(until=until, told=reported, stalled=still, event=event).model_dump_json())
+        moved = _Cursor(until=until, reported=reported, stalled=tuple(stalled), event=event)
+        context.update_cursor(moved.model_dump_json())
         return dg.SkipReason("; ".join(found.text for found in alerts) or "nothing to report")
 
     return alert

@@ -212,26 +212,22 @@ def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, re
 
 
 def _run_request(names: Names, plan: Plan, request: Request) -> dg.RunRequest:
-    tags = {PLAN_TAG: plan.id, ATTEMPT_TAG: str(request.attempt)}
+    partition: str | None = None
+    config: dict[str, object] = {}
     if request.step == "verify":
         # A plan with nothing to do is verified by the listing that it was made from.
         config = verification_config(names, plan=plan.id, list_again=bool(plan.shards))
-        return dg.RunRequest(
-            run_key=f"{plan.id}:{request.name}:{request.attempt}",
-            job_name=names.verify_job,
-            run_config=config,
-            tags=tags,
-        )
-    if request.name == LOOP:
-        return dg.RunRequest(
-            run_key=f"{plan.id}:{request.step}:{request.attempt}",
-            job_name=names.shard_job(request.step),
-            run_config=shard_config(names, request.step, plan=plan.id),
-            tags=tags,
-        )
+        job, target = names.verify_job, f"{plan.id}:{request.name}"
+    elif request.name == LOOP:
+        config = shard_config(names, request.step, plan=plan.id)
+        job, target = names.shard_job(request.step), f"{plan.id}:{request.step}"
+    else:
+        job, target = names.shard_job(request.step), request.name
+        partition = request.name
     return dg.RunRequest(
-        run_key=f"{request.name}:{request.attempt}",
-        job_name=names.shard_job(request.step),
-        partition_key=request.name,
-        tags=tags,
+        run_key=f"{target}:{request.attempt}",
+        job_name=job,
+        partition_key=partition,
+        run_config=config,
+        tags={PLAN_TAG: plan.id, ATTEMPT_TAG: str(request.attempt)},
     )

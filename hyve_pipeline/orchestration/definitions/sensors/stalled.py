@@ -1,36 +1,18 @@
 """Finds runs that are in progress without making progress."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from hyve_pipeline.core.model.alerts import Alert, AlertRun, make_alert
+from hyve_pipeline.core.model.alerts import AlertRun
 from hyve_pipeline.core.model.plan import split_partition_key
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding
 
 
-@dataclass(frozen=True)
-class StalledRun:
-    """A run that makes no progress.
-
-    Attributes:
-        run_id, job: the run and its job.
-        plan, partition: what it is about, where that is known.
-        message: what it waits for, and since when.
-    """
-
-    run_id: str
-    job: str
-    plan: str | None
-    partition: str | None
-    message: str
-
-
-def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, now: datetime) -> list[StalledRun]:
+def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, now: datetime) -> list[Finding]:
     """The runs that wait, or whose journal has not moved, for `stalled_minutes`.
 
     A run that waits for its turn is not stalled while others make progress with the same plan. A listing keeps no
@@ -41,7 +23,7 @@ def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, 
     """
     allowed = timedelta(minutes=sync.settings.automation.stalled_minutes)
     before = now - allowed
-    stalled = []
+    stalled: list[Finding] = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=GOING_ON, tags=names.tags)):
         run = record.dagster_run
         has_begun = run.status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -57,7 +39,8 @@ def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, 
         message = (
             f"run {run.run_id} of {run.job_name} {state} for {minutes} minutes: see the run and its logs in the UI"
         )
-        stalled.append(StalledRun(run.run_id, run.job_name, plan, partition, message))
+        about = AlertRun(run=run.run_id, partition=partition, message=message)
+        stalled.append(("stalled", plan, run.job_name, about, now))
     return stalled
 
 
@@ -76,13 +59,3 @@ def _journal(plan: str, partition: str | None) -> str:
         except ValueError:
             pass  # a partition that does not name a shard, as the user can add any
     return f"journals/{plan}"
-
-
-def stalled_alerts(names: Names, runs: Sequence[StalledRun], now: datetime) -> Iterator[Alert]:
-    """One alert for all stalled runs of one job and plan."""
-    groups: dict[tuple[str | None, str], list[AlertRun]] = {}
-    for run in runs:
-        alert = AlertRun(run=run.run_id, partition=run.partition, message=run.message)
-        groups.setdefault((run.plan, run.job), []).append(alert)
-    for (plan, job), alerts in groups.items():
-        yield make_alert("stalled", names.sync, plan, job, alerts, now)
