@@ -1,4 +1,4 @@
-"""Runs every tool at every kind of work, in turn, several times, and writes what it cost."""
+"""Runs every task with every tool, in turn, several times, and writes the results."""
 
 import argparse
 import json
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=40,
         metavar="SECONDS",
-        help="a tool that took longer is not asked for another round or a larger size; Hyve always is",
+        help="a tool that took longer gets no other round or larger size; Hyve always does",
     )
     parser.add_argument("--growth", type=int, nargs="+", metavar="N", help="objects in each bucket, as many sizes")
     parser.add_argument("--in-flight", type=int, default=256, help="requests that each tool may have in flight")
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _warm_up(tools: Sequence[str], server: ServerProcess, site: Site) -> None:
-    """Let every tool copy a few objects once, so that its files are in memory."""
+    """Copy a few objects with every tool, so that its files are in the page cache."""
     (copy,) = (task for task in tasks(_WARM_UP) if task.name == "copy")
     for tool in tools:
         copy.run(next(contender for contender in copy.contenders if contender.tool == tool), server, site)
@@ -98,7 +98,7 @@ def _warm_up(tools: Sequence[str], server: ServerProcess, site: Site) -> None:
 def _measure(
     task: Task, tools: Sequence[str], rounds: int, patience: float, server: ServerProcess, site: Site
 ) -> list[report.Row]:
-    """Let the tools do one task in turn, round after round."""
+    """Run one task with the tools in turn, round after round."""
     contenders = [contender for contender in task.contenders if contender.tool in tools]
     runs: dict[int, list[tuple[Usage, float]]] = {place: [] for place in range(len(contenders))}
     for number in range(1, rounds + 1):

@@ -1,4 +1,4 @@
-"""Objects with content, for the work in which bytes pass through the tools: all of one bucket have the same."""
+"""The content of objects, for tasks in which bytes pass through the tools: the same for all objects of one size."""
 
 import hashlib
 import random
@@ -24,13 +24,13 @@ def content_etag(size: int) -> str:
 
 
 def content_keys(count: int) -> Iterator[str]:
-    """The keys of so many objects."""
+    """The keys of `count` objects."""
     for number in range(count):
         yield f"images/{number // 1000:06d}/{number:08d}.jpg"
 
 
 def ranged(size: int, wanted: str | None) -> tuple[bytes, str | None]:
-    """The part of an object that a Range header asks for, and what Content-Range says of it; None for all."""
+    """The part of an object for a Range header, and its Content-Range, which is None for the whole object."""
     found = _RANGE.fullmatch(wanted or "")
     if found is None:
         return content(size), None
@@ -39,19 +39,19 @@ def ranged(size: int, wanted: str | None) -> tuple[bytes, str | None]:
 
 
 class Uploads:
-    """Uploads in parts: of each part only its size and its MD5 are kept."""
+    """Multipart uploads, of which only the size and the MD5 of each part are stored."""
 
     def __init__(self) -> None:
         self._parts: dict[str, dict[int, tuple[int, str]]] = {}
 
     def begin(self) -> str:
-        """Begin one, and give its id."""
+        """Create one, and return its id."""
         upload_id = f"{time.monotonic_ns()}"
         self._parts[upload_id] = {}
         return upload_id
 
     def put(self, upload_id: str, number: int, body: bytes) -> str:
-        """Take a part, and give its MD5."""
+        """Store a part, and return its MD5."""
         md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
         self._parts[upload_id][number] = (len(body), md5)
         return md5

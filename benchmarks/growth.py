@@ -46,7 +46,7 @@ def measure_growth(
     Args:
         sizes: objects in each bucket, ascending.
         tools: which tools.
-        patience: a tool that took over so many seconds is not asked for a larger size; Hyve always is.
+        patience: a tool that took over so many seconds gets no larger size; Hyve always does.
         server: the server.
         site: where the tools work.
     """
@@ -88,7 +88,7 @@ def describe_growth(points: Sequence[Point], patience: float) -> str:
             *lines,
             "",
             f"Seconds, CPU seconds and MiB, of one run each: {commands}. A tool that took over {patience:.0f} seconds "
-            "was not asked for more.",
+            "got no larger size.",
         ]
     )
 

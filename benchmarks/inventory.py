@@ -17,7 +17,7 @@ def main() -> None:
     home, *which = sys.argv[1:]
     taken = take_inventories(SyncContext.choose(Home(Path(home)), None), SIDES if which else ["source"])
     print(sum(inventory.objects for inventory in taken.values()))
-    startup.end(0)
+    startup.end()
 
 
 if __name__ == "__main__":

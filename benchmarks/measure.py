@@ -19,7 +19,7 @@ class Usage:
     Attributes:
         wall: seconds from start to end.
         cpu: seconds of user and system time of the process and all that it waited for.
-        memory: bytes of resident memory at the peak, of whichever of these processes had the most.
+        memory: the peak of resident memory in bytes, of the process that had the most.
     """
 
     wall: float
@@ -32,10 +32,10 @@ class CommandFailedError(Exception):
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Usage:
-    """Run a command to its end, its output thrown away.
+    """Run a command to its end, without its output.
 
-    The kernel counts as a child's memory what its parent had when it was started, so this process must
-    stay small: it imports nothing of what it measures.
+    The kernel counts the parent's memory at the start as the child's, so this process must stay small: it imports
+    nothing that it measures.
 
     Raises:
         CommandFailedError: it ended with another code than 0.

@@ -14,7 +14,7 @@ from benchmarks.tools import Contender
 BEGIN = "<!-- benchmarks: begin, written by make bench -->"
 END = "<!-- benchmarks: end -->"
 
-# The server had no time left: another one might have answered faster.
+# The server was at its limit: a faster one might have given other results.
 _SERVER_BOUND = 0.9
 
 
@@ -74,7 +74,7 @@ def describe_task(task: Task, rows: list[Row]) -> str:
 
 
 def _judge(rows: list[Row]) -> str:
-    """In words, whom Hyve's first row is behind."""
+    """A sentence on the tools that are better than Hyve's first row."""
     first = rows[0]
     if first.contender.tool != "hyve":
         return "Hyve was not measured."
@@ -99,7 +99,7 @@ def describe_machine(versions: dict[str, str], rounds: int, patience: float, in_
     taken = (
         "One round"
         if rounds == 1
-        else f"Medians of {rounds} rounds; a tool that took over {patience:.0f} seconds was asked only once"
+        else f"Medians of {rounds} rounds; a tool that took over {patience:.0f} seconds ran only once"
     )
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, "

@@ -1,12 +1,11 @@
-"""An S3 server made to be measured against: everything in memory, made-up objects, nothing checked.
+"""An S3 server for benchmarks: everything in memory, made-up objects, no checks.
 
-It keeps no content: an object is its key, size, ETag and date, and where content is asked for, it is made up (see
-`benchmarks.contents`). What a page of a listing needs is written
-when an object is made, so that a page costs little more than joining 1,000 byte strings. Keys are made here
-and hold only characters that neither XML nor a URL writes differently.
+It stores no content: an object is its key, size, ETag and date, and content is generated on request (see
+`benchmarks.contents`). The XML of an object in a listing is written when the object is created, so a page costs little
+more than joining 1,000 byte strings. Keys have only characters that need no encoding in XML or in a URL.
 
-Beside S3 it knows one path of its own, ``/-/benchmark``, by which `benchmarks.serving` prepares buckets and
-reads what was counted.
+Besides S3 it has one path of its own, ``/-/benchmark``, with which `benchmarks.serving` prepares buckets and reads the
+counters.
 """
 
 import argparse
@@ -166,11 +165,11 @@ def _described(entry: Entry) -> str:
 
 
 class Store:
-    """All buckets, what was counted, and how slow the server plays.
+    """All buckets, the counters, and the simulated latency.
 
     Attributes:
-        counts: requests by operation, and what they did: keys listed, copied and deleted.
-        latencies: seconds that an operation's answers are held back.
+        counts: requests by operation, and the keys that were listed, copied and deleted.
+        latencies: seconds by which an operation's answers are delayed.
         slow_downs: the share of requests that are answered 503 SlowDown.
     """
 
@@ -183,7 +182,7 @@ class Store:
         self._chance = random.Random(1)  # noqa: S311 - which requests fail is the same in every run
 
     def control(self, wish: dict[str, Any]) -> dict[str, Any]:
-        """Prepare what is wished for, and tell what was counted since the last time.
+        """Prepare the server, and return the counters since the last call.
 
         Args:
             wish: ``fill`` (bucket: [objects, modified]), ``contents`` (bucket: [objects, bytes of each, modified]),
@@ -196,20 +195,20 @@ class Store:
             self.buckets.setdefault(name, Bucket()).fill_with_content(count, size, modified)
         self.latencies = wish.get("latencies", self.latencies)
         self.slow_downs = wish.get("slow_downs", self.slow_downs)
-        told: dict[str, Any] = {"counts": self.counts, "cpu": time.process_time()}
+        report: dict[str, Any] = {"counts": self.counts, "cpu": time.process_time()}
         if "compare" in wish:
             source, store = (self.buckets[name].objects for name in wish["compare"])
-            # An object that was written in parts has another ETag: then every byte was counted in its MD5s.
-            told["equal"] = source.keys() == store.keys() and all(
+            # A multipart object has another ETag; the MD5s of its parts have covered every byte.
+            report["equal"] = source.keys() == store.keys() and all(
                 entry.size == store[key].size and ("-" in store[key].etag or entry.etag == store[key].etag)
                 for key, entry in source.items()
             )
         self.counts = Counter()
         gc.collect()
-        return told
+        return report
 
     def answer(self, request: Request) -> tuple[Answer, float]:
-        """An answer, and the seconds that it is to be held back."""
+        """An answer, and the seconds by which it is delayed."""
         name, operation = self._operation(request)
         self.counts[name] += 1
         if self.slow_downs and self._chance.random() < self.slow_downs:
@@ -331,8 +330,8 @@ class Store:
         size, etag = self._uploads.complete(request.query["uploadId"])
         bucket.put(request.key, make_entry(request.key, size, etag, time.time()))
         self.counts["copied"] += 1
-        told = f"<ETag>&quot;{etag}&quot;</ETag>".encode()
-        result = b"<CompleteMultipartUploadResult%b>%b</CompleteMultipartUploadResult>" % (_NAMESPACE, told)
+        fields = f"<ETag>&quot;{etag}&quot;</ETag>".encode()
+        result = b"<CompleteMultipartUploadResult%b>%b</CompleteMultipartUploadResult>" % (_NAMESPACE, fields)
         return Answer(200, _XML + result)
 
     def _delete_one(self, bucket: Bucket, request: Request) -> Answer:
@@ -343,8 +342,8 @@ class Store:
         text = request.body.decode()
         written = _DELETED_KEY.findall(text)
         self.counts["deleted"] += sum(bucket.remove(html.unescape(key)) for key in written)
-        told = "" if "<Quiet>true" in text else "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in written)
-        return Answer(200, b"%b<DeleteResult%b>%b</DeleteResult>" % (_XML, _NAMESPACE, told.encode()))
+        deleted = "" if "<Quiet>true" in text else "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in written)
+        return Answer(200, b"%b<DeleteResult%b>%b</DeleteResult>" % (_XML, _NAMESPACE, deleted.encode()))
 
 
 class Exchange(asyncio.Protocol):
@@ -362,7 +361,7 @@ class Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Collect until a request is whole, then answer it."""
         self._received += data
-        # Of a large body the end is known, and its head need not be read again at each piece.
+        # The end of a large body is known, so its head is not parsed again for each piece.
         while len(self._received) >= self._whole and (end := self._received.find(b"\r\n\r\n")) >= 0:
             first, *lines = self._received[:end].decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -381,8 +380,8 @@ class Exchange(asyncio.Protocol):
         method, target, _ = first.split(" ")
         path, _, query = target.partition("?")
         if path == CONTROL:
-            told = json.dumps(self._store.control(json.loads(body)))
-            self._send(method, Answer(200, told.encode()))
+            report = json.dumps(self._store.control(json.loads(body)))
+            self._send(method, Answer(200, report.encode()))
             return
         bucket, _, key = unquote(path[1:]).partition("/")
         fields = dict(parse_qsl(query, keep_blank_values=True))
@@ -406,7 +405,7 @@ async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Exchange(store), "127.0.0.1", port, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
-    # The objects are many and without cycles: collecting among them would only make some answers late.
+    # Many objects without cycles: garbage collection would only delay some answers.
     gc.disable()
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     await server.serve_forever()

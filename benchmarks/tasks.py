@@ -16,7 +16,7 @@ _KEPT = 1000
 
 
 class WorkNotDoneError(Exception):
-    """A tool ended well, but the server saw something else than the whole work; the message says what."""
+    """A tool succeeded, but the server did not get all of its work; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Task:
     size: int | None = None
 
     def run(self, contender: Contender, server: ServerProcess, site: Site) -> tuple[Usage, float]:
-        """Let a tool do the work once.
+        """Run the task once with a tool.
 
         Returns:
-            What the tool used, and the CPU seconds of the server meanwhile.
+            The tool's usage, and the CPU seconds of the server.
 
         Raises:
             CommandFailedError: the tool failed.
-            WorkNotDoneError: it did not do all of the work, or something else.
+            WorkNotDoneError: it did not do all of the work, or did other work.
         """
         filled = {SOURCE: (self.source, _SOURCE_WRITTEN), STORE: (self.store, _STORE_WRITTEN)}
         contents = {} if self.size is None else {SOURCE: (self.source, self.size, _SOURCE_WRITTEN)}
@@ -68,8 +68,8 @@ class Task:
         self._check(contender, after)
         return usage, after["cpu"] - before["cpu"]
 
-    def _check(self, contender: Contender, told: dict[str, Any]) -> None:
-        counts = told["counts"]
+    def _check(self, contender: Contender, report: dict[str, Any]) -> None:
+        counts = report["counts"]
         listed = self.source if self.contenders is LIST else self.source + self.store
         is_planned = contender.prepare is Site.plan_with_hyve
         problems = []
@@ -80,10 +80,10 @@ class Task:
             problems.append(f"copied {counts.get('copied', 0)} objects instead of {self.copied}")
         if counts.get("deleted", 0) != self.deleted:
             problems.append(f"deleted {counts.get('deleted', 0)} objects instead of {self.deleted}")
-        if not told["equal"]:
+        if not report["equal"]:
             problems.append("source and store differ afterwards")
         if counts.get("refused"):
-            problems.append("asked what the server does not know")
+            problems.append("sent requests that the server does not support")
         if problems:
             raise WorkNotDoneError(f"{contender.title}: {'; '.join(problems)}; the server counted {counts}")
 
@@ -101,24 +101,8 @@ class Sizes:
     streamed: int
 
 
-QUICK = Sizes(
-    listed=50_000,
-    unchanged=50_000,
-    copied=2_000,
-    deleted=2_000,
-    listed_slowly=20_000,
-    listed_both=50_000,
-    streamed=1_000,
-)
-FULL = Sizes(
-    listed=500_000,
-    unchanged=500_000,
-    copied=20_000,
-    deleted=50_000,
-    listed_slowly=500_000,
-    listed_both=1_000_000,
-    streamed=10_000,
-)
+QUICK = Sizes(50_000, 50_000, 2_000, 2_000, listed_slowly=20_000, listed_both=50_000, streamed=1_000)
+FULL = Sizes(500_000, 500_000, 20_000, 50_000, listed_slowly=500_000, listed_both=1_000_000, streamed=10_000)
 
 # Streamed objects are many small ones, and a few large ones.
 _SMALL, _LARGE = 20_000, 100 * 1024**2
@@ -128,79 +112,45 @@ _STREAMED_FOR_A_LARGE_ONE = 500
 def tasks(sizes: Sizes) -> list[Task]:
     """All kinds of work, at the given sizes."""
     slow_page, slow_copy = {"ListObjectsV2": 0.060}, {"CopyObject": 0.030}
-    listed, slowly, both, unchanged, copied, deleted = (
-        sizes.listed,
-        sizes.listed_slowly,
-        sizes.listed_both,
-        sizes.unchanged,
-        sizes.copied,
-        sizes.deleted,
-    )
-    large = max(1, sizes.streamed // _STREAMED_FOR_A_LARGE_ONE)
+    listed, slowly, both, unchanged = sizes.listed, sizes.listed_slowly, sizes.listed_both, sizes.unchanged
+    copied, streamed, deleted = sizes.copied, sizes.streamed, sizes.deleted
+    large = max(1, streamed // _STREAMED_FOR_A_LARGE_ONE)
     return [
-        Task("list", f"Listing {listed:,} objects", LIST, listed, listed, listed),
-        Task(
-            "list-slow",
-            f"Listing {slowly:,} objects, 60 ms a page",
-            LIST,
-            slowly,
-            slowly,
-            slowly,
-            latencies=slow_page,
-        ),
+        _equal("list", f"Listing {listed:,} objects", LIST, listed),
+        _equal("list-slow", f"Listing {slowly:,} objects, 60 ms a page", LIST, slowly, latencies=slow_page),
         Task("list-both", f"Listing two buckets of {both:,} objects each", LIST_BOTH, 2 * both, both, both),
-        Task(
-            "unchanged",
-            f"Sync of {unchanged:,} objects with nothing to do",
-            SYNC,
-            unchanged,
-            unchanged,
-            unchanged,
-        ),
-        Task("copy", f"Copy of {copied:,} small objects", COPY, copied, copied, 0, copied=copied),
-        Task(
-            "copy-slow",
-            f"Copy of {copied:,} small objects, 30 ms each",
-            COPY,
-            copied,
-            copied,
-            0,
-            copied=copied,
-            latencies=slow_copy,
-        ),
-        Task(
+        _equal("unchanged", f"Sync of {unchanged:,} objects with nothing to do", SYNC, unchanged),
+        _copy("copy", f"Copy of {copied:,} small objects", COPY, copied),
+        _copy("copy-slow", f"Copy of {copied:,} small objects, 30 ms each", COPY, copied, latencies=slow_copy),
+        _copy(
             "stream",
-            f"Streaming {sizes.streamed:,} objects of 20 kB from one server to another",
+            f"Streaming {streamed:,} objects of 20 kB from one server to another",
             STREAM,
-            sizes.streamed,
-            sizes.streamed,
-            0,
-            copied=sizes.streamed,
+            streamed,
             size=_SMALL,
         ),
-        Task(
+        _copy(
             "stream-large",
             f"Streaming {large} objects of 100 MiB from one server to another",
             STREAM,
             large,
-            large,
-            0,
-            copied=large,
             size=_LARGE,
         ),
-        Task(
-            "delete",
-            f"Delete of {deleted:,} objects",
-            DELETE,
-            deleted,
-            _KEPT,
-            _KEPT + deleted,
-            deleted=deleted,
-        ),
-        Task("dryrun", "Dryrun of 1,000 objects, all unchanged", DRYRUN, 1000, 1000, 1000),
+        Task("delete", f"Delete of {deleted:,} objects", DELETE, deleted, _KEPT, _KEPT + deleted, deleted=deleted),
+        _equal("dryrun", "Dryrun of 1,000 objects, all unchanged", DRYRUN, 1000),
     ]
+
+
+def _equal(name: str, title: str, contenders: tuple[Contender, ...], objects: int, **more: Any) -> Task:
+    """A task on two buckets with the same objects."""
+    return Task(name, title, contenders, objects, objects, objects, **more)
+
+
+def _copy(name: str, title: str, contenders: tuple[Contender, ...], objects: int, **more: Any) -> Task:
+    """A copy of all objects to an empty bucket."""
+    return Task(name, title, contenders, objects, objects, 0, copied=objects, **more)
 
 
 def growth_task(objects: int) -> Task:
     """A sync with nothing to do, for the growth of its cost."""
-    return Task("growth", f"Dryrun of {objects:,} objects", GROWTH, objects, objects, objects)
+    return _equal("growth", f"Dryrun of {objects:,} objects", GROWTH, objects)

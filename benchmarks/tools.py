@@ -1,14 +1,14 @@
-"""The tools: how each is set up, and the command line of each for each kind of work.
+"""The tools: the configuration of each, and its command line for each kind of work.
 
-Every tool gets the options that its own documentation gives for many small objects, and the same number of
-requests in flight. They are told to say as little as they can, and nobody reads what they say.
+Every tool gets the options that its own documentation recommends for many small objects, and the same number of
+requests in flight. Their output is as short as possible, and is not read.
 """
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import distribution, version
@@ -70,9 +70,20 @@ class Site:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What the tools are told by their environment; nothing of the user's own settings."""
+        """The environment of the tools, without the user's own settings."""
         config = self.folder / "aws_config"
         config.write_text(_AWS_CONFIG.format(in_flight=self.in_flight))
+        remote = {
+            "TYPE": "s3",
+            "PROVIDER": "AWS",
+            "FORCE_PATH_STYLE": "true",
+            "ACCESS_KEY_ID": _KEY,
+            "SECRET_ACCESS_KEY": _KEY,
+            "REGION": "us-east-1",
+            "ENDPOINT": self.endpoint_url,
+        }
+        # The same server under two names: for rclone these are two servers.
+        remotes = ("S3", "OTHER")
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
@@ -83,48 +94,18 @@ class Site:
             "AWS_CONFIG_FILE": str(config),
             "AWS_EC2_METADATA_DISABLED": "true",
             "RCLONE_CONFIG": "/dev/null",
-            "RCLONE_CONFIG_S3_TYPE": "s3",
-            "RCLONE_CONFIG_S3_PROVIDER": "AWS",
-            "RCLONE_CONFIG_S3_FORCE_PATH_STYLE": "true",
-            "RCLONE_CONFIG_S3_ACCESS_KEY_ID": _KEY,
-            "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": _KEY,
-            "RCLONE_CONFIG_S3_REGION": "us-east-1",
-            "RCLONE_CONFIG_S3_ENDPOINT": self.endpoint_url,
-            # The same server by another name, so that rclone takes it for another one.
-            "RCLONE_CONFIG_OTHER_TYPE": "s3",
-            "RCLONE_CONFIG_OTHER_PROVIDER": "AWS",
-            "RCLONE_CONFIG_OTHER_FORCE_PATH_STYLE": "true",
-            "RCLONE_CONFIG_OTHER_ACCESS_KEY_ID": _KEY,
-            "RCLONE_CONFIG_OTHER_SECRET_ACCESS_KEY": _KEY,
-            "RCLONE_CONFIG_OTHER_REGION": "us-east-1",
-            "RCLONE_CONFIG_OTHER_ENDPOINT": self.endpoint_url,
+            **{f"RCLONE_CONFIG_{name}_{option}": value for name in remotes for option, value in remote.items()},
         }
 
     def empty_hyve_home(self, *more: str) -> None:
-        """Give Hyve a home that has only a configuration, perhaps with more options."""
+        """Create a home for Hyve that has only a configuration, with more lines of options."""
         shutil.rmtree(self.hyve_home, ignore_errors=True)
         self.hyve_home.mkdir(parents=True)
         text = _HYVE_TOML.format(source=SOURCE, store=STORE, endpoint=self.endpoint_url, in_flight=self.in_flight)
         (self.hyve_home / "hyve.toml").write_text("\n".join((text.rstrip(), *more, "")))
 
-    def one_process(self) -> None:
-        """The same, and Hyve works in one process."""
-        self.empty_hyve_home("processes = 1")
-
-    def two_processes(self) -> None:
-        """The same, and Hyve works in two processes, however little it thinks of that."""
-        self.empty_hyve_home("processes = 2")
-
-    def streaming(self) -> None:
-        """The same, and Hyve moves the bytes itself."""
-        self.empty_hyve_home('transfer = "stream"')
-
-    def streaming_in_one_process(self) -> None:
-        """The same, in one process."""
-        self.empty_hyve_home('transfer = "stream"', "processes = 1")
-
     def plan_with_hyve(self) -> None:
-        """Give Hyve a home that has a plan too."""
+        """Create a home for Hyve that has a plan too."""
         self.empty_hyve_home()
         run([find("hyve"), "dryrun"], self.environment)
 
@@ -157,7 +138,7 @@ class Contender:
     Attributes:
         tool: ``hyve``, ``s5cmd``, ``rclone`` or ``aws``.
         arguments: what its executable gets.
-        note: what is to be known beside the command.
+        note: a remark on the command.
         prepare: done before each run, not measured.
     """
 
@@ -185,11 +166,13 @@ class Contender:
         return [executable, *(argument.format(**known) for argument in self.arguments)]
 
 
-def _hyve(
-    *arguments: str, note: str = "", planned: bool = False, prepare: Callable[[Site], None] | None = None
-) -> Contender:
-    usual = Site.plan_with_hyve if planned else Site.empty_hyve_home
-    return Contender("hyve", arguments, note, prepare or usual)
+def _hyve(*arguments: str, note: str = "", planned: bool = False, options: Sequence[str] = ()) -> Contender:
+    """Hyve in a home of its own: with a plan, or with more lines of options."""
+
+    def empty(site: Site) -> None:
+        site.empty_hyve_home(*options)
+
+    return Contender("hyve", arguments, note, Site.plan_with_hyve if planned else empty)
 
 
 # https://github.com/peak/s5cmd#configuring-concurrency
@@ -219,6 +202,9 @@ _SYNC_OF_PEERS = (
     _aws(*_AWS_SYNC, "--delete"),
 )
 
+_ONE_PROCESS = "processes = 1"
+_STREAM = 'transfer = "stream"'
+
 LIST = (
     _hyve("-m", "benchmarks.inventory", "{home}", note="Hyve's listing alone, kept as Parquet"),
     _hyve("verify", note="lists the store and compares it with a plan", planned=True),
@@ -228,23 +214,21 @@ LIST = (
 )
 
 LIST_BOTH = (
-    _hyve("-m", "benchmarks.inventory", "{home}", "both", note="`processes = 1`", prepare=Site.one_process),
-    _hyve("-m", "benchmarks.inventory", "{home}", "both", note="`processes = 2`", prepare=Site.two_processes),
+    _hyve("-m", "benchmarks.inventory", "{home}", "both", note="`processes = 1`", options=[_ONE_PROCESS]),
+    _hyve("-m", "benchmarks.inventory", "{home}", "both", note="`processes = 2`", options=["processes = 2"]),
 )
 
 SYNC = (
     _hyve("sync", note="verifies too, by the plan's own listing"),
     _hyve("dryrun"),
-    _s5cmd("sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
-    _rclone(*_RCLONE_SYNC),
+    *_SYNC_OF_PEERS,
     _rclone(*_RCLONE_SYNC, "--fast-list"),
-    _aws(*_AWS_SYNC, "--delete"),
 )
 
 COPY = (
     _hyve("copy", note="takes the plan too"),
     _hyve("copy", note="of a plan that was there", planned=True),
-    _hyve("copy", note="takes the plan too, `processes = 1`", prepare=Site.one_process),
+    _hyve("copy", note="takes the plan too, `processes = 1`", options=[_ONE_PROCESS]),
     _s5cmd("sync", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC),
     _aws(*_AWS_SYNC),
@@ -252,19 +236,11 @@ COPY = (
 
 # s5cmd and the AWS CLI have one endpoint and one set of credentials.
 STREAM = (
-    _hyve("copy", note='takes the plan too; `transfer = "stream"`', prepare=Site.streaming),
-    _hyve("copy", note="the same, `processes = 1`", prepare=Site.streaming_in_one_process),
+    _hyve("copy", note='takes the plan too; `transfer = "stream"`', options=[_STREAM]),
+    _hyve("copy", note="the same, `processes = 1`", options=[_STREAM, _ONE_PROCESS]),
     _rclone(
-        *(
-            "sync",
-            f"s3:{SOURCE}",
-            f"other:{STORE}",
-            "--update",
-            "--use-server-modtime",
-            "--s3-no-check-bucket",
-            "--s3-use-unsigned-payload=true",
-        ),
-        *("--transfers", "{n}"),
+        *("sync", f"s3:{SOURCE}", f"other:{STORE}", *_RCLONE_SYNC[3:]),
+        *("--s3-no-check-bucket", "--s3-use-unsigned-payload=true"),
     ),
 )
 
@@ -276,17 +252,13 @@ DELETE = (
 
 DRYRUN = (
     _hyve("dryrun", note="in a home that has one plan", planned=True),
-    _hyve("dryrun", note="the first one, which makes Dagster's storage too"),
+    _hyve("dryrun", note="the first one of a home"),
     _s5cmd("--dry-run", "sync", "--delete", f"s3://{SOURCE}/*", f"s3://{STORE}/"),
     _rclone(*_RCLONE_SYNC, "--dry-run"),
     _aws(*_AWS_SYNC, "--delete", "--dryrun"),
 )
 
-
-GROWTH = (
-    _hyve("dryrun"),
-    *_SYNC_OF_PEERS,
-)
+GROWTH = (_hyve("dryrun"), *_SYNC_OF_PEERS)
 
 
 def versions(tools: list[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 from urllib.parse import unquote_to_bytes
 
 _HOST = "127.0.0.1"
@@ -38,6 +38,9 @@ class EmbeddedServer:
         pid: the child's process id.
     """
 
+    # The module that serves: it takes the option --port, and prints its port when it listens.
+    MODULE = "hyve_pipeline.demo.server"
+
     def __init__(self, port: int = 0) -> None:
         """Start the server and wait until it listens.
 
@@ -48,7 +51,7 @@ class EmbeddedServer:
             RuntimeError: the server did not start; the message has its output.
         """
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "hyve_pipeline.demo.server", "--port", str(port)],
+            [sys.executable, "-m", self.MODULE, "--port", str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A terminal's Ctrl-C goes to its whole process group: the server must outlive the interrupted
@@ -77,7 +80,7 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
 
-    def __enter__(self) -> "EmbeddedServer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

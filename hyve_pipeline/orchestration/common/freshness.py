@@ -16,17 +16,17 @@ _CLOCKS_CHANGE = timedelta(hours=1)
 
 
 def freshness_of(schedule: str, timezone: str) -> dg.FreshnessPolicy | None:
-    """Failed from two hours after a dryrun that was left out, until a plan is there; or at the end of the hour.
+    """The policy that fails two hours after a missed dryrun (or at the end of the hour), until the next plan.
 
-    A policy has a deadline for each dryrun, as a cron expression: that of the schedule, put later by as much as such
-    an expression can say.
+    A policy has a deadline for each dryrun, as a cron expression: that of the schedule, later by as much as such an
+    expression allows.
 
     Args:
         schedule: a cron expression.
         timezone: its time zone.
 
     Returns:
-        The policy; None where no expression says what is later than the schedule's.
+        The policy; None if no cron expression has later times than the schedule.
     """
     fields = CronFields.of(schedule)
     later = _hours_later(fields) or _minutes_later(fields)

@@ -102,7 +102,7 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
             yield from _flat(value, f"{above}{name}.")
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            # Nothing may end the quotation; an empty one would be none.
+            # A backtick would end the quotation, and an empty one is not possible.
             yield f"{above}{name}", text.replace("`", "'") or " "
 
 

@@ -33,7 +33,7 @@ _DESCRIPTION = (
 
 
 class _Attributes(BaseModel):
-    """The attributes as they stand in the file: what templates they hold is not known yet, so all is checked later."""
+    """The attributes as written in the file: they may have templates, so they are checked later."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -81,12 +81,12 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
 
     @classmethod
     def model(cls) -> type[BaseModel]:
-        """What Dagster reads the file with. The model it would derive itself has other, unreadable messages."""
+        """The model that Dagster reads the file with. Its own, derived one has unreadable messages."""
         return _Attributes
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "BucketSync":
-        """The component that a file describes, also one without attributes, so that what is missing has a line too."""
+        """The component of a file; one without attributes too, so that messages have a line."""
         return super().load(_Attributes() if attributes is None else attributes, context)
 
     @classmethod

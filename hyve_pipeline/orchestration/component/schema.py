@@ -1,4 +1,4 @@
-"""What may stand below ``attributes`` in a `defs.yaml`, as JSON Schema: for ``dg check yaml``, editors and the UI.
+"""The JSON Schema of ``attributes`` in a `defs.yaml`: for ``dg check yaml``, editors and the UI.
 
 Fields, types, bounds, patterns and examples come from the settings' types, descriptions from their docstrings.
 """
@@ -24,15 +24,15 @@ MODELS: dict[str, type[BaseModel]] = {
     "automation": Automation,
 }
 
-# Dagster fills these in when it loads the component, with anything.
+# Dagster resolves these when it loads the component, to any value.
 _TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{"}
 
-# How pydantic calls the bounds of a number that may be written as text.
+# Pydantic's names for the bounds of a number that may be written as text.
 _BOUNDS: dict[str, str] = {"ge": "minimum", "le": "maximum"}
 
 
 class _Generator(GenerateJsonSchema):
-    """Writes the defaults of limits as they are written in a file."""
+    """Writes the defaults of limits in the form of the file."""
 
     def encode_default(self, dft: Any) -> Any:
         return str(dft) if isinstance(dft, Limit) else super().encode_default(dft)
@@ -40,7 +40,7 @@ class _Generator(GenerateJsonSchema):
 
 @cache
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """What the docstring of a model says of its fields."""
+    """The descriptions of a model's fields, from its docstring."""
     _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
     entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)
     pairs = (" ".join(entry.split()).partition(": ") for entry in entries if entry.strip())
@@ -68,7 +68,7 @@ def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
 
 
 def _value(written: Schema) -> Schema:
-    """The schema of one value: a template, or what the settings want."""
+    """The schema of one value: a template, or a value of the settings."""
     alternatives: list[Schema] = written.get("anyOf", [written])
     wanted: Schema = {}
     for option in reversed(alternatives):
@@ -91,7 +91,7 @@ def _value(written: Schema) -> Schema:
 
 
 def _examples(wanted: Schema) -> list[Any]:
-    """The examples of a type, of the items of a list, or values that say all by themselves."""
+    """The examples of a type or of the items of a list, or self-explanatory values."""
     if "examples" in wanted:
         return wanted["examples"]
     if "items" in wanted:
@@ -102,10 +102,10 @@ def _examples(wanted: Schema) -> list[Any]:
 
 
 def _or_template(wanted: Schema) -> Schema:
-    """Not `anyOf`: a failure of that says neither what is wrong nor what is wanted."""
+    """Not `anyOf`: its messages say neither what is wrong nor what is required."""
     if "enum" in wanted:
         return {"if": _TEMPLATE, "else": {"enum": wanted["enum"]}}
     if "string" not in wanted["type"]:
         return {"if": _TEMPLATE, "else": wanted}
-    # For both alike, and said once: two failures would be told twice.
+    # The type applies to both and is written once: otherwise a failure is reported twice.
     return {"type": wanted["type"], "if": _TEMPLATE, "else": {key: wanted[key] for key in wanted if key != "type"}}

@@ -12,8 +12,8 @@ from hyve_pipeline.orchestration.component.schema import MODELS
 
 Path = tuple[str | int, ...]
 
-# What opens a template or a statement of it. All other text is data, and stays as it is: rendered, `2024` as the
-# text of a prefix would become a number.
+# The beginning of a template expression or statement. All other text stays as it is: a rendered prefix `2024` would
+# become a number.
 _TEMPLATE_MARKS = ("{{", "{%")
 
 _WANTED_TYPES = {
@@ -41,12 +41,12 @@ def rendered(context: dg.ResolutionContext, value: Any) -> Any:
 def wrong_attributes(
     context: dg.ResolutionContext, model: type[BaseModel], errors: Sequence[ErrorDetails]
 ) -> dg.DagsterInvalidDefinitionError:
-    """What is to be raised for wrong attributes: each mistake with its file, its line and what stands there.
+    """The error for wrong attributes: each mistake with its file, line and snippet.
 
     Args:
         context: of the attributes.
-        model: what they were to become.
-        errors: what pydantic found wrong.
+        model: the model that they were validated with.
+        errors: pydantic's errors.
     """
     return dg.DagsterInvalidDefinitionError(
         "\n\n".join(_shown(context, path, problem) for path, problem in _mistakes(model, errors))
@@ -67,7 +67,7 @@ def _mistakes(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[tu
             mistakes.append((path, f"unknown key (known: {', '.join(known)}{hint})"))
         else:
             mistakes.append((path, problem_of(error, _WANTED_TYPES)))
-    # A misspelt key that must be there is one mistake, not an unknown key and a missing one.
+    # A misspelt required key is one mistake, not an unknown key and a missing one.
     return [(path, problem) for path, problem in mistakes if path not in meant]
 
 

@@ -1,1 +1,1 @@
-"""What `hyve ui` runs: Dagster's servers, and the gate before the one that listens."""
+"""What `hyve ui` runs: Dagster's servers, and the gate before the web server."""

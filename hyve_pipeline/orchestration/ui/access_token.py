@@ -1,4 +1,4 @@
-"""The token that opens the UI: whoever has it can do there what the owner of the home can."""
+"""The token that opens the UI. It gives all rights that the owner of the home has there."""
 
 import os
 import re
@@ -18,13 +18,13 @@ _FILE = "ui.token"
 
 
 def access_token(home: Path) -> str:
-    """The home's token, made when there is none yet.
+    """The home's token, created if there is none yet.
 
-    It is kept, so that a page that is open goes on after the UI was started again. One that others could have read, or
-    that is damaged, is replaced.
+    It is saved, so that open pages continue to work after a restart of the UI. A damaged token, or one that other users
+    could have read, is replaced.
 
     Raises:
-        StateError: it can't be kept.
+        StateError: it can't be saved.
     """
     path = home / _FILE
     try:
@@ -51,10 +51,10 @@ def _read(path: Path) -> str | None:
 
 
 def opening_url(url: str, token: str) -> str:
-    """The URL that opens the UI in a browser: `url` is that of the UI."""
+    """The URL that opens the UI in a browser, from the UI's own URL."""
     return f"{url}/?{urlencode({TOKEN_PARAMETER: token})}"
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header by which a program shows the token."""
+    """The header with which a program sends the token."""
     return {"Authorization": f"Bearer {token}"}

@@ -2,8 +2,8 @@
 
     python -m hyve_pipeline.orchestration.ui.child dagster-daemon run ...
 
-runs a command line that a package offers, as its script does. Whoever starts it keeps the other end of its standard
-input: to close that, or to die in whatever way, ends the server as Ctrl-C does.
+runs the console script of a package. The parent holds the other end of the standard input: if the parent closes it, or
+ends for any reason, the server ends as after Ctrl-C.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import IO
 
 def end_with_parent() -> None:
     """Let the end of standard input interrupt this process."""
-    # A process that a script starts in the background ignores this signal, and so would its children.
+    # A script's background processes ignore this signal, and so would their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_interrupt_at_end_of, args=(sys.stdin,), daemon=True).start()
 
@@ -29,9 +29,9 @@ def _interrupt_at_end_of(parent: IO[str]) -> None:
 
 
 def main() -> None:
-    """Run the command line that the arguments name."""
+    """Run the console script that the arguments name."""
     end_with_parent()
-    # Not by its path: the folder of this Python's scripts need not be known.
+    # Not by its path: the folder of the scripts may be unknown.
     (script,) = entry_points(group="console_scripts", name=sys.argv[1])
     del sys.argv[0]
     with suppress(KeyboardInterrupt):

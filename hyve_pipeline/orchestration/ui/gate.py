@@ -1,17 +1,17 @@
-"""The gate before Dagster's web server: it lets through what the UI's own pages, and holders of the token, ask for.
+"""The gate before Dagster's web server: only requests of the UI's own pages, or with the token, pass it.
 
-Dagster's web server asks nobody who they are, and takes a mutation from any page that can send a request to it: as a
-form, as plain text, by a URL, by a WebSocket, or under a name of its own that leads here (DNS rebinding). So of every
-request
+Dagster's web server has no authentication, and accepts a mutation from any page that can send a request to it: as a
+form, as plain text, in a URL, over a WebSocket, or with another host name for this address (DNS rebinding). So for
+every request
 
-1. `Host` is this server's own,
-2. `Origin` and `Sec-Fetch-Site`, where they are sent, are of its own pages,
-3. the method is one that asks, or POST with JSON, which no other page can send without this server's consent; GraphQL
-   takes no question by its URL,
-4. the token comes along: in the cookie, or as a bearer's.
+1. `Host` must be this server's own,
+2. `Origin` and `Sec-Fetch-Site`, if present, must be those of its own pages,
+3. the method must be GET or HEAD, or POST with JSON, which no other page can send without this server's consent (CORS);
+   GraphQL is not accepted in the URL,
+4. the token must be present: in the cookie, or as a bearer token.
 
-The token is in the URL once, when the UI is opened, and goes into a cookie then. The cookie's name has the port: all
-servers of a host share their cookies, and those of two UIs must not replace each other.
+The token is in the URL once, when the UI is opened, and then in a cookie. The cookie's name has the port: all servers
+of a host share their cookies, and those of two UIs must not replace each other.
 """
 
 import hmac
@@ -27,10 +27,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hyve_pipeline.orchestration.ui.access_token import TOKEN_PARAMETER
 
 _NAMES = ("127.0.0.1", "localhost", "[::1]")
-_OWN_SITES = ("same-origin", "none")  # "none": the person has typed the address, or chosen a bookmark
+_OWN_SITES = ("same-origin", "none")  # "none": the user entered the address, or opened a bookmark
 _DEFAULT_PORT = 80
 _GRAPHQL = "/graphql"
-# Dagster's UI shows these within a page of its own.
+# Dagster's UI shows these in a frame of its own pages.
 _FRAMED_BY_OWN_PAGES = ("/notebook", "/dagit/notebook")
 _POLICY_VIOLATION = 1008
 
@@ -41,23 +41,23 @@ _PAGE = """<!doctype html>
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer
-    """Why a request is not let through.
+    """Why a request is refused.
 
     Attributes:
         status: the HTTP status.
         reason: one line.
-        way_on: a path of this server that the person may want to open, or None.
+        link: a path of this server that the user may want to open, or None.
     """
 
-    def __init__(self, status: int, reason: str, way_on: str | None = None) -> None:
+    def __init__(self, status: int, reason: str, link: str | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
-        self.way_on = way_on
+        self.link = link
 
 
 class _Request:
-    """What the gate reads of a request or of a WebSocket's handshake."""
+    """The parts of a request, or of a WebSocket's handshake, that the gate checks."""
 
     def __init__(self, scope: Scope) -> None:
         self.is_websocket = scope["type"] == "websocket"
@@ -74,7 +74,7 @@ class _Request:
         """The value of a header; None without it.
 
         Raises:
-            _Refusal: there are several, of which the application could read another one.
+            _Refusal: there are several, and the application might use another one.
         """
         values = self.all(name)
         if len(values) > 1:
@@ -90,28 +90,26 @@ class _Request:
 
     @property
     def target(self) -> str:
-        """The path and the query without the token, as they go into a URL."""
-        # One slash: what begins with two would name another host.
+        """The path and the query without the token, percent-encoded."""
+        # One slash: two would be followed by a host.
         path = quote("/" + self.path.lstrip("/\\"), safe="/~!$&'()*+,;=:@")
         query = urlencode([(name, value) for name, value in self.query if name != TOKEN_PARAMETER])
         return f"{path}?{query}" if query else path
 
     @property
     def is_navigation(self) -> bool:
-        """Whether a browser wants to show the answer as a page of its own, in no frame."""
-        return self.method == "GET" and (self.one("sec-fetch-mode"), self.one("sec-fetch-dest")) == (
-            "navigate",
-            "document",
-        )
+        """Whether a browser opens the answer as a page, not in a frame."""
+        fetched = self.one("sec-fetch-mode"), self.one("sec-fetch-dest")
+        return self.method == "GET" and fetched == ("navigate", "document")
 
 
 class Gate:
-    """Lets through what is allowed, and answers everything else itself.
+    """Passes allowed requests on, and answers all others itself.
 
     Args:
         application: Dagster's web server.
-        token: what opens it.
-        port: where it listens, on loopback.
+        token: the access token.
+        port: the port on loopback.
     """
 
     def __init__(self, application: ASGIApp, token: str, port: int) -> None:
@@ -123,7 +121,7 @@ class Gate:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand it on."""
+        """Answer one request, or pass it on."""
         if scope["type"] not in ("http", "websocket"):
             await self._application(scope, receive, send)
             return
@@ -140,7 +138,7 @@ class Gate:
             await answer(scope, receive, _with_headers(send, request))
 
     def _judge(self, request: _Request) -> Response | None:
-        """The gate's own answer; None for what is let through.
+        """The gate's own answer; None for a request to pass on.
 
         Raises:
             _Refusal: it is not allowed.
@@ -156,8 +154,8 @@ class Gate:
         if request.token is not None and self._is_token(request.token):
             return self._welcome(request, host, redirected=is_own)
         if not is_own:
-            # The browser keeps the cookie back, as a page of ours that it comes from would not.
-            raise _Refusal(403, "this page was opened from another site", way_on=request.target)
+            # The browser does not send the cookie then; from a page of ours it does.
+            raise _Refusal(403, "this page was opened from another site", link=request.target)
         if not self._is_known(request):
             raise _Refusal(403, "this page needs the token: open the URL that `hyve ui` printed in the terminal")
         if request.token is not None:
@@ -174,19 +172,19 @@ class Gate:
         return hmac.compare_digest(given.encode(), self._token)
 
     def _is_known(self, request: _Request) -> bool:
-        """Whether the token came along, in the cookie or as a bearer's."""
+        """Whether the request has the token, in the cookie or as a bearer token."""
         bearers = (value.partition(" ") for value in request.all("authorization"))
         given = [token.strip() for scheme, _, token in bearers if scheme.lower() == "bearer"]
         given += _cookies(request.all("cookie"), self._cookie)
         return any(self._is_token(value) for value in given)
 
     def _welcome(self, request: _Request, host: str, *, redirected: bool) -> Response:
-        """Keep the token in a cookie, and go on to the same page without it in the URL."""
+        """Set the token as a cookie, and open the same page without it in the URL."""
         url = f"http://{host}{request.target}"
         if redirected:
             response: Response = RedirectResponse(url, 303)
         else:
-            # Redirected from elsewhere, the browser would keep the cookie back; from a page of ours it does not.
+            # After a redirect from another site, the browser would not send the cookie; from a page of ours it does.
             safe = html.escape(url)
             response = HTMLResponse(
                 _PAGE.format(
@@ -199,10 +197,10 @@ class Gate:
 
 
 def _check_method(request: _Request) -> None:
-    """Check that the request is one that changes nothing, or that no page elsewhere can send.
+    """Check that the request changes nothing, or that no other site can send it.
 
     Raises:
-        _Refusal: it is another one.
+        _Refusal: its method or media type is not allowed.
     """
     if request.method not in ("GET", "HEAD", "POST"):
         raise _Refusal(405, f"{request.method} is not allowed here")
@@ -211,11 +209,11 @@ def _check_method(request: _Request) -> None:
         if media_type != "application/json":
             raise _Refusal(415, "only application/json can be posted here")
     elif request.path == _GRAPHQL and any(name != TOKEN_PARAMETER for name, _ in request.query):
-        raise _Refusal(405, "GraphQL is asked by POST here, not by the URL")
+        raise _Refusal(405, "GraphQL requires POST here, not the URL")
 
 
 def _cookies(headers: Iterable[str], name: str) -> list[str]:
-    """Every cookie of that name: one of another path may come first."""
+    """All cookies of that name: one of another path may come first."""
     pairs = (pair.strip().partition("=") for header in headers for pair in header.split(";"))
     return [value for key, _, value in pairs if key == name]
 
@@ -224,19 +222,19 @@ def _refusal_page(request: _Request, refusal: _Refusal) -> Response:
     if not any("text/html" in value for value in request.all("accept")):
         return PlainTextResponse(f"{refusal.reason}\n", refusal.status)
     reason = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(refusal.reason[0].upper() + refusal.reason[1:]))
-    link = "" if refusal.way_on is None else f'<p><a href="{html.escape(refusal.way_on)}">Open it here</a></p>'
+    link = "" if refusal.link is None else f'<p><a href="{html.escape(refusal.link)}">Open it here</a></p>'
     return HTMLResponse(_PAGE.format(head="", body=f"<p>{reason}.</p>{link}"), refusal.status)
 
 
 def _with_headers(send: Send, request: _Request) -> Send:
-    """Answers that no other page can show, read or learn the URL of."""
+    """Add headers with which no other site can show or read an answer, or learn its URL."""
     frame, ancestors = ("SAMEORIGIN", "'self'") if request.path in _FRAMED_BY_OWN_PAGES else ("DENY", "'none'")
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["X-Frame-Options"] = frame
-            # Beside a policy of the application's own: both count.
+            # In addition to a policy of the application: both apply.
             headers.append("Content-Security-Policy", f"frame-ancestors {ancestors}")
             headers["Referrer-Policy"] = "same-origin"
             headers["X-Content-Type-Options"] = "nosniff"

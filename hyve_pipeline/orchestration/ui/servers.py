@@ -1,4 +1,4 @@
-"""Dagster's three servers, started and ended together: the code server, the web server behind its gate, the daemon."""
+"""Dagster's three servers, started and stopped together: code server, web server with the gate, and daemon."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ class Servers:
     """The servers of one home.
 
     Attributes:
-        log_file: what all of them print.
+        log_file: the output of all of them.
     """
 
     def __init__(self, home: Home, folder: Path, log: IO[str]) -> None:
@@ -47,7 +47,7 @@ class Servers:
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, listening: socket.socket) -> None:
-        """Start the code server, and the web server where `listening` is."""
+        """Start the code server, and the web server on the socket `listening`."""
         write_workspace(self._workspace, self._code_server)
         self._start_code_server()
         arguments = ["--home", str(self._home.path), "--workspace", str(self._workspace)]
@@ -62,11 +62,11 @@ class Servers:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", *module],
             env={**startup.environment_for_other_code(), **own},
-            stdin=subprocess.PIPE,  # what ends it, see `child`
+            stdin=subprocess.PIPE,  # closing it ends the process, see `child`
             stdout=self._log,
             stderr=subprocess.STDOUT,
             pass_fds=descriptors,
-            # A group of its own: a terminal's Ctrl-C reaches this process only, which then ends the others in order.
+            # A group of its own: a terminal's Ctrl-C reaches only this process, which then stops the others in order.
             start_new_session=True,
             text=True,
         )
@@ -74,11 +74,11 @@ class Servers:
         self._started.append(process)
 
     def await_ready(self, url: str, token: str) -> None:
-        """Wait until the UI answers, and start the daemon beside it.
+        """Wait until the UI answers, and start the daemon.
 
         Args:
-            url: of the UI.
-            token: what opens it.
+            url: the UI's URL.
+            token: the access token.
 
         Raises:
             HyveError: a server ended, or does not answer.
@@ -91,7 +91,7 @@ class Servers:
                 raise HyveError(f"Dagster did not answer within {_START_SECONDS} s: see {self.log_file}")
 
         await_code_server(self._code_server, check)
-        # Before there is a code server, it would take the definitions for broken.
+        # Before the code server answers, it would report broken definitions.
         daemon = ["dagster-daemon", "run", "--workspace", str(self._workspace)]
         self._start("daemon", [_CHILD, *daemon, "--log-level", "warning", "--log-format", "json"])
         while not _answers(url, token):
@@ -99,35 +99,37 @@ class Servers:
             time.sleep(_POLL_SECONDS)
 
     def check(self) -> None:
-        """Check that all of them go on.
+        """Check that all of them run.
 
         Raises:
-            HyveError: one ended by itself.
+            HyveError: one ended unexpectedly.
         """
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise HyveError(f"Dagster's {name} ended by itself with code {process.returncode}: see {self.log_file}")
+                raise HyveError(
+                    f"Dagster's {name} ended unexpectedly with code {process.returncode}: see {self.log_file}"
+                )
 
     def renew(self) -> None:
-        """Start the code server again if it has ended: web server and daemon go on with the new one."""
+        """Start the code server again if it has ended: web server and daemon then use the new one."""
         if self._running["code server"].poll() is not None:
             self._code_server.unlink(missing_ok=True)
             self._start_code_server()
 
     def wait(self, seconds: float) -> None:
-        """Wait, but no longer than web server or daemon go on."""
+        """Wait, at most until web server or daemon ends."""
         deadline = time.monotonic() + seconds
         watched = [process for name, process in self._running.items() if name != "code server"]
         while time.monotonic() < deadline and all(process.poll() is None for process in watched):
             time.sleep(_WATCH_SECONDS)
 
     def stop(self) -> None:
-        """End all of them, and whatever they started."""
+        """Stop all of them, and the processes that they started."""
         for process in self._started:
             if process.stdin is not None:
                 process.stdin.close()
         deadline = time.monotonic() + _STOP_SECONDS
-        # Not reaped yet: until then its number, which is also its group's, can't become another process's.
+        # Not reaped yet: until then no other process gets its id, which is also the id of its group.
         while not all(map(_has_ended, self._started)) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
         for process in self._started:
@@ -137,7 +139,7 @@ class Servers:
 
 
 def _answers(url: str, token: str) -> bool:
-    # Not through a proxy, which would look for the server on its own machine.
+    # Not through a proxy: there, 127.0.0.1 is the proxy's own machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(f"{url}/server_info", headers=bearer(token))  # noqa: S310 - our own
     with suppress(urllib.error.URLError, ConnectionError, TimeoutError), opener.open(request, timeout=1):
@@ -153,15 +155,15 @@ def _has_ended(process: subprocess.Popen[str]) -> bool:
 
 @contextmanager
 def running_servers(home: Home, listening: socket.socket) -> Iterator[Servers]:
-    """Start the code server and the web server; all have ended when the block has.
+    """Start the code server and the web server; all servers are stopped when the block ends.
 
     Args:
-        home: whose UI it is.
-        listening: where the web server is to answer.
+        home: the home to show.
+        listening: the socket of the web server.
     """
     log_file = home.path / "ui.log"
     with ExitStack() as stack:
-        # Short, whatever the home's path: the name of a socket has at most some hundred bytes.
+        # A short path: the name of a socket has at most about 100 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hyve-")))
         log = stack.enter_context(open_private(log_file, "w"))
         servers = Servers(home, folder, log)

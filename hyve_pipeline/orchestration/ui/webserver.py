@@ -13,7 +13,7 @@ from hyve_pipeline.orchestration.ui.child import end_with_parent
 from hyve_pipeline.orchestration.ui.code_server import await_code_server
 from hyve_pipeline.orchestration.ui.gate import Gate
 
-# A page that is open keeps its WebSocket, which nothing but the end of the server closes.
+# Open pages keep their WebSocket until the server ends.
 _CLOSING_SECONDS = 2
 
 
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _serve(home: Path, workspace: Path, code_server: Path, listening: socket.socket) -> None:
-    # All that takes seconds to import comes while the code server begins as well.
+    # Slow imports, while the code server starts.
     import uvicorn
 
     from hyve_pipeline.orchestration.common.dagster_private import web_application
@@ -43,7 +43,7 @@ def _serve(home: Path, workspace: Path, code_server: Path, listening: socket.soc
             gate,
             lifespan="off",
             log_level="warning",
-            # URLs are nobody's business: one has the token.
+            # A URL may have the token.
             access_log=False,
             proxy_headers=False,
             server_header=False,
