@@ -1,8 +1,7 @@
 """An S3 server for benchmarks: everything in memory, made-up objects, no checks.
 
 It stores no content: an object is its key, size, ETag and date, and content is generated on request (see
-`benchmarks.contents`). The XML of an object in a listing is written when the object is created, so a page costs little
-more than joining 1,000 byte strings. Keys have only characters that need no encoding in XML or in a URL.
+`benchmarks.contents`). Its buckets are in `benchmarks.buckets`.
 
 Besides S3 it has one path of its own, ``/-/benchmark``, with which `benchmarks.serving` prepares buckets and reads the
 counters.
@@ -20,7 +19,6 @@ import re
 import sys
 import threading
 import time
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,10 +26,9 @@ from email.utils import formatdate
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote
 
-from benchmarks.contents import Uploads, content_etag, content_keys, ranged
+from benchmarks.buckets import Bucket, Entry, make_entry
+from benchmarks.contents import Uploads, ranged
 from benchmarks.serving import CONTROL
-
-FOLDER_KEYS = 1000
 
 _XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -44,96 +41,7 @@ _REASONS = {
     412: "Precondition Failed",
     501: "Not Implemented",
 }
-_LAST = "\U0010ffff"
 _DELETED_KEY = re.compile("<Key>(.*?)</Key>", re.DOTALL)
-
-
-class Entry(NamedTuple):
-    """An object; `modified` in seconds since 1970, `xml` as it is listed."""
-
-    size: int
-    etag: str
-    modified: float
-    xml: bytes
-
-
-def make_entry(key: str, size: int, etag: str, modified: float) -> Entry:
-    """An object and its part of a listing."""
-    date = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(modified))
-    xml = (
-        f"<Contents><Key>{key}</Key><LastModified>{date}</LastModified><ETag>&quot;{etag}&quot;</ETag>"
-        f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
-    )
-    return Entry(size, etag, modified, xml.encode())
-
-
-class Bucket:
-    """The objects of a bucket by key."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, Entry] = {}
-        self.filling: tuple[int, float] | None = None
-        self._order: list[str] | None = []
-
-    def fill(self, count: int, modified: float) -> None:
-        """Replace everything by `count` made-up objects, the same ones every time."""
-        if self.filling == (count, modified):
-            return
-        self.objects = {}  # before new ones are made: two sets of millions would not fit in memory
-        for number in range(count):
-            etag = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
-            key = f"images/{number // FOLDER_KEYS:06d}/{etag[:16]}.jpg"
-            self.objects[key] = make_entry(key, 1000 + number % 50_000, etag, modified)
-        self._order = None
-        self.filling = (count, modified)
-
-    def fill_with_content(self, count: int, size: int, modified: float) -> None:
-        """Replace everything by `count` objects that can be read, all of one size."""
-        etag = content_etag(size)
-        self.objects = {key: make_entry(key, size, etag, modified) for key in content_keys(count)}
-        self._order = self.filling = None
-
-    def put(self, key: str, entry: Entry) -> None:
-        """Add or overwrite an object."""
-        if key not in self.objects:
-            self._order = None
-        self.filling = None
-        self.objects[key] = entry
-
-    def remove(self, key: str) -> bool:
-        """Remove an object; False if there is none."""
-        if self.objects.pop(key, None) is None:
-            return False
-        self._order = self.filling = None
-        return True
-
-    @property
-    def order(self) -> list[str]:
-        """All keys, sorted."""
-        if self._order is None:
-            self._order = sorted(self.objects)
-        return self._order
-
-    def page(self, prefix: str, delimiter: str, after: str, limit: int) -> tuple[list[str], list[str], str | None]:
-        """Keys, common prefixes, and where the next page begins, None when there is none."""
-        order = self.order
-        start = max(bisect_right(order, after) if after else 0, bisect_left(order, prefix))
-        if delimiter and after.endswith(delimiter):
-            start = max(start, bisect_left(order, after + _LAST))
-        end = bisect_left(order, prefix + _LAST) if prefix else len(order)
-        if not delimiter:
-            keys = order[start : min(start + limit, end)]
-            return keys, [], keys[-1] if keys and start + limit < end else None
-        keys, folders = [], []
-        while start < end and len(keys) + len(folders) < limit:
-            head, found, _ = order[start][len(prefix) :].partition(delimiter)
-            if found:
-                folders.append(prefix + head + delimiter)
-                start = bisect_left(order, folders[-1] + _LAST, start, end)
-            else:
-                keys.append(order[start])
-                start += 1
-        return keys, folders, max(keys[-1:] + folders[-1:]) if start < end else None
 
 
 class Answer(NamedTuple):
