@@ -1,164 +1,28 @@
-"""Walking ranges of keys on real servers, and refusing to be misled by broken ones."""
+"""Refusing to be misled by broken servers."""
 
 import re
-import time
-from itertools import pairwise
-from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError
-from hyve_pipeline.core.model.inventory import KeyRange, RangeEnd, RangeProof, check_proof
+from hyve_pipeline.core.base.errors import IncompleteInventoryError
+from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.core.settings.places import Place
-from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.bucket_listing import BucketListing
-from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, Walk
 from hyve_pipeline.s3.wire.messages import Response
-from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.keys import ODD_KEYS
+from hyve_pipeline_tests.s3.listing.walking import walked
 from hyve_pipeline_tests.s3.scripted import (
     ETAG,
-    MICROSECONDS,
     Answer,
     Received,
-    Script,
     error_answer,
-    head_answer,
     listing,
     listing_entry,
     listing_of,
     scripted_server,
 )
-from hyve_pipeline_tests.servers import client_for, put_objects
-
-
-def _pages(
-    connection: Connection, after: str = "", until: str | None = None, max_keys: int = 1000
-) -> tuple[list[Page], RangeProof]:
-    # One walk, which requests damaged pages again without a pause.
-    key_range = KeyRange(after=after, until=until)
-    listing = BucketListing(connection, key_range=key_range, ceiling=1, max_keys=max_keys, first_pause=0.0)
-    pages = [page for _, page in listing if len(page)]
-    (proof,) = listing.proof
-    return pages, proof
-
-
-def _walk(
-    connection: Connection, after: str = "", until: str | None = None, max_keys: int = 1000
-) -> tuple[list[str], RangeProof]:
-    pages, proof = _pages(connection, after, until, max_keys)
-    return [key for page in pages for key in page.keys], proof
-
-
-def test_more_keys_than_a_page_holds(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place()
-    expected = {f"image-{number:05}.jpg": b"x" * (number % 7) for number in range(1100)}
-    put_objects(client_for(str(place.endpoint_url)), place.bucket, expected)
-    pages, proof = _pages(connect(place))
-    assert [len(page) for page in pages] == [1000, 100]
-    assert [key for page in pages for key in page.keys] == sorted(expected)
-    assert [size for page in pages for size in page.sizes] == [len(expected[key]) for key in sorted(expected)]
-    assert {name for page in pages for name in page.storage_classes} == {"STANDARD"}
-    assert proof == RangeProof(
-        range=KeyRange(),
-        first_key="image-00000.jpg",
-        last_key="image-01099.jpg",
-        keys=1100,
-        pages=2,
-        end=RangeEnd.END_OF_LISTING,
-    )
-
-
-def test_page_agrees_with_boto3(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place()
-    client = client_for(str(place.endpoint_url))
-    client.put_object(Bucket=place.bucket, Key="cold", Body=b"123", StorageClass="STANDARD_IA")
-    client.put_object(Bucket=place.bucket, Key="warm", Body=b"")
-    ((page,), _) = _pages(connect(place))
-    listed = client.list_objects_v2(Bucket=place.bucket)["Contents"]
-    assert page.keys == [entry["Key"] for entry in listed]
-    assert page.sizes == [entry["Size"] for entry in listed]
-    assert page.etags == [entry["ETag"].strip('"') for entry in listed]
-    assert page.storage_classes == [entry["StorageClass"] for entry in listed] == ["STANDARD_IA", "STANDARD"]
-    assert page.last_modified == [round(entry["LastModified"].timestamp() * 1_000_000) for entry in listed]
-
-
-def test_odd_keys_in_small_pages(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place()
-    put_objects(client_for(str(place.endpoint_url)), place.bucket, dict.fromkeys(ODD_KEYS, b""))
-    keys, proof = _walk(connect(place), max_keys=3)
-    assert keys == sorted(ODD_KEYS)
-    check_proof([proof], len(ODD_KEYS), place.uri)
-
-
-def test_ranges_tile_the_bucket(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place()
-    put_objects(client_for(str(place.endpoint_url)), place.bucket, dict.fromkeys(ODD_KEYS, b""))
-    connection = connect(place)
-    bounds = ["", "a", "a//b", "n", "no such key", "u\u0308", None]
-    walks = [_walk(connection, str(after), until, 4) for after, until in pairwise(bounds)]
-    assert [key for keys, _ in walks for key in keys] == sorted(ODD_KEYS)
-    check_proof([proof for _, proof in walks], len(ODD_KEYS), place.uri)
-    assert [proof.end for _, proof in walks] == [RangeEnd.PASSED_BOUND] * 5 + [RangeEnd.END_OF_LISTING]
-
-
-def test_only_keys_below_the_prefix(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place(prefix="img/")
-    objects = dict.fromkeys(["img/", "img//x", "img/a", "img/b", "img2/a", "im", "zzz"], b"")
-    put_objects(client_for(str(place.endpoint_url)), place.bucket, objects)
-    connection = connect(place)
-    assert _walk(connection)[0] == ["img/", "img//x", "img/a", "img/b"]
-    assert _walk(connection, after="img/a")[0] == ["img/b"]
-    assert _walk(connection, after="aaa", until="img/a")[0] == ["img/", "img//x", "img/a"]
-    assert _walk(connection, after="img/zzz")[0] == []
-
-
-def test_empty_bucket(make_place: MakePlace, connect: Connect) -> None:
-    keys, proof = _walk(connect(make_place()))
-    assert keys == []
-    assert proof == RangeProof(
-        range=KeyRange(), first_key=None, last_key=None, keys=0, pages=1, end=RangeEnd.END_OF_LISTING
-    )
-
-
-def test_bound_that_is_the_last_key_ends_the_listing(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place()
-    put_objects(client_for(str(place.endpoint_url)), place.bucket, {"a": b"", "b": b""})
-    keys, proof = _walk(connect(place), until="b")
-    assert (keys, proof.end) == (["a", "b"], RangeEnd.END_OF_LISTING)
-    keys, proof = _walk(connect(place), until="a")
-    assert (keys, proof.last_key, proof.end) == (["a"], "a", RangeEnd.PASSED_BOUND)
-
-
-def test_no_proof_before_the_end(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place()
-    put_objects(client_for(str(place.endpoint_url)), place.bucket, {"a": b"", "b": b"", "c": b""})
-    listing = BucketListing(connect(place), ceiling=1, max_keys=1)
-    next(iter(listing))
-    with pytest.raises(IncompleteInventoryError, match="has not ended"):
-        _ = listing.proof
-
-
-def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place().model_copy(update={"bucket": "no-such-bucket"})
-    with pytest.raises(BucketError, match="there is no bucket 'no-such-bucket'"):
-        _walk(connect(place))
-
-
-@pytest.mark.rclone
-def test_second_server_with_pages(rclone_endpoint: str, make_place: MakePlace, connect: Connect) -> None:
-    place = make_place(endpoint_url=rclone_endpoint)
-    # `a-b` and `a.b` sort before `a/b`, though the folder `a` sorts before both.
-    expected = dict.fromkeys(["a-b", "a.b", "a/b", "a/ü", "a b", "b+c", "d%20e", "tab\t", "z"], b"12")
-    put_objects(client_for(rclone_endpoint), place.bucket, expected)
-    assert _walk(connect(place), max_keys=2)[0] == sorted(expected)
-
-
-# From here on: servers that are broken.
 
 
 def test_token_or_last_key_leads_to_the_next_page(connect: Connect) -> None:
@@ -170,7 +34,7 @@ def test_token_or_last_key_leads_to_the_next_page(connect: Connect) -> None:
         listing_of("d"),
     ]
     with scripted_server(answers) as server:
-        keys, proof = _walk(connect(server.place()))
+        keys, proof = walked(connect(server.place()))
         sent = [received.query for received in server.received]
     assert keys == ["a", "b", "c", "d"]
     assert proof.pages == 4
@@ -199,10 +63,10 @@ def test_pages_that_do_not_fit_together(connect: Connect, answers: list[Answer],
     with scripted_server(answers) as server:
         place = server.place("broken")
         if problem is None:
-            _walk(connect(place))
+            walked(connect(place))
             return
         with pytest.raises(IncompleteInventoryError, match=f"listing of s3://broken/ is not complete.*{problem}"):
-            _walk(connect(place))
+            walked(connect(place))
 
 
 _START, _TOKEN = "<StartAfter>{}</StartAfter>", "<ContinuationToken>{}</ContinuationToken>"
@@ -237,20 +101,20 @@ def test_a_page_that_says_it_was_meant_for_another_request(
     with scripted_server(answers) as server:
         place = server.place("mixed-up")
         if is_meant:
-            assert _walk(connect(place), after="a b")[0] == ["c", "x"]
+            assert walked(connect(place), after="a b")[0] == ["c", "x"]
             return
         with pytest.raises(IncompleteInventoryError, match=r"s3://mixed-up/ is not complete.* begins after"):
-            _walk(connect(place), after="a b")
+            walked(connect(place), after="a b")
 
 
 def test_a_first_page_that_says_where_it_begins(connect: Connect) -> None:
     for told, is_meant in ((_START.format(""), True), (_START.format("a"), False)):
         with scripted_server([Answer(listing([listing_entry("c")], told=told))]) as server:
             if is_meant:
-                assert _walk(connect(server.place()))[0] == ["c"]
+                assert walked(connect(server.place()))[0] == ["c"]
                 continue
             with pytest.raises(IncompleteInventoryError, match="begins after 'a', not after ''"):
-                _walk(connect(server.place()))
+                walked(connect(server.place()))
 
 
 _SAID = {
@@ -280,7 +144,7 @@ def test_a_page_that_contradicts_itself_or_the_question_is_refused(said: str, co
     with scripted_server([Answer(listing([listing_entry("img/a b/k")], told=told))]) as server:
         place = server.place("asked", prefix="img/a b/")
         with pytest.raises(IncompleteInventoryError, match=f"s3://asked/img/a b/ is not complete, page 1: .*{problem}"):
-            _walk(connect(place))
+            walked(connect(place))
         assert len(server.received) == MOST_DAMAGED
 
 
@@ -295,36 +159,13 @@ def test_a_page_that_contradicts_itself_or_the_question_is_refused(said: str, co
 )
 def test_a_page_may_say_little_and_in_its_own_way(told: str, connect: Connect) -> None:
     with scripted_server([Answer(listing([listing_entry("img/a b/k")], told=told))]) as server:
-        assert _walk(connect(server.place("asked", prefix="img/a b/")))[0] == ["img/a b/k"]
+        assert walked(connect(server.place("asked", prefix="img/a b/")))[0] == ["img/a b/k"]
         assert len(server.received) == 1
 
 
 def test_an_access_point_is_listed_under_the_name_of_its_bucket(connect: Connect) -> None:
     with scripted_server([Answer(listing([listing_entry("k")], told="<Name>behind</Name>"))]) as server:
-        assert _walk(connect(server.place("point-abc123-s3alias")))[0] == ["k"]
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        Answer(listing([listing_entry("b")])[:-9]),
-        Answer(b"<html><body>welcome</body></html>"),
-        Answer(b""),
-        Answer(listing([listing_entry("b")], told="<KeyCount>3</KeyCount>")),
-        listing_of("a"),
-        Answer(listing([listing_entry("b", size="many")])),
-        Answer(listing([listing_entry("b")]), headers={"Content-Length": "999"}, cut=999),
-    ],
-    ids=["cut", "another document", "nothing", "count", "an earlier page", "size", "shorter than it says"],
-)
-def test_a_damaged_page_is_asked_for_again(damaged: Answer, connect: Connect) -> None:
-    for times in (1, MOST_DAMAGED - 1):
-        answers = [listing_of("a", truncated=True, token="t"), *[damaged] * times, listing_of("b")]
-        with scripted_server(answers) as server:
-            keys, proof = _walk(connect(server.place()))
-            assert (keys, proof.pages) == (["a", "b"], 2)
-            asked = [received.query.get("continuation-token") for received in server.received]
-            assert asked == [None, *["t"] * (len(asked) - 1)]
+        assert walked(connect(server.place("point-abc123-s3alias")))[0] == ["k"]
 
 
 def test_pages_without_keys_come_to_an_end(connect: Connect) -> None:
@@ -336,7 +177,7 @@ def test_pages_without_keys_come_to_an_end(connect: Connect) -> None:
         scripted_server(script) as server,
         pytest.raises(IncompleteInventoryError, match=r"the last 1,000 pages had no key, and announce more$"),
     ):
-        _walk(connect(server.place()))
+        walked(connect(server.place()))
 
 
 _PLAIN = [f"k{number:02d}" for number in range(20)]
@@ -354,21 +195,21 @@ def _by_marker(received: Received, *, says_marker: bool) -> Answer:
 def test_a_server_that_knows_only_the_first_version_is_listed_by_marker(says_marker: bool, connect: Connect) -> None:
     with scripted_server(lambda received: _by_marker(received, says_marker=says_marker)) as server:
         connection = connect(server.place())
-        assert _walk(connection)[0] == _PLAIN
+        assert walked(connection)[0] == _PLAIN
         assert connection.listing_dialect.by_marker
         asked = [received.query for received in server.received]
         assert len(asked) == (7 if says_marker else 8)
         assert all("list-type" not in query and "start-after" not in query for query in asked[-6:])
         # Once it is known, no question is lost.
         server.received.clear()
-        assert _walk(connection, after="k03", until="k11")[0] == _PLAIN[4:12]
+        assert walked(connection, after="k03", until="k11")[0] == _PLAIN[4:12]
         assert [received.query["marker"] for received in server.received] == ["k03", "k06", "k09"]
 
 
 @pytest.mark.parametrize("says_marker", [True, False])
 def test_a_range_of_a_server_that_knows_only_the_first_version(says_marker: bool, connect: Connect) -> None:
     with scripted_server(lambda received: _by_marker(received, says_marker=says_marker)) as server:
-        keys, proof = _walk(connect(server.place()), after="k03", until="k11")
+        keys, proof = walked(connect(server.place()), after="k03", until="k11")
     assert (keys, proof.pages) == (_PLAIN[4:12], 3)
 
 
@@ -378,59 +219,19 @@ def test_a_server_that_goes_on_from_nothing_says_what_is_missing(connect: Connec
         scripted_server([listing_of("a", "b", truncated=True)]) as server,
         pytest.raises(IncompleteInventoryError, match=problem),
     ):
-        _walk(connect(server.place()))
+        walked(connect(server.place()))
 
 
 def test_a_page_that_is_encoded_otherwise_than_the_others(connect: Connect) -> None:
     answers = [listing_of("a b", truncated=True, token="t"), Answer(listing([listing_entry("b c")], encoding=None))]
     problem = "page 2: its keys are encoded in another way"
     with scripted_server(answers) as server, pytest.raises(IncompleteInventoryError, match=problem):
-        _walk(connect(server.place()))
-
-
-def _plus_server(keys: set[str], *, is_form: bool) -> Script:
-    def script(received: Received) -> Answer:
-        if received.method == "HEAD":
-            return head_answer() if unquote(received.path.split("/", 2)[2]) in keys else Answer(status=404)
-        written = sorted(keys)
-        entries = [listing_entry("X").replace("<Key>X<", f"<Key>{_encoded(key, is_form)}<") for key in written]
-        return Answer(listing(entries))
-
-    return script
-
-
-def _encoded(key: str, is_form: bool) -> str:
-    return quote_plus(key, safe="/") if is_form else quote(key, safe="/+")
-
-
-@pytest.mark.parametrize("is_form", [True, False])
-@pytest.mark.parametrize(
-    ("keys", "heads"), [({"a+b", "c d"}, 0), ({"a+b"}, 2), ({"a b"}, 2), ({"a b", "e b", "f"}, 2), ({"C++", "x"}, 2)]
-)
-def test_what_a_plus_stands_for_is_shown_by_the_page_or_by_the_object(
-    is_form: bool, keys: set[str], heads: int, connect: Connect
-) -> None:
-    written = {_encoded(key, is_form) for key in keys}
-    is_shown = any("%2" in key for key in written) or not any("+" in key for key in written)
-    with scripted_server(_plus_server(keys, is_form=is_form)) as server:
-        connection = connect(server.place())
-        for _ in range(2):
-            assert _walk(connection)[0] == sorted(keys)
-        asked = [received for received in server.received if received.method == "HEAD"]
-        assert len(asked) == (0 if is_shown else heads)
-
-
-def test_a_plus_that_nothing_explains_is_no_listing(connect: Connect) -> None:
-    answer = Answer(listing([listing_entry("X").replace("<Key>X<", "<Key>a+b<")]))
-    for status in (200, 403, 404):
-        with (
-            scripted_server(lambda r, s=status: answer if r.method == "GET" else Answer(status=s)) as server,
-            pytest.raises(IncompleteInventoryError, match=r"nothing shows whether the '\+' in the key 'a\+b' stands"),
-        ):
-            _walk(connect(server.place()))
+        walked(connect(server.place()))
 
 
 _WHOLE = ["a b", "c", "d/e", "f+g", "h", "i", "j"]
+
+
 _TRUTH = [(key, len(key), ETAG, "STANDARD_IA") for key in _WHOLE]
 
 
@@ -448,6 +249,8 @@ def _true_page(query: dict[str, str]) -> bytes:
 
 
 _ELEMENT = re.compile(rb"<([A-Za-z]+)>[^<>]*</\1>|<Contents>.*?</Contents>")
+
+
 _TEXTS = st.sampled_from(
     [b"", b"0", b"-1", b"+5", b"7", b"true", b"false", b"\xc3", b"x" * 9000, b"<b/>", b"zz", b"2001"]
 )
@@ -494,43 +297,6 @@ def test_no_damaged_field_is_believed(page: int, element: int, damage: str, text
 def test_keys_that_were_not_asked_for(connect: Connect) -> None:
     with scripted_server([listing_of("img/a", "other/b")]) as server:
         with pytest.raises(IncompleteInventoryError, match="'other/b' does not begin with the prefix 'img/'"):
-            _walk(connect(server.place(prefix="img/")))
+            walked(connect(server.place(prefix="img/")))
         with pytest.raises(IncompleteInventoryError, match="'img/a', which is not after 'img/z'"):
-            _walk(connect(server.place(prefix="img/")), after="img/z")
-
-
-def test_no_proof_of_a_failed_walk(connect: Connect) -> None:
-    with scripted_server([listing_of("a", truncated=True, token="t"), error_answer(403, "AccessDenied")]) as server:
-        listing = BucketListing(connect(server.place()))
-        with pytest.raises(IncompleteInventoryError, match="AccessDenied"):
-            list(listing)
-        with pytest.raises(IncompleteInventoryError, match="has not ended"):
-            _ = listing.proof
-
-
-def test_503_is_asked_again(connect: Connect) -> None:
-    answers = [listing_of("a", truncated=True, token="t"), error_answer(503, "SlowDown"), listing_of("b")]
-    with scripted_server(answers) as server:
-        assert _walk(connect(server.place()))[0] == ["a", "b"]
-        assert [received.query.get("continuation-token") for received in server.received] == [None, "t", "t"]
-
-
-def test_answer_cut_on_the_way_is_asked_again(connect: Connect) -> None:
-    whole = listing_of("a", "b", "c")
-    with scripted_server([Answer(whole.body, cut=len(whole.body) // 2), whole]) as server:
-        assert _walk(connect(server.place()))[0] == ["a", "b", "c"]
-        assert len(server.received) == 2
-
-
-def test_next_page_is_on_its_way_while_one_is_worked_on(connect: Connect) -> None:
-    def script(received: Received) -> Answer:
-        return listing_of("b") if "continuation-token" in received.query else listing_of("a", truncated=True, token="t")
-
-    with scripted_server(script) as server:
-        _, page = next(iter(BucketListing(connect(server.place()), ceiling=1)))
-        assert page.last_modified == [MICROSECONDS]
-        for _ in range(500):
-            if len(server.received) == 2:
-                break
-            time.sleep(0.01)
-        assert len(server.received) == 2
+            walked(connect(server.place(prefix="img/")), after="img/z")
