@@ -13,8 +13,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.common.names import Names
@@ -34,14 +37,28 @@ __all__ = ["faulty", "hyve", "make_pair", "own_environment", "pair"]
 
 @pytest.fixture(scope="session", autouse=True)
 def hasty_storage() -> Iterator[None]:
-    """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug."""
+    """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug.
+
+    Nor are the scripts of Dagster's migrations loaded anew for the database of each run, which takes longer than most
+    runs.
+    """
 
     def hurry(connection: Any, _record: object) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous = OFF")
 
+    load, known = ScriptDirectory.from_config, dict[tuple[object, object], ScriptDirectory]()
+
+    def load_once(config: Config) -> ScriptDirectory:
+        key = config.config_file_name, config.get_main_option("script_location")
+        if key not in known:
+            known[key] = load(config)
+        return known[key]
+
     event.listen(Engine, "connect", hurry)
-    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ScriptDirectory, "from_config", load_once)
+        yield
     event.remove(Engine, "connect", hurry)
 
 
@@ -70,10 +87,15 @@ class Daemon:
     home: Home
     made: list[str] = field(default_factory=list)
     cursors: dict[str, str | None] = field(default_factory=dict)
+    _built: tuple[SyncSettings, dg.Definitions] | None = None
 
     @property
     def definitions(self) -> dg.Definitions:
-        return build_sync(self.home, self.sync.settings)
+        """The sync's definitions by its present settings; building them takes as long as many a run."""
+        settings = self.sync.settings
+        if self._built is None or self._built[0] != settings:
+            self._built = settings, build_sync(self.home, settings)
+        return self._built[1]
 
     @property
     def names(self) -> Names:
