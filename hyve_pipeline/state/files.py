@@ -51,6 +51,10 @@ class Folder:
         """The folder `name` in this one."""
         return Folder(self._storage, self._name(name))
 
+    def impatient(self, seconds: float) -> "Folder":
+        """See `Storage.impatient`."""
+        return Folder(self._storage.impatient(seconds), self._path)
+
     def uri_of(self, name: str) -> str:
         """Where a file below this folder is."""
         return f"{self._storage.uri}/{self._name(name)}"

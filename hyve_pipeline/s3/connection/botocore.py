@@ -95,7 +95,7 @@ class BotocoreTransport:
         self._session = URLLib3Session(
             verify=verify,  # pyright: ignore[reportArgumentType] - botocore takes a path as well
             proxies=proxies,
-            timeout=(CONNECT_SECONDS, bounds.silence),
+            timeout=(min(CONNECT_SECONDS, bounds.silence), bounds.silence),
             max_pool_connections=concurrency,
         )
         self.watch = Watch(_WATCH_SECONDS)

@@ -27,8 +27,8 @@ _MOST_CACHED_BYTES = 64 * 1024**2
 _PROBE = ".hyve-probe-"
 _CLOCK = ".hyve-clock"
 
-# One connection a bucket and process, opened at the first request.
-_connections: dict[BucketSettings, "Connection"] = {}
+# One connection a bucket, patience and process, opened at the first request.
+_connections: dict[tuple[BucketSettings, float | None], "Connection"] = {}
 _checked: set[BucketSettings] = set()
 _lock = threading.RLock()
 
@@ -39,6 +39,7 @@ class BucketStorage:
     Args:
         place: the bucket and the prefix.
         cache: the local copies of files.
+        patience: seconds after which a request is given up, which is then sent once; None for the usual bounds.
 
     Attributes:
         uri, folder: see `Storage`.
@@ -46,10 +47,15 @@ class BucketStorage:
 
     folder = None
 
-    def __init__(self, place: BucketSettings, cache: FileCache | None = None) -> None:
+    def __init__(self, place: BucketSettings, cache: FileCache | None = None, *, patience: float | None = None) -> None:
         self.place = place
         self.uri = place.uri.rstrip("/")
         self._cache = cache or FileCache.from_environment()
+        self._patience = patience
+
+    def impatient(self, seconds: float) -> "BucketStorage":
+        """See `Storage.impatient`."""
+        return BucketStorage(self.place, self._cache, patience=seconds)
 
     def create(self, name: str, body: bytes) -> bool:
         """See `Storage.create`."""
@@ -157,6 +163,7 @@ class BucketStorage:
             _checked.add(self.place)
 
     def __reduce__(self) -> tuple[type["BucketStorage"], tuple[BucketSettings, FileCache]]:
+        # An impatient one stays in its process.
         return type(self), (self.place, self._cache)
 
     def _key(self, name: str) -> str:
@@ -165,14 +172,22 @@ class BucketStorage:
     @property
     def _connection(self) -> "Connection":
         with _lock:
-            connection = _connections.get(self.place)
+            connection = _connections.get((self.place, self._patience))
             if connection is None:
                 # Imported late: a state in a folder needs no S3 library.
+                from hyve_pipeline.s3.connection.bounds import Bounds
                 from hyve_pipeline.s3.connection.connection import open_connection
+                from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 
+                bounds = policy = None
+                if self._patience is not None:
+                    bounds = Bounds(seconds=self._patience, silence=self._patience)
+                    policy = RetryPolicy(patience=0.0, most_sends=1)
                 # Botocore's transport starts faster, and the state takes few requests.
-                connection = open_connection(self.place, concurrency=16, transport="botocore")
-                _connections[self.place] = connection
+                connection = open_connection(
+                    self.place, concurrency=16, transport="botocore", bounds=bounds, policy=policy
+                )
+                _connections[self.place, self._patience] = connection
             return connection
 
     @contextmanager

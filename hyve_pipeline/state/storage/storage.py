@@ -53,6 +53,10 @@ class Storage(Protocol):
         """See the class."""
         ...
 
+    def impatient(self, seconds: float) -> "Storage":
+        """The same files, for requests that are worthless after so many seconds: each is sent once."""
+        ...
+
     def create(self, name: str, body: bytes) -> bool:
         """Write a file atomically, unless it exists.
 

@@ -4,6 +4,8 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import pytest
 
@@ -14,6 +16,8 @@ from hyve_pipeline.state.storage.file_cache import FileCache
 from hyve_pipeline.state.storage.local_storage import LocalStorage
 from hyve_pipeline.state.storage.storage import MissingFileError, Storage
 from hyve_pipeline_tests.conftest import MakePlace
+from hyve_pipeline_tests.faults import faulty_server
+from hyve_pipeline_tests.s3.scripted import Answer
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -125,3 +129,23 @@ def test_a_bucket_that_is_missing_is_named(make_place: MakePlace, tmp_path: Path
     storage = BucketStorage(place, FileCache(tmp_path))
     with pytest.raises(StateError, match="s3://no-such-bucket/home/file: can't be read: there is no bucket"):
         storage.read("file")
+
+
+def test_impatient_requests_are_given_up(moto_endpoint: str, make_place: MakePlace, tmp_path: Path) -> None:
+    with faulty_server(moto_endpoint) as server:
+        place = make_place("state").model_copy(update={"endpoint_url": server.endpoint_url})
+        storage = BucketStorage(place, FileCache(tmp_path)).impatient(0.5)
+        assert storage.create("file", b"1")
+        sent = len(server.received)
+        server.fault = lambda _: Answer(status=503)
+        with pytest.raises(StateError):
+            storage.read("file")
+        # It was sent once.
+        assert len(server.received) == sent + 1
+        go_on = Event()
+        server.fault = lambda _: go_on.wait(60) and None
+        begun = monotonic()
+        with pytest.raises(StateError):
+            storage.read("file")
+        assert monotonic() - begun < 30
+        go_on.set()

@@ -1,0 +1,57 @@
+"""Processes that hold something of a state until they are ended or told to go on."""
+
+import pickle
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.heartbeat import ClaimTimes
+from hyve_pipeline_tests.children import heed_signals
+
+# Ages have whole seconds on moto's server, so that less is too little.
+FAST = ClaimTimes(beat=0.2, stale=4, give_up=2)
+
+_BEGIN = """
+import pickle, sys, time
+from base64 import b64decode
+if {seconds_off}:
+    real = time.time
+    time.time = lambda: real() + {seconds_off}
+state, times = pickle.loads(b64decode(sys.argv[1]))
+def held():
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextmanager
+def holder(code: str, state: Folder, *, seconds_off: float = 0) -> Iterator["subprocess.Popen[str]"]:
+    """A process that has run `code` up to its call of `held()`, which returns when the process gets a line.
+
+    Args:
+        code: it has a folder `state` and `times`.
+        state: the folder.
+        seconds_off: how much its clock is ahead.
+    """
+    argument = b64encode(pickle.dumps((state, FAST))).decode()
+    with subprocess.Popen(
+        [sys.executable, "-c", _BEGIN.format(seconds_off=seconds_off) + code, argument],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def go_on(process: "subprocess.Popen[str]") -> str:
+    """Let `held()` return; what the process prints until it ends."""
+    return process.communicate("\n", timeout=60)[0]
