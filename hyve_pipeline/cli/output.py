@@ -120,7 +120,7 @@ def _described(count: Count) -> str:
 
 def planned_objects(plan: Plan, action: Action) -> int:
     """How many objects a plan copies or deletes."""
-    return sum(shard.objects for shard in plan.shards_of(action))
+    return plan.total(action).objects
 
 
 def describe_status(status: PlanStatus) -> None:

@@ -113,7 +113,7 @@ class Work:
             self._refusal = refusal.model_copy(update={"action": action})
             self.is_stopped = True
             return
-        if not self.plan.shards_of(action):
+        if not self.plan.total(action).shards:
             return
         try:
             self._status = apply_plan(self._sync, self.plan, action, known=self._status)

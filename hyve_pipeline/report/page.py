@@ -72,9 +72,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         counts=[(name, _WORDS[name], plan.count(name)) for name in sets_of(plan.options) if _is_shown(plan, name)],
         options=list(_unusual_options(plan.options)),
         status=status,
-        actions=[
-            (action, sum(shard.objects for shard in plan.shards_of(action)), status.tally(action)) for action in ACTIONS
-        ],
+        actions=[(action, plan.total(action).objects, status.tally(action)) for action in ACTIONS],
         shards=[(plan.partition_key(entry.shard), entry) for entry in status.shards[:_MOST_SHARDS]],
         unlisted_shards=max(len(status.shards) - _MOST_SHARDS, 0),
         unsettled=unsettled[:_MOST_UNSETTLED],

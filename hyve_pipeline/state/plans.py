@@ -1,8 +1,8 @@
-"""Inventories, diffs and plans on disk: a Parquet file and a JSON manifest each.
+"""Inventories, diffs and plans on disk: Parquet files and a JSON manifest each.
 
     inventories/<side>/<id>.parquet, <id>.json
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
-    plans/<id>/copies.parquet, deletes.parquet, plan.json, approval.json
+    plans/<id>/copies.parquet, copies-0002.parquet, …, deletes.parquet, …, shards.parquet, plan.json, approval.json
 
 A manifest is written last, so everything with a manifest is complete. The newest is the one whose id begins with the
 highest number; clocks do not count.
@@ -10,18 +10,26 @@ highest number; clocks do not count.
 
 import uuid
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 
-from hyve_pipeline.core.base.errors import ConfigurationError
+import pyarrow as pa
+
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.base.ids import is_id, make_id, number_of, order_of
 from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.model.diff import Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.plan import Approval, Plan
-from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
+from hyve_pipeline.core.model.shards import SHARD_SCHEMA, Shard, shard_table
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 
-PLAN_FILES: dict[Action, str] = {"copy": "copies.parquet", "delete": "deletes.parquet"}
+_PLAN_FILES: dict[Action, str] = {"copy": "copies", "delete": "deletes"}
+
+_SHARD_FILE = "shards.parquet"
 
 UNDONE_FOLDER = "undone_keys"
 
@@ -121,20 +129,58 @@ class DiffShelf:
         return self._folder.read_manifest(f"{diff_id}/diff.json", Diff)
 
 
+def plan_file(plan_id: str, action: Action, number: int) -> str:
+    """The name below the sync's state of a plan's file of one action, with its number from 0."""
+    suffix = f"-{number + 1:04d}" if number else ""
+    return f"plans/{plan_id}/{_PLAN_FILES[action]}{suffix}.parquet"
+
+
+@dataclass(frozen=True)
+class _ShardFile:
+    """Reads the shards of a plan, in a way that can be passed to another process."""
+
+    state: Folder
+    name: str
+    rows: int
+
+    def __call__(self) -> pa.Table:
+        with closing(ParquetReader(self.state, self.name)) as reader:
+            # A file can be whole and yet not this plan's.
+            if reader.rows != self.rows:
+                uri = self.state.uri_of(self.name)
+                raise StateError(f"{uri}: damaged: it has {reader.rows} shards, the plan's manifest says {self.rows}")
+            return reader.read(list(range(reader.row_groups)))
+
+
 class PlanShelf:
     """The plans of a sync."""
 
     def __init__(self, state: Folder, sync: str) -> None:
+        self._state = state
         self._folder = state.below("plans")
         self._sync = sync
 
-    def folder_of(self, plan_id: str) -> Folder:
-        """The folder of one plan's files."""
-        return self._folder.below(plan_id)
+    def save_shards(self, plan_id: str, shards: Iterable[Shard]) -> str:
+        """Write the shards of a plan, and return the name of their file below the sync's state."""
+        name = f"plans/{plan_id}/{_SHARD_FILE}"
+        with writing_parquet(self._state, name, SHARD_SCHEMA, repetitive=["action"]) as writer:
+            writer.write_table(shard_table(shards))
+        return name
 
-    def save(self, plan: Plan) -> None:
-        """Write the manifest; the rows must be written already."""
+    def save(self, plan: Plan) -> Plan:
+        """Write the manifest; the rows and shards must be written already.
+
+        Returns:
+            The plan, whose shards can be read.
+        """
         self._folder.write_manifest(f"{plan.id}/plan.json", plan)
+        return self._with_shards(plan)
+
+    def _with_shards(self, plan: Plan) -> Plan:
+        if plan.shard_file is not None:
+            rows = sum(plan.total(action).shards for action in ACTIONS)
+            plan.read_shards_by(_ShardFile(self._state, plan.shard_file, rows))
+        return plan
 
     def ids(self) -> list[str]:
         """The ids of all plans, oldest first."""
@@ -156,7 +202,7 @@ class PlanShelf:
         """
         if not self.exists(plan_id):
             raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}; 'hyve plans' lists them")
-        return self._folder.read_manifest(f"{plan_id}/plan.json", Plan)
+        return self._with_shards(self._folder.read_manifest(f"{plan_id}/plan.json", Plan))
 
     def find(self, name: str | None) -> Plan:
         """The plan with this id, or whose id alone begins so, or the newest.

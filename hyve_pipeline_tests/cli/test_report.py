@@ -106,7 +106,7 @@ def test_no_plan(context: SyncContext, hyve: Hyve) -> None:
 
 def test_a_damaged_plan_is_told(context: SyncContext, hyve: Hyve) -> None:
     plan = _plan(context, "a")
-    Path(context.state.uri_of(plan.files["copy"])).write_bytes(b"PAR1")
+    Path(context.state.uri_of(plan.files["copy"][0])).write_bytes(b"PAR1")
     finished = hyve("report")
     assert finished.code == 4
     assert "copies.parquet: damaged" in finished.only_line

@@ -218,7 +218,7 @@ class _Action:
         return Decision(requests, self._reason({**figures, **parts}), (*given_up_loops, *given_up))
 
     def _reason(self, parts: Mapping[str, int]) -> str:
-        total = len(self._plan.shards_of(self._action))
+        total = self._plan.total(self._action).shards
         named = {"finished": total - len(self._left), **parts}
         figures = ", ".join(f"{count:,} {part}" for part, count in named.items() if count)
         return f"plan {self._plan.id}, {total:,} {self._action} shards: {figures}"

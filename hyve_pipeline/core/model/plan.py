@@ -1,48 +1,27 @@
 """The frozen result of a comparison, and its shards.
 
 A plan never changes. Its id is a number that orders plans, the time, and a short hash over both inventories' proofs,
-the options and the rows; no id is used twice. A shard is a range of consecutive keys of one action: the unit of retry.
-Shards are numbered through the plan, copies first, so a partition key ``<plan id>-<nnnn>`` is unique.
+the options and the rows; no id is used twice. Shards are numbered through the plan, copies first, so a partition key
+``<plan id>-<nnnn>`` is unique.
 """
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from itertools import accumulate
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, PrivateAttr
 
 from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.base.keys import shortened
-from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName
+from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName, StateNames
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
-from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
+from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.core.settings.places import Place
-
-
-class Shard(Frozen):
-    """A contiguous slice of a plan, claimed by one worker at a time.
-
-    Attributes:
-        number: from 1, through all shards of the plan.
-        action: what is done with its objects.
-        row_group: its row group in the action's Parquet file.
-        objects, bytes: totals.
-        first_key, last_key: its first and last key, without prefix.
-    """
-
-    number: int
-    action: Action
-    row_group: int
-    objects: int
-    bytes: int
-    first_key: str
-    last_key: str
 
 
 class Approval(Frozen):
@@ -96,9 +75,12 @@ class Plan(Frozen):
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned, skipped_examples: as in `core.model.diff.Diff`.
         future: the source's objects that are dated in the future; the next plan copies them again.
-        files: the Parquet file of copies and of deletes; one row group a shard. Columns as in
-            `core.diff.CHANGE_SCHEMA`.
-        shards: copies first.
+        files: the Parquet files of copies and of deletes, whose rows follow each other; one row group a shard. Columns
+            as in `core.diff.CHANGE_SCHEMA`.
+        totals: the numbers of shards of each action, with their objects and bytes.
+        shard_file: the Parquet file of the shards, with the columns of `core.shards.SHARD_SCHEMA`; None in a plan of an
+            earlier version.
+        own_shards: the shards of a plan of an earlier version, which has them in its manifest.
         refusals: what the safety rules refused when the plan was made.
         transfer: who moves the bytes of its copies.
     """
@@ -117,17 +99,63 @@ class Plan(Frozen):
     unpinned: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
     future: FutureDates | None = None
-    files: dict[Action, StateName] = Field(validation_alias=AliasChoices("files", "uris"))
-    shards: tuple[Shard, ...]
+    files: dict[Action, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
+    totals: dict[Action, ShardTotals] = Field(default_factory=dict)
+    shard_file: StateName | None = None
+    own_shards: tuple[Shard, ...] = Field(default=(), validation_alias=AliasChoices("own_shards", "shards"))
     refusals: tuple[Refusal, ...]
     transfer: Transfer = Transfer()
+    _stored: StoredShards = PrivateAttr(default_factory=StoredShards)
+
+    def read_shards_by(self, read: Callable[[], pa.Table]) -> None:
+        """Set how the table of its shards is read, which is done when they are first needed."""
+        self._stored = StoredShards(read)
 
     def count(self, name: ChangeSet) -> Count:
         """Objects and bytes of one set."""
         return self.counts.get(name, Count())
 
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The files of both actions."""
+        return tuple(name for names in self.files.values() for name in names)
+
+    def total(self, action: Action) -> ShardTotals:
+        """The number of shards of one action, with their objects and bytes; no file is read for it."""
+        if self.shard_file is None:
+            return ShardTotals.of(shard for shard in self.own_shards if shard.action == action)
+        return self.totals.get(action, ShardTotals())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not any(self.total(action).shards for action in ACTIONS)
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """All shards, copies first.
+
+        Raises:
+            StateError: their file is missing or damaged.
+        """
+        return self.own_shards if self.shard_file is None else self._stored.all()
+
+    def shard(self, number: int) -> Shard | None:
+        """The shard of a number; None where there is none.
+
+        Raises:
+            StateError: their file is missing or damaged.
+        """
+        if self.shard_file is not None:
+            return self._stored.one(number)
+        return next((shard for shard in self.own_shards if shard.number == number), None)
+
     def shards_of(self, action: Action) -> tuple[Shard, ...]:
-        """The shards of one action, in key order."""
+        """The shards of one action, in key order.
+
+        Raises:
+            StateError: their file is missing or damaged.
+        """
         return tuple(shard for shard in self.shards if shard.action == action)
 
     def partition_key(self, shard: Shard) -> str:
@@ -176,31 +204,3 @@ def plan_of_partition(partition_key: str) -> str | None:
         return split_partition_key(partition_key)[0]
     except ValueError:
         return None
-
-
-def cut_shards(tables: Iterable[pa.Table], most_objects: int, most_bytes: int) -> Iterator[pa.Table]:
-    """Cut rows in key order into shards of consecutive keys.
-
-    A shard ends at `most_objects` rows or before its bytes exceed `most_bytes`, whichever comes first; a
-    larger object is a shard of its own.
-    """
-    held: list[pa.Table] = []
-    objects = size = 0
-    for table in tables:
-        # The n-th entry is the bytes of the first n rows, so that a shard's end is found by binary search.
-        totals = list(accumulate(table.column("size").to_pylist(), initial=0))
-        begin = 0
-        while begin < table.num_rows:
-            fitting = bisect_right(totals, totals[begin] + most_bytes - size, begin + 1) - 1
-            end = min(fitting, begin + most_objects - objects)
-            if not objects:
-                end = max(end, begin + 1)
-            held.append(table.slice(begin, end - begin))
-            objects += end - begin
-            size += totals[end] - totals[begin]
-            begin = end
-            if begin < table.num_rows:
-                yield pa.concat_tables(held)
-                held, objects, size = [], 0, 0
-    if objects:
-        yield pa.concat_tables(held)

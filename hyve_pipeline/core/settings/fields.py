@@ -1,12 +1,12 @@
 """The types of the settings' values, each with its check and an error message that says what is expected."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator
+from pydantic_core import CoreSchema, PydanticKnownError
 
 from hyve_pipeline.core.base.sizes import parse_size
 from hyve_pipeline.core.settings.cron import NICKNAMES, check_cron
@@ -233,6 +233,22 @@ def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
+# The most objects that a shard may be asked to have; it has more where a plan would have too many shards.
+_MOST_SHARD_OBJECTS = 1_000_000
+
+
+def _valid_shard_objects(value: object) -> object:
+    if value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f'{value!r} is neither "auto" nor a number of objects such as 10000')
+    if value < 1:
+        raise PydanticKnownError("greater_than_equal", {"ge": 1})
+    if value > _MOST_SHARD_OBJECTS:
+        raise PydanticKnownError("less_than_equal", {"le": _MOST_SHARD_OBJECTS})
+    return value
+
+
 class JsonSchema:
     """Adds to the JSON Schema of a type: a pattern for what its validator checks, as far as possible, and examples.
 
@@ -280,6 +296,17 @@ Size = Annotated[
     int,
     BeforeValidator(_size_from_text),
     JsonSchema(_SIZE, type=["integer", "string"], examples=["1 GiB", 1_000_000_000]),
+]
+ShardObjects = Annotated[
+    int | Literal["auto"],
+    PlainValidator(_valid_shard_objects),
+    JsonSchema(
+        re.compile("auto"),
+        type=["integer", "string"],
+        minimum=1,
+        maximum=_MOST_SHARD_OBJECTS,
+        examples=["auto", 10_000],
+    ),
 ]
 Schedule = Annotated[str, AfterValidator(_valid_schedule), JsonSchema(_CRON, examples=["0 2 * * *", "@daily"])]
 TimezoneName = Annotated[str, AfterValidator(_valid_timezone), JsonSchema(minLength=1, examples=["Europe/Berlin"])]

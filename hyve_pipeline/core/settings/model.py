@@ -20,6 +20,7 @@ from hyve_pipeline.core.settings.fields import (
     ProfileName,
     Region,
     Schedule,
+    ShardObjects,
     Size,
     StateUri,
     StorageClass,
@@ -69,7 +70,8 @@ class Options(SettingsTable):
             above 100 deletes.
         max_overwrites: more overwrites than this are refused; None means no limit.
         trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means no trash.
-        shard_objects: the most objects of a shard.
+        shard_objects: the most objects of a shard; ``auto`` means 10,000. Those of plans that would have more than
+            2,000 shards are larger.
         shard_bytes: the most bytes of a shard, unless it is one object.
         concurrency: requests in flight at once, of a run or of a whole command.
         processes: how many processes a command copies with; None means as many as the work justifies, one for each
@@ -103,7 +105,7 @@ class Options(SettingsTable):
     max_deletes: Limit = Limit.parse("10%")
     max_overwrites: Limit | None = None
     trash: TrashUri | None = None
-    shard_objects: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    shard_objects: ShardObjects = "auto"
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
     processes: Annotated[int, Field(ge=1, le=64), JsonSchema(examples=[2])] | None = None

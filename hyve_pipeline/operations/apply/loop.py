@@ -53,7 +53,7 @@ def apply_plan(
             is in the journal.
     """
     finished = {} if known is None else known.finished
-    if not plan.shards_of(action):
+    if not plan.total(action).shards:
         return plan_status(context, plan, finished)
     # From the first shard to the last: no other plan may come in between, nor an undo of this one.
     with context.applying(plan.id):

@@ -62,7 +62,7 @@ def ended_attempt(context: SyncContext, plan: Plan, number: int, attempt: int) -
     Raises:
         StateError: the plan has no such shard, or the attempt's summary is missing or damaged.
     """
-    shard = next((shard for shard in plan.shards if shard.number == number), None)
+    shard = plan.shard(number)
     if shard is None:
         raise StateError(f"plan {plan.id} has no shard {number}")
     return shard, ShardJournal(context.state, plan.id, shard).summary(attempt)
@@ -100,10 +100,10 @@ def find_shard(context: SyncContext, partition_key: str, action: Action) -> tupl
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     plan = context.plans.load(plan_id)
-    for shard in plan.shards_of(action):
-        # `PLAN-1` has the same number as `PLAN-0001`, but is another partition.
-        if plan.partition_key(shard) == partition_key:
-            return plan, shard
+    shard = plan.shard(number)
+    # `PLAN-1` has the same number as `PLAN-0001`, but is another partition.
+    if shard is not None and shard.action == action and plan.partition_key(shard) == partition_key:
+        return plan, shard
     raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}")
 
 

@@ -28,7 +28,7 @@ def take_plan(context: SyncContext) -> Plan:
     for name in planned_sets(diff.options):
         tables[LIST_NAMES[name]] = StoredTable(id=diff.id, files=diff.files[name])
     if not plan.refusals:
-        tables["plan"] = StoredTable(id=plan.id, files=tuple(plan.files.values()))
+        tables["plan"] = StoredTable(id=plan.id, files=plan.all_files)
     for asset, table in tables.items():
         TableShelf(context.home, context.name, asset).keep(table, context.actor.id)
     return plan

@@ -2,27 +2,35 @@
 
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import rows_with, total
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Diff
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
-from hyve_pipeline.core.model.plan import Approval, Plan, Shard, Transfer, cut_shards, plan_id
-from hyve_pipeline.core.model.safety_rules import Action, Figures, Refusal, judge
+from hyve_pipeline.core.model.plan import Approval, Plan, Transfer, plan_id
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
+from hyve_pipeline.core.model.shards import Shard, ShardTotals, cut_shards
+from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
-from hyve_pipeline.state.plans import PLAN_FILES
+from hyve_pipeline.state.plans import plan_file
 
-# A plan has at most 2,000 shards. One that ends for its number of objects has all of them. One that ends for its bytes
-# has, with the object that follows it, more than them; so two such shards in a row hold more than the bytes of one.
-_CUTS_BY_OBJECTS = 1_000
-_CUTS_BY_BYTES = 490
+# The most shards of a plan: each is a partition in Dagster.
+MOST_SHARDS = 2_000
+
+# The objects of a shard where the options leave that open, in a plan that may have so many shards.
+_USUAL_OBJECTS = 10_000
+
+# The most row groups, and so shards, of a file. To read one of them takes the file's footer, which describes all.
+_FILE_ROW_GROUPS = 256
 
 _SETS_OF: dict[Action, list[ChangeSet]] = {
     "copy": [ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED],
@@ -46,8 +54,13 @@ def judge_diff(diff: Diff) -> tuple[Refusal, ...]:
     return judge(figures_of(diff), diff.options)
 
 
-def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
+def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHARDS) -> Plan:
     """Make the plan of a diff, or find it when it has been made already.
+
+    Args:
+        context: the sync.
+        diff: the diff.
+        most_shards: the most shards; those of larger plans are larger.
 
     Raises:
         ConfigurationError: the options ask for a transfer that can't be done.
@@ -57,10 +70,13 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
     identity = plan_id(diff)
     if context.plans.exists(identity):
         return context.plans.load(identity)
-    folder = context.plans.folder_of(identity)
     transfer = _choose_transfer(context, diff)
-    copies = _write_shards(context.state, folder, diff, "copy", first_number=1, cost=transfer.cost)
-    deletes = _write_shards(context.state, folder, diff, "delete", first_number=len(copies) + 1)
+    files: dict[Action, tuple[str, ...]] = {}
+    shards: list[Shard] = []
+    limits = shard_limits(diff.options, planned_total(diff), transfer.cost, most_shards)
+    for action in ACTIONS:
+        found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], len(shards) + 1)
+        shards += found
     plan = Plan(
         id=identity,
         sync=context.name,
@@ -76,14 +92,15 @@ def freeze_plan(context: SyncContext, diff: Diff) -> Plan:
         unpinned=diff.unpinned,
         skipped_examples=diff.skipped_examples,
         future=diff.future,
-        files={action: f"plans/{identity}/{name}" for action, name in PLAN_FILES.items()},
-        shards=(*copies, *deletes),
+        files=files,
+        totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},
+        shard_file=context.plans.save_shards(identity, shards),
         refusals=judge_diff(diff),
         transfer=transfer,
     )
-    context.plans.save(plan)
+    saved = context.plans.save(plan)
     context.note(EventKind.PLAN_FROZEN, plan=plan.id, diff=diff.id)
-    return plan
+    return saved
 
 
 def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
@@ -151,57 +168,102 @@ def read_shard(context: SyncContext, plan: Plan, shard: Shard) -> pa.Table:
     Raises:
         StateError: the plan's file is damaged or can't be read.
     """
-    reader = ParquetReader(context.state, plan.files[shard.action])
-    try:
+    name = plan.files[shard.action][shard.file]
+    with closing(ParquetReader(context.state, name)) as reader:
         rows = reader.read([shard.row_group])
-    finally:
-        reader.close()
     # A file can be whole and yet not this plan's.
     keys = rows.column("key")
     found = (len(keys), keys[0].as_py(), keys[-1].as_py()) if len(keys) else (0, "", "")
     if found != (shard.objects, shard.first_key, shard.last_key):
-        uri = context.state.uri_of(plan.files[shard.action])
         raise StateError(
-            f"{uri}: damaged: shard {plan.partition_key(shard)} has {shard.objects} objects from "
-            f"{shard.first_key!r} to {shard.last_key!r} in the plan, here are {found[0]}"
+            f"{context.state.uri_of(name)}: damaged: shard {plan.partition_key(shard)} has {shard.objects} objects "
+            f"from {shard.first_key!r} to {shard.last_key!r} in the plan, here are {found[0]}"
         )
     return rows
 
 
-def _planned_totals(diff: Diff) -> tuple[int, int]:
-    """The objects and bytes of all that a plan acts on."""
-    counts = [diff.counts[name] for names in _SETS_OF.values() for name in names if name in diff.counts]
-    return sum(count.objects for count in counts), sum(count.bytes for count in counts)
+def planned_total(diff: Diff) -> dict[Action, Count]:
+    """The objects and bytes that a plan copies and deletes."""
+    return {
+        action: sum((diff.counts[name] for name in names if name in diff.counts), start=Count())
+        for action, names in _SETS_OF.items()
+    }
+
+
+@dataclass(frozen=True)
+class ShardLimits:
+    """The most objects and the most bytes of a shard; a larger object is a shard of its own."""
+
+    objects: int
+    bytes: int
+
+
+def shard_limits(
+    options: Options, planned: dict[Action, Count], copy_cost: int, most_shards: int
+) -> dict[Action, ShardLimits]:
+    """The size of the shards of each action.
+
+    A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller. But a
+    plan has a bounded number of them.
+
+    Args:
+        options: those of the plan, with the sizes that are asked for.
+        planned: the objects and bytes of each action.
+        copy_cost: the cost of a copy, in copies by the server.
+        most_shards: the most shards of the plan.
+    """
+    objects = sum(count.objects for count in planned.values())
+    size = sum(count.bytes for count in planned.values())
+    # Each action ends with a shard that is not full.
+    most = most_shards - sum(count.objects > 0 for count in planned.values())
+    least_objects = least_bytes = 1
+    if objects > most:  # there can't be more shards than objects
+        # A shard that ends for its bytes has, with the object that follows it, more than them; so two such shards in a
+        # row hold more than the bytes of one, and there are at most twice as many as full ones. They are at most half
+        # of all shards.
+        least_bytes = max(1, -(-4 * size // most))
+        by_bytes = -(-2 * size // max(least_bytes, options.shard_bytes // copy_cost, 1))
+        least_objects = -(-objects // (most - by_bytes))
+    wanted = _USUAL_OBJECTS if options.shard_objects == "auto" else options.shard_objects
+    costs: dict[Action, int] = {"copy": copy_cost, "delete": 1}
+    return {
+        action: ShardLimits(max(least_objects, wanted // cost), max(least_bytes, options.shard_bytes // cost))
+        for action, cost in costs.items()
+    }
 
 
 def _write_shards(
-    state: Folder, folder: Folder, diff: Diff, action: Action, first_number: int, cost: int = 1
-) -> tuple[Shard, ...]:
-    # A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller.
-    # But a plan has a bounded number of them, since each is a partition in Dagster.
-    all_objects, all_bytes = _planned_totals(diff)
-    if all_objects <= _CUTS_BY_OBJECTS:
-        all_bytes = 0  # there can't be more shards than objects
-    most_objects = max(1, diff.options.shard_objects // cost, -(-all_objects // _CUTS_BY_OBJECTS))
-    most_bytes = max(1, diff.options.shard_bytes // cost, -(-all_bytes // _CUTS_BY_BYTES))
+    state: Folder, identity: str, diff: Diff, action: Action, limits: ShardLimits, first_number: int
+) -> tuple[list[Shard], tuple[str, ...]]:
+    """Write the files of one action; returns its shards, and the files' names."""
     shards: list[Shard] = []
-    with writing_parquet(folder, PLAN_FILES[action], CHANGE_SCHEMA) as writer:
-        tables = _rows_of(state, diff, action)
-        for row_group, table in enumerate(cut_shards(tables, most_objects, most_bytes)):
-            writer.write_table(table, row_group_size=table.num_rows)
-            keys = table.column("key")
-            shards.append(
-                Shard(
-                    number=first_number + row_group,
-                    action=action,
-                    row_group=row_group,
-                    objects=table.num_rows,
-                    bytes=total(table.column("size")),
-                    first_key=keys[0].as_py(),
-                    last_key=keys[-1].as_py(),
-                )
-            )
-    return tuple(shards)
+    files: list[str] = []
+    with closing(_rows_of(state, diff, action)) as tables:
+        cut = cut_shards(tables, limits.objects, limits.bytes)
+        following = next(cut, None)
+        # Also where there is nothing to do, there is a file.
+        while not files or following is not None:
+            files.append(plan_file(identity, action, len(files)))
+            with writing_parquet(state, files[-1], CHANGE_SCHEMA) as writer:
+                for row_group in range(_FILE_ROW_GROUPS):
+                    if following is None:
+                        break
+                    writer.write_table(following, row_group_size=following.num_rows)
+                    keys = following.column("key")
+                    shards.append(
+                        Shard(
+                            number=first_number + len(shards),
+                            action=action,
+                            row_group=row_group,
+                            objects=following.num_rows,
+                            bytes=total(following.column("size")),
+                            first_key=keys[0].as_py(),
+                            last_key=keys[-1].as_py(),
+                            file=len(files) - 1,
+                        )
+                    )
+                    following = next(cut, None)
+    return shards, tuple(files)
 
 
 def _rows_of(state: Folder, diff: Diff, action: Action) -> Generator[pa.Table]:

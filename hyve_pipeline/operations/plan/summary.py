@@ -65,10 +65,11 @@ def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_ro
             continue
         date = _DATE_OF[action]
         totals = {name: _SetTotals(plan.created, date, most_prefixes, most_rows) for name in names}
-        with closing(ParquetReader(state, plan.files[action])) as reader:
-            for rows in _batches(reader):
-                for name in names:
-                    totals[name].add(rows if len(names) == 1 else _RowsOfSet(rows, name))
+        for file in plan.files[action]:
+            with closing(ParquetReader(state, file)) as reader:
+                for rows in _batches(reader):
+                    for name in names:
+                        totals[name].add(rows if len(names) == 1 else _RowsOfSet(rows, name))
         found |= {name: totals[name].summary(plan.count(name)) for name in names}
     return PlanSummary(sets={name: found[name] for name in PLANNED_SETS if name in found})
 

@@ -62,7 +62,7 @@ def verify_plan(
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
     attempts = plan_status(context, plan).attempts
     before = context.inventories("store").load(plan.store_inventory)
-    is_listed = list_again or plan.shards
+    is_listed = list_again or not plan.is_empty
     inventory = take_inventory(context, "store", activity="verify store") if is_listed else before
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
@@ -75,8 +75,8 @@ def verify_plan(
         ExitStack() as stack,
         closing(open_inventory(state, inventory, _COMPARED)) as listed,
         closing(SortedRows(state, before.files, prefix, _COMPARED)) as planned,
-        closing(SortedRows(state, [plan.files["copy"]])) as copies,
-        closing(SortedRows(state, [plan.files["delete"]])) as deletes,
+        closing(SortedRows(state, plan.files["copy"])) as copies,
+        closing(SortedRows(state, plan.files["delete"])) as deletes,
         closing(Verifier(filters, prefix)) as verifier,
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):

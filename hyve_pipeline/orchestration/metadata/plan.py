@@ -47,8 +47,8 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
         "deletes": plan.count(ChangeSet.DUPLICATE).objects,
         "bytes to delete": plan.count(ChangeSet.DUPLICATE).bytes,
         "copies are made": plan.transfer.described,
-        "copy shards": len(plan.shards_of("copy")),
-        "delete shards": len(plan.shards_of("delete")),
+        "copy shards": plan.total("copy").shards,
+        "delete shards": plan.total("delete").shards,
         "summary": table_of(sets, ["set", "objects", "bytes"]),
     }
     if summary.sets:

@@ -120,7 +120,7 @@ def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
         description = f"refused by {refusals_text(plan)}"
         yield dg.AssetObservation(names.plan, description=description, metadata={**plan_metadata(sync, plan), **by})
     else:
-        table = StoredTable(id=plan.id, files=tuple(plan.files.values()))
+        table = StoredTable(id=plan.id, files=plan.all_files)
         metadata = {**plan_metadata(sync, plan), **table_metadata(sync.state, table), **by}
         yield dg.AssetMaterialization(names.plan, metadata=metadata)
 

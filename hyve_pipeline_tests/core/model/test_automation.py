@@ -39,7 +39,7 @@ def status_of(copies: list[ShardState], deletes: list[ShardState], *refused: Act
         figures=Figures(source_objects=1, store_objects=1, modified=0, duplicate=0),
         counts={},
         files={},
-        shards=shards,
+        own_shards=shards,
         refusals=refusals,
     )
     statuses = tuple(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.model.plan import cut_shards, split_partition_key
+from hyve_pipeline.core.model.plan import split_partition_key
+from hyve_pipeline.core.model.shards import cut_shards
 
 
 @given(

@@ -302,7 +302,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert options.compare == "last_modified"
     assert options.max_deletes == Limit.parse("10%")
     assert (options.max_overwrites, options.trash, options.include, options.exclude) == (None, None, (), ())
-    assert (options.shard_objects, options.shard_bytes) == (10_000, 100 * GIB)
+    assert (options.shard_objects, options.shard_bytes) == ("auto", 100 * GIB)
     assert (sync().apply, sync().schedule, sync().timezone) == ("never", None, "UTC")
 
 

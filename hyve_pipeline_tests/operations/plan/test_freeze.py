@@ -1,16 +1,26 @@
 """Freezing a diff into a plan, judging it, and choosing one."""
 
+import json
+import pickle
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
-from hyve_pipeline.core.model.diff import Diff
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
+from hyve_pipeline.core.model.shards import ShardTotals
+from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import diff_inventories
-from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan, freeze_plan, read_shard
+from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan, freeze_plan, read_shard, shard_limits
+from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 
 
@@ -41,6 +51,114 @@ def test_a_plan_has_at_most_two_thousand_shards(limits: dict[str, Any], tmp_path
     plan = _plan(context, source, {f"x{number:05d}": Entry(2) for number in range(2_000)})
     assert 400 < len(plan.shards) <= 2_000
     assert sum(shard.objects for shard in plan.shards) == 5_000
+
+
+@given(
+    wanted=st.one_of(st.just("auto"), st.integers(1, 1_000_000)),
+    shard_bytes=st.integers(1, 2**50),
+    copies=st.tuples(st.integers(0, 10**9), st.integers(0, 2**55)),
+    deletes=st.tuples(st.integers(0, 10**9), st.integers(0, 2**55)),
+    cost=st.sampled_from([1, 4]),
+)
+def test_no_sizes_lead_to_more_than_the_most_shards(
+    wanted: str | int, shard_bytes: int, copies: tuple[int, int], deletes: tuple[int, int], cost: int
+) -> None:
+    options = Options.model_validate({"shard_objects": wanted, "shard_bytes": shard_bytes})
+    planned: dict[Action, Count] = {
+        action: Count(objects=objects, bytes=size if objects else 0)
+        for action, (objects, size) in zip(ACTIONS, (copies, deletes), strict=True)
+    }
+    limits = shard_limits(options, planned, cost, 2_000)
+    # At worst, every second cut by bytes comes right before a large object.
+    most = sum(
+        min(count.objects, count.objects // limits[action].objects + 2 * count.bytes // limits[action].bytes + 1)
+        for action, count in planned.items()
+    )
+    assert most <= 2_000
+
+
+def test_a_billion_objects_are_cut_larger_and_a_few_not() -> None:
+    def objects(count: int, size: int = 0) -> int:
+        return shard_limits(Options(), {"copy": Count(objects=count, bytes=size)}, 1, 2_000)["copy"].objects
+
+    assert [objects(count) for count in (1, 10_000, 19_000_000)] == [10_000] * 3
+    assert 500_000 <= objects(1_000_000_000) < 501_000
+
+
+def test_files_of_a_plan_have_few_row_groups_each(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=1, max_deletes="100%")
+    plan = _plan(context, _numbered(600), _numbered(256, start=1_000))
+    assert [name.rpartition("/")[2] for name in plan.all_files] == [
+        "copies.parquet",
+        "copies-0002.parquet",
+        "copies-0003.parquet",
+        "deletes.parquet",
+    ]
+    assert [(shard.file, shard.row_group) for shard in plan.shards][254:258] == [(0, 254), (0, 255), (1, 0), (1, 1)]
+    loaded = context.plans.load(plan.id)
+    assert loaded == plan
+    assert _keys_of(context, loaded, "copy") == [[key] for key in _numbered(600)]
+    assert _keys_of(context, loaded, "delete") == [[key] for key in _numbered(256, start=1_000)]
+    assert sum(found.objects for found in summarize_plan(context.state, plan).sets[ChangeSet.NEW].sizes) == 600
+    assert loaded.total("copy") == ShardTotals(shards=600, objects=600, bytes=600)
+
+
+def test_a_manifest_does_not_grow_with_the_shards(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=1)
+    sizes = [
+        Path(context.state.uri_of(f"plans/{_plan(context, _numbered(count), {}).id}/plan.json")).stat().st_size
+        for count in (1, 250)
+    ]
+    assert sizes[1] - sizes[0] < 100
+
+
+def test_shards_are_only_read_when_they_are_needed(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = _plan(context, _numbered(1), {})
+    Path(context.state.uri_of(plan.shard_file or "")).unlink()
+    loaded = context.plans.load(plan.id)
+    assert (loaded.total("copy").shards, loaded.total("delete").shards, loaded.is_empty) == (1, 0, False)
+    with pytest.raises(StateError, match=r"shards\.parquet: missing"):
+        loaded.shard(1)
+
+
+def test_shards_of_another_plan_are_noticed(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=10)
+    plan, other = (_plan(context, _numbered(count), {}) for count in (30, 40))
+    Path(context.state.uri_of(plan.shard_file or "")).write_bytes(
+        Path(context.state.uri_of(other.shard_file or "")).read_bytes()
+    )
+    with pytest.raises(StateError, match=r"shards\.parquet: damaged: it has 4 shards, the plan's manifest says 3"):
+        _ = context.plans.load(plan.id).shards
+
+
+def test_a_plan_reads_its_shards_in_another_process_too(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=10)
+    plan = _plan(context, _numbered(30), {})
+    assert pickle.loads(pickle.dumps(plan)).shards == plan.shards
+
+
+def test_a_plan_of_an_earlier_version_has_its_shards_in_the_manifest(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=10)
+    plan = _plan(context, _numbered(25), _numbered(2, start=100))
+    document = json.loads(plan.model_dump_json(exclude={"totals", "shard_file", "own_shards"}))
+    document["uris"] = {action: f"/old/home/state/images/{names[0]}" for action, names in plan.files.items()}
+    del document["files"]
+    document["options"]["shard_objects"] = 10
+    document["shards"] = [asdict(shard) for shard in plan.shards]
+    for shard in document["shards"]:
+        del shard["file"]
+    old = Plan.model_validate_json(json.dumps(document))
+    assert old.shards == plan.shards
+    assert [old.total(action) for action in ACTIONS] == [plan.total(action) for action in ACTIONS]
+    assert (old.shard(4), old.shard(5), old.is_empty) == (plan.shards[3], None, False)
+    assert _keys_of(context, old, "copy") == _keys_of(context, plan, "copy")
+
+
+def test_more_shards_by_force(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=1)
+    plan = freeze_plan(context, _diff(context, _numbered(2_500), {}), most_shards=10_000)
+    assert plan.total("copy").shards == 2_500
 
 
 def test_shards_are_slices_in_key_order(tmp_path: Path) -> None:
@@ -184,7 +302,7 @@ def test_a_plan_belongs_to_its_buckets(side: str, tmp_path: Path) -> None:
 def test_a_damaged_plan_is_not_applied(damage: str, tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan = _plan(context, _numbered(300), {})
-    file = Path(context.state.uri_of(plan.files["copy"]))
+    file = Path(context.state.uri_of(plan.files["copy"][0]))
     content = bytearray(file.read_bytes())
     if damage == "cut":
         file.write_bytes(content[: len(content) // 2])
@@ -200,8 +318,8 @@ def test_a_damaged_plan_is_not_applied(damage: str, tmp_path: Path) -> None:
 def test_another_plans_file_is_noticed(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan, other = (_plan(context, _numbered(30, start=start), {}) for start in (0, 1))
-    Path(context.state.uri_of(plan.files["copy"])).write_bytes(
-        Path(context.state.uri_of(other.files["copy"])).read_bytes()
+    Path(context.state.uri_of(plan.files["copy"][0])).write_bytes(
+        Path(context.state.uri_of(other.files["copy"][0])).read_bytes()
     )
     with pytest.raises(StateError, match=r"copies\.parquet: damaged: shard .* has 30 objects from '0000' to '0029'"):
         read_shard(context, plan, plan.shards[0])

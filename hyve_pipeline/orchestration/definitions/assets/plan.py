@@ -45,7 +45,7 @@ def build_plan(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
         return dg.MaterializeResult(
             names.plan,
-            value=StoredTable(id=frozen.id, files=tuple(frozen.files.values())),
+            value=StoredTable(id=frozen.id, files=frozen.all_files),
             metadata=metadata,
         )
 

@@ -216,7 +216,7 @@ def _run_request(names: Names, plan: Plan, request: Request) -> dg.RunRequest:
     config: dict[str, object] = {}
     if request.step == "verify":
         # A plan with nothing to do is verified by the listing that it was made from.
-        config = verification_config(names, plan=plan.id, list_again=bool(plan.shards))
+        config = verification_config(names, plan=plan.id, list_again=not plan.is_empty)
         job, target = names.verify_job, f"{plan.id}:{request.name}"
     elif request.name == LOOP:
         config = shard_config(names, request.step, plan=plan.id)

@@ -27,8 +27,8 @@ def findings_of(sync: SyncContext, names: Names, events: Sequence[Event]) -> Ite
         try:
             plan = sync.plans.load(event.plan)
             found = _judge(sync, plan, event)
-            if event.kind is EventKind.SHARD_ENDED:
-                shard = next(shard for shard in plan.shards if shard.number == event.shard)
+            shard = plan.shard(event.shard or 0) if event.kind is EventKind.SHARD_ENDED else None
+            if shard is not None:
                 job, partition = names.shard_job(shard.action), plan.partition_key(shard)
         except HyveError as error:
             found = "failed", str(error)  # a file that can't be read must not prevent the other alerts
