@@ -35,6 +35,7 @@ BACK_IN_SOURCE = "BackInSource"  # the source has a key again that the plan dele
 CONTRADICTED = "ListingContradicted"  # the source has keys that its listing lacks: no delete relies on that listing
 ARCHIVED = "Archived"  # the source's object must be restored before it can be read
 CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a customer-provided key (SSE-C)
+NOT_TRIED = "NotTried"  # a bucket could not be reached any more when its turn came
 
 # Codes of objects that can't be read: a rerun would skip them again.
 UNREADABLE = frozenset({ARCHIVED, CUSTOMER_KEY})

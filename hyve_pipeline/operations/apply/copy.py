@@ -8,7 +8,15 @@ from typing import Any
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.model.journal import ALREADY_DONE, ARCHIVED, CHANGED, CUSTOMER_KEY, JournalRow, Outcome
+from hyve_pipeline.core.model.journal import (
+    ALREADY_DONE,
+    ARCHIVED,
+    CHANGED,
+    CUSTOMER_KEY,
+    NOT_TRIED,
+    JournalRow,
+    Outcome,
+)
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
@@ -79,6 +87,10 @@ class ObjectCopier:
             return self._row(row, tries, Outcome.SKIPPED, ARCHIVED, str(error))
         except S3RequestError as error:
             return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+
+    async def leave(self, row: PlannedObject, reason: str) -> JournalRow:
+        """Leave one object to a retry, since a bucket can't be reached."""
+        return self._row(row, Tries(), Outcome.FAILED, NOT_TRIED, f"not tried: {reason}")
 
     async def _copy(self, row: PlannedObject, tries: Tries) -> JournalRow:
         if row.set == ChangeSet.DRIFTED:

@@ -26,6 +26,7 @@ from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import ObjectDeleter
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
+from hyve_pipeline.operations.apply.outage import Outage
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_refusals, plan_status, raise_if_undone, raise_refusal
@@ -135,6 +136,7 @@ class ShardApplier:
         objects = planned_objects(read_shard(self._context, self._plan, shard))
         if self._buckets is None:
             self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack)
+        self._buckets.outage.raise_if_it_lasts()
         settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
         with journal.begin(self._run_id, datetime.now(UTC)) as writer:
             recorder = _Recorder(self._action, writer, settled.values())
@@ -154,7 +156,7 @@ class ShardApplier:
         is_first: bool,
     ) -> AttemptSummary:
         plan = self._plan
-        source, store, window = buckets.source, buckets.store, buckets.window
+        source, store, window, outage = buckets.source, buckets.store, buckets.window, buckets.outage
         with ExitStack() as stack:
             if shard.action == "copy":
                 uploads = stack.enter_context(ShardUploads(self._context.state, plan.partition_key(shard)))
@@ -167,7 +169,11 @@ class ShardApplier:
                     keeps_versions=buckets.keeps_versions,
                     check_store_first=not is_first,
                 )
-                run_in_flight(map(copier.copy, rows), window, recorder.add)
+                works = (
+                    outage.watch(copier.copy(row)) if outage.reason is None else copier.leave(row, outage.reason)
+                    for row in rows
+                )
+                run_in_flight(works, window, recorder.add)
                 if not recorder.has_failures:
                     # Of objects that changed since; with those that failed a retry goes on.
                     abandon_uploads(store, uploads)
@@ -193,6 +199,7 @@ class _Buckets:
     trash: Trash
     window: Window
     keeps_versions: bool
+    outage: Outage
     kept: Connection | None = None
 
     @property
@@ -223,7 +230,8 @@ class _Buckets:
             abandon_uploads_of_others(context, plan, store)
             keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and _keeps_versions(store)
         trash = stack.enter_context(Trash(options, store, kept, window))
-        return cls(source, store, trash, window, keeps_versions, kept)
+        outage = Outage(connections, options.concurrency)
+        return cls(source, store, trash, window, keeps_versions, outage, kept)
 
 
 def _keeps_versions(store: Connection) -> bool:

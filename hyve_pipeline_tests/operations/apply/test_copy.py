@@ -283,7 +283,7 @@ def test_what_the_server_can_not_copy_goes_through_this_process(
         if "x-amz-copy-source" not in received.headers:
             return None
         if answer is NOTHING and "uploadId" not in received.query:
-            pair.store.put({"k": b""})  # it takes the request for the upload of nothing
+            pair.store.put({received.path[-1]: b""})  # it takes the request for the upload of nothing
         return answer
 
     faulty.fault = fault
