@@ -26,6 +26,7 @@ COMMANDS = {
     "sync": ("hyve_pipeline.cli.apply:sync", "Dryrun, copy, delete and verify."),
     "help": ("hyve_pipeline.cli.main:show_help", "Show the commands, or one of them."),
     "delete": ("hyve_pipeline.cli.apply:delete", "Delete what only the store has, after the plan's copies."),
+    "work": ("hyve_pipeline.cli.worker:work", "Do what is free of a plan, beside other machines."),
     "verify": ("hyve_pipeline.cli.verify:verify", "List the store again and compare it with the plan."),
     "retry": ("hyve_pipeline.cli.apply:retry", "Run again only the shards of a plan that did not finish."),
     "plans": ("hyve_pipeline.cli.plans:plans", "List the plans and the state of each."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,25 @@ _NOTHING_CHANGED = (2, 4)
 
 
 @contextmanager
-def opened(home: Path, sync_name: str | None, command: str) -> Iterator[SyncContext]:
+def opened(
+    home: Path,
+    sync_name: str | None,
+    command: str,
+    choose: Callable[[Home, str | None], SyncContext] = SyncContext.choose,
+) -> Iterator[SyncContext]:
     """A sync for a command to work on, with progress shown until the block ends.
+
+    Args:
+        home: the home.
+        sync_name: the value of ``--sync``, or None.
+        command: the command's name, for the journal and the events.
+        choose: finds the sync.
 
     Raises:
         ConfigurationError: the configuration is wrong, or the sync can't be chosen.
         InterruptedRunError: a signal came.
     """
-    sync = SyncContext.choose(Home(home), sync_name).acting_as(Actor.of_command(command))
+    sync = choose(Home(home), sync_name).acting_as(Actor.of_command(command))
     for other in syncs_with_same_store(sync):
         warn(
             f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "
@@ -106,6 +118,15 @@ class Work:
         """Do the plan's remaining copies or deletes, unless a safety rule forbids it."""
         from hyve_pipeline.operations.apply.loop import apply_plan
 
+        self._act(action, apply_plan)
+
+    def join(self, action: Action, *, until_done: bool) -> None:
+        """Do those of them that no other process works on, and wait for the others where `until_done`."""
+        from hyve_pipeline.operations.apply.join import join_plan
+
+        self._act(action, partial(join_plan, until_done=until_done))
+
+    def _act(self, action: Action, apply: Callable[..., PlanStatus]) -> None:
         self._asked.append(action)
         refusal = next((refusal for refusal in self.plan.refusals if refusal.rule == ONE_BUCKET), None)
         if refusal is not None:
@@ -116,7 +137,7 @@ class Work:
         if not self.plan.total(action).shards:
             return
         try:
-            self._status = apply_plan(self._sync, self.plan, action, known=self._status)
+            self._status = apply(self._sync, self.plan, action, known=self._status)
         except RefusedError as error:
             self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
             self.is_stopped = True

@@ -79,6 +79,27 @@ class SyncContext:
         """
         return cls(home, select_sync(load_configuration(home), sync, home.settings_file))
 
+    @classmethod
+    def of_state(cls, home: Home, sync: str | None) -> "SyncContext":
+        """Like `choose`, or where the home has no configuration, a sync by the newest plan in the state.
+
+        For workers that have only the state: buckets, profiles and options are those of the plan.
+
+        Raises:
+            ConfigurationError: as `choose`, or the state has no such sync, or no plan of it.
+        """
+        if home.settings_file.exists():
+            return cls.choose(home, sync)
+        names = home.syncs()
+        if sync is None and len(names) > 1:
+            raise ConfigurationError(f"{home.storage.uri} has several syncs, choose one by --sync: {', '.join(names)}")
+        name = sync or next(iter(names), None)
+        plan = None if name is None else PlanShelf(home.state(name), name).newest()
+        if name is None or plan is None:
+            of_sync = f"of sync {name} " if name else ""
+            raise ConfigurationError(f"{home.storage.uri} has no plan {of_sync}yet: run 'hyve dryrun' first")
+        return cls(home, SyncSettings(name=name, source=plan.source, store=plan.store, options=plan.options))
+
     def acting_as(self, actor: Actor) -> "SyncContext":
         """The same sync with another actor."""
         return replace(self, actor=actor)
@@ -227,6 +248,8 @@ class SyncContext:
 
 def syncs_with_same_store(sync: SyncContext) -> list[str]:
     """Other syncs of the same configuration whose store overlaps this sync's store."""
+    if not sync.home.settings_file.exists():
+        return []
     settings = load_settings(sync.home.settings_file).sync.values()
     others = [locate_sync(other, {}) for other in settings if other.name != sync.name]
     return [other.name for other in others if other.store.overlaps(sync.settings.store)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE, create_file, make_folder
+from hyve_pipeline.core.settings.fields import is_sync_name
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.storage.open_storage import open_storage
 from hyve_pipeline.state.storage.storage import Storage
@@ -94,6 +95,14 @@ class Home:
             ConfigurationError: the name of the bucket is not valid.
         """
         return open_storage(self.path / "state", self.settings_file)
+
+    def syncs(self) -> list[str]:
+        """The names of the syncs that have a state.
+
+        Raises:
+            StateError: it can't be listed.
+        """
+        return [entry.name for entry in self.storage.names("") if entry.is_folder and is_sync_name(entry.name)]
 
     def lists(self, sync: str) -> Folder:
         """The folder of the newest plan's three text lists."""
