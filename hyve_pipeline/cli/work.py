@@ -29,9 +29,13 @@ from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.core.runtime import startup
+from hyve_pipeline.core.runtime.interruption import pause
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
 from hyve_pipeline.operations.journal.status import has_begun_attempts, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
+
+# How often a worker looks for ranges that became free while a plan is being made.
+_POLL_SECONDS = 1.0
 
 # The exit codes that mean that nothing was changed.
 _NOTHING_CHANGED = (2, 4)
@@ -119,6 +123,13 @@ class Work:
         from hyve_pipeline.operations.apply.loop import apply_plan
 
         self._act(action, apply_plan)
+
+    def help_planning(self, *, until_done: bool) -> None:
+        """Take part in the plan that is being made, and wait for it where `until_done`."""
+        from hyve_pipeline.operations.plan.planning import help_planning, is_planning
+
+        while help_planning(self._sync) or (until_done and is_planning(self._sync)):
+            pause(_POLL_SECONDS)
 
     def join(self, action: Action, *, until_done: bool) -> None:
         """Do those of them that no other process works on, and wait for the others where `until_done`."""

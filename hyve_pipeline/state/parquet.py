@@ -10,7 +10,7 @@ it, where other readers of Parquet ignore it:
 import hashlib
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -189,10 +189,11 @@ def open_dataset(folder: Folder, names: Sequence[str]) -> "Dataset":
     return ds.dataset(pa.concat_tables(tables))
 
 
-def digest(folder: Folder, path: str) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+def digest(folder: Folder, names: Iterable[str]) -> str:
+    """The SHA-256 of the bytes of some files, one after the other, in hexadecimal."""
     result = hashlib.sha256()
-    with folder.open(path) as stream:
-        while block := stream.read(1024 * 1024):
-            result.update(block)
+    for name in names:
+        with folder.open(name) as stream:
+            while block := stream.read(1024 * 1024):
+                result.update(block)
     return result.hexdigest()

@@ -116,6 +116,14 @@ class DiffShelf:
         """The folder of one diff's files."""
         return self._folder.below(diff_id)
 
+    def newest_id(self) -> str | None:
+        """The id of the newest diff, complete or not; None when there is none."""
+        return max(self._folder.names(), key=order_of, default=None)
+
+    def exists(self, diff_id: str) -> bool:
+        """Whether a diff is complete."""
+        return self._folder.exists(f"{diff_id}/diff.json")
+
     def save(self, diff: Diff) -> None:
         """Write the manifest; the rows must be written already."""
         self._folder.write_manifest(f"{diff.id}/diff.json", diff)

@@ -123,19 +123,28 @@ def check_proof(proof: Sequence[RangeProof], objects: int, place: str) -> None:
     Raises:
         IncompleteInventoryError: the proof fails; the message names `place` and the gap.
     """
-    problem = _find_gap(proof, objects)
+    check_range(KeyRange(), proof, objects, place)
+
+
+def check_range(key_range: KeyRange, proof: Sequence[RangeProof], objects: int, place: str) -> None:
+    """Check the proof of a range of a listing, which the walks must tile; see `check_proof`.
+
+    Raises:
+        IncompleteInventoryError: the proof fails.
+    """
+    problem = _find_gap(key_range, proof, objects)
     if problem is not None:
         raise IncompleteInventoryError(
             f"the listing of {place} can't be proved complete: {problem}; nothing was planned, run it again"
         )
 
 
-def _find_gap(proof: Sequence[RangeProof], objects: int) -> str | None:
+def _find_gap(key_range: KeyRange, proof: Sequence[RangeProof], objects: int) -> str | None:
     if not proof:
         return "no key range was walked"
-    if proof[0].range.after != "":
+    if proof[0].range.after != key_range.after:
         return f"it begins only after {proof[0].range.after!r}"
-    if proof[-1].range.until is not None:
+    if proof[-1].range.until != key_range.until:
         return f"it ends at {proof[-1].range.until!r}"
     for left, right in pairwise(proof):
         if left.range.until != right.range.after:

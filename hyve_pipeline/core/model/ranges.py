@@ -25,20 +25,29 @@ class RelativeRange:
     end: str | None
 
 
-def cut_ranges(chunks: Iterable[tuple[str, int]], most_rows: int) -> Iterator[RelativeRange]:
-    """Cut the key space into ranges of about `most_rows` rows.
+_ALL_KEYS = RelativeRange("", None)
+
+
+def cut_ranges(
+    chunks: Iterable[tuple[str, int]], most_rows: int, whole: RelativeRange = _ALL_KEYS
+) -> Iterator[RelativeRange]:
+    """Cut a range into ranges of about `most_rows` rows.
 
     Args:
         chunks: first key (without prefix) and number of rows of each row group of both inventories.
         most_rows: rows of a range; a single chunk is never split.
+        whole: the range that is cut; by default all keys.
     """
-    first, rows = "", 0
+    first, rows = whole.first, 0
     for key, count in sorted(chunks):
+        if whole.end is not None and key >= whole.end:
+            break
         if rows and rows + count > most_rows and key > first:
             yield RelativeRange(first, key)
             first, rows = key, 0
-        rows += count
-    yield RelativeRange(first, None)
+        # A chunk that begins before the whole may reach into it; how far is not known.
+        rows += count if key >= whole.first else 0
+    yield RelativeRange(first, whole.end)
 
 
 class RangeDatabase:

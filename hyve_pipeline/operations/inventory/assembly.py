@@ -27,19 +27,20 @@ class SortedAssembly:
     range may be known only when it has ended.
     """
 
-    def __init__(self, schema: pa.Schema, folder: Path, write: Callable[[pa.Table], None]) -> None:
+    def __init__(self, schema: pa.Schema, folder: Path, write: Callable[[pa.Table], None], first: str = "") -> None:
         """Begin with no rows.
 
         Args:
             schema: the columns of all tables.
             folder: for temporary files; the caller removes it.
             write: gets each table in its turn.
+            first: the key that the first range begins after.
         """
         self._schema = schema
         self._folder = folder
         self._write = write
         self._numbers = itertools.count()
-        self._turn: str | None = ""
+        self._turn: str | None = first
         self._held: dict[str, _HeldRows] = {}
         self._ended: dict[str, str | None] = {}
 

@@ -1,42 +1,29 @@
 """Takes inventories: lists a bucket, writes it to Parquet, and keeps the file only with a proof of completeness."""
 
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import pairwise
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
-from hyve_pipeline.core.base.errors import IncompleteInventoryError, StateError
+from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.event import EventKind
-from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
-from hyve_pipeline.core.runtime.interruption import interrupted_by, stop_event
-from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, check_proof
+from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory.assembly import SortedAssembly
-from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
+from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, ListedRange, list_range
+from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Pairs
-from hyve_pipeline.state.parquet import writing_parquet
 from hyve_pipeline.state.plans import next_id
 
-# Rows of a row group: small enough that a key range of the diff reads little more than it needs, large enough for
-# efficient Arrow columns.
-_ROW_GROUP_ROWS = 50_000
-
-# An inventory stores some keys, so that the next listing can begin with ranges of equal size. Each range costs one
-# page that is not full, so ranges of few pages do not pay off.
-_FIRST_SAMPLE_STEP = 1_000
-_MOST_SAMPLES = 512
+# Each range costs one page that is not full, so ranges of few pages do not pay off.
 _ROWS_BETWEEN_CUTS = 8_000
 _MOST_CUTS = 128
 
@@ -116,48 +103,58 @@ def _headers_for(connection: Connection, side: Side) -> Pairs:
 def _list_bucket(context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str) -> Inventory:
     started = datetime.now(UTC)
     inventory_id = next_id(context.state, started)
-    shelf = context.inventories(side)
-    file = shelf.file_name(inventory_id)
-    lister = BucketListing(
-        connection,
-        cuts=_known_cuts(context, side),
-        ceiling=context.settings.options.listing_concurrency,
-        headers=headers,
-        stop=stop_event(),
-    )
-    with (
-        writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
-        tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
-    ):
-        rows = _RowGroups(writer, connection.place.uri)
-        assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add)
-        etags = MissingEtags(connection)
-        for walk, page in lister:
-            if len(page):
-                report(activity, len(page), total(page.table.column("size")))
-                assembly.add(walk.range.after, etags.fill(page.table))
-            if walk.has_ended:
-                assembly.end(walk.range.after, walk.range.until)
-        rows.flush()
-        # Checked before the file gets its name: no inventory without a proof.
-        proof = lister.proof
-        check_proof(proof, rows.objects, connection.place.uri)
+    cuts = _known_cuts(context, side)
+    ranges = _shared_ranges(context, side)
+    if len(ranges) > 1:
+        order = ListingOrder(
+            id=inventory_id, side=side, place=connection.place, headers=headers, ranges=ranges, cuts=tuple(cuts)
+        )
+        parts = list_together(context, order, connection, activity)
+    else:
+        file = context.inventories(side).file_name(inventory_id)
+        parts = [list_range(context, connection, KeyRange(), file, cuts=cuts, headers=headers, activity=activity)]
+    return _keep(context, side, connection, inventory_id, started, parts)
+
+
+def _keep(
+    context: SyncContext,
+    side: Side,
+    connection: Connection,
+    inventory_id: str,
+    started: datetime,
+    parts: Sequence[ListedRange],
+) -> Inventory:
+    """Check that the parts are one complete listing, and write its manifest."""
+    proof = [walk for part in parts for walk in part.proof]
+    objects = sum(part.objects for part in parts)
+    check_proof(proof, objects, connection.place.uri)
+    cuts = [key for part in parts for key in part.cuts]
     inventory = Inventory(
         id=inventory_id,
         side=side,
         place=connection.place,
-        files=(file,),
+        files=tuple(part.file for part in parts),
         started=started,
         ended=datetime.now(UTC),
-        objects=rows.objects,
-        bytes=rows.bytes,
-        oldest=rows.oldest,
-        newest=rows.newest,
+        objects=objects,
+        bytes=sum(part.bytes for part in parts),
+        oldest=min((part.oldest for part in parts if part.oldest is not None), default=None),
+        newest=max((part.newest for part in parts if part.newest is not None), default=None),
         proof=tuple(proof),
-        cuts=tuple(rows.sample.keys),
+        cuts=tuple(cuts[:: 1 + len(cuts) // MOST_SAMPLES]),
     )
-    shelf.save(inventory)
+    context.inventories(side).save(inventory)
     return inventory
+
+
+def _shared_ranges(context: SyncContext, side: Side) -> tuple[KeyRange, ...]:
+    """The ranges that workers on other machines can list at the same time, of a large bucket; else all keys in one."""
+    earlier = _earlier(context, side)
+    count = 1 if earlier is None or context.state.local_path is not None else earlier.objects // SHARED_RANGE_OBJECTS
+    if earlier is None or count < 2 or len(earlier.cuts) < count:
+        return (KeyRange(),)
+    bounds = ["", *(earlier.cuts[number * len(earlier.cuts) // count] for number in range(1, count)), None]
+    return tuple(KeyRange(after=str(after), until=until) for after, until in pairwise(bounds))
 
 
 def _earlier(context: SyncContext, side: Side) -> Inventory | None:
@@ -176,70 +173,3 @@ def _known_cuts(context: SyncContext, side: Side) -> list[str]:
         return []
     wanted = min(len(earlier.cuts), earlier.objects // _ROWS_BETWEEN_CUTS, _MOST_CUTS)
     return [earlier.cuts[number * len(earlier.cuts) // wanted] for number in range(wanted)]
-
-
-class _KeySample:
-    """Every n-th key; n grows so that there are never more than a few hundred."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self._step = _FIRST_SAMPLE_STEP
-        self._next = self._step
-        self._passed = 0
-
-    def add(self, keys: pa.ChunkedArray) -> None:
-        while self._next < self._passed + len(keys):
-            self.keys.append(keys[self._next - self._passed].as_py())
-            self._next += self._step
-            if len(self.keys) >= _MOST_SAMPLES:
-                self.keys = self.keys[1::2]
-                self._step *= 2
-                self._next = (len(self.keys) + 1) * self._step
-        self._passed += len(keys)
-
-
-class _RowGroups:
-    """Writes rows in key order, and computes the totals for the manifest."""
-
-    def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
-        self.objects = 0
-        self.bytes = 0
-        self.oldest: datetime | None = None
-        self.newest: datetime | None = None
-        self.sample = _KeySample()
-        self._writer = writer
-        self._place = place
-        self._last_key = ""
-        self._tables: list[pa.Table] = []
-        self._held = 0
-
-    def add(self, table: pa.Table) -> None:
-        self._tables.append(table)
-        self._held += table.num_rows
-        if self._held >= _ROW_GROUP_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write the held rows as a row group."""
-        if not self._held:
-            return
-        table = pa.concat_tables(self._tables)
-        self._check_order(table.column("key"))
-        oldest, newest = bounds(table.column("last_modified"))
-        self.oldest = min(filter(None, (self.oldest, oldest)))
-        self.newest = max(filter(None, (self.newest, newest)))
-        self.objects += table.num_rows
-        self.bytes += total(table.column("size"))
-        self.sample.add(table.column("key"))
-        self._writer.write_table(table)
-        self._tables, self._held = [], 0
-
-    def _check_order(self, keys: pa.ChunkedArray) -> None:
-        """Check the key order of the next row group, which all later steps depend on."""
-        first, last = keys[0].as_py(), keys[-1].as_py()
-        if first <= self._last_key or not is_ascending(keys):
-            raise IncompleteInventoryError(
-                f"the listing of {self._place} is out of order: {first!r} to {last!r} came after {self._last_key!r}; "
-                "no plan was made, please report this"
-            )
-        self._last_key = last

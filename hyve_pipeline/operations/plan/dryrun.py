@@ -7,6 +7,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
+from hyve_pipeline.operations.plan.planning import planning
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 
 
@@ -21,9 +22,10 @@ def take_plan(context: SyncContext) -> Plan:
         IncompleteInventoryError: a listing failed or can't be proved complete.
         StateError: a file of the state can't be written or read.
     """
-    taken = take_inventories(context, SIDES)
-    diff = diff_inventories(context, taken["source"], taken["store"])
-    plan = freeze_plan(context, diff)
+    with planning(context):
+        taken = take_inventories(context, SIDES)
+        diff = diff_inventories(context, taken["source"], taken["store"])
+        plan = freeze_plan(context, diff)
     tables = {f"{side}_inventory": StoredTable(id=found.id, files=found.files) for side, found in taken.items()}
     for name in planned_sets(diff.options):
         tables[LIST_NAMES[name]] = StoredTable(id=diff.id, files=diff.files[name])

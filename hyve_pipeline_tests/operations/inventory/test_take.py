@@ -8,7 +8,7 @@ import pytest
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory import take as inventory_module
+from hyve_pipeline.operations.inventory import list_range as inventory_module
 from hyve_pipeline.operations.inventory.take import take_inventories, take_inventory
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.faults import FaultyServer, restoring

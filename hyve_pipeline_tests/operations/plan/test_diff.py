@@ -18,7 +18,7 @@ from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
-from hyve_pipeline.operations.plan import diff as diff_module
+from hyve_pipeline.operations.plan import compare_range as diff_module
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory

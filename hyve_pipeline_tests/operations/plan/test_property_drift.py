@@ -6,7 +6,7 @@ import pytest
 
 from hyve_pipeline.core.base.keys import list_line
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.operations.plan import diff as diff_module
+from hyve_pipeline.operations.plan import compare_range as diff_module
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, outcomes, planned
@@ -21,7 +21,7 @@ def test_odd_keys_below_prefixes_in_small_ranges(
     make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diff_module, "_RANGE_ROWS", 6)
-    monkeypatch.setattr("hyve_pipeline.operations.inventory.take._ROW_GROUP_ROWS", 3)
+    monkeypatch.setattr("hyve_pipeline.operations.inventory.list_range._ROW_GROUP_ROWS", 3)
     faulty.page_keys = 3
     pair = make_pair(through=faulty, prefixes=("in/", "deep/out/"))
     plain, tagged = _BY_BYTES[::2], _BY_BYTES[1::4]

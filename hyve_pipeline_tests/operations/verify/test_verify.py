@@ -122,7 +122,7 @@ def test_ranges_are_compared_like_the_whole(
 ) -> None:
     pair = make_pair(through=faulty)
     monkeypatch.setattr(verify_module, "_RANGE_ROWS", 5)
-    monkeypatch.setattr("hyve_pipeline.operations.inventory.take._ROW_GROUP_ROWS", 3)
+    monkeypatch.setattr("hyve_pipeline.operations.inventory.list_range._ROW_GROUP_ROWS", 3)
     faulty.page_keys = 3
     pair.source.put(dict.fromkeys(ODD_KEYS, b"1"))
     pair.store.put({f"{key}!": b"2" for key in ODD_KEYS[::2]} | dict.fromkeys(ODD_KEYS[::5], b"33"))

@@ -1,0 +1,180 @@
+"""Lists a range of a bucket into a Parquet file, in key order, with the proof that it is complete."""
+
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
+from hyve_pipeline.core.base.errors import IncompleteInventoryError
+from hyve_pipeline.core.base.manifest import Frozen, StateName
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_range
+from hyve_pipeline.core.runtime.interruption import stop_event
+from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.assembly import SortedAssembly
+from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.listing.bucket_listing import BucketListing
+from hyve_pipeline.s3.wire.messages import Pairs
+from hyve_pipeline.state.parquet import writing_parquet
+
+# Rows of a row group: small enough that a key range of the diff reads little more than it needs, large enough for
+# efficient Arrow columns.
+_ROW_GROUP_ROWS = 50_000
+
+# An inventory stores some keys, so that the next listing can begin with ranges of equal size. Each range costs one
+# page that is not full, so ranges of few pages do not pay off.
+_FIRST_SAMPLE_STEP = 1_000
+MOST_SAMPLES = 512
+
+
+class ListedRange(Frozen):
+    """A range of a listing that was listed completely.
+
+    Attributes:
+        file: its Parquet file, columns as in `INVENTORY_SCHEMA`.
+        objects, bytes: totals.
+        oldest, newest: bounds of `last_modified`; None when empty.
+        proof: one entry for each walk, in key order.
+        cuts: keys that divide it into ranges of about equal size, in order.
+    """
+
+    file: StateName
+    objects: int
+    bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+    proof: tuple[RangeProof, ...]
+    cuts: tuple[str, ...]
+
+
+def list_range(
+    context: SyncContext,
+    connection: Connection,
+    key_range: KeyRange,
+    file: str,
+    *,
+    cuts: Sequence[str],
+    headers: Pairs,
+    activity: str,
+) -> ListedRange:
+    """List a range, and write its objects.
+
+    Args:
+        context: the sync.
+        connection: the bucket.
+        key_range: the range.
+        file: the Parquet file to write, below the sync's state.
+        cuts: where to cut the range at first; those outside of it do not matter.
+        headers: headers of each request.
+        activity: the name for progress reports.
+
+    Raises:
+        BucketError: the bucket can't be listed.
+        IncompleteInventoryError: the listing failed, or can't be proved complete; there is no file then.
+    """
+    listing = BucketListing(
+        connection,
+        key_range=key_range,
+        cuts=[cut for cut in cuts if key_range.after < cut and (key_range.until is None or cut < key_range.until)],
+        ceiling=context.settings.options.listing_concurrency,
+        headers=headers,
+        stop=stop_event(),
+    )
+    with (
+        writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
+        tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
+    ):
+        rows = _RowGroups(writer, connection.place.uri)
+        assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add, first=key_range.after)
+        etags = MissingEtags(connection)
+        for walk, page in listing:
+            if len(page):
+                report(activity, len(page), total(page.table.column("size")))
+                assembly.add(walk.range.after, etags.fill(page.table))
+            if walk.has_ended:
+                assembly.end(walk.range.after, walk.range.until)
+        rows.flush()
+        # Checked before the file gets its name: no inventory without a proof.
+        proof = listing.proof
+        check_range(key_range, proof, rows.objects, connection.place.uri)
+    return ListedRange(
+        file=file,
+        objects=rows.objects,
+        bytes=rows.bytes,
+        oldest=rows.oldest,
+        newest=rows.newest,
+        proof=tuple(proof),
+        cuts=tuple(rows.sample.keys),
+    )
+
+
+class _KeySample:
+    """Every n-th key; n grows so that there are never more than a few hundred."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._step = _FIRST_SAMPLE_STEP
+        self._next = self._step
+        self._passed = 0
+
+    def add(self, keys: pa.ChunkedArray) -> None:
+        while self._next < self._passed + len(keys):
+            self.keys.append(keys[self._next - self._passed].as_py())
+            self._next += self._step
+            if len(self.keys) >= MOST_SAMPLES:
+                self.keys = self.keys[1::2]
+                self._step *= 2
+                self._next = (len(self.keys) + 1) * self._step
+        self._passed += len(keys)
+
+
+class _RowGroups:
+    """Writes rows in key order, and computes the totals for the manifest."""
+
+    def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
+        self.objects = 0
+        self.bytes = 0
+        self.oldest: datetime | None = None
+        self.newest: datetime | None = None
+        self.sample = _KeySample()
+        self._writer = writer
+        self._place = place
+        self._last_key = ""
+        self._tables: list[pa.Table] = []
+        self._held = 0
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self._held += table.num_rows
+        if self._held >= _ROW_GROUP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the held rows as a row group."""
+        if not self._held:
+            return
+        table = pa.concat_tables(self._tables)
+        self._check_order(table.column("key"))
+        oldest, newest = bounds(table.column("last_modified"))
+        self.oldest = min(filter(None, (self.oldest, oldest)))
+        self.newest = max(filter(None, (self.newest, newest)))
+        self.objects += table.num_rows
+        self.bytes += total(table.column("size"))
+        self.sample.add(table.column("key"))
+        self._writer.write_table(table)
+        self._tables, self._held = [], 0
+
+    def _check_order(self, keys: pa.ChunkedArray) -> None:
+        """Check the key order of the next row group, which all later steps depend on."""
+        first, last = keys[0].as_py(), keys[-1].as_py()
+        if first <= self._last_key or not is_ascending(keys):
+            raise IncompleteInventoryError(
+                f"the listing of {self._place} is out of order: {first!r} to {last!r} came after {self._last_key!r}; "
+                "no plan was made, please report this"
+            )
+        self._last_key = last

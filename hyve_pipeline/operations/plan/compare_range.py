@@ -1,0 +1,159 @@
+"""Compares a range of two inventories, and writes what differs to Parquet files."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hyve_pipeline.core.base.arrow_columns import rows_with
+from hyve_pipeline.core.base.manifest import Count, Frozen, StateName
+from hyve_pipeline.core.model.diff import (
+    CHANGE_SCHEMA,
+    LIST_NAMES,
+    NO_ETAG,
+    SKIPPED_EXAMPLES,
+    ChangeSet,
+    Differ,
+    RangeDiff,
+    planned_sets,
+)
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
+from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.operations.plan.undone import UndoneRows
+from hyve_pipeline.state.parquet import writing_parquet
+
+if TYPE_CHECKING:
+    from hyve_pipeline.operations.plan.property_drift import PropertyComparer
+
+# Rows of both inventories that one range of the diff takes into memory.
+_RANGE_ROWS = 100_000
+
+ALL_KEYS = RelativeRange("", None)
+
+
+class ComparedRange(Frozen):
+    """The outcome of the comparison of a range.
+
+    Attributes:
+        changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
+        files: the Parquet file of each set that has a list.
+        counts: objects and bytes by set.
+        uncompared, unpinned, skipped_examples: as in `core.model.diff.Diff`.
+    """
+
+    changes: StateName
+    files: dict[ChangeSet, StateName]
+    counts: dict[ChangeSet, Count]
+    uncompared: dict[str, int]
+    unpinned: int
+    skipped_examples: tuple[tuple[str, str], ...]
+
+
+def compare_range(
+    context: SyncContext, source: Inventory, store: Inventory, compared: datetime, key_range: RelativeRange, folder: str
+) -> ComparedRange:
+    """Compare a range of two inventories.
+
+    Args:
+        context: the sync.
+        source: the inventory of the source.
+        store: the inventory of the store.
+        compared: the time of the comparison, for archived objects that are restored for a while.
+        key_range: the range.
+        folder: the folder of the Parquet files, below the sync's state.
+
+    Raises:
+        BucketError: the properties of an object were to be compared, and could not be read.
+        StateError: an inventory's file is damaged or can't be read.
+    """
+    lists = planned_sets(context.settings.options)
+    files = {name: f"{folder}/{LIST_NAMES[name]}.parquet" for name in lists}
+    changes_file = f"{folder}/changes.parquet"
+    counts: dict[ChangeSet, Count] = {}
+    skipped = _Skipped()
+    with ExitStack() as stack:
+
+        def writer(file: str) -> pq.ParquetWriter:
+            return stack.enter_context(writing_parquet(context.state, file, CHANGE_SCHEMA))
+
+        changes = writer(changes_file)
+        writers = {name: writer(file) for name, file in files.items()}
+        comparer = _property_comparer(context, source, store, stack)
+        for compared_range in _range_diffs(context, source, store, compared, key_range):
+            found = compared_range if comparer is None else comparer.refine(compared_range)
+            changes.write_table(found.rows)
+            skipped.add(found.rows)
+            for name in lists:
+                rows = rows_with(found.rows, "set", [name.value])
+                if rows.num_rows:
+                    writers[name].write_table(rows)
+            for name, count in found.counts.items():
+                counts[name] = counts.get(name, Count()) + Count(objects=count.objects, bytes=count.bytes)
+    return ComparedRange(
+        changes=changes_file,
+        files=files,
+        counts=counts,
+        uncompared={} if comparer is None else dict(comparer.uncompared),
+        unpinned=skipped.unpinned,
+        skipped_examples=tuple(skipped.examples),
+    )
+
+
+def _property_comparer(
+    context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack
+) -> "PropertyComparer | None":
+    if not context.settings.options.compare_properties:
+        return None
+    # Imported late: whoever only reads plans need not load an S3 library.
+    from hyve_pipeline.operations.plan.property_drift import PropertyComparer
+
+    return PropertyComparer(context, source.place, store.place, stack)
+
+
+def _range_diffs(
+    context: SyncContext, source: Inventory, store: Inventory, compared: datetime, whole: RelativeRange
+) -> Iterator[RangeDiff]:
+    options = context.settings.options
+    readers = open_inventory(context.state, source), open_inventory(context.state, store)
+    chunks = [chunk for reader in readers for chunk in reader.chunks]
+    undone = UndoneRows(context, store.place)
+    differ = Differ(
+        options.compare,
+        Filters(options.include, options.exclude),
+        source_prefix=source.place.prefix,
+        store_prefix=store.place.prefix,
+        compared=compared,
+        gives_unchanged=options.compare_properties,
+    )
+    try:
+        for key_range in cut_ranges(chunks, _RANGE_ROWS, whole):
+            rows = [reader.read(key_range) for reader in readers]
+            found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range))
+            report("compare", sum(count.objects for count in found.counts.values()), 0)
+            yield found
+    finally:
+        differ.close()
+        for reader in readers:
+            reader.close()
+
+
+class _Skipped:
+    """What a person is told of the objects that are skipped."""
+
+    def __init__(self) -> None:
+        self.unpinned = 0
+        self.examples: list[tuple[str, str]] = []
+
+    def add(self, found: pa.Table) -> None:
+        rows = rows_with(found, "set", [ChangeSet.SKIPPED.value])
+        reasons = rows.column("reason").to_pylist()
+        self.unpinned += sum(reason.startswith(NO_ETAG) for reason in reasons)
+        left = SKIPPED_EXAMPLES - len(self.examples)
+        self.examples += list(zip(rows.column("key").to_pylist()[:left], reasons[:left], strict=True))

@@ -1,0 +1,51 @@
+"""Tells workers that a plan is being made, and lets them take part in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.shared_listing import help_listings
+from hyve_pipeline.operations.plan.shared_comparison import help_comparisons
+from hyve_pipeline.state.claims import Claim, take_claim
+
+_FOLDER = "planning"
+
+
+@contextmanager
+def planning(context: SyncContext) -> Iterator[None]:
+    """Claim the making of a plan until the block ends; where another process has the claim, go on without it."""
+    claim = _claim(context)
+    if claim is None:
+        yield
+        return
+    with claim:
+        yield
+
+
+def is_planning(context: SyncContext) -> bool:
+    """Whether a process is making a plan.
+
+    Raises:
+        StateError: the state can't be read.
+    """
+    claim = _claim(context)
+    if claim is None:
+        return True
+    with claim:
+        return False
+
+
+def help_planning(context: SyncContext) -> int:
+    """Do free ranges of the listings and comparisons that are in progress.
+
+    Returns:
+        How many were done here.
+
+    Raises:
+        HyveError: a bucket can't be listed or reached, or the state can't be read or written.
+    """
+    return help_listings(context) + help_comparisons(context)
+
+
+def _claim(context: SyncContext) -> Claim | None:
+    return take_claim(context.state.below(_FOLDER), context.actor, name=f"the planning of sync {context.name}")

@@ -1,0 +1,126 @@
+"""Parts of one piece of work, each claimed and done by one of several processes, also on other machines.
+
+    <folder>/leader/…                       claimed by the process that needs the results, while it is alive
+    <folder>/<part>/<attempt>/…             the files of one attempt at a part
+    <folder>/<part>/<attempt>/summary.json  its result, written last
+
+A process that loses its claim leaves files that nothing refers to.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.runtime.interruption import pause, raise_if_interrupted
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.state.claims import Claim, ClaimLostError, numbered, take_claim
+from hyve_pipeline.state.storage.storage import Entry
+
+Result = TypeVar("Result", bound=Frozen)
+
+_POLL_SECONDS = 2.0
+_LEADER = "leader"
+_RESULT = "summary.json"
+
+
+class SharedParts(Generic[Result]):
+    """The parts of one piece of work.
+
+    Args:
+        context: the sync.
+        folder: the folder of the parts, below the sync's state.
+        count: how many parts there are.
+        result: the manifest that each part results in.
+        do: does a part, given its number from 0 and the folder for its files, below the sync's state.
+        poll_seconds: seconds between two looks at the parts of others.
+    """
+
+    def __init__(
+        self,
+        context: SyncContext,
+        folder: str,
+        count: int,
+        result: type[Result],
+        do: Callable[[int, str], Result],
+        poll_seconds: float = _POLL_SECONDS,
+    ) -> None:
+        self._context = context
+        self._path = folder
+        self._folder = context.state.below(folder)
+        self._count = count
+        self._result = result
+        self._do = do
+        self._poll_seconds = poll_seconds
+
+    @contextmanager
+    def leading(self) -> Iterator[None]:
+        """Let other processes do parts until the block ends."""
+        claim = self._claim_leader()
+        if claim is None:
+            raise RuntimeError(f"{self._folder.uri} has a leader already")
+        with claim:
+            yield
+
+    @property
+    def is_led(self) -> bool:
+        """Whether the process that needs the results is alive."""
+        claim = self._claim_leader()
+        if claim is None:
+            return True
+        with claim:
+            return False
+
+    def do_free(self) -> int:
+        """Do each part that is free, one after the other.
+
+        Returns:
+            How many were done here.
+        """
+        done = 0
+        ready = self._results()
+        for number in range(self._count):
+            raise_if_interrupted()
+            if number in ready:
+                continue
+            part = numbered(number)
+            name = f"part {number} of {self._path}"
+            claim = take_claim(self._folder.below(part), self._context.actor, name=name, is_wanted=_is_undone)
+            if claim is None:
+                continue
+            attempt = f"{part}/{numbered(claim.number)}"
+            try:
+                with claim:
+                    result = self._do(number, f"{self._path}/{attempt}")
+                    claim.check()
+                    self._folder.write_manifest(f"{attempt}/{_RESULT}", result)
+            except ClaimLostError:
+                continue
+            done += 1
+        return done
+
+    def all_results(self) -> list[Result]:
+        """Do what is free, wait for the others, and give the results of all parts in order."""
+        while True:
+            done = self.do_free()
+            found = self._results()
+            if len(found) == self._count:
+                return [self._folder.read_manifest(found[number], self._result) for number in range(self._count)]
+            if not done:
+                pause(self._poll_seconds)
+
+    def _claim_leader(self) -> Claim | None:
+        return take_claim(self._folder.below(_LEADER), self._context.actor, name=f"the lead of {self._path}")
+
+    def _results(self) -> dict[int, str]:
+        """The result file of each part that is done; of the first attempt, where a part was done twice."""
+        found: dict[int, str] = {}
+        for entry in self._folder.entries(recursive=True):
+            part, _, rest = entry.name.partition("/")
+            if part.isdecimal() and rest.endswith(f"/{_RESULT}"):
+                found.setdefault(int(part), entry.name)
+        return found
+
+
+def _is_undone(entries: Sequence[Entry]) -> bool:
+    return not any(entry.name.endswith(f"/{_RESULT}") for entry in entries)
