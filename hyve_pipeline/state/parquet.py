@@ -184,7 +184,7 @@ def open_dataset(folder: Folder, names: Sequence[str]) -> "Dataset":
     tables: list[pa.Table] = []
     for name in names:
         reader = ParquetReader(folder, name)
-        tables += reader.tables()
+        tables += [reader.schema.empty_table(), *reader.tables()]
         reader.close()
     return ds.dataset(pa.concat_tables(tables))
 

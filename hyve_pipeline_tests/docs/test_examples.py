@@ -22,7 +22,7 @@ from hyve_pipeline.core.model.journal import JOURNAL_SCHEMA
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.load import load_settings, select_sync
-from hyve_pipeline.core.settings.model import Automation, Options, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, SyncSettings
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline_tests.docs.markdown import PAGES, ROOT, blocks, inline_code, name_of, tables
@@ -115,7 +115,7 @@ def test_every_command_and_option_is_on_the_page_of_commands() -> None:
 
 
 def _is_settings(text: str) -> bool:
-    return re.match(r"\[sync\.|\w+ = ", text.lstrip()) is not None
+    return re.match(r"\[sync\.|\[home\]|\w+ = ", text.lstrip()) is not None
 
 
 _SETTINGS = [
@@ -181,6 +181,7 @@ def _size(text: str) -> int | None:
     ("heading", "model", "elsewhere"),
     [
         ("`[sync.NAME]`", SyncSettings, {"name"}),
+        ("`[home]`", HomeSettings, set[str]()),
         ("`[sync.NAME.source]` and `[sync.NAME.store]`", BucketSettings, {"resource"}),
         ("`[sync.NAME.options]`", Options, set[str]()),
         ("`[sync.NAME.automation]`", Automation, set[str]()),

@@ -71,13 +71,16 @@ def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Sid
         yield {sides[1]: worker}
 
 
-def take_inventory(context: SyncContext, side: Side, activity: str | None = None) -> Inventory:
+def take_inventory(
+    context: SyncContext, side: Side, activity: str | None = None, *, shared_objects: int = SHARED_RANGE_OBJECTS
+) -> Inventory:
     """List one side's bucket completely and keep the inventory.
 
     Args:
         context: the sync.
         side: which bucket.
         activity: the name for progress reports; by default ``list SIDE``.
+        shared_objects: objects of a range that a process lists, where several do.
 
     Raises:
         BucketError: the bucket can't be reached.
@@ -86,7 +89,7 @@ def take_inventory(context: SyncContext, side: Side, activity: str | None = None
     with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
         try:
-            return _list_bucket(context, side, connection, headers, activity or f"list {side}")
+            return _list_bucket(context, side, connection, headers, activity or f"list {side}", shared_objects)
         except S3RequestError as error:
             raise bucket_error(error, connection.place) from error
 
@@ -100,11 +103,13 @@ def _headers_for(connection: Connection, side: Side) -> Pairs:
     return ()
 
 
-def _list_bucket(context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str) -> Inventory:
+def _list_bucket(
+    context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str, shared_objects: int
+) -> Inventory:
     started = datetime.now(UTC)
     inventory_id = next_id(context.state, started)
     cuts = _known_cuts(context, side)
-    ranges = _shared_ranges(context, side)
+    ranges = _shared_ranges(context, side, shared_objects)
     if len(ranges) > 1:
         order = ListingOrder(
             id=inventory_id, side=side, place=connection.place, headers=headers, ranges=ranges, cuts=tuple(cuts)
@@ -147,10 +152,10 @@ def _keep(
     return inventory
 
 
-def _shared_ranges(context: SyncContext, side: Side) -> tuple[KeyRange, ...]:
+def _shared_ranges(context: SyncContext, side: Side, objects: int) -> tuple[KeyRange, ...]:
     """The ranges that workers on other machines can list at the same time, of a large bucket; else all keys in one."""
     earlier = _earlier(context, side)
-    count = 1 if earlier is None or context.state.local_path is not None else earlier.objects // SHARED_RANGE_OBJECTS
+    count = 1 if earlier is None or context.state.local_path is not None else earlier.objects // objects
     if earlier is None or count < 2 or len(earlier.cuts) < count:
         return (KeyRange(),)
     bounds = ["", *(earlier.cuts[number * len(earlier.cuts) // count] for number in range(1, count)), None]

@@ -22,13 +22,21 @@ from hyve_pipeline.state.parquet import ParquetReader, digest
 from hyve_pipeline.state.plans import next_id
 
 
-def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) -> Diff:
+def diff_inventories(
+    context: SyncContext, source: Inventory, store: Inventory, *, shared_rows: int = SHARED_ROWS
+) -> Diff:
     """Compare two inventories and keep the outcome.
 
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
     in the sync's ``out`` folder. The lists hold whole keys, prefix included: of the source for new and
     modified, of the store for duplicates. Where the options ask for the comparison of properties, there is
     ``drifted.txt`` too, with keys of the source.
+
+    Args:
+        context: the sync.
+        source: the inventory of the source.
+        store: the inventory of the store.
+        shared_rows: rows of both inventories in a range that a process compares, where several do.
 
     Raises:
         BucketError: the properties of an object were to be compared, and could not be read.
@@ -44,7 +52,7 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
     options = context.settings.options
     created = datetime.now(UTC)
     diff_id = next_id(context.state, created)
-    parts = _compare(context, source, store, created, diff_id)
+    parts = _compare(context, source, store, created, diff_id, shared_rows)
     lists = planned_sets(options)
     files = {name: tuple(part.files[name] for part in parts) for name in lists}
     changes = tuple(part.changes for part in parts)
@@ -77,15 +85,15 @@ def diff_inventories(context: SyncContext, source: Inventory, store: Inventory) 
 
 
 def _compare(
-    context: SyncContext, source: Inventory, store: Inventory, created: datetime, diff_id: str
+    context: SyncContext, source: Inventory, store: Inventory, created: datetime, diff_id: str, shared_rows: int
 ) -> list[ComparedRange]:
     """Compare all keys, where there are many together with other processes."""
-    if context.state.local_path is None and source.objects + store.objects >= 2 * SHARED_ROWS:
+    if context.state.local_path is None and source.objects + store.objects >= 2 * shared_rows:
         with (
             closing(open_inventory(context.state, source)) as one,
             closing(open_inventory(context.state, store)) as two,
         ):
-            ranges = tuple(cut_ranges([*one.chunks, *two.chunks], SHARED_ROWS))
+            ranges = tuple(cut_ranges([*one.chunks, *two.chunks], shared_rows))
         order = ComparisonOrder(
             id=diff_id,
             source=source.id,
