@@ -98,7 +98,7 @@ class BotocoreTransport:
             timeout=(min(CONNECT_SECONDS, bounds.silence), bounds.silence),
             max_pool_connections=concurrency,
         )
-        self.watch = Watch(_WATCH_SECONDS)
+        self.watch: Watch[_Exchange] = Watch(_WATCH_SECONDS)
         self._threads = Threads(concurrency, f"s3-{endpoint.bucket}")
 
     def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:

@@ -3,7 +3,6 @@
 It spends a tenth of the CPU time that boto3 spends on one copy. It knows no HTTP proxies.
 """
 
-import threading
 from io import BytesIO
 from typing import Any
 
@@ -102,9 +101,7 @@ class CrtTransport:
         self._endpoint = endpoint
         self._keys = None if are_keys_fixed else keys
         self.bounds = bounds
-        self.watch = Watch(_WATCH_SECONDS, bounds.growth)
-        self._active: set[_Exchange] = set()
-        self._lock = threading.Lock()
+        self.watch: Watch[_Exchange] = Watch(_WATCH_SECONDS, bounds.growth)
         signing = create_default_s3_signing_config(
             region=endpoint.region, credential_provider=_provider(keys, is_fixed=are_keys_fixed)
         )
@@ -136,34 +133,30 @@ class CrtTransport:
         except RenewalError as error:
             on_end(credentials_error(self.bucket, request, error))
             return
-        with self._lock:
-            client = self._client
-            if client is None:
-                raise RuntimeError(f"{request.operation} on a connection to {self._endpoint.bucket} that was closed")
-            self._active.add(exchange)
+        client = self._client
+        if client is None:
+            raise RuntimeError(f"{request.operation} on a connection to {self._endpoint.bucket} that was closed")
         self.watch.add(exchange)
         try:
             exchange.begin(client, self._endpoint)
         except BaseException:
-            self._forget(exchange)
+            self.watch.forget(exchange)
             raise
+        if self._client is None:
+            # Closed meanwhile, perhaps before this one was seen.
+            exchange.cancel()
 
     def close(self) -> None:
         """Cancel what is in flight and wait until the client has ended, see `Transport.close`."""
-        with self._lock:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
         if client is None:
             return
         self.watch.close()
-        for exchange in list(self._active):
+        for exchange in self.watch.exchanges():
             exchange.cancel()
         ended = client.shutdown_event
         del client
         ended.wait(_CLOSE_SECONDS)
-
-    def _forget(self, exchange: "_Exchange") -> None:
-        self._active.discard(exchange)
-        self.watch.forget(exchange)
 
     @property
     def bucket(self) -> str:
@@ -213,7 +206,7 @@ class _Exchange:
         headers = [("host", endpoint.authority), ("user-agent", USER_AGENT), *request.headers]
         if request.method in ("POST", "PUT"):
             headers.append(("content-length", str(len(request.body))))
-        is_partly_signed = any(name == UNSIGNED_HEADER for name, _ in request.headers)
+        is_partly_signed = UNSIGNED_HEADER in dict(request.headers)
         self._native = client.make_request(
             type=S3RequestType.DEFAULT,
             operation_name=request.operation,
@@ -276,7 +269,7 @@ class _Exchange:
         # The native request keeps this exchange, and with it the whole client, until it is let go of.
         self._is_done = True
         self._native = None
-        self._transport._forget(self)
+        self._transport.watch.forget(self)
         if self._failed is not None and error is not None:
             self._on_end(self._failed)
         elif error is None:

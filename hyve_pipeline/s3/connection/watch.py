@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 # What an answer takes beside what is expected of it; and how often what is expected is in memory: in a buffer that
 # doubles, and copied from there.
@@ -48,7 +48,10 @@ class Exchange(Protocol):
         ...
 
 
-class Watch:
+E = TypeVar("E", bound=Exchange)
+
+
+class Watch(Generic[E]):
     """Watches the exchanges of one transport, on a thread of its own."""
 
     def __init__(
@@ -65,7 +68,7 @@ class Watch:
         self._interval = interval
         self._growth = growth
         self._size_of_process = size_of_process or process_bytes
-        self._exchanges: set[Exchange] = set()
+        self._exchanges: set[E] = set()
         self._now = 0.0
         self._size = 0
         self._is_awake = threading.Event()
@@ -73,7 +76,7 @@ class Watch:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def add(self, exchange: Exchange) -> None:
+    def add(self, exchange: E) -> None:
         """Watch one more."""
         if not self._is_awake.is_set():
             self._rouse()
@@ -81,9 +84,13 @@ class Watch:
         exchange.size_then = self._size
         self._exchanges.add(exchange)
 
-    def forget(self, exchange: Exchange) -> None:
+    def forget(self, exchange: E) -> None:
         """Watch one no longer; it may be none that is watched."""
         self._exchanges.discard(exchange)
+
+    def exchanges(self) -> list[E]:
+        """Those that are watched now. The copy is made at once, while others add and forget."""
+        return list(self._exchanges)
 
     def close(self) -> None:
         """Watch nothing any more. Calling it again does nothing."""
@@ -112,8 +119,7 @@ class Watch:
             if self._size <= checked_size and self._now - checked < _CHECK_SECONDS:
                 continue
             checked, checked_size = self._now, self._size
-            # The copy is made at once, while others add and forget.
-            exchanges = list(self._exchanges)
+            exchanges = self.exchanges()
             if exchanges:
                 busy = self._now
                 self._look(exchanges)
@@ -123,7 +129,7 @@ class Watch:
                 self._is_awake.wait(_IDLE_SECONDS)
                 busy = time.monotonic()
 
-    def _look(self, exchanges: list[Exchange]) -> None:
+    def _look(self, exchanges: list[E]) -> None:
         allowed = float("inf")
         if self._growth is not None:
             allowed = self._growth + sum(_EACH_BYTES + _COPIES * exchange.known_bytes for exchange in exchanges)

@@ -6,6 +6,7 @@ If the store refuses optional ones, the object is written without them, and the 
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyRules
@@ -77,6 +78,7 @@ def new_object(properties: ObjectProperties, rules: CopyRules, *, replaces_tags:
     return NewObject(headers, tags, tuple(one for one in optional if one.covers_any(headers)), rules)
 
 
+@lru_cache(maxsize=256)  # nearly all objects of a shard are alike in this
 def copied_object(storage_class: str, rules: CopyRules, more: Pairs) -> NewObject:
     """A CopyObject's result: only what the server does not copy by itself.
 

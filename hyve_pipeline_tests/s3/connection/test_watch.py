@@ -48,13 +48,13 @@ def memory() -> _Memory:
 
 
 @pytest.fixture
-def watch(memory: _Memory) -> Iterator[Watch]:
-    watch = Watch(_INTERVAL, _GROWTH, memory)
+def watch(memory: _Memory) -> Iterator[Watch[_Exchange]]:
+    watch: Watch[_Exchange] = Watch(_INTERVAL, _GROWTH, memory)
     yield watch
     watch.close()
 
 
-def test_growth_is_seen_at_once(watch: Watch, memory: _Memory) -> None:
+def test_growth_is_seen_at_once(watch: Watch[_Exchange], memory: _Memory) -> None:
     before, during = _Exchange(), _Exchange()
     watch.add(before)
     watch.add(during)
@@ -67,7 +67,7 @@ def test_growth_is_seen_at_once(watch: Watch, memory: _Memory) -> None:
     assert not after.has_ended.wait(0.1)
 
 
-def test_memory_that_is_freed_and_taken_again_counts(watch: Watch, memory: _Memory) -> None:
+def test_memory_that_is_freed_and_taken_again_counts(watch: Watch[_Exchange], memory: _Memory) -> None:
     memory.size -= 3 * _MUCH
     exchange = _Exchange()
     watch.add(exchange)
@@ -75,7 +75,7 @@ def test_memory_that_is_freed_and_taken_again_counts(watch: Watch, memory: _Memo
     assert exchange.has_ended.wait(10)
 
 
-def test_a_late_one_is_given_up_and_a_forgotten_one_is_not(watch: Watch) -> None:
+def test_a_late_one_is_given_up_and_a_forgotten_one_is_not(watch: Watch[_Exchange]) -> None:
     late, forgotten, patient = _Exchange(0.01), _Exchange(0.01), _Exchange()
     for exchange in (late, forgotten, patient):
         watch.add(exchange)
@@ -85,7 +85,7 @@ def test_a_late_one_is_given_up_and_a_forgotten_one_is_not(watch: Watch) -> None
     assert forgotten.given_up == patient.given_up == []
 
 
-def test_requests_are_not_gone_through_while_nothing_grows(watch: Watch) -> None:
+def test_requests_are_not_gone_through_while_nothing_grows(watch: Watch[_Exchange]) -> None:
     exchange = _Exchange()
     watch.add(exchange)
     begun = time.monotonic()
