@@ -1,6 +1,7 @@
 """The web UI of one home as the tests ask it: over HTTP, as a browser would."""
 
 import json
+import os
 import subprocess
 import time
 import urllib.request
@@ -12,10 +13,42 @@ from typing import Any
 
 from hyve_pipeline.orchestration.ui.access_token import bearer
 from hyve_pipeline_tests.processes import start_hyve
+from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 _LINE_START = "Dagster UI: "
 _REPOSITORY = {"repositoryLocationName": "hyve_pipeline", "repositoryName": "__repository__"}
 _PATIENCE = 120
+
+
+def variables_of(home: Path) -> dict[str, str]:
+    """An environment that leads to this home alone, with keys of the test servers."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAGSTER_", "HYVE_"))}
+    return kept | {
+        "HYVE_HOME": str(home),
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def write_home(home: Path, endpoint_url: str) -> dict[str, str]:
+    """A configured home, and an environment that leads to it."""
+    home.mkdir()
+    (home / "hyve.toml").write_text(
+        f"""
+        [sync.images.source]
+        bucket = "rootwork"
+        region = "{REGION}"
+        endpoint_url = "{endpoint_url}"
+        [sync.images.store]
+        bucket = "store"
+        region = "{REGION}"
+        endpoint_url = "{endpoint_url}"
+        """
+    )
+    return variables_of(home)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.pages import Page as Answers
-from hyve_pipeline_tests.pages import running_ui
+from hyve_pipeline_tests.pages import running_ui, variables_of
 from hyve_pipeline_tests.processes import run_hyve
-from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, put_objects
+from hyve_pipeline_tests.servers import REGION, client_for, put_objects
 from hyve_pipeline_tests.syncs import Bucket, sync_table
 
 # A sync for each test; names must be known before the UI loads them.
@@ -116,21 +116,13 @@ def answers(tmp_path_factory: pytest.TempPathFactory, faulty: FaultyServer) -> I
         for name in SYNCS
     ]
     (home / "hyve.toml").write_text("".join(tables))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAGSTER_", "HYVE_"))}
-    own = {
-        "HYVE_HOME": str(home),
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    variables = variables_of(home)
     client = client_for(faulty.endpoint_url)
     put_objects(client, f"{SYNCED_BEFORE}-source", {f"photos/{number}": b"new" for number in range(7)})
     put_objects(client, f"{SYNCED_BEFORE}-store", {"gone": b"1"})
-    synced = run_hyve("sync", "--sync", SYNCED_BEFORE, variables=kept | own)
+    synced = run_hyve("sync", "--sync", SYNCED_BEFORE, variables=variables)
     assert synced.returncode == 0, synced.stderr
-    with running_ui(home, kept | own) as page:
+    with running_ui(home, variables) as page:
         yield page
 
 

@@ -1,11 +1,9 @@
 """The web UI takes over what killed commands and killed runs left behind, and does not touch what is in progress."""
 
 import os
-import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys
 from hyve_pipeline_tests.pages import Page, running_ui
-from hyve_pipeline_tests.processes import descendants, living_after
+from hyve_pipeline_tests.processes import descendants, living, living_after
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -49,69 +47,59 @@ class _Stall:
         return None
 
 
-@pytest.fixture
-def held(request: pytest.FixtureRequest, make_pair: MakePair, faulty: FaultyServer) -> Iterator[Pair]:
-    """A sync behind the proxy, of some objects a shard; whatever is held back is let go at the end."""
-    pair = make_pair(through=faulty, shard_objects=request.param, concurrency=2)
-    pair.source.put({f"{number:02d}": b"new" for number in range(12)})
-    yield pair
-    if isinstance(faulty.fault, _Stall):
-        faulty.fault.release.set()
+def test_what_ended_early_is_gone_on_with(make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
+    """Commands and runs of one UI, which is killed itself at last: to start one takes seconds."""
+    held = make_pair(through=faulty, shard_objects=12, concurrency=2)
+    try:
+        with running_ui(held.home, os.environ) as page:
+            _kill_a_command(page, held, faulty, hyve)
+            _kill_a_run(page, held, faulty, hyve)
+            _terminate_a_run(page, held, faulty, hyve)
+            assert hyve("verify").code == 0
+            children = descendants(page.process.pid)
+            page.process.kill()
+            assert living(children)
+            assert not living_after(children, _PATIENCE), "nothing outlives a killed UI"
+    finally:
+        if isinstance(faulty.fault, _Stall):
+            faulty.fault.release.set()
 
 
-@pytest.mark.parametrize("held", [6], indirect=True)
-def test_a_killed_command_is_finished_by_a_run(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+def _plan(pair: Pair, hyve: Hyve, folder: str) -> str:
+    """A plan to copy twelve objects, as one shard."""
+    pair.source.put({f"{folder}/{number:02d}": b"new" for number in range(12)})
+    return hyve("dryrun", "--json").document["plan"]
+
+
+def _partition(plan: str) -> dict[str, list[dict[str, str]]]:
+    return {"tags": [{"key": "dagster/partition", "value": f"{plan}-0001"}]}
+
+
+def _kill_a_command(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    """A run finishes it."""
+    plan = _plan(held, hyve, "command")
     stall = faulty.fault = _Stall(after=5)
-    with running_ui(held.home, os.environ) as page:
-        with started(["copy"]) as child:
-            assert stall.reached.wait(_PATIENCE)
-            # While a command works on a plan, a run from the UI on another one is refused.
-            other = _plan_another(held, hyve)
-            refused = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{other}-0001")]})
-            assert page.await_end(refused) == "FAILURE"
-            (reason,) = page.failures(refused)
-            assert re.search(r"refused by one_at_a_time: plan \S+ of sync images is being applied", reason)
-            assert f"by process {child.pid}" in reason
-            child.kill()
-            child.communicate(timeout=_PATIENCE)
-        stall.release.set()
-        before = set(held.store.keys())
-        assert len(before) == 5
-        faulty.fault = lambda _: None
-        faulty.received.clear()
-        first, _ = held.context().plans.ids()
-        finishing = page.launch(
-            "images_copy", runConfigData={"ops": {"images_copy_shard": {"config": {"plan": first}}}}
-        )
-        assert page.await_end(finishing) == "SUCCESS"
-    held.source.delete("other")
+    with started(["copy"]) as child:
+        assert stall.reached.wait(_PATIENCE)
+        child.kill()
+        child.communicate(timeout=_PATIENCE)
+    stall.release.set()
+    before = set(held.store.keys())
+    assert len(before) == 5
+    faulty.fault = lambda _: None
+    faulty.received.clear()
+    finishing = page.launch("images_copy", runConfigData={"ops": {"images_copy_shard": {"config": {"plan": plan}}}})
+    assert page.await_end(finishing) == "SUCCESS"
     assert held.store.read() == held.source.read()
     assert not set(copied_keys(faulty.received)) & before
 
 
-def _plan_another(pair: Pair, hyve: Hyve) -> str:
-    pair.source.put({"other": b"1"})
-    return hyve("dryrun", "--json").document["plan"]
-
-
-def _partition(name: str) -> dict[str, str]:
-    return {"key": "dagster/partition", "value": name}
-
-
-@pytest.mark.parametrize("held", [12], indirect=True)
-def test_runs_of_the_ui_that_ended_early_are_gone_on_with(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
-    with running_ui(held.home, os.environ) as page:
-        _kill_a_run(page, held, faulty, hyve)
-        held.source.put({f"later/{number:02d}": b"new" for number in range(12)})
-        _terminate_a_run(page, held, faulty, hyve)
-    assert hyve("verify").code == 0
-
-
 def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
     """A command finishes it."""
-    plan = hyve("dryrun", "--json").document["plan"]
+    plan = _plan(held, hyve, "run")
+    already = set(held.store.keys())
     stall = faulty.fault = _Stall(after=3)
-    page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+    page.launch("images_copy", executionMetadata=_partition(plan))
     assert stall.reached.wait(_PATIENCE)
     # The shard that the UI's run works on is left alone by a command.
     busy = hyve("copy", "--json")
@@ -124,19 +112,19 @@ def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> Non
     assert not living_after({worker}, _PATIENCE)
     stall.release.set()
     faulty.fault = lambda _: None
-    before = set(held.store.keys())
+    before = set(held.store.keys()) - already
     assert len(before) == 3
     faulty.received.clear()
     assert hyve("retry").code == 0
     assert held.store.read() == held.source.read()
     assert not set(copied_keys(faulty.received)) & before
-    (entry,) = hyve("plans", "--json").document["plans"]
-    assert (entry["copy"]["done"], entry["copy"]["planned"]) == (12, 12)
+    entry = hyve("plans", "--json").document["plans"][-1]
+    assert (entry["plan"], entry["copy"]["done"], entry["copy"]["planned"]) == (plan, 12, 12)
 
 
 def _terminate_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
     """It ends within seconds, and another one finishes what it began."""
-    plan = hyve("dryrun", "--json").document["plan"]
+    plan = _plan(held, hyve, "terminated")
     already = set(held.store.keys())
 
     def slow(received: Received) -> Answer | None:
@@ -144,7 +132,7 @@ def _terminate_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -
         return None
 
     faulty.fault = slow
-    run = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+    run = page.launch("images_copy", executionMetadata=_partition(plan))
     deadline = time.monotonic() + _PATIENCE
     while set(held.store.keys()) == already:
         assert time.monotonic() < deadline, "nothing was copied"
@@ -157,7 +145,7 @@ def _terminate_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -
     assert 0 < len(before) < 12
     faulty.fault = lambda _: None
     faulty.received.clear()
-    again = page.launch("images_copy", executionMetadata={"tags": [_partition(f"{plan}-0001")]})
+    again = page.launch("images_copy", executionMetadata=_partition(plan))
     assert page.await_end(again) == "SUCCESS"
     assert held.store.read() == held.source.read()
     assert not set(copied_keys(faulty.received)) & before

@@ -70,6 +70,14 @@ def empty_dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return home.path / "dagster"
 
 
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """Why the one step of a run failed that did."""
+    assert not result.success
+    (event,) = (event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE)
+    data = event.step_failure_data.user_failure_data
+    return (data.description or "") if data is not None else str(event.step_failure_data.error)
+
+
 class Sign(RunSign):
     """A sign of life whose end can be put back in time."""
 

@@ -8,7 +8,7 @@ import pytest
 from hyve_pipeline.core.model import automation
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import is_copy_of
-from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -181,6 +181,9 @@ def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyv
     with daemon.sync.applying(older):
         assert daemon.tick() == ([], f"plan {newer} waits: plan {older} is being applied")
     assert len(daemon.tick()[0]) == 1
+    with daemon.sync.applying(older):
+        refused = failure_of(daemon.run("images_copy"))
+        assert refused.startswith(f"refused by one_at_a_time: plan {older} of sync images is being applied by process")
 
 
 def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -11,7 +11,7 @@ from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata
-from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
 from hyve_pipeline_tests.orchestration.test_definitions import NAMES, sync_named
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -126,10 +126,6 @@ def test_a_plan_of_sets_of_different_runs_is_refused(drifted: Pair, make_daemon:
     job = dg.define_asset_job("plan_alone", selection=dg.AssetSelection.assets(NAMES.plan))
     alone = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
     result = alone.resolve_job_def("plan_alone").execute_in_process(instance=daemon.instance, raise_on_error=False)
-    assert not result.success
-    (failure,) = (event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE)
-    data = failure.step_failure_data.user_failure_data
-    assert data is not None
-    assert data.description == (
+    assert failure_of(result) == (
         "new, modified, drifted and duplicate_stores come from different runs: materialize them together"
     )

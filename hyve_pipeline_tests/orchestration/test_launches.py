@@ -12,7 +12,7 @@ from hyve_pipeline.core.settings.model import Options, SyncSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys, is_copy_of
-from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
 from hyve_pipeline_tests.s3.scripted import Answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -21,13 +21,6 @@ MakeDaemon = Callable[[Pair], Daemon]
 
 def configured(op: str, **config: Any) -> dict[str, Any]:
     return {"ops": {f"images_{op}": {"config": config}}}
-
-
-def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    assert not result.success
-    (event,) = (event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE)
-    data = event.step_failure_data.user_failure_data
-    return (data.description or "") if data is not None else str(event.step_failure_data.error)
 
 
 def partitions_of(result: dg.ExecuteInProcessResult) -> list[str | None]:
