@@ -1,10 +1,10 @@
 """What it costs that a command begins and ends: little is loaded, and nothing is lost at the end."""
 
+import json
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -47,7 +47,19 @@ def test_a_dryrun_with_keys_of_the_environment_loads_no_botocore(pair: Pair, mon
     assert not loaded & {"botocore.session", "botocore.credentials", "urllib3.connection"}
 
 
-def test_no_command_but_ui_loads_dagster(pair: Pair, tmp_path: Path) -> None:
+# One process for all commands: what one of them loads stays loaded. `demo` runs the others as its children.
+_ALL = """
+import importlib, json, pkgutil, sys
+import hyve_pipeline.cli.demo, hyve_pipeline.demo
+from hyve_pipeline.cli.main import run
+for module in pkgutil.iter_modules(hyve_pipeline.demo.__path__, "hyve_pipeline.demo."):
+    importlib.import_module(module.name)
+codes = [run(command) for command in json.loads(sys.argv[1])]
+print("ENDED", json.dumps([codes, sorted(sys.modules)]), sep="\\n")
+"""
+
+
+def test_no_command_but_ui_loads_dagster(pair: Pair) -> None:
     pair.source.put({f"{number}": b"1" for number in range(7)})
     pair.store.put({"gone": b"1"})
     plan = take_plan(pair.context()).id
@@ -55,18 +67,28 @@ def test_no_command_but_ui_loads_dagster(pair: Pair, tmp_path: Path) -> None:
         "configure": [*("--no-input", "--sync", "another", "--profile", "hyve-tests"), *_buckets(pair)],
         "show": [plan],
         "undo": [plan],
-        "demo": ["--home", str(tmp_path / "demo")],
     }
     # Everything that there is, in an order in which each has something to do.
     first = ["help", "plans", "show", "report", "dryrun", "copy", "delete", "verify", "retry", "undo", "sync"]
-    commands = [*first, *(name for name in COMMANDS if name not in {*first, "ui"})]
-    assert set(commands) | {"ui"} == set(COMMANDS)
+    names = [*first, *(name for name in COMMANDS if name not in {*first, "demo", "ui"})]
+    assert {*names, "demo", "ui"} == set(COMMANDS)
     several = ["--sync", "images"]
-    for command in commands:
-        more = several if command not in ("help", "configure", "demo") else []
-        loaded = _loaded_by(command, *arguments.get(command, []), *more)
-        assert "hyve_pipeline.cli.main" in loaded
-        assert not {name for name in loaded if name.partition(".")[0] in ("dagster", "dagster_shared", "sqlalchemy")}
+    commands = [
+        [name, *arguments.get(name, []), *(several if name not in ("help", "configure") else [])] for name in names
+    ]
+    finished = subprocess.run(
+        [sys.executable, "-c", _ALL, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    codes, modules = json.loads(finished.stdout.rpartition("ENDED\n")[2])
+    assert {name: code for name, code in zip(names, codes, strict=True) if code not in (0, 1)} == {}
+    assert "hyve_pipeline.operations.undo" in modules
+    assert not {name for name in modules if name.partition(".")[0] in ("dagster", "dagster_shared", "sqlalchemy")}
     assert pair.store.read() == pair.source.read()
 
 

@@ -6,24 +6,25 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.model.event import EventKind
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 
-_UNCHANGED, _MODIFIED, _NEW, _DUPLICATE = 640, 220, 180, 80
+_UNCHANGED, _MODIFIED, _NEW, _DUPLICATE = 64, 22, 18, 8
 
 
 def _put_everything(pair: Pair) -> tuple[dict[str, set[str]], dict[str, dict[str, Any]]]:
-    """1,040 objects in the source, more than a page, and 940 in the store.
+    """104 objects in the source, more than two pages of 50, and 94 in the store.
 
     Returns:
         Which keys are in which set, and what the source's objects carry.
     """
     sizes = {"unchanged": _UNCHANGED, "modified": _MODIFIED, "new": _NEW, "duplicate": _DUPLICATE}
-    # 7919 is a prime: neighbours in key order belong to different sets.
-    names = iter([f"img/{number * 7919 % 1120:04d}-é.jpg" for number in range(sum(sizes.values()))])
+    # 79 and 112 have no common divisor: neighbours in key order belong to different sets.
+    names = iter([f"img/{number * 79 % 112:04d}-é.jpg" for number in range(sum(sizes.values()))])
     keys = {name: set(islice(names, size)) for name, size in sizes.items()}
     in_source = keys["unchanged"] | keys["modified"] | keys["new"]
     in_store = keys["unchanged"] | keys["modified"] | keys["duplicate"]
-    assert (len(in_source), len(in_store)) == (1040, 940)
+    assert (len(in_source), len(in_store)) == (104, 94)
     pair.store.put(dict.fromkeys(in_store - keys["unchanged"], b"old"))
     carried: dict[str, dict[str, Any]] = {}
     for content_type, part in (("image/jpeg", keys["unchanged"] | keys["new"]), ("text/plain", keys["modified"])):
@@ -40,8 +41,9 @@ def _sorted(keys: set[str]) -> list[str]:
     return sorted(keys, key=str.encode)
 
 
-def test_every_step_does_exactly_what_it_says(make_pair: MakePair, hyve: Hyve) -> None:
-    pair = make_pair(shard_objects=150)
+def test_every_step_does_exactly_what_it_says(make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
+    pair = make_pair(through=faulty, shard_objects=15)
+    faulty.page_keys = 50
     keys, carried = _put_everything(pair)
     source, store = pair.source.listing(), pair.store.listing()
 
@@ -58,7 +60,7 @@ def test_every_step_does_exactly_what_it_says(make_pair: MakePair, hyve: Hyve) -
 
     copied = hyve("copy", "--json")
     assert copied.code == 0
-    assert (copied.document["copied"], copied.document["deleted"]) == (400, 0)
+    assert (copied.document["copied"], copied.document["deleted"]) == (40, 0)
     assert copied.document["plan"] == planned.document["plan"]
     assert [event.shard for event in pair.events() if event.kind is EventKind.SHARD_ENDED] == [1, 2, 3]
     after = pair.store.listing()
@@ -68,13 +70,13 @@ def test_every_step_does_exactly_what_it_says(make_pair: MakePair, hyve: Hyve) -
     for key in keys["new"] | keys["modified"]:
         assert after[key][1] == source[key][1]
 
-    later = {f"later/{number}": b"later" for number in range(30)}
+    later = {f"later/{number}": b"later" for number in range(3)}
     pair.source.put(later, ContentType="text/plain")
     carried |= {key: {"Body": body, "ContentType": "text/plain", "Metadata": {}} for key, body in later.items()}
     source = pair.source.listing()
     synced = hyve("sync", "--json")
     assert synced.code == 0
-    assert (synced.document["copied"], synced.document["deleted"], synced.document["verified"]) == (30, 80, True)
+    assert (synced.document["copied"], synced.document["deleted"], synced.document["verified"]) == (3, 8, True)
     assert pair.source.listing() == source
     assert pair.store.carried(pair.store.listing()) == carried
 

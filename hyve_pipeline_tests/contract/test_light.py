@@ -1,5 +1,6 @@
 """Commands that only look something up answer at once, because they load nothing heavy."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,21 +15,25 @@ from hyve_pipeline_tests.syncs import sync_table
 
 _HELP_SECONDS = 0.3
 
+# The modules that are loaded after each command, all of them in one process.
 _SCRIPT = """
-import sys
+import json, sys
 from hyve_pipeline.cli.main import run
-code = run(sys.argv[1:])
-print(code, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+after = []
+for command in json.loads(sys.argv[1]):
+    code = run(command)
+    after.append([code, sorted({name.partition(".")[0] for name in sys.modules})])
+print("ENDED", json.dumps(after), sep="\\n")
 """
+_S3 = {"boto3", "botocore", "awscrt"}
 
 
-def _loaded_by(*arguments: str) -> tuple[int, set[str]]:
-    """The exit code of a command, and what it has loaded."""
+def _loaded_by(*commands: list[str]) -> list[tuple[int, set[str]]]:
+    """The exit code of each command, and what was loaded when it had ended."""
     finished = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _SCRIPT, json.dumps(commands)], capture_output=True, text=True, timeout=60, check=True
     )
-    code, *modules = finished.stderr.splitlines()[-1].split()
-    return int(code), set(modules)
+    return [(code, set(modules)) for code, modules in json.loads(finished.stdout.rpartition("ENDED\n")[2])]
 
 
 def test_help_answers_at_once() -> None:
@@ -36,46 +41,24 @@ def test_help_answers_at_once() -> None:
     assert min(cpu_seconds(command) for _ in range(3)) < _HELP_SECONDS
 
 
-def test_help_loads_nothing_heavy() -> None:
-    code, modules = _loaded_by("help")
-    assert code == 0
-    assert not modules & {"dagster", "boto3", "botocore", "awscrt", "pandas", "pyarrow", "duckdb", "pydantic", "rich"}
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [("plans",), ("plans", "--json"), ("show", "20200101T000000000Z-00000000"), ("configure", "--no-input")],
-    ids=" ".join,
-)
-def test_looking_up_plans_does_not_load_dagster(
-    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HYVE_HOME", str(tmp_path))
-    (tmp_path / "hyve.toml").write_text(
-        '[sync.images.source]\nbucket = "in-bucket"\n[sync.images.store]\nbucket = "out-bucket"\n'
-    )
-    _, modules = _loaded_by(*arguments)
-    assert "hyve_pipeline" in modules
-    assert not modules & {"dagster", "dagster_aws", "moto"}
-    if arguments[0] != "configure":
-        assert not modules & {"duckdb", "botocore", "awscrt"}
-
-
-def test_a_report_loads_neither_dagster_nor_an_s3_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_plans_and_reports_load_nothing_heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = context_at(tmp_path)
-    source, store = {"a": Entry(size=1)}, {"b": Entry(size=2)}
-    plan = freeze_plan(
-        context,
-        diff_inventories(
-            context, written_inventory(context, "source", source), written_inventory(context, "store", store)
-        ),
+    inventories = (
+        written_inventory(context, "source", {"a": Entry(size=1)}),
+        written_inventory(context, "store", {"b": Entry(size=2)}),
     )
+    plan = freeze_plan(context, diff_inventories(context, *inventories))
     (tmp_path / "hyve.toml").write_text(
         sync_table(context.name, context.settings.source, context.settings.store), encoding="utf-8"
     )
     monkeypatch.setenv("HYVE_HOME", str(tmp_path))
-    code, modules = _loaded_by("report")
-    assert code == 0
+    commands = ["help"], ["plans"], ["plans", "--json"], ["show", plan.id], ["report"]
+    ended = _loaded_by(*commands)
+    assert [code for code, _ in ended] == [0] * 5
+    after_help, *after_plans, after_report = (modules for _, modules in ended)
+    assert "hyve_pipeline" in after_help
+    assert not after_help & {*_S3, "dagster", "pandas", "pyarrow", "duckdb", "pydantic", "rich"}
+    assert not set().union(*after_plans) & {*_S3, "dagster", "dagster_aws", "moto", "duckdb"}
     assert (tmp_path / "out" / "images" / f"{plan.id}.html").is_file()
-    assert {"jinja2", "PIL"} <= modules
-    assert not modules & {"dagster", "dagster_aws", "moto", "boto3", "botocore", "awscrt", "matplotlib"}
+    assert {"jinja2", "PIL"} <= after_report
+    assert not after_report & {*_S3, "dagster", "dagster_aws", "moto", "matplotlib"}
