@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hyve_pipeline.cli.main import run as run_hyve
-from hyve_pipeline.core.model.key_lists import read_list
 from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline_tests.lists import read_list
 from hyve_pipeline_tests.matrix.abilities import Scratch, missing, refusal, why
 from hyve_pipeline_tests.matrix.cases import OLD, Case
 from hyve_pipeline_tests.matrix.uploads import Seen, Upload, put, read_object
@@ -280,8 +280,7 @@ def _sync(run: Run) -> Synced:
 def _listed(run: Run, name: str) -> set[str]:
     """The keys of one of the three lists, without the prefix."""
     side = run.store if name == "duplicate_stores" else run.source
-    with (run.home / "out" / NAME / f"{name}.txt").open("rb") as file:
-        keys = list(read_list(file))
+    keys = read_list((run.home / "out" / NAME / f"{name}.txt").read_bytes())
     assert all(key.startswith(side.place.prefix) for key in keys)
     return {key.removeprefix(side.place.prefix) for key in keys}
 

@@ -1,6 +1,5 @@
 """Any legal key, through every file that is written and everything that is shown: in its place, and unchanged."""
 
-import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from hyve_pipeline.cli.main import run
 from hyve_pipeline.core.base.arrow_columns import bounds, count_up_to, is_ascending
 from hyve_pipeline.core.base.keys import displayed, list_line, parse_list_line
 from hyve_pipeline.core.model.journal import JournalRow, Outcome
-from hyve_pipeline.core.model.key_lists import read_list
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RangeDatabase
 from hyve_pipeline.operations.context import SyncContext
@@ -25,6 +23,7 @@ from hyve_pipeline.operations.plan.freeze import freeze_plan, read_shard
 from hyve_pipeline.report.page import render_page
 from hyve_pipeline.state.journals import shard_journals
 from hyve_pipeline.state.parquet import open_dataset
+from hyve_pipeline_tests.lists import read_list
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.s3.keys import LEGAL_KEYS, ODD_KEYS
 from hyve_pipeline_tests.syncs import sync_table
@@ -90,7 +89,7 @@ def test_keys_go_through_inventory_diff_plan_lists_and_journal(
         expected = {"new": new, "modified": modified, "duplicate_stores": gone}
         for name, keys in expected.items():
             content = (Path(folder) / "out" / "images" / f"{name}.txt").read_bytes()
-            assert list(read_list(io.BytesIO(content))) == _by_bytes(keys), name
+            assert read_list(content) == _by_bytes(keys), name
         planned = {"copy": _by_bytes(new | modified), "delete": _by_bytes(gone)}
         for action, keys in planned.items():
             shards = [

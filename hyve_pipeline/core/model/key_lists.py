@@ -5,18 +5,16 @@ list is an empty file. Only ``\n`` ends a line: keys may contain every other cha
 `str.splitlines` would split.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hyve_pipeline.core.base.errors import StateError
-from hyve_pipeline.core.base.keys import QUOTED_KEY_PATTERN, list_line, parse_list_line
+from hyve_pipeline.core.base.keys import QUOTED_KEY_PATTERN, list_line
 
 # A key has at most 1,024 bytes, so this many lines stay far below Arrow's limit of 2 GiB for a string.
 _LINES_AT_ONCE = 65_536
-_READ_BYTES = 1024**2
 
 
 def write_list(stream: IO[bytes], keys: Iterable[pa.Array | pa.ChunkedArray]) -> int:
@@ -49,28 +47,3 @@ def _as_lines(keys: pa.Array) -> bytes:
     one_list = pa.ListArray.from_arrays(pa.array([0, len(keys)], pa.int32()), keys)
     joined = pc.call_function("binary_join", [one_list, pa.scalar("\n")])
     return joined[0].as_buffer().to_pybytes() + b"\n"
-
-
-def read_list(stream: IO[bytes]) -> Iterator[str]:
-    """The keys of a list, one by one, in the order of its lines.
-
-    Raises:
-        StateError: a line is not a key, or the last one has no newline and so may be truncated.
-    """
-    for number, line in enumerate(_lines(stream), 1):
-        if not line.endswith(b"\n"):
-            raise StateError(f"line {number} of the list is truncated: run 'hyve dryrun' again")
-        try:
-            yield parse_list_line(line[:-1].decode())
-        except ValueError:
-            raise StateError(f"line {number} of the list is not a key: run 'hyve dryrun' again") from None
-
-
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines with their newlines. Unlike iteration over the stream, this also works on streams of `pyarrow`."""
-    rest = b""
-    while block := stream.read(_READ_BYTES):
-        *whole, rest = (rest + block).split(b"\n")
-        yield from (line + b"\n" for line in whole)
-    if rest:
-        yield rest

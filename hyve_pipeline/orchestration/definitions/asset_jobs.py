@@ -13,24 +13,22 @@ from hyve_pipeline.orchestration.common.names import Names
 AnyJob = dg.JobDefinition | AssetJob
 
 
-def build_dryrun_job(names: Names, sets: Sequence[ChangeSet]) -> AssetJob:
-    """Takes both inventories, compares them and freezes a plan; `sets` are those that the plan may act on."""
+def build_asset_jobs(names: Names, sets: Sequence[ChangeSet]) -> list[AssetJob]:
+    """The jobs that make a plan and verify one; `sets` are those that a plan may act on."""
     keys = [*map(names.inventory, SIDES), *map(names.change_set, sets), names.plan]
+    dryrun = "Lists both buckets, compares them and makes a plan. Changes nothing in either bucket."
+    verify = "Lists the store again and checks whether it is as the plan requires. Changes nothing."
+    return [
+        _build(names, names.dryrun_job, keys, dryrun),
+        _build(names, names.verify_job, [names.verification], verify),
+    ]
+
+
+def _build(names: Names, job: str, keys: Sequence[dg.AssetKey], description: str) -> AssetJob:
     return dg.define_asset_job(
-        names.dryrun_job,
+        job,
         selection=dg.AssetSelection.assets(*keys),
         executor_def=dg.in_process_executor,
         tags=names.job_tags,
-        description="Lists both buckets, compares them and makes a plan. Changes nothing in either bucket.",
-    )
-
-
-def build_verify_job(names: Names) -> AssetJob:
-    """Lists the store again and compares it with a plan."""
-    return dg.define_asset_job(
-        names.verify_job,
-        selection=dg.AssetSelection.assets(names.verification),
-        executor_def=dg.in_process_executor,
-        tags=names.job_tags,
-        description="Lists the store again and checks whether it is as the plan requires. Changes nothing.",
+        description=description,
     )

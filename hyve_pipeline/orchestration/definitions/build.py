@@ -1,7 +1,5 @@
 """Builds the definitions of one sync, and of a whole configuration."""
 
-from collections.abc import Mapping
-
 import dagster as dg
 
 from hyve_pipeline.core.model.diff import planned_sets
@@ -9,7 +7,7 @@ from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext, load_configuration
 from hyve_pipeline.orchestration.common.io_manager import ParquetTables
 from hyve_pipeline.orchestration.common.names import LOCATION, Names
-from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob, build_dryrun_job, build_verify_job
+from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob, build_asset_jobs
 from hyve_pipeline.orchestration.definitions.assets.buckets import build_buckets
 from hyve_pipeline.orchestration.definitions.assets.diff import build_diff
 from hyve_pipeline.orchestration.definitions.assets.inventory import build_inventories
@@ -37,35 +35,15 @@ def build_sync(home: Home, sync: SyncSettings, location: str | None = LOCATION) 
         location: the name of the code location that they are for, to which links lead; None where it is not known.
     """
     names, context = Names(sync.name, home.id), SyncContext(home, sync)
-    jobs = _build_jobs(names, sync)
-    automation = dg.Definitions(
-        schedules=build_schedules(context, names, jobs[names.dryrun_job]),
-        sensors=[
-            build_apply_sensor(context, names, [jobs[name] for name in names.applying_jobs]),
-            build_alert_sensor(context, names),
-            build_record_sensor(context, names),
-            build_retention_sensor(context, names, jobs[names.retention_job]),
-        ],
-    )
-    return dg.Definitions.merge(_build_work(home, sync, names, jobs, location), automation)
-
-
-def _build_jobs(names: Names, sync: SyncSettings) -> dict[str, AnyJob]:
-    jobs = [
-        build_dryrun_job(names, planned_sets(sync.options)),
+    sets = planned_sets(sync.options)
+    all_jobs: list[AnyJob] = [
+        *build_asset_jobs(names, sets),
         build_shard_job(names, "copy"),
         build_shard_job(names, "delete"),
-        build_verify_job(names),
         build_undo_job(names),
         build_retention_job(names, sync.automation),
     ]
-    return {job.name: job for job in jobs}
-
-
-def _build_work(
-    home: Home, sync: SyncSettings, names: Names, jobs: Mapping[str, AnyJob], location: str | None
-) -> dg.Definitions:
-    sets = planned_sets(sync.options)
+    jobs = {job.name: job for job in all_jobs}
     assets = [
         *build_buckets(names, sync, location),
         build_inventories(names),
@@ -76,11 +54,18 @@ def _build_work(
     ]
     return dg.Definitions(
         assets=list(dg.map_asset_specs(describer(names, sync), assets)),
-        jobs=list(jobs.values()),
+        jobs=all_jobs,
         resources={
             names.resource: SyncResource.of(home, sync),
             names.io_manager: ParquetTables(home=str(home.path)),
         },
+        schedules=build_schedules(context, names, jobs[names.dryrun_job]),
+        sensors=[
+            build_apply_sensor(context, names, [jobs[name] for name in names.applying_jobs]),
+            build_alert_sensor(context, names),
+            build_record_sensor(context, names),
+            build_retention_sensor(context, names, jobs[names.retention_job]),
+        ],
     )
 
 

@@ -1,6 +1,6 @@
 """What every asset shows before its first materialization, and where its columns come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import dagster as dg
 
@@ -47,15 +47,9 @@ _PLANNED = {"key": "key", "action": "set", "etag_before": "store_etag", "bytes":
 
 def verification_lineage(names: Names) -> dg.TableColumnLineage:
     """Which columns of a verification come from the plan."""
-    return _from_plan(names, _EXPECTED)
+    return dg.TableColumnLineage({name: [dg.TableColumnDep(names.plan, of)] for name, of in _EXPECTED.items()})
 
 
 def journal_lineage(names: Names) -> dg.TableColumnLineage:
     """Which columns of a journal come from the plan."""
-    return _from_plan(names, _PLANNED)
-
-
-def _from_plan(names: Names, origins: Mapping[str, str]) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(
-        {column: [dg.TableColumnDep(names.plan, origin)] for column, origin in origins.items()}
-    )
+    return dg.TableColumnLineage({name: [dg.TableColumnDep(names.plan, of)] for name, of in _PLANNED.items()})

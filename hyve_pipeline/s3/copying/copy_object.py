@@ -33,9 +33,6 @@ from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
 
-_ENCRYPTION = "x-amz-server-side-encryption"
-_CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
-
 
 # Gets what became of a copy. It runs on a thread of the transport, see `Connection.exchange`.
 OnCopied = Callable[[CopyResult | BaseException], object]

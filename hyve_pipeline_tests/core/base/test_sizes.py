@@ -1,6 +1,6 @@
 import pytest
 
-from hyve_pipeline.core.base.sizes import GIB, KIB, MIB, parse_size
+from hyve_pipeline.core.base.sizes import GIB, MIB, parse_size
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from hyve_pipeline.core.base.sizes import GIB, KIB, MIB, parse_size
         ("1000000", 1_000_000),
         ("5B", 5),
         ("1 kB", 1000),
-        ("1KiB", KIB),
+        ("1KiB", 1024),
         ("64MiB", 64 * MIB),
         ("64 mib", 64 * MIB),
         ("5MB", 5_000_000),
