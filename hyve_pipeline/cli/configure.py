@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hyve_pipeline.operations.configure import Answers, Draft, Keys
 
 
-# What this command sets; a place may have more, which is kept.
+# The settings of this command; a place may have others, which are kept.
 _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
 
 
@@ -101,7 +101,7 @@ def _check_complete(draft: "Draft", given: "Answers") -> None:
 def _asked(
     draft: "Draft", given: "Answers", questions: Questions, *, replace_keys: bool
 ) -> tuple["Answers", "Keys | None"]:
-    """The answers with those added that had to be asked for."""
+    """All answers: those given, and those of the user."""
     from dataclasses import replace
 
     keys = _asked_keys(draft, given.profile, questions, replace_keys=replace_keys)
@@ -121,7 +121,7 @@ def _asked(
 
 
 def _asked_keys(draft: "Draft", profile: str | None, questions: Questions, *, replace_keys: bool) -> "Keys | None":
-    """The keys that were typed in; None where the credentials are to be used as they are."""
+    """The entered keys; None if the credentials are used as they are."""
     from hyve_pipeline.core.settings.mistakes import closest
     from hyve_pipeline.operations.configure import DEFAULT_PROFILE, Keys, profile_names
 

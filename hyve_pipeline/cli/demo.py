@@ -52,7 +52,7 @@ def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
         own_environment(own_home),
         EmbeddedServer() as server,
     ):
-        _say(f"An S3 server of this demo's own runs at {server.endpoint_url}. It holds")
+        _say(f"The demo's own S3 server runs at {server.endpoint_url}. It has")
         filled = fill_buckets(server.endpoint_url)
         _say(f"  hyve-rootwork  the source  {filled.unchanged + filled.modified + filled.new:>4} images")
         _say(f"  hyve-store     the store   {filled.unchanged + filled.modified + filled.duplicate:>4} images")
@@ -83,7 +83,7 @@ def _run_hyve(command: str) -> int:
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "hyve_pipeline", command],
         stdin=subprocess.DEVNULL,
-        # A terminal's Ctrl-C reaches this process only, which passes it on once: two would cut the end short.
+        # A terminal's Ctrl-C reaches only this process, which passes it on once: a second one would stop the cleanup.
         start_new_session=True,
     )
     try:
@@ -100,7 +100,7 @@ def _run_hyve(command: str) -> int:
 
 
 def _show_lists(folder: Path) -> None:
-    """Print how each of the lists begins."""
+    """Print the beginning of each list."""
     for name in _LISTS:
         path = folder / f"{name}.txt"
         # Only a newline ends a line: a key may contain other characters that `splitlines` would split at.
@@ -123,7 +123,7 @@ def _say_what_next(home: Path) -> None:
 
 
 def _program() -> str:
-    """How the user in this folder can call this command."""
+    """How the user can call this command from the current folder."""
     own = Path(sys.executable).with_name("hyve")
     found = shutil.which("hyve")
     if found is not None and Path(found).resolve() == own.resolve():
@@ -132,7 +132,7 @@ def _program() -> str:
 
 
 def _shown(path: Path) -> str:
-    """The path as seen from the current folder, where it lies in that."""
+    """The path relative to the current folder, if it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""``hyve doctor``: say what keeps a sync from working, and what to do about it."""
+"""``hyve doctor``: report what prevents a sync from working, and what to do about it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,14 +34,7 @@ def doctor(home: Path, sync_name: str | None, as_json: bool, is_write_allowed: b
             say(f"{finding.verdict:<9}  {finding.check}, {finding.place}: {finding.detail}")
     code = overall_exit_code(findings)
     if as_json:
-        checks = [
-            {
-                "check": finding.check,
-                "place": finding.place,
-                "verdict": finding.verdict.value,
-                "detail": finding.detail,
-            }
-            for finding in findings
-        ]
+        names = ("check", "place", "verdict", "detail")
+        checks = [{name: str(getattr(finding, name)) for name in names} for finding in findings]
         print_json({"healthy": code == 0, "checks": checks})
     return code

@@ -1,4 +1,4 @@
-"""What is printed of a failure: one line on standard error, whatever was raised."""
+"""Prints a failure: one line on standard error for every exception."""
 
 import os
 import traceback

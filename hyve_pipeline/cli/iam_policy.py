@@ -11,7 +11,7 @@ from hyve_pipeline.cli.options import home_option, sync_option
 @click.command("iam-policy")
 @home_option
 @sync_option
-@click.option("--json", is_flag=True, expose_value=False, help="Changes nothing: what is printed is always JSON.")
+@click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 @click.option(
     "--side",
     type=click.Choice(["source", "store"]),
@@ -28,7 +28,7 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:
     from hyve_pipeline.operations.context import Home, SyncContext
 
     path = Home(home).settings_file
-    # A policy is often wanted before there are keys, so a profile that does not exist yet is no mistake here.
+    # A policy is often needed before there are keys, so a missing profile is no error here.
     sync = SyncContext(Home(home), select_sync(load_settings(path), sync_name, path))
     both: dict[str, Any] = {**policies(sync.settings)}
     print_json(both if side is None else both[side])

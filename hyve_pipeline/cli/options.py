@@ -10,7 +10,7 @@ Command = Callable[..., Any]
 
 
 class _Folder(click.Path):
-    """A path of a folder, not empty: an empty one would be the working directory."""
+    """The path of a folder; not empty, as that would be the working directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":

@@ -99,7 +99,7 @@ def _describe_skipped(plan: Plan) -> None:
         )
     if plan.unpinned:
         warn(
-            f"warning: of {counted(plan.unpinned)} the server says no ETag, so that nothing can be pinned to it; "
+            f"warning: the server gives no ETag of {counted(plan.unpinned)}, so copies can't be pinned to it; "
             "skipped, and what the store has of them stays"
         )
     for key, reason in plan.skipped_examples:
@@ -126,8 +126,7 @@ def planned_objects(plan: Plan, action: Action) -> int:
 def describe_status(status: PlanStatus) -> None:
     """Print the progress of a plan as text."""
     say(f"state: {status.state}")
-    words: dict[Action, str] = {"copy": "copied", "delete": "deleted"}
-    for action, word in words.items():
+    for action, word in zip(ACTIONS, ("copied", "deleted"), strict=True):
         planned, tally = planned_objects(status.plan, action), status.tally(action)
         if planned:
             line = f"  {word:<10}{tally.done:>12,} of {planned:,} objects  {readable_bytes(tally.bytes):>10}"

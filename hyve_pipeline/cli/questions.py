@@ -29,8 +29,8 @@ class Questions:
 
         Args:
             question: what is asked for.
-            option: the option that answers too, for the message when there is no answer.
-            default: what an empty answer stands for; without one, an answer is needed.
+            option: the option with the same effect, for the message when there is no answer.
+            default: the answer if the user's is empty; without one, an answer is required.
 
         Raises:
             ConfigurationError: the pipe had no answer.
@@ -46,7 +46,7 @@ class Questions:
 
         Args:
             question: what is asked for.
-            option: the option that answers too, for the message when there is no answer.
+            option: the option with the same effect, for the message when there is no answer.
             keep: describes what an empty answer leaves as it is.
 
         Returns:

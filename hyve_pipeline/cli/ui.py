@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 
 # Seconds between checks for runs whose process was killed: they are closed, so that they don't block the queue.
-_LOOK_AFTER_SECONDS = 10.0
+_CHECK_SECONDS = 10.0
 
 port_option = click.option(
     "--port",
@@ -71,13 +71,13 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
     Raises:
         ConfigurationError: the configuration is missing or wrong, the port can't be listened on, or the home's UI
             runs already.
-        HyveError: Dagster did not start, or ended by itself.
+        HyveError: Dagster did not start, or ended unexpectedly.
     """
     from hyve_pipeline.operations.context import load_configuration
 
     load_configuration(home)
     with _listening(port) as listening, _only_ui(home):
-        _look_after(home)
+        _close_dead_runs(home)
         click.echo("starting Dagster, which takes some seconds", err=True)
         with suppress(KeyboardInterrupt), ending_signals_interrupt():
             _serve(home, listening, browser=_has_desktop() if browser is None else browser)
@@ -97,15 +97,15 @@ def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
         click.echo(f"Dagster UI: {opening_url(url, token)} (Ctrl-C ends it)")
         with _shown(home, opening_url(url, token)) if browser else nullcontext():
             while True:
-                servers.wait(_LOOK_AFTER_SECONDS)
+                servers.wait(_CHECK_SECONDS)
                 servers.renew()
                 servers.check()
-                # A database that is busy, or settings that are being edited, are no reason to end.
+                # A busy database, or settings that are being edited, must not end the UI.
                 with suppress(HyveError):
-                    _look_after(home)
+                    _close_dead_runs(home)
 
 
-def _look_after(home: "Home") -> None:
+def _close_dead_runs(home: "Home") -> None:
     from hyve_pipeline.operations.context import SyncContext, load_configuration
     from hyve_pipeline.orchestration.common.instance import open_instance
     from hyve_pipeline.orchestration.common.liveness import close_dead_runs
@@ -135,7 +135,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _only_ui(home: "Home") -> Iterator[None]:
-    """Two daemons would launch each queued and each scheduled run twice."""
+    """Hold the home's lock: two daemons would launch each queued and each scheduled run twice."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(home.path / ".ui.lock", mode=FILE_MODE)
@@ -151,7 +151,7 @@ def _only_ui(home: "Home") -> Iterator[None]:
 def _shown(home: "Home", url: str) -> Iterator[None]:
     """Show the UI in the web browser.
 
-    By a file that leads to it: every user of the machine can read a browser's arguments, and so a URL among them.
+    With a file that redirects to it: every user of the machine can read the arguments of the browser, and so a URL.
     """
     page = home.path / "ui.html"
     target = html.escape(url)
@@ -165,6 +165,6 @@ def _shown(home: "Home", url: str) -> Iterator[None]:
 
 
 def _has_desktop() -> bool:
-    # Elsewhere, a text browser might take the terminal over.
+    # Without a desktop, a text browser might use the terminal.
     has_display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return sys.stdout.isatty() and bool(has_display)

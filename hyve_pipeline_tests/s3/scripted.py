@@ -189,10 +189,10 @@ def listing(
     token: str | None = None,
     encoding: str | None = "url",
     namespace: str | None = NAMESPACE,
-    told: str = "",
+    elements: str = "",
 ) -> bytes:
-    """A page of a listing from entries as `listing_entry` makes them; `told` is more of its XML."""
-    parts = [told]
+    """A page of a listing from entries as `listing_entry` makes them; `elements` is more of its XML."""
+    parts = [elements]
     if encoding is not None:
         parts.append(f"<EncodingType>{encoding}</EncodingType>")
     if truncated is not None:

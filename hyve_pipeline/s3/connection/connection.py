@@ -17,7 +17,7 @@ from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
-from hyve_pipeline.s3.connection.transport import Ending, Endpoint, Transport
+from hyve_pipeline.s3.connection.transport import Ending, Endpoint, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
 from hyve_pipeline.s3.wire.futures import finish_reading
@@ -103,7 +103,7 @@ class Connection:
         Returns:
             A future that gives the answer of a request that succeeded, or raises `S3RequestError`.
         """
-        return self.ask(request, _response, is_slow=is_slow)
+        return self.ask(request, answer_of, is_slow=is_slow)
 
     def ask(self, request: Request, read: Read[T], *, is_slow: bool = False) -> "Future[T]":
         """Like `send`, for what `read` makes of the answer or of the failure."""
@@ -300,12 +300,6 @@ class _Pending(Generic[T]):
             self._on_end(error)
         else:
             self._on_end(result)
-
-
-def _response(ending: Ending) -> Response:
-    if isinstance(ending, Response):
-        return ending
-    raise ending
 
 
 def open_connection(

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import Ending, answer_of
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError
 from hyve_pipeline.s3.listing.malformed import MalformedPageError
 from hyve_pipeline.s3.listing.pages import ListingAnswer
@@ -107,12 +107,11 @@ def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
     request = Request("ListObjectsV2", "GET", query=tuple(query), headers=headers)
 
     def read(ending: Ending) -> Probe:
-        if not isinstance(ending, Response):
-            raise ending
+        response = answer_of(ending)
         try:
-            return _read(connection, ending)
+            return _read(connection, response)
         except MalformedPageError as error:
-            raise invalid_response(connection.bucket, request, ending, str(error)) from error
+            raise invalid_response(connection.bucket, request, response, str(error)) from error
 
     return connection.ask(request, read)
 

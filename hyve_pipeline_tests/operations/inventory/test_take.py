@@ -124,7 +124,7 @@ def _torn(answer: Answer) -> Answer:
         Answer(b""),
         Answer(b"<html>please log in</html>"),
         _torn(listing_of("99", truncated=False)),
-        Answer(listing([listing_entry("00"), listing_entry("01")], told="<KeyCount>2</KeyCount>")),
+        Answer(listing([listing_entry("00"), listing_entry("01")], elements="<KeyCount>2</KeyCount>")),
         listing_of("99", truncated=None),
         Answer(hang_up=True),
     ],

@@ -173,7 +173,7 @@ def test_next_page_is_on_its_way_while_one_is_worked_on(connect: Connect) -> Non
         Answer(listing([listing_entry("b")])[:-9]),
         Answer(b"<html><body>welcome</body></html>"),
         Answer(b""),
-        Answer(listing([listing_entry("b")], told="<KeyCount>3</KeyCount>")),
+        Answer(listing([listing_entry("b")], elements="<KeyCount>3</KeyCount>")),
         listing_of("a"),
         Answer(listing([listing_entry("b", size="many")])),
         Answer(listing([listing_entry("b")]), headers={"Content-Length": "999"}, cut=999),

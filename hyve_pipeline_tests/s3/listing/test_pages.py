@@ -73,7 +73,7 @@ _IN_PROGRESS_WITH_DATE = restore_status(DATE).replace("false", "true")
 
 @pytest.mark.parametrize("namespace", [None, "http://s3.amazonaws.com/doc/2006-03-01/"])
 def test_until_when_objects_are_restored(namespace: str | None) -> None:
-    told = {
+    elements = {
         "a": restore_status(DATE),
         "b": restore_status(None),
         "c": "",
@@ -81,11 +81,11 @@ def test_until_when_objects_are_restored(namespace: str | None) -> None:
         "e": _IN_PROGRESS_WITH_DATE,
         "f": restore_status("2024-05-06T07:08:09.123456Z"),
     }
-    entries = [listing_entry(key, storage_class="GLACIER", more=more) for key, more in told.items()]
+    entries = [listing_entry(key, storage_class="GLACIER", more=more) for key, more in elements.items()]
     table = parse_answer(listing(entries, namespace=namespace)).page.table
     found = table.column("restored_until").cast("int64").to_pylist()
     assert found == [MICROSECONDS, None, None, None, None, MICROSECONDS + 456]
-    assert table.column("key").to_pylist() == list(told)
+    assert table.column("key").to_pylist() == list(elements)
 
 
 def test_nobody_was_restored() -> None:

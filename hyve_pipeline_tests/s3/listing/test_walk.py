@@ -93,8 +93,8 @@ def test_a_page_that_says_it_was_meant_for_another_request(
     first: str, second: str, is_meant: bool, connect: Connect
 ) -> None:
     answers = [
-        Answer(listing([listing_entry("c")], truncated=True, token="t+1", told=first)),
-        Answer(listing([listing_entry("x")], told=second)),
+        Answer(listing([listing_entry("c")], truncated=True, token="t+1", elements=first)),
+        Answer(listing([listing_entry("x")], elements=second)),
     ]
     if not is_meant and not second:
         del answers[1]  # whatever is asked for once more is answered like this again
@@ -108,8 +108,8 @@ def test_a_page_that_says_it_was_meant_for_another_request(
 
 
 def test_a_first_page_that_says_where_it_begins(connect: Connect) -> None:
-    for told, is_meant in ((_START.format(""), True), (_START.format("a"), False)):
-        with scripted_server([Answer(listing([listing_entry("c")], told=told))]) as server:
+    for elements, is_meant in ((_START.format(""), True), (_START.format("a"), False)):
+        with scripted_server([Answer(listing([listing_entry("c")], elements=elements))]) as server:
             if is_meant:
                 assert walked(connect(server.place()))[0] == ["c"]
                 continue
@@ -140,8 +140,8 @@ _SAID = {
 
 @pytest.mark.parametrize("said", _SAID)
 def test_a_page_that_contradicts_itself_or_the_question_is_refused(said: str, connect: Connect) -> None:
-    told, problem = _SAID[said]
-    with scripted_server([Answer(listing([listing_entry("img/a b/k")], told=told))]) as server:
+    elements, problem = _SAID[said]
+    with scripted_server([Answer(listing([listing_entry("img/a b/k")], elements=elements))]) as server:
         place = server.place("asked", prefix="img/a b/")
         with pytest.raises(IncompleteInventoryError, match=f"s3://asked/img/a b/ is not complete, page 1: .*{problem}"):
             walked(connect(place))
@@ -149,7 +149,7 @@ def test_a_page_that_contradicts_itself_or_the_question_is_refused(said: str, co
 
 
 @pytest.mark.parametrize(
-    "told",
+    "elements",
     [
         "<Name>asked</Name><Prefix>img/a b/</Prefix><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys><StartAfter/>",
         "<Name/><Prefix/><KeyCount/><MaxKeys/><Delimiter/><CommonPrefixes/><NextContinuationToken/>",
@@ -157,14 +157,14 @@ def test_a_page_that_contradicts_itself_or_the_question_is_refused(said: str, co
         "<Prefix>img%2Fa%20b%2F</Prefix><MaxKeys>100</MaxKeys>",
     ],
 )
-def test_a_page_may_say_little_and_in_its_own_way(told: str, connect: Connect) -> None:
-    with scripted_server([Answer(listing([listing_entry("img/a b/k")], told=told))]) as server:
+def test_a_page_may_say_little_and_in_its_own_way(elements: str, connect: Connect) -> None:
+    with scripted_server([Answer(listing([listing_entry("img/a b/k")], elements=elements))]) as server:
         assert walked(connect(server.place("asked", prefix="img/a b/")))[0] == ["img/a b/k"]
         assert len(server.received) == 1
 
 
 def test_an_access_point_is_listed_under_the_name_of_its_bucket(connect: Connect) -> None:
-    with scripted_server([Answer(listing([listing_entry("k")], told="<Name>behind</Name>"))]) as server:
+    with scripted_server([Answer(listing([listing_entry("k")], elements="<Name>behind</Name>"))]) as server:
         assert walked(connect(server.place("point-abc123-s3alias")))[0] == ["k"]
 
 
@@ -187,8 +187,8 @@ def _by_marker(received: Received, *, says_marker: bool) -> Answer:
     """An answer of a server that knows only the first version of listing."""
     marker = received.query.get("marker", "")
     left = [key for key in _PLAIN if key > marker]
-    told = f"<Marker>{marker}</Marker>" if says_marker else ""
-    return Answer(listing(map(listing_entry, left[:3]), truncated=len(left) > 3, told=told))
+    elements = f"<Marker>{marker}</Marker>" if says_marker else ""
+    return Answer(listing(map(listing_entry, left[:3]), truncated=len(left) > 3, elements=elements))
 
 
 @pytest.mark.parametrize("says_marker", [True, False])
@@ -240,12 +240,12 @@ def _true_page(query: dict[str, str]) -> bytes:
     after = query.get("start-after", query.get("marker", query.get("continuation-token", "")))
     left = [key for key in _WHOLE if key > after]
     shown_keys, is_truncated = left[:3], len(left) > 3
-    told = f"<Name>asked</Name><Prefix/><MaxKeys>1000</MaxKeys><KeyCount>{len(shown_keys)}</KeyCount>"
+    elements = f"<Name>asked</Name><Prefix/><MaxKeys>1000</MaxKeys><KeyCount>{len(shown_keys)}</KeyCount>"
     if "continuation-token" in query:
-        told += f"<ContinuationToken>{after}</ContinuationToken>"
+        elements += f"<ContinuationToken>{after}</ContinuationToken>"
     token = shown_keys[-1] if is_truncated else None
     entries = [listing_entry(key, size=len(key), storage_class="STANDARD_IA") for key in shown_keys]
-    return listing(entries, truncated=is_truncated, token=token, told=told)
+    return listing(entries, truncated=is_truncated, token=token, elements=elements)
 
 
 _ELEMENT = re.compile(rb"<([A-Za-z]+)>[^<>]*</\1>|<Contents>.*?</Contents>")
