@@ -73,9 +73,9 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
     from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.core.base.keys import displayed
-    from hyve_pipeline.operations.journal.status import unsettled_rows
+    from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
 
-    rows = unsettled_rows(sync, plan)
+    rows = unsettled_rows(sync, plan_status(sync, plan))
     if as_json:
         names = ("key", "action", "outcome", "code", "detail", "attempts")
         print_json({"plan": plan.id, "objects": [{name: getattr(row, name) for name in names} for row in rows]})

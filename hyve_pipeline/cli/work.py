@@ -84,6 +84,7 @@ class Work:
     def __init__(self, sync: SyncContext) -> None:
         self.is_stopped = False
         self._sync = sync
+        self._finished_before: set[int] | None = None
         self._plan: Plan | None = None
         self._status: PlanStatus | None = None
         self._asked: list[Action] = []
@@ -148,6 +149,8 @@ class Work:
         if not self.plan.total(action).shards:
             return
         try:
+            if self._finished_before is None:
+                self._finished_before = {*self.status.finished}
             self._status = apply(self._sync, self.plan, action, known=self._status)
         except RefusedError as error:
             self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
@@ -174,7 +177,7 @@ class Work:
             HyveError: nothing was changed, or the journal can't be read.
         """
         self.is_stopped = True
-        self._error = changed_error(error, lambda: has_begun_attempts(self._sync, self.plan))
+        self._error = changed_error(error, self._has_begun)
         if self._error.exit_code != 1:
             raise self._error
         known = {} if self._status is None else self._status.finished
@@ -182,6 +185,9 @@ class Work:
             self._status = plan_status(self._sync, self.plan, known)
         except StateError:
             raise self._error from error  # it is the journal that can't be read
+
+    def _has_begun(self) -> bool:
+        return has_begun_attempts(self._sync, self.plan, self._finished_before or ())
 
     def finish(self, *, as_json: bool) -> int:
         """Print the results, and return the exit code."""

@@ -65,7 +65,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
     }
     status = plan_status(sync, plan)
     summary = summarize_plan(sync.state, plan)
-    unsettled = list(islice(unsettled_rows(sync, plan), _MOST_UNSETTLED + 1))
+    unsettled = list(islice(unsettled_rows(sync, status), _MOST_UNSETTLED + 1))
     return environment.get_template(_TEMPLATE).render(
         plan=plan,
         now=datetime.now(UTC),

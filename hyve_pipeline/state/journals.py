@@ -1,16 +1,18 @@
 """Journals on disk.
 
     journals/<plan>/<shard>/<attempt>/begun.json, 000001.parquet, 000002.parquet, …, summary.json
+    journals/<plan>/ended/…                              see `state.ended`
 
 Every batch of rows is a file that is created atomically, so a journal can be read while it is written, and a process
 that is killed loses at most the rows in its memory.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 
 import pyarrow as pa
@@ -28,6 +30,7 @@ from hyve_pipeline.core.model.journal import (
 )
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder
+from hyve_pipeline.state.ended import mark_ended
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 
@@ -54,8 +57,11 @@ class AttemptWriter:
     wait for it.
     """
 
-    def __init__(self, folder: Folder, begun: AttemptBegun) -> None:
+    def __init__(
+        self, folder: Folder, begun: AttemptBegun, mark: Callable[[AttemptSummary], None] | None = None
+    ) -> None:
         self.begun = begun
+        self._mark = mark
         self._folder = folder
         # Rows are kept in memory until their file is complete, so an interrupt loses none. At worst some rows are
         # written twice.
@@ -106,6 +112,8 @@ class AttemptWriter:
         self.flush()
         with _after_changes():
             self._folder.write_manifest("summary.json", summary)
+            if self._mark is not None:
+                self._mark(summary)
 
     def _write_behind(self, now: float) -> None:
         """Start to write the buffered rows, unless the previous batch is still being written and there is room."""
@@ -159,6 +167,7 @@ class ShardJournal:
     """The journal of one shard: its attempts in order."""
 
     def __init__(self, state: Folder, plan_id: str, shard: Shard) -> None:
+        self._mark = partial(mark_ended, state, plan_id, shard.number)
         self._folder = state.below(f"journals/{plan_id}/{shard.number:04d}")
         self._name = f"shard {plan_id}-{shard.number:04d}"
 
@@ -211,7 +220,7 @@ class ShardJournal:
         """A writer for the next attempt."""
         number = self.newest_attempt() + 1
         begun = AttemptBegun(attempt=number, run_id=run_id, started=now)
-        return AttemptWriter(self._folder.below(f"{number:04d}"), begun)
+        return AttemptWriter(self._folder.below(f"{number:04d}"), begun, self._mark)
 
     def last_run(self) -> str | None:
         """The run of the last attempt; None when there is none, or its start could not be recorded.
@@ -258,6 +267,15 @@ class ShardJournal:
                 row["outcome"] = Outcome(row["outcome"])
                 rows[row["key"]] = JournalRow(**row)
         return rows
+
+
+def begun_shards(state: Folder, plan_id: str) -> set[int]:
+    """The numbers of the shards of a plan that have a journal.
+
+    Raises:
+        StateError: they can't be listed.
+    """
+    return {int(name) for name in state.names(f"journals/{plan_id}") if name.isdecimal()}
 
 
 def shard_journals(state: Folder, plan: Plan) -> Iterator[tuple[Shard, ShardJournal]]:

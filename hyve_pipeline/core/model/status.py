@@ -1,45 +1,68 @@
 """The progress of a plan, computed from its journal."""
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
-from pydantic import Field
-
-from hyve_pipeline.core.base.manifest import Frozen
-from hyve_pipeline.core.model.journal import UNREADABLE, ShardState, Tally
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.journal import UNREADABLE, AttemptSummary, Outcomes, ShardState, Tally
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
 from hyve_pipeline.core.model.server_lack import ServerLack, merged
+from hyve_pipeline.core.model.shards import Shard
+
+_NO_TALLY = Tally()
 
 
-class ShardStatus(Frozen):
+def _nothing() -> Outcomes:
+    return Outcomes(tally=_NO_TALLY, failures={}, skips={})
+
+
+@dataclass(frozen=True)
+class ShardStatus:
     """The progress of one shard.
+
+    What the journal says in detail is read when it is first asked for; any of those attributes may raise StateError.
 
     Attributes:
         shard: the shard.
         state: its state.
         tally: numbers of its objects by outcome so far.
-        failures, skips: how many objects failed or were skipped, by code.
-        run_id: the run of its last completed attempt.
-        ended: when that attempt ended.
-        attempt: the number of that attempt, from 1; 0 when none has completed.
-        without: how many copies lack something that the store refuses, by what that is.
-        lacks: features that the servers were found to lack in that attempt.
+        begun: the number of its newest attempt, from 1; 0 when there is none.
+        attempt: the number of its last completed attempt, if no other has begun since; else 0.
+        ended: when that attempt ended, to a second or so.
+        has_details: whether there are reasons of failures and skips, or something that copies or servers lack.
+        read: reads the details: the summary of that attempt, or the totals of a journal without one.
     """
 
     shard: Shard
     state: ShardState
-    tally: Tally
-    failures: dict[str, int]
-    skips: dict[str, int]
-    run_id: str | None
-    ended: datetime | None = None
+    tally: Tally = _NO_TALLY
+    begun: int = 0
     attempt: int = 0
-    without: dict[str, int] = Field(default_factory=dict)
-    lacks: tuple[ServerLack, ...] = ()
+    ended: datetime | None = field(default=None, compare=False)
+    has_details: bool = False
+    read: Callable[[], Outcomes] = field(default=_nothing, repr=False, compare=False)
+
+    @cached_property
+    def _outcomes(self) -> Outcomes:
+        return self.read()
+
+    @property
+    def details(self) -> Outcomes | None:
+        """The details; None where there are none."""
+        return self._outcomes if self.has_details else None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run of the last completed attempt."""
+        found = self._outcomes if self.attempt else None
+        return found.run_id if isinstance(found, AttemptSummary) else None
 
 
-class PlanStatus(Frozen):
+@dataclass(frozen=True)
+class PlanStatus:
     """The progress of a plan.
 
     Attributes:
@@ -52,9 +75,19 @@ class PlanStatus(Frozen):
     shards: tuple[ShardStatus, ...]
     refusals: tuple[Refusal, ...]
 
+    def of(self, action: Action) -> list[ShardStatus]:
+        """The shards of one action, in order."""
+        return [status for status in self.shards if status.shard.action == action]
+
     def tally(self, action: Action) -> Tally:
         """Numbers of all objects of one action by outcome so far."""
-        return sum((status.tally for status in self.shards if status.shard.action == action), start=Tally())
+        tallies = [status.tally for status in self.of(action)]
+        return Tally(
+            done=sum(tally.done for tally in tallies),
+            skipped=sum(tally.skipped for tally in tallies),
+            failed=sum(tally.failed for tally in tallies),
+            bytes=sum(tally.bytes for tally in tallies),
+        )
 
     @property
     def attempts(self) -> int:
@@ -63,15 +96,11 @@ class PlanStatus(Frozen):
 
     def has_begun(self, action: Action) -> bool:
         """Whether any shard of an action had an attempt."""
-        return any(status.shard.action == action and status.state is not ShardState.PENDING for status in self.shards)
+        return any(status.state is not ShardState.PENDING for status in self.of(action))
 
     def unfinished(self, action: Action) -> list[Shard]:
         """The shards of one action that are not finished."""
-        return [
-            status.shard
-            for status in self.shards
-            if status.shard.action == action and status.state is not ShardState.FINISHED
-        ]
+        return [status.shard for status in self.of(action) if status.state is not ShardState.FINISHED]
 
     @property
     def finished(self) -> dict[int, ShardStatus]:
@@ -80,29 +109,33 @@ class PlanStatus(Frozen):
 
     def changed(self, action: Action) -> int:
         """How many objects of one action were skipped because they changed since the plan."""
-        skips = [status.skips for status in self.shards if status.shard.action == action]
+        skips = [details.skips for status in self.of(action) if status.tally.skipped and (details := status.details)]
         return sum(count for codes in skips for code, count in codes.items() if code not in UNREADABLE)
 
     def reasons(self) -> dict[str, int]:
         """How many objects failed or were skipped, by code."""
-        totals: dict[str, int] = {}
+        totals: Counter[str] = Counter()
         for status in self.shards:
-            for codes in (status.failures, status.skips):
-                for code, count in codes.items():
-                    totals[code] = totals.get(code, 0) + count
-        return totals
+            details = status.details if status.tally.failed or status.tally.skipped else None
+            if details is not None:
+                totals.update(details.failures)
+                totals.update(details.skips)
+        return dict(totals)
 
     @property
     def lacks(self) -> tuple[ServerLack, ...]:
         """Features that the servers were found to lack."""
-        return merged(lack for status in self.shards for lack in status.lacks)
+        details = (status.details for status in self.shards)
+        return merged(lack for found in details if isinstance(found, AttemptSummary) for lack in found.lacks)
 
     @property
     def without(self) -> dict[str, int]:
         """How many copies lack something that the store refuses, by what that is."""
         totals: Counter[str] = Counter()
         for status in self.shards:
-            totals.update(status.without)
+            details = status.details
+            if details is not None:
+                totals.update(details.without)
         return dict(totals)
 
     def refusal(self, action: Action) -> Refusal | None:

@@ -1,19 +1,24 @@
 """Reads from the journal how far a plan has been applied."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, StateError
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, ShardState, count_outcomes
-from hyve_pipeline.core.model.plan import Plan, Shard, split_partition_key
+from hyve_pipeline.core.model.plan import Plan, split_partition_key
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.state.ended import EndedAttempt, ended_attempts
 from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.journals import ShardJournal, shard_journals
+from hyve_pipeline.state.journals import ShardJournal, begun_shards
 
 
 def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatus] | None = None) -> PlanStatus:
     """How far `plan` has been applied.
+
+    Two listings, of the shards that have begun and of the markers of attempts that have ended, say it of all shards but
+    those in progress or with failures, whose journals are read.
 
     Args:
         context: the sync.
@@ -25,13 +30,48 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
         StateError: a file of the journal is damaged.
     """
     known = {} if finished is None else finished
+    # In this order, so that a shard that ends meanwhile has both.
+    begun = begun_shards(context.state, plan.id)
+    ended = ended_attempts(context.state, plan.id) if begun else {}
     shards: list[ShardStatus] = []
     for shard in plan.shards:
-        status = known.get(shard.number) or _shard_status(shard, ShardJournal(context.state, plan.id, shard))
-        if status.state is ShardState.FINISHED:
-            known[shard.number] = status
+        status = known.get(shard.number)
+        if status is None:
+            if shard.number not in begun:
+                status = ShardStatus(shard, ShardState.PENDING)
+            else:
+                status = _by_markers(context.state, plan.id, shard, ended.get(shard.number, []))
+            if status is None:
+                status = _by_journal(shard, ShardJournal(context.state, plan.id, shard))
+            if status.state is ShardState.FINISHED:
+                known[shard.number] = status
         shards.append(status)
     return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan_refusals(context, plan))
+
+
+def _by_markers(state: Folder, plan_id: str, shard: Shard, ended: list[EndedAttempt]) -> ShardStatus | None:
+    """The status of a shard that is finished; None if its markers alone do not say that."""
+    newest = max(ended, key=lambda marker: marker.attempt, default=None)
+    # After failures another attempt may have begun. An attempt without a marker may have rows that the last one did not
+    # count.
+    if (
+        newest is None
+        or newest.tally.failed
+        or sorted(marker.attempt for marker in ended) != [*range(1, newest.attempt + 1)]
+    ):
+        return None
+    if newest.tally.done + newest.tally.skipped != shard.objects:
+        return None
+    return ShardStatus(
+        shard,
+        ShardState.FINISHED,
+        newest.tally,
+        begun=newest.attempt,
+        attempt=newest.attempt,
+        ended=newest.at,
+        has_details=newest.has_more,
+        read=lambda: ShardJournal(state, plan_id, shard).summary(newest.attempt),
+    )
 
 
 def plan_refusals(context: SyncContext, plan: Plan) -> tuple[Refusal, ...]:
@@ -39,20 +79,18 @@ def plan_refusals(context: SyncContext, plan: Plan) -> tuple[Refusal, ...]:
     return plan.judged(context.plans.approval(plan.id))
 
 
-def _shard_status(shard: Shard, journal: ShardJournal) -> ShardStatus:
+def _by_journal(shard: Shard, journal: ShardJournal) -> ShardStatus:
     state, summary = journal.latest()
-    counted = summary if summary is not None else count_outcomes(journal.last_rows().values())
+    found = summary if summary is not None else count_outcomes(journal.last_rows().values())
     return ShardStatus(
-        shard=shard,
-        state=state,
-        tally=counted.tally,
-        failures=counted.failures,
-        skips=counted.skips,
-        run_id=None if summary is None else summary.run_id,
-        ended=None if summary is None else summary.ended,
+        shard,
+        state,
+        found.tally,
+        begun=journal.newest_attempt() if summary is None else summary.attempt,
         attempt=0 if summary is None else summary.attempt,
-        without=counted.without,
-        lacks=() if summary is None else summary.lacks,
+        ended=None if summary is None else summary.ended,
+        has_details=True,
+        read=lambda: found,
     )
 
 
@@ -68,25 +106,38 @@ def ended_attempt(context: SyncContext, plan: Plan, number: int, attempt: int) -
     return shard, ShardJournal(context.state, plan.id, shard).summary(attempt)
 
 
-def has_begun_attempts(context: SyncContext, plan: Plan) -> bool:
+def has_begun_attempts(context: SyncContext, plan: Plan, before: Container[int] = ()) -> bool:
     """Whether this actor has begun any shard of a plan, and so may have changed something.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        before: the numbers of shards that were finished before this actor began.
 
     Raises:
         StateError: a file of the journal is damaged.
     """
-    return any(journal.last_run() == context.actor.id for _, journal in shard_journals(context.state, plan))
+    begun = begun_shards(context.state, plan.id)
+    return any(
+        shard.number in begun
+        and shard.number not in before
+        and ShardJournal(context.state, plan.id, shard).last_run() == context.actor.id
+        for shard in plan.shards
+    )
 
 
-def unsettled_rows(context: SyncContext, plan: Plan) -> Iterator[JournalRow]:
+def unsettled_rows(context: SyncContext, status: PlanStatus) -> Iterator[JournalRow]:
     """The last rows of all objects that failed or were skipped, by key.
 
     Raises:
         StateError: a file of the journal is damaged.
     """
-    for _, journal in shard_journals(context.state, plan):
-        for row in sorted(journal.last_rows().values(), key=lambda row: row.key):
-            if row.outcome is not Outcome.DONE:
-                yield row
+    for entry in status.shards:
+        if entry.tally.failed or entry.tally.skipped:
+            journal = ShardJournal(context.state, status.plan.id, entry.shard)
+            for row in sorted(journal.last_rows().values(), key=lambda row: row.key):
+                if row.outcome is not Outcome.DONE:
+                    yield row
 
 
 def find_shard(context: SyncContext, partition_key: str, action: Action) -> tuple[Plan, Shard]:

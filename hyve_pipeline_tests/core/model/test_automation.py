@@ -1,12 +1,13 @@
 """What the sensor decides, for any state of a plan."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.model.automation import LOOP, MOST_AT_ONCE, VERIFICATION, Decision, Loops, Tries, decide
-from hyve_pipeline.core.model.journal import ShardState, Tally
+from hyve_pipeline.core.model.journal import ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Figures, Refusal
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
@@ -42,10 +43,7 @@ def status_of(copies: list[ShardState], deletes: list[ShardState], *refused: Act
         own_shards=shards,
         refusals=refusals,
     )
-    statuses = tuple(
-        ShardStatus(shard=shard, state=state, tally=Tally(), failures={}, skips={}, run_id=None)
-        for shard, (_, state) in zip(shards, states, strict=True)
-    )
+    statuses = tuple(ShardStatus(shard, state) for shard, (_, state) in zip(shards, states, strict=True))
     return PlanStatus(plan=plan, shards=statuses, refusals=refusals)
 
 
@@ -229,7 +227,7 @@ def test_a_refusal_is_reported_with_the_message_of_the_rule() -> None:
 def test_one_bucket_under_two_names_is_not_verified_either() -> None:
     status = status_of([], [])
     refusals = tuple(Refusal(rule=ONE_BUCKET, action=action, detail="seen twice") for action in ACTIONS)
-    found = decision(status.model_copy(update={"refusals": refusals}))
+    found = decision(replace(status, refusals=refusals))
     assert found.requests == ()
     assert "is refused by one_bucket: seen twice" in found.reason
     assert decision(status).requests

@@ -69,7 +69,10 @@ def _written(state: Folder, objects: Mapping[str, _Object], group_rows: int = 50
         with writing_parquet(state, f"{action}.parquet", CHANGE_SCHEMA) as writer:
             writer.write_table(table, row_group_size=group_rows)
     return Plan.model_construct(
-        id="plan", created=_CREATED, counts=dict(counts), files={"copy": "copy.parquet", "delete": "delete.parquet"}
+        id="plan",
+        created=_CREATED,
+        counts=dict(counts),
+        files={"copy": ("copy.parquet",), "delete": ("delete.parquet",)},
     )
 
 
