@@ -1,4 +1,4 @@
-"""Examines what Dagster's own settings say that a sync relies on, without Dagster."""
+"""Checks the settings of `dagster.yaml` that a sync relies on, without importing Dagster."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from hyve_pipeline.operations.context import SyncContext
 
 _CHECK, _PLACE = "dagster", "home"
 
-# Where the number of runs that go on at once can stand, in the order in which Dagster has come to prefer them.
+# Where the number of concurrent runs can be set, newest first.
 # https://docs.dagster.io/deployment/oss/dagster-yaml
 _LIMITS = (
     ("concurrency", "runs", "max_concurrent_runs"),
@@ -22,9 +22,9 @@ _LIMITS = (
 
 
 def examine_dagster(sync: SyncContext) -> Iterator[Finding]:
-    """Whether runs are queued, and as many go on at once as the sync asks for; nothing where Dagster was never opened.
+    """Whether runs are queued, and enough of them run at once; nothing if there is no `dagster.yaml`.
 
-    All else that a sync needs of Dagster is in its definitions, whatever the settings say.
+    Everything else that a sync requires of Dagster is in its definitions.
     """
     try:
         file = sync.home.dagster_home / "dagster.yaml"
@@ -51,7 +51,7 @@ def examine_dagster(sync: SyncContext) -> Iterator[Finding]:
     limit = next((value for path in _LIMITS if isinstance(value := _at(settings, path), int)), None)
     runs = sync.settings.automation.runs
     if limit is not None and limit < 0:
-        limit = None  # Dagster's way to say so
+        limit = None  # no limit, in Dagster's settings
     if limit is not None and limit < runs:
         detail = f"{file}: at most {limit} runs go on at once, and the apply sensor asks for {runs}: raise the limit"
         yield Finding(_CHECK, _PLACE, Verdict.WARN, detail)

@@ -1,6 +1,6 @@
-"""Examines whether a sync can work, before it has to: configuration, credentials, clock, permissions.
+"""Checks whether a sync can work, before it runs: configuration, credentials, clock, permissions.
 
-Nothing is changed anywhere, unless it is asked to try whether the store can be written.
+Nothing is changed, unless writing to the store is to be tried.
 """
 
 import tempfile
@@ -35,18 +35,17 @@ from hyve_pipeline.s3.wire.messages import Response
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed)
 _MOST_SKEW = timedelta(minutes=15)
 
-# Dates of answers have whole seconds, and an answer takes its time.
+# Dates in responses have whole seconds, and a response takes a moment.
 _USUAL_SKEW = timedelta(minutes=1)
 
 
 def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False) -> Iterator[Finding]:
-    """Examine a sync, one check after the other; what depends on a failed check is left out.
+    """Check a sync, one check after the other; checks that depend on a failed one are left out.
 
     Args:
         home: the home.
         sync_name: which sync; None takes the only one.
-        is_write_allowed: try also whether the store can be written, by an object of a name of its own that
-            is deleted again.
+        is_write_allowed: also write a new object to the store and delete it.
     """
     try:
         sync = SyncContext.choose(home, sync_name)
@@ -118,7 +117,7 @@ def _examine_servers(sync: SyncContext) -> Finding:
 def _examine_transfer(
     sync: SyncContext, source: "_Reached", rules: CopyRules, stack: ExitStack
 ) -> Generator[Finding, None, Transfer]:
-    """Examine who can move the bytes, as a dryrun would, and what is missing for the server to do it."""
+    """Choose the transfer as a dryrun would, and say which permissions a server-side copy lacks."""
     try:
         transfer = choose_transfer(sync, None if source.first is None else source.first.source_key)
     except HyveError as error:
@@ -147,7 +146,7 @@ def _examine_transfer(
 
 @dataclass(frozen=True)
 class _Reached:
-    """A bucket that could be listed, its first object, if it has one, and the classes of the first ones."""
+    """A bucket that could be listed, its first object if it has one, and the storage classes of the first page."""
 
     connection: Connection
     first: CopyTask | None
@@ -157,7 +156,7 @@ class _Reached:
 def _examine_place(
     sync: SyncContext, name: str, place: BucketSettings, stack: ExitStack
 ) -> Generator[Finding, None, _Reached | None]:
-    """Examine what every bucket needs, and give the way to it where it can be listed."""
+    """Check what every bucket requires, and return its connection if it can be listed."""
     try:
         connection = stack.enter_context(sync.connect(place))
     except ConfigurationError as error:
@@ -184,7 +183,7 @@ def _examine_place(
 
 
 def _shown_endpoint(connection: Connection) -> str:
-    """Where requests go, and what says so."""
+    """Where requests go, and which setting decides it."""
     origins = {
         SETTINGS_ORIGIN: "named by endpoint_url in the settings",
         DEFAULT_ORIGIN: "nothing names another server",
@@ -206,8 +205,8 @@ def _examine_clock(name: str, answer: Response, asked: datetime) -> Finding:
     try:
         date = parsedate_to_datetime(answer.header("date") or "")
         skew = max(date - answered, asked - date, timedelta(0))
-    except (TypeError, ValueError):
-        return Finding("clock", name, Verdict.OK, "the server tells no time to compare with")
+    except (TypeError, ValueError, OverflowError):
+        return Finding("clock", name, Verdict.OK, "the server sends no time to compare with")
     detail = f"this machine's clock and the server's differ by {skew.total_seconds():.0f} seconds"
     if skew >= _MOST_SKEW:
         return Finding("clock", name, Verdict.FAIL, f"{detail}: set the clock, S3 refuses over 15 minutes", 1)
@@ -217,7 +216,7 @@ def _examine_clock(name: str, answer: Response, asked: datetime) -> Finding:
 
 
 def _examine_reading(whose: str, connection: Connection, first: CopyTask | None, rules: CopyRules) -> Iterator[Finding]:
-    """Examine whether an object of the source can be read as a sync does, and its tags."""
+    """Check whether an object of the source and its tags can be read, with the requests of a sync."""
     if first is None:
         yield Finding("reading", whose, Verdict.UNTRIED, "there is no object to try it with")
         return
@@ -249,11 +248,11 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None,
     except S3RequestError as error:
         yield failed("tags", whose, HyveError(str(bucket_error(error, connection.place))))
         return
-    if tags is not None:  # else the server lacks them, which is said at the end
+    if tags is not None:  # else the server lacks them, which is reported at the end
         yield Finding("tags", whose, Verdict.OK, "a copy can keep an object's tags")
 
 
 def _examine_lacks(name: str, connection: Connection) -> Iterator[Finding]:
-    """Say what the server of a bucket turned out to lack until now, and what follows from that."""
+    """The optional features that the bucket's server turned out to lack, and the consequences."""
     for lack in connection.abilities.met:
         yield Finding("server", name, Verdict.WARN, lack.described)

@@ -1,4 +1,4 @@
-"""Examines what only a store needs: that it can be written, and that what it loses can be had back."""
+"""Checks what only a store requires: that it can be written, and that overwritten objects can be restored."""
 
 import hashlib
 import secrets
@@ -24,18 +24,18 @@ from hyve_pipeline.s3.streaming.whole import put_whole
 from hyve_pipeline.s3.wire.checksums import Checksums
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
-# What the object is called that is put into the store to try it; no run of Hyve makes such a key otherwise.
+# Prefix of the keys that are written to try the store; Hyve uses it for nothing else.
 TRIAL_KEY = ".hyve-doctor-"
 
 _TRIAL_CONTENT = b"put by hyve doctor to try whether this can be done, and deleted again"
 _TRIAL_TAGS: Tags = (("hyve", "doctor"),)
 
-# Larger objects are not copied only to try it.
+# Larger objects are not copied for a check.
 _MOST_TRIAL_BYTES = 16 * 1024**2
 
 
 def examine_versions(store: Connection, *, has_trash: bool) -> Finding:
-    """Examine whether what is overwritten or deleted in the store can be had back."""
+    """Check whether objects that are overwritten or deleted in the store can be restored."""
     try:
         state = versioning_state(store) or "never enabled"
     except S3RequestError as error:
@@ -52,7 +52,7 @@ def examine_versions(store: Connection, *, has_trash: bool) -> Finding:
 
 
 def examine_uploads(store: Connection) -> Finding:
-    """Examine whether uploads in parts were left open: their parts are in no listing, and paid for."""
+    """Check for open multipart uploads: their parts are in no listing, and are billed."""
     prefix = store.place.prefix
     try:
         uploads = sorted(list_uploads(store, prefix), key=lambda upload: upload[1])
@@ -76,15 +76,15 @@ def try_writing(
     rules: CopyRules,
     storage_classes: Collection[str],
 ) -> Iterator[Finding]:
-    """Put objects of names of their own below the store's prefix as a sync does, and delete them again.
+    """Write new objects below the store's prefix as a sync does, and delete them.
 
     Args:
         source: the source, or None where it can't be reached.
         store: the store.
-        first: the source's first object, which is copied where it is not too large.
-        transfer: who copies it.
+        first: the source's first object, which is copied unless it is too large.
+        transfer: how it is copied.
         rules: how objects are copied.
-        storage_classes: those of the source's objects; a small object is put into each.
+        storage_classes: those of the source's objects; a small object is written to each.
     """
     base = f"{store.place.prefix}{TRIAL_KEY}{secrets.token_hex(8)}"
     written: dict[str, CopyResult] = {}
@@ -99,7 +99,7 @@ def try_writing(
     except S3RequestError as error:
         yield failed("writing", "store", HyveError(str(bucket_error(error, store.place))))
         for _ in _clean_up(store, written, done):
-            pass  # what is to be mended first was said
+            pass  # what to fix first was reported
         return
     if rules.tags != "skip":
         key = f"{base}-tagged"
@@ -119,7 +119,7 @@ def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Trans
 
 
 def _put(store: Connection, key: str, storage_class: str, rules: CopyRules, tags: Tags = ()) -> CopyResult:
-    """Put a small object, as one that is streamed from a source that has it in a class and with tags."""
+    """Write a small object as if it were streamed from a source object with this storage class and these tags."""
     etag = hashlib.md5(_TRIAL_CONTENT, usedforsecurity=False).hexdigest()
     properties = ObjectProperties(
         etag=etag,
@@ -135,14 +135,14 @@ def _put(store: Connection, key: str, storage_class: str, rules: CopyRules, tags
 
 
 def _clean_up(store: Connection, written: Mapping[str, CopyResult], done: str) -> Iterator[Finding]:
-    """Delete objects as a sync does, with their versions, and say whether that could be done."""
+    """Delete objects as a sync does, with their versions, and report whether that succeeded."""
     if not written:
         return
     try:
         result = delete_objects(store, list(written), {key: one.etag for key, one in written.items()}).result()
         deleted, errors = {**result.deleted}, result.errors
         if errors and result.is_conditional:
-            # Where the server compares ETags in a way of its own, a sync deletes without the condition too.
+            # Some servers compare ETags differently: then a sync deletes without the condition too.
             again = delete_objects(store, list(errors)).result()
             deleted, errors = {**deleted, **again.deleted}, again.errors
         for key, failure in errors.items():
@@ -169,7 +169,7 @@ def _clean_up(store: Connection, written: Mapping[str, CopyResult], done: str) -
 
 
 def _has_removed(store: Connection, key: str, version: str) -> bool:
-    """Remove one version for good, where that is allowed."""
+    """Delete one version permanently, if that is allowed."""
     try:
         delete_version(store, key, version).result()
     except S3RequestError:

@@ -144,7 +144,7 @@ class ServerCopier:
         )
 
     def _end(self, task: CopyTask, on_end: OnCopied, ended: CopyResult | BaseException) -> None:
-        """Hand over what became of a copy, or stream the object where the server does not know the operation."""
+        """Hand over the result of a copy, or stream the object if the server does not implement the operation."""
         lacking = _UNKNOWN.get(ended.operation) if isinstance(ended, S3RequestError) and _is_unknown(ended) else None
         if lacking is None:
             on_end(ended)

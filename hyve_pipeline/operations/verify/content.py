@@ -1,4 +1,4 @@
-"""Compares the content of objects of both buckets: by checksum where both know the same one, else by reading them."""
+"""Compares the content of objects of both buckets: by checksum if both have the same kind, else by reading both."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -35,7 +35,7 @@ _NO_ETAG = "without an ETag"
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """An object of the source and what should be its copy; keys without prefix."""
+    """An object of the source and its copy; the key is without prefix."""
 
     key: str
     size: int
@@ -45,7 +45,7 @@ class _Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What came of one pair: a difference, or why there was no comparison, or neither, when they are equal."""
+    """The result for one pair: a difference, or why it was not compared; neither if the contents are equal."""
 
     pair: _Pair
     difference: Difference | None = None
@@ -90,7 +90,7 @@ class ContentComparer:
         Args:
             key_range: the range, in keys without prefix.
             listed: what the store has, as in `core.inventory.INVENTORY_SCHEMA`; rows outside are ignored.
-            others: keys that are known to differ already, and so need not be compared.
+            others: keys that are already known to differ.
 
         Returns:
             One row an object whose content differs or could not be read, as in `DIFFERENCE_SCHEMA`.
@@ -164,7 +164,7 @@ class ContentComparer:
             return by_checksum
         for first in range(0, pair.size, _PART):
             count = min(_PART, pair.size - first)
-            # Both at once, and then whatever is to be tried again.
+            # Both at once; then failed ones are retried.
             parts = [Reply(read_bytes(*side, first, count)) for side in sides]
             contents: list[bytes] = []
             for side, part in zip(sides, parts, strict=True):
@@ -180,7 +180,7 @@ class ContentComparer:
 
 
 def _compare_checksums(source: Checksums, store: Checksums) -> bool | None:
-    """Whether the contents are equal; None where the checksums do not tell."""
+    """Whether the contents are equal; None if the checksums can't decide it."""
     for algorithm in sorted(source.values.keys() & store.values.keys()):
         if source.values[algorithm] == store.values[algorithm] and source.is_of_whole == store.is_of_whole:
             return True

@@ -1,4 +1,4 @@
-"""Finds what verifications said: apart from making them, since whoever only looks needs no S3 library."""
+"""Reads the results of verifications. Separate from `verify`, since reading requires no S3 library."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +11,7 @@ from hyve_pipeline.state.plans import newest_manifests
 
 
 def latest_verification(context: SyncContext, plan: Plan) -> Verification | None:
-    """What the last verification of `plan` said, None when there was none.
+    """The last verification of `plan`; None if there was none.
 
     Raises:
         StateError: its manifest is damaged.
@@ -29,7 +29,7 @@ def read_verification(context: SyncContext, plan_id: str, name: str) -> Verifica
 
 
 def verification_between(context: SyncContext, plan: Plan, begun: datetime, ended: datetime) -> Verification | None:
-    """What the last verification of `plan` said that was made between two times, None when there was none.
+    """The last verification of `plan` between two times; None if there was none.
 
     Raises:
         StateError: its manifest is damaged.
@@ -46,12 +46,12 @@ def _newest_first(context: SyncContext, plan: Plan) -> Iterator[Verification]:
 
 
 def is_verified(context: SyncContext, status: PlanStatus) -> bool:
-    """Whether the plan was verified, whatever came of that, and nothing was done with it since."""
+    """Whether the plan was verified, with any result, and nothing was applied since."""
     verification = latest_verification(context, status.plan)
     if verification is None:
         return False
     if verification.attempts is not None:
         return verification.attempts == status.attempts
-    # One of an earlier version, which knew the times only.
+    # Written by an earlier version, which kept only the times.
     ends = [shard.ended for shard in status.shards if shard.ended is not None]
     return all(verification.ended >= end for end in ends)

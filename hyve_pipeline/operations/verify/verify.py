@@ -1,4 +1,4 @@
-"""Lists the store again and says whether a plan holds there."""
+"""Lists the store again and checks whether it is as a plan requires."""
 
 import uuid
 from collections import Counter
@@ -35,25 +35,25 @@ from hyve_pipeline.state.parquet import writing_parquet
 _RANGE_ROWS = 100_000
 _EXAMPLES = 20
 
-# What is looked at of a listed object.
+# The columns of a listed object that are compared.
 _COMPARED = ["key", "size", "etag"]
 
 
 def verify_plan(
     context: SyncContext, plan: Plan, *, list_again: bool = True, content: str | None = None
 ) -> Verification:
-    """List the store and compare it with what `plan` should have left there.
+    """List the store and compare it with what `plan` requires.
 
     Args:
         context: the sync.
         plan: the plan.
-        list_again: False takes the listing that the plan was made from, where the plan does nothing and so
-            nothing has happened since by its doing.
-        content: the share of the objects whose content is compared too, such as ``1%``; each time others.
+        list_again: False uses the listing that the plan was made from if the plan is empty, so that applying it
+            changed nothing.
+        content: the share of the objects whose content is compared too, such as ``1%``; each time another sample.
 
     Raises:
-        ConfigurationError: `content` is no share.
-        RefusedError: source and store were found to be one bucket: a store that is no second copy proves nothing.
+        ConfigurationError: `content` is not a percentage.
+        RefusedError: source and store are one bucket, so that the store is not a second copy.
         BucketError: the store can't be reached.
         IncompleteInventoryError: it can't be listed completely.
         StateError: a file of the plan or its journal is damaged.
@@ -89,7 +89,7 @@ def verify_plan(
             rows = {file: file.read(key_range) for file in each_once}
             tables = {name: rows[file] for name, file in files.items()}
             copied, unreadable = _journaled(context, plan, key_range)
-            # As if they had not been planned: what the store has of them should be what it had.
+            # As if they were not planned: the store should have the same object as before.
             tables["copies"] = rows_without(tables["copies"], "key", unreadable)
             differences, same = verifier.compare(key_range, copied=copied, **tables)
             if comparer is not None:
@@ -123,7 +123,7 @@ def verify_plan(
 
 
 def _journaled(context: SyncContext, plan: Plan, key_range: RelativeRange) -> tuple[pa.Table, list[str]]:
-    """What the journal says of copies: those that were made, as in `COPIED_SCHEMA`, and keys that can't be read now."""
+    """From the journal: finished copies, as in `COPIED_SCHEMA`, and keys of objects that can't be read now."""
     rows = [row for journal in _journals(context, plan, key_range) for row in journal.last_rows().values()]
     done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
     copied = pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)

@@ -201,5 +201,5 @@ def _date(text: str | None) -> datetime | None:
         return None
     try:
         return datetime.fromisoformat(text) if text[0].isdecimal() else parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
