@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -228,11 +228,11 @@ def test_a_run_that_waits_for_long_is_told_unless_others_get_on(
     daemon = make_daemon(pair)
     plan = hyve("dryrun", "--json").document["plan"]
     assert hyve("copy").code == 0
-    later = datetime.now(UTC) + timedelta(minutes=10)
-    put_back(pair, plan, -9)
     run = daemon.begin("images_copy", dg.DagsterRunStatus.NOT_STARTED, **{"hyve/plan": plan})
-    assert stalled_runs(daemon.instance, daemon.sync, daemon.names, later) == []
-    put_back(pair, plan, -1)
-    ((_, about, job, found, _),) = stalled_runs(daemon.instance, daemon.sync, daemon.names, later)
+    daemon.put_back(run, 10)
+    put_back(pair, plan, 1)
+    assert stalled_runs(daemon.instance, daemon.sync, daemon.names, datetime.now(UTC)) == []
+    put_back(pair, plan, 9)
+    ((_, about, job, found, _),) = stalled_runs(daemon.instance, daemon.sync, daemon.names, datetime.now(UTC))
     assert (found.run, about, job) == (run.run_id, plan, "images_copy")
     assert "is NOT_STARTED and has not begun for 5 minutes" in found.message
