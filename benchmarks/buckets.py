@@ -55,6 +55,16 @@ class Bucket:
         self._order = None
         self.filling = (count, modified)
 
+    def differ(self, others: int, more: int) -> None:
+        """Let the first objects have other content than the made-up one, and add objects of other keys."""
+        for key in self.order[:others]:
+            entry = self.objects[key]
+            self.put(key, make_entry(key, entry.size + 1, entry.etag[::-1], entry.modified))
+        for number in range(more):
+            key = f"images/more/{number:08d}.jpg"
+            etag = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+            self.put(key, make_entry(key, 1000, etag, time.time()))
+
     def fill_with_content(self, count: int, size: int, modified: float) -> None:
         """Replace everything by `count` objects that can be read, all of one size."""
         etag = content_etag(size)

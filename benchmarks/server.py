@@ -86,6 +86,7 @@ class Store:
         self.counts: Counter[str] = Counter()
         self.latencies: dict[str, float] = {}
         self.slow_downs = 0.0
+        self._snapshots: dict[str, dict[str, Entry]] = {}
         self._uploads = Uploads()
         self._chance = random.Random(1)  # noqa: S311 - which requests fail is the same in every run
 
@@ -94,13 +95,18 @@ class Store:
 
         Args:
             wish: ``fill`` (bucket: [objects, modified]), ``contents`` (bucket: [objects, bytes of each, modified]),
-                ``latencies``, ``slow_downs``, ``compare``.
+                ``differ`` (bucket: [objects with other content, more objects]), ``snapshot`` (bucket), ``latencies``,
+                ``slow_downs``, ``compare`` (two buckets), ``restored`` (a bucket of a snapshot).
         """
         for name, (count, modified) in wish.get("fill", {}).items():
             self.buckets.setdefault(name, Bucket()).fill(count, modified)
             _ = self.buckets[name].order
         for name, (count, size, modified) in wish.get("contents", {}).items():
             self.buckets.setdefault(name, Bucket()).fill_with_content(count, size, modified)
+        for name, (others, more) in wish.get("differ", {}).items():
+            self.buckets[name].differ(others, more)
+        if "snapshot" in wish:
+            self._snapshots[wish["snapshot"]] = dict(self.buckets[wish["snapshot"]].objects)
         self.latencies = wish.get("latencies", self.latencies)
         self.slow_downs = wish.get("slow_downs", self.slow_downs)
         report: dict[str, Any] = {"counts": self.counts, "cpu": time.process_time()}
@@ -110,6 +116,12 @@ class Store:
             report["equal"] = source.keys() == store.keys() and all(
                 entry.size == store[key].size and ("-" in store[key].etag or entry.etag == store[key].etag)
                 for key, entry in source.items()
+            )
+        if "restored" in wish:
+            present = self.buckets[wish["restored"]].objects
+            before = self._snapshots[wish["restored"]]
+            report["lost"] = sum(
+                present[key].etag != entry.etag if key in present else True for key, entry in before.items()
             )
         self.counts = Counter()
         gc.collect()
@@ -194,6 +206,9 @@ class Store:
         if wanted is not None and wanted.strip('"') != entry.etag:
             return _error(412, "PreconditionFailed")
         now = time.time()
+        present = bucket.objects.get(request.key)
+        if present is not None and present.etag == entry.etag:
+            self.counts["copied again"] += 1
         bucket.put(request.key, make_entry(request.key, entry.size, entry.etag, now))
         self.counts["copied"] += 1
         date = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now))

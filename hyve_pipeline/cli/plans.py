@@ -21,7 +21,7 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import plan_status
 
-    sync = SyncContext.choose(Home(home), sync_name)
+    sync = SyncContext.of_state(Home(home), sync_name)
     statuses = [plan_status(sync, sync.plans.load(plan_id)) for plan_id in sync.plans.ids()]
     if as_json:
         print_json({"sync": sync.name, "plans": [status_document(status) for status in statuses]})
@@ -55,7 +55,7 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import plan_status
 
-    sync = SyncContext.choose(Home(home), sync_name)
+    sync = SyncContext.of_state(Home(home), sync_name)
     plan = sync.plans.find(plan_id)
     if only_unsettled:
         return _show_unsettled(sync, plan, as_json=as_json)

@@ -31,7 +31,7 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     to_standard_output = output is not None and str(output) == "-"
     if to_standard_output and as_json:
         raise click.UsageError("--output - and --json both want standard output")
-    sync = SyncContext.choose(Home(home), sync_name)
+    sync = SyncContext.of_state(Home(home), sync_name)
     plan = sync.plans.find(plan_id)
     page = render_page(sync, plan).encode()
     if to_standard_output:

@@ -81,14 +81,14 @@ class SyncContext:
 
     @classmethod
     def of_state(cls, home: Home, sync: str | None) -> "SyncContext":
-        """Like `choose`, or where the home has no configuration, a sync by the newest plan in the state.
+        """Like `choose`, or for a state in a bucket and a home without configuration, a sync by the newest plan.
 
         For workers that have only the state: buckets, profiles and options are those of the plan.
 
         Raises:
             ConfigurationError: as `choose`, or the state has no such sync, or no plan of it.
         """
-        if home.settings_file.exists():
+        if home.settings_file.exists() or home.storage.folder is not None:
             return cls.choose(home, sync)
         names = home.syncs()
         if sync is None and len(names) > 1:
