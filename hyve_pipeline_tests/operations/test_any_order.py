@@ -209,7 +209,7 @@ def test_any_order(make_place: MakePlace, monkeypatch: pytest.MonkeyPatch) -> No
         run_state_machine_as_test(
             _Syncs,
             settings=settings(
-                max_examples=6 * THOROUGHNESS,
+                max_examples=3 * THOROUGHNESS,
                 stateful_step_count=16,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
             ),

@@ -24,7 +24,7 @@ from hyve_pipeline_tests.operations.applying import (
 )
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
-from hyve_pipeline_tests.syncs import NAME, Bucket, MakePair, Pair
+from hyve_pipeline_tests.syncs import NAME, PATIENCE_SECONDS, Bucket, MakePair, Pair
 
 BODY = CONTENT[: 13 * MIB + 4]
 PROPERTIES: dict[str, Any] = {
@@ -173,7 +173,7 @@ class TestChoice:
             name=NAME,
             source=pair.source.place,
             store=pair.store.place.model_copy(update={"profile": "store"}),
-            options=Options.model_validate(options),
+            options=Options.model_validate({"patience_seconds": PATIENCE_SECONDS} | options),
         )
         return SyncContext(Home(pair.home), settings)
 
