@@ -68,6 +68,14 @@ def unknown_servers() -> None:
     forget_all()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hasty_disk() -> Iterator[None]:
+    """This process does not wait for the disk at each file that it keeps, a dozen a command: no test pulls the plug."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
     """The endpoint of the demo's server, shared by the tests of one worker."""

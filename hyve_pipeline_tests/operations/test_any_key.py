@@ -27,9 +27,10 @@ from hyve_pipeline_tests.lists import read_list
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.s3.keys import LEGAL_KEYS, ODD_KEYS
 from hyve_pipeline_tests.syncs import sync_table
+from hyve_pipeline_tests.tally import THOROUGHNESS
 
 _SETS = st.sets(LEGAL_KEYS, min_size=1, max_size=12)
-_FEW = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+_FEW = settings(max_examples=8 * THOROUGHNESS, suppress_health_check=[HealthCheck.too_slow])
 
 # Keys whose order by UTF-8 bytes is another than by UTF-16, by collation, or without regard to case.
 _TREACHEROUS = {"\uff5e", "\U0001f600", "Z", "a", "ä", "a\u0308", "\x00", "a\x00", "a\x00b", "\ufffe", "\U0010ffff"}
@@ -39,7 +40,7 @@ def _by_bytes(keys: set[str]) -> list[str]:
     return sorted(keys, key=str.encode)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20 * THOROUGHNESS)
 @given(st.sets(LEGAL_KEYS, max_size=30))
 @example(_TREACHEROUS)
 @example(set(ODD_KEYS))
@@ -132,7 +133,7 @@ def _write_journal(context: SyncContext, plan: Plan) -> None:
                 )
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3 * THOROUGHNESS, suppress_health_check=[HealthCheck.too_slow])
 @given(keys=st.sets(LEGAL_KEYS, min_size=1, max_size=8))
 @example(keys=set(ODD_KEYS))
 def test_a_page_and_documents_show_every_key(keys: set[str]) -> None:

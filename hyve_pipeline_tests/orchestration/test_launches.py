@@ -1,5 +1,6 @@
 """Jobs as they are launched from the Launchpad: with no configuration, and with each kind of it."""
 
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,18 +63,14 @@ def test_a_dryrun_by_other_options(pair: Pair, make_daemon: MakeDaemon) -> None:
     assert (plan.options.compare, plan.options.include) == ("etag", ("*.jpg",))
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
+def test_wrong_options_of_a_dryrun_are_one_line(pair: Pair, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(pair)
+    for config, message in (
         ({"max_deletes": "many"}, "max_deletes: 'many' is neither a number of objects"),
         ({"include": [""]}, "include: an empty glob matches nothing"),
-    ],
-)
-def test_wrong_options_of_a_dryrun_are_one_line(
-    pair: Pair, make_daemon: MakeDaemon, config: dict[str, Any], message: str
-) -> None:
-    result = make_daemon(pair).run("images_dryrun", run_config=configured("diff", **config))
-    assert failure_of(result).startswith(message)
+    ):
+        result = daemon.run("images_dryrun", run_config=configured("diff", **config))
+        assert failure_of(result).startswith(message)
 
 
 def test_a_rule_that_does_not_exist_can_not_be_launched(pair: Pair, make_daemon: MakeDaemon) -> None:
@@ -142,46 +139,37 @@ def test_a_limit_is_raised_for_a_plan_that_is_named(
     assert pair.store.read() == before
 
 
-@pytest.mark.parametrize(
-    ("limits", "raised"),
-    [
-        ({"max_deletes": "2"}, "max_deletes: 2 is more than the configuration's 1"),
-        ({"max_deletes": "100%"}, "max_deletes: 100% is more than the configuration's 1"),
-        ({"max_overwrites": "51%"}, "max_overwrites: 51% is more than the configuration's 0%"),
-        ({"max_deletes": "0", "max_overwrites": "0"}, None),
-    ],
-)
-def test_a_dryrun_can_only_lower_limits(
-    make_pair: MakePair, make_daemon: MakeDaemon, limits: dict[str, str], raised: str | None
-) -> None:
+def test_a_dryrun_can_only_lower_limits(make_pair: MakePair, make_daemon: MakeDaemon) -> None:
     pair = make_pair(max_deletes=1, max_overwrites="0%")
     pair.source.put({f"{number:03d}": b"1" for number in range(1, 201)})
     pair.store.put({f"{number:03d}": b"1" for number in range(201)})
     daemon = make_daemon(pair)
-    result = daemon.run("images_dryrun", run_config=configured("diff", **limits))
-    if raised is not None:
+    for limits, raised in (
+        ({"max_deletes": "2"}, "max_deletes: 2 is more than the configuration's 1"),
+        ({"max_deletes": "100%"}, "max_deletes: 100% is more than the configuration's 1"),
+        ({"max_overwrites": "51%"}, "max_overwrites: 51% is more than the configuration's 0%"),
+    ):
+        result = daemon.run("images_dryrun", run_config=configured("diff", **limits))
         assert failure_of(result).startswith(f"{raised}, and a dryrun can only lower it: accept the refused plan")
         assert daemon.sync.plans.newest() is None
-    else:
-        plan = daemon.sync.plans.newest()
-        assert plan is not None
-        assert [refusal.rule for refusal in plan.refusals] == ["max_deletes"]
+    daemon.run("images_dryrun", run_config=configured("diff", max_deletes="0", max_overwrites="0"))
+    plan = daemon.sync.plans.newest()
+    assert plan is not None
+    assert [refusal.rule for refusal in plan.refusals] == ["max_deletes"]
 
 
-@pytest.mark.parametrize("job", ["dryrun", "copy", "delete", "verify", "undo", "retention"])
-def test_a_run_sets_nothing_of_what_a_sync_is(pair: Pair, make_daemon: MakeDaemon, job: str) -> None:
+def test_a_run_sets_nothing_of_what_a_sync_is(pair: Pair, make_daemon: MakeDaemon) -> None:
     definitions = make_daemon(pair).definitions
-    needed = configured("undo_plan", plan="any") if job == "undo" else {}
     own = [name for name in definitions.resources or {} if name.startswith("images_")]
     assert len(own) == 2
     settings = SyncSettings.model_fields.keys() | Options.model_fields.keys() | {"home"}
-    for resource in own:
-        for setting in settings:
+    for job in ("dryrun", "copy", "delete", "verify", "undo", "retention"):
+        needed = configured("undo_plan", plan="any") if job == "undo" else {}
+        definition = definitions.resolve_job_def(f"images_{job}")
+        for resource, setting in itertools.product(own, settings):
+            run_config = needed | {"resources": {resource: {"config": {setting: "other"}}}}
             with pytest.raises(dg.DagsterInvalidConfigError, match=f'unexpected config entry "{setting}"'):
-                dg.validate_run_config(
-                    definitions.resolve_job_def(f"images_{job}"),
-                    needed | {"resources": {resource: {"config": {setting: "other"}}}},
-                )
+                dg.validate_run_config(definition, run_config)
 
 
 def test_a_resources_page_says_what_it_is(pair: Pair, make_daemon: MakeDaemon) -> None:

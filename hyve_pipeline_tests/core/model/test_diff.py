@@ -15,6 +15,7 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.settings.model import CompareRule
+from hyve_pipeline_tests.tally import THOROUGHNESS
 
 EVERYTHING = RelativeRange("", None)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,7 +102,7 @@ rules = st.sampled_from(["last_modified", "size", "etag"])
 globs = st.lists(st.sampled_from(["a*", "*/*", "?", "[ab]*", "*é"]), max_size=2).map(tuple)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40 * THOROUGHNESS)
 @given(
     listings,
     listings,
@@ -155,7 +156,7 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
         assert (count.bytes if count else 0) == sum((source.get(key) or store[key]).size for key in members)
 
 
-@settings(deadline=None, max_examples=35)
+@settings(deadline=None, max_examples=15 * THOROUGHNESS)
 @given(listings, listings, st.lists(keys, max_size=4))
 def test_ranges_together_find_what_one_comparison_finds(
     source: dict[str, Listed], store: dict[str, Listed], cuts: list[str]

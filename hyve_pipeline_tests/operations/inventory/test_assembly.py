@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.operations.inventory import assembly as assembly_module
 from hyve_pipeline.operations.inventory.assembly import SortedAssembly
+from hyve_pipeline_tests.tally import THOROUGHNESS
 
 _SCHEMA = pa.schema([pa.field("key", pa.string())])
 
@@ -37,7 +38,7 @@ def _assemble(ranges: list[list[list[str]]], order: random.Random, folder: Path)
     ranges=st.lists(st.lists(st.lists(st.text("ab", max_size=3), max_size=4), max_size=4), min_size=1, max_size=6),
     order=st.randoms(use_true_random=False),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30 * THOROUGHNESS)
 def test_all_rows_in_the_order_of_the_ranges(
     most_rows: int,
     tmp_path_factory: pytest.TempPathFactory,

@@ -23,6 +23,7 @@ from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
+from hyve_pipeline_tests.tally import THOROUGHNESS
 
 _LISTED = {ChangeSet.NEW: "new", ChangeSet.MODIFIED: "modified", ChangeSet.DUPLICATE: "duplicate_stores"}
 
@@ -258,7 +259,7 @@ def _expected(key: str, source: Entry | None, store: Entry | None) -> ChangeSet:
     row_group_rows=st.integers(1, 6),
     range_rows=st.integers(1, 12),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12 * THOROUGHNESS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_two_listings_in_any_ranges(
     source: dict[str, Entry],
     store: dict[str, Entry],

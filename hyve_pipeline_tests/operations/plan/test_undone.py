@@ -25,6 +25,7 @@ from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.operations.applying import apply, planned
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.syncs import MakePair, Pair, next_second
+from hyve_pipeline_tests.tally import THOROUGHNESS
 
 EVERYTHING = RelativeRange("", None)
 KEYS = ("a", "b", "c/d", "é", "\U0001f600", "z")
@@ -91,7 +92,7 @@ class World:
 steps = st.tuples(st.sampled_from(["undo", "plan", "plan", "apply", "apply"]), st.sets(st.sampled_from(KEYS)))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10 * THOROUGHNESS)
 @given(st.lists(steps, max_size=8))
 def test_what_is_remembered_is_what_was_undone_and_not_copied_since(steps: list[tuple[str, set[str]]]) -> None:
     with tempfile.TemporaryDirectory() as home:

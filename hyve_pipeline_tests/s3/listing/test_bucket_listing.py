@@ -19,6 +19,7 @@ from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.model import ModelBucket, model_bucket
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, scripted_server
 from hyve_pipeline_tests.servers import client_for, put_objects
+from hyve_pipeline_tests.tally import THOROUGHNESS
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 _SPREADS = {
@@ -53,7 +54,7 @@ def _list(bucket: ModelBucket, **options: object) -> list[str]:
     ceiling=st.integers(1, 12),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=150)
+@settings(max_examples=60 * THOROUGHNESS)
 def test_every_key_once_and_in_order(keys: set[str], cuts: set[str], max_keys: int, ceiling: int, seed: int) -> None:
     with model_bucket(keys, seed=seed) as bucket:
         assert _list(bucket, cuts=sorted(cuts), max_keys=max_keys, ceiling=ceiling) == sorted(keys)
@@ -64,7 +65,7 @@ def test_every_key_once_and_in_order(keys: set[str], cuts: set[str], max_keys: i
     numbers=st.sets(st.integers(0, 5000), max_size=200),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=60)
+@settings(max_examples=25 * THOROUGHNESS)
 def test_every_key_of_folders_with_much_in_common(folders: list[str], numbers: set[int], seed: int) -> None:
     keys = {f"{folder}{number:05d}" for folder in folders for number in numbers}
     with model_bucket(keys, seed=seed) as bucket:
