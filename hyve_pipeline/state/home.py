@@ -57,14 +57,21 @@ class Home:
         """The id of this home among those of one Dagster instance: eight characters, created once and kept in the home.
 
         Where the home can't be written, for example when definitions are only checked, it is derived from the path.
+        Where the state is in a bucket, it is derived from the bucket and prefix: the homes of all machines that work on
+        one state are one home for Dagster, since they share partitions and runs.
+
+        Raises:
+            ConfigurationError: the name of the state's bucket is not valid.
         """
+        if self.storage.folder is None:
+            return _digest(self.storage.uri)
         file = self.path / "id"
         with suppress(OSError, ValueError):
             if not file.exists():
                 make_folder(self.path)
                 create_file(file, f"{secrets.token_hex(_ID_BYTES)}\n".encode())
             return f"{int(file.read_text(encoding='ascii'), 16):08x}"
-        return hashlib.sha256(str(self.path).encode()).hexdigest()[: 2 * _ID_BYTES]
+        return _digest(str(self.path))
 
     @property
     def settings_file(self) -> Path:
@@ -126,6 +133,10 @@ class Home:
                 for name in known:
                     if name in names:
                         _make_private(self.path / name, mode)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[: 2 * _ID_BYTES]
 
 
 def _make_private(path: Path, mode: int) -> None:

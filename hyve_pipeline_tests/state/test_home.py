@@ -62,6 +62,23 @@ def test_dagsters_storage_is_where_dagster_itself_expects_it(tmp_path: Path, mon
             _ = home.dagster_home
 
 
+def test_homes_that_share_a_state_in_a_bucket_are_one_for_dagster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = Home(tmp_path / "one"), Home(tmp_path / "two")
+    assert apart[0].id != apart[1].id
+    assert Home(tmp_path / "one").id == apart[0].id
+
+    def id_with(state: str, home: str) -> str:
+        monkeypatch.setenv("HYVE_STATE", state)
+        return Home(tmp_path / home).id
+
+    one = id_with("s3://state/home/", "one")
+    assert len(one) == 8
+    assert id_with("s3://state/home/?endpoint_url=http://127.0.0.1:9000", "two") == one
+    assert id_with("s3://state/other/", "one") != one
+
+
 def make_wide(home: Path, *others: str) -> None:
     for name in ("state", "out", "dagster", *others):
         (home / name).mkdir(parents=True)
