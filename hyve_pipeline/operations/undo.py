@@ -78,7 +78,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
             probe_bucket(connection)
         folder, begun = _next_undo(context, plan, run_id)
         writer = stack.enter_context(AttemptWriter(folder, begun))
-        window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
+        window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
         restorer = _Restorer(options, store, trash, window, stack)
         undone = UndoneKeys(context.state, plan.store)
         undo_id = undone.new_id(begun.started)

@@ -21,7 +21,7 @@ class ModelBucket:
         place: where it claims to be.
         requests: how many it was asked.
         most_open: how many requests were open at the same time.
-        refusals: how many it refused.
+        throttled: how many it throttled.
         listing_dialect: how it lists.
     """
 
@@ -30,7 +30,7 @@ class ModelBucket:
         self.listing_dialect = ListingDialect()
         self.requests = 0
         self.most_open = 0
-        self.refusals = 0
+        self.throttled = 0
         self._keys = sorted(key for key in keys if key.startswith(prefix))
         self._chance = random.Random(seed)
         self._refused = refused
@@ -58,7 +58,7 @@ class ModelBucket:
                 request, answer = self._open.pop(self._chance.randrange(len(self._open)))
             if self._chance.random() < self._refused:
                 error = S3RequestError("model", request, "SlowDown", "Please reduce your rate.", status=503)
-                self.refusals += 1
+                self.throttled += 1
                 answer.set_exception(error)
             else:
                 answer.set_result(Response(200, (), self._page(dict(request.query))))

@@ -221,7 +221,7 @@ class _Buckets:
         place = context.settings.model_copy(update={"options": options}).trash
         kept = stack.enter_context(context.connect(place)) if place is not None else None
         connections = [connection for connection in (source, store, kept) if connection is not None]
-        window = Window(options.concurrency, lambda: sum(connection.refusals for connection in connections))
+        window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
         # A bucket that can't be reached is one message here, not one for each of ten thousand objects.
         for connection in connections:
             probe_bucket(connection)

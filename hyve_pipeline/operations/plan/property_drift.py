@@ -75,12 +75,12 @@ class PropertyComparer:
         self._source = stack.enter_context(context.connect(source))
         self._store = stack.enter_context(context.connect(store))
         self._ignored = ignored_by(copy_rules(context.settings.options, self._source))
-        self._window = Window(context.settings.options.concurrency, self._refusals)
+        self._window = Window(context.settings.options.concurrency, self._throttled)
         self._failure: BucketError | None = None
         self.uncompared: Counter[str] = Counter()
 
-    def _refusals(self) -> int:
-        return self._source.refusals + self._store.refusals
+    def _throttled(self) -> int:
+        return self._source.throttled + self._store.throttled
 
     def refine(self, found: RangeDiff) -> RangeDiff:
         """Take those that drifted out of a range's unchanged objects, and put them among its listed rows.

@@ -134,19 +134,19 @@ class _Driver(Generic[T]):
         """Run a work until it waits again."""
         self._waiting.pop(work, None)
         try:
-            wish = work.send(None)
+            awaited = work.send(None)
         except StopIteration as ended:
             self._end(work, ended.value)
             return
-        if isinstance(wish, Call):
-            wish.begin(work, self._answered)
-            self._waiting[work] = wish
-        elif isinstance(wish, Pause):
-            heapq.heappush(self._paused, (time.monotonic() + wish.seconds, next(self._order), work))
+        if isinstance(awaited, Call):
+            awaited.begin(work, self._answered)
+            self._waiting[work] = awaited
+        elif isinstance(awaited, Pause):
+            heapq.heappush(self._paused, (time.monotonic() + awaited.seconds, next(self._order), work))
         else:
-            for place, part in enumerate(wish.works):
-                self._parents[part] = (work, wish, place)
-            self._queued.extend(wish.works)
+            for place, part in enumerate(awaited.works):
+                self._parents[part] = (work, awaited, place)
+            self._queued.extend(awaited.works)
 
     def _end(self, work: Work[Any], result: Any) -> None:
         if work not in self._parents:

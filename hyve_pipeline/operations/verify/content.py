@@ -118,11 +118,11 @@ class ContentComparer:
                 )
 
         pairs = self._pairs(key_range, listed, others)
-        run_in_flight((self._judge(pair) for pair in pairs), Window(_AT_ONCE, self._refusals), take)
+        run_in_flight((self._judge(pair) for pair in pairs), Window(_AT_ONCE, self._throttled), take)
         return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["key"])), DIFFERENCE_SCHEMA)
 
-    def _refusals(self) -> int:
-        return self._source.refusals + self._store.refusals
+    def _throttled(self) -> int:
+        return self._source.throttled + self._store.throttled
 
     def _pairs(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> Iterator[_Pair]:
         source_prefix, store_prefix = len(self._source.place.prefix), len(self._store.place.prefix)

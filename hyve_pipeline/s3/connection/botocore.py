@@ -32,10 +32,10 @@ from hyve_pipeline.s3.connection.transport import (
     UNSIGNED_HEADER,
     USER_AGENT,
     CurrentKeys,
-    Ending,
     Endpoint,
     OnEnd,
     RenewalError,
+    ResponseOrError,
     answer_too_large,
     answer_too_late,
     credentials_error,
@@ -231,10 +231,10 @@ class _Exchange:
         """Send the request and wait for the answer."""
         self._transport.watch.add(self)
         try:
-            ending: Ending = self._transport.answer(self)
-        except BaseException as error:  # noqa: BLE001 - it is handed to whoever sent the request
-            ending = error
-        self._end(ending)
+            ended: ResponseOrError = self._transport.answer(self)
+        except BaseException as error:  # noqa: BLE001 - it is handed to the caller
+            ended = error
+        self._end(ended)
 
     def cancel(self) -> None:
         """End it before it was sent."""
@@ -244,12 +244,12 @@ class _Exchange:
         """End it, see `watch.Exchange`. Its thread is left behind: nothing can wake it but the server."""
         self._end(answer_too_late(self._transport.bucket, self.request, self.seconds))
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, ended: ResponseOrError) -> None:
         with self._lock:
             on_end, self._on_end = self._on_end, None
         self._transport.watch.forget(self)
         if on_end is not None:
-            on_end(ending)
+            on_end(ended)
 
 
 def _as_sent(value: str) -> str:

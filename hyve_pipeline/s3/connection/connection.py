@@ -17,7 +17,7 @@ from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
-from hyve_pipeline.s3.connection.transport import Ending, Endpoint, Transport, answer_of
+from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
 from hyve_pipeline.s3.wire.futures import finish_reading
@@ -35,10 +35,10 @@ _WORKERS = 32
 
 T = TypeVar("T")
 
-# Makes of an ending what is wanted: the answer of a request that succeeded, or the error of one that failed for good.
+# Makes the result of the response of a request that succeeded, or of the error of one that failed for good.
 # It may raise an `S3RequestError`, and where that may pass, the request is sent again. It runs on a thread of the
 # transport, so it must neither wait nor take long.
-Read = Callable[[Ending], T]
+Read = Callable[[ResponseOrError], T]
 
 
 def itself(response: Response) -> Any:
@@ -58,7 +58,7 @@ class Connection:
             to another bucket that reads from this one, such as CopyObject, needs it too.
         abilities: what its server turned out to lack.
         listing_dialect: how the server lists, as far as its answers have shown it.
-        refusals: how often so far the server refused a request since there were too many.
+        throttled: how many responses so far said that there are too many requests (503 SlowDown).
         transport: sends its requests, save those that may take long.
         is_reached: the server has answered something.
     """
@@ -91,7 +91,7 @@ class Connection:
         self._patient: Transport | None = None
         self._later = Later()
         self.listing_dialect = ListingDialect()
-        self.refusals = 0
+        self.throttled = 0
 
     def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":
         """Sign and send a request, again where that may help.
@@ -136,9 +136,9 @@ class Connection:
 
     def send_again(self, pending: "_Pending[Any]", transport: Transport, error: S3RequestError) -> bool:
         """Send a request again after a failure, if it may help; otherwise the failure is what becomes of it."""
-        if error.is_refusal:
+        if error.is_throttled:
             with self._lock:
-                self.refusals += 1
+                self.throttled += 1
         if self._closing.is_set():
             return False
         pause: float | None = 0.0
@@ -274,15 +274,15 @@ class _Pending(Generic[T]):
         if not self._connection.send_again(self, self._transport, error):
             self.fail(error)
 
-    def _judge(self, ending: Ending) -> None:
-        if isinstance(ending, Response):
-            self._judge_response(ending)
-        elif isinstance(ending, S3RequestError):
-            # The CRT tells what a server answered at last by an error alone.
-            self._connection.is_reached |= ending.status is not None
-            self._failed(ending, self._transport.sends)
+    def _judge(self, ended: ResponseOrError) -> None:
+        if isinstance(ended, Response):
+            self._judge_response(ended)
+        elif isinstance(ended, S3RequestError):
+            # The CRT reports the last response to a request that it retried by an error alone.
+            self._connection.is_reached |= ended.status is not None
+            self._failed(ended, self._transport.sends)
         else:
-            self._on_end(ending)
+            self._on_end(ended)
 
     def _judge_response(self, response: Response) -> None:
         self._connection.is_reached = True

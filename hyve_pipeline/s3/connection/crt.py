@@ -60,7 +60,7 @@ _CLOSE_SECONDS = 10
 # How often answers are looked after: a server on the same machine sends some 20 MB meanwhile.
 _WATCH_SECONDS = 0.02
 
-# After its last try the CRT keeps nothing of S3's refusal but its kind.
+# After its last try the CRT keeps nothing of S3's error response but its kind.
 _REFUSALS = {
     "AWS_ERROR_S3_INTERNAL_ERROR": (500, "InternalError"),
     "AWS_ERROR_S3_SLOW_DOWN": (503, "SlowDown"),
@@ -72,8 +72,8 @@ _REFUSALS = {
 class CrtTransport:
     """Sends requests by ``awscrt.s3.S3Client``."""
 
-    # The CRT takes 0 retries for its default of 5. It tells nothing of them, so all further ones are made by the
-    # connection, which has to know how often the server is asked too much.
+    # The CRT takes 0 retries for its default of 5. It does not report them, so all further ones are made by the
+    # connection, which has to know how often the server throttles.
     sends = 2
 
     # It closes a connection on which nothing came for 30 seconds, and has no setting for that. What is slower than its
@@ -127,7 +127,7 @@ class CrtTransport:
         exchange = _Exchange(self, request, on_end)
         try:
             # Keys that have to be renewed are renewed here, and not when the CRT asks for them: a failure could not be
-            # told there.
+            # reported there.
             if self._keys is not None:
                 self._keys()
         except RenewalError as error:
@@ -194,7 +194,7 @@ class _Exchange:
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
         self._size = 0
-        # Why it was given up.
+        # Why it was cancelled.
         self._failed: S3RequestError | None = None
         self.begun = 0.0
         self.size_then = 0

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from hyve_pipeline.s3.connection.connection import Connection, itself
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
@@ -81,8 +81,8 @@ OPTIONAL_CHECKSUMS = Optional(
 OPTIONAL_MD5 = Optional(CONTENT_MD5, ("content-md5",), ("md5",))
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Whether a server may have refused a request for something that it does not know."""
+def may_be_unsupported(error: BaseException) -> bool:
+    """Whether an error may mean that the server does not support something in the request."""
     if not isinstance(error, S3RequestError) or error.code in _ABOUT_SOMETHING_ELSE or needs_customer_key(error):
         return False
     return error.status in _REFUSING_STATUSES or error.code == "NotImplemented"
@@ -113,7 +113,7 @@ def ask_with(
     connection: Connection,
     request: Request,
     optional: Iterable[Optional],
-    read: Callable[[Ending], T],
+    read: Callable[[ResponseOrError], T],
     *,
     is_slow: bool = False,
     check: Callable[[Response], Response] = itself,
@@ -121,8 +121,8 @@ def ask_with(
     """Like `exchange_with`, as a future for `read` of the answer or failure, and for what the server lacks."""
     outcome: Future[tuple[T, tuple[Ability, ...]]] = Future()
 
-    def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
-        complete(outcome, lambda found: (read(found), without), ending)
+    def on_end(ended: ResponseOrError, without: tuple[Ability, ...]) -> None:
+        complete(outcome, lambda found: (read(found), without), ended)
 
     exchange_with(connection, request, optional, on_end, is_slow=is_slow, read=check)
     return outcome
@@ -160,7 +160,7 @@ class _Search(Generic[T]):
         self._connection.exchange(request, judge, read=self._read, is_slow=self._is_slow)
 
     def _judge_first(self, ended: T | BaseException) -> None:
-        if isinstance(ended, S3RequestError) and self._sent and is_refusal(ended):
+        if isinstance(ended, S3RequestError) and self._sent and may_be_unsupported(ended):
             self._suspect(ended)
         else:
             self._end(ended)
@@ -183,7 +183,7 @@ class _Search(Generic[T]):
                 self._end(error)
 
         def judge(suspects: tuple[Optional, ...], ended: T | BaseException) -> None:
-            if isinstance(ended, S3RequestError) and is_refusal(ended):
+            if isinstance(ended, S3RequestError) and may_be_unsupported(ended):
                 if (ended.code, ended.message) == (error.code, error.message):
                     try_next()
                     return

@@ -1,18 +1,18 @@
-"""How many requests may be in flight: fewer while the server refuses too many, up to a ceiling."""
+"""How many requests may be in flight: fewer while the server throttles, up to a ceiling."""
 
 from collections.abc import Callable
 from threading import Condition
 
-# A round is as many endings as may be in flight: what was begun under the present limit has had its say by then.
-# With up to this share of refusals a round counts as good; the transports' own retries cope with these.
+# A round is as many responses as may be in flight: all that was begun under the present limit has ended by then.
+# A round with up to this share of throttled requests counts as good; the transports' own retries cope with these.
 _TOLERATED = 0.05
 
-# How much a good round adds, as a share of the ceiling, and how little is left after bad ones: a server may refuse
+# How much a good round adds, as a share of the ceiling, and how little is left after bad ones: a server may throttle
 # for other reasons than this load, and the work must not come to a standstill for them.
 _GROWTH = 1 / 16
 
-# A bad round takes away half of the share that was refused, as in https://www.rfc-editor.org/rfc/rfc8257, so that
-# one refusal among many costs little, and a server that refuses everything is left alone quickly.
+# A bad round takes away half of the share that was throttled, as in https://www.rfc-editor.org/rfc/rfc8257, so that
+# one such response among many costs little, and a server that throttles everything soon gets few requests.
 _CUT = 0.5
 
 
@@ -24,19 +24,19 @@ class Window:
         lent: slots that `borrow` gave away, beside the one that each object has.
     """
 
-    def __init__(self, ceiling: int, refusals: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, ceiling: int, throttled: Callable[[], int] = lambda: 0) -> None:
         """Begin with all slots.
 
         Args:
             ceiling: the most requests in flight.
-            refusals: how many requests were refused as too many since some moment in the past.
+            throttled: gives how many requests the server throttled since some moment in the past.
         """
         self.limit = ceiling
         self.lent = 0
         self._ceiling = ceiling
         self._fewest = max(1, int(ceiling * _GROWTH))
-        self._refusals = refusals
-        self._refused = refusals()
+        self._throttled = throttled
+        self._before = throttled()
         self._ended = 0
         self._used = 0
         self._wanted = 0
@@ -54,8 +54,8 @@ class Window:
         self._ended += 1
         if self._ended < self.limit:
             return
-        before, self._refused = self._refused, self._refusals()
-        share = min(1.0, (self._refused - before) / self._ended)
+        before, self._before = self._before, self._throttled()
+        share = min(1.0, (self._before - before) / self._ended)
         self._ended = 0
         if share > _TOLERATED:
             self.limit = max(self._fewest, int(self.limit * (1 - share * _CUT)))
@@ -89,6 +89,6 @@ class Window:
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let those who wait to borrow look whether they still want to."""
+        """Let the threads that wait in `borrow` check their `until()`."""
         with self._changed:
             self._changed.notify_all()

@@ -35,7 +35,7 @@ _PAYER_HEADERS: Pairs = (("x-amz-request-payer", "requester"),)
 
 
 class Session:
-    """The AWS session behind a connection, with every failure of it told in one line.
+    """The AWS session behind a connection, with every failure of it as one line.
 
     All of botocore is imported late. Where the settings and the environment say all that is needed, it is not, which
     spares a command an eighth of its start.
@@ -245,7 +245,7 @@ class Session:
         return Endpoint(parts.scheme, authority, f"/{place.bucket}", self.region, place.bucket)
 
     def _accelerated(self) -> SplitResult:
-        """The start of the URLs of accelerated requests: a client tells it only with a request."""
+        """The start of the URLs of accelerated requests: a client has it only with a request."""
         from botocore.exceptions import BotoCoreError
 
         try:

@@ -15,19 +15,19 @@ CONNECT_SECONDS = 10
 # A header that proxies and servers on the way may alter, so that a signature must not cover it.
 UNSIGNED_HEADER = "accept-encoding"
 
-# What becomes of a request: its answer, or the exception that tells why there is none.
-Ending = Response | BaseException
+# The result of a request: the response, or the exception that says why there is none.
+ResponseOrError = Response | BaseException
 
 
-def answer_of(ending: Ending) -> Response:
+def answer_of(ended: ResponseOrError) -> Response:
     """The answer; raises the exception if there is none."""
-    if isinstance(ending, Response):
-        return ending
-    raise ending
+    if isinstance(ended, Response):
+        return ended
+    raise ended
 
 
 # Takes it, once. It runs on a thread of the transport, so it must neither wait, nor take long, nor raise.
-OnEnd = Callable[[Ending], None]
+OnEnd = Callable[[ResponseOrError], None]
 
 # The keys to sign with at this moment; called for every request, so that they may be renewed. It raises `RenewalError`.
 CurrentKeys = Callable[[], AccessKeys]
@@ -89,7 +89,7 @@ class Transport(Protocol):
     """Sends requests to one bucket. Thread-safe.
 
     Attributes:
-        sends: how often it sends a request whose failure may pass, before it tells of that.
+        sends: how often it sends a request whose failure may pass, before it reports that.
         is_impatient: it gives up on servers that are silent for half a minute, and on answers that may have no end,
             which another transport may wait for, or read piece by piece.
     """

@@ -2,8 +2,8 @@
 
 AWS's Common Runtime keeps an answer in memory until it has ended, and shows nothing of it before. All that can be seen
 of an answer without end is that the process grows, and that time passes. The requests that were in flight meanwhile
-are given up natively, and sent again by the transport that reads answers piece by piece. One that was given up for the
-growth of something else has lost a second, and nothing more.
+are cancelled natively, and sent again by the transport that reads answers piece by piece. One that was cancelled
+for the growth of something else has lost a second, and nothing more.
 """
 
 import os
@@ -145,7 +145,7 @@ _SIZES = Path("/proc/self/statm")
 
 
 def _present_bytes() -> int:
-    # Opened anew each time: in a forked process an open file would tell of the parent.
+    # Opened anew each time: in a forked process an open file would be the parent's.
     with _SIZES.open("rb", buffering=0) as file:
         return int(file.read(100).split()[1]) * _PAGE_BYTES
 
@@ -156,5 +156,5 @@ def _most_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-# The memory of this process. Where the system does not tell what it is now, the most so far grows as well.
+# The memory of this process. Where the system does not have the present size, the peak grows as well.
 process_bytes: Callable[[], int] = _present_bytes if _SIZES.exists() else _most_bytes

@@ -11,7 +11,7 @@ from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.copying.multipart_upload import (
     PARTS_IN_FLIGHT,
     PartedObject,
@@ -123,7 +123,7 @@ def _copy_part(
         ),
     )
 
-    def read(ending: Ending) -> Part:
+    def read(ending: ResponseOrError) -> Part:
         etag, checksum = read_copied_part(store.bucket, request, source_answer(ending), algorithm)
         return Part(etag, part.size, checksum)
 

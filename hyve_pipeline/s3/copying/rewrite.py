@@ -12,7 +12,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import ask_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.copying.copy_object import MAX_SINGLE_COPY, SLOW_COPY
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts
 from hyve_pipeline.s3.copying.multipart_upload import part_sizes
@@ -84,7 +84,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
         ),
     )
 
-    def read(ending: Ending) -> CopyResult:
+    def read(ending: ResponseOrError) -> CopyResult:
         answer = source_answer(ending)
         etag = read_copied_etag(store.bucket, request, answer)
         if not etag:

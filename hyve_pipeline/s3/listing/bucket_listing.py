@@ -90,7 +90,7 @@ class BucketListing:
         self._numbers = itertools.count()
         self._stop = stop or threading.Event()
         self._pace = Pace(ceiling, time.monotonic())
-        self._refusals = connection.refusals
+        self._throttled = connection.throttled
         self._pages = 0
         self._cuts = 0
         self._alphabet: set[str] = set()
@@ -134,10 +134,10 @@ class BucketListing:
             yield walk, page
 
     def _keep_pace(self, in_flight: int) -> None:
-        refusals = self._connection.refusals
+        throttled = self._connection.throttled
         self._pace.page(time.monotonic(), in_flight)
-        if refusals > self._refusals:
-            self._refusals = refusals
+        if throttled > self._throttled:
+            self._throttled = throttled
             self._pace.slow_down(time.monotonic())
 
     def _next_arrived(self) -> tuple[Walk, "Future[Response]"]:

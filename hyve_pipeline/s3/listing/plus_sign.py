@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.listing.key_encoding import Plus, decode_key
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -36,7 +36,7 @@ def settle_plus(connection: Connection, written: Sequence[str]) -> Plus | None:
     return None
 
 
-def _exists(ending: Ending) -> bool:
+def _exists(ending: ResponseOrError) -> bool:
     if isinstance(ending, Response):
         return True
     if isinstance(ending, S3RequestError) and ending.status in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.transport import Ending, answer_of
+from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError
 from hyve_pipeline.s3.listing.malformed import MalformedPageError
 from hyve_pipeline.s3.listing.pages import ListingAnswer
@@ -106,7 +106,7 @@ def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
         query.append(("prefix", connection.place.prefix))
     request = Request("ListObjectsV2", "GET", query=tuple(query), headers=headers)
 
-    def read(ending: Ending) -> Probe:
+    def read(ending: ResponseOrError) -> Probe:
         response = answer_of(ending)
         try:
             return _read(connection, response)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
 from concurrent.futures import Future
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.source_responses import source_answer
 from hyve_pipeline.s3.wire.errors import invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request
@@ -31,7 +31,7 @@ def read_grants(source: Connection, key: str) -> "Future[Pairs]":
     """
     request = Request("GetObjectAcl", "GET", key, query=(("acl", ""),))
 
-    def read(ending: Ending) -> Pairs:
+    def read(ending: ResponseOrError) -> Pairs:
         response = source_answer(ending)
         root = parse_response(source.bucket, request, response, "AccessControlPolicy")
         try:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with, is_refusal
+from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with, may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import DELETE_CONDITIONS, MANY_DELETES, Ability
-from hyve_pipeline.s3.connection.transport import Ending, answer_of
+from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.read_headers import condition_headers
 from hyve_pipeline.s3.objects.write_headers import document_headers
@@ -160,14 +160,14 @@ _UNSUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 def _may_be_unsupported(error: S3RequestError) -> bool:
     """Whether a server may not support DeleteObjects, or not in this form."""
     is_missing = error.status in (404, 411, 413) and error.code != "NoSuchBucket"
-    return is_missing or is_refusal(error) or error.code == "MalformedXML"
+    return is_missing or may_be_unsupported(error) or error.code == "MalformedXML"
 
 
 def _send_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
     body = delete_document(keys, etags)
     request = Request("DeleteObjects", "POST", query=(("delete", ""),), headers=document_headers(body), body=body)
 
-    def read(ending: Ending) -> DeleteResult:
+    def read(ending: ResponseOrError) -> DeleteResult:
         result = read_result(connection.bucket, request, answer_of(ending), keys)
         return replace(result, is_conditional=bool(etags))
 
@@ -202,7 +202,7 @@ class _OneByOne:
         etag = self._etags.get(key)
         request = Request("DeleteObject", "DELETE", key, headers=condition_headers(etag) if etag else ())
 
-        def on_end(ending: Ending, without: tuple[Ability, ...]) -> None:
+        def on_end(ending: ResponseOrError, without: tuple[Ability, ...]) -> None:
             self._settle(key, ending, is_conditional=etag is not None and not without)
 
         try:
@@ -210,7 +210,7 @@ class _OneByOne:
         except Exception as error:  # noqa: BLE001 - the connection is being closed, say
             self._settle(key, error, is_conditional=False)
 
-    def _settle(self, key: str, ending: Ending, *, is_conditional: bool) -> None:
+    def _settle(self, key: str, ending: ResponseOrError, *, is_conditional: bool) -> None:
         if isinstance(ending, Response):
             is_marker = ending.header("x-amz-delete-marker") == "true"
             self._deleted[key] = DeletedObject(version_of(ending) if is_marker else None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import ask_with
 from hyve_pipeline.s3.connection.server_abilities import ORIGINAL_CODING, READ_CONDITIONS
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.head import ask_head
 from hyve_pipeline.s3.objects.read_headers import (
     CHECKSUM_MODE_HEADERS,
@@ -103,7 +103,7 @@ def _read(
 
 
 def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_slow: bool) -> "Future[Response]":
-    def read(ending: Ending) -> Response:
+    def read(ending: ResponseOrError) -> Response:
         response = pinned_answer(connection.bucket, request, ending, etag)
         if response.header("etag") is None and connection.abilities.lacks(READ_CONDITIONS):
             reason = "the answer has no ETag, and the server refuses If-Match: nothing shows which object it is"

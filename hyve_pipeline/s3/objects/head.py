@@ -11,7 +11,7 @@ from typing import TypeVar
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.server_abilities import HEAD, ORIGINAL_CODING
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.read_headers import OPTIONAL_READ_HEADERS, PLAIN_CODING, coding_headers, is_gzip
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete
@@ -67,7 +67,7 @@ def head_object(connection: Connection, key: str, *, needs_size: bool = False) -
         A missing bucket looks the same, as an answer to HEAD has no body: probe the bucket before.
     """
 
-    def read(ending: Ending) -> ObjectHead | None:
+    def read(ending: ResponseOrError) -> ObjectHead | None:
         if isinstance(ending, Response):
             return read_head(connection.bucket, Request("HeadObject", "HEAD", key), ending)
         if isinstance(ending, S3RequestError) and ending.status == 404 and ending.code != "NoSuchBucket":
@@ -78,7 +78,7 @@ def head_object(connection: Connection, key: str, *, needs_size: bool = False) -
 
 
 def ask_head(
-    connection: Connection, key: str, headers: Pairs, read: Callable[[Ending], T], *, needs_size: bool = False
+    connection: Connection, key: str, headers: Pairs, read: Callable[[ResponseOrError], T], *, needs_size: bool = False
 ) -> "Future[T]":
     """Request an object's headers, by GET of one byte if HEAD does not answer them.
 
@@ -100,7 +100,12 @@ class _Heading:
     """The requests for the headers of one object."""
 
     def __init__(
-        self, connection: Connection, key: str, headers: Pairs, needs_size: bool, on_end: Callable[[Ending], None]
+        self,
+        connection: Connection,
+        key: str,
+        headers: Pairs,
+        needs_size: bool,
+        on_end: Callable[[ResponseOrError], None],
     ) -> None:
         self._connection = connection
         self._key = key
@@ -115,11 +120,11 @@ class _Heading:
         coding = coding_headers(self._connection)
         self._ask("HEAD", (*self._headers, *coding), lambda ending: self._judge(ending, coding))
 
-    def _ask(self, method: str, headers: Pairs, on_end: Callable[[Ending], None]) -> None:
+    def _ask(self, method: str, headers: Pairs, on_end: Callable[[ResponseOrError], None]) -> None:
         request = Request("HeadObject" if method == "HEAD" else "GetObject", method, self._key, headers=headers)
         exchange_with(self._connection, request, OPTIONAL_READ_HEADERS, lambda ending, _: on_end(ending))
 
-    def _judge(self, ending: Ending, coding: Pairs) -> None:
+    def _judge(self, ending: ResponseOrError, coding: Pairs) -> None:
         if isinstance(ending, S3RequestError) and ending.status in _UNCLEAR:
             self._go_on(ending, lambda: self._read_a_byte(lambda read: self._judge_byte(ending, read)))
         elif not isinstance(ending, Response) or ending.header("content-length") is not None:
@@ -133,30 +138,30 @@ class _Heading:
         else:
             self._on_end(ending)
 
-    def _go_on(self, ending: Ending, send: Callable[[], None]) -> None:
+    def _go_on(self, ending: ResponseOrError, send: Callable[[], None]) -> None:
         """Send another request; if that fails because the connection was closed, the answer before counts."""
         try:
             send()
         except Exception:  # noqa: BLE001 - in any case `on_end` must be called
             self._on_end(ending)
 
-    def _choose(self, compressed: Response, plain: Ending) -> None:
+    def _choose(self, compressed: Response, plain: ResponseOrError) -> None:
         is_plain = isinstance(plain, Response) and plain.header("content-length") and not is_gzip(plain)
         if is_plain:
             self._connection.abilities.note(ORIGINAL_CODING)
         self._on_end(plain if is_plain else compressed)
 
-    def _judge_byte(self, refused: S3RequestError, read: Ending) -> None:
+    def _judge_byte(self, refused: S3RequestError, read: ResponseOrError) -> None:
         if isinstance(read, Response) and refused.status in _WITHOUT_HEAD:
             self._connection.abilities.note(HEAD)
         # Only the error of GET says why, if there was an answer.
         is_answer = isinstance(read, Response) or (isinstance(read, S3RequestError) and read.status is not None)
         self._on_end(read if is_answer else refused)
 
-    def _read_a_byte(self, on_end: Callable[[Ending], None]) -> None:
+    def _read_a_byte(self, on_end: Callable[[ResponseOrError], None]) -> None:
         headers = (*self._headers, *coding_headers(self._connection))
 
-        def judge(ending: Ending) -> None:
+        def judge(ending: ResponseOrError) -> None:
             if isinstance(ending, S3RequestError) and ending.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 self._go_on(ending, lambda: self._ask("GET", headers, lambda whole: on_end(_as_head(whole))))  # empty
             else:
@@ -165,7 +170,7 @@ class _Heading:
         self._ask("GET", (*headers, ("range", "bytes=0-0")), judge)
 
 
-def _as_head(ending: Ending) -> Ending:
+def _as_head(ending: ResponseOrError) -> ResponseOrError:
     """An answer to GET of the first byte, or of all, in the form of one to HEAD."""
     if not isinstance(ending, Response):
         return ending

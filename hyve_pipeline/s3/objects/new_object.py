@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import Optional, is_refusal
+from hyve_pipeline.s3.connection.optional_headers import Optional, may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import (
     REDIRECTS,
     TAGGING_DIRECTIVE,
@@ -123,7 +123,7 @@ def settle(
         return completed((*lost, "tags"))
 
     def go_without(error: BaseException) -> "Future[tuple[str, ...]]":
-        if not isinstance(error, S3RequestError) or new.rules.tags != "copy" or not is_refusal(error):
+        if not isinstance(error, S3RequestError) or new.rules.tags != "copy" or not may_be_unsupported(error):
             raise error
         store.abilities.note(TAGS, instead_of=(TAGS_IN_WRITES, TAGS_READ))
         return completed((*lost, "tags"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ask_head, read_head
 from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
@@ -190,7 +190,7 @@ def _ask_part_size(source: Connection, key: str, number: int, count: int) -> "Fu
     """Request the bytes of one part; None from servers that ignore or refuse part numbers."""
     request = Request("HeadObject", "HEAD", key, query=(("partNumber", str(number)),))
 
-    def read(ending: Ending) -> int | None:
+    def read(ending: ResponseOrError) -> int | None:
         if isinstance(ending, S3RequestError) and not ending.is_transient:
             return None
         response = source_answer(ending)

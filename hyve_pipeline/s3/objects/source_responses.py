@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.settings.model import MIB
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.errors import (
     CustomerKeyError,
     ObjectChangedError,
@@ -71,7 +71,7 @@ def source_error(error: S3RequestError) -> S3RequestError:
     return error
 
 
-def source_answer(ending: Ending) -> Response:
+def source_answer(ending: ResponseOrError) -> Response:
     """The answer to a request that reads a source object.
 
     Raises:
@@ -87,7 +87,7 @@ def raise_source_error(error: BaseException) -> NoReturn:
     raise error
 
 
-def pinned_answer(bucket: str, request: Request, ending: Ending, etag: str) -> Response:
+def pinned_answer(bucket: str, request: Request, ending: ResponseOrError, etag: str) -> Response:
     """The answer to a request that reads a source object which must still have an ETag.
 
     Raises:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import TAGS, TAGS_READ
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.source_responses import source_answer
 from hyve_pipeline.s3.objects.write_headers import document_headers
@@ -37,7 +37,7 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
     outcome: Future[Tags | None] = Future()
     request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
 
-    def on_end(ending: Ending) -> None:
+    def on_end(ending: ResponseOrError) -> None:
         # Some servers without tags answer 404: then the object itself exists.
         if isinstance(ending, S3RequestError) and ending.status == HTTPStatus.NOT_FOUND and ending.code != _NO_TAGS:
             try:
@@ -54,7 +54,7 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
     def lacking() -> None:
         connection.abilities.note(TAGS_READ)
 
-    def read(ending: Ending) -> Tags | None:
+    def read(ending: ResponseOrError) -> Tags | None:
         if isinstance(ending, S3RequestError):
             if _has_no_tags(ending):
                 return lacking()

@@ -162,7 +162,7 @@ class S3RequestError(Exception):
         return not is_unknown and (is_transient_code(self.code) or self.status in _TRANSIENT_STATUSES)
 
     @property
-    def is_refusal(self) -> bool:
+    def is_throttled(self) -> bool:
         """Whether the server throttled the request."""
         return self.code in _THROTTLING_CODES or self.status in (429, 503)
 

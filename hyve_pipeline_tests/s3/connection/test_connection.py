@@ -251,12 +251,12 @@ def test_refusals_are_counted_and_other_failures_are_not(connect: Connect) -> No
     answers = [error_answer(503, "SlowDown")] * 2 + [error_answer(500, "InternalError")] * 2 + [listing_of()]
     with scripted_server(answers) as server:
         connection = connect(server.place())
-        assert connection.refusals == 0
+        assert connection.throttled == 0
         connection.send(LIST).result()
         # The CRT tells of every second one.
-        assert connection.refusals in (1, 2)
+        assert connection.throttled in (1, 2)
         connection.send(LIST).result()
-        assert connection.refusals in (1, 2)
+        assert connection.throttled in (1, 2)
 
 
 def test_tries_end(connect: Connect) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 
 from hyve_pipeline.s3.connection.connection import open_connection
-from hyve_pipeline.s3.connection.transport import Ending
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 
@@ -13,7 +13,7 @@ def test_a_thread_of_the_crt_keeps_its_state(make_place: MakePlace) -> None:
     of_thread = threading.local()
     counts: dict[int, list[int]] = defaultdict(list)
 
-    def read(_: Ending) -> None:
+    def read(_: ResponseOrError) -> None:
         # What is local to a thread goes with its state.
         of_thread.count = getattr(of_thread, "count", 0) + 1
         counts[threading.get_native_id()].append(of_thread.count)
