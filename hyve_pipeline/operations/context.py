@@ -16,11 +16,12 @@ from hyve_pipeline.core.settings.model import Options, Settings, SyncSettings
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.operations.places import check_overlap, locate_sync
 from hyve_pipeline.state.credentials import check_profiles
+from hyve_pipeline.state.epochs import Epoch, applied_beside, applying
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.heartbeat import ClaimTimes
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
-from hyve_pipeline.state.locks import applied_beside, applying
 from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ class SyncContext:
         keys: the access keys of each known resource of a Dagster project that the settings name; None for a resource
             that names a profile or uses AWS's default chain.
         actor: the command or run that acts, for the events.
+        claim_times: the intervals of heartbeats of claims, in a state in a bucket; the same in all processes.
     """
 
     home: Home
     settings: SyncSettings
     keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
+    claim_times: ClaimTimes = field(default_factory=ClaimTimes, compare=False)
 
     def __post_init__(self) -> None:
         """Determine the servers that requests go to.
@@ -188,7 +191,7 @@ class SyncContext:
             return (place.uri, place.resource) == (planned.uri, planned.resource)
         return (place.uri, place.server) == (planned.uri, planned.server)
 
-    def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[None]:
+    def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[Epoch]:
         """Prevent any process from applying another plan of the sync until the block ends.
 
         Args:
@@ -197,12 +200,15 @@ class SyncContext:
 
         Raises:
             RefusedError: on entering, another plan of the sync is being applied, or this one is being undone.
+
+        Returns:
+            This process's part in it, checked before each request that writes.
         """
-        return applying(self.state, self.name, plan_id, alone=alone)
+        return applying(self.state, self.name, plan_id, self.actor, alone=alone, times=self.claim_times)
 
     def applied_beside(self, plan_id: str | None = None) -> str | None:
         """The plan of the sync, other than `plan_id`, that any process is applying now."""
-        return applied_beside(self.state, plan_id)
+        return applied_beside(self.state, plan_id, self.claim_times)
 
     def last_sign(self, run_id: str) -> Sign | None:
         """The last sign of life of a run; None if it gave none.

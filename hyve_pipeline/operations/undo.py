@@ -68,7 +68,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
     options = plan.options
     outcomes = Counter() if outcomes is None else outcomes
     with ExitStack() as stack:
-        stack.enter_context(context.applying(plan.id, alone=True))
+        epoch = stack.enter_context(context.applying(plan.id, alone=True))
         store = stack.enter_context(context.connect(plan.store))
         # The trash of the plan; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash
@@ -76,6 +76,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
         connections = [connection for connection in (store, trash) if connection is not None]
         for connection in connections:
             probe_bucket(connection)
+            connection.guard = epoch.check
         folder, begun = _next_undo(context, plan, run_id)
         writer = stack.enter_context(AttemptWriter(folder, begun))
         window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
@@ -92,7 +93,7 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
             report("undo", 1, row.bytes)
 
         for shard, journal in reversed(list(shard_journals(context.state, plan))):
-            with journal.locked():
+            with journal.claimed(context.actor, context.claim_times):
                 rows = [row for row in journal.last_rows().values() if row.outcome is Outcome.DONE]
                 undone.keep(undo_id, shard.number, [row.key for row in rows if row.etag_before is not None])
                 put_back.clear()

@@ -8,8 +8,9 @@ In a bucket it is a numbered attempt, created under a condition, and kept by a h
 
     <folder>/<number>/claim.json, beat, ended.json
 
-The next number is free when the newest one was given back, or has not been written to for a minute by the server's
-clock. So a number belongs to one process for ever, and a greater number means that its claim is lost.
+The next number is free when the newest one was given back, when its process is known to have ended, or when nothing was
+written to its folder for a minute by the server's clock. So a number belongs to one process for ever, and a greater
+number means that its claim is lost.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,8 @@ from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.heartbeat import ClaimLostError, ClaimTimes, Heartbeat, elapsed_time
-from hyve_pipeline.state.storage.storage import Entry
+from hyve_pipeline.state.holder import Holder
+from hyve_pipeline.state.storage.storage import Entry, MissingFileError
 
 __all__ = ["Claim", "ClaimLostError", "ClaimTimes", "take_claim"]
 
@@ -69,7 +71,7 @@ class Claim(Protocol):
 
 def take_claim(
     folder: Folder,
-    holder: Actor,
+    actor: Actor,
     *,
     name: str,
     is_wanted: Callable[[Sequence[Entry]], bool] = lambda _: True,
@@ -80,7 +82,7 @@ def take_claim(
     Args:
         folder: the folder; it need not exist. The work keeps its own files in the folder named by the claim's number,
             as `numbered` writes it.
-        holder: the command or run that takes it, for the record.
+        actor: the command or run that takes it, for the record.
         name: what is claimed, for messages.
         is_wanted: gets all files below the folder, as they are when the claim is taken: no other process can have
             claimed it since.
@@ -94,7 +96,7 @@ def take_claim(
     """
     if folder.local_path is not None:
         return _lock(folder, is_wanted)
-    return _claim_number(folder, holder, name, is_wanted, times or ClaimTimes())
+    return _claim_number(folder, Holder.this_process(actor), name, is_wanted, times or ClaimTimes())
 
 
 def numbered(number: int) -> str:
@@ -187,7 +189,7 @@ class _BucketClaim:
 
 
 def _claim_number(
-    folder: Folder, holder: Actor, name: str, is_wanted: Callable[[Sequence[Entry]], bool], times: ClaimTimes
+    folder: Folder, holder: Holder, name: str, is_wanted: Callable[[Sequence[Entry]], bool], times: ClaimTimes
 ) -> Claim | None:
     sent = elapsed_time()
     entries = folder.entries(recursive=True)
@@ -197,9 +199,17 @@ def _claim_number(
     left = [number for number in numbers if f"{numbered(number)}/{_ENDED}" not in names]
     if newest in left:
         ages = [entry.age for entry in entries if entry.name.startswith(f"{numbered(newest)}/")]
-        if min(ages) <= times.stale:
+        if min(ages) <= times.stale and not _has_ended(folder, newest):
             return None
     if not is_wanted(entries) or not folder.create_manifest(f"{numbered(newest + 1)}/{_CLAIM}", holder):
         return None
-    # Others count from the creation, which came after this process began.
+    # Others count from the creation, which came after `sent`.
     return _BucketClaim(folder, newest + 1, name=name, sent=sent, times=times, takes_over=bool(left))
+
+
+def _has_ended(folder: Folder, number: int) -> bool:
+    """Whether the process with a claim is known to have ended."""
+    try:
+        return folder.read_manifest(f"{numbered(number)}/{_CLAIM}", Holder).has_ended
+    except MissingFileError:
+        return False  # an attempt in a local folder that was copied into the bucket

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from hyve_pipeline.core.base.errors import HyveError, StateError
+from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.state.files import Folder
 
 # A heartbeat that failed is sent again after this part of the interval.
@@ -138,7 +138,7 @@ class Heartbeat:
                 if self._is_superseded():
                     self._lost = f"{self._subject}: another process has taken over; what this one did is in the journal"
                     return
-            except StateError:
+            except HyveError:
                 due = elapsed_time() + self._times.beat * _RETRY_PART
                 continue
             if took <= self._times.answer:

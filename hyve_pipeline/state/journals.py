@@ -3,12 +3,14 @@
     journals/<plan>/<shard>/<attempt>/begun.json, 000001.parquet, 000002.parquet, …, summary.json
     journals/<plan>/ended/…                              see `state.ended`
 
+The folder of an attempt has the number of its claim, whose files are there too, see `claims`.
+
 Every batch of rows is a file that is created atomically, so a journal can be read while it is written, and a process
 that is killed loses at most the rows in its memory.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,23 +18,30 @@ from functools import partial
 from types import TracebackType
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from hyve_pipeline.core.base.errors import ObjectsFailedError, RefusedError, StateError
 from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.journal import (
     JOURNAL_SCHEMA,
     AttemptSummary,
     JournalRow,
     Outcome,
     ShardState,
+    count_outcomes,
+    merged_row,
     to_table,
 )
 from hyve_pipeline.core.model.plan import Plan, Shard
-from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder
+from hyve_pipeline.state.claims import CLAIM_FILES, Claim, numbered, numbers_of, take_claim
 from hyve_pipeline.state.ended import mark_ended
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.heartbeat import ClaimTimes
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
+from hyve_pipeline.state.storage.storage import Entry
+
+_BEGUN = "begun.json"
+_SUMMARY = "summary.json"
 
 # A batch is written when it has this many rows, or when its first row is this many seconds old.
 _BATCH_ROWS = 2_000
@@ -72,7 +81,7 @@ class AttemptWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     def __enter__(self) -> "AttemptWriter":
-        self._folder.write_manifest("begun.json", self.begun)
+        self._folder.write_manifest(_BEGUN, self.begun)
         return self
 
     def __exit__(
@@ -111,7 +120,7 @@ class AttemptWriter:
         """Record that the attempt completed."""
         self.flush()
         with _after_changes():
-            self._folder.write_manifest("summary.json", summary)
+            self._folder.write_manifest(_SUMMARY, summary)
             if self._mark is not None:
                 self._mark(summary)
 
@@ -171,56 +180,43 @@ class ShardJournal:
         self._folder = state.below(f"journals/{plan_id}/{shard.number:04d}")
         self._name = f"shard {plan_id}-{shard.number:04d}"
 
-    @contextmanager
-    def claimed(self) -> Iterator[bool]:
-        """Lock this shard until the block ends; gives False where another process has the lock.
+    def claim(self, actor: Actor, *, attempt: int | None = None, times: ClaimTimes | None = None) -> Claim | None:
+        """Claim this shard; None where another process has it.
 
-        The operating system releases the lock when the process ends, even if it is killed.
+        Args:
+            actor: the command or run that does it.
+            attempt: only if this is still the newest attempt.
+            times: see `take_claim`.
 
         Raises:
-            StateError: the lock can't be created.
+            StateError: it can't be claimed.
         """
-        assert self._folder.local_path is not None  # noqa: S101
-        path = self._folder.local_path / "lock"
-        lock = FileLock(path, mode=FILE_MODE)
-        try:
-            make_folder(path.parent)
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        except OSError as error:
-            raise StateError(f"{path}: can't be locked: {error.strerror or error}") from error
-        try:
-            yield True
-        finally:
-            lock.release()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock this shard, see `claimed`.
+        def is_wanted(entries: Sequence[Entry]) -> bool:
+            return attempt is None or max(_attempts(entries), default=0) == attempt
+
+        return take_claim(self._folder, actor, name=self._name, is_wanted=is_wanted, times=times)
+
+    def claimed(self, actor: Actor, times: ClaimTimes | None = None) -> Claim:
+        """Claim this shard, see `claim`.
 
         Raises:
             RefusedError: another process is working on the shard.
-            StateError: the lock can't be created.
+            StateError: it can't be claimed.
         """
-        with self.claimed() as is_mine:
-            if not is_mine:
-                raise RefusedError("one_at_a_time", f"another process is working on {self._name}")
-            yield
-
-    def _attempts(self) -> list[int]:
-        return sorted(int(name) for name in self._folder.names() if name.isdecimal())
+        claim = self.claim(actor, times=times)
+        if claim is None:
+            raise RefusedError("one_at_a_time", f"another process is working on {self._name}")
+        return claim
 
     def newest_attempt(self) -> int:
         """The number of the newest attempt; 0 when there is none."""
-        return max(self._attempts(), default=0)
+        return max(_attempts(self._entries()), default=0)
 
-    def begin(self, run_id: str, now: datetime) -> AttemptWriter:
-        """A writer for the next attempt."""
-        number = self.newest_attempt() + 1
-        begun = AttemptBegun(attempt=number, run_id=run_id, started=now)
-        return AttemptWriter(self._folder.below(f"{number:04d}"), begun, self._mark)
+    def begin(self, claim: Claim, run_id: str, now: datetime) -> AttemptWriter:
+        """A writer for the next attempt, whose number is that of the claim."""
+        begun = AttemptBegun(attempt=claim.number, run_id=run_id, started=now)
+        return AttemptWriter(self._folder.below(numbered(claim.number)), begun, self._mark)
 
     def last_run(self) -> str | None:
         """The run of the last attempt; None when there is none, or its start could not be recorded.
@@ -228,8 +224,11 @@ class ShardJournal:
         Raises:
             StateError: it is damaged.
         """
-        path = f"{self.newest_attempt():04d}/begun.json"
-        return self._folder.read_manifest(path, AttemptBegun).run_id if self._folder.exists(path) else None
+        entries = self._entries()
+        path = f"{numbered(max(_attempts(entries), default=0))}/{_BEGUN}"
+        if path not in {entry.name for entry in entries}:
+            return None
+        return self._folder.read_manifest(path, AttemptBegun).run_id
 
     def summary(self, attempt: int) -> AttemptSummary:
         """The summary of a completed attempt.
@@ -237,36 +236,100 @@ class ShardJournal:
         Raises:
             StateError: it is missing or damaged.
         """
-        return self._folder.read_manifest(f"{attempt:04d}/summary.json", AttemptSummary)
+        return self._folder.read_manifest(f"{numbered(attempt)}/{_SUMMARY}", AttemptSummary)
 
     def latest(self) -> tuple[ShardState, AttemptSummary | None]:
         """The shard's state, and the summary of its last attempt if that completed."""
-        attempts = self._attempts()
+        entries = self._entries()
+        attempts = _attempts(entries)
         if not attempts:
             return ShardState.PENDING, None
-        path = f"{attempts[-1]:04d}/summary.json"
-        if not self._folder.exists(path):
+        if f"{numbered(attempts[-1])}/{_SUMMARY}" not in {entry.name for entry in entries}:
             return ShardState.STARTED, None
         summary = self.summary(attempts[-1])
         return summary.state, summary
 
     def tables(self) -> Iterator[pa.Table]:
-        """All rows of all attempts, in the order in which they were written."""
-        for attempt in self._attempts():
-            for name in self._folder.names(f"{attempt:04d}"):
-                if name.endswith(".parquet"):
-                    reader = ParquetReader(self._folder, f"{attempt:04d}/{name}")
-                    yield from reader.tables()
-                    reader.close()
+        """All rows of all attempts: those of an earlier attempt first, and then in the order of writing."""
+        for batch in sorted(_batches(self._entries()), key=_order):
+            reader = ParquetReader(self._folder, batch.name)
+            yield from reader.tables()
+            reader.close()
 
     def last_rows(self) -> dict[str, JournalRow]:
-        """The last row of each key, which is the one that counts."""
+        """The row of each key that counts, see `merged_row`."""
         rows: dict[str, JournalRow] = {}
         for table in self.tables():
             for row in table.to_pylist():
                 row["outcome"] = Outcome(row["outcome"])
-                rows[row["key"]] = JournalRow(**row)
+                rows[row["key"]] = merged_row(rows.get(row["key"]), JournalRow(**row))
         return rows
+
+    def finish(self, claim: Claim, writer: AttemptWriter, summary: AttemptSummary) -> AttemptSummary:
+        """Record that an attempt completed.
+
+        Args:
+            claim: its claim.
+            writer: its writer.
+            summary: totals by the rows that were there when it began, and its own.
+
+        Returns:
+            The summary as it was written. Where an attempt before may have written rows meanwhile, its totals are those
+            of all rows.
+
+        Raises:
+            ClaimLostError: another process may have taken over.
+            StateError: it can't be written.
+        """
+        writer.flush()
+        claim.check()
+        if not claim.takes_over:
+            writer.finish(summary)
+            return summary
+        while True:
+            read = _sizes(self._entries())
+            summary = self._recounted(summary)
+            writer.finish(summary)
+            if _sizes(self._entries()) == read:
+                return summary
+
+    def recount(self) -> None:
+        """Write the summary of the newest attempt again, if it completed, by all rows that are there now.
+
+        An attempt that lost its claim does this when it has written its last rows.
+
+        Raises:
+            StateError: it can't be read or written.
+        """
+        state, summary = self.latest()
+        if summary is not None and state in (ShardState.FINISHED, ShardState.FAILED):
+            with _after_changes():
+                recounted = self._recounted(summary)
+                self._folder.write_manifest(f"{numbered(summary.attempt)}/{_SUMMARY}", recounted)
+
+    def _recounted(self, summary: AttemptSummary) -> AttemptSummary:
+        return summary.model_copy(update=dict(count_outcomes(self.last_rows().values())))
+
+    def _entries(self) -> list[Entry]:
+        return self._folder.entries(recursive=True)
+
+
+def _attempts(entries: Sequence[Entry]) -> list[int]:
+    """The numbers of the attempts that have begun, in order; a claim alone is none."""
+    return numbers_of([entry for entry in entries if entry.name.rpartition("/")[2] not in CLAIM_FILES])
+
+
+def _batches(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.name.endswith(".parquet")]
+
+
+def _sizes(entries: Sequence[Entry]) -> dict[str, int]:
+    return {batch.name: batch.size for batch in _batches(entries)}
+
+
+def _order(batch: Entry) -> tuple[int, str]:
+    attempt, _, name = batch.name.partition("/")
+    return int(attempt), name
 
 
 def begun_shards(state: Folder, plan_id: str) -> set[int]:

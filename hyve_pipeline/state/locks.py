@@ -1,4 +1,4 @@
-"""Locks so that one plan of a sync is applied at a time, by commands, runs from the UI and sensors alike.
+"""Locks of the operating system, so that one plan of a sync is applied at a time; see `epochs` for a state in a bucket.
 
     applying/<plan>.lock
 
@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, open_private
-from hyve_pipeline.core.runtime.pid import is_running
+from hyve_pipeline.core.runtime.pid import is_running, pid_system
 from hyve_pipeline.state.files import Folder
 
 _SUFFIX = ".lock"
@@ -28,7 +28,7 @@ _LOOKING = "looking"
 
 
 @contextmanager
-def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> Iterator[None]:
+def locking(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> Iterator[None]:
     """Prevent other plans of the sync from being applied until the block ends.
 
     Args:
@@ -54,7 +54,7 @@ def applying(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> 
         yield
 
 
-def applied_beside(state: Folder, plan_id: str | None = None) -> str | None:
+def locked_beside(state: Folder, plan_id: str | None = None) -> str | None:
     """The plan, other than `plan_id`, that is being applied; None when there is none.
 
     Raises:
@@ -113,7 +113,7 @@ def _hold(path: Path, sync: str, *, alone: bool) -> IO[str]:
         # The first process is recorded: it started to apply the plan.
         if _owner(path) is None:
             file.truncate(0)
-            file.write(str(os.getpid()))
+            file.write(f"{os.getpid()} {pid_system()}")
             file.flush()
     except BaseException:
         file.close()
@@ -124,10 +124,11 @@ def _hold(path: Path, sync: str, *, alone: bool) -> IO[str]:
 def _owner(path: Path) -> int | None:
     """The recorded owner of the lock, if that process still exists."""
     try:
-        noted = int(path.read_text(encoding="utf-8"))
+        noted, _, system = path.read_text(encoding="utf-8").partition(" ")
+        # Of another host that shares the folder, or of another container, the number says nothing here.
+        return int(noted) if system == str(pid_system()) and is_running(int(noted)) else None
     except (OSError, ValueError):
         return None
-    return noted if is_running(noted) else None
 
 
 def _owner_in_words(path: Path) -> str:

@@ -162,7 +162,7 @@ def test_a_shard_that_another_process_works_on_is_left_to_it(pair: Pair, hyve: H
     pair.store.put({"gone": b"1"})
     plan = hyve("dryrun", "--json").document["plan"]
     context = pair.context()
-    with ShardJournal(context.state, plan, context.plans.load(plan).shards[0]).locked():
+    with ShardJournal(context.state, plan, context.plans.load(plan).shards[0]).claimed(context.actor):
         copied = hyve("copy", "--json")
         assert "not finished: 1 shard that another process works on" in hyve("copy").err
         assert hyve("delete", "--json").document["refused"]["rule"] == "copies_first"

@@ -124,7 +124,7 @@ def _plan(context: SyncContext, source: set[str], store: set[str], changed: set[
 def _write_journal(context: SyncContext, plan: Plan) -> None:
     now = datetime.now(UTC)
     for shard, journal in shard_journals(context.state, plan):
-        with journal.begin("a run", now) as writer:
+        with journal.claimed(context.actor) as claim, journal.begin(claim, "a run", now) as writer:
             for key in read_shard(context, plan, shard).column("key").to_pylist():
                 writer.append(
                     JournalRow(

@@ -50,7 +50,7 @@ def begin(context: SyncContext, plan: Plan) -> None:
     """Let each object of the plan fail, with a message as hostile as its key, and be missing at the verification."""
     now = datetime.now(UTC)
     for shard, journal in shard_journals(context.state, plan):
-        with journal.begin("a run", now) as writer:
+        with journal.claimed(context.actor) as claim, journal.begin(claim, "a run", now) as writer:
             for key in (shard.first_key, shard.last_key):
                 writer.append(
                     JournalRow(

@@ -20,6 +20,9 @@ from base64 import b64decode
 if {seconds_off}:
     real = time.time
     time.time = lambda: real() + {seconds_off}
+if {is_elsewhere}:
+    from hyve_pipeline.state import holder
+    holder.pid_system = lambda: "another host"
 state, times = pickle.loads(b64decode(sys.argv[1]))
 def held():
     print("held", flush=True)
@@ -28,17 +31,20 @@ def held():
 
 
 @contextmanager
-def holder(code: str, state: Folder, *, seconds_off: float = 0) -> Iterator["subprocess.Popen[str]"]:
+def holder(
+    code: str, state: Folder, *, seconds_off: float = 0, is_elsewhere: bool = False
+) -> Iterator["subprocess.Popen[str]"]:
     """A process that has run `code` up to its call of `held()`, which returns when the process gets a line.
 
     Args:
         code: it has a folder `state` and `times`.
         state: the folder.
         seconds_off: how much its clock is ahead.
+        is_elsewhere: it acts as a process of another host, whose process ids mean nothing here.
     """
     argument = b64encode(pickle.dumps((state, FAST))).decode()
     with subprocess.Popen(
-        [sys.executable, "-c", _BEGIN.format(seconds_off=seconds_off) + code, argument],
+        [sys.executable, "-c", _BEGIN.format(seconds_off=seconds_off, is_elsewhere=is_elsewhere) + code, argument],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -102,11 +102,14 @@ def test_it_is_not_taken_where_it_is_not_wanted(state: Folder) -> None:
     assert take_claim(state, Actor.of_command("copy"), name="shard", is_wanted=is_wanted) is None
     assert "0001/row" in seen
     # It was given back, or never taken.
-    assert take_claim(state, Actor.of_command("copy"), name="shard") is not None
+    claim = take_claim(state, Actor.of_command("copy"), name="shard")
+    assert claim is not None
+    with claim:
+        claim.check()
 
 
-def test_a_killed_holder_is_taken_over(in_bucket: Folder) -> None:
-    with holder(_HOLD, in_bucket) as process:
+def test_a_killed_holder_of_another_host_is_taken_over(in_bucket: Folder) -> None:
+    with holder(_HOLD, in_bucket, is_elsewhere=True) as process:
         time.sleep(FAST.stale + 1)
         assert _take(in_bucket) is None  # its heartbeats keep it
         process.kill()
@@ -117,15 +120,15 @@ def test_a_killed_holder_is_taken_over(in_bucket: Folder) -> None:
         assert (claim.number, claim.takes_over) == (3, True)
 
 
-def test_a_killed_holder_of_a_local_claim_is_taken_over_at_once(tmp_path: Path) -> None:
-    folder = Folder.local(tmp_path / "state")
-    with holder(_HOLD, folder) as process:
-        assert _take(folder) is None
+def test_a_killed_holder_of_this_host_is_taken_over_at_once(state: Folder) -> None:
+    with holder(_HOLD, state) as process:
+        assert _take(state, times=ClaimTimes()) is None
         process.kill()
         process.wait()
-        claim = _take(folder)
+        claim = _take(state, times=ClaimTimes())
     assert claim is not None
-    assert not claim.takes_over
+    with claim:
+        assert claim.takes_over == (state.local_path is None)
 
 
 def test_a_paused_holder_knows_that_it_is_lost(in_bucket: Folder) -> None:
@@ -146,7 +149,8 @@ def test_a_short_pause_loses_nothing(in_bucket: Folder) -> None:
         assert go_on(process) == "kept\n"
     claim = _take(in_bucket)
     assert claim is not None
-    assert not claim.takes_over
+    with claim:
+        assert not claim.takes_over
 
 
 def test_a_clock_that_is_wrong_does_not_count(in_bucket: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.locks import applying
+from hyve_pipeline.state.locks import locking
 from hyve_pipeline_tests.children import heed_signals
 
 _OWNER = """
 import pathlib, sys, time
 from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.locks import applying
-with applying(Folder.local(pathlib.Path(sys.argv[1])), "images", sys.argv[2]):
+from hyve_pipeline.state.locks import locking
+with locking(Folder.local(pathlib.Path(sys.argv[1])), "images", sys.argv[2]):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -34,7 +34,7 @@ def test_shards_of_one_plan_at_the_same_time(tmp_path: Path) -> None:
     ended: list[int] = []
 
     def work(number: int) -> None:
-        with applying(state, "images", "one"):
+        with locking(state, "images", "one"):
             together.wait()
             ended.append(number)
 
@@ -48,22 +48,22 @@ def test_shards_of_one_plan_at_the_same_time(tmp_path: Path) -> None:
 
 def test_another_plan_is_refused_meanwhile(tmp_path: Path) -> None:
     state = Folder.local(tmp_path)
-    with applying(state, "images", "one"):
-        with pytest.raises(RefusedError) as caught, applying(state, "images", "two"):
+    with locking(state, "images", "one"):
+        with pytest.raises(RefusedError) as caught, locking(state, "images", "two"):
             pass
         assert caught.value.rule == "one_at_a_time"
         assert f"plan one of sync images is being applied by process {os.getpid()}" in str(caught.value)
-        with applying(state, "images", "one"):
+        with locking(state, "images", "one"):
             pass
         # The later process did not release the lock of the first.
-        with pytest.raises(RefusedError), applying(state, "images", "two"):
+        with pytest.raises(RefusedError), locking(state, "images", "two"):
             pass
-    with applying(state, "images", "two"):
+    with locking(state, "images", "two"):
         assert _names(tmp_path) == ["two.lock"]
 
 
 def test_other_syncs_are_not_locked(tmp_path: Path) -> None:
-    with applying(Folder.local(tmp_path / "a"), "a", "one"), applying(Folder.local(tmp_path / "b"), "b", "two"):
+    with locking(Folder.local(tmp_path / "a"), "a", "one"), locking(Folder.local(tmp_path / "b"), "b", "two"):
         pass
 
 
@@ -77,17 +77,17 @@ def test_a_lock_ends_with_its_owner(tmp_path: Path, number: signal.Signals) -> N
         assert owner.stdout.readline() == "held\n"
         with (
             pytest.raises(RefusedError, match=f"by process {owner.pid}"),
-            applying(Folder.local(tmp_path), "images", "two"),
+            locking(Folder.local(tmp_path), "images", "two"),
         ):
             pass
     finally:
         owner.send_signal(number)
         owner.communicate(timeout=30)
-    with applying(Folder.local(tmp_path), "images", "two"):
+    with locking(Folder.local(tmp_path), "images", "two"):
         pass
 
 
 def test_a_state_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "applying").write_text("")
-    with pytest.raises(StateError, match="applying: can't be locked"), applying(Folder.local(tmp_path), "a", "one"):
+    with pytest.raises(StateError, match="applying: can't be locked"), locking(Folder.local(tmp_path), "a", "one"):
         pass

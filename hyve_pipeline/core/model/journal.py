@@ -1,13 +1,13 @@
 """What happened to each object of a plan.
 
 A journal is append-only: every attempt at a shard adds rows, one for each object, and none is ever altered.
-The last row of a key counts. An attempt that completed has a summary beside its rows; one without a summary
-was interrupted.
+The last row of a key counts, except that an object that is done stays done, see `merged_row`. An attempt that completed
+has a summary beside its rows; one without a summary was interrupted.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -82,6 +82,35 @@ class JournalRow:
     source_version: str | None = None
     without: str | None = None
     trashed: bool = False
+
+
+# Done by another attempt or program: what was in the store before is known only where that was journaled.
+_DONE_BEFORE = frozenset({ALREADY_DONE, ALREADY_GONE})
+
+
+def merged_row(earlier: JournalRow | None, later: JournalRow) -> JournalRow:
+    """What counts of two rows of one key.
+
+    An attempt can be paused and taken over by the next one, which then finds that the object has changed, or is gone:
+    that was the earlier attempt, and only its row says what an undo has to put back.
+
+    Args:
+        earlier: the row of an earlier attempt, or an earlier row of the same; None when there is none.
+        later: the row after it.
+    """
+    if earlier is None or earlier.outcome is not Outcome.DONE:
+        return later
+    if later.outcome is not Outcome.DONE or later.code in _DONE_BEFORE:
+        return earlier
+    if earlier.code in _DONE_BEFORE:
+        return later
+    # Done twice: what it was before is what the first found.
+    return replace(
+        later,
+        etag_before=earlier.etag_before,
+        version_before=earlier.version_before,
+        trashed=earlier.trashed or later.trashed,
+    )
 
 
 def to_table(rows: Sequence[JournalRow]) -> pa.Table:

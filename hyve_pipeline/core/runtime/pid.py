@@ -1,6 +1,15 @@
-"""Whether a process exists."""
+"""Whether a process exists, and on which system its number means something."""
 
 import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_PID_NAMESPACE = Path("/proc/self/ns/pid")
+
+# Missing in many containers, which have the boot id.
+_MACHINE = Path("/etc/machine-id")
 
 
 def is_running(pid: int) -> bool:
@@ -12,3 +21,17 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         pass  # it exists and belongs to another user
     return True
+
+
+@cache
+def pid_system() -> str | None:
+    """What is the same for all processes among which process ids are unique: machine, boot and PID namespace.
+
+    Host names are not: containers may share one. None where the system does not say it.
+    """
+    machine = ""
+    with suppress(OSError):
+        machine = _MACHINE.read_text(encoding="ascii", errors="replace").strip()
+    with suppress(OSError):
+        return f"{machine} {_BOOT.read_text(encoding='ascii').strip()} {_PID_NAMESPACE.readlink()}"
+    return None

@@ -44,13 +44,13 @@ def join_plan(
         HyveError: see `apply_plan`.
     """
     finished = {} if known is None else known.finished
-    with context.applying(plan.id):
+    with context.applying(plan.id) as epoch:
         status = plan_status(context, plan, finished)
         check_allowed(context, plan, action, status)
         shards = status.unfinished(action)
         if shards:
             expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
-            do_shards(context, plan, shards)
+            do_shards(context, plan, epoch, shards)
         while True:
             status = plan_status(context, plan, finished)
             shards = [
@@ -61,5 +61,5 @@ def join_plan(
             if not shards or not until_done:
                 return status
             check_allowed(context, plan, action, status)
-            claim_shards(context, plan, tasks_of(context, plan, shards), lambda *_: None)
+            claim_shards(context, plan, epoch, tasks_of(context, plan, shards), lambda *_: None)
             pause(poll_seconds)

@@ -4,6 +4,7 @@ Each process that takes part claims by itself, and nobody assigns shards. So pro
 work on one plan side by side; one that dies leaves its own shard unfinished, and free for the next.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hyve_pipeline.core.model.journal import AttemptSummary
@@ -17,6 +18,8 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.workers.pool import processes_for, run_in_processes
 from hyve_pipeline.operations.workers.worker import send_note
+from hyve_pipeline.state.epochs import Epoch
+from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.journals import ShardJournal
 
 # Gets each shard that came to its end, and what its whole journal adds up to.
@@ -56,26 +59,28 @@ def apply_plan(
     if not plan.total(action).shards:
         return plan_status(context, plan, finished)
     # From the first shard to the last: no other plan may come in between, nor an undo of this one.
-    with context.applying(plan.id):
+    with context.applying(plan.id) as epoch:
         before = plan_status(context, plan, finished)
         check_allowed(context, plan, action, before)
         shards = before.unfinished(action)
         if shards:
             expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
-            do_shards(context, plan, shards, on_shard_ended, concurrency)
+            do_shards(context, plan, epoch, shards, on_shard_ended, concurrency)
     return plan_status(context, plan, finished)
 
 
 def do_shards(
     context: SyncContext,
     plan: Plan,
+    epoch: Epoch,
     shards: Sequence[Shard],
     on_shard_ended: OnShardEnded | None = None,
     concurrency: int | None = None,
 ) -> None:
     """Do each of these shards that is free, in this process or in some beside it.
 
-    Args and raises: see `apply_plan`; all shards are of one action, which is allowed.
+    Args and raises: see `apply_plan`; all shards are of one action, which is allowed, and `epoch` is the part of this
+    process in applying the plan.
     """
 
     def take(shard: Shard, summary: AttemptSummary) -> None:
@@ -87,7 +92,7 @@ def do_shards(
     hurried = _with_share(context, plan, concurrency, processes)
     tasks = tasks_of(context, plan, shards)
     if processes == 1:
-        claim_shards(context, hurried, tasks, take)
+        claim_shards(context, hurried, epoch, tasks, take)
     else:
         run_in_processes(processes, _claim_beside, (context, hurried, tasks), lambda ended: take(*ended))
 
@@ -121,28 +126,39 @@ def with_concurrency(context: SyncContext, plan: Plan, concurrency: int | None) 
 
 def _claim_beside(context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]]) -> None:
     """What a process beside this one does: the same loop, whose endings it passes on."""
-    with context.applying(plan.id):
-        claim_shards(context, plan, tasks, lambda shard, summary: send_note((shard, summary)))
+    with context.applying(plan.id) as epoch:
+        claim_shards(context, plan, epoch, tasks, lambda shard, summary: send_note((shard, summary)))
 
 
 def claim_shards(
-    context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]], on_shard_ended: OnShardEnded
+    context: SyncContext, plan: Plan, epoch: Epoch, tasks: Sequence[tuple[Shard, int]], on_shard_ended: OnShardEnded
 ) -> None:
     """Do each shard that no other process works on, or has worked on since the tasks were made.
+
+    A claim that is lost since the machine slept, say, is taken again, unless another process has it.
 
     Args:
         context: the sync.
         plan: the plan; its options say what may be in flight.
+        epoch: this process's part in applying the plan.
         tasks: shards of one action, each with the number of its newest attempt when it was found to be unfinished.
         on_shard_ended: called as each ends that is done here.
 
     Raises:
         HyveError: see `apply_plan`.
     """
-    with ShardApplier(context, plan, tasks[0][0].action, context.actor.id) as applier:
-        for shard, attempt in tasks:
+    queue = deque(tasks)
+    with ShardApplier(context, plan, tasks[0][0].action, context.actor.id, epoch) as applier:
+        while queue:
+            shard, attempt = queue.popleft()
             raise_if_interrupted()
             journal = ShardJournal(context.state, plan.id, shard)
-            with journal.claimed() as is_mine:
-                if is_mine and journal.newest_attempt() == attempt:
-                    on_shard_ended(shard, applier.apply(shard, journal))
+            try:
+                claim = journal.claim(context.actor, attempt=attempt, times=context.claim_times)
+                if claim is not None:
+                    with claim:
+                        summary = applier.apply(shard, journal, claim)
+                    on_shard_ended(shard, summary)
+            except ClaimLostError:
+                epoch.renew()
+                queue.append((shard, journal.newest_attempt()))

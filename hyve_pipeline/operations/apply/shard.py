@@ -6,7 +6,7 @@ with the store.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +38,9 @@ from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.state.claims import Claim
+from hyve_pipeline.state.epochs import Epoch
+from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
 from hyve_pipeline.state.uploads import ShardUploads
 
@@ -93,9 +96,13 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
         StateError: the plan or the journal is damaged, or can't be written.
     """
     journal = ShardJournal(context.state, plan.id, shard)
-    with context.applying(plan.id), journal.locked(), ShardApplier(context, plan, shard.action, run_id) as applier:
+    with context.applying(plan.id) as epoch:
         check_allowed(context, plan, shard.action)
-        return applier.apply(shard, journal)
+        with (
+            journal.claimed(context.actor, context.claim_times) as claim,
+            ShardApplier(context, plan, shard.action, run_id, epoch) as applier,
+        ):
+            return applier.apply(shard, journal, claim)
 
 
 class ShardApplier:
@@ -106,13 +113,16 @@ class ShardApplier:
         plan: the plan; what a shard needs comes from it, as the options may have changed since.
         action: that of the shards.
         run_id: who does it, for the journal.
+        epoch: this process's part in applying the plan.
     """
 
-    def __init__(self, context: SyncContext, plan: Plan, action: Action, run_id: str) -> None:
+    def __init__(self, context: SyncContext, plan: Plan, action: Action, run_id: str, epoch: Epoch) -> None:
         self._context = context
         self._plan = plan
         self._action: Action = action
         self._run_id = run_id
+        self._epoch = epoch
+        self._claim: Claim | None = None
         self._stack = ExitStack()
         self._buckets: _Buckets | None = None
 
@@ -124,27 +134,41 @@ class ShardApplier:
     ) -> None:
         self._stack.close()
 
-    def apply(self, shard: Shard, journal: ShardJournal) -> AttemptSummary:
+    def apply(self, shard: Shard, journal: ShardJournal, claim: Claim) -> AttemptSummary:
         """Do what is left of a shard, whose journal is claimed; nothing, when it is finished.
 
         Returns and raises: see `apply_shard`.
+
+        Raises:
+            ClaimLostError: another process may have taken over; what was done is in the journal.
         """
         state, summary = journal.latest()
         if state is ShardState.FINISHED and summary is not None:
             return summary
         # Before the attempt begins: where the plan can't be read or a bucket not reached, nothing was changed.
         objects = planned_objects(read_shard(self._context, self._plan, shard))
+        self._claim = claim
         if self._buckets is None:
-            self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack)
+            self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack, self._check)
         self._buckets.outage.raise_if_it_lasts()
         settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
-        with journal.begin(self._run_id, datetime.now(UTC)) as writer:
-            recorder = _Recorder(self._action, writer, settled.values())
-            rows = (row for row in objects if row.key not in settled)
-            summary = self._attempt(self._buckets, shard, rows, recorder, is_first=state is ShardState.PENDING)
-            writer.finish(summary)
+        try:
+            with journal.begin(claim, self._run_id, datetime.now(UTC)) as writer:
+                recorder = _Recorder(self._action, writer, settled.values())
+                rows = (row for row in objects if row.key not in settled)
+                summary = self._attempt(self._buckets, shard, rows, recorder, is_first=state is ShardState.PENDING)
+                summary = journal.finish(claim, writer, summary)
+        except ClaimLostError:
+            # The attempt that took over may have completed before the last rows of this one were written.
+            journal.recount()
+            raise
         self._context.note(EventKind.SHARD_ENDED, plan=self._plan.id, shard=shard.number, attempt=summary.attempt)
         return summary
+
+    def _check(self) -> None:
+        assert self._claim is not None  # noqa: S101
+        self._claim.check()
+        self._epoch.check()
 
     def _attempt(
         self,
@@ -209,8 +233,10 @@ class _Buckets:
         return merged(lack for one in connections if one is not None for lack in one.abilities.met)
 
     @classmethod
-    def open(cls, context: SyncContext, plan: Plan, action: Action, stack: ExitStack) -> "_Buckets":
-        """Connect, and make sure that each bucket can be reached.
+    def open(
+        cls, context: SyncContext, plan: Plan, action: Action, stack: ExitStack, guard: Callable[[], None]
+    ) -> "_Buckets":
+        """Connect, and make sure that each bucket can be reached; `guard` is called before each request that writes.
 
         Raises:
             BucketError: one can't.
@@ -225,6 +251,7 @@ class _Buckets:
         # A bucket that can't be reached is one message here, not one for each of ten thousand objects.
         for connection in connections:
             probe_bucket(connection)
+            connection.guard = guard
         keeps_versions = False
         if action == "copy":
             abandon_uploads_of_others(context, plan, store)

@@ -184,7 +184,9 @@ class _Driver(Generic[T]):
         while self._waiting and (left := deadline - time.monotonic()) > 0:
             ended = [work for work, call in self._waiting.items() if call.has_ended]
             for work in ended:
-                self._step(work)
+                # Another failure must not keep the outcomes of the others from the journal.
+                with suppress(Exception):
+                    self._step(work)
             if not ended:
                 with suppress(Empty):
                     _ = self._answered.get(timeout=left)

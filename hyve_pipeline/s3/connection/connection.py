@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
 from hyve_pipeline.core.settings.places import Place
@@ -23,6 +24,8 @@ from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNB
 from hyve_pipeline.s3.wire.futures import finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import error_of, is_error
+
+_READS = {"GET", "HEAD"}
 
 # Failures of the fast transport that are none yet: the other one has more patience, and reads piece by piece.
 _FOR_THE_PATIENT = {RESPONSE_TIMEOUT, UNBOUNDED_ANSWER}
@@ -61,6 +64,8 @@ class Connection:
         throttled: how many responses so far said that there are too many requests (503 SlowDown).
         transport: sends its requests, save those that may take long.
         is_reached: the server has answered something.
+        guard: called right before each request that may write is sent, also again; a `HyveError` that it raises is what
+            becomes of the request. None lets all through.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Connection:
         self._bounds = bounds
         self._policy = policy
         self.is_reached = False
+        self.guard: Callable[[], object] | None = None
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._workers: ThreadPoolExecutor | None = None
@@ -260,6 +266,13 @@ class _Pending(Generic[T]):
         Raises:
             RuntimeError: the transport is closed.
         """
+        guard = self._connection.guard
+        if guard is not None and self._request.method not in _READS:
+            try:
+                guard()
+            except HyveError as error:
+                self._on_end(error)
+                return
         self._transport = transport
         transport.send(self._request, self._judge, is_slow=self._is_slow)
 

@@ -82,7 +82,7 @@ def test_what_another_process_works_on_is_left_to_it(pair: Pair) -> None:
     context = pair.context(shard_objects=4, processes=1)
     plan = planned(context)
     endings = _Endings()
-    with ShardJournal(context.state, plan.id, plan.shards[1]).locked():
+    with ShardJournal(context.state, plan.id, plan.shards[1]).claimed(context.actor):
         status = apply_plan(context, plan, "copy", on_shard_ended=endings)
     assert endings.numbers == [1, 3]
     assert [shard.number for shard in status.unfinished("copy")] == [2]
@@ -96,7 +96,8 @@ def test_what_another_process_has_done_meanwhile_is_left_alone(pair: Pair) -> No
     plan = planned(context)
     apply_shard(context, plan, plan.shards[0], "another run")
     endings = _Endings()
-    claim_shards(context, plan, [(shard, 0) for shard in plan.shards_of("copy")], endings)
+    with context.applying(plan.id) as epoch:
+        claim_shards(context, plan, epoch, [(shard, 0) for shard in plan.shards_of("copy")], endings)
     assert endings.numbers == [2, 3]
 
 

@@ -181,7 +181,7 @@ def test_a_shard_is_done_by_one_at_a_time(pair: Pair) -> None:
     pair.source.put({"a": b"1"})
     context = pair.context()
     plan = planned(context)
-    with ShardJournal(context.state, plan.id, plan.shards[0]).locked():
+    with ShardJournal(context.state, plan.id, plan.shards[0]).claimed(context.actor):
         with pytest.raises(RefusedError, match="one_at_a_time"):
             apply(context, plan, "copy")
         assert pair.store.keys() == []

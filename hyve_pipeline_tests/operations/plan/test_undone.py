@@ -80,7 +80,11 @@ class World:
             return
         plan, undos = self.plans[-1]
         for shard in plan.shards:
-            with ShardJournal(self.context.state, plan.id, shard).begin("a run", datetime.now(UTC)) as journal:
+            of_shard = ShardJournal(self.context.state, plan.id, shard)
+            with (
+                of_shard.claimed(self.context.actor) as claim,
+                of_shard.begin(claim, "a run", datetime.now(UTC)) as journal,
+            ):
                 for row in read_shard(self.context, plan, shard).to_pylist():
                     outcome = Outcome.DONE if row["key"] in keys else Outcome.FAILED
                     journal.append(JournalRow(row["key"], "copy", outcome, datetime.now(UTC)))
@@ -193,7 +197,7 @@ def test_an_undo_that_is_cut_short_leaves_no_key_out(pair: Pair, make_bucket: Ma
     apply(context, plan, "copy")
     # What a process leaves that is killed while it puts the last shard's object back.
     journal = ShardJournal(context.state, plan.id, plan.shards[2])
-    with journal.locked(), pytest.raises(Exception, match="another process"):
+    with journal.claimed(context.actor), pytest.raises(Exception, match="another process"):
         undo_plan(context, plan, "an undo")
     assert keys_of(context) == set()
     damaged = next((pair.home / "state" / "images" / "journals" / plan.id / "0001").rglob("0*.parquet"))
