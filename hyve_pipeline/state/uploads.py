@@ -1,53 +1,47 @@
-"""The record of open multipart uploads on disk.
+"""The record of open multipart uploads.
 
-    uploads/<plan>-<shard>.jsonl
+    uploads/<plan>-<shard>-<digest of the upload's id>.json
 
-One line records that an upload was started, another that it was completed or aborted. The file exists only while an
-upload may be open: after a crash the next attempt resumes these uploads, and the next plan aborts them.
+There is one file for each upload, from before its first part is sent until it is completed or aborted. After a crash,
+the next attempt resumes these uploads, and the next plan aborts them.
 """
 
-import json
+import hashlib
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
-from types import TracebackType
-from typing import IO
+from collections.abc import Iterable, Iterator
 
-from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.open_upload import OpenUpload
-from hyve_pipeline.core.runtime.atomic_write import make_folder, open_private
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.storage.storage import MissingFileError
 
-_SUFFIX = ".jsonl"
+_FOLDER = "uploads"
+_SUFFIX = ".json"
+
+
+class _Record(Frozen):
+    """The content of a file."""
+
+    upload: OpenUpload
 
 
 class ShardUploads:
-    """The open uploads of one shard; an `UploadLog`. Use it as a context manager.
+    """The open uploads of one shard; an `UploadLog`.
 
     Args:
         state: the sync's state.
         partition_key: the shard.
+
+    Raises:
+        StateError: they can't be read.
     """
 
     def __init__(self, state: Folder, partition_key: str) -> None:
-        self._path = _folder(state) / f"{partition_key}{_SUFFIX}"
+        self._folder = state.below(_FOLDER)
+        self._partition_key = partition_key
         self._lock = threading.Lock()
-        self._open = {upload.key: upload for upload in _read(self._path)}
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> "ShardUploads":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            if not self._open:
-                self._path.unlink(missing_ok=True)
+        names = [name for name in self._folder.names() if _partition_of(name) == partition_key]
+        self._open = {upload.key: upload for upload in _read(self._folder, names)}
 
     @property
     def open(self) -> list[OpenUpload]:
@@ -68,7 +62,7 @@ class ShardUploads:
         """
         with self._lock:
             self._open[upload.key] = upload
-            self._write({"begun": asdict(upload)})
+        self._folder.write_manifest(self._name(upload), _Record(upload=upload))
 
     def ended(self, upload: OpenUpload) -> None:
         """See `UploadLog.ended`.
@@ -79,57 +73,31 @@ class ShardUploads:
         with self._lock:
             if self._open.get(upload.key) == upload:
                 del self._open[upload.key]
-            self._write({"ended": upload.upload_id})
+        self._folder.remove(self._name(upload))
 
-    def _write(self, entry: dict[str, object]) -> None:
-        try:
-            if self._file is None:
-                make_folder(self._path.parent)
-                self._file = open_private(self._path, "a")
-            self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise StateError(f"{self._path}: can't be written: {error.strerror or error}") from error
+    def _name(self, upload: OpenUpload) -> str:
+        return f"{self._partition_key}-{hashlib.sha256(upload.upload_id.encode()).hexdigest()}{_SUFFIX}"
 
 
 def uploads_left_by_others(state: Folder, plan_id: str) -> Iterator[ShardUploads]:
-    """The open uploads of shards of other plans."""
-    folder = _folder(state)
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        partition_key = path.name.removesuffix(_SUFFIX)
-        if partition_key.rpartition("-")[0] != plan_id:
+    """The open uploads of shards of other plans.
+
+    Raises:
+        StateError: they can't be read.
+    """
+    for partition_key in sorted({_partition_of(name) for name in state.names(_FOLDER)}):
+        if partition_key.rpartition("-")[0] not in ("", plan_id):
             yield ShardUploads(state, partition_key)
 
 
-def _folder(state: Folder) -> Path:
-    assert state.local_path is not None  # noqa: S101
-    return state.local_path / "uploads"
+def _partition_of(name: str) -> str:
+    """The shard of a file; empty for a file of another kind."""
+    return name.rpartition("-")[0] if name.endswith(_SUFFIX) else ""
 
 
-def _read(path: Path) -> list[OpenUpload]:
-    """The uploads that were started and not completed or aborted."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StateError(f"{path}: can't be read: {error.strerror or error}") from error
-    found: dict[str, OpenUpload] = {}
-    for number, line in enumerate(lines, start=1):
+def _read(folder: Folder, names: Iterable[str]) -> Iterator[OpenUpload]:
+    for name in names:
         try:
-            entry = json.loads(line)
-            if "begun" in entry:
-                upload = OpenUpload(**{**entry["begun"], "sizes": tuple(entry["begun"]["sizes"])})
-                found[upload.upload_id] = upload
-            else:
-                found.pop(entry["ended"], None)
-        except ValueError as error:
-            if number == len(lines):
-                break  # the process was killed while it wrote this line, before it sent a request for the upload
-            raise StateError(f"{path}: damaged in line {number}: {error}") from error
-        except (TypeError, KeyError) as error:
-            # Valid JSON with other members.
-            raise StateError(f"{path}: line {number} was written by a newer version of Hyve: upgrade Hyve") from error
-    return list(found.values())
+            yield folder.read_manifest(name, _Record).upload
+        except MissingFileError:  # another process has just completed or aborted it
+            continue

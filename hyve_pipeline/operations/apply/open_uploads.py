@@ -16,8 +16,7 @@ def abandon_uploads_of_others(context: SyncContext, plan: Plan, store: Connectio
     What can't be aborted stays in the log, for the next time.
     """
     for uploads in uploads_left_by_others(context.state, plan.id):
-        with uploads:
-            abandon_uploads(store, uploads)
+        abandon_uploads(store, uploads)
 
 
 def abandon_uploads(store: Connection, uploads: ShardUploads) -> None:

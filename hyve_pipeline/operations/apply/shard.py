@@ -183,7 +183,7 @@ class ShardApplier:
         source, store, window, outage = buckets.source, buckets.store, buckets.window, buckets.outage
         with ExitStack() as stack:
             if shard.action == "copy":
-                uploads = stack.enter_context(ShardUploads(self._context.state, plan.partition_key(shard)))
+                uploads = ShardUploads(self._context.state, plan.partition_key(shard))
                 route = stack.enter_context(open_copy_route(plan, source, store, window, uploads))
                 copier = ObjectCopier(
                     source,

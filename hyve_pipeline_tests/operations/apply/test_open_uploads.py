@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from hyve_pipeline.core.model.open_upload import OpenUpload
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.uploads import ShardUploads, uploads_left_by_others
+from hyve_pipeline.state.uploads import uploads_left_by_others
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, put_in_parts
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -174,35 +172,3 @@ def test_an_upload_whose_last_answer_was_lost_is_done(pair: Pair, faulty: Faulty
     assert outcomes(context, plan) == {"large": ("done", None)}
     assert pair.store.read() == pair.source.read()
     assert lost
-
-
-class TestLog:
-    """The file that tells the next process what is open."""
-
-    UPLOAD = OpenUpload("store", "a\nb☃", "id 1", "e", (5, 5, 1))
-
-    def test_it_tells_the_next_process(self, tmp_path: Any) -> None:
-        state = Folder.local(tmp_path)
-        with ShardUploads(state, "plan-0001") as log:
-            log.begun(self.UPLOAD)
-        with ShardUploads(state, "plan-0001") as log:
-            assert log.find(self.UPLOAD.key) == self.UPLOAD
-            assert log.find("other") is None
-            log.ended(self.UPLOAD)
-        assert list(tmp_path.glob("uploads/*")) == []
-
-    def test_a_line_that_was_cut_short_is_none(self, tmp_path: Any) -> None:
-        state = Folder.local(tmp_path)
-        with ShardUploads(state, "plan-0001") as log:
-            log.begun(self.UPLOAD)
-            log.begun(OpenUpload("store", "second", "id 2", "e", (1,)))
-        (path,) = tmp_path.glob("uploads/*")
-        path.write_text(path.read_text()[:-9])
-        assert ShardUploads(state, "plan-0001").open == [self.UPLOAD]
-
-    def test_others_are_found(self, tmp_path: Any) -> None:
-        state = Folder.local(tmp_path)
-        for plan in ("old", "new"):
-            with ShardUploads(state, f"{plan}-0001") as log:
-                log.begun(self.UPLOAD)
-        assert [log.open for log in uploads_left_by_others(state, "new")] == [[self.UPLOAD]]
