@@ -33,7 +33,7 @@ class Journaled:
         """Journal one attempt at a shard, with these outcomes of its objects."""
         shard = self.plan.shards[number - 1]
         journal = ShardJournal(self.context.state, self.plan.id, shard)
-        with journal.begin(run, NOW) as writer:
+        with journal.claimed(self.context.actor) as claim, journal.begin(claim, run, NOW) as writer:
             for place, outcome in enumerate(outcomes):
                 code = {Outcome.DONE: None, Outcome.SKIPPED: ARCHIVED, Outcome.FAILED: "SlowDown"}[outcome]
                 key = f"{2 * (number - 1) + place:02d}"
