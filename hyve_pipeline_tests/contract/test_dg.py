@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,7 +78,7 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def run(project: Path, command: Sequence[str | Path]) -> Said:
+def run(project: Path, command: Sequence[str]) -> Said:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HYVE_", "DAGSTER_"))}
     home = str(project / "home")
     finished = subprocess.run(
@@ -110,20 +109,22 @@ class Worked(NamedTuple):
     scaffolded: list[Said]
     components: Said
     definitions: Said
+    checked: Said
 
 
 @pytest.fixture(scope="module")
 def worked(tmp_path_factory: pytest.TempPathFactory) -> Worked:
     project = make_project(tmp_path_factory.mktemp("shop"))
-    *scaffolded, components, definitions = dg_all(
+    *scaffolded, components, definitions, checked = dg_all(
         project,
         "scaffold defs hyve_pipeline.BucketSync images",
         "scaffold defs hyve_pipeline.BucketSync films --source film-in --store film-store",
         "scaffold defs hyve_pipeline.BucketSync sounds --format python",
         "list components --json",
         "list defs --json",
+        "check defs",
     )
-    return Worked(project, scaffolded, components, definitions)
+    return Worked(project, scaffolded, components, definitions, checked)
 
 
 def test_a_component_is_scaffolded_with_what_it_needs(worked: Worked) -> None:
@@ -162,11 +163,9 @@ def test_several_syncs_of_one_project_are_listed(worked: Worked) -> None:
 
 
 def test_what_was_scaffolded_is_right_as_it_is(worked: Worked) -> None:
-    command = Path(sysconfig.get_path("scripts")) / "dg"
-    said = run(worked.project, [command, "check", "defs"])
-    assert said.code == 0, said.text
-    assert "All component YAML validated successfully." in said.text
-    assert "All definitions loaded successfully." in said.text
+    assert worked.checked.code == 0, worked.checked.text
+    assert "All component YAML validated successfully." in worked.checked.text
+    assert "All definitions loaded successfully." in worked.checked.text
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ import dagster as dg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from sqlalchemy import Engine, create_engine, event
 
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext
@@ -39,8 +41,8 @@ __all__ = ["faulty", "hyve", "make_pair", "own_environment", "pair"]
 def hasty_storage() -> Iterator[None]:
     """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug.
 
-    Nor are the scripts of Dagster's migrations loaded anew for the database of each run, which takes longer than most
-    runs.
+    Nor are engines made anew for each connection, and the scripts of Dagster's migrations loaded anew for the database
+    of each run: both take longer than most of what is tested.
     """
 
     def hurry(connection: Any, _record: object) -> None:
@@ -56,8 +58,15 @@ def hasty_storage() -> Iterator[None]:
         return known[key]
 
     event.listen(Engine, "connect", hurry)
+    engines: dict[str, Engine] = {}
+
+    def engine_of(url: str, **settings: Any) -> Engine:
+        return engines.get(url) or engines.setdefault(url, create_engine(url, **settings))
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ScriptDirectory, "from_config", load_once)
+        for module in (sqlite_run_storage, sqlite_event_log):
+            patched.setattr(module, "create_engine", engine_of)
         yield
     event.remove(Engine, "connect", hurry)
 

@@ -5,6 +5,7 @@ from urllib.parse import quote, quote_plus, unquote
 import pytest
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
+from hyve_pipeline.core.settings.model import TransportName
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.listing.walking import walked
 from hyve_pipeline_tests.s3.scripted import (
@@ -16,6 +17,12 @@ from hyve_pipeline_tests.s3.scripted import (
     listing_entry,
     scripted_server,
 )
+
+
+@pytest.fixture
+def transport() -> TransportName:
+    """One of the two: all of this is about answers that have arrived."""
+    return "crt"
 
 
 def _plus_server(keys: set[str], *, is_form: bool) -> Script:

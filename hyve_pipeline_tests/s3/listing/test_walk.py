@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import KeyRange
+from hyve_pipeline.core.settings.model import TransportName
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, Walk
 from hyve_pipeline.s3.wire.messages import Response
@@ -27,6 +28,12 @@ from hyve_pipeline_tests.tally import THOROUGHNESS
 
 # Nothing is asked of it.
 _ASKED = Place(bucket="asked", endpoint_url="http://127.0.0.1:9")
+
+
+@pytest.fixture
+def transport() -> TransportName:
+    """One of the two: all of this is about answers that have arrived."""
+    return "crt"
 
 
 def test_token_or_last_key_leads_to_the_next_page(connect: Connect) -> None:
