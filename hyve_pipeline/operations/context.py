@@ -67,10 +67,10 @@ class SyncContext:
         """Determine the servers that requests go to.
 
         Raises:
-            ConfigurationError: source, store and trash overlap there.
+            ConfigurationError: source, store and trash overlap there, or one of them overlaps the state.
         """
         located = locate_sync(self.settings, self.keys)
-        check_overlap(located)
+        check_overlap(located, self.home.state_place)
         object.__setattr__(self, "settings", located)
 
     @classmethod

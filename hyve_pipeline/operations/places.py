@@ -1,4 +1,4 @@
-"""The servers of source, store and trash, and whether the three overlap there."""
+"""The servers of source, store and trash, and whether they or the state overlap there."""
 
 import os
 from collections.abc import Container
@@ -24,12 +24,18 @@ def locate_sync(sync: SyncSettings, resources: Container[str]) -> SyncSettings:
     return sync.model_copy(update=located)
 
 
-def check_overlap(sync: SyncSettings) -> None:
-    """Check that source, store and trash do not overlap on their servers.
+def check_overlap(sync: SyncSettings, state: BucketSettings | None = None) -> None:
+    """Check that source, store and trash do not overlap on their servers, nor one of them the state.
+
+    Args:
+        sync: the settings, with servers.
+        state: the bucket and prefix of the state; None where it is a folder.
 
     Raises:
         ConfigurationError: two of them do.
     """
+    if state is not None:
+        _check_state(sync, _located(state, ()))
     overlap = sync.overlap
     if overlap is None:
         return
@@ -38,6 +44,21 @@ def check_overlap(sync: SyncSettings) -> None:
         f"sync {sync.name}: {overlap.setting} {overlap.problem}, on one server ({servers}); "
         "neither may contain the other"
     )
+
+
+def _check_state(sync: SyncSettings, state: BucketSettings) -> None:
+    """Check that a sync can neither delete its own state nor copy it.
+
+    Raises:
+        ConfigurationError: it could.
+    """
+    sides = {"source": sync.source, "store": sync.store, "trash": sync.trash}
+    for name, place in sides.items():
+        if place is not None and place.overlaps(state):
+            raise ConfigurationError(
+                f"sync {sync.name}: the state {state.uri} and the {name} {place.uri} overlap, on one server "
+                f"({_shown_server(place)}): keep the state in a bucket or below a prefix of its own"
+            )
 
 
 def _located(place: BucketSettings, resources: Container[str]) -> BucketSettings:

@@ -13,7 +13,9 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, FOLDER_MODE, create_file, make_folder
 from hyve_pipeline.core.settings.fields import is_sync_name
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.storage.bucket_storage import BucketStorage
 from hyve_pipeline.state.storage.open_storage import open_storage
 from hyve_pipeline.state.storage.storage import Storage
 
@@ -110,6 +112,15 @@ class Home:
             StateError: it can't be listed.
         """
         return [entry.name for entry in self.storage.names("") if entry.is_folder and is_sync_name(entry.name)]
+
+    @property
+    def state_place(self) -> BucketSettings | None:
+        """The bucket and prefix of the state; None where it is a folder.
+
+        Raises:
+            ConfigurationError: the name of the bucket is not valid.
+        """
+        return self.storage.place if isinstance(self.storage, BucketStorage) else None
 
     def lists(self, sync: str) -> Folder:
         """The folder of the newest plan's three text lists."""

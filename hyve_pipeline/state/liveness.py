@@ -3,7 +3,7 @@
     runs/<run id>.alive
 
 The operating system releases a lock when its owner ends, even if it is killed. Between machines that share the folder
-by a file system without locks, the time of the last touch counts instead.
+by a file system without locks, and in a bucket, the time of the last touch counts instead.
 """
 
 import fcntl
@@ -17,12 +17,17 @@ from typing import IO
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, open_private
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.heartbeat import ClaimTimes, Heartbeat, elapsed_time
 
+_FOLDER = "runs"
 _SUFFIX = ".alive"
 _CLOCK = ".clock"
 
 # How often a run touches its file.
 BEAT_SECONDS = 10.0
+
+# Seconds after which a run gives up its heartbeat: nothing is taken over from it.
+_NEVER = 1e9
 
 # A file that was not touched for this long is removed: its run was closed long ago.
 _KEPT_SECONDS = 7 * 86_400.0
@@ -56,12 +61,19 @@ class RunSign:
         beat: seconds between two heartbeats.
 
     Attributes:
-        path: its file.
+        path: its file in a local folder.
     """
 
     def __init__(self, state: Folder, run_id: str, beat: float = BEAT_SECONDS) -> None:
-        self.path = _file_of(state, run_id)
+        self._heartbeat: Heartbeat | None = None
         self._beat = beat
+        if state.local_path is None:
+            times = ClaimTimes(beat, stale=_NEVER + 2 * beat, give_up=_NEVER)
+            self._state = state.below(_FOLDER)
+            self._name = f"{run_id}{_SUFFIX}"
+            self._heartbeat = Heartbeat(self._state, self._name, b"", f"run {run_id}", times)
+            return
+        self.path = _file_of(state, run_id)
         self._ended = Event()
         self._thread = Thread(target=self._touch, name="sign of life", daemon=True)
         self._file: IO[str] | None = None
@@ -72,6 +84,11 @@ class RunSign:
         Raises:
             StateError: it can't be written.
         """
+        if self._heartbeat is not None:
+            sent = elapsed_time()
+            self._state.write_text(self._name, "")
+            self._heartbeat.begin(sent)
+            return
         try:
             make_folder(self.path.parent)
             self._file = open_private(self.path, "w")
@@ -85,6 +102,9 @@ class RunSign:
 
     def end(self) -> None:
         """Release the lock. The file stays: a run ends a moment after its last step."""
+        if self._heartbeat is not None:
+            self._heartbeat.end()
+            return
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -104,6 +124,10 @@ def last_sign(state: Folder, run_id: str) -> Sign | None:
     Raises:
         StateError: it can't be read.
     """
+    if state.local_path is None:
+        ages = {entry.name: entry.age for entry in state.entries(_FOLDER)}
+        age = ages.get(f"{run_id}{_SUFFIX}")
+        return None if age is None else Sign(is_held=False, age=age, is_of_this_system=False)
     path = _file_of(state, run_id)
     try:
         with path.open(encoding="ascii", errors="replace") as file:
@@ -124,6 +148,12 @@ def last_sign(state: Folder, run_id: str) -> Sign | None:
 
 def remove_old_signs(state: Folder, kept_seconds: float = _KEPT_SECONDS) -> None:
     """Remove the files of runs that ended long ago."""
+    if state.local_path is None:
+        with suppress(StateError):
+            for entry in state.entries(_FOLDER):
+                if entry.age > kept_seconds:
+                    state.remove(f"{_FOLDER}/{entry.name}")
+        return
     folder = _folder(state)
     with suppress(OSError):
         if not folder.is_dir():
@@ -140,7 +170,7 @@ def _file_of(state: Folder, run_id: str) -> Path:
 
 def _folder(state: Folder) -> Path:
     assert state.local_path is not None  # noqa: S101 - locks of the operating system need a local folder
-    return state.local_path / "runs"
+    return state.local_path / _FOLDER
 
 
 def _now(folder: Path) -> float:

@@ -2,7 +2,7 @@
 
     inventories/<side>/<id>.parquet, <id>.json
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
-    plans/<id>/copies.parquet, copies-0002.parquet, …, deletes.parquet, …, shards.parquet, plan.json, approval.json
+    plans/<id>/copies.parquet, copies-0002.parquet, …, deletes.parquet, …, shards.parquet, plan.json, approvals/…
 
 A manifest is written last, so everything with a manifest is complete. The newest is the one whose id begins with the
 highest number; clocks do not count.
@@ -32,6 +32,9 @@ _PLAN_FILES: dict[Action, str] = {"copy": "copies", "delete": "deletes"}
 _SHARD_FILE = "shards.parquet"
 
 UNDONE_FOLDER = "undone_keys"
+
+# Numbered, and never replaced: two processes that approve a plan at the same time both leave a record.
+_APPROVALS = "approvals"
 
 # The name of the newest plan, instead of an id.
 LATEST = "latest"
@@ -241,11 +244,22 @@ class PlanShelf:
         return None if newest is None else self.load(newest)
 
     def approve(self, plan_id: str, approval: Approval) -> None:
-        """Write the user's approval of a refused plan."""
-        self._folder.write_manifest(f"{plan_id}/approval.json", approval)
+        """Write the user's approval of a refused plan; it takes the place of those before."""
+        numbers = self._approvals(plan_id)
+        number = numbers[-1] if numbers else 0
+        while not self._folder.create_manifest(_approval_file(plan_id, number + 1), approval):
+            number += 1
 
     def approval(self, plan_id: str) -> Approval | None:
         """The user's approval of the plan; None when there is none."""
-        if not self._folder.exists(f"{plan_id}/approval.json"):
-            return None
-        return self._folder.read_manifest(f"{plan_id}/approval.json", Approval)
+        numbers = self._approvals(plan_id)
+        return self._folder.read_manifest(_approval_file(plan_id, numbers[-1]), Approval) if numbers else None
+
+    def _approvals(self, plan_id: str) -> list[int]:
+        """The numbers of a plan's approvals, in order."""
+        names = (name.removesuffix(".json") for name in self._folder.names(f"{plan_id}/{_APPROVALS}"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _approval_file(plan_id: str, number: int) -> str:
+    return f"{plan_id}/{_APPROVALS}/{number:04d}.json"

@@ -177,3 +177,34 @@ def test_a_run_of_dagster_finds_out_where_its_own_environment_leads(
             made_before.context()
     with pytest.raises(ConfigurationError, match="store overlaps the source"):
         build_sync(Home(tmp_path), settings)
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        (f"s3://data/incoming/state/?endpoint_url={URL}", r"the source s3://data/incoming/ overlap, on one server"),
+        (f"s3://store/?endpoint_url={URL}", "the store s3://store/ overlap"),
+        (f"s3://store/state/?endpoint_url={URL}", "the store s3://store/ overlap"),
+        ("s3://store/state/?profile=one", "the store s3://store/ overlap"),
+        (f"s3://kept/?endpoint_url={URL}", "the trash s3://kept/trash/ overlap"),
+    ],
+)
+def test_a_sync_may_not_delete_its_own_state(
+    state: str, found: str, profiles: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = {"endpoint_url": URL}
+    settings = sync(side, {"bucket": "store"} | side, trash="s3://kept/trash/")
+    monkeypatch.setenv("HYVE_STATE", state)
+    with pytest.raises(ConfigurationError, match=f"sync images: the state s3://.* and {found}"):
+        context(settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "state", [f"s3://data/state/?endpoint_url={URL}", "s3://store/state/", "s3://store/state/?profile=two"]
+)
+def test_a_state_beside_the_objects_or_on_another_server(
+    state: str, profiles: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = {"endpoint_url": URL}
+    monkeypatch.setenv("HYVE_STATE", state)
+    context(sync(side, {"bucket": "store"} | side), tmp_path)

@@ -112,3 +112,26 @@ def test_old_files_are_removed(tmp_path: Path) -> None:
     remove_old_signs(state, kept_seconds=600)
     assert last_sign(state, "old") is None
     assert last_sign(state, "young") is not None
+
+
+def test_in_a_bucket_its_age_says_that_a_run_is_in_progress(in_bucket: Folder) -> None:
+    assert last_sign(in_bucket, "run") is None
+    first, second = RunSign(in_bucket, "run", beat=0.05), RunSign(in_bucket, "run", beat=0.05)
+    first.begin()
+    second.begin()
+    first.end()
+    for _ in range(2):
+        found = last_sign(in_bucket, "run")
+        assert found is not None
+        assert (found.is_held, found.is_of_this_system) == (False, False)
+        assert found.age <= 2
+        time.sleep(2.5)
+    second.end()
+    time.sleep(3)
+    found = last_sign(in_bucket, "run")
+    assert found is not None
+    assert found.age >= 2
+    remove_old_signs(in_bucket)
+    assert last_sign(in_bucket, "run") is not None
+    remove_old_signs(in_bucket, kept_seconds=1)
+    assert last_sign(in_bucket, "run") is None

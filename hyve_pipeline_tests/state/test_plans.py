@@ -1,5 +1,6 @@
 """The newest inventory and plan are found by the state's counter, not by a clock."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.ids import make_id, number_of
-from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.plan import Approval, Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import choose_plan, freeze_plan
 from hyve_pipeline.operations.retention import drop_plans, plans_to_drop
-from hyve_pipeline.state.plans import next_id, next_number
+from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.plans import PlanShelf, next_id, next_number
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 
 NOW = datetime.now(UTC)
@@ -111,3 +113,17 @@ def test_a_plan_is_found_by_its_id_by_the_beginning_of_it_or_as_the_latest(tmp_p
     assert second.id.startswith(alike)
     with pytest.raises(ConfigurationError, match=f"2 plans of sync .*, such as {second.id}: give more"):
         context.plans.find(alike)
+
+
+def test_an_approval_is_never_replaced(state: Folder) -> None:
+    shelf = PlanShelf(state, "images")
+    plan = make_id(1, NOW, "a" * 8)
+    assert shelf.approval(plan) is None
+    approvals = [Approval(given=NOW), Approval(given=NOW + timedelta(days=1))]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda approval: shelf.approve(plan, approval), approvals))
+    newest = shelf.approval(plan)
+    assert newest in approvals
+    shelf.approve(plan, approvals[0])
+    assert shelf.approval(plan) == approvals[0]
+    assert state.names(f"plans/{plan}/approvals") == ["0001.json", "0002.json", "0003.json"]

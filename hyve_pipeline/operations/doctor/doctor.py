@@ -30,6 +30,7 @@ from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Response
+from hyve_pipeline.state.storage.bucket_storage import BucketStorage
 
 # Over this, S3 refuses requests as too old or too new.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed)
@@ -84,6 +85,14 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
 
 
 def _examine_state(home: Home) -> Finding:
+    if isinstance(home.storage, BucketStorage):
+        try:
+            home.storage.check_conditions()
+            home.storage.names("")
+        except HyveError as error:
+            return failed("state", "home", error)
+        detail = f"{home.storage.uri} can be listed and written, and its server keeps to If-None-Match"
+        return Finding("state", "home", Verdict.OK, detail)
     folder = next(path for path in (home.path, *home.path.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

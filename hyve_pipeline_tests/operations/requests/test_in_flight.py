@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -252,3 +253,26 @@ def test_fewer_are_in_flight_while_the_server_refuses(pool: ThreadPoolExecutor) 
     run_in_flight((work() for _ in range(2000)), Window(16, lambda: refusals), lambda _: None)
     assert max(seen) == 16
     assert sum(seen[500:]) / len(seen[500:]) < 7
+
+
+def test_works_that_fail_one_after_the_other_keep_no_result_back(pool: ThreadPoolExecutor) -> None:
+    go_on = threading.Event()
+
+    async def work(number: int) -> int:
+        if number:
+            await Reply(pool.submit(go_on.wait, 30))
+        if number % 2 == 0:
+            raise RuntimeError(number)
+        return number
+
+    results: list[int] = []
+
+    def works() -> Iterator[Any]:
+        for number in (1, 2, 3, 4, 5, 0):
+            if not number:
+                threading.Timer(0.1, go_on.set).start()
+            yield work(number)
+
+    with pytest.raises(RuntimeError, match="0"):
+        run_in_flight(works(), 16, results.append)
+    assert sorted(results) == [1, 3, 5]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
 from hyve_pipeline.s3.connection.connection import Connection, open_connection
 from hyve_pipeline.s3.connection.transport import OnEnd
@@ -257,6 +257,37 @@ def test_refusals_are_counted_and_other_failures_are_not(connect: Connect) -> No
         assert connection.throttled in (1, 2)
         connection.send(LIST).result()
         assert connection.throttled in (1, 2)
+
+
+def test_a_guard_is_asked_before_each_request_that_writes(connect: Connect) -> None:
+    checks: list[int] = []
+
+    def guard() -> None:
+        checks.append(len(server.received))
+        if len(checks) == 3:
+            raise HyveError("lost")
+
+    # The CRT sends a request twice by itself.
+    answers = [error_answer(503, "SlowDown")] * 2 + [listing_of(), Answer(), error_answer(503, "SlowDown")]
+    with scripted_server(answers) as server:
+        connection = connect(server.place())
+        connection.guard = guard
+        connection.send(LIST).result()
+        assert checks == []
+        sent = len(server.received)
+        write = Request("PutObject", "PUT", "key")
+        connection.send(write).result()
+        assert checks == [sent]
+        # The third check is the one before it is sent again, and nothing is sent any more.
+        with pytest.raises(HyveError, match="lost"):
+            connection.send(write).result()
+        assert len(checks) == 3
+        assert len(server.received) - sent in (2, 3)
+        sent = len(server.received)
+        del checks[2:]
+        with pytest.raises(HyveError, match="lost"):
+            connection.send(write).result()
+        assert len(server.received) == sent
 
 
 def test_tries_end(connect: Connect) -> None:
