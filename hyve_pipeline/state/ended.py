@@ -7,15 +7,15 @@ One listing of this folder is the progress of a whole plan. A marker is written 
 only repeats it: where one is missing, the summary says the same.
 """
 
-from collections import defaultdict
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
 from hyve_pipeline.state.files import Folder
 
-_NUMBERS = 6
 _MORE = "more"
+_NAME = re.compile(rf"([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)(-{_MORE})?")
 
 # An empty file would not count as a change of the journal, see `Folder.last_change`.
 _CONTENT = "ended\n"
@@ -59,13 +59,12 @@ def ended_attempts(state: Folder, plan_id: str) -> dict[int, list[EndedAttempt]]
         StateError: they can't be listed.
     """
     now = datetime.now(UTC)
-    found: defaultdict[int, list[EndedAttempt]] = defaultdict(list)
+    found: dict[int, list[EndedAttempt]] = {}
     for entry in state.entries(f"journals/{plan_id}/ended"):
-        parts = entry.name.split("-")
-        numbers, more = parts[:_NUMBERS], parts[_NUMBERS:]
-        if len(numbers) == _NUMBERS and more in ([], [_MORE]) and all(map(str.isdecimal, numbers)):
-            shard, attempt, done, failed, skipped, size = map(int, numbers)
+        match = _NAME.fullmatch(entry.name)
+        if match is not None:
+            shard, attempt, done, failed, skipped, size = map(int, match.groups()[:-1])
             tally = Tally(done=done, failed=failed, skipped=skipped, bytes=size)
             at = now - timedelta(seconds=entry.age)
-            found[shard].append(EndedAttempt(shard, attempt, tally, bool(more), at))
-    return dict(found)
+            found.setdefault(shard, []).append(EndedAttempt(shard, attempt, tally, match[7] is not None, at))
+    return found

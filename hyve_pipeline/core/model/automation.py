@@ -197,11 +197,13 @@ class _Action:
 
     def _retry(self, figures: Mapping[str, int], given_up_loops: tuple[str, ...]) -> Decision:
         """Retry shards that failed, each by a run of its own."""
-        tried = {key: tries for key, tries in self._left.items() if key not in set(self._fresh)}
+        fresh = set(self._fresh)
+        tried = {key: tries for key, tries in self._left.items() if key not in fresh}
         at_rest = {key: tries for key, tries in tried.items() if not tries.is_going_on}
-        given_up = [key for key, tries in at_rest.items() if tries.failures >= self._rules.shard_attempts]
+        most = self._rules.shard_attempts
+        given_up = [key for key, tries in at_rest.items() if tries.failures >= most]
         due = [
-            key for key, tries in at_rest.items() if key not in set(given_up) and _is_due(tries, self._rules, self._now)
+            key for key, tries in at_rest.items() if tries.failures < most and _is_due(tries, self._rules, self._now)
         ]
         # Fewest failures first, so that they never wait for shards that fail again and again.
         due.sort(key=lambda key: (tried[key].failures, key))

@@ -1,5 +1,6 @@
 """Reads key ranges of Parquet files that are sorted by key."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -54,12 +55,9 @@ class SortedRows:
     def read(self, key_range: RelativeRange) -> pa.Table:
         """All rows of the range, and possibly some before and after it."""
         # A row group holds no key of the range if the next one begins at or before it.
-        begin = max((number for number, (key, _) in enumerate(self.chunks) if key <= key_range.first), default=0)
-        wanted = [
-            number
-            for number, (key, _) in enumerate(self.chunks)
-            if number >= begin and (key_range.end is None or key < key_range.end)
-        ]
+        begin = max(bisect_right(self.chunks, key_range.first, key=_first_key) - 1, 0)
+        end = None if key_range.end is None else bisect_left(self.chunks, key_range.end, begin, key=_first_key)
+        wanted = range(len(self.chunks))[begin:end]
         by_reader: dict[ParquetReader, list[int]] = {}
         for number in wanted:
             reader, row_group = self._places[number]
@@ -74,6 +72,10 @@ class SortedRows:
         """Close the files."""
         for reader in self._readers:
             reader.close()
+
+
+def _first_key(chunk: tuple[str, int]) -> str:
+    return chunk[0]
 
 
 def open_inventory(state: Folder, inventory: Inventory, columns: list[str] | None = None) -> SortedRows:

@@ -30,9 +30,10 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
         StateError: a file of the journal is damaged.
     """
     known = {} if finished is None else finished
+    state = context.state
     # In this order, so that a shard that ends meanwhile has both.
-    begun = begun_shards(context.state, plan.id)
-    ended = ended_attempts(context.state, plan.id) if begun else {}
+    begun = begun_shards(state, plan.id)
+    ended = ended_attempts(state, plan.id) if begun else {}
     shards: list[ShardStatus] = []
     for shard in plan.shards:
         status = known.get(shard.number)
@@ -40,9 +41,9 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
             if shard.number not in begun:
                 status = ShardStatus(shard, ShardState.PENDING)
             else:
-                status = _by_markers(context.state, plan.id, shard, ended.get(shard.number, []))
+                status = _by_markers(state, plan.id, shard, ended.get(shard.number, []))
             if status is None:
-                status = _by_journal(shard, ShardJournal(context.state, plan.id, shard))
+                status = _by_journal(shard, ShardJournal(state, plan.id, shard))
             if status.state is ShardState.FINISHED:
                 known[shard.number] = status
         shards.append(status)
