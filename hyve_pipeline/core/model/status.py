@@ -98,9 +98,13 @@ class PlanStatus:
         """Whether any shard of an action had an attempt."""
         return any(status.state is not ShardState.PENDING for status in self.of(action))
 
-    def unfinished(self, action: Action) -> list[Shard]:
+    def left(self, action: Action) -> list[ShardStatus]:
         """The shards of one action that are not finished."""
-        return [status.shard for status in self.of(action) if status.state is not ShardState.FINISHED]
+        return [status for status in self.of(action) if status.state is not ShardState.FINISHED]
+
+    def unfinished(self, action: Action) -> list[Shard]:
+        """The same, without their status."""
+        return [status.shard for status in self.left(action)]
 
     @property
     def finished(self) -> dict[int, ShardStatus]:

@@ -47,19 +47,15 @@ def join_plan(
     with context.applying(plan.id) as epoch:
         status = plan_status(context, plan, finished)
         check_allowed(context, plan, action, status)
-        shards = status.unfinished(action)
-        if shards:
-            expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
-            do_shards(context, plan, epoch, shards)
+        left = status.left(action)
+        if left:
+            expect(action, sum(entry.shard.objects for entry in left), sum(entry.shard.bytes for entry in left))
+            do_shards(context, plan, epoch, left)
         while True:
             status = plan_status(context, plan, finished)
-            shards = [
-                entry.shard
-                for entry in status.shards
-                if entry.shard.action == action and entry.state in (ShardState.PENDING, ShardState.STARTED)
-            ]
-            if not shards or not until_done:
+            left = [entry for entry in status.left(action) if entry.state is not ShardState.FAILED]
+            if not left or not until_done:
                 return status
             check_allowed(context, plan, action, status)
-            claim_shards(context, plan, epoch, tasks_of(context, plan, shards), lambda *_: None)
+            claim_shards(context, plan, epoch, tasks_of(left), lambda *_: None)
             pause(poll_seconds)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import expect
 from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed
@@ -62,10 +62,10 @@ def apply_plan(
     with context.applying(plan.id) as epoch:
         before = plan_status(context, plan, finished)
         check_allowed(context, plan, action, before)
-        shards = before.unfinished(action)
-        if shards:
-            expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
-            do_shards(context, plan, epoch, shards, on_shard_ended, concurrency)
+        left = before.left(action)
+        if left:
+            expect(action, sum(entry.shard.objects for entry in left), sum(entry.shard.bytes for entry in left))
+            do_shards(context, plan, epoch, left, on_shard_ended, concurrency)
     return plan_status(context, plan, finished)
 
 
@@ -73,7 +73,7 @@ def do_shards(
     context: SyncContext,
     plan: Plan,
     epoch: Epoch,
-    shards: Sequence[Shard],
+    left: Sequence[ShardStatus],
     on_shard_ended: OnShardEnded | None = None,
     concurrency: int | None = None,
 ) -> None:
@@ -87,19 +87,20 @@ def do_shards(
         if on_shard_ended is not None:
             on_shard_ended(shard, summary)
 
+    shards = [entry.shard for entry in left]
     # Deletes are a thousand to a request: one core makes more of them than a server takes.
     processes = processes_for(plan, shards) if shards[0].action == "copy" else 1
     hurried = _with_share(context, plan, concurrency, processes)
-    tasks = tasks_of(context, plan, shards)
+    tasks = tasks_of(left)
     if processes == 1:
         claim_shards(context, hurried, epoch, tasks, take)
     else:
         run_in_processes(processes, _claim_beside, (context, hurried, tasks), lambda ended: take(*ended))
 
 
-def tasks_of(context: SyncContext, plan: Plan, shards: Sequence[Shard]) -> list[tuple[Shard, int]]:
+def tasks_of(left: Sequence[ShardStatus]) -> list[tuple[Shard, int]]:
     """Unfinished shards with the numbers of their newest attempts, for `claim_shards`."""
-    return [(shard, ShardJournal(context.state, plan.id, shard).newest_attempt()) for shard in shards]
+    return [(entry.shard, entry.begun) for entry in left]
 
 
 def _with_share(context: SyncContext, plan: Plan, concurrency: int | None, processes: int) -> Plan:

@@ -1,6 +1,7 @@
 """Reads from the journal how far a plan has been applied."""
 
 from collections.abc import Container, Iterable, Iterator
+from datetime import datetime
 
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, StateError
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, ShardState, count_outcomes
@@ -125,6 +126,22 @@ def has_begun_attempts(context: SyncContext, plan: Plan, before: Container[int] 
         and ShardJournal(context.state, plan.id, shard).last_run() == context.actor.id
         for shard in plan.shards
     )
+
+
+def has_moved_since(context: SyncContext, plan_id: str, shard: int | None, before: datetime) -> bool:
+    """Whether the journal of a plan, or of one of its shards, has changed since a time.
+
+    Raises:
+        StateError: the journal can't be listed.
+    """
+    folder = f"journals/{plan_id}" if shard is None else f"journals/{plan_id}/{shard:04d}"
+    if shard is None:
+        # First by the markers alone: the whole journal of a plan may have very many files.
+        markers = ended_attempts(context.state, plan_id).values()
+        if any(marker.at > before for found in markers for marker in found):
+            return True
+    moved = context.state.last_change(folder)
+    return moved is not None and moved > before
 
 
 def unsettled_rows(context: SyncContext, status: PlanStatus) -> Iterator[JournalRow]:

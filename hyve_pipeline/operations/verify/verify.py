@@ -1,8 +1,8 @@
 """Lists the store again and checks whether it is as a plan requires."""
 
 import uuid
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
@@ -11,11 +11,12 @@ import pyarrow as pa
 from hyve_pipeline.core.base.arrow_columns import rows_without
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.filters import Filters
-from hyve_pipeline.core.model.journal import UNREADABLE, Outcome
+from hyve_pipeline.core.model.journal import UNREADABLE, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.model.safety_rules import ONE_BUCKET
 from hyve_pipeline.core.model.sample import parse_sample
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.verification import (
     COPIED_SCHEMA,
     DIFFERENCE_SCHEMA,
@@ -80,6 +81,7 @@ def verify_plan(
         closing(Verifier(filters, prefix)) as verifier,
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):
+        journaled = _JournaledCopies(context, plan)
         comparer = None if sample is None else ContentComparer(context, plan, sample, stack)
         is_same = inventory.id == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
@@ -88,7 +90,7 @@ def verify_plan(
         for key_range in cut_ranges(chunks, _RANGE_ROWS):
             rows = {file: file.read(key_range) for file in each_once}
             tables = {name: rows[file] for name, file in files.items()}
-            copied, unreadable = _journaled(context, plan, key_range)
+            copied, unreadable = journaled.read(key_range)
             # As if they were not planned: the store should have the same object as before.
             tables["copies"] = rows_without(tables["copies"], "key", unreadable)
             differences, same = verifier.compare(key_range, copied=copied, **tables)
@@ -122,15 +124,43 @@ def verify_plan(
     return verification
 
 
-def _journaled(context: SyncContext, plan: Plan, key_range: RelativeRange) -> tuple[pa.Table, list[str]]:
-    """From the journal: finished copies, as in `COPIED_SCHEMA`, and keys of objects that can't be read now."""
-    rows = [row for journal in _journals(context, plan, key_range) for row in journal.last_rows().values()]
-    done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
-    copied = pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
-    return copied, [row.key for row in rows if row.outcome is Outcome.SKIPPED and row.code in UNREADABLE]
+class _JournaledCopies:
+    """What the journal says of a plan's copies, for ranges that follow each other.
+
+    Raises:
+        StateError: the plan's shards can't be read.
+    """
+
+    def __init__(self, context: SyncContext, plan: Plan) -> None:
+        self._state = context.state
+        self._plan = plan.id
+        self._shards = plan.shards_of("copy")
+        # Of the shards of the last range: a large one has keys of several ranges.
+        self._rows: dict[int, list[JournalRow]] = {}
+
+    def read(self, key_range: RelativeRange) -> tuple[pa.Table, list[str]]:
+        """Finished copies, as in `COPIED_SCHEMA`, and keys of objects that can't be read now.
+
+        Raises:
+            StateError: the journal is damaged.
+        """
+        begin = bisect_left(self._shards, key_range.first, key=_last_key)
+        end = None if key_range.end is None else bisect_left(self._shards, key_range.end, begin, key=_first_key)
+        shards = self._shards[begin:end]
+        self._rows = {
+            shard.number: self._rows.get(shard.number)
+            or [*ShardJournal(self._state, self._plan, shard).last_rows().values()]
+            for shard in shards
+        }
+        rows = [row for found in self._rows.values() for row in found]
+        done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
+        copied = pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
+        return copied, [row.key for row in rows if row.outcome is Outcome.SKIPPED and row.code in UNREADABLE]
 
 
-def _journals(context: SyncContext, plan: Plan, key_range: RelativeRange) -> Iterator[ShardJournal]:
-    for shard in plan.shards_of("copy"):
-        if shard.last_key >= key_range.first and (key_range.end is None or shard.first_key < key_range.end):
-            yield ShardJournal(context.state, plan.id, shard)
+def _first_key(shard: Shard) -> str:
+    return shard.first_key
+
+
+def _last_key(shard: Shard) -> str:
+    return shard.last_key

@@ -7,6 +7,7 @@ import dagster as dg
 from hyve_pipeline.core.model.alerts import AlertRun
 from hyve_pipeline.core.model.plan import split_partition_key
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import has_moved_since
 from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding
@@ -31,8 +32,8 @@ def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, 
         if _begun(record) > before or (has_begun and not is_journaled):
             continue
         plan, partition = run.tags.get(PLAN_TAG), run.tags.get(PARTITION_TAG)
-        moved = None if plan is None else sync.state.last_change(_journal(plan, partition if has_begun else None))
-        if moved is not None and moved > before:
+        shard = _shard_of(partition) if has_begun else None
+        if plan is not None and has_moved_since(sync, plan, shard, before):
             continue
         minutes = round(allowed.total_seconds() / 60)
         state = "has written no outcome" if has_begun else f"is {run.status.value} and has not begun"
@@ -51,11 +52,9 @@ def _begun(record: dg.RunRecord) -> datetime:
     return record.create_timestamp.astimezone(UTC)
 
 
-def _journal(plan: str, partition: str | None) -> str:
-    """Where the journal of a shard is, or that of a plan."""
-    if partition is not None:
-        try:
-            return f"journals/{plan}/{split_partition_key(partition)[1]:04d}"
-        except ValueError:
-            pass  # a partition that does not name a shard, as the user can add any
-    return f"journals/{plan}"
+def _shard_of(partition: str | None) -> int | None:
+    """The number of the shard that a partition is; None for one that is not a shard, as the user can add any."""
+    try:
+        return None if partition is None else split_partition_key(partition)[1]
+    except ValueError:
+        return None
