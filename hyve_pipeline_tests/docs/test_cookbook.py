@@ -144,11 +144,16 @@ def test_kubernetes() -> None:
     assert work["backoffLimit"] == 0
     pod = work["template"]["spec"]
     (container,) = pod["containers"]
-    assert container["command"] == ["hyve", "sync", "--json"]
-    (home,) = (variable["value"] for variable in container["env"] if variable["name"] == "HYVE_HOME")
+    assert container["args"] == ["hyve", "sync", "--json"]
     (mount,) = container["volumeMounts"]
-    assert mount["mountPath"] == home
     assert [volume["name"] for volume in pod["volumes"]] == [mount["name"]]
+    # The page shows less of it, and nothing else.
+    example = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "kubernetes" / "sync.cronjob.yaml").read_text())
+    shown = {name: value for name, value in example["spec"].items() if name in job["spec"] and name != "jobTemplate"}
+    assert shown == {name: value for name, value in job["spec"].items() if name != "jobTemplate"}
+    (complete,) = example["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert (complete["image"], complete["args"]) == (container["image"], container["args"])
+    assert all(variable in complete["env"] for variable in container["env"])
 
 
 def test_after_exit_code_3(make_pair: MakePair, hyve: Hyve) -> None:
