@@ -1,19 +1,22 @@
-"""Fixtures that every part's tests share: servers, buckets of a test's own, and an AWS profile."""
+"""What all tests share: servers, buckets of a test's own, an AWS profile, syncs, and commands in this process."""
 
 import os
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from hyve_pipeline.cli.main import run
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.s3.connection.server_abilities import forget_all
+from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.places import MakeBucket, MakePlace
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
+from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, new_pair
 from hyve_pipeline_tests.tally import counts
 
 # On a busy machine a first call can take long; how long says nothing about right or wrong.
@@ -22,14 +25,9 @@ settings.load_profile("hyve")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the tests in a browser alone where they are not asked for and their library is missing.
-
-    Where they are asked for, a missing library is an error as any other.
-    """
+    """Leave the tests in a browser alone where they are not asked for: their library may be missing."""
     unasked = "not browser" in config.option.markexpr
-    if collection_path == Path(__file__).parent / "browser" and unasked and find_spec("playwright") is None:
-        return True
-    return None
+    return True if unasked and collection_path == Path(__file__).parent / "browser" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -43,29 +41,17 @@ PROFILE = "hyve-tests"
 _bucket_numbers = count(1)
 
 
-class MakeBucket(Protocol):
-    """Makes an empty bucket whose name no other test has."""
-
-    def __call__(self, label: str = "bucket", *, endpoint_url: str | None = None, versioned: bool = False) -> str: ...
-
-
-class MakePlace(Protocol):
-    """Makes an empty bucket as `MakeBucket` does, and the settings that reach it."""
-
-    def __call__(
-        self,
-        label: str = "bucket",
-        *,
-        endpoint_url: str | None = None,
-        versioned: bool = False,
-        prefix: str = "",
-    ) -> BucketSettings: ...
-
-
 @pytest.fixture(autouse=True)
 def unknown_servers() -> None:
     """Let no test know what an earlier one found out of a server, whose port may be given again."""
     forget_all()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hides the settings of the user who runs the tests."""
+    for name in ("DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR", "HYVE_TRACEBACK"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -144,3 +130,52 @@ def make_place(request: pytest.FixtureRequest, make_bucket: MakeBucket, aws_prof
         )
 
     return make
+
+
+@pytest.fixture
+def make_pair(tmp_path: Path, make_place: MakePlace, monkeypatch: pytest.MonkeyPatch) -> MakePair:
+    """Makes a sync whose home is the one that commands use by default."""
+
+    def make(
+        *,
+        endpoint_url: str | None = None,
+        through: FaultyServer | None = None,
+        prefixes: tuple[str, str] = ("", ""),
+        versioned: bool = False,
+        **options: Any,
+    ) -> Pair:
+        home = tmp_path / "home"
+        pair = new_pair(
+            make_place, home, endpoint_url=endpoint_url, through=through, prefixes=prefixes, versioned=versioned
+        )
+        pair.configure(**options)
+        monkeypatch.setenv("HYVE_HOME", str(home))
+        return pair
+
+    return make
+
+
+@pytest.fixture
+def pair(make_pair: MakePair) -> Pair:
+    """A sync with shards of 5 objects, so that a few objects are several runs."""
+    return make_pair(shard_objects=5)
+
+
+@pytest.fixture
+def hyve(capfd: pytest.CaptureFixture[str]) -> Hyve:
+    """Runs commands in this process: a child of its own takes seconds to import everything."""
+
+    def hyve(*arguments: str) -> Finished:
+        capfd.readouterr()
+        code = run(arguments)
+        captured = capfd.readouterr()
+        return Finished(code, captured.out, captured.err)
+
+    return hyve
+
+
+@pytest.fixture
+def faulty(moto_endpoint: str) -> Iterator[FaultyServer]:
+    """A proxy before moto's server."""
+    with faulty_server(moto_endpoint) as server:
+        yield server

@@ -13,8 +13,8 @@ from hyve_pipeline.core.model.event import Event
 from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.state.events import EventLog
-from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.servers import client_for, list_keys, put_objects, read_bucket
 
 NAME = "images"

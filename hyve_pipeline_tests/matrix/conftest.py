@@ -10,7 +10,6 @@ import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
-from hyve_pipeline_tests.cli.conftest import own_environment
 from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
 from hyve_pipeline_tests.matrix.abilities import Scratch
 from hyve_pipeline_tests.matrix.cases import Case
@@ -18,8 +17,6 @@ from hyve_pipeline_tests.matrix.report import WHOLE, Outcomes, write_report
 from hyve_pipeline_tests.matrix.runs import MatrixBucket, MatrixSide, Run, refusal_of, run_matrix
 from hyve_pipeline_tests.matrix.servers import OWN_PREFIX, REPORT_VARIABLE, Server, Setting, own_prefix, own_server
 from hyve_pipeline_tests.matrix.uploads import delete_below
-
-__all__ = ["own_environment"]
 
 _outcomes = Outcomes()
 _buckets = iter(range(1, 1_000_000))

@@ -1,4 +1,4 @@
-"""The command line and syncs, as the tests of the commands have them, and a daemon that ticks on demand."""
+"""A daemon that ticks on demand."""
 
 import os
 import shutil
@@ -25,16 +25,7 @@ from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline.state.liveness import RunSign
-from hyve_pipeline_tests.cli.conftest import (
-    faulty,
-    hyve,
-    make_pair,
-    own_environment,
-    pair,
-)
 from hyve_pipeline_tests.syncs import NAME, Pair
-
-__all__ = ["faulty", "hyve", "make_pair", "own_environment", "pair"]
 
 
 @pytest.fixture(scope="session", autouse=True)

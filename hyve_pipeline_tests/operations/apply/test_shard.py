@@ -192,7 +192,7 @@ def test_a_server_that_is_asked_too_much_is_asked_less(
     make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = make_pair(through=faulty)
-    pair.source.put({f"{number:03d}": b"1" for number in range(300)})
+    pair.source.put({f"{number:03d}": b"1" for number in range(150)})
     context = pair.context(concurrency=32, patience_seconds=60)
     plan = planned(context)
     windows: list[Window] = []
@@ -222,7 +222,7 @@ def test_a_server_that_is_asked_too_much_is_asked_less(
     monkeypatch.setattr("hyve_pipeline.operations.apply.shard.Window", window)
     faulty.fault = busy
     (summary,) = apply(context, plan, "copy")
-    assert (summary.tally.done, summary.tally.failed) == (300, 0)
+    assert (summary.tally.done, summary.tally.failed) == (150, 0)
     assert pair.store.read() == pair.source.read()
     assert limits[0] == 32
     assert min(limits) < 24
