@@ -130,7 +130,7 @@ def test_an_interrupted_undo_says_what_it_did(
     with started(["undo", plan, "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        time.sleep(1.5)  # otherwise the next object may be put back before the process has received the signal
         stall.release.set()
         out, err = child.communicate(timeout=_PATIENCE)
     assert child.returncode == 130, err

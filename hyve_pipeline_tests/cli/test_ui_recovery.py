@@ -106,7 +106,7 @@ def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> Non
     assert (busy.code, busy.document["copied"], busy.document["refused"]) == (1, 0, None)
     assert "another process works on" in hyve("copy").err
     # It notes itself as the owner of the plan's lock.
-    worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text())
+    worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text().split()[0])
     assert worker in descendants(page.process.pid)
     os.kill(worker, signal.SIGKILL)
     assert not living_after({worker}, _PATIENCE)
