@@ -2,8 +2,9 @@
 
     python -m benchmarks.cluster [--objects N] [--scenarios NAME …]
 
-Each worker is `hyve work` in a process group of its own, with a home, a cache and a configuration of its own: it shares
-only the state, in a bucket of another server. Source and store are on the benchmarks' server, which counts the copies.
+Each worker is `hyve work` in a process group of its own, with a home, a cache and a configuration of its own. It has
+process numbers of its own too, which takes root. Workers share only the state, in a bucket of another server. Source
+and store are on the benchmarks' server, which counts the copies.
 """
 
 import argparse
@@ -36,6 +37,10 @@ _MORE = 40
 
 _FILLED = 1_700_000_000
 _PATIENCE = 1200.0
+
+
+# Process numbers of its own, as a container has them: whether the process of another machine is alive can't be seen.
+_APART = ("unshare", "--pid", "--fork", "--kill-child")
 
 
 @dataclass
@@ -108,7 +113,7 @@ class Cluster:
         environment = self.environment | {"HOME": str(host), "HYVE_HOME": str(host / "hyve")}
         with (host / "log").open("wb") as log:
             worker = subprocess.Popen(
-                [*prefix, find("hyve"), "work", "--until-done", "--deletes"],
+                [*_APART, *prefix, find("hyve"), "work", "--until-done", "--deletes"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -136,8 +141,11 @@ class Cluster:
 
 
 def _until_a_third(cluster: Cluster) -> None:
-    while cluster.count()["CopyObject"] < cluster.objects // 3 and all(one.poll() is None for one in cluster.workers):
-        time.sleep(0.5)
+    # Not at the end of a shard, where a worker has nothing to lose.
+    while cluster.count()["CopyObject"] < cluster.objects // 3 + 777 and all(
+        one.poll() is None for one in cluster.workers
+    ):
+        time.sleep(0.1)
 
 
 def _kill(cluster: Cluster) -> None:

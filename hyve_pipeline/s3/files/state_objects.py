@@ -154,14 +154,16 @@ def list_below(connection: Connection, prefix: str, delimiter: str = "") -> Iter
         token = following
 
 
-def server_time(connection: Connection, key: str) -> datetime:
-    """The server's time, found by writing an object, for servers whose answers have no Date.
+def server_time(connection: Connection, prefix: str) -> datetime:
+    """The server's time, found by writing an object below a prefix, for servers whose answers have no Date.
 
     Raises:
         S3RequestError: a request failed.
     """
+    key = f"{prefix}{uuid.uuid4().hex}"
     _put(connection, "PutObject", key, b"")
     head = head_object(connection, key).result()
+    delete_keys(connection, [key])
     if head is None:
         raise S3RequestError(connection.bucket, Request("HeadObject", "HEAD", key), "NotFound", "it was written")
     return datetime.fromtimestamp(head.last_modified / 1e6, UTC)

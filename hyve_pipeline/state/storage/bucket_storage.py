@@ -25,7 +25,7 @@ _SPOOL_BYTES = 8 * 1024**2
 _MOST_CACHED_BYTES = 64 * 1024**2
 
 _PROBE = ".hyve-probe-"
-_CLOCK = ".hyve-clock"
+_CLOCK = ".hyve-clock-"
 
 # One connection a bucket, patience and process, opened at the first request.
 _connections: dict[tuple[BucketSettings, float | None], "Connection"] = {}
