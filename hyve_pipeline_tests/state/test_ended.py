@@ -30,7 +30,7 @@ def test_the_names_say_what_came_of_an_attempt(tmp_path: Path) -> None:
     ]
     (large,) = found[12_345]
     assert (large.shard, large.tally, large.has_more) == (12_345, Tally(done=9, bytes=10**15), False)
-    assert abs((large.at - NOW).total_seconds()) < 60
+    assert abs((large.at - datetime.now(UTC)).total_seconds()) < 60
 
 
 def test_what_copies_or_servers_lack_is_in_the_summary_only(tmp_path: Path) -> None:
