@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import IO, Any, Self
@@ -130,7 +131,8 @@ def _make_handler(application: Any) -> type[BaseHTTPRequestHandler]:
                 self._answer(*_call(application, environ))
 
         def _answer(self, status: str, headers: list[tuple[str, str]], answer: bytes) -> None:
-            lines = [f"HTTP/1.1 {status}"]
+            # As S3 and moto's own server send it: clients compare times with it.
+            lines = [f"HTTP/1.1 {status}", f"Date: {formatdate(usegmt=True)}"]
             lines += [f"{name}: {value}" for name, value in headers]
             code = int(status.split(None, 1)[0])
             if code != 204 and not any(name.lower() == "content-length" for name, _ in headers):
