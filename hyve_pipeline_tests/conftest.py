@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import settings
@@ -76,6 +77,40 @@ def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint_url
 
 
+# Where the state of homes is, in tests whose fixtures make one: ``s3`` runs them all on a state in a bucket.
+TEST_STATE_VARIABLE = "HYVE_TEST_STATE"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that are marked so on a state in a folder, and on one in a bucket."""
+    is_both = metafunc.definition.get_closest_marker("both_states") is not None
+    if is_both and "state_kind" in metafunc.fixturenames and TEST_STATE_VARIABLE not in os.environ:
+        metafunc.parametrize("state_kind", ["folder", "s3"], indirect=True)
+
+
+@pytest.fixture
+def state_kind(request: pytest.FixtureRequest) -> str:
+    """Where the state of homes is: ``folder`` or ``s3``."""
+    return getattr(request, "param", os.environ.get(TEST_STATE_VARIABLE, "folder"))
+
+
+@pytest.fixture
+def state_place(
+    request: pytest.FixtureRequest, state_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> BucketSettings | None:
+    """The bucket that holds the state of every home, on moto's server; None where each has a folder for it."""
+    if state_kind == "folder":
+        monkeypatch.delenv("HYVE_STATE", raising=False)
+        return None
+    if request.node.get_closest_marker("local_state") is not None:
+        pytest.skip("looks into the folder of the state")
+    place: BucketSettings = request.getfixturevalue("make_place")("state", prefix="home/")
+    settings = {name: getattr(place, name) for name in ("endpoint_url", "profile", "region")}
+    monkeypatch.setenv("HYVE_STATE", f"{place.uri}?{urlencode(settings)}")
+    monkeypatch.setenv("HYVE_CACHE", str(tmp_path / "cache"))
+    return place
+
+
 def hide_aws_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests' own AWS profile be the only one there is, and hide the user's AWS and proxy settings."""
     for name in os.environ:
@@ -133,7 +168,9 @@ def make_place(request: pytest.FixtureRequest, make_bucket: MakeBucket, aws_prof
 
 
 @pytest.fixture
-def make_pair(tmp_path: Path, make_place: MakePlace, monkeypatch: pytest.MonkeyPatch) -> MakePair:
+def make_pair(
+    tmp_path: Path, make_place: MakePlace, state_place: BucketSettings | None, monkeypatch: pytest.MonkeyPatch
+) -> MakePair:
     """Makes a sync whose home is the one that commands use by default."""
 
     def make(

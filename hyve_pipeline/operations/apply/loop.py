@@ -7,7 +7,7 @@ work on one plan side by side; one that dies leaves its own shard unfinished, an
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from hyve_pipeline.core.model.journal import AttemptSummary
+from hyve_pipeline.core.model.journal import AttemptSummary, ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
@@ -162,4 +162,6 @@ def claim_shards(
                     on_shard_ended(shard, summary)
             except ClaimLostError:
                 epoch.renew()
-                queue.append((shard, journal.newest_attempt()))
+                state, _ = journal.latest()
+                if state in (ShardState.PENDING, ShardState.STARTED):
+                    queue.append((shard, journal.newest_attempt()))
