@@ -53,6 +53,7 @@ def _done_keys(pair: Pair) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", range(THOROUGHNESS))
+@pytest.mark.both_states
 def test_kills_at_random_points(seed: int, make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
     dice = random.Random(seed)
     processes = 1 + seed % 2

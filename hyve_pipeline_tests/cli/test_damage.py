@@ -70,6 +70,7 @@ def test_a_damaged_file_of_a_plan(planned: Pair, hyve: Hyve) -> None:
 
 
 @pytest.mark.parametrize(("pattern", "command"), _LATER_FILES)
+@pytest.mark.local_state
 def test_a_damaged_file_of_a_journal(pattern: str, command: str, planned: Pair, hyve: Hyve) -> None:
     assert hyve("copy").code == 0
     # The summary is only read where there is no marker, as after a crash.
@@ -126,6 +127,7 @@ def test_a_disk_that_fills_up_after_some_copies(planned: Pair, hyve: Hyve, full_
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="capabilities are Linux's")
+@pytest.mark.local_state
 def test_a_read_only_home(planned: Pair, hyve: Hyve) -> None:
     folders = [planned.home, *(path for path in planned.home.rglob("*") if path.is_dir())]
     _allow(folders, stat.S_IRUSR | stat.S_IXUSR)

@@ -32,6 +32,7 @@ def _profile_with(endpoint_url: str) -> None:
 
 
 @pytest.mark.parametrize("named_by", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "profile"])
+@pytest.mark.local_state
 def test_the_source_keeps_its_objects(
     make_pair: MakePair, hyve: Hyve, named_by: str, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_wrong_dagster_yaml_is_one_line(text: bytes, configured: Path, hyve: H
 
 
 @pytest.mark.parametrize("command", ["dryrun", "sync"])
+@pytest.mark.local_state
 def test_a_wrong_limit_is_told_before_anything_is_done(command: str, pair: Pair, hyve: Hyve) -> None:
     finished = hyve(command, "--max-deletes", "some")
     assert finished.code == 2

@@ -25,6 +25,7 @@ def synced(pair: Pair, hyve: Hyve, *more: str) -> str:
     return plan
 
 
+@pytest.mark.both_states
 def test_puts_back_what_was_overwritten_and_deleted(kept: Pair, hyve: Hyve) -> None:
     gone = {f"below/{key}": b"gone" for key in HOSTILE}
     kept.store.put(gone, ContentType="image/png", Metadata={"a": "b"})
@@ -63,6 +64,7 @@ def test_a_second_undo_finds_everything_back(kept: Pair, hyve: Hyve) -> None:
     assert kept.store.listing() == listing
 
 
+@pytest.mark.both_states
 def test_a_plan_is_not_applied_and_undone_at_once(kept: Pair, hyve: Hyve) -> None:
     kept.store.put({"below/gone": b"gone"})
     kept.source.put({"new": b"new"})
@@ -119,6 +121,7 @@ def test_the_trash_of_a_later_plan_is_not_taken_for_an_earlier_ones(
     assert pair.store.read() == {"a": b"second"}
 
 
+@pytest.mark.local_state
 def test_an_undo_that_is_cut_short_says_what_it_did(make_pair: MakePair, hyve: Hyve, make_bucket: MakeBucket) -> None:
     pair = make_pair(shard_objects=3, trash=f"s3://{make_bucket('trash')}/", max_overwrites="100%")
     pair.store.put({f"{number}": b"longer before" for number in range(6)})

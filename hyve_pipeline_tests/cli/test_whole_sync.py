@@ -41,6 +41,7 @@ def _sorted(keys: set[str]) -> list[str]:
     return sorted(keys, key=str.encode)
 
 
+@pytest.mark.both_states
 def test_every_step_does_exactly_what_it_says(make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
     pair = make_pair(through=faulty, shard_objects=15)
     faulty.page_keys = 50

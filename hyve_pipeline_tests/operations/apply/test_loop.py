@@ -58,6 +58,7 @@ def _states(context: SyncContext, plan: Plan) -> list[ShardState]:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.both_states
 def test_every_shard_is_done_once_and_told_of(processes: int, pair: Pair) -> None:
     _filled(pair)
     context = pair.context(shard_objects=2, processes=processes)
@@ -77,6 +78,7 @@ def test_every_shard_is_done_once_and_told_of(processes: int, pair: Pair) -> Non
     assert pair.store.read() == pair.source.read()
 
 
+@pytest.mark.both_states
 def test_what_another_process_works_on_is_left_to_it(pair: Pair) -> None:
     _filled(pair)
     context = pair.context(shard_objects=4, processes=1)
@@ -90,6 +92,7 @@ def test_what_another_process_works_on_is_left_to_it(pair: Pair) -> None:
     assert endings.numbers == [1, 3, 2]
 
 
+@pytest.mark.both_states
 def test_what_another_process_has_done_meanwhile_is_left_alone(pair: Pair) -> None:
     _filled(pair)
     context = pair.context(shard_objects=4)
@@ -128,6 +131,7 @@ def test_no_request_is_sent_more_often_than_one_policy_says(make_pair: MakePair,
     assert (endings.numbers, copied_keys(faulty.received)) == ([1, 2], ["01", "06"])
 
 
+@pytest.mark.both_states
 def test_a_killed_process_leaves_its_shard_and_the_others_go_on(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
     _filled(pair)
@@ -168,6 +172,7 @@ def test_a_plan_beside_another_is_refused(pair: Pair) -> None:
     assert set(_states(context, plan)) == {ShardState.PENDING}
 
 
+@pytest.mark.both_states
 def test_deletes_wait_for_all_copies(pair: Pair) -> None:
     _filled(pair)
     context = pair.context(shard_objects=4)

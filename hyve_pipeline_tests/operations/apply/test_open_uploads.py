@@ -56,6 +56,7 @@ def cut_short(faulty: FaultyServer, context: SyncContext) -> Plan:
 
 
 @pytest.mark.parametrize("transfer", ["server", "stream"])
+@pytest.mark.both_states
 def test_the_next_attempt_goes_on_with_the_parts_that_are_there(
     pair: Pair, faulty: FaultyServer, transfer: str
 ) -> None:
@@ -102,6 +103,7 @@ def test_an_upload_of_an_object_that_changed_is_aborted(pair: Pair, faulty: Faul
     assert open_uploads(pair) == []
 
 
+@pytest.mark.both_states
 def test_the_next_plan_aborts_what_the_last_one_left(pair: Pair, faulty: FaultyServer) -> None:
     context = pair.context(**IN_PARTS)
     cut_short(faulty, context)

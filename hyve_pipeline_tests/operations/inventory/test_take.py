@@ -183,6 +183,7 @@ def test_an_unknown_profile_is_told_by_name(pair: Pair) -> None:
         take_inventory(type(context)(context.home, changed), "source")
 
 
+@pytest.mark.local_state
 def test_a_home_that_can_not_be_written_is_told(pair: Pair) -> None:
     pair.source.put({"a": b"1"})
     state = pair.home / "state"

@@ -325,6 +325,7 @@ def test_another_plans_file_is_noticed(tmp_path: Path) -> None:
         read_shard(context, plan, plan.shards[0])
 
 
+@pytest.mark.local_state
 def test_a_damaged_manifest_is_told(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plan = _plan(context, _numbered(1), {})

@@ -155,6 +155,7 @@ def kept(request: pytest.FixtureRequest, make_pair: MakePair, make_bucket: MakeB
     return pair, pair.context(shard_objects=2, trash=f"s3://{make_bucket('trash')}/images/")
 
 
+@pytest.mark.both_states
 def test_what_an_undo_put_back_is_copied_by_the_next_plan(kept: tuple[Pair, SyncContext]) -> None:
     pair, context = kept
     pair.store.put({"out/same": b"old", "out/longer": b"long before", "out/gone": b"only here", "out/back": b"then"})
@@ -188,6 +189,7 @@ def test_what_an_undo_put_back_is_copied_by_the_next_plan(kept: tuple[Pair, Sync
     assert planned(context).shards == ()
 
 
+@pytest.mark.local_state
 def test_an_undo_that_is_cut_short_leaves_no_key_out(pair: Pair, make_bucket: MakeBucket) -> None:
     context = pair.context(shard_objects=1, trash=f"s3://{make_bucket('trash')}/")
     pair.store.put(dict.fromkeys("abc", b"old"))
