@@ -22,9 +22,9 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.children import heed_signals
-from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import planned, rows_of
+from hyve_pipeline_tests.places import MakeBucket
 from hyve_pipeline_tests.processes import start_hyve
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.state.holders import FAST
