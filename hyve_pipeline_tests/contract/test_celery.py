@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,11 +23,12 @@ import sqlalchemy as sa
 
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline_tests.children import heed_signals
-from hyve_pipeline_tests.cli.conftest import Hyve
 from hyve_pipeline_tests.conftest import MakeBucket, MakePlace
+from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.postgresql import PostgreSql, postgresql_server
 from hyve_pipeline_tests.redis import redis_server
-from hyve_pipeline_tests.syncs import Pair, new_pair
+from hyve_pipeline_tests.s3.scripted import Received
+from hyve_pipeline_tests.syncs import Hyve, Pair, new_pair
 from hyve_pipeline_tests.tally import THOROUGHNESS
 
 _DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -36,6 +38,11 @@ _START_SECONDS = 120
 _PLAN_SECONDS = 600
 _CLOSE_SECONDS = 400
 _STOP_SECONDS = 60
+
+# A worker alone would copy for a minute and a half.
+_OBJECTS = 1_500
+_CONCURRENCY = 2
+_COPY_SECONDS = 0.12
 
 pytestmark = [
     pytest.mark.skipif(THOROUGHNESS < 2, reason="takes minutes; HYVE_THOROUGHNESS=2 runs it"),
@@ -111,19 +118,43 @@ def free_port() -> int:
         return held.getsockname()[1]
 
 
+def is_copy(received: Received) -> bool:
+    return "x-amz-copy-source" in received.headers
+
+
 @pytest.fixture
-def pair(make_place: MakePlace, make_bucket: MakeBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """Thousands of objects to copy and some to delete, and a state in a bucket."""
-    made = new_pair(make_place, tmp_path / "home")
-    made.configure(shard_objects=100, concurrency=2)
+def slow(moto_endpoint: str) -> Iterator[FaultyServer]:
+    """The server of source and store, which takes its time for each copy."""
+    with faulty_server(moto_endpoint) as server:
+
+        def fault(received: Received) -> None:
+            if is_copy(received):
+                time.sleep(_COPY_SECONDS)
+
+        server.fault = fault
+        yield server
+
+
+@pytest.fixture
+def pair(
+    make_place: MakePlace,
+    make_bucket: MakeBucket,
+    slow: FaultyServer,
+    moto_endpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Pair:
+    """Many objects to copy and some to delete, and a state in a bucket."""
+    made = new_pair(make_place, tmp_path / "home", through=slow)
+    made.configure(shard_objects=50, concurrency=_CONCURRENCY)
     made.automate("all", running=True, runs=2, interval_seconds=5, retry_seconds=1)
     state = make_bucket("state")
     monkeypatch.setenv("HYVE_HOME", str(made.home))
     monkeypatch.setenv("HYVE_CACHE", str(tmp_path / "cache"))
     place = made.source.place
-    monkeypatch.setenv("HYVE_STATE", f"s3://{state}/home/?endpoint_url={place.endpoint_url}&profile={place.profile}")
+    monkeypatch.setenv("HYVE_STATE", f"s3://{state}/home/?endpoint_url={moto_endpoint}&profile={place.profile}")
     monkeypatch.setenv("AWS_DEFAULT_REGION", str(place.region))
-    made.source.put({f"new/{number:05}": b"%d" % number for number in range(2_000)})
+    made.source.put({f"new/{number:05}": b"%d" % number for number in range(_OBJECTS)})
     made.store.put({f"old/{number:03}": b"" for number in range(100)})
     return made
 
@@ -138,7 +169,9 @@ def statuses(server: PostgreSql, job: str) -> list[str]:
         engine.dispose()
 
 
-def test_a_plan_is_applied_by_two_workers_of_which_one_is_lost(pair: Pair, hyve: Hyve, tmp_path: Path) -> None:
+def test_a_plan_is_applied_by_two_workers_of_which_one_is_lost(
+    pair: Pair, slow: FaultyServer, hyve: Hyve, tmp_path: Path
+) -> None:
     assert hyve("dryrun").code == 0
     copied = len(pair.store.keys())
     with ExitStack() as stack:
@@ -169,12 +202,13 @@ def test_a_plan_is_applied_by_two_workers_of_which_one_is_lost(pair: Pair, hyve:
         stack.enter_context(main.running("dagster-daemon", "run", "-w", str(workspace)))
         wait(
             _START_SECONDS,
-            lambda: statuses(server, "images_copy") == ["STARTED"] * 2 and len(pair.store.keys()) > copied + 200,
+            lambda: statuses(server, "images_copy") == ["STARTED"] * 2 and len(pair.store.keys()) > copied + 100,
             logs,
         )
         lose(lost)
-        left = 2_000 - (len(pair.store.keys()) - copied)
-        assert left > 300, "the plan was nearly done"
+        left = _OBJECTS - (len(pair.store.keys()) - copied)
+        assert left > _OBJECTS / 4, "the plan was nearly done"
+        slow.fault = lambda _: None
         wait(_PLAN_SECONDS, lambda: pair.events()[-1].kind == EventKind.PLAN_VERIFIED, logs)
         wait(_START_SECONDS, lambda: "SUCCESS" in statuses(server, "images_verify"), logs)
         # Long after other runs have taken its shards over, nothing is left open.
@@ -185,6 +219,12 @@ def test_a_plan_is_applied_by_two_workers_of_which_one_is_lost(pair: Pair, hyve:
         {key: (etag, size) for key, (_, etag, size) in side.listing().items()} for side in (pair.source, pair.store)
     ]
     assert copies[0] == copies[1]
+    twice = [
+        target
+        for target, times in Counter(request.target for request in slow.received if is_copy(request)).items()
+        if times > 1
+    ]
+    assert len(twice) <= _CONCURRENCY, twice
     assert runs[0].count("FAILURE") == 1
     assert set(runs[0] + runs[1]) == {"SUCCESS", "FAILURE"}
     assert shown.code == 0, shown
