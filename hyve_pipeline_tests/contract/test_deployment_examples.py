@@ -26,6 +26,7 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster._serdes import ConfigurableClassData, class_from_code_pointer
+from dagster_celery.make_app import make_app
 from dagster_k8s.job import UserDefinedDagsterK8sConfig
 from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
 from kubernetes import client
@@ -34,6 +35,7 @@ from hyve_pipeline.cli.main import hyve
 
 _ROOT = Path(__file__).parents[2]
 _DEPLOY = _ROOT / "deploy"
+_CELERY = _DEPLOY / "celery"
 _ECS = _DEPLOY / "ecs"
 _KUBERNETES = _DEPLOY / "kubernetes"
 _COMPOSE = _DEPLOY / "compose" / "compose.yaml"
@@ -247,7 +249,24 @@ def _check_settings(settings: dict[str, Any], folder: Path) -> None:
             assert checked.success, checked.errors
 
 
-def test_kubernetes_and_compose_limit_the_runs_of_a_sync_in_the_queue() -> None:
+def test_celery_has_one_broker_for_the_launcher_and_the_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = "redis://127.0.0.1:6379/0"
+    monkeypatch.setenv("HYVE_CELERY_BROKER", broker)
+    launcher = _yaml(_CELERY / "launcher.example.yaml")
+    _check_settings(_yaml(_DAGSTER) | launcher, tmp_path)
+    assert {launcher["run_launcher"]["config"][name]["env"] for name in ("broker", "backend")} == {"HYVE_CELERY_BROKER"}
+    monkeypatch.syspath_prepend(str(_CELERY))
+    try:
+        settings = make_app().conf
+        assert (settings.broker_url, settings.result_backend) == (broker, broker)
+        assert (settings.worker_prefetch_multiplier, settings.task_acks_late) == (1, False)
+    finally:
+        del sys.modules["dagster_celery_config"]
+
+
+def test_kubernetes_limits_the_runs_of_a_sync_in_the_queue() -> None:
     queue = _yaml(_KUBERNETES / "values.yaml")["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     (limit,) = queue["tagConcurrencyLimits"]
     assert limit["key"] == "hyve/sync"
