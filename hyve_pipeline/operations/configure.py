@@ -19,9 +19,8 @@ from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.core.settings.write import write_sync
 from hyve_pipeline.operations.places import check_overlap
-from hyve_pipeline.state.credentials import check_profiles, has_profile, profile_names, write_profile
+from hyve_pipeline.state.credentials import access_key_id, check_profiles, profile_names, write_profile
 from hyve_pipeline.state.home import Home
-from hyve_pipeline.state.profile_keys import access_key_id
 
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
@@ -69,7 +68,7 @@ class Keys:
     @property
     def would_replace_others(self) -> bool:
         """Whether the profile exists now with another access key id, or with none."""
-        return has_profile(self.profile) and access_key_id(self.profile) != self.access_key_id
+        return self.profile in profile_names() and access_key_id(self.profile) != self.access_key_id
 
 
 @dataclass(frozen=True)
@@ -252,7 +251,7 @@ def _opened(sync: SyncSettings, place: BucketSettings, keys: Keys | None) -> "Co
 def _in_environment(keys: Keys) -> Iterator[None]:
     """Make these keys, which are in no file yet, the AWS default credentials of this process."""
     # The profile's other settings will apply later, so they apply now too.
-    own = {"AWS_PROFILE": keys.profile} if has_profile(keys.profile) else {}
+    own = {"AWS_PROFILE": keys.profile} if keys.profile in profile_names() else {}
     before = {name: os.environ.pop(name) for name in _CREDENTIAL_VARIABLES if name in os.environ}
     os.environ.update(AWS_ACCESS_KEY_ID=keys.access_key_id, AWS_SECRET_ACCESS_KEY=keys.secret_access_key, **own)
     try:

@@ -37,15 +37,6 @@ def config_file() -> Path:
     return _aws_file("AWS_CONFIG_FILE", "~/.aws/config")
 
 
-def has_profile(name: str) -> bool:
-    """Whether the user's AWS files have this profile.
-
-    Raises:
-        ConfigurationError: one of the files can't be read.
-    """
-    return name in profile_names()
-
-
 def profile_names() -> list[str]:
     """The profiles of the user's AWS files, in their order.
 
@@ -55,6 +46,15 @@ def profile_names() -> list[str]:
     names = list(_parsed(credentials_file()).sections())
     names += filter(None, map(_profile_of_section, _parsed(config_file()).sections()))
     return list(dict.fromkeys(names))
+
+
+def access_key_id(profile: str) -> str | None:
+    """The access key id, the public half of the keys, that the credentials file has for a profile; None if none.
+
+    Raises:
+        ConfigurationError: the file can't be read.
+    """
+    return _parsed(credentials_file()).get(profile, "aws_access_key_id", fallback=None)
 
 
 def check_profiles(settings: Settings, path: Path) -> None:

@@ -115,10 +115,6 @@ class DiffShelf:
     def __init__(self, state: Folder) -> None:
         self._folder = state.below("diffs")
 
-    def folder_of(self, diff_id: str) -> Folder:
-        """The folder of one diff's files."""
-        return self._folder.below(diff_id)
-
     def newest_id(self) -> str | None:
         """The id of the newest diff, complete or not; None when there is none."""
         return max(self._folder.names(), key=order_of, default=None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
-from hyve_pipeline.state.credentials import check_profiles, has_profile, profile_names, write_profile
+from hyve_pipeline.state.credentials import check_profiles, profile_names, write_profile
 from hyve_pipeline.state.ini import put_options
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
@@ -142,7 +142,7 @@ def test_a_symbolic_link_is_followed(aws: Path, tmp_path: Path) -> None:
         write_profile(profile, "AKIANEW", SECRET)
         assert (aws / "credentials").is_symlink()
         assert mode_of(real) == 0o600
-        assert has_profile(profile)
+        assert profile in profile_names()
     assert list(real.parent.iterdir()) == [real]
 
 
@@ -161,7 +161,7 @@ def test_a_device_is_never_replaced(aws: Path, monkeypatch: pytest.MonkeyPatch) 
         write_profile("hyve", "AKIANEW", SECRET)
     assert str(caught.value) == f"{os.devnull}: can't be written: is not a regular file"
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
-    assert not has_profile("hyve")
+    assert "hyve" not in profile_names()
 
 
 def all_text_of(error: BaseException) -> str:
@@ -250,15 +250,15 @@ def test_profiles_are_those_that_botocore_finds(aws: Path) -> None:
         "[profile a b]\n[plugins]\n",
     )
     assert sorted(profile_names()) == sorted(Session().available_profiles)
-    assert has_profile("role")
-    assert has_profile("default")
-    assert not has_profile("bare")
-    assert not has_profile("profile role")
+    assert "role" in profile_names()
+    assert "default" in profile_names()
+    assert "bare" not in profile_names()
+    assert "profile role" not in profile_names()
 
 
 def test_without_files_there_is_no_profile(aws: Path) -> None:
     assert profile_names() == Session().available_profiles == []
-    assert not has_profile("default")
+    assert "default" not in profile_names()
 
 
 def settings_with(source: str | None, store: str | None) -> Settings:

@@ -49,3 +49,6 @@ class Count(Frozen):
 
     def __add__(self, other: "Count") -> "Count":
         return Count(objects=self.objects + other.objects, bytes=self.bytes + other.bytes)
+
+    def __sub__(self, other: "Count") -> "Count":
+        return Count(objects=self.objects - other.objects, bytes=self.bytes - other.bytes)

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from hyve_pipeline.core.model.inventory import Side
@@ -42,7 +43,7 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
         write = (*write, "s3:PutObjectAcl")
     store = [
         _listing("ListStore", sync.store, "s3:ListBucketVersions"),
-        _questions("AskStore", sync.store, _ABOUT_STORE),
+        _allow("AskStore", _ABOUT_STORE, _arn(sync.store)),
         _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *write, "s3:DeleteObject")),
     ]
     if sync.options.transfer != "stream" and not _on_two_servers(sync):
@@ -54,7 +55,7 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
         store.append(_encrypting(sync.options.kms_key_id))
     source = [
         _listing("ListSource", sync.source),
-        _questions("AskSource", sync.source, _ABOUT_SOURCE),
+        _allow("AskSource", _ABOUT_SOURCE, _arn(sync.source)),
         _objects("ReadSource", sync.source, read),
     ]
     return {"source": _policy(source), "store": _policy(store)}
@@ -70,13 +71,12 @@ def _policy(statements: list[dict[str, Any]]) -> Policy:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def _allow(name: str, actions: Iterable[str], resource: str) -> dict[str, Any]:
+    return {"Sid": name, "Effect": "Allow", "Action": [*actions], "Resource": [resource]}
+
+
 def _listing(name: str, place: BucketSettings, *more_actions: str) -> dict[str, Any]:
-    statement: dict[str, Any] = {
-        "Sid": name,
-        "Effect": "Allow",
-        "Action": ["s3:ListBucket", *more_actions],
-        "Resource": [_arn(place)],
-    }
+    statement = _allow(name, ("s3:ListBucket", *more_actions), _arn(place))
     if place.prefix:
         # IfExists, because this action also decides whether HEAD of a missing object gives 404 or 403, and HEAD has no
         # prefix. Without the 404 no key could be found safe to delete.
@@ -84,23 +84,14 @@ def _listing(name: str, place: BucketSettings, *more_actions: str) -> dict[str, 
     return statement
 
 
-def _questions(name: str, place: BucketSettings, actions: tuple[str, ...]) -> dict[str, Any]:
-    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": [_arn(place)]}
-
-
 def _encrypting(key_id: str) -> dict[str, Any]:
     """Permission to write objects encrypted by a KMS key, by multipart upload too. A policy names a key by its ARN."""
-    return {
-        "Sid": "EncryptStore",
-        "Effect": "Allow",
-        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
-        "Resource": [key_id if key_id.startswith("arn:") and ":key/" in key_id else "*"],
-    }
+    is_arn = key_id.startswith("arn:") and ":key/" in key_id
+    return _allow("EncryptStore", ("kms:GenerateDataKey", "kms:Decrypt"), key_id if is_arn else "*")
 
 
 def _objects(name: str, place: BucketSettings, actions: tuple[str, ...]) -> dict[str, Any]:
-    resource = f"{_arn(place)}/{_literal(place.prefix)}*"
-    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": [resource]}
+    return _allow(name, actions, f"{_arn(place)}/{_literal(place.prefix)}*")
 
 
 def _arn(place: BucketSettings) -> str:

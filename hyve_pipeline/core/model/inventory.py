@@ -114,25 +114,22 @@ class Inventory(Frozen):
     cuts: tuple[str, ...] = ()
 
 
-def check_proof(proof: Sequence[RangeProof], objects: int, place: str) -> None:
-    """Check a listing's proof.
+def check_proof(proof: Sequence[RangeProof], objects: int, place: str, key_range: KeyRange | None = None) -> None:
+    """Check the proof of a listing, or of one range of it.
 
-    The ranges must tile the key space, each walk must have reached the end of its range, the keys found must
-    be in their range, and the counts must add up to `objects`.
+    The walks must tile the range, each walk must have reached its end, the keys found must be in its range, and the
+    counts must add up to `objects`.
+
+    Args:
+        proof: the walks, in key order.
+        objects: how many objects were kept.
+        place: the bucket, for the message.
+        key_range: the range; None for the whole key space.
 
     Raises:
         IncompleteInventoryError: the proof fails; the message names `place` and the gap.
     """
-    check_range(KeyRange(), proof, objects, place)
-
-
-def check_range(key_range: KeyRange, proof: Sequence[RangeProof], objects: int, place: str) -> None:
-    """Check the proof of a range of a listing, which the walks must tile; see `check_proof`.
-
-    Raises:
-        IncompleteInventoryError: the proof fails.
-    """
-    problem = _find_gap(key_range, proof, objects)
+    problem = _find_gap(key_range or KeyRange(), proof, objects)
     if problem is not None:
         raise IncompleteInventoryError(
             f"the listing of {place} can't be proved complete: {problem}; nothing was planned, run it again"

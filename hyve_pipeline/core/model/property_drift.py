@@ -46,11 +46,6 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
     return tuple(sorted(names - {*ignored}, key=lambda name: (order.get(name, -1), name)))
 
 
-def only_tags_differ(names: Collection[str]) -> bool:
-    """Whether `names`, as `drift` returns them, are the tags and nothing else."""
-    return set(names) == {TAGS}
-
-
 def _by_name(properties: Pairs) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     for name, value in properties:

@@ -75,33 +75,31 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
         detail = _one_bucket(figures.shared)
         return tuple(Refusal(rule=ONE_BUCKET, action=action, detail=detail) for action in ACTIONS)
     refusals: list[Refusal] = []
+
+    def refuse(rule: str, action: Action, detail: str) -> None:
+        refusals.append(Refusal(rule=rule, action=action, detail=detail))
+
     limit = options.max_overwrites
     if limit is not None and limit.is_exceeded_by(figures.modified, figures.store_objects):
-        refusals.append(
-            Refusal(
-                rule="max_overwrites",
-                action="copy",
-                detail=f"{figures.modified} of the store's {figures.store_objects} objects would be overwritten, "
-                f"max_overwrites is {limit}; --max-overwrites N|P% overrides",
-            )
+        refuse(
+            "max_overwrites",
+            "copy",
+            f"{figures.modified} of the store's {figures.store_objects} objects would be overwritten, "
+            f"max_overwrites is {limit}; --max-overwrites N|P% overrides",
         )
     if figures.duplicate and figures.source_objects == 0:
-        refusals.append(
-            Refusal(
-                rule="empty_source",
-                action="delete",
-                detail=f"the source inventory is empty and {figures.duplicate} objects of the store would be "
-                "deleted; nothing is ever deleted for an empty source, check its bucket and prefix",
-            )
+        refuse(
+            "empty_source",
+            "delete",
+            f"the source inventory is empty and {figures.duplicate} objects of the store would be "
+            "deleted; nothing is ever deleted for an empty source, check its bucket and prefix",
         )
     elif options.max_deletes.is_exceeded_by(figures.duplicate, figures.store_objects):
-        refusals.append(
-            Refusal(
-                rule="max_deletes",
-                action="delete",
-                detail=f"{figures.duplicate} of the store's {figures.store_objects} objects would be deleted, "
-                f"max_deletes is {options.max_deletes}; --max-deletes N|P% overrides",
-            )
+        refuse(
+            "max_deletes",
+            "delete",
+            f"{figures.duplicate} of the store's {figures.store_objects} objects would be deleted, "
+            f"max_deletes is {options.max_deletes}; --max-deletes N|P% overrides",
         )
     return tuple(refusals)
 

@@ -81,13 +81,7 @@ class PlanStatus:
 
     def tally(self, action: Action) -> Tally:
         """Numbers of all objects of one action by outcome so far."""
-        tallies = [status.tally for status in self.of(action)]
-        return Tally(
-            done=sum(tally.done for tally in tallies),
-            skipped=sum(tally.skipped for tally in tallies),
-            failed=sum(tally.failed for tally in tallies),
-            bytes=sum(tally.bytes for tally in tallies),
-        )
+        return sum((status.tally for status in self.of(action)), start=_NO_TALLY)
 
     @property
     def attempts(self) -> int:

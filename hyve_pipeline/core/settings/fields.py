@@ -27,8 +27,7 @@ _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # The patterns that Dagster checks owners by.
-_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
-_TEAM = re.compile(r"team:\S+")
+_OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 # Name suffixes that AWS reserves for other kinds of buckets, and why those can't be synced.
 _OTHER_KINDS = {
     "--x-s3": "a directory bucket (S3 Express): it lists keys in no order, so no listing can be proved complete",
@@ -71,10 +70,15 @@ def split_uri(uri: str) -> tuple[str, str]:
     return match[1], _as_folder(match[2] or "")
 
 
-def _valid_sync_name(name: str) -> str:
-    if not is_sync_name(name):
-        raise ValueError(f"{name!r} is not a sync name: {SYNC_NAME_RULE}")
-    return name
+def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
+    """Checks that the whole text matches a pattern; `expected` completes the message "'x' is …"."""
+
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is {expected}")
+        return text
+
+    return AfterValidator(check)
 
 
 def _valid_bucket(name: str) -> str:
@@ -112,12 +116,6 @@ def _as_folder(prefix: str) -> str:
 def _valid_profile(name: str) -> str:
     if not is_profile_name(name):
         raise ValueError(f"{name!r} is not the name of an AWS profile")
-    return name
-
-
-def _valid_region(name: str) -> str:
-    if not _REGION.fullmatch(name):
-        raise ValueError(f"{name!r} is not a region such as 'eu-central-1'")
     return name
 
 
@@ -193,42 +191,6 @@ def _valid_webhook(url: str) -> str:
     return url
 
 
-def _valid_variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError(f"{name!r} is not the name of an environment variable")
-    return name
-
-
-def _valid_resource(name: str) -> str:
-    if not _RESOURCE.fullmatch(name):
-        raise ValueError(f"{name!r} is not the key of a Dagster resource: a letter, then letters, digits and _")
-    return name
-
-
-def _valid_owner(owner: str) -> str:
-    if not _MAIL.fullmatch(owner) and not _TEAM.fullmatch(owner):
-        raise ValueError(f"{owner!r} is neither a mail address nor a team such as 'team:data'")
-    return owner
-
-
-def _valid_tag_key(key: str) -> str:
-    if not _TAG_KEY.fullmatch(key):
-        raise ValueError(f"{key!r} is not the key of a tag: letters, digits, '_', '-' and '.', at most 63")
-    return key
-
-
-def _valid_tag_value(value: str) -> str:
-    if not _TAG_VALUE.fullmatch(value):
-        raise ValueError(f"{value!r} is not the value of a tag: letters, digits, '_', '-' and '.', at most 63")
-    return value
-
-
-def _valid_key_id(key_id: str) -> str:
-    if not _KEY_ID.fullmatch(key_id):
-        raise ValueError(f"{key_id!r} is not the id, alias or ARN of a KMS key")
-    return key_id
-
-
 def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
@@ -271,15 +233,25 @@ _SIZE = re.compile(r"\s*[0-9]{1,18}(\.[0-9]{1,18})?\s*([kmgtpKMGTP][iI]?)?[bB]?\
 _ANY_OWNER = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _ANY_CLASS = re.compile(rf"source|default|{_STORAGE_CLASS.pattern}")
 
-SyncName = Annotated[str, AfterValidator(_valid_sync_name), JsonSchema(_SYNC_NAME, examples=["images"])]
+SyncName = Annotated[
+    str, _matching(_SYNC_NAME, f"not a sync name: {SYNC_NAME_RULE}"), JsonSchema(_SYNC_NAME, examples=["images"])
+]
 BucketName = Annotated[str, AfterValidator(_valid_bucket), JsonSchema(_BUCKET_NAME, examples=["hyve-rootwork"])]
 Prefix = Annotated[str, AfterValidator(_as_folder), JsonSchema(examples=["images/"])]
 ProfileName = Annotated[str, AfterValidator(_valid_profile), JsonSchema(minLength=1, examples=["hyve"])]
-Region = Annotated[str, AfterValidator(_valid_region), JsonSchema(_REGION, examples=["eu-central-1"])]
+Region = Annotated[
+    str,
+    _matching(_REGION, "not a region such as 'eu-central-1'"),
+    JsonSchema(_REGION, examples=["eu-central-1"]),
+]
 EndpointUrl = Annotated[
     str, AfterValidator(_valid_endpoint), JsonSchema(_ENDPOINT, examples=["https://s3.example.org:9000"])
 ]
-KeyId = Annotated[str, AfterValidator(_valid_key_id), JsonSchema(_KEY_ID, examples=["alias/hyve"])]
+KeyId = Annotated[
+    str,
+    _matching(_KEY_ID, "not the id, alias or ARN of a KMS key"),
+    JsonSchema(_KEY_ID, examples=["alias/hyve"]),
+]
 StorageClass = Annotated[
     str, AfterValidator(_valid_storage_class), JsonSchema(_ANY_CLASS, examples=["default", "STANDARD_IA"])
 ]
@@ -313,11 +285,23 @@ TimezoneName = Annotated[str, AfterValidator(_valid_timezone), JsonSchema(minLen
 WebhookUrl = Annotated[
     str, AfterValidator(_valid_webhook), JsonSchema(_WEBHOOK, examples=["https://alerts.example.org/hyve"])
 ]
-VariableName = Annotated[str, AfterValidator(_valid_variable), JsonSchema(_VARIABLE, examples=["HYVE_WEBHOOK"])]
-ResourceName = Annotated[str, AfterValidator(_valid_resource), JsonSchema(_RESOURCE, examples=["s3"])]
-Owner = Annotated[
-    str, AfterValidator(_valid_owner), JsonSchema(_ANY_OWNER, examples=["team:archive", "me@example.org"])
+VariableName = Annotated[
+    str,
+    _matching(_VARIABLE, "not the name of an environment variable"),
+    JsonSchema(_VARIABLE, examples=["HYVE_WEBHOOK"]),
 ]
-TagKey = Annotated[str, AfterValidator(_valid_tag_key)]
-TagValue = Annotated[str, AfterValidator(_valid_tag_value)]
+ResourceName = Annotated[
+    str,
+    _matching(_RESOURCE, "not the key of a Dagster resource: a letter, then letters, digits and _"),
+    JsonSchema(_RESOURCE, examples=["s3"]),
+]
+Owner = Annotated[
+    str,
+    _matching(_OWNER, "neither a mail address nor a team such as 'team:data'"),
+    JsonSchema(_ANY_OWNER, examples=["team:archive", "me@example.org"]),
+]
+TagKey = Annotated[str, _matching(_TAG_KEY, "not the key of a tag: letters, digits, '_', '-' and '.', at most 63")]
+TagValue = Annotated[
+    str, _matching(_TAG_VALUE, "not the value of a tag: letters, digits, '_', '-' and '.', at most 63")
+]
 Tags = Annotated[dict[TagKey, TagValue], JsonSchema(examples=[{"domain": "images"}])]

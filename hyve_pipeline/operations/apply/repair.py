@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.planned_object import PlannedObject
-from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, drift, only_tags_differ
+from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, TAGS, drift
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.object_properties import ignored_by, read_carried
 from hyve_pipeline.operations.requests.retry import Tries
@@ -64,11 +64,11 @@ async def repair_object(
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
     # What the store has refused before would be refused again, for the whole object to be written.
     wanted_class = storage_class_ability(wanted.properties.storage_class)
-    if set(names) == {STORAGE_CLASS} and store.abilities.lacks(wanted_class):
+    if names == (STORAGE_CLASS,) and store.abilities.lacks(wanted_class):
         lost = (wanted_class.loses,) if wanted_class.loses is not None else ()
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False, lost=lost)
     # To take all tags away needs a request, and a permission, of its own, or a set of none, which not all servers take.
-    if only_tags_differ(names) and (wanted_tags := wanted.tags):
+    if names == (TAGS,) and (wanted_tags := wanted.tags):
         await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
         return Repaired(found.properties.etag, source_version_id=source_version)
     grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()

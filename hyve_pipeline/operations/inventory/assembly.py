@@ -66,11 +66,6 @@ class SortedAssembly:
                 for table in held.tables():
                     self._write(table)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every range has ended and was passed on."""
-        return self._turn is None
-
 
 class _HeldRows:
     """The held rows of one range.

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateName
-from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_range
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_proof
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
@@ -101,7 +101,7 @@ def list_range(
         rows.flush()
         # Checked before the file gets its name: no inventory without a proof.
         proof = listing.proof
-        check_range(key_range, proof, rows.objects, connection.place.uri)
+        check_proof(proof, rows.objects, connection.place.uri, key_range)
     return ListedRange(
         file=file,
         objects=rows.objects,

@@ -95,7 +95,7 @@ def compare_range(
                 if rows.num_rows:
                     writers[name].write_table(rows)
             for name, count in found.counts.items():
-                counts[name] = counts.get(name, Count()) + Count(objects=count.objects, bytes=count.bytes)
+                counts[name] = counts.get(name, Count()) + count
     return ComparedRange(
         changes=changes_file,
         files=files,
@@ -111,7 +111,7 @@ def _property_comparer(
 ) -> "PropertyComparer | None":
     if not context.settings.options.compare_properties:
         return None
-    # Imported late: whoever only reads plans need not load an S3 library.
+    # Imported late: commands that only read plans need no S3 library.
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
 
     return PropertyComparer(context, source.place, store.place, stack)

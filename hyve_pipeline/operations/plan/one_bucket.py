@@ -89,7 +89,7 @@ def _were_apart(context: SyncContext, source: Place, store: Place) -> bool:
 
 def _are_two(context: SyncContext, source: Place, store: Place, key: str) -> bool:
     """Whether a server says of an object on which both listings agree that it is not the same on both sides."""
-    # Imported late: whoever only reads plans need not load an S3 library.
+    # Imported late: commands that only read plans need no S3 library.
     from hyve_pipeline.s3.objects.identity import are_two_objects
 
     with context.connect(source) as one, context.connect(store) as other:

@@ -75,12 +75,11 @@ class PropertyComparer:
         self._source = stack.enter_context(context.connect(source))
         self._store = stack.enter_context(context.connect(store))
         self._ignored = ignored_by(copy_rules(context.settings.options, self._source))
-        self._window = Window(context.settings.options.concurrency, self._throttled)
+        self._window = Window(
+            context.settings.options.concurrency, lambda: self._source.throttled + self._store.throttled
+        )
         self._failure: BucketError | None = None
         self.uncompared: Counter[str] = Counter()
-
-    def _throttled(self) -> int:
-        return self._source.throttled + self._store.throttled
 
     def refine(self, found: RangeDiff) -> RangeDiff:
         """Take those that drifted out of a range's unchanged objects, and put them among its listed rows.
@@ -153,8 +152,7 @@ def _with_drifted(found: RangeDiff, names: Mapping[int, tuple[str, ...]]) -> Ran
         place = CHANGE_SCHEMA.get_field_index(name)
         drifted = drifted.set_column(place, CHANGE_SCHEMA.field(place), pa.array(values, pa.string()))
     count = Count(objects=len(numbers), bytes=total(drifted.column("size")))
-    unchanged = found.counts[ChangeSet.UNCHANGED]
-    left = Count(objects=unchanged.objects - count.objects, bytes=unchanged.bytes - count.bytes)
+    left = found.counts[ChangeSet.UNCHANGED] - count
     return replace(
         found,
         rows=pa.concat_tables([found.rows, drifted]).sort_by("key"),

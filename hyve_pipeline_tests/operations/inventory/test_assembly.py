@@ -16,7 +16,7 @@ from hyve_pipeline_tests.tally import THOROUGHNESS
 _SCHEMA = pa.schema([pa.field("key", pa.string())])
 
 
-def _assemble(ranges: list[list[list[str]]], order: random.Random, folder: Path) -> tuple[list[str], bool]:
+def _assemble(ranges: list[list[list[str]]], order: random.Random, folder: Path) -> list[str]:
     """Add the tables of ranges that begin at "", "1", "2" … in any order that keeps each range's own."""
     written: list[str] = []
     assembly = SortedAssembly(_SCHEMA, folder, lambda table: written.extend(table.column("key").to_pylist()))
@@ -30,7 +30,7 @@ def _assemble(ranges: list[list[list[str]]], order: random.Random, folder: Path)
             del left[name]
             place = names.index(name)
             assembly.end(name, names[place + 1] if place + 1 < len(names) else None)
-    return written, assembly.is_complete
+    return written
 
 
 @pytest.mark.parametrize("most_rows", [0, 3, 1000])
@@ -48,9 +48,8 @@ def test_all_rows_in_the_order_of_the_ranges(
     folder = tmp_path_factory.mktemp("held")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly_module, "_MOST_ROWS_HELD", most_rows)
-        written, is_complete = _assemble(ranges, order, folder)
+        written = _assemble(ranges, order, folder)
     assert written == [key for tables in ranges for table in tables for key in table]
-    assert is_complete
     assert list(folder.iterdir()) == []
 
 
@@ -62,9 +61,6 @@ def test_the_lowest_range_is_passed_on_at_once(tmp_path: Path) -> None:
     assert written == ["a"]
     assembly.end("", "m")
     assert written == ["a", "n"]
-    assert not assembly.is_complete
-    assembly.end("m", None)
-    assert assembly.is_complete
 
 
 def test_a_folder_that_takes_no_more_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
