@@ -118,7 +118,7 @@ def test_a_folder_that_can_name_no_sync_is_named() -> None:
 
 
 def test_the_home_is_that_of_the_commands_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYVE_HOME", str(tmp_path))
+    monkeypatch.setenv("IMAGES_HOME", str(tmp_path))
     with loaded({"images/defs.yaml": SYNC}) as definitions:
         assert resource_of(definitions).home == str(tmp_path)
     with loaded({"images/defs.yaml": SYNC + "      home: var/hyve\n"}) as definitions:
@@ -258,7 +258,7 @@ def examples() -> list[str]:
 
 @pytest.mark.parametrize("text", examples())
 def test_the_examples_of_the_documentation_load(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYVE_STATE", str(tmp_path))
+    monkeypatch.setenv("IMAGES_HOME", str(tmp_path))
     s3 = "import dagster as dg\ndefs = dg.Definitions(resources={'s3': dg.ResourceDefinition.none_resource()})\n"
     with loaded({"images/defs.yaml": text, "resources.py": s3}) as definitions:
         dg.Definitions.validate_loadable(definitions)
