@@ -11,10 +11,8 @@ from hyve_pipeline.core.model.inventory import SIDES, KeyRange, Side
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import ListedRange, list_range
-from hyve_pipeline.operations.workers.shared_parts import SharedParts
+from hyve_pipeline.operations.workers.shared_parts import ORDER, SharedParts
 from hyve_pipeline.s3.connection.connection import Connection
-
-_ORDER = "order.json"
 
 # The number of objects of a range, by the earlier inventory: some seconds of work.
 SHARED_RANGE_OBJECTS = 500_000
@@ -49,10 +47,7 @@ def list_together(
         BucketError: the bucket can't be listed.
         IncompleteInventoryError: a range can't be proved complete.
     """
-    parts = _parts(context, order, connection, activity)
-    context.state.write_manifest(f"inventories/{order.side}/{order.id}/{_ORDER}", order)
-    with parts.leading():
-        return parts.all_results()
+    return _parts(context, order, connection, activity).lead(order)
 
 
 def help_listings(context: SyncContext) -> int:
@@ -67,9 +62,7 @@ def help_listings(context: SyncContext) -> int:
     done = 0
     for order in _orders(context):
         with context.connect(order.place) as connection:
-            parts = _parts(context, order, connection, f"list {order.side}")
-            if parts.is_led:
-                done += parts.do_free()
+            done += _parts(context, order, connection, f"list {order.side}").help()
     return done
 
 
@@ -81,8 +74,8 @@ def _orders(context: SyncContext) -> Iterator[ListingOrder]:
         for name in sorted((entry.name for entry in entries if entry.is_folder), key=order_of, reverse=True):
             if name in complete:
                 break  # older ones were given up
-            if folder.exists(f"{name}/{_ORDER}"):
-                yield folder.read_manifest(f"{name}/{_ORDER}", ListingOrder)
+            if folder.exists(f"{name}/{ORDER}"):
+                yield folder.read_manifest(f"{name}/{ORDER}", ListingOrder)
 
 
 def _parts(

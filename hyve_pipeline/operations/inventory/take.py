@@ -14,7 +14,7 @@ from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, check_proof
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, ListedRange, list_range
+from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
@@ -106,34 +106,26 @@ def _headers_for(connection: Connection, side: Side) -> Pairs:
 def _list_bucket(
     context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str, shared_objects: int
 ) -> Inventory:
+    """List a bucket, check that the parts are one complete listing, and write its manifest."""
     started = datetime.now(UTC)
     inventory_id = next_id(context.state, started)
-    cuts = _known_cuts(context, side)
-    ranges = _shared_ranges(context, side, shared_objects)
+    earlier = _earlier(context, side)
+    cuts = () if earlier is None else _known_cuts(earlier)
+    ranges = (KeyRange(),)
+    if earlier is not None and context.state.local_path is None:
+        ranges = _shared_ranges(earlier, shared_objects)
     if len(ranges) > 1:
         order = ListingOrder(
-            id=inventory_id, side=side, place=connection.place, headers=headers, ranges=ranges, cuts=tuple(cuts)
+            id=inventory_id, side=side, place=connection.place, headers=headers, ranges=ranges, cuts=cuts
         )
         parts = list_together(context, order, connection, activity)
     else:
         file = context.inventories(side).file_name(inventory_id)
         parts = [list_range(context, connection, KeyRange(), file, cuts=cuts, headers=headers, activity=activity)]
-    return _keep(context, side, connection, inventory_id, started, parts)
-
-
-def _keep(
-    context: SyncContext,
-    side: Side,
-    connection: Connection,
-    inventory_id: str,
-    started: datetime,
-    parts: Sequence[ListedRange],
-) -> Inventory:
-    """Check that the parts are one complete listing, and write its manifest."""
-    proof = [walk for part in parts for walk in part.proof]
+    proof = tuple(walk for part in parts for walk in part.proof)
     objects = sum(part.objects for part in parts)
     check_proof(proof, objects, connection.place.uri)
-    cuts = [key for part in parts for key in part.cuts]
+    new_cuts = tuple(key for part in parts for key in part.cuts)
     inventory = Inventory(
         id=inventory_id,
         side=side,
@@ -145,21 +137,30 @@ def _keep(
         bytes=sum(part.bytes for part in parts),
         oldest=min((part.oldest for part in parts if part.oldest is not None), default=None),
         newest=max((part.newest for part in parts if part.newest is not None), default=None),
-        proof=tuple(proof),
-        cuts=tuple(cuts[:: 1 + len(cuts) // MOST_SAMPLES]),
+        proof=proof,
+        cuts=new_cuts[:: 1 + len(new_cuts) // MOST_SAMPLES],
     )
     context.inventories(side).save(inventory)
     return inventory
 
 
-def _shared_ranges(context: SyncContext, side: Side, objects: int) -> tuple[KeyRange, ...]:
+def _shared_ranges(earlier: Inventory, objects: int) -> tuple[KeyRange, ...]:
     """The ranges that workers on other machines can list at the same time, of a large bucket; else all keys in one."""
-    earlier = _earlier(context, side)
-    count = 1 if earlier is None or context.state.local_path is not None else earlier.objects // objects
-    if earlier is None or count < 2 or len(earlier.cuts) < count:
+    count = earlier.objects // objects
+    if count < 2 or len(earlier.cuts) < count:
         return (KeyRange(),)
-    bounds = ["", *(earlier.cuts[number * len(earlier.cuts) // count] for number in range(1, count)), None]
+    bounds = ["", *_spread(earlier.cuts, count)[1:], None]
     return tuple(KeyRange(after=str(after), until=until) for after, until in pairwise(bounds))
+
+
+def _known_cuts(earlier: Inventory) -> tuple[str, ...]:
+    """Keys at which to split a listing at first, from an earlier inventory."""
+    return _spread(earlier.cuts, min(len(earlier.cuts), earlier.objects // _ROWS_BETWEEN_CUTS, _MOST_CUTS))
+
+
+def _spread(keys: Sequence[str], count: int) -> tuple[str, ...]:
+    """So many of these keys, evenly spread, the first included."""
+    return tuple(keys[number * len(keys) // count] for number in range(count))
 
 
 def _earlier(context: SyncContext, side: Side) -> Inventory | None:
@@ -169,12 +170,3 @@ def _earlier(context: SyncContext, side: Side) -> Inventory | None:
     except StateError:
         return None  # only a hint is missing
     return earlier if earlier is not None and context.is_place(side, earlier.place) else None
-
-
-def _known_cuts(context: SyncContext, side: Side) -> list[str]:
-    """Keys at which to split this listing, from an earlier inventory."""
-    earlier = _earlier(context, side)
-    if earlier is None:
-        return []
-    wanted = min(len(earlier.cuts), earlier.objects // _ROWS_BETWEEN_CUTS, _MOST_CUTS)
-    return [earlier.cuts[number * len(earlier.cuts) // wanted] for number in range(wanted)]

@@ -3,7 +3,6 @@
 diffs/<id>/order.json   the ranges; present until the diff's manifest diff.json is written
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,9 +12,7 @@ from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.compare_range import ComparedRange, compare_range
-from hyve_pipeline.operations.workers.shared_parts import SharedParts
-
-_ORDER = "order.json"
+from hyve_pipeline.operations.workers.shared_parts import ORDER, SharedParts
 
 # Rows of both inventories in a range: some seconds of work.
 SHARED_ROWS = 1_000_000
@@ -48,14 +45,11 @@ def compare_together(
     Raises:
         HyveError: see `compare_range`.
     """
-    parts = _parts(context, order, source, store)
-    context.state.write_manifest(f"diffs/{order.id}/{_ORDER}", order)
-    with parts.leading():
-        return parts.all_results()
+    return _parts(context, order, source, store).lead(order)
 
 
 def help_comparisons(context: SyncContext) -> int:
-    """Do the free ranges of the sync's comparisons that are in progress.
+    """Do the free ranges of the sync's newest comparison, while it is in progress.
 
     Returns:
         How many ranges were compared here.
@@ -63,25 +57,16 @@ def help_comparisons(context: SyncContext) -> int:
     Raises:
         HyveError: see `compare_range`.
     """
-    done = 0
-    for order in _orders(context):
-        source = context.inventories("source").load(order.source)
-        store = context.inventories("store").load(order.store)
-        settings = context.settings.model_copy(
-            update={"source": source.place, "store": store.place, "options": order.options}
-        )
-        parts = _parts(replace(context, settings=settings), order, source, store)
-        if parts.is_led:
-            done += parts.do_free()
-    return done
-
-
-def _orders(context: SyncContext) -> Iterator[ComparisonOrder]:
-    """The newest comparison, unless it is complete."""
     newest = context.diffs.newest_id()
-    folder = f"diffs/{newest}"
-    if newest is not None and context.state.exists(f"{folder}/{_ORDER}") and not context.diffs.exists(newest):
-        yield context.state.read_manifest(f"{folder}/{_ORDER}", ComparisonOrder)
+    file = f"diffs/{newest}/{ORDER}"
+    if newest is None or not context.state.exists(file) or context.diffs.exists(newest):
+        return 0
+    order = context.state.read_manifest(file, ComparisonOrder)
+    source = context.inventories("source").load(order.source)
+    store = context.inventories("store").load(order.store)
+    places = {"source": source.place, "store": store.place, "options": order.options}
+    settings = context.settings.model_copy(update=places)
+    return _parts(replace(context, settings=settings), order, source, store).help()
 
 
 def _parts(

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any, TypeVar, TypeVarTuple, cast
@@ -22,7 +22,7 @@ from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import GIB, Options
-from hyve_pipeline.operations.workers.worker import Done, Failed, Interrupt, Note, Progress, Task
+from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Progress, Task
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -90,6 +90,9 @@ class WorkerProcess:
 
     Args:
         module: a module that it imports at once, with the functions that it will call.
+
+    Attributes:
+        connection: the connection that it sends its messages on.
     """
 
     def __init__(self, module: str) -> None:
@@ -103,12 +106,7 @@ class WorkerProcess:
                 # A terminal's Ctrl-C goes to this process alone, which then interrupts the worker, see `worker.main`.
                 process_group=0,
             )
-        self._connection = Connection(ours.detach())
-
-    @property
-    def connection(self) -> Connection:
-        """The connection that it sends its messages on."""
-        return self._connection
+        self.connection = Connection(ours.detach())
 
     @property
     def pid(self) -> int:
@@ -123,41 +121,7 @@ class WorkerProcess:
             KeyboardInterrupt: this thread was interrupted; the process was interrupted too, and ended its task.
             BaseException: what the function raised.
         """
-        try:
-            self._connection.send(Task(function, arguments))
-            try:
-                answer = self._answer(raise_if_interrupted)
-            except KeyboardInterrupt:
-                self._interrupt()
-                raise
-        except (EOFError, OSError) as error:
-            raise HyveError(self.describe_end()) from error
-        if isinstance(answer, Failed):
-            raise answer.error
-        return answer.value
-
-    def _answer(self, check: Callable[[], None]) -> Done | Failed:
-        while True:
-            check()
-            if not self._connection.poll(_POLL_SECONDS):
-                continue
-            message = self._connection.recv()
-            if isinstance(message, Progress):
-                report(message.activity, message.objects, message.size)
-            elif not isinstance(message, Note):
-                return message
-
-    def _interrupt(self) -> None:
-        """Interrupt the process's task, and wait until it has ended."""
-        deadline = monotonic() + _END_SECONDS
-
-        def check() -> None:
-            if monotonic() > deadline:
-                raise TimeoutError
-
-        self._connection.send(Interrupt())
-        with suppress(TimeoutError):
-            self._answer(check)
+        return _run([self], Task(function, arguments), lambda _: None)[0]
 
     def describe_end(self) -> str:
         """Close the connection to a process that ended unexpectedly, and describe how it ended."""
@@ -168,7 +132,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Close the connection, so that the process ends; kill it if it does not."""
-        self._connection.close()
+        self.connection.close()
         try:
             self._process.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -194,19 +158,32 @@ def run_in_processes(
     """
     with ExitStack() as stack:
         workers = [stack.enter_context(closing(WorkerProcess(function.__module__))) for _ in range(count)]
-        team = _Team(workers, on_note)
-        # A signal may come in the middle of a message.
-        with deferring_interrupts():
-            try:
-                team.send(Task(function, tuple(arguments)))
-                while team.is_working:
-                    raise_if_interrupted()
-                    team.receive()
-            except BaseException:
-                team.interrupt(_END_SECONDS)
-                raise
-        if team.failures:
-            raise team.failures[0]
+        _run(workers, Task(function, tuple(arguments)), on_note)
+
+
+def _run(workers: Sequence[WorkerProcess], task: Task, on_note: Callable[[Any], None]) -> list[Any]:
+    """Let each worker do a task, and wait until all have ended it.
+
+    Returns:
+        What the function returned, in the order of the endings.
+
+    Raises:
+        BaseException: see `run_in_processes`.
+    """
+    team = _Team(workers, on_note)
+    # A signal may come in the middle of a message.
+    with deferring_interrupts():
+        try:
+            team.send(task)
+            while team.is_working:
+                raise_if_interrupted()
+                team.receive()
+        except BaseException:
+            team.interrupt(_END_SECONDS)
+            raise
+    if team.failures:
+        raise team.failures[0]
+    return team.values
 
 
 class _Team:
@@ -214,6 +191,7 @@ class _Team:
 
     def __init__(self, workers: Sequence[WorkerProcess], on_note: Callable[[Any], None]) -> None:
         self.failures: list[BaseException] = []
+        self.values: list[Any] = []
         self._working = {worker.connection: worker for worker in workers}
         self._on_note = on_note
 
@@ -250,6 +228,7 @@ class _Team:
                     self.send(Interrupt())
                 case _:
                     del self._working[connection]
+                    self.values.append(message.value)
 
     def interrupt(self, seconds: float) -> None:
         """Interrupt all, and wait so long for them to end."""

@@ -1,5 +1,6 @@
 """Parts of one piece of work, each claimed and done by one of several processes, also on other machines.
 
+    <folder>/order.json                     what a process needs to take part
     <folder>/leader/…                       claimed by the process that needs the results, while it is alive
     <folder>/<part>/<attempt>/…             the files of one attempt at a part
     <folder>/<part>/<attempt>/summary.json  its result, written last
@@ -7,8 +8,7 @@
 A process that loses its claim leaves files that nothing refers to.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from hyve_pipeline.core.base.manifest import Frozen
@@ -21,6 +21,9 @@ Result = TypeVar("Result", bound=Frozen)
 
 _POLL_SECONDS = 2.0
 _LEADER = "leader"
+
+# The manifest beside the parts with what a process needs to take part.
+ORDER = "order.json"
 _RESULT = "summary.json"
 
 
@@ -33,7 +36,7 @@ class SharedParts(Generic[Result]):
         count: how many parts there are.
         result: the manifest that each part results in.
         do: does a part, given its number from 0 and the folder for its files, below the sync's state.
-        poll_seconds: seconds between two looks at the parts of others.
+        poll_seconds: seconds between two listings of the parts of other processes.
     """
 
     def __init__(
@@ -53,23 +56,33 @@ class SharedParts(Generic[Result]):
         self._do = do
         self._poll_seconds = poll_seconds
 
-    @contextmanager
-    def leading(self) -> Iterator[None]:
-        """Let other processes do parts until the block ends."""
+    def lead(self, order: Frozen) -> list[Result]:
+        """Offer the parts to other processes, do those that are free, and wait for the others.
+
+        Args:
+            order: what a process needs to know to take part.
+
+        Returns:
+            The results of all parts, in order.
+        """
+        self._folder.write_manifest(ORDER, order)
         claim = self._claim_leader()
         if claim is None:
             raise RuntimeError(f"{self._folder.uri} has a leader already")
         with claim:
-            yield
+            return self.all_results()
 
-    @property
-    def is_led(self) -> bool:
-        """Whether the process that needs the results is alive."""
+    def help(self) -> int:
+        """Do each part that is free, while the process that needs the results is alive.
+
+        Returns:
+            How many were done here.
+        """
         claim = self._claim_leader()
         if claim is None:
-            return True
+            return self.do_free()
         with claim:
-            return False
+            return 0
 
     def do_free(self) -> int:
         """Do each part that is free, one after the other.

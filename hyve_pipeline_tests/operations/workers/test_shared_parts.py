@@ -65,10 +65,22 @@ def test_a_part_that_failed_is_free_again(tmp_path: Path) -> None:
     assert len(_parts(context, done, 2).all_results()) == 2
 
 
-def test_work_is_led_while_its_leader_is_alive(tmp_path: Path) -> None:
+def test_parts_are_done_for_others_while_the_leader_is_alive(tmp_path: Path) -> None:
     context = context_at(tmp_path)
-    parts = _parts(context, [])
-    assert not parts.is_led
-    with parts.leading():
-        assert _parts(context, []).is_led
-    assert not parts.is_led
+    done: list[int] = []
+    assert _parts(context, done).help() == 0
+    leader = take_claim(context.state.below("work/leader"), context.actor, name="the lead")
+    assert leader is not None
+    with leader:
+        assert _parts(context, done, 3).help() == 3
+        with pytest.raises(RuntimeError, match="has a leader already"):
+            _parts(context, done).lead(_Result(number=0, folder=""))
+    assert _parts(context, done).help() == 0
+    assert done == [0, 1, 2]
+
+
+def test_the_leader_offers_the_parts_and_gets_all_results(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    order = _Result(number=7, folder="order")
+    assert [result.number for result in _parts(context, []).lead(order)] == list(range(8))
+    assert context.state.read_manifest("work/order.json", _Result) == order
