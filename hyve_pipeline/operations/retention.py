@@ -109,7 +109,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     for name in _BY_PLAN:
         sweep.remove_older(name, kept[0].id, keep={plan.id for plan in kept})
     sweep.remove_older("diffs", kept[0].id, keep=())
-    needed = _needed_inventories(kept)
+    needed = {inventory for plan in kept for inventory in (plan.source_inventory, plan.store_inventory)}
     for side in SIDES:
         newest = context.inventories(side).newest()
         keep = needed if newest is None else needed | {newest.id}
@@ -118,11 +118,6 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     context.events.prune(_first_of_kept(context.events, kept, needed))
     context.note(EventKind.PLANS_DROPPED, dropped=tuple(dropped))
     return Dropped(sweep.bytes, sweep.files)
-
-
-def _needed_inventories(kept: Iterable[Plan]) -> set[str]:
-    """The ids of the inventories that the plans were made from."""
-    return {needed for plan in kept for needed in (plan.source_inventory, plan.store_inventory)}
 
 
 def _first_of_kept(events: EventLog, kept: Iterable[Plan], inventories: Collection[str]) -> int:

@@ -1,10 +1,10 @@
-"""Puts back what a plan overwrote or deleted in the store, from the trash or from an earlier version.
+"""Restores what a plan overwrote or deleted in the store, from the trash or from an earlier version.
 
-An object is put back only if the store still has what the plan left there; later changes are kept. Objects that the
+An object is restored only if the store still has what the plan left there; later changes are kept. Objects that the
 plan added stay. Nothing is removed from the trash or from the versions, so an undo can be repeated, and undone.
 
-An object that was put back is newer than the source's, so its key is stored: the next plan copies it, whatever times
-and sizes say.
+A restored object is newer than the source's, so its key is stored: the next plan copies it, whatever times and sizes
+say.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ OutcomeCounts = Counter[tuple[Outcome, str | None]]
 
 
 def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCounts | None = None) -> UndoSummary:
-    """Put back what `plan` overwrote or deleted, deletes first, if that is safe.
+    """Restore what `plan` overwrote or deleted, deletes first, if that is safe.
 
     Args:
         context: the sync.
@@ -134,7 +134,7 @@ class _Restorer:
             self._copier = stack.enter_context(ServerCopier(options, trash, store, window))
 
     async def restore(self, row: JournalRow) -> JournalRow:
-        """Put one object back; failures of this object are outcomes and raise nothing."""
+        """Restore one object; its failures are outcomes and raise nothing."""
         tries = Tries()
         try:
             return replace(await self._restore(row, tries), attempts=tries.count)

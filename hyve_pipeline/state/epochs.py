@@ -6,7 +6,7 @@ a numbered epoch, and each process that takes part is a member, kept by a heartb
     epochs/<number>/epoch.json, members/<nonce>
 
 An epoch lives while a member does. The next one is created under a condition when the newest has no living member. A
-member writes its file first and then looks for a greater number, and whoever creates a number looks for members of the
+member writes its file first and then looks for a greater number, and the creator of a number looks for members of the
 one before afterwards, so of two that do both at the same time at least one sees the other and withdraws.
 """
 

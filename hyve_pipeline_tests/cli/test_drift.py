@@ -257,7 +257,7 @@ def test_properties_that_can_not_be_read_are_no_plan(
     line = finished.err.splitlines()[-1]
     assert line.startswith(f"hyve: s3://{pair.source.name}/: ")
     assert said in line
-    assert f"what {key} carries is not known, so that there is no plan" in line
+    assert f"the properties of {key} are not known, so no plan was made" in line
     assert pair.context().plans.ids() == []
     assert not (pair.home / "out" / "images" / "drifted.txt").exists()
 

@@ -23,7 +23,7 @@ def _nothing() -> Outcomes:
 class ShardStatus:
     """The progress of one shard.
 
-    What the journal says in detail is read when it is first asked for; any of those attributes may raise StateError.
+    Details of the journal are read when they are first used; any of those attributes may raise StateError.
 
     Attributes:
         shard: the shard.

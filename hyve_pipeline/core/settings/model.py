@@ -164,11 +164,7 @@ class Automation(SettingsTable):
     @model_validator(mode="after")
     def _check_webhook(self) -> "Automation":
         if self.webhook is not None and self.webhook_variable is not None:
-            raise PydanticCustomError(
-                "contradiction",
-                "webhook and webhook_variable are both set: keep one of them",
-                {"setting": "webhook_variable"},
-            )
+            raise contradiction("webhook_variable", "webhook and webhook_variable are both set: keep one of them")
         return self
 
 

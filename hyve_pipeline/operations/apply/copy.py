@@ -1,4 +1,4 @@
-"""Copies one object as the plan has it, and says how it ended."""
+"""Copies one object as planned, and returns its outcome."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,12 +32,12 @@ from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, O
 def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
     """Whether the store's object is the planned copy, made after the source was last written and the store last listed.
 
-    Answers to HEAD have whole seconds; in doubt the object is copied once more.
+    Responses to HEAD have whole seconds; in doubt the object is copied again.
     """
     is_same = same_etag(head.etag, row.source_etag) and head.size in (None, row.size)
     if not is_same or row.source_last_modified is None:
         return False
-    # An undo leaves what is newer than the source, and may be of the same content with other headers.
+    # An undo leaves an object that is newer than the source, perhaps of the same content with other headers.
     return head.last_modified > max(row.source_last_modified, row.store_last_modified or 0)
 
 
@@ -50,8 +50,8 @@ class ObjectCopier:
         trash: keeps what is overwritten.
         route: how they get there.
         keeps_versions: the store keeps what is overwritten as a version, whose id is journaled.
-        check_store_first: look whether the store has the object already, as after an attempt that was
-            cut short between a copy and its journal row.
+        check_store_first: check whether the store has the object already, as after an attempt that was interrupted
+            between a copy and its journal row.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ObjectCopier:
     async def copy(self, row: PlannedObject) -> JournalRow:
         """Copy one object.
 
-        Never raises for what concerns this object alone: that is an outcome.
+        Failures of this object are outcomes and raise nothing.
         """
         tries = Tries()
         try:
@@ -89,7 +89,7 @@ class ObjectCopier:
             return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
 
     async def leave(self, row: PlannedObject, reason: str) -> JournalRow:
-        """Leave one object to a retry, since a bucket can't be reached."""
+        """Leave an object to a retry, as a bucket can't be reached."""
         return self._row(row, Tries(), Outcome.FAILED, NOT_TRIED, f"not tried: {reason}")
 
     async def _copy(self, row: PlannedObject, tries: Tries) -> JournalRow:
@@ -132,10 +132,10 @@ class ObjectCopier:
         )
 
     async def _give_tags(self, task: CopyTask, tries: Tries) -> tuple[str, ...]:
-        """Give a copy of an earlier attempt its tags, which may have ended before it sent those that go by themselves.
+        """Set the tags of a copy that an earlier attempt made: it may have ended before its separate request for tags.
 
         Returns:
-            What the copy has to do without.
+            What the copy lacks.
         """
         if not self._route.sends_tags(task):
             return ()

@@ -1,10 +1,10 @@
 """Deletes objects of the store that the source no longer has, a batch at a time.
 
-Right before a batch is deleted both sides are looked at again: the source must still lack each key, by its listing and,
-for a sample, by asking for single keys, and the store's object must still be the planned one.
+Right before a batch is deleted both sides are checked again: the source must still lack each key, by its listing and,
+for a sample, by HEAD requests, and the store's object must still be the planned one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,18 +12,18 @@ from typing import Any
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.journal import ALREADY_GONE, BACK_IN_SOURCE, CHANGED, CONTRADICTED, JournalRow, Outcome
 from hyve_pipeline.core.model.planned_object import PlannedObject
-from hyve_pipeline.operations.apply.listing_check import Seen, look
+from hyve_pipeline.operations.apply.listing_check import ListedKeys, list_batch
 from hyve_pipeline.operations.apply.source_sample import is_listed, is_there, sample_of
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.requests.in_flight import Reply, Together
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import send_probe
-from hyve_pipeline.s3.objects.delete import DeleteResult, delete_objects
+from hyve_pipeline.s3.objects.delete import delete_objects
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 
-# What servers say of a key whose condition does not hold, or which they do not know.
+# The error codes for a key whose condition fails, or for a condition that the server does not support.
 _CONDITION_FAILED = {
     "PreconditionFailed",
     "ConditionalRequestConflict",
@@ -87,7 +87,7 @@ class ObjectDeleter:
     """Deletes objects of one shard.
 
     Args:
-        source: asked whether it still lacks each key.
+        source: checked to still lack each key.
         store: where the objects are deleted.
         trash: keeps what is deleted.
     """
@@ -96,7 +96,7 @@ class ObjectDeleter:
         self._source = source
         self._store = store
         self._trash = trash
-        # Until the server shows that it compares ETags in a way of its own.
+        # Until the server turns out to compare ETags by other rules.
         self._conditional = True
 
     async def delete(self, batch: Sequence[PlannedObject]) -> list[JournalRow]:
@@ -113,7 +113,7 @@ class ObjectDeleter:
 
     async def _judge(self, batch: Sequence[PlannedObject]) -> "Sequence[_Verdict]":
         """Which objects may be deleted, and why the others may not."""
-        in_source, in_store = await self._look(batch)
+        in_source, in_store = await self._list(batch)
         source_prefix, store_prefix = self._source.place.prefix, self._store.place.prefix
         tries = Tries()
         verdicts: list[_Verdict] = []
@@ -125,11 +125,11 @@ class ObjectDeleter:
                 verdicts.append(self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries))
             else:
                 unknown.append(planned)
-        verdicts += await Together([self._ask(planned, in_source, in_store) for planned in unknown])
+        verdicts += await Together([self._head(planned, in_source, in_store) for planned in unknown])
         return await self._confirm(verdicts, in_source)
 
-    async def _confirm(self, verdicts: "Sequence[_Verdict]", in_source: Seen) -> "Sequence[_Verdict]":
-        """Let nothing be deleted by a listing of the source that asking for single keys shows to be wrong."""
+    async def _confirm(self, verdicts: "Sequence[_Verdict]", in_source: ListedKeys) -> "Sequence[_Verdict]":
+        """Let nothing be deleted by a listing of the source that HEAD requests contradict."""
         prefix = self._source.place.prefix
         by_listing = {
             verdict.planned.key: verdict
@@ -148,12 +148,12 @@ class ObjectDeleter:
         if hidden is not None:
             detail = (
                 f"the source has {self._source.place.uri}{hidden}, and its listing does not: nothing is deleted by "
-                "such a listing; make sure that the server lists all that it has, then run 'hyve retry'"
+                "such a listing; make sure that the server lists all its objects, then run 'hyve retry'"
             )
             failed = dict.fromkeys(by_listing, (CONTRADICTED, detail))
         elif errors and len(errors) == len(sample):
             error = errors[sample[0]]
-            detail = f"nothing but its listing says that the source lacks it: {error}"
+            detail = f"only its listing says that the source lacks it: {error}"
             failed = {key: (error.code or str(error.status), detail) for key in by_listing}
         else:
             failed = {key: (error.code or str(error.status), str(error)) for key, error in errors.items()}
@@ -171,18 +171,18 @@ class ObjectDeleter:
         detail = f"the source has {self._source.place.uri}{planned.key} again"
         return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
 
-    async def _look(self, batch: Sequence[PlannedObject]) -> tuple[Seen, Seen]:
-        """What both sides have of a batch."""
+    async def _list(self, batch: Sequence[PlannedObject]) -> tuple[ListedKeys, ListedKeys]:
+        """What listings of both sides find of a batch."""
         source, store = (
-            Reply(look(side, [side.place.prefix + planned.key for planned in batch]))
+            Reply(list_batch(side, [side.place.prefix + planned.key for planned in batch]))
             for side in (self._source, self._store)
         )
         in_source, in_store = await source, await store
-        # A listing tells no versions, and undoing a delete needs to know of them.
-        return in_source, Seen() if await self._keeps_versions(in_store) else in_store
+        # A listing does not show versions, and an undo of the delete needs their ids.
+        return in_source, ListedKeys() if await self._keeps_versions(in_store) else in_store
 
-    async def _keeps_versions(self, in_store: Seen) -> bool:
-        """Whether the store keeps versions, or may do; one object tells it of all."""
+    async def _keeps_versions(self, in_store: ListedKeys) -> bool:
+        """Whether the store keeps versions, or may do; one object shows it for all."""
         key = next(iter(in_store.etags), None)
         if key is None:
             return False
@@ -213,8 +213,8 @@ class ObjectDeleter:
             return _row(planned, tries, Outcome.SKIPPED, CHANGED, detail)
         return _Allowed(planned, version)
 
-    async def _ask(self, planned: PlannedObject, in_source: Seen, in_store: Seen) -> "_Verdict":
-        """The verdict on an object of which a listing does not tell enough."""
+    async def _head(self, planned: PlannedObject, in_source: ListedKeys, in_store: ListedKeys) -> "_Verdict":
+        """The verdict on an object for which the listings do not suffice, by HEAD."""
         source_key = self._source.place.prefix + planned.key
         store_key = self._store.place.prefix + planned.key
         tries = Tries()
@@ -246,10 +246,12 @@ class ObjectDeleter:
     async def _delete(self, allowed: Sequence["_Allowed"]) -> list[JournalRow]:
         tries = Tries()
         by_key = {self._store.place.prefix + one.planned.key: one for one in allowed}
+        etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
+        conditions = etags if self._conditional else {}
         try:
-            # A missing object and a missing bucket look the same to HEAD. The source must still be there.
+            # HEAD answers alike for a missing object and a missing bucket: check that the source bucket still exists.
             await tries.answer(lambda: send_probe(self._source))
-            result = await self._send(by_key, tries)
+            result = await tries.answer(lambda: delete_objects(self._store, list(by_key), conditions))
         except S3RequestError as error:
             code, detail = error.code or str(error.status), str(error)
             return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
@@ -264,25 +266,15 @@ class ObjectDeleter:
                 doubtful.append(one)
             else:
                 rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))
-        return rows + await self._look_again(doubtful) if doubtful else rows
+        return rows + await self._recheck(doubtful) if doubtful else rows
 
-    async def _send(self, by_key: Mapping[str, "_Allowed"], tries: Tries) -> DeleteResult:
-        """Delete what still has the planned ETags, as far as the server can tell.
+    async def _recheck(self, doubtful: Sequence["_Allowed"]) -> list[JournalRow]:
+        """Check again what the server did not delete because the condition failed.
 
-        Raises:
-            S3RequestError: the request failed as a whole.
+        An object that still has the planned ETag is deleted without the condition: the server compares ETags by other
+        rules.
         """
-        etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
-        conditions = etags if self._conditional else {}
-        return await tries.answer(lambda: delete_objects(self._store, list(by_key), conditions))
-
-    async def _look_again(self, doubtful: Sequence["_Allowed"]) -> list[JournalRow]:
-        """Settle what the server did not delete since it found another object than the planned one.
-
-        An object that still has the planned ETag is deleted without the condition: then the server compares
-        ETags in a way of its own.
-        """
-        verdicts = await Together([self._ask(one.planned, Seen(), Seen()) for one in doubtful])
+        verdicts = await Together([self._head(one.planned, ListedKeys(), ListedKeys()) for one in doubtful])
         rows: list[JournalRow] = []
         same: list[_Allowed] = []
         for one, verdict in zip(doubtful, verdicts, strict=True):

@@ -11,7 +11,7 @@ from hyve_pipeline.operations.apply.shard import check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 
-# How often a worker looks for shards that became free: a claim that was lost is free after a minute.
+# Seconds between two checks for shards that became free: a lost claim is free after a minute.
 _POLL_SECONDS = 5.0
 
 
@@ -33,11 +33,11 @@ def join_plan(
         plan: the plan.
         action: copy or delete.
         until_done: wait for the shards of other processes, and do those that they leave unfinished.
-        known: how far the plan came at an earlier time; what was finished then is not read again.
-        poll_seconds: seconds between two looks at the shards of others.
+        known: the progress at an earlier time; what was finished then is not read again.
+        poll_seconds: seconds between two checks of the shards of other processes.
 
     Returns:
-        How far the plan came.
+        The progress of the plan.
 
     Raises:
         RefusedError: a safety rule forbids it, or another plan of the sync is being applied.

@@ -1,6 +1,6 @@
-"""What a bucket has of a batch of keys at this moment: by listing their span, which is far less than a question a key.
+"""Which keys of a batch a bucket has now: by listing their span, which takes far fewer requests than a HEAD for each.
 
-Where that does not pay, or does not work, nothing is known, and each key has to be asked for.
+Where a listing does not pay off, or fails, nothing is known, and each key requires a HEAD request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,55 +12,55 @@ from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 
-# A page of a listing costs a server and its owner about as much as this many questions about one key.
+# A page of a listing costs about as much, in work and in money, as this many HEAD requests.
 _FEWEST_KEYS = 16
 
-# A span with more pages holds so much else that the rest is better asked for key by key.
+# A span with more pages has so many other keys that HEAD requests for the rest are cheaper.
 _MOST_PAGES = 4
 
 _LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What was seen of a bucket.
+class ListedKeys:
+    """What a listing found of a batch of keys.
 
     Attributes:
-        until: keys up to this one, whole, were looked for; None where none was.
-        etags: the ETags of those that are there; empty where the listing has none.
+        until: whole keys up to this one were listed; None where none was.
+        etags: the ETags of those that exist; empty where the listing has none.
     """
 
     until: str | None = None
     etags: Mapping[str, str] = field(default_factory=dict)
 
     def knows(self, key: str) -> bool:
-        """Whether the key was looked for."""
+        """Whether the listing covers the key."""
         return self.until is not None and key <= self.until
 
     def knows_etag(self, key: str) -> bool:
-        """Whether the key was looked for, and its ETag seen where it is there."""
+        """Whether the listing covers the key, with its ETag if it exists."""
         return self.knows(key) and self.etags.get(key) != ""
 
 
-def look(connection: Connection, keys: Sequence[str], *, fewest: int = _FEWEST_KEYS) -> "Future[Seen]":
-    """Look for keys of a bucket, all at once.
+def list_batch(connection: Connection, keys: Sequence[str], *, fewest: int = _FEWEST_KEYS) -> "Future[ListedKeys]":
+    """List the span of some keys of a bucket.
 
     Args:
         connection: the bucket.
         keys: whole keys, ascending.
-        fewest: of fewer keys nothing is found out.
+        fewest: the span of fewer keys is not listed.
 
     Returns:
-        A future that gives what was seen; it raises nothing for what concerns the bucket.
+        A future of what was found; a failure of the bucket is no exception there, but fewer keys.
     """
     if len(keys) < fewest:
-        outcome: Future[Seen] = Future()
-        outcome.set_result(Seen())
+        outcome: Future[ListedKeys] = Future()
+        outcome.set_result(ListedKeys())
         return outcome
     return connection.workers.submit(_list_span, connection, keys)
 
 
-def _list_span(connection: Connection, keys: Sequence[str]) -> Seen:
+def _list_span(connection: Connection, keys: Sequence[str]) -> ListedKeys:
     wanted = set(keys)
     etags: dict[str, str] = {}
     seen: str | None = None
@@ -73,15 +73,15 @@ def _list_span(connection: Connection, keys: Sequence[str]) -> Seen:
             etags.update((key, etag) for key, etag in zip(listed, page.etags, strict=True) if key in wanted)
             seen = listed[-1]
             if number == _MOST_PAGES:
-                return Seen(seen, etags)
+                return ListedKeys(seen, etags)
     except HyveError:
-        # What was seen before counts; each of the other keys is asked for and has a failure of its own.
-        return Seen(seen, etags)
-    return Seen(keys[-1], etags)
+        # What was listed before counts; each of the other keys gets a HEAD request, with a failure of its own.
+        return ListedKeys(seen, etags)
+    return ListedKeys(keys[-1], etags)
 
 
 def just_before(key: str) -> str:
-    """A text that sorts before the key, and so close that few other keys sort in between."""
+    """A text that sorts before the key, with few other keys in between."""
     head, last = key[:-1], key[-1:]
-    # Only where both are plain letters, so that no server finds an odd character in what it is asked.
+    # Only where both are printable ASCII: servers differ in how they treat other characters in a request.
     return f"{head}{chr(ord(last) - 1)}{_LAST_CHARACTER}" if "!" < last <= "~" else head

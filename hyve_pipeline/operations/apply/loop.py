@@ -1,7 +1,7 @@
 """Applies a plan: claims a free shard, does it, and goes on until none is free.
 
-Each process that takes part claims by itself, and nobody assigns shards. So processes, commands and runs of Dagster can
-work on one plan side by side; one that dies leaves its own shard unfinished, and free for the next.
+Each process that takes part claims by itself; shards are not assigned. So processes, commands and runs of Dagster can
+work on one plan at the same time; one that dies leaves its shard unfinished, and free for the next.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ from hyve_pipeline.state.epochs import Epoch
 from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.journals import ShardJournal
 
-# Gets each shard that came to its end, and what its whole journal adds up to.
+# Gets each shard that ended, and the totals of its whole journal.
 OnShardEnded = Callable[[Shard, AttemptSummary], None]
 
 
@@ -35,7 +35,7 @@ def apply_plan(
     concurrency: int | None = None,
     known: PlanStatus | None = None,
 ) -> PlanStatus:
-    """Do all shards of one action that are left of a plan and free, in this process or in some beside it.
+    """Do all unfinished and free shards of one action of a plan, in this process or in some beside it.
 
     Objects that fail are in the status, and raise nothing. A shard that another process works on is left to that one.
 
@@ -45,20 +45,20 @@ def apply_plan(
         action: copy or delete.
         on_shard_ended: called in this thread, as each shard ends that was done here.
         concurrency: requests in flight; by default as many as the plan's options say.
-        known: how far the plan came at an earlier time; what was finished then is not read again.
+        known: the progress at an earlier time; what was finished then is not read again.
 
     Returns:
-        How far the plan came.
+        The progress of the plan.
 
     Raises:
         RefusedError: a safety rule forbids it, or another plan of the sync is being applied.
-        HyveError: something failed that is not about single objects, such as a bucket out of reach; whatever was done
+        HyveError: a failure that does not concern single objects, such as a bucket that can't be reached; what was done
             is in the journal.
     """
     finished = {} if known is None else known.finished
     if not plan.total(action).shards:
         return plan_status(context, plan, finished)
-    # From the first shard to the last: no other plan may come in between, nor an undo of this one.
+    # Until the last shard has ended, no other plan may be applied, nor this one undone.
     with context.applying(plan.id) as epoch:
         before = plan_status(context, plan, finished)
         check_allowed(context, plan, action, before)
@@ -88,7 +88,7 @@ def do_shards(
             on_shard_ended(shard, summary)
 
     shards = [entry.shard for entry in left]
-    # Deletes are a thousand to a request: one core makes more of them than a server takes.
+    # A request deletes a thousand objects: one core sends more than a server accepts.
     processes = processes_for(plan, shards) if shards[0].action == "copy" else 1
     hurried = _with_share(context, plan, concurrency, processes)
     tasks = tasks_of(left)
@@ -126,7 +126,7 @@ def with_concurrency(context: SyncContext, plan: Plan, concurrency: int | None) 
 
 
 def _claim_beside(context: SyncContext, plan: Plan, tasks: Sequence[tuple[Shard, int]]) -> None:
-    """What a process beside this one does: the same loop, whose endings it passes on."""
+    """The same loop in a worker process, which sends a note as each shard ends."""
     with context.applying(plan.id) as epoch:
         claim_shards(context, plan, epoch, tasks, lambda shard, summary: send_note((shard, summary)))
 
@@ -136,7 +136,7 @@ def claim_shards(
 ) -> None:
     """Do each shard that no other process works on, or has worked on since the tasks were made.
 
-    A claim that is lost since the machine slept, say, is taken again, unless another process has it.
+    A claim that was lost, as when the machine slept, is taken again, unless another process has it.
 
     Args:
         context: the sync.

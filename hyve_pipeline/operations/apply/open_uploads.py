@@ -1,4 +1,4 @@
-"""Aborts uploads in parts that nobody will go on with: their parts are unseen, and paid for."""
+"""Aborts multipart uploads that nothing will resume: their parts are in no listing, and cost storage."""
 
 from contextlib import suppress
 
@@ -11,19 +11,19 @@ from hyve_pipeline.state.uploads import ShardUploads, uploads_left_by_others
 
 
 def abandon_uploads_of_others(context: SyncContext, plan: Plan, store: Connection) -> None:
-    """Abort what shards of other plans left open: no other plan of the sync is being applied now.
+    """Abort the uploads that shards of other plans left open: no other plan of the sync is being applied now.
 
-    What can't be aborted stays in the log, for the next time.
+    What can't be aborted stays recorded, for the next time.
     """
     for uploads in uploads_left_by_others(context.state, plan.id):
         abandon_uploads(store, uploads)
 
 
 def abandon_uploads(store: Connection, uploads: ShardUploads) -> None:
-    """Abort what is left open in this bucket; a plan before may have been for another one."""
+    """Abort the open uploads in this bucket; an earlier plan may have been for another one."""
     for upload in uploads.open:
         if upload.bucket != store.bucket:
             continue
-        # What can't be aborted stays in the log.
+        # What can't be aborted stays recorded.
         with suppress(S3RequestError):
             abandon(store, upload, uploads)

@@ -1,7 +1,7 @@
-"""Notices that a bucket can't be reached any more, so that not each object that is left is tried in vain.
+"""Notices that a bucket can't be reached any more, so that the remaining objects are not all tried in vain.
 
-Each object that fails takes as long as requests are sent again. Ten thousand of them against a server that has become
-another one, or none, would hold up a command for hours.
+Each object that fails takes as long as its requests are retried. Ten thousand of them against a server that is down, or
+has become another one, would delay a command for hours.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 class Outage:
     """Watches how objects end. When many fail one after another, it probes the buckets.
 
-    Objects may fail for reasons of their own, so that failures alone do not end the work: the probe of a bucket must
-    fail too, which every connection has passed at its start.
+    Objects may fail for reasons of their own, so failures alone do not end the work: the probe of a bucket, which every
+    connection has passed at its start, must fail too.
 
     Args:
         connections: the buckets.

@@ -1,4 +1,4 @@
-"""Repairs an object that is equal in content and differs in what it carries: headers, metadata, tags, storage class."""
+"""Repairs an object that is equal in content and differs in headers, metadata, tags or storage class."""
 
 from dataclasses import dataclass, replace
 
@@ -23,9 +23,8 @@ class Repaired:
         version_id: its version, where the repair made a new one.
         source_version_id: the version of the source's object that it is like now, or None.
         had_drifted: False where nothing differed any more, so that nothing was done.
-        condition_ignored: the server wrote another object than the planned one onto itself, since it does not know
-            the condition.
-        lost: what the object still has to do without, since the store's server refuses it.
+        condition_ignored: the server rewrote another object than the planned one, since it ignores the condition.
+        lost: what the object still lacks, since the store refuses it.
     """
 
     etag: str
@@ -39,9 +38,9 @@ class Repaired:
 async def repair_object(
     source: Connection, store: Connection, route: CopyRoute, row: PlannedObject, tries: Tries
 ) -> Repaired:
-    """Give the store's object what the source's carries.
+    """Give the store's object the properties of the source's.
 
-    Both are looked at once more, since the plan: the repair is made from what they carry now.
+    Both are read again, as they may have changed since the plan.
 
     Args:
         source: the source.
@@ -62,17 +61,17 @@ async def repair_object(
     names = drift(wanted.carried, found.carried, ignored_by(route.rules))
     if not names:
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
-    # What the store has refused before would be refused again, for the whole object to be written.
+    # A class that the store has refused before would be refused again, at the cost of writing the whole object.
     wanted_class = storage_class_ability(wanted.properties.storage_class)
     if names == (STORAGE_CLASS,) and store.abilities.lacks(wanted_class):
         lost = (wanted_class.loses,) if wanted_class.loses is not None else ()
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False, lost=lost)
-    # To take all tags away needs a request, and a permission, of its own, or a set of none, which not all servers take.
+    # To remove all tags takes a request and a permission of its own, or an empty set, which not all servers accept.
     if names == (TAGS,) and (wanted_tags := wanted.tags):
         await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
         return Repaired(found.properties.etag, source_version_id=source_version)
     grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()
-    # Of the store's object: its checksums and its ETag. Of the source's: all that the object is to carry.
+    # Checksums and ETag are those of the store's object, all other properties those of the source's.
     tags = found.tags if wanted.tags is None else wanted.tags
     carried = replace(
         found.properties,

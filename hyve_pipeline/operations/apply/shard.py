@@ -1,6 +1,6 @@
 """Applies one shard of a plan, object by object, and journals every outcome.
 
-An attempt goes on where earlier ones ended: objects that the journal calls done or skipped are left alone.
+An attempt continues where earlier ones ended: objects that are done or skipped in the journal are not processed again.
 An object that was done but not journaled, because the process died in between, is recognised by comparing
 with the store.
 """
@@ -56,10 +56,10 @@ def check_allowed(context: SyncContext, plan: Plan, action: Action, status: Plan
         context: the sync.
         plan: the plan.
         action: what is about to be done.
-        status: how far the plan came, where that was just read.
+        status: the progress of the plan, if it was just read.
 
     Raises:
-        RefusedError: naming the rule, the figures and the way on.
+        RefusedError: with the rule, the figures and what to do.
         StateError: a file of the journal is damaged.
     """
     raise_if_undone(context, plan)
@@ -84,7 +84,7 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
         context: the sync.
         plan: the plan.
         shard: one of its shards.
-        run_id: who does it, for the journal.
+        run_id: the command or run that does it, for the journal.
 
     Returns:
         The summary of the whole shard, earlier attempts included. Objects that failed are counted there;
@@ -112,7 +112,7 @@ class ShardApplier:
         context: the sync.
         plan: the plan; what a shard needs comes from it, as the options may have changed since.
         action: that of the shards.
-        run_id: who does it, for the journal.
+        run_id: the command or run that does it, for the journal.
         epoch: this process's part in applying the plan.
     """
 
@@ -145,7 +145,7 @@ class ShardApplier:
         state, summary = journal.latest()
         if state is ShardState.FINISHED and summary is not None:
             return summary
-        # Before the attempt begins: where the plan can't be read or a bucket not reached, nothing was changed.
+        # Before the attempt begins: if the plan can't be read or a bucket not reached, nothing was changed.
         objects = planned_objects(read_shard(self._context, self._plan, shard))
         self._claim = claim
         if self._buckets is None:
@@ -228,7 +228,7 @@ class _Buckets:
 
     @property
     def lacks(self) -> tuple[ServerLack, ...]:
-        """What the servers turned out to lack until now."""
+        """Features that the servers were found to lack so far."""
         connections = (self.source, self.store, self.kept)
         return merged(lack for one in connections if one is not None for lack in one.abilities.met)
 
@@ -236,7 +236,7 @@ class _Buckets:
     def open(
         cls, context: SyncContext, plan: Plan, action: Action, stack: ExitStack, guard: Callable[[], None]
     ) -> "_Buckets":
-        """Connect, and make sure that each bucket can be reached; `guard` is called before each request that writes.
+        """Connect, and check that each bucket can be reached; `guard` is called before each request that writes.
 
         Raises:
             BucketError: one can't.
@@ -262,7 +262,7 @@ class _Buckets:
 
 
 def _keeps_versions(store: Connection) -> bool:
-    """Whether the store keeps versions. Where that is refused it may: the version of each object is read first."""
+    """Whether the store keeps versions; it may if the request is refused: the version of each object is read then."""
     try:
         return versioning_state(store) is not None
     except S3RequestError:
@@ -271,7 +271,7 @@ def _keeps_versions(store: Connection) -> bool:
 
 _BATCH_KEYS = 1_000  # the most that one DeleteObjects takes
 
-# Some batches are looked at while others are deleted. More would only be held up by S3's limits on deletes.
+# Some batches are checked while others are deleted. More would only be throttled by S3.
 _BATCHES_IN_FLIGHT = 4
 
 

@@ -1,4 +1,4 @@
-"""Keeps what is about to be overwritten or deleted, where the sync names a trash."""
+"""Copies what is about to be overwritten or deleted to the trash, if the sync has one."""
 
 from functools import partial
 from types import TracebackType
@@ -20,7 +20,7 @@ class Trash:
     Args:
         options: the sync's options.
         store: the store.
-        trash: the trash, or None when nothing is kept.
+        trash: the trash; None if there is none.
         window: the slots that parts of large objects share with all objects.
     """
 
@@ -59,7 +59,7 @@ class Trash:
 
         Raises:
             ObjectChangedError: the store's object is no longer the planned one.
-            S3RequestError: it could not be kept; it must not be overwritten or deleted then.
+            S3RequestError: the copy failed; the object must not be overwritten or deleted then.
         """
         if self._trash is None:
             return False

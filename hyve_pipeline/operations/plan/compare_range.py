@@ -1,4 +1,4 @@
-"""Compares a range of two inventories, and writes what differs to Parquet files."""
+"""Compares a range of two inventories, and writes the differences to Parquet files."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,7 +32,7 @@ from hyve_pipeline.state.parquet import writing_parquet
 if TYPE_CHECKING:
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
 
-# Rows of both inventories that one range of the diff takes into memory.
+# Rows of both inventories in memory for one range of the diff.
 _RANGE_ROWS = 100_000
 
 ALL_KEYS = RelativeRange("", None)
@@ -145,7 +145,7 @@ def _range_diffs(
 
 
 class _Skipped:
-    """What a person is told of the objects that are skipped."""
+    """What the plan says about skipped objects: how many have no ETag, and examples."""
 
     def __init__(self) -> None:
         self.unpinned = 0

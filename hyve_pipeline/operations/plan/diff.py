@@ -1,4 +1,4 @@
-"""Compares two inventories range by range, and keeps what differs as Parquet and as the three text lists."""
+"""Compares two inventories range by range, and stores the differences as Parquet files and as text lists."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ from hyve_pipeline.state.plans import next_id
 def diff_inventories(
     context: SyncContext, source: Inventory, store: Inventory, *, shared_rows: int = SHARED_ROWS
 ) -> Diff:
-    """Compare two inventories and keep the outcome.
+    """Compare two inventories and store the result.
 
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
-    in the sync's ``out`` folder. The lists hold whole keys, prefix included: of the source for new and
-    modified, of the store for duplicates. Where the options ask for the comparison of properties, there is
+    in the sync's ``out`` folder. The lists contain whole keys, prefix included: of the source for new and
+    modified, of the store for duplicates. If the options compare properties, there is
     ``drifted.txt`` too, with keys of the source.
 
     Args:
@@ -79,7 +79,7 @@ def diff_inventories(
     _write_lists(context, files)
     context.diffs.save(diff)
     for name in LIST_NAMES.keys() - set(lists):
-        # A list of an earlier plan beside those of this one would be taken for its own.
+        # A list of an earlier plan must not stay beside those of this one.
         context.lists.remove(f"{LIST_NAMES[name]}.txt")
     return diff
 
@@ -87,7 +87,7 @@ def diff_inventories(
 def _compare(
     context: SyncContext, source: Inventory, store: Inventory, created: datetime, diff_id: str, shared_rows: int
 ) -> list[ComparedRange]:
-    """Compare all keys, where there are many together with other processes."""
+    """Compare all keys; many of them together with other processes."""
     if context.state.local_path is None and source.objects + store.objects >= 2 * shared_rows:
         with (
             closing(open_inventory(context.state, source)) as one,

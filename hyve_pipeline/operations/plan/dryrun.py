@@ -1,4 +1,4 @@
-"""Makes a plan: both inventories, their comparison, and its outcome frozen."""
+"""Makes a plan: takes both inventories, compares them, and freezes the result."""
 
 from hyve_pipeline.core.model.diff import LIST_NAMES, planned_sets
 from hyve_pipeline.core.model.inventory import SIDES
@@ -14,10 +14,10 @@ from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 def take_plan(context: SyncContext) -> Plan:
     """List both buckets, compare them and freeze a plan, refused or not; change nothing in either bucket.
 
-    What Dagster and notebooks load of each asset is what was made last, here or by a run of Dagster.
+    Dagster and notebooks load the newest version of each asset, whether a command or a run of Dagster made it.
 
     Raises:
-        ConfigurationError: the options ask for what can't be done.
+        ConfigurationError: the options require what is impossible.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed or can't be proved complete.
         StateError: a file of the state can't be written or read.

@@ -26,7 +26,7 @@ from hyve_pipeline.state.plans import plan_file
 # The most shards of a plan: each is a partition in Dagster.
 MOST_SHARDS = 2_000
 
-# The objects of a shard where the options leave that open, in a plan that may have so many shards.
+# The objects of a shard by default, unless the plan would have too many shards.
 _USUAL_OBJECTS = 10_000
 
 # The most row groups, and so shards, of a file. To read one of them takes the file's footer, which describes all.
@@ -39,7 +39,7 @@ _SETS_OF: dict[Action, list[ChangeSet]] = {
 
 
 def figures_of(diff: Diff) -> Figures:
-    """What the safety rules judge of a diff."""
+    """The input of the safety rules for a diff."""
     return Figures(
         source_objects=diff.source.objects,
         store_objects=diff.store.objects,
@@ -50,7 +50,7 @@ def figures_of(diff: Diff) -> Figures:
 
 
 def judge_diff(diff: Diff) -> tuple[Refusal, ...]:
-    """What the safety rules say of a diff under its options."""
+    """What the safety rules refuse of a diff under its options."""
     return judge(figures_of(diff), diff.options)
 
 
@@ -63,8 +63,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         most_shards: the most shards; those of larger plans are larger.
 
     Raises:
-        ConfigurationError: the options ask for a transfer that can't be done.
-        BucketError: it can't be found out who can move the bytes, since the source can't be reached.
+        ConfigurationError: the options require a transfer that is impossible.
+        BucketError: the source can't be reached.
         StateError: the diff's file is damaged or can't be read.
     """
     identity = plan_id(diff)
@@ -104,7 +104,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
 
 
 def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
-    # Imported late: whoever only reads plans need not load an S3 library.
+    # Imported late: commands that only read plans need no S3 library.
     from hyve_pipeline.operations.plan.transfer import choose_transfer
 
     with closing(_rows_of(context.state, diff, "copy")) as tables:
@@ -117,7 +117,7 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
     """The plan of that id, see `PlanShelf.find`.
 
     Raises:
-        ConfigurationError: there is none, or it was made for other buckets than the configuration names now.
+        ConfigurationError: there is none, or it was made for other buckets than those of the configuration.
     """
     plan = context.plans.find(plan_id)
     check_places(context, plan)
@@ -125,10 +125,10 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
 
 
 def check_places(context: SyncContext, plan: Plan) -> None:
-    """Check the buckets that a plan was made for, and their servers, against those that requests would go to now.
+    """Check the buckets that a plan was made for, and their servers, against those that requests go to now.
 
     Raises:
-        ConfigurationError: they are others.
+        ConfigurationError: they differ.
     """
     for side in SIDES:
         planned = plan.source if side == "source" else plan.store
@@ -144,7 +144,7 @@ def check_places(context: SyncContext, plan: Plan) -> None:
 
 
 def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_overwrites: str | None) -> None:
-    """Keep a person's word that a plan is to be judged by other limits. What is None stays as it was.
+    """Record the user's approval of a plan under other limits. None keeps a limit.
 
     Raises:
         ConfigurationError: a limit is neither a number nor a share.
@@ -171,7 +171,7 @@ def read_shard(context: SyncContext, plan: Plan, shard: Shard) -> pa.Table:
     name = plan.files[shard.action][shard.file]
     with closing(ParquetReader(context.state, name)) as reader:
         rows = reader.read([shard.row_group])
-    # A file can be whole and yet not this plan's.
+    # A file can be intact and still belong to another plan.
     keys = rows.column("key")
     found = (len(keys), keys[0].as_py(), keys[-1].as_py()) if len(keys) else (0, "", "")
     if found != (shard.objects, shard.first_key, shard.last_key):
@@ -203,11 +203,10 @@ def shard_limits(
 ) -> dict[Action, ShardLimits]:
     """The size of the shards of each action.
 
-    A shard is what is lost when a run ends early, and what processes divide: so what takes long is cut smaller. But a
-    plan has a bounded number of them.
+    A shard is the unit of claims, so slow work is cut smaller. But a plan has a bounded number of shards.
 
     Args:
-        options: those of the plan, with the sizes that are asked for.
+        options: those of the plan, with the configured sizes.
         planned: the objects and bytes of each action.
         copy_cost: the cost of a copy, in copies by the server.
         most_shards: the most shards of the plan.
@@ -218,9 +217,8 @@ def shard_limits(
     most = most_shards - sum(count.objects > 0 for count in planned.values())
     least_objects = least_bytes = 1
     if objects > most:  # there can't be more shards than objects
-        # A shard that ends for its bytes has, with the object that follows it, more than them; so two such shards in a
-        # row hold more than the bytes of one, and there are at most twice as many as full ones. They are at most half
-        # of all shards.
+        # A shard that ends because of its bytes exceeds them together with the next object. So two such shards in a row
+        # have more bytes than the limit, and there are at most twice as many as full ones: at most half of all shards.
         least_bytes = max(1, -(-4 * size // most))
         by_bytes = -(-2 * size // max(least_bytes, options.shard_bytes // copy_cost, 1))
         least_objects = -(-objects // (most - by_bytes))
@@ -241,7 +239,7 @@ def _write_shards(
     with closing(_rows_of(state, diff, action)) as tables:
         cut = cut_shards(tables, limits.objects, limits.bytes)
         following = next(cut, None)
-        # Also where there is nothing to do, there is a file.
+        # Without anything to do there is a file too.
         while not files or following is not None:
             files.append(plan_file(identity, action, len(files)))
             with writing_parquet(state, files[-1], CHANGE_SCHEMA) as writer:

@@ -11,7 +11,7 @@ from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.state.files import Folder
 
-# By as much the clocks of this machine and of the server may differ: S3 refuses signatures that are further off.
+# The clocks of this machine and of the server may differ by this much: S3 refuses signatures beyond it.
 _CLOCK_SLACK = timedelta(minutes=15)
 
 

@@ -1,7 +1,7 @@
-"""Finds out whether source and store are one bucket under two names, from their listings, without writing anything.
+"""Detects from their listings whether source and store are one bucket under two names; nothing is written.
 
-Names of servers can't tell that: a proxy, a second host name or a port that is forwarded are other names. But whole
-keys, prefix included, with their ETags and times can: another bucket's object was written at another time.
+Names of servers do not show that: a proxy, a second host name or a forwarded port are other names. But whole keys,
+prefix included, with their ETags and times do: another bucket's object was written at another time.
 """
 
 from contextlib import closing
@@ -16,13 +16,13 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.state.files import Folder
 
-# Rows of both inventories that are taken into memory at once.
+# Rows of both inventories in memory at once.
 _RANGE_ROWS = 200_000
 
-# So many keys in both listings are enough to judge by, where none of them can be planned to be deleted.
+# So many keys in both listings suffice, where none of them can be planned to be deleted.
 _ENOUGH = 100_000
 
-# How names of access points end, by which a bucket of AWS has a second name.
+# The suffix of aliases of access points, which are second names of buckets on AWS.
 _ALIAS = "-s3alias"
 
 _COLUMNS = ["key", "etag", "last_modified"]
@@ -31,16 +31,16 @@ _COLUMNS = ["key", "etag", "last_modified"]
 def find_shared_keys(
     context: SyncContext, source: Inventory, store: Inventory, range_rows: int = _RANGE_ROWS
 ) -> SharedKeys | None:
-    """What the two listings say about whether they are of one bucket.
+    """The evidence of two listings whether they are of one bucket.
 
     Args:
         context: the sync.
         source: the inventory of the source.
         store: that of the store.
-        range_rows: rows of both that are taken into memory at once, about.
+        range_rows: rows of both in memory at once, approximately.
 
     Returns:
-        The whole keys that can be in both, and how far they agree; None where the names alone show that there are two
+        The whole keys that can be in both, and how many agree; None where the names alone show that there are two
         buckets, or no key can be in both.
 
     Raises:
@@ -72,10 +72,10 @@ def find_shared_keys(
 
 
 def _were_apart(context: SyncContext, source: Place, store: Place) -> bool:
-    """Whether an earlier plan of the same places found them different, as one bucket can't be from itself.
+    """Whether an earlier plan of the same places found them to differ, which two listings of one bucket can't.
 
-    Without that a small store that was filled in the very second in which its source was would be taken for it, where
-    times have whole seconds.
+    Otherwise a small store that was filled in the same second as its source would count as the same bucket, where times
+    have whole seconds.
     """
     try:
         earlier = context.plans.newest()
@@ -88,7 +88,7 @@ def _were_apart(context: SyncContext, source: Place, store: Place) -> bool:
 
 
 def _are_two(context: SyncContext, source: Place, store: Place, key: str) -> bool:
-    """Whether a server says of an object on which both listings agree that it is not the same on both sides."""
+    """Whether requests show that an object on which both listings agree is not the same on both sides."""
     # Imported late: commands that only read plans need no S3 library.
     from hyve_pipeline.s3.objects.identity import are_two_objects
 
@@ -109,7 +109,7 @@ class _Comparison:
     def __init__(self, state: Folder, source: Inventory, store: Inventory, prefix: str, filters: Filters) -> None:
         self._database = RangeDatabase()
         self._readers = [open_inventory(state, inventory, _COLUMNS) for inventory in (source, store)]
-        # What is between each side's own prefix and the longer one, which ranges of that side begin with.
+        # The part of the longer prefix after each side's own, which the keys of that side's ranges begin with.
         self._between = [prefix[len(inventory.place.prefix) :] for inventory in (source, store)]
         self._has_one_prefix = not any(self._between)
         # With one prefix, what is in both is never deleted. Otherwise what is excluded is not.
@@ -120,7 +120,7 @@ class _Comparison:
             f"AND ($end IS NULL OR {below(prefix)} < $end))"
             for name, inventory in (("source", source), ("store", store))
         )
-        # No outside text: the filters quote theirs, and prefixes are only counted.
+        # No untrusted text: the filters quote theirs, and of prefixes only the length is used.
         self._query = f"""
             WITH {sides}, joined AS (
                 SELECT coalesce(s.rest, t.rest) AS rest,

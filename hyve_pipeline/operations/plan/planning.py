@@ -1,4 +1,4 @@
-"""Tells workers that a plan is being made, and lets them take part in it."""
+"""Shows workers that a plan is being made, and lets them take part."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Small tables that tell a person what is in a large one."""
+"""Small tables that summarize a large one."""
 
 import heapq
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.summary import PrefixSize
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
-# Prefixes that are held before the smaller ones of them are let go.
+# Prefixes in memory before the smaller ones of them are dropped.
 _HELD = 1_000
 
 
@@ -45,14 +45,14 @@ def prefix_of(key: str) -> str:
 
 
 def common_prefix(first_prefixes: list[str]) -> str | None:
-    """The prefix of all keys from one key to another, where that can be told without a look at those between.
+    """The prefix of all keys from one key to another, if these two show it.
 
     Args:
         first_prefixes: the prefixes of a key and, if there is one, of a later one.
     """
     match first_prefixes:
         case [prefix, following] if prefix and prefix == following:
-            # What lies between two keys of one prefix has it too.
+            # All keys between two keys of one prefix have it too.
             return prefix
     return None
 
@@ -61,19 +61,19 @@ class PrefixTotals:
     """Adds up objects and bytes by prefix, of rows that come in key order.
 
     Args:
-        most: how many prefixes are told apart in the end.
+        most: how many prefixes `largest` returns.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # Bytes below zero, prefix, objects: the order of these is the order of what is shown.
+        # Negative bytes, prefix, objects: these sort as they are shown.
         self._found: list[tuple[int, str, int]] = []
         self._totals = {"": [0, 0]}
 
     def add(self, prefix: str, objects: int, size: int) -> None:
-        """Take in a run of consecutive keys with the same prefix."""
+        """Add a run of consecutive keys with the same prefix."""
         if prefix not in self._totals:
-            # The order of keys holds a prefix's keys together, save that keys without one come in between.
+            # In key order, the keys of a prefix follow each other, with keys without a prefix in between.
             self._found += self._entries(with_empty=False)
             if len(self._found) > _HELD:
                 self._found = heapq.nsmallest(self._most, self._found)
@@ -82,7 +82,7 @@ class PrefixTotals:
         self._totals[prefix][1] += size
 
     def add_rows(self, keys: pa.ChunkedArray, sizes: pa.ChunkedArray, offset: int = 0) -> None:
-        """Take in rows.
+        """Add rows.
 
         Args:
             keys: their keys, in order.
@@ -96,8 +96,8 @@ class PrefixTotals:
             if empty.num_rows:
                 self.add("", total(empty.column("objects")), total(empty.column("bytes")))
             named = runs.filter(pc.call_function("invert", [without]))
-            # All but the first and the last are complete, so only the largest of them can be wanted: where every
-            # key has a prefix of its own, Python's loop must not see them all.
+            # All but the first and the last are complete, so only the largest of them matter: where every key has a
+            # prefix of its own, Python's loop must not process them all.
             inner = named.slice(1, max(named.num_rows - 2, 0))
             order = pc.SelectKOptions(self._most, [("bytes", "descending"), ("prefix", "ascending")])
             inner = inner.take(pc.call_function("select_k_unstable", [inner], order))
@@ -133,7 +133,7 @@ def _runs(batch: pa.RecordBatch, offset: int) -> pa.Table:
 
 
 def _steps(totals: pa.Array) -> pa.Array:
-    """By how much each of some running totals is above the one before it, the first above 0."""
+    """The difference of each running total to the one before it, of the first to 0."""
     before = pa.concat_arrays([pa.array([0], totals.type), totals.slice(0, len(totals) - 1)])
     return pc.call_function("subtract", [totals, before])
 

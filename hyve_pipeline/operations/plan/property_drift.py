@@ -1,4 +1,4 @@
-"""Finds, among the objects that are equal in content, those that differ in headers, metadata, tags or storage class."""
+"""Finds objects of equal content that differ in headers, metadata, tags or storage class."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ _CHANGED = "changed since they were listed"
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """An object of the source and its copy; the key is without prefix, and the number that of its row."""
+    """An object of the source and its copy: the number of its row, and its key without prefix."""
 
     number: int
     key: str
@@ -50,7 +50,7 @@ class _Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What came of one pair: in what it differs, why it could not be compared, or what failed for good."""
+    """The result for one pair: the differences, why it could not be compared, or what failed for good."""
 
     pair: _Pair
     names: tuple[str, ...] = ()
@@ -59,13 +59,13 @@ class _Verdict:
 
 
 class PropertyComparer:
-    """Compares what the unchanged objects of both buckets carry, with many requests in flight.
+    """Compares the properties of the unchanged objects of both buckets, with many requests in flight.
 
     Args:
         context: the sync.
         source: the source as it was listed.
         store: the store, likewise.
-        stack: closes what is opened here.
+        stack: closes the connections.
 
     Attributes:
         uncompared: how many objects could not be compared so far, by reason.
@@ -82,10 +82,10 @@ class PropertyComparer:
         self.uncompared: Counter[str] = Counter()
 
     def refine(self, found: RangeDiff) -> RangeDiff:
-        """Take those that drifted out of a range's unchanged objects, and put them among its listed rows.
+        """Move the drifted objects of a range from the unchanged ones to its listed rows.
 
         Raises:
-            BucketError: it can't be known of an object, since a request failed for good.
+            BucketError: a request failed for good, so that an object could not be compared.
         """
         rows = found.unchanged
         archived = found.counts.get(ChangeSet.UNCHANGED, Count()).objects - rows.num_rows
@@ -112,7 +112,7 @@ class PropertyComparer:
     def _works(self, rows: pa.Table) -> Iterator[Work[_Verdict]]:
         columns = (rows.column(name).to_pylist() for name in ("key", "source_etag", "store_etag"))
         for number, (key, source_etag, store_etag) in enumerate(zip(*columns, strict=True)):
-            # After one failure there will be no plan: what is in flight ends, and nothing more is asked.
+            # After one failure there will be no plan: no more requests are sent.
             if self._failure is not None:
                 return
             yield self._judge(_Pair(number, key, source_etag, store_etag))
@@ -133,13 +133,13 @@ class PropertyComparer:
             except ObjectUnreadableError:
                 return _Verdict(pair, uncompared=_ARCHIVED)
             except S3RequestError as error:
-                reason = f"what {displayed(key)} carries is not known, so that there is no plan: run it again"
+                reason = f"the properties of {displayed(key)} are not known, so no plan was made: run it again"
                 return _Verdict(pair, failure=BucketError(f"{bucket_error(error, bucket.place)}; {reason}"))
         return _Verdict(pair, drift(carried[0], carried[1], self._ignored))
 
 
 def _with_drifted(found: RangeDiff, names: Mapping[int, tuple[str, ...]]) -> RangeDiff:
-    """What was found, with some of the unchanged objects, by the numbers of their rows, as drifted ones."""
+    """The range with some of its unchanged objects, by the numbers of their rows, as drifted ones."""
     if not names:
         return found
     numbers = sorted(names)

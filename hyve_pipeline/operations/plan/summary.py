@@ -1,8 +1,8 @@
-"""Sums up a plan for a person, from its own files.
+"""Summarizes a plan for the user, from its own files.
 
-The files are read some row groups at a time and all sums are Arrow's, so that neither memory nor time stands in the
-way of a plan of ten million objects. Most of them are judged by their sizes and dates alone: the keys, which are
-by far the most to read, are read only where they matter.
+The files are read some row groups at a time and Arrow computes all sums, so that plans of ten million objects take
+little memory and time. For most rows sizes and dates suffice: keys, which are by far the largest column, are read only
+where they matter.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from hyve_pipeline.operations.plan.prefix_totals import PrefixTotals, common_pre
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
-# Rows that are taken into memory at once, where row groups are smaller than that.
+# Rows in memory at once, where row groups are smaller than that.
 _BATCH_ROWS = 65_536
 
 _ROW_COLUMNS = ["key", "size", "reason", "source_last_modified", "store_last_modified"]
@@ -42,17 +42,17 @@ _ACTION_OF: dict[ChangeSet, Action] = {
     ChangeSet.DUPLICATE: "delete",
 }
 
-# Whose date says how old an object is: of the one that is copied, or of the one that is deleted.
+# The column of an object's age: that of the object that is copied, or of the one that is deleted.
 _DATE_OF: dict[Action, str] = {"copy": "source_last_modified", "delete": "store_last_modified"}
 
 
 def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_rows: int = 10) -> PlanSummary:
-    """Sum up what is in a plan.
+    """Summarize a plan.
 
     Args:
         state: the sync's state.
         plan: the plan.
-        most_prefixes: how many top-level prefixes of each set are told apart.
+        most_prefixes: how many top-level prefixes of each set are listed.
         most_rows: how many first and how many largest objects of each set are kept.
 
     Raises:
@@ -75,10 +75,10 @@ def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_ro
 
 
 class _Rows:
-    """Consecutive row groups of a plan's file; a column is read when it is first asked for.
+    """Consecutive row groups of a plan's file; a column is read when it is first used.
 
     Attributes:
-        prefix: the top-level prefix of all keys, None where the keys have to be looked at.
+        prefix: the top-level prefix of all keys; None where only the keys show it.
     """
 
     def __init__(self, reader: ParquetReader, row_groups: list[int], prefix: str | None) -> None:
@@ -97,7 +97,7 @@ class _Rows:
 
 
 class _RowsOfSet(_Rows):
-    """Those rows that are of one set."""
+    """The rows of one set."""
 
     def __init__(self, rows: _Rows, name: ChangeSet) -> None:
         self.prefix = rows.prefix
@@ -136,8 +136,8 @@ class _SetTotals:
 
     Args:
         created: when the plan was made.
-        date: the column that says how old an object is.
-        most_prefixes: how many prefixes are told apart.
+        date: the column of an object's age.
+        most_prefixes: how many prefixes are listed.
         most_rows: how many first and how many largest rows are kept.
     """
 
@@ -146,13 +146,13 @@ class _SetTotals:
         self._most_rows = most_rows
         self._prefixes = PrefixTotals(most_prefixes)
         self._sizes = _Histogram([edge for edge, _ in SIZE_BINS])
-        # In time, the bins run the other way: what is older lies before.
+        # By time, the bins are in descending order: what is older comes before.
         self._ages = _Histogram([_microseconds_before(created, age) for age, _ in AGE_BINS], descending=True)
         self._first: list[PlannedRow] = []
         self._largest: list[PlannedRow] = []
 
     def add(self, rows: _Rows) -> None:
-        """Take in rows."""
+        """Add rows."""
         sizes = rows.column("size")
         if not len(sizes):
             return
@@ -173,13 +173,13 @@ class _SetTotals:
             self._largest = sorted([*self._largest, *found], key=lambda row: (-row.size, row.key))[: self._most_rows]
 
     def summary(self, count: Count) -> SetSummary:
-        """What the rows so far add up to; `count` is all of them."""
+        """The summary of the rows so far; `count` is all of them."""
         prefixes = self._prefixes.largest()
-        told = sum((prefix.count for prefix in prefixes), start=Count())
+        listed = sum((prefix.count for prefix in prefixes), start=Count())
         return SetSummary(
             count=count,
             prefixes=tuple(prefixes),
-            other_prefixes=Count(objects=count.objects - told.objects, bytes=count.bytes - told.bytes),
+            other_prefixes=count - listed,
             sizes=self._sizes.bins(),
             ages=self._ages.bins(),
             first=tuple(self._first),
@@ -191,8 +191,8 @@ class _Histogram:
     """Counts rows by a value.
 
     Args:
-        edges: where each bin begins. The first bin also has what lies before it.
-        descending: the bins run downwards.
+        edges: where each bin begins. The first bin also has what comes before it.
+        descending: whether the edges descend.
     """
 
     def __init__(self, edges: list[int], *, descending: bool = False) -> None:
@@ -202,7 +202,7 @@ class _Histogram:
         self._beyond = [[0, 0] for _ in edges]
 
     def add(self, values: pa.ChunkedArray, sizes: pa.ChunkedArray) -> None:
-        """Take in rows: what they are counted by, and their bytes."""
+        """Add rows: the values that they are counted by, and their bytes."""
         if values.null_count:
             known = values.is_valid()
             values, sizes = values.filter(known), sizes.filter(known)
@@ -227,7 +227,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def _microseconds_before(moment: datetime, age: timedelta) -> int:
-    """A moment so long before another, in microseconds since 1970 UTC, as Arrow keeps times."""
+    """The time `age` before `moment`, in microseconds since 1970 UTC, as Arrow stores times."""
     return (moment - age - datetime.fromtimestamp(0, moment.tzinfo)) // _MICROSECOND
 
 

@@ -1,4 +1,4 @@
-"""Finds out who can move the bytes of a plan: the server by itself, or only this process."""
+"""Determines who moves the bytes of a plan: the server, or this process."""
 
 from http import HTTPStatus
 
@@ -11,22 +11,22 @@ from hyve_pipeline.s3.objects.get import read_first_byte
 from hyve_pipeline.s3.objects.source_responses import source_error
 from hyve_pipeline.s3.wire.errors import ObjectUnreadableError, S3RequestError, bucket_error
 
-# What says who signs and where to; everything else of a place is the bucket.
+# The fields of a place that select the credentials.
 _SIGNERS = ("profile", "resource")
 
 
 def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
-    """Find out who moves the bytes, unless the options say it.
+    """Determine who moves the bytes, unless the options set it.
 
-    A server can copy between two buckets that it holds, with one set of credentials: the store's. Whether these
-    may read the source is tried, by reading a byte of it; nothing is written.
+    A server can copy between two of its own buckets with one set of credentials, the store's. Whether these may read
+    the source is tried by reading a byte of it; nothing is written.
 
     Args:
         context: the sync.
-        example: the whole key of an object of the source to try it with; None where nothing is to be copied.
+        example: the whole key of an object of the source to read; None if there is nothing to copy.
 
     Raises:
-        ConfigurationError: the options ask for what can't be done.
+        ConfigurationError: the options require what is impossible.
         BucketError: the source can't be reached.
     """
     source, store = context.located("source"), context.located("store")
@@ -36,7 +36,7 @@ def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
     if source.server != store.server:
         if choice == "server":
             places = f"{source.uri} is on {source.shown_server} and {store.uri} on {store.shown_server}"
-            raise ConfigurationError(f'transfer = "server" can\'t be: {places}; set it to "auto" or "stream"')
+            raise ConfigurationError(f'transfer = "server" is impossible: {places}; set it to "auto" or "stream"')
         return Transfer(by="stream", reason=f"{source.shown_server} and {store.shown_server} are two servers")
     if choice == "server":
         return Transfer(by="server", reason='set by transfer = "server"')
@@ -63,15 +63,15 @@ def as_reader(source: BucketSettings, store: BucketSettings) -> BucketSettings:
 
 
 def try_reading(connection: Connection, key: str) -> str | None:
-    """Why an object can't be read with the credentials of a connection; None where it can, or is gone.
+    """Why an object can't be read with the credentials of a connection; None if it can, or no longer exists.
 
     Raises:
-        BucketError: it is not known, since the server can't be reached.
+        BucketError: the server can't be reached.
     """
     try:
         read_first_byte(connection, key).result()
     except S3RequestError as error:
-        # An archived object is refused like one that must not be read, to those who may read it.
+        # A request for an archived object gets the same status as one without permission.
         is_archived = isinstance(source_error(error), ObjectUnreadableError)
         if error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and not is_archived:
             return f"{error.code}: {error.message}"

@@ -1,4 +1,4 @@
-"""The keys that were undone, for the comparison: whatever times and sizes say, their copies are out of date."""
+"""The keys that were undone, for the comparison: their copies are out of date, whatever times and sizes say."""
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from hyve_pipeline.state.undone import UndoneKeys
 class UndoneRows:
     """The keys of a store that were undone and that no plan has copied or deleted since, by key range.
 
-    To open it takes those out of the state for which a later plan's journal says that they were done.
+    Opening it removes from the state those that a later plan has done by its journal.
 
     Args:
         context: the sync.

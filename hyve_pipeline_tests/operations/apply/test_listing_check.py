@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hyve_pipeline.operations.apply.listing_check import Seen, just_before, look
+from hyve_pipeline.operations.apply.listing_check import ListedKeys, just_before, list_batch
 from hyve_pipeline.s3.connection.connection import open_connection
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.keys import XML_KEYS
@@ -34,9 +34,9 @@ def test_no_plain_key_sorts_in_between(key: str, other: str) -> None:
     assert not just_before(key) < other < key
 
 
-def _look(bucket: Bucket, keys: Sequence[str]) -> Seen:
+def _look(bucket: Bucket, keys: Sequence[str]) -> ListedKeys:
     with open_connection(bucket.place) as connection:
-        return look(connection, sorted(keys)).result()
+        return list_batch(connection, sorted(keys)).result()
 
 
 def test_each_odd_key_is_found_or_known_to_be_missing(make_pair: MakePair) -> None:
@@ -53,9 +53,9 @@ def test_each_odd_key_is_found_or_known_to_be_missing(make_pair: MakePair) -> No
 def test_a_few_keys_are_not_worth_a_listing(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
     faulty.received.clear()
-    assert _look(pair.store, list("abcdefghijklmno")) == Seen()
+    assert _look(pair.store, list("abcdefghijklmno")) == ListedKeys()
     assert faulty.received == []
-    assert not Seen().knows("")
+    assert not ListedKeys().knows("")
 
 
 def test_nothing_is_said_of_keys_beyond_the_pages_that_are_read(make_pair: MakePair, faulty: FaultyServer) -> None:
