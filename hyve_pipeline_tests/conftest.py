@@ -103,7 +103,7 @@ def state_place(
         monkeypatch.delenv("HYVE_STATE", raising=False)
         return None
     if request.node.get_closest_marker("local_state") is not None:
-        pytest.skip("looks into the folder of the state")
+        pytest.skip("is about a state in a folder")
     place: BucketSettings = request.getfixturevalue("make_place")("state", prefix="home/")
     settings = {name: getattr(place, name) for name in ("endpoint_url", "profile", "region")}
     monkeypatch.setenv("HYVE_STATE", f"{place.uri}?{urlencode(settings)}")

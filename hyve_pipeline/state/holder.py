@@ -32,5 +32,5 @@ class Holder(Frozen):
 
     @property
     def in_words(self) -> str:
-        """The process, for messages."""
-        return f"process {self.pid} on {self.actor.host}"
+        """The process of the command or run, for messages; it may have others beside it."""
+        return f"process {self.actor.pid} on {self.actor.host}"

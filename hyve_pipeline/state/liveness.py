@@ -61,50 +61,71 @@ class RunSign:
         beat: seconds between two heartbeats.
 
     Attributes:
-        path: its file in a local folder.
+        path: its file; None in a bucket.
     """
 
     def __init__(self, state: Folder, run_id: str, beat: float = BEAT_SECONDS) -> None:
-        self._heartbeat: Heartbeat | None = None
-        self._beat = beat
         if state.local_path is None:
-            times = ClaimTimes(beat, stale=_NEVER + 2 * beat, give_up=_NEVER)
-            self._state = state.below(_FOLDER)
-            self._name = f"{run_id}{_SUFFIX}"
-            self._heartbeat = Heartbeat(self._state, self._name, b"", f"run {run_id}", times)
-            return
-        self.path = _file_of(state, run_id)
+            self.path = None
+            self._sign = _Written(state.below(_FOLDER), run_id, beat)
+        else:
+            self.path = _file_of(state, run_id)
+            self._sign = _Locked(self.path, beat)
+
+    def begin(self) -> None:
+        """Lock the file and keep it touched; in a bucket, keep it written.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        self._sign.begin()
+
+    def end(self) -> None:
+        """Release the lock. The file stays: a run ends a moment after its last step."""
+        self._sign.end()
+
+
+class _Written:
+    """A heartbeat in a bucket."""
+
+    def __init__(self, folder: Folder, run_id: str, beat: float) -> None:
+        self._folder = folder
+        self._name = f"{run_id}{_SUFFIX}"
+        times = ClaimTimes(beat, stale=_NEVER + 2 * beat, give_up=_NEVER)
+        self._heartbeat = Heartbeat(folder, self._name, b"", f"run {run_id}", times)
+
+    def begin(self) -> None:
+        sent = elapsed_time()
+        self._folder.write_text(self._name, "")
+        self._heartbeat.begin(sent)
+
+    def end(self) -> None:
+        self._heartbeat.end()
+
+
+class _Locked:
+    """A heartbeat in a local folder."""
+
+    def __init__(self, path: Path, beat: float) -> None:
+        self._path = path
+        self._beat = beat
         self._ended = Event()
         self._thread = Thread(target=self._touch, name="sign of life", daemon=True)
         self._file: IO[str] | None = None
 
     def begin(self) -> None:
-        """Lock the file and keep it touched.
-
-        Raises:
-            StateError: it can't be written.
-        """
-        if self._heartbeat is not None:
-            sent = elapsed_time()
-            self._state.write_text(self._name, "")
-            self._heartbeat.begin(sent)
-            return
         try:
-            make_folder(self.path.parent)
-            self._file = open_private(self.path, "w")
+            make_folder(self._path.parent)
+            self._file = open_private(self._path, "w")
             # Shared: the steps of one run can be several processes. A reader holds the lock for a moment.
             fcntl.flock(self._file, fcntl.LOCK_SH)
             self._file.write(f"{_system() or ''}\n")
             self._file.flush()
         except OSError as error:
-            raise StateError(f"{self.path}: can't be written: {error.strerror or error}") from error
+            raise StateError(f"{self._path}: can't be written: {error.strerror or error}") from error
         self._thread.start()
 
     def end(self) -> None:
-        """Release the lock. The file stays: a run ends a moment after its last step."""
-        if self._heartbeat is not None:
-            self._heartbeat.end()
-            return
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -115,7 +136,7 @@ class RunSign:
     def _touch(self) -> None:
         while not self._ended.wait(self._beat):
             with suppress(OSError):  # the file system may be unavailable for a moment; the lock is still held
-                os.utime(self.path)
+                os.utime(self._path)
 
 
 def last_sign(state: Folder, run_id: str) -> Sign | None:

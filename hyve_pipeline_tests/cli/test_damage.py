@@ -61,6 +61,7 @@ def _check(pair: Pair, hyve: Hyve, pattern: str, command: str) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.local_state
 def test_a_damaged_file_of_a_plan(planned: Pair, hyve: Hyve) -> None:
     for pattern, command in _FILES:
         _check(planned, hyve, pattern, command)
@@ -97,6 +98,7 @@ def full_disk(planned: Pair, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.local_state
 def test_a_full_disk(planned: Pair, hyve: Hyve, full_disk: list[str]) -> None:
     for folder, command in (("journals", "copy"), ("inventories", "dryrun"), ("plans", "dryrun"), ("diffs", "dryrun")):
         full_disk.append(f"/{folder}/")
@@ -110,6 +112,7 @@ def test_a_full_disk(planned: Pair, hyve: Hyve, full_disk: list[str]) -> None:
     assert planned.store.read() == planned.source.read()
 
 
+@pytest.mark.local_state
 def test_a_disk_that_fills_up_after_some_copies(planned: Pair, hyve: Hyve, full_disk: list[str]) -> None:
     planned.configure(max_deletes="100%", shard_objects=8)
     plan = hyve("dryrun", "--json").document["plan"]

@@ -30,6 +30,7 @@ def detail(finished: Finished, check: str, place: str) -> str:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="stands in for a file on a full disk")
+@pytest.mark.local_state
 def test_finds_a_full_disk(make_pair: MakePair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = make_pair(versioned=True)
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115

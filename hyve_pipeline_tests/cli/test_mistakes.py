@@ -220,6 +220,7 @@ def test_a_server_that_is_not_there(silent_port: int, pair: Pair, hyve: Hyve) ->
     assert f"127.0.0.1:{silent_port}" in finished.only_line
 
 
+@pytest.mark.local_state
 def test_no_credentials_at_all(pair: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (pair.home / "hyve.toml").read_text()
     (pair.home / "hyve.toml").write_text(text.replace('profile = "hyve-tests"\n', ""))

@@ -83,6 +83,10 @@ class Sign(RunSign):
 
     def end(self, *, seconds_ago: float = 0.0) -> None:
         super().end()
+        if self.path is None:
+            if seconds_ago:
+                pytest.skip("no file in a bucket can be made older")
+            return
         then = time.time() - seconds_ago
         os.utime(self.path, (then, then))
 

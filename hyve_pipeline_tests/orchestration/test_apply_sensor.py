@@ -82,6 +82,7 @@ def test_copies_alone_leave_deletes_to_the_user(pair: Pair, hyve: Hyve, make_dae
     assert daemon.tick()[0][0].endswith(":verify:1")
 
 
+@pytest.mark.local_state
 def test_a_plan_with_nothing_to_do_is_verified_by_its_own_listing(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:

@@ -197,6 +197,7 @@ def test_a_plan_alone_is_refused_where_its_check_failed(make_pair: MakePair, mak
     assert daemon.instance.get_dynamic_partitions(daemon.names.shard_set("delete")) == []
 
 
+@pytest.mark.local_state
 def test_two_homes_with_one_sync_name_share_an_instance(
     make_pair: MakePair, make_daemon: MakeDaemon, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Which runs are closed, and which are not, by whichever sensor comes next."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.common.liveness import GOING_ON, Graces, close_dead_runs
 from hyve_pipeline.orchestration.common.names import HOME_TAG
+from hyve_pipeline.state.liveness import RunSign
 from hyve_pipeline_tests.orchestration.conftest import Daemon
 from hyve_pipeline_tests.syncs import Pair
 
@@ -60,6 +62,7 @@ def test_a_run_of_another_machine_is_closed_by_its_last_touch(daemon: Daemon) ->
     run = daemon.begin("images_dryrun")
     sign = daemon.sign_of(run)
     sign.end()
+    assert sign.path is not None
     sign.path.write_text("0a1b2c3d-another-boot\n")
     sign.end(seconds_ago=90)
     assert close(daemon) == []
@@ -107,3 +110,23 @@ def test_the_schedule_closes_them_and_goes_on(pair: Pair, make_daemon: MakeDaemo
     assert isinstance(schedule(dg.build_schedule_context(daemon.instance)), dg.SkipReason)
     sign.end(seconds_ago=300)
     assert isinstance(schedule(dg.build_schedule_context(daemon.instance)), dg.RunRequest)
+
+
+@pytest.mark.parametrize("state_kind", ["s3"], indirect=True)
+def test_a_run_whose_heartbeats_in_a_bucket_stop_is_closed_on_any_host(daemon: Daemon) -> None:
+    graces = Graces(other_system=timedelta(seconds=4))
+    run = daemon.begin("images_dryrun")
+    sign = RunSign(daemon.sync.state, run.run_id, beat=0.2)
+    sign.begin()
+    deadline = time.monotonic() + 6
+    while time.monotonic() < deadline:
+        assert close(daemon, graces) == []
+        time.sleep(0.5)
+    sign.end()
+    assert close(daemon, graces) == [], "its last step has ended, and its last event may be yet to come"
+    deadline = time.monotonic() + 60
+    while not (closed := close(daemon, graces)):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert closed == [run.run_id]
+    assert daemon.status_of(run) is dg.DagsterRunStatus.FAILURE
