@@ -8,6 +8,7 @@ import pytest
 from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import ListedRange
 from hyve_pipeline.operations.inventory.take import take_inventory
@@ -19,8 +20,12 @@ from hyve_pipeline_tests.operations.listings import Entry, context_at, written_i
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 
+# After `state_place`, which hides the variable from tests of a state in a folder.
 @pytest.fixture
-def state_in_bucket(make_place: MakePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def state_in_bucket(
+    state_place: BucketSettings | None, make_place: MakePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del state_place
     place = make_place("state")
     monkeypatch.setenv("HYVE_STATE", f"{place.uri}?endpoint_url={place.endpoint_url}&profile={place.profile}")
     monkeypatch.setenv("HYVE_CACHE", str(tmp_path / "cache"))
