@@ -43,6 +43,7 @@ print(status.state)
 
 _OBJECTS = 40
 _PASSED = 10
+_IN_FLIGHT = 8
 
 
 @contextmanager
@@ -88,9 +89,10 @@ class _Gate:
         self.released.wait(90)
         return None
 
-    def wait_for_held(self) -> None:
+    def wait_for_held(self, count: int) -> None:
+        """Wait until so many requests are held back: no other is between its check and the server."""
         deadline = time.monotonic() + 90
-        while not self.held:
+        while len(self.held) < count:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
@@ -108,11 +110,11 @@ def _fast(pair: Pair, **options: object) -> SyncContext:
 def test_what_a_paused_process_did_counts_and_it_does_no_more(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
     pair.source.put({f"{number:03d}": b"%d" % number for number in range(_OBJECTS)})
-    context = _fast(pair, concurrency=8, transport="botocore", processes=1)
+    context = _fast(pair, concurrency=_IN_FLIGHT, transport="botocore", processes=1)
     plan = planned(context)
     gate = _Gate(faulty, "PUT")
     with _process(context, plan, "copy") as process:
-        gate.wait_for_held()
+        gate.wait_for_held(_IN_FLIGHT)
         process.send_signal(signal.SIGSTOP)
         gate.is_open = True
         assert _finished(context, plan, "copy")
@@ -153,7 +155,7 @@ def test_a_paused_delete_is_undone_too(make_pair: MakePair, faulty: FaultyServer
     gate = _Gate(faulty, "POST")
     gate.passed = _PASSED
     with _process(context, plan, "delete") as process:
-        gate.wait_for_held()
+        gate.wait_for_held(1)
         process.send_signal(signal.SIGSTOP)
         gate.is_open = True
         gate.released.set()  # the request is done, and its answer waits for the process
