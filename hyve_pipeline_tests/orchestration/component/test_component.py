@@ -118,7 +118,7 @@ def test_a_folder_that_can_name_no_sync_is_named() -> None:
 
 
 def test_the_home_is_that_of_the_commands_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IMAGES_HOME", str(tmp_path))
+    monkeypatch.setenv("HYVE_HOME", str(tmp_path))
     with loaded({"images/defs.yaml": SYNC}) as definitions:
         assert resource_of(definitions).home == str(tmp_path)
     with loaded({"images/defs.yaml": SYNC + "      home: var/hyve\n"}) as definitions:
