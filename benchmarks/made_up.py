@@ -56,17 +56,20 @@ def open_home(path: Path) -> SyncContext:
     return SyncContext.choose(Home(path), "images")
 
 
-def make_inventories(context: SyncContext, objects: int, *, is_store_empty: bool = False) -> None:
+def make_inventories(
+    context: SyncContext, objects: int, *, is_store_empty: bool = False, has_random_names: bool = False
+) -> None:
     """Write an inventory of each side with about so many keys.
 
     Args:
         context: the sync.
         objects: how many.
         is_store_empty: whether the store has none, so that everything is new.
+        has_random_names: whether the keys contain random digits, as names made from hashes do, and not only numbers.
     """
     with ExitStack() as stack:
         writers = {side: stack.enter_context(closing(_InventoryWriter(context, side))) for side in ("source", "store")}
-        for source, store in _tables(objects):
+        for source, store in _tables(objects, has_random_names=has_random_names):
             writers["source"].write(source)
             writers["store"].write(store.slice(0, 0) if is_store_empty else store)
 
@@ -133,13 +136,17 @@ class _InventoryWriter:
         self._shelf.save(inventory)
 
 
-def _tables(objects: int) -> Iterator[tuple[pa.Table, pa.Table]]:
+def _tables(objects: int, *, has_random_names: bool) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Rows of both sides in key order: names as of photos, sizes and ETags without any pattern."""
     chance = random.Random(1)  # noqa: S311 - it has to be the same each time
     for begin in range(0, objects, _ROW_GROUP_ROWS):
         numbers = range(begin, min(begin + _ROW_GROUP_ROWS, objects))
         count = len(numbers)
-        keys = [f"albums/{number // 500:08d}/photo-{number:012d}.jpg" for number in numbers]
+        digits = [chance.randbytes(10).hex() if has_random_names else "" for _ in numbers]
+        keys = [
+            f"albums/{number // 500:08d}/photo-{number:012d}{random}.jpg"
+            for number, random in zip(numbers, digits, strict=True)
+        ]
         text = chance.randbytes(16 * count).hex()
         etags = [text[place : place + 32] for place in range(0, 32 * count, 32)]
         draws = [int.from_bytes(chance.randbytes(3)) for _ in numbers]

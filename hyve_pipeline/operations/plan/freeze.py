@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
+from math import ceil
 
 import pyarrow as pa
 
@@ -215,14 +217,13 @@ def shard_limits(
     size = sum(count.bytes for count in planned.values())
     # Each action ends with a shard that is not full.
     most = most_shards - sum(count.objects > 0 for count in planned.values())
-    least_objects = least_bytes = 1
-    if objects > most:  # there can't be more shards than objects
-        # A shard that ends because of its bytes exceeds them together with the next object. So two such shards in a row
-        # have more bytes than the limit, and there are at most twice as many as full ones: at most half of all shards.
-        least_bytes = max(1, -(-4 * size // most))
-        by_bytes = -(-2 * size // max(least_bytes, options.shard_bytes // copy_cost, 1))
-        least_objects = -(-objects // (most - by_bytes))
     wanted = _USUAL_OBJECTS if options.shard_objects == "auto" else options.shard_objects
+    least_objects, least_bytes = max(1, wanted // copy_cost), max(1, options.shard_bytes // copy_cost)
+    # A shard that ends because of its bytes exceeds them together with the next object. So two such shards in a row have
+    # more bytes than the limit, and there are at most twice as many as full ones.
+    shards = Fraction(objects, least_objects) + (Fraction(2 * size, least_bytes) if size > least_bytes else 0)
+    if objects > most and shards > most:  # there can't be more shards than objects
+        least_objects, least_bytes = ceil(least_objects * shards / most), ceil(least_bytes * shards / most)
     costs: dict[Action, int] = {"copy": copy_cost, "delete": 1}
     return {
         action: ShardLimits(max(least_objects, wanted // cost), max(least_bytes, options.shard_bytes // cost))
