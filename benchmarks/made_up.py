@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 
@@ -175,9 +176,10 @@ def _table(keys: list[str], sizes: list[int], times: list[datetime], etags: list
 
 
 def make_journal(context: SyncContext, plan: Plan) -> None:
-    """Journal every object of a plan as done, shard by shard, without doing anything."""
-    for shard in plan.shards:
-        _journal_shard(context.state, plan, shard, read_shard(context, plan, shard))
+    """Journal every object of a plan as done, shard by shard, without doing anything or waiting for the disk."""
+    with patch("os.fsync"):
+        for shard in plan.shards:
+            _journal_shard(context.state, plan, shard, read_shard(context, plan, shard))
 
 
 def _journal_shard(state: Folder, plan: Plan, shard: Shard, objects: pa.Table) -> None:

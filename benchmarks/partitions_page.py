@@ -1,7 +1,8 @@
 """How fast the pages of partitions are in a browser: ``python -m benchmarks.partitions_page [PLANS [SHARDS]]``.
 
-It makes up plans with all their shards done, starts ``hyve ui``, and opens in a headless Chromium the partitions of the
-job that copies, and those of the asset of the store. Needs the extra for tests (playwright) and a Chromium.
+It makes up plans with partitions in Dagster, those of the newest plan materialized, starts ``hyve ui``, and opens in a
+headless Chromium the partitions of the job that copies, and those of the asset of the store. Needs the extra for tests
+(playwright) and a Chromium.
 """
 
 import os
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _make_plans(home: Path, plans: int, shards: int) -> Plan:
-    """Plans whose shards are all materialized; returns the newest."""
+    """Plans with partitions, those of the newest materialized; returns that one."""
     context = make_home(home, "shard_objects = 1")
     names = Names(context.name, context.home.id)
     plan: Plan | None = None
@@ -64,11 +65,11 @@ def _make_plans(home: Path, plans: int, shards: int) -> Plan:
             make_inventories(context, shards - number, is_store_empty=True)
             plan = freeze_plan(context, diff_inventories(context, *newest_inventories(context)))
             register_shards(instance, names, plan, ())
-            for shard in plan.shards:
-                partition = plan.partition_key(shard)
-                instance.report_runless_asset_event(dg.AssetMaterialization(names.bucket("store"), partition=partition))
-    if plan is None:
-        raise SystemExit("at least one plan is needed")
+        if plan is None:
+            raise SystemExit("at least one plan is needed")
+        for shard in plan.shards:
+            partition = plan.partition_key(shard)
+            instance.report_runless_asset_event(dg.AssetMaterialization(names.bucket("store"), partition=partition))
     return plan
 
 

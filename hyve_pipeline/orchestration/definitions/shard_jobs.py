@@ -63,7 +63,10 @@ def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: S
         plan, asked = _plan_of(context, sync, action, config.plan)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: plan.id})
         approve_plan(sync, plan, **limits)
-        register_shards(context.instance, names, plan, plan_refusals(sync, plan))
+        # Where a run is of one shard, those of all others were added before: to add them again takes long.
+        is_new = asked is None or any(limit is not None for limit in limits.values())
+        if is_new or not context.instance.has_dynamic_partition(names.store_shard_set, context.partition_key):
+            register_shards(context.instance, names, plan, plan_refusals(sync, plan))
         for shard, summary in yielded_from(_work(sync, plan, action, asked, config.concurrency)):
             if summary.tally.failed:
                 failed.append((shard, summary))
