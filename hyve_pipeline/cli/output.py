@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -169,7 +170,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         "transfer": {"by": plan.transfer.by, "reason": plan.transfer.reason},
     }
     for action in ACTIONS:
-        tally = status.tally(action).model_dump()
+        tally = asdict(status.tally(action))
         document[action] = {"planned": planned_objects(plan, action), **tally}
     document["reasons"] = status.reasons()
     document["without"] = status.without

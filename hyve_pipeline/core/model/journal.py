@@ -120,7 +120,8 @@ def to_table(rows: Sequence[JournalRow]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=JOURNAL_SCHEMA)
 
 
-class Tally(Frozen):
+@dataclass(frozen=True, slots=True)
+class Tally:
     """Numbers of objects by outcome, and the bytes of those that are done."""
 
     done: int = 0

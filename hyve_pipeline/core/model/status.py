@@ -15,7 +15,7 @@ from hyve_pipeline.core.model.shards import Shard
 _NO_TALLY = Tally()
 
 
-def _nothing() -> Outcomes:
+def _nothing(_shard: Shard, _attempt: int) -> Outcomes:
     return Outcomes(tally=_NO_TALLY, failures={}, skips={})
 
 
@@ -33,7 +33,7 @@ class ShardStatus:
         attempt: the number of its last completed attempt, if no other has begun since; else 0.
         ended: when that attempt ended, to a second or so.
         has_details: whether there are reasons of failures and skips, or something that copies or servers lack.
-        read: reads the details: the summary of that attempt, or the totals of a journal without one.
+        read: reads the details of a shard and an attempt: its summary, or the totals of a journal without one.
     """
 
     shard: Shard
@@ -43,11 +43,11 @@ class ShardStatus:
     attempt: int = 0
     ended: datetime | None = field(default=None, compare=False)
     has_details: bool = False
-    read: Callable[[], Outcomes] = field(default=_nothing, repr=False, compare=False)
+    read: Callable[[Shard, int], Outcomes] = field(default=_nothing, repr=False, compare=False)
 
     @cached_property
     def _outcomes(self) -> Outcomes:
-        return self.read()
+        return self.read(self.shard, self.attempt)
 
     @property
     def details(self) -> Outcomes | None:

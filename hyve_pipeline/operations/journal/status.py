@@ -1,6 +1,6 @@
 """Reads from the journal how far a plan has been applied."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, StateError
@@ -35,6 +35,10 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
     # In this order, so that a shard that ends meanwhile has both.
     begun = begun_shards(state, plan.id)
     ended = ended_attempts(state, plan.id) if begun else {}
+
+    def read(shard: Shard, attempt: int) -> AttemptSummary:
+        return ShardJournal(state, plan.id, shard).summary(attempt)
+
     shards: list[ShardStatus] = []
     for shard in plan.shards:
         status = known.get(shard.number)
@@ -42,7 +46,7 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
             if shard.number not in begun:
                 status = ShardStatus(shard, ShardState.PENDING)
             else:
-                status = _by_markers(state, plan.id, shard, ended.get(shard.number, []))
+                status = _by_markers(shard, ended.get(shard.number, []), read)
             if status is None:
                 status = _by_journal(shard, ShardJournal(state, plan.id, shard))
             if status.state is ShardState.FINISHED:
@@ -51,7 +55,9 @@ def plan_status(context: SyncContext, plan: Plan, finished: dict[int, ShardStatu
     return PlanStatus(plan=plan, shards=tuple(shards), refusals=plan_refusals(context, plan))
 
 
-def _by_markers(state: Folder, plan_id: str, shard: Shard, ended: list[EndedAttempt]) -> ShardStatus | None:
+def _by_markers(
+    shard: Shard, ended: list[EndedAttempt], read: Callable[[Shard, int], AttemptSummary]
+) -> ShardStatus | None:
     """The status of a shard that is finished; None if its markers alone do not say that."""
     newest = max(ended, key=lambda marker: marker.attempt, default=None)
     # After failures another attempt may have begun. An attempt without a marker may have rows that the last one did not
@@ -72,7 +78,7 @@ def _by_markers(state: Folder, plan_id: str, shard: Shard, ended: list[EndedAtte
         attempt=newest.attempt,
         ended=newest.at,
         has_details=newest.has_more,
-        read=lambda: ShardJournal(state, plan_id, shard).summary(newest.attempt),
+        read=read,
     )
 
 
@@ -92,7 +98,7 @@ def _by_journal(shard: Shard, journal: ShardJournal) -> ShardStatus:
         attempt=0 if summary is None else summary.attempt,
         ended=None if summary is None else summary.ended,
         has_details=True,
-        read=lambda: found,
+        read=lambda *_: found,
     )
 
 

@@ -1,12 +1,21 @@
 """How far a plan came, by its markers and its journal."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from hyve_pipeline.core.base.errors import StateError
-from hyve_pipeline.core.model.journal import ARCHIVED, AttemptSummary, JournalRow, Outcome, ShardState, count_outcomes
+from hyve_pipeline.core.model.journal import (
+    ARCHIVED,
+    AttemptSummary,
+    JournalRow,
+    Outcome,
+    ShardState,
+    Tally,
+    count_outcomes,
+)
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.operations.context import SyncContext
@@ -76,7 +85,7 @@ def test_markers_and_summaries_say_the_same(journaled: Journaled) -> None:
     assert [entry.state for entry in by_markers.shards] == MIXED
     assert [entry.begun for entry in by_markers.shards] == [1, 1, 1, 1, 0]
     assert [entry.run_id for entry in by_markers.shards] == ["a run", "the second", "a run", None, None]
-    assert by_markers.tally("copy").model_dump() == {"done": 5, "skipped": 1, "failed": 1, "bytes": 15}
+    assert by_markers.tally("copy") == Tally(done=5, skipped=1, failed=1, bytes=15)
     assert by_markers.reasons() == {ARCHIVED: 1, "SlowDown": 1}
     assert (by_markers.attempts, by_markers.changed("copy")) == (3, 0)
     # As earlier versions left it.
@@ -121,14 +130,14 @@ def test_rows_of_an_attempt_that_did_not_end_are_not_taken_for_counted(journaled
 def test_a_marker_of_another_number_of_objects_counts_for_nothing(journaled: Journaled, done: int) -> None:
     summary = journaled.attempt(1, Outcome.DONE, Outcome.FAILED)
     journaled.remove_markers()
-    wrong = summary.tally.model_copy(update={"done": done, "failed": 0})
+    wrong = replace(summary.tally, done=done, failed=0)
     mark_ended(journaled.context.state, journaled.plan.id, 1, summary.model_copy(update={"tally": wrong}))
     assert journaled.states()[0] is ShardState.FAILED
 
 
 def test_two_markers_of_one_attempt_count_for_nothing(journaled: Journaled) -> None:
     summary = journaled.attempt(1, Outcome.DONE, Outcome.DONE)
-    other = summary.tally.model_copy(update={"bytes": 1})
+    other = replace(summary.tally, bytes=1)
     mark_ended(journaled.context.state, journaled.plan.id, 1, summary.model_copy(update={"tally": other}))
     (entry, *_) = journaled.status().shards
     assert (entry.state, entry.tally) == (ShardState.FINISHED, summary.tally)
