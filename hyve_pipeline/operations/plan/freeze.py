@@ -219,8 +219,8 @@ def shard_limits(
     most = most_shards - sum(count.objects > 0 for count in planned.values())
     wanted = _USUAL_OBJECTS if options.shard_objects == "auto" else options.shard_objects
     least_objects, least_bytes = max(1, wanted // copy_cost), max(1, options.shard_bytes // copy_cost)
-    # A shard that ends because of its bytes exceeds them together with the next object. So two such shards in a row have
-    # more bytes than the limit, and there are at most twice as many as full ones.
+    # A shard that ends because of its bytes exceeds them together with the next object. So two such shards in a row
+    # have more bytes than the limit, and there are at most twice as many as full ones.
     shards = Fraction(objects, least_objects) + (Fraction(2 * size, least_bytes) if size > least_bytes else 0)
     if objects > most and shards > most:  # there can't be more shards than objects
         least_objects, least_bytes = ceil(least_objects * shards / most), ceil(least_bytes * shards / most)
