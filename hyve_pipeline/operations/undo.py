@@ -9,7 +9,6 @@ say.
 
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -137,7 +136,7 @@ class _Restorer:
         """Restore one object; its failures are outcomes and raise nothing."""
         tries = Tries()
         try:
-            return replace(await self._restore(row, tries), attempts=tries.count)
+            return (await self._restore(row, tries))._replace(attempts=tries.count)
         except ObjectChangedError as error:
             return _undo_row(row, Outcome.SKIPPED, CHANGED, str(error))
         except S3RequestError as error:
@@ -176,7 +175,7 @@ class _Restorer:
             return None
         task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
         result = await tries.call(partial(self._copier.copy, task))
-        return replace(_undo_row(row, Outcome.DONE), etag_after=result.etag, version_after=result.version_id)
+        return _undo_row(row, Outcome.DONE)._replace(etag_after=result.etag, version_after=result.version_id)
 
     async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
         if row.version_before is None and row.version_after is None:
@@ -188,7 +187,7 @@ class _Restorer:
         if wanted is None:
             return None
         etag = await tries.answer(lambda: copy_version(self._store, key, wanted))
-        return replace(_undo_row(row, Outcome.DONE), etag_after=etag, version_before=wanted.version_id)
+        return _undo_row(row, Outcome.DONE)._replace(etag_after=etag, version_before=wanted.version_id)
 
 
 def _is_kept(head: ObjectHead, row: JournalRow) -> bool:

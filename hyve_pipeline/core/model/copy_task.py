@@ -1,6 +1,7 @@
 """One object to copy, and the rules by which it is copied."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hyve_pipeline.core.settings.model import TagsChoice
 
@@ -29,8 +30,7 @@ class CopyRules:
 _PLAIN = CopyRules()
 
 
-@dataclass(frozen=True, slots=True)
-class CopyTask:
+class CopyTask(NamedTuple):
     """One object to copy from the source to the store.
 
     Attributes:

@@ -7,9 +7,10 @@ has a summary beside its rows; one without a summary was interrupted.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import pyarrow as pa
 from pydantic import Field
@@ -63,8 +64,7 @@ JOURNAL_SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalRow(NamedTuple):
     """One object's outcome; fields as the columns of `JOURNAL_SCHEMA`."""
 
     key: str
@@ -105,8 +105,7 @@ def merged_row(earlier: JournalRow | None, later: JournalRow) -> JournalRow:
     if earlier.code in _DONE_BEFORE:
         return later
     # Done twice: what it was before is what the first found.
-    return replace(
-        later,
+    return later._replace(
         etag_before=earlier.etag_before,
         version_before=earlier.version_before,
         trashed=earlier.trashed or later.trashed,
@@ -115,8 +114,10 @@ def merged_row(earlier: JournalRow | None, later: JournalRow) -> JournalRow:
 
 def to_table(rows: Sequence[JournalRow]) -> pa.Table:
     """The rows as an Arrow table with the columns of `JOURNAL_SCHEMA`."""
-    # Column by column: `dataclasses.asdict` copies every value, which takes longer than all the rest.
-    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in JOURNAL_SCHEMA]
+    places = [JournalRow._fields.index(name) for name in JOURNAL_SCHEMA.names]
+    columns = [
+        pa.array([row[place] for row in rows], kind) for place, kind in zip(places, JOURNAL_SCHEMA.types, strict=True)
+    ]
     return pa.Table.from_arrays(columns, schema=JOURNAL_SCHEMA)
 
 

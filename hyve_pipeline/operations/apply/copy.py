@@ -1,6 +1,5 @@
 """Copies one object as planned, and returns its outcome."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -160,7 +159,7 @@ class ObjectCopier:
             source_version=done.source_version_id,
             without=", ".join(done.lost) or None,
         )
-        return replace(ended, bytes=0)
+        return ended._replace(bytes=0)
 
     def _row(
         self,

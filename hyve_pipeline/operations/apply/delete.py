@@ -279,7 +279,7 @@ class ObjectDeleter:
         same: list[_Allowed] = []
         for one, verdict in zip(doubtful, verdicts, strict=True):
             if isinstance(verdict, JournalRow):
-                rows.append(replace(verdict, trashed=one.trashed))
+                rows.append(verdict._replace(trashed=one.trashed))
             else:
                 same.append(one)
         if not same:

@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
@@ -91,7 +90,7 @@ def try_writing(
     done = "objects were put"
     try:
         if source is not None and first is not None and first.size <= _MOST_TRIAL_BYTES:
-            written[base] = _copy(source, store, replace(first, store_key=base, rules=rules), transfer)
+            written[base] = _copy(source, store, first._replace(store_key=base, rules=rules), transfer)
             done = "an object was copied from the source, others were put"
         for number, storage_class in enumerate(dict.fromkeys(("STANDARD", *storage_classes)), start=1):
             key = f"{base}-{number}"

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -136,7 +135,7 @@ class Connection:
         """
         if self.payer_headers and self.payer_headers[0] not in request.headers:
             # A copy from another such bucket has it already, and no header may be there twice.
-            request = replace(request, headers=(*request.headers, *self.payer_headers))
+            request = request._replace(headers=(*request.headers, *self.payer_headers))
         pending = _Pending(self, request, read, on_end, is_slow=is_slow)
         pending.send(self._patient_transport() if is_slow else self.transport)
 
@@ -304,7 +303,7 @@ class _Pending(Generic[T]):
             self._failed(error, self._transport.sends if error.is_transient else 1)
             return
         if self.sends:
-            response = replace(response, sends=self.sends + 1)
+            response = response._replace(sends=self.sends + 1)
         try:
             result = self._read(response)
         except S3RequestError as error:

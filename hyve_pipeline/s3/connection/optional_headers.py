@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hyve_pipeline.s3.connection.connection import Connection, itself
@@ -61,7 +61,7 @@ class Optional:
 
     def left_out_of(self, request: Request) -> Request:
         """The request without them."""
-        return replace(request, headers=tuple(pair for pair in request.headers if not self._covers(pair[0])))
+        return request._replace(headers=tuple(pair for pair in request.headers if not self._covers(pair[0])))
 
     def is_named_by(self, error: S3RequestError) -> bool:
         """Whether a refusal says that it is about them."""

@@ -113,7 +113,7 @@ def _copy_keeping_parts(
         raise source_error(error) from None
     if sizes is not None:
         return copy_in_parts(source, store, task, sizes, window, log)
-    plain = replace(task, rules=replace(task.rules, keeps_parts=False))
+    plain = task._replace(rules=replace(task.rules, keeps_parts=False))
     return copy_object(source, store, plain, multipart_threshold=MAX_SINGLE_COPY).result()
 
 
@@ -194,7 +194,7 @@ class _WholeCopy:
         result, is_doubtful = ended
         if without:
             lost = tuple(ability.loses for ability in without if ability.loses is not None)
-            result = replace(result, lost=lost)
+            result = result._replace(lost=lost)
         if result.etag and not is_doubtful:
             self._on_end(result)
             return
@@ -212,7 +212,7 @@ class _WholeCopy:
 
     def _compared(self, result: CopyResult, head: ObjectHead | None) -> CopyResult:
         """The result, where the source's object shows whether it was the planned one."""
-        return replace(result, condition_ignored=head is None or not same_etag(head.etag, self._task.source_etag))
+        return result._replace(condition_ignored=head is None or not same_etag(head.etag, self._task.source_etag))
 
     def _named(self, result: CopyResult, head: ObjectHead | None) -> CopyResult:
         """The result with the ETag that is missing in the answer."""
@@ -220,4 +220,4 @@ class _WholeCopy:
             reason = "the answer has no ETag, and the object is not there"
             raise invalid_response(self._store.bucket, self._request, Response(200, ()), reason)
         ignored = has_other_content(self._task.source_etag, head.etag, Response(200, ()))
-        return replace(result, etag=head.etag, condition_ignored=ignored)
+        return result._replace(etag=head.etag, condition_ignored=ignored)

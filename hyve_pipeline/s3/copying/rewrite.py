@@ -4,7 +4,6 @@ The server copies the object onto itself: no byte of it passes through this proc
 """
 
 from concurrent.futures import Future
-from dataclasses import replace
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
@@ -95,6 +94,6 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
     def go_on(answer: tuple[CopyResult, tuple[Ability, ...]]) -> "Future[CopyResult]":
         result, without = answer
         settled = settle(store, task.store_key, result.version_id, new, without)
-        return then(settled, lambda lost: replace(result, lost=lost))
+        return then(settled, lambda lost: result._replace(lost=lost))
 
     return follow(ask_with(store, request, new.optional, read, is_slow=task.size > SLOW_COPY), go_on)

@@ -1,7 +1,6 @@
 """GetObject: reading objects or parts of them, and the checksums that the server stores."""
 
 from concurrent.futures import Future
-from dataclasses import replace
 
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import ask_with
@@ -110,7 +109,7 @@ def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_
             raise invalid_response(connection.bucket, request, response, reason)
         return response
 
-    full = replace(request, headers=(*request.headers, *coding))
+    full = request._replace(headers=(*request.headers, *coding))
     # `read` once more at the end: only then is it known whether the server refuses the condition.
     asked = ask_with(connection, full, OPTIONAL_READ_HEADERS, read, is_slow=is_slow, check=read)
     return then(asked, lambda found: found[0])

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.s3.connection.connection import Connection
@@ -97,7 +97,7 @@ def put_content(
         A future that gives the proved result. It raises `S3RequestError` if the request failed, or the answer does not
         prove these bytes.
     """
-    full = replace(request, headers=(*request.headers, *content.headers), body=content.data)
+    full = request._replace(headers=(*request.headers, *content.headers), body=content.data)
 
     def judge(response: Response, without: tuple[Ability, ...]) -> Put:
         part = _proved(store.bucket, request, content, response, is_md5_checked=CONTENT_MD5 not in without)
@@ -116,7 +116,7 @@ def put_content(
 
 def _with_etag(response: Response, head: ObjectHead | None) -> Response:
     etag = "" if head is None else head.etag
-    return replace(response, headers=(*response.headers, ("etag", etag)))
+    return response._replace(headers=(*response.headers, ("etag", etag)))
 
 
 def _optional_proofs(content: Content) -> tuple[Optional, ...]:

@@ -1,8 +1,7 @@
 """The answers of copies, and of requests that read source objects."""
 
 import re
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.settings.model import MIB
@@ -22,8 +21,7 @@ from hyve_pipeline.s3.wire.xml import child_text, unquote_etag
 SLOW_COPY = 32 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class CopyResult:
+class CopyResult(NamedTuple):
     """The result of a copy.
 
     Attributes:

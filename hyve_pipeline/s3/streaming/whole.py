@@ -84,7 +84,7 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
         version_id = version_of(put.response)
         result = CopyResult(put.part.etag, version_id, properties.version_id, task.size)
         return then(
-            settle(store, task.store_key, version_id, new, put.without), lambda lost: replace(result, lost=lost)
+            settle(store, task.store_key, version_id, new, put.without), lambda lost: result._replace(lost=lost)
         )
 
     return follow(put_content(store, request, content, new.optional), go_on)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 Pairs = tuple[tuple[str, str], ...]
@@ -15,8 +15,7 @@ _SAFE_IN_PATH = "/~"
 _NEEDS_NO_ENCODING = re.compile(r"[A-Za-z0-9/._~-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One S3 request, unsigned and without host.
 
     Attributes:
@@ -38,8 +37,7 @@ class Request:
     expected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """The complete answer to one request.
 
     Attributes:

@@ -1,6 +1,6 @@
 """What counts of the rows of several attempts, also where they overlap."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -39,8 +39,7 @@ _KINDS = st.sampled_from(
 
 _ROWS = st.lists(
     st.builds(
-        lambda kind, number, trashed: replace(
-            _ROW,
+        lambda kind, number, trashed: _ROW._replace(
             outcome=kind.outcome,
             code=kind.code,
             etag_before=f"before {number}",
@@ -89,6 +88,6 @@ def test_rows_may_be_merged_in_parts(rows: list[JournalRow]) -> None:
 
 
 def test_attempts_one_after_the_other() -> None:
-    failed = replace(_ROW, outcome=Outcome.FAILED, code="SlowDown")
+    failed = _ROW._replace(outcome=Outcome.FAILED, code="SlowDown")
     assert _merged([failed, _ROW]) == _ROW
-    assert _merged([failed, replace(failed, code="InternalError")]).code == "InternalError"
+    assert _merged([failed, failed._replace(code="InternalError")]).code == "InternalError"
