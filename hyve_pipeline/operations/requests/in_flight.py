@@ -181,18 +181,21 @@ class _Driver(Generic[T]):
     def drain(self, seconds: float) -> None:
         """Wait for requests in flight; works that pause, or were not begun, have no outcome."""
         deadline = time.monotonic() + seconds
-        while self._waiting and (left := deadline - time.monotonic()) > 0:
-            ended = [work for work, call in self._waiting.items() if call.has_ended]
-            for work in ended:
-                # Another failure must not keep the outcomes of the others from the journal.
-                with suppress(Exception):
-                    self._step(work)
-            if not ended:
-                with suppress(Empty):
-                    _ = self._answered.get(timeout=left)
-        parents = {parent for parent, _, _ in self._parents.values()}
-        for work in (*self._waiting, *(work for _, _, work in self._paused), *self._queued, *parents):
-            work.close()
+        try:
+            while self._waiting and (left := deadline - time.monotonic()) > 0:
+                ended = [work for work, call in self._waiting.items() if call.has_ended]
+                for work in ended:
+                    # Another failure must not keep the outcomes of the others from the journal.
+                    with suppress(Exception):
+                        self._step(work)
+                if not ended:
+                    with suppress(Empty):
+                        _ = self._answered.get(timeout=left)
+        finally:
+            # Closed here, from the outside in: the garbage collector closes them in any order.
+            parents = {parent for parent, _, _ in self._parents.values()}
+            for work in (*self._waiting, *(work for _, _, work in self._paused), *self._queued, *parents):
+                work.close()
 
 
 def run_in_flight(
