@@ -59,8 +59,8 @@ def descendants(pid: int) -> set[int]:
 
 
 def living(pids: Collection[int]) -> set[int]:
-    """Those of the processes that have not ended."""
-    return {pid for pid in pids if (fields := _stat(pid)) and fields[0] != "Z"}
+    """Those of the processes that have not ended, with all their threads: the last one releases the locks."""
+    return {pid for pid in pids if (fields := _stat(pid)) and (fields[0] != "Z" or _threads(pid) > 1)}
 
 
 def living_after(pids: Collection[int], seconds: float) -> set[int]:
@@ -69,6 +69,13 @@ def living_after(pids: Collection[int], seconds: float) -> set[int]:
     while (left := living(pids)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left
+
+
+def _threads(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except OSError:
+        return 0
 
 
 def _stat(pid: int) -> Sequence[str]:
