@@ -14,7 +14,7 @@ from hyve_pipeline_tests.operations.applying import copied_keys
 from hyve_pipeline_tests.pages import Page, running_ui
 from hyve_pipeline_tests.processes import descendants, living, living_after
 from hyve_pipeline_tests.s3.scripted import Answer, Received
-from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc"),
@@ -68,6 +68,8 @@ def test_what_ended_early_is_gone_on_with(make_pair: MakePair, faulty: FaultySer
 def _plan(pair: Pair, hyve: Hyve, folder: str) -> str:
     """A plan to copy twelve objects, as one shard."""
     pair.source.put({f"{folder}/{number:02d}": b"new" for number in range(12)})
+    # A copy of the same second could be an older one.
+    next_second()
     return hyve("dryrun", "--json").document["plan"]
 
 
