@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline_tests.pages import running_ui, write_home
-from hyve_pipeline_tests.processes import descendants, living, start_hyve
+from hyve_pipeline_tests.processes import descendants, living, living_after, start_hyve
 from hyve_pipeline_tests.syncs import Hyve
 
 pytestmark = [
@@ -61,7 +61,7 @@ def test_a_browser_is_shown_a_file_that_leads_there_and_ctrl_c_is_the_normal_end
         assert page.process.returncode == 0
         assert output == ""
         assert "Traceback" not in errors
-        assert not living(children)
+        assert not living_after(children, 10)
         assert not file.exists()
     assert (tmp_path / "dagster" / "history").is_dir()
     assert not (home / "dagster").exists()
@@ -87,4 +87,4 @@ def test_can_be_ended_while_it_starts(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert output == ""
     assert children
-    assert not living(children)
+    assert not living_after(children, 10)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline_tests.processes import descendants, living, living_after, run_hyve, start_hyve
+from hyve_pipeline_tests.processes import descendants, living_after, run_hyve, start_hyve
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 
@@ -53,7 +53,7 @@ def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, number: signa
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert not living(children)
+    assert not living_after(children, 10)
 
 
 def test_nothing_outlives_a_killed_demo(tmp_path: Path) -> None:
