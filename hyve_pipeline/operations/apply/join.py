@@ -12,7 +12,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 
 # Seconds between two checks for shards that became free: a lost claim is free after a minute.
-_POLL_SECONDS = 5.0
+_POLL_SECONDS = 1.0
 
 
 def join_plan(
