@@ -27,7 +27,7 @@ from hyve_pipeline.state.heartbeat import ClaimLostError, ClaimTimes, Heartbeat,
 from hyve_pipeline.state.holder import Holder
 from hyve_pipeline.state.storage.storage import Entry, MissingFileError
 
-__all__ = ["Claim", "ClaimLostError", "ClaimTimes", "take_claim"]
+__all__ = ["Claim", "ClaimLostError", "ClaimTimes", "is_claimed", "take_claim"]
 
 _CLAIM = "claim.json"
 _BEAT = "beat"
@@ -97,6 +97,25 @@ def take_claim(
     if folder.local_path is not None:
         return _lock(folder, is_wanted)
     return _claim_number(folder, Holder.this_process(actor), name, is_wanted, times or ClaimTimes())
+
+
+def is_claimed(folder: Folder, times: ClaimTimes | None = None) -> bool:
+    """Whether a process has the claim of a folder. Nothing is written into a bucket for that.
+
+    Raises:
+        StateError: the folder can't be read.
+    """
+    if folder.local_path is not None:
+        claim = _lock(folder, lambda _: True)
+        if claim is None:
+            return True
+        with claim:
+            return False
+    entries = folder.entries(recursive=True)
+    newest = max(numbers_of(entries), default=0)
+    if not newest or any(entry.name == f"{numbered(newest)}/{_ENDED}" for entry in entries):
+        return False
+    return _is_alive(folder, entries, newest, times or ClaimTimes())
 
 
 def numbered(number: int) -> str:
@@ -197,14 +216,18 @@ def _claim_number(
     newest = numbers[-1] if numbers else 0
     names = {entry.name for entry in entries}
     left = [number for number in numbers if f"{numbered(number)}/{_ENDED}" not in names]
-    if newest in left:
-        ages = [entry.age for entry in entries if entry.name.startswith(f"{numbered(newest)}/")]
-        if min(ages) <= times.stale and not _has_ended(folder, newest):
-            return None
+    if newest in left and _is_alive(folder, entries, newest, times):
+        return None
     if not is_wanted(entries) or not folder.create_manifest(f"{numbered(newest + 1)}/{_CLAIM}", holder):
         return None
     # Others count from the creation, which came after `sent`.
     return _BucketClaim(folder, newest + 1, name=name, sent=sent, times=times, takes_over=bool(left))
+
+
+def _is_alive(folder: Folder, entries: Sequence[Entry], number: int, times: ClaimTimes) -> bool:
+    """Whether the process with a claim that was not given back may still be at work."""
+    ages = [entry.age for entry in entries if entry.name.startswith(f"{numbered(number)}/")]
+    return min(ages) <= times.stale and not _has_ended(folder, number)
 
 
 def _has_ended(folder: Folder, number: int) -> bool:

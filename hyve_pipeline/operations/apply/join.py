@@ -5,7 +5,6 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.runtime.interruption import pause
-from hyve_pipeline.core.runtime.progress import expect
 from hyve_pipeline.operations.apply.loop import claim_shards, do_shards, tasks_of
 from hyve_pipeline.operations.apply.shard import check_allowed
 from hyve_pipeline.operations.context import SyncContext
@@ -47,10 +46,7 @@ def join_plan(
     with context.applying(plan.id) as epoch:
         status = plan_status(context, plan, finished)
         check_allowed(context, plan, action, status)
-        left = status.left(action)
-        if left:
-            expect(action, sum(entry.shard.objects for entry in left), sum(entry.shard.bytes for entry in left))
-            do_shards(context, plan, epoch, left)
+        do_shards(context, plan, epoch, status.left(action))
         while True:
             status = plan_status(context, plan, finished)
             left = [entry for entry in status.left(action) if entry.state is not ShardState.FAILED]

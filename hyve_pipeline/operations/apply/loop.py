@@ -62,10 +62,7 @@ def apply_plan(
     with context.applying(plan.id) as epoch:
         before = plan_status(context, plan, finished)
         check_allowed(context, plan, action, before)
-        left = before.left(action)
-        if left:
-            expect(action, sum(entry.shard.objects for entry in left), sum(entry.shard.bytes for entry in left))
-            do_shards(context, plan, epoch, left, on_shard_ended, concurrency)
+        do_shards(context, plan, epoch, before.left(action), on_shard_ended, concurrency)
     return plan_status(context, plan, finished)
 
 
@@ -87,9 +84,13 @@ def do_shards(
         if on_shard_ended is not None:
             on_shard_ended(shard, summary)
 
+    if not left:
+        return
     shards = [entry.shard for entry in left]
+    action = shards[0].action
+    expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
     # A request deletes a thousand objects: one core sends more than a server accepts.
-    processes = processes_for(plan, shards) if shards[0].action == "copy" else 1
+    processes = processes_for(plan, shards) if action == "copy" else 1
     hurried = _with_share(context, plan, concurrency, processes)
     tasks = tasks_of(left)
     if processes == 1:

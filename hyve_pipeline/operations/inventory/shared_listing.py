@@ -1,6 +1,6 @@
 """Lists a large bucket by several processes at the same time, also on other machines: each lists some ranges.
 
-inventories/<side>/<id>/order.json   the ranges; present until the inventory's manifest <id>.json is written
+inventories/<side>/<id>/order.json   the ranges; in progress until the inventory's manifest <id>.json is written
 """
 
 from collections.abc import Iterator

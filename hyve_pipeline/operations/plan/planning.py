@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.shared_listing import help_listings
 from hyve_pipeline.operations.plan.shared_comparison import help_comparisons
-from hyve_pipeline.state.claims import Claim, take_claim
+from hyve_pipeline.state.claims import is_claimed, take_claim
 
 _FOLDER = "planning"
 
@@ -14,7 +14,8 @@ _FOLDER = "planning"
 @contextmanager
 def planning(context: SyncContext) -> Iterator[None]:
     """Claim the making of a plan until the block ends; where another process has the claim, go on without it."""
-    claim = _claim(context)
+    folder = context.state.below(_FOLDER)
+    claim = take_claim(folder, context.actor, name=f"the planning of sync {context.name}")
     if claim is None:
         yield
         return
@@ -28,11 +29,7 @@ def is_planning(context: SyncContext) -> bool:
     Raises:
         StateError: the state can't be read.
     """
-    claim = _claim(context)
-    if claim is None:
-        return True
-    with claim:
-        return False
+    return is_claimed(context.state.below(_FOLDER))
 
 
 def help_planning(context: SyncContext) -> int:
@@ -45,7 +42,3 @@ def help_planning(context: SyncContext) -> int:
         HyveError: a bucket can't be listed or reached, or the state can't be read or written.
     """
     return help_listings(context) + help_comparisons(context)
-
-
-def _claim(context: SyncContext) -> Claim | None:
-    return take_claim(context.state.below(_FOLDER), context.actor, name=f"the planning of sync {context.name}")

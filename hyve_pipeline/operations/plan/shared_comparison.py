@@ -1,6 +1,6 @@
 """Compares two large inventories by several processes at the same time, also on other machines: each some ranges.
 
-diffs/<id>/order.json   the ranges; present until the diff's manifest diff.json is written
+diffs/<id>/order.json   the ranges; in progress until the diff's manifest diff.json is written
 """
 
 from dataclasses import replace

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.runtime.interruption import pause, raise_if_interrupted
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.state.claims import Claim, ClaimLostError, numbered, take_claim
+from hyve_pipeline.state.claims import ClaimLostError, is_claimed, numbered, take_claim
 from hyve_pipeline.state.storage.storage import Entry
 
 Result = TypeVar("Result", bound=Frozen)
@@ -66,7 +66,8 @@ class SharedParts(Generic[Result]):
             The results of all parts, in order.
         """
         self._folder.write_manifest(ORDER, order)
-        claim = self._claim_leader()
+        leader = self._folder.below(_LEADER)
+        claim = take_claim(leader, self._context.actor, name=f"the lead of {self._path}")
         if claim is None:
             raise RuntimeError(f"{self._folder.uri} has a leader already")
         with claim:
@@ -78,11 +79,7 @@ class SharedParts(Generic[Result]):
         Returns:
             How many were done here.
         """
-        claim = self._claim_leader()
-        if claim is None:
-            return self.do_free()
-        with claim:
-            return 0
+        return self.do_free() if is_claimed(self._folder.below(_LEADER)) else 0
 
     def do_free(self) -> int:
         """Do each part that is free, one after the other.
@@ -121,9 +118,6 @@ class SharedParts(Generic[Result]):
                 return [self._folder.read_manifest(found[number], self._result) for number in range(self._count)]
             if not done:
                 pause(self._poll_seconds)
-
-    def _claim_leader(self) -> Claim | None:
-        return take_claim(self._folder.below(_LEADER), self._context.actor, name=f"the lead of {self._path}")
 
     def _results(self) -> dict[int, str]:
         """The result file of each part that is done; of the first attempt, where a part was done twice."""

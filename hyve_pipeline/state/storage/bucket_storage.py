@@ -134,8 +134,8 @@ class BucketStorage:
 
         key = self._key(name)
         with self._reporting(name, "removed"):
-            found = [entry for entry in list_below(self._connection, key) if entry.key == key]
-            found += list_below(self._connection, f"{key}/")
+            listed = list_below(self._connection, key)
+            found = [entry for entry in listed if entry.key == key or entry.key.startswith(f"{key}/")]
             delete_keys(self._connection, [entry.key for entry in found])
         return len(found), sum(entry.size for entry in found)
 
