@@ -12,7 +12,7 @@ import pytest
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.event import Actor
-from hyve_pipeline.state.claims import Claim, ClaimLostError, ClaimTimes, take_claim
+from hyve_pipeline.state.claims import Claim, ClaimLostError, ClaimTimes, is_claimed, take_claim
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.storage.bucket_storage import BucketStorage
 from hyve_pipeline.state.storage.file_cache import FileCache
@@ -106,6 +106,19 @@ def test_it_is_not_taken_where_it_is_not_wanted(state: Folder) -> None:
     assert claim is not None
     with claim:
         claim.check()
+
+
+def test_whether_it_is_claimed_can_be_asked_without_taking_it(state: Folder) -> None:
+    assert not is_claimed(state)
+    claim = _taken(state)
+    with claim:
+        assert is_claimed(state)
+    before = [entry.name for entry in state.entries(recursive=True)]
+    assert not is_claimed(state)
+    assert [entry.name for entry in state.entries(recursive=True)] == before
+    following = _taken(state)
+    with following:
+        assert is_claimed(state)
 
 
 def test_a_killed_holder_of_another_host_is_taken_over(in_bucket: Folder) -> None:
