@@ -16,12 +16,16 @@ from hyve_pipeline.cli.options import plan_argument, sync_options
     metavar="FILE",
     help="Where to write the page, instead of out/NAME/PLAN.html in the home; - is standard output.",
 )
-def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, output: Path | None) -> int:
-    """Write one plan, the newest by default, as one HTML file with pictures.
+@click.option("--open", "is_shown", is_flag=True, help="Show the page in the web browser.")
+def report(
+    home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, output: Path | None, is_shown: bool
+) -> int:
+    """Write one plan, the newest by default, as one HTML file with charts.
 
     The file has no script and loads nothing. No request is sent to a bucket.
     """
-    from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.cli.browser import show_file
+    from hyve_pipeline.cli.output import print_json, say, warn
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
@@ -31,6 +35,8 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
     to_standard_output = output is not None and str(output) == "-"
     if to_standard_output and as_json:
         raise click.UsageError("--output - and --json both want standard output")
+    if to_standard_output and is_shown:
+        raise click.UsageError("--output - writes no file that --open could show")
     sync = SyncContext.of_state(Home(home), sync_name)
     plan = sync.plans.find(plan_id)
     page = render_page(sync, plan).encode()
@@ -49,4 +55,7 @@ def report(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
         print_json({"sync": sync.name, "plan": plan.id, "file": str(path)})
     else:
         say(displayed(str(path)))
+    problem = show_file(path) if is_shown else None
+    if problem is not None:
+        warn(f"the page is written, but not shown: {problem}; open the file in a web browser")
     return 0

@@ -1,7 +1,6 @@
 """``hyve ui``: Dagster's web UI and daemon for one home, until Ctrl-C."""
 
 import html
-import os
 import socket
 import sys
 import webbrowser
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyve_pipeline.cli.browser import has_display
 from hyve_pipeline.cli.extras import require_extra
 from hyve_pipeline.cli.options import home_option
 from hyve_pipeline.cli.signals import ending_signals_interrupt
@@ -165,6 +165,4 @@ def _shown(home: "Home", url: str) -> Iterator[None]:
 
 
 def _has_desktop() -> bool:
-    # Without a desktop, a text browser might use the terminal.
-    has_display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return sys.stdout.isatty() and bool(has_display)
+    return sys.stdout.isatty() and has_display()

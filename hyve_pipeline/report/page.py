@@ -2,10 +2,10 @@
 
 The page has no script and no external resource, and its Content-Security-Policy forbids both, in case something is
 injected. Text from a bucket is escaped for the reader by `core.base.keys.displayed`, and for HTML by the template
-engine, which escapes everything by default.
+engine, which escapes everything by default. Charts are SVG elements of the page, whose texts the XML library has
+escaped.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,13 +17,13 @@ from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS
-from hyve_pipeline.core.model.summary import PlanSummary
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
 from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline.operations.verify.read import latest_verification
-from hyve_pipeline.report.pictures import ACTS, draw_histograms, draw_prefixes
+from hyve_pipeline.report.chart import STYLE, svg
+from hyve_pipeline.report.pictures import charts_of
 
 _TEMPLATE = "page.html.jinja"
 
@@ -31,11 +31,11 @@ _TEMPLATE = "page.html.jinja"
 _MOST_SHARDS = 300
 _MOST_UNSETTLED = 100
 
-_WORDS = {
-    **ACTS,
+# What becomes of the sets that the plan does not act on.
+_UNTOUCHED = {
     ChangeSet.UNCHANGED: "no action",
     ChangeSet.SKIPPED: "no action",
-    ChangeSet.EXCLUDED: "excluded by filters",
+    ChangeSet.EXCLUDED: "left out by filters",
 }
 
 
@@ -69,7 +69,11 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
     return environment.get_template(_TEMPLATE).render(
         plan=plan,
         now=datetime.now(UTC),
-        counts=[(name, _WORDS[name], plan.count(name)) for name in sets_of(plan.options) if _is_shown(plan, name)],
+        counts=[
+            (name, name.act or _UNTOUCHED[name], plan.count(name))
+            for name in sets_of(plan.options)
+            if _is_shown(plan, name)
+        ],
         options=list(_unusual_options(plan.options)),
         status=status,
         actions=[(action, plan.total(action).objects, status.tally(action)) for action in ACTIONS],
@@ -79,8 +83,8 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         has_more_unsettled=len(unsettled) > _MOST_UNSETTLED,
         verification=latest_verification(sync, plan),
         summary=summary,
-        name_words=_WORDS,
-        pictures=list(_pictures(summary)),
+        charts=[svg([chart]) for chart in charts_of(summary)],
+        chart_style=STYLE,
     )
 
 
@@ -95,13 +99,6 @@ def _unusual_options(options: Options) -> Iterator[tuple[str, str]]:
         value: Any = getattr(options, name)
         if value != getattr(defaults, name):
             yield name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _pictures(summary: PlanSummary) -> Iterator[tuple[str, str]]:
-    """The description of each picture, and its PNG in base64."""
-    if summary.sets:
-        yield "Objects and bytes by top-level prefix", b64encode(draw_prefixes(summary)).decode()
-        yield "Objects by size and by age", b64encode(draw_histograms(summary)).decode()
 
 
 def _moment(moment: datetime) -> str:

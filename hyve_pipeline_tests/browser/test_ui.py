@@ -36,10 +36,10 @@ def test_the_plan_shows_pictures_and_takes_no_key_for_markup(desk: Desk) -> None
     desk.hyve("dryrun")
     page = desk.open("/assets/plan/plan?view=events")
     expect(page.get_by_text("bytes to copy")).to_be_visible()
-    pictures = page.locator("img[src^='data:image/png;base64,']")
+    pictures = page.locator("img[src^='data:image/svg+xml']")
     expect(pictures.first).to_be_visible()
     page.get_by_text("[Show Markdown]").first.click()
-    dialog = page.get_by_role("dialog").locator("img[src^='data:image/png;base64,']")
+    dialog = page.get_by_role("dialog").locator("img[src^='data:image/svg+xml']")
     expect(dialog.first).to_be_visible()
     assert dialog.first.evaluate("picture => picture.complete && picture.naturalWidth") > 500
     page.keyboard.press("Escape")

@@ -119,3 +119,32 @@ def test_a_refused_plan_has_a_page_too(pair: Pair, hyve: Hyve) -> None:
     page = (pair.home / "out" / "images" / f"{plan}.html").read_text(encoding="utf-8")
     assert _keys(page) == {"gone\\u202e<script>"}
     assert "Refused by empty_source" in page
+
+
+def test_a_page_is_shown_by_the_browser_of_the_environment(
+    context: SyncContext, hyve: Hyve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _plan(context, "a")
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(browser))
+    page = context.home.path / "out" / "images" / f"{plan.id}.html"
+    finished = hyve("report", "--open")
+    assert (finished.code, finished.err, finished.out) == (0, "", f"{page}\n")
+    assert (tmp_path / "opened").read_text().strip() == page.as_uri()
+
+
+def test_a_page_is_written_where_it_can_not_be_shown(
+    context: SyncContext, hyve: Hyve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _plan(context, "a")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    finished = hyve("report", "--open")
+    assert finished.code == 0
+    assert finished.out == f"{context.home.path}/out/images/{plan.id}.html\n"
+    assert "not shown: there is no display here" in finished.err
+    refused = hyve("report", "--open", "--output", "-")
+    assert refused.code == 2
+    assert "--open" in refused.only_line

@@ -45,7 +45,7 @@ _LIBRARIES = {
     "awscrt": {"s3"},
     "lxml": {"s3"},
     "jinja2": {"report"},
-    "PIL": {"report", "demo"},
+    "PIL": {"demo"},
     "moto": {"demo"},
     "click": {"cli"},
     "rich": {"cli"},

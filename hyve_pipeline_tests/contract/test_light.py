@@ -60,5 +60,5 @@ def test_help_plans_and_reports_load_nothing_heavy(tmp_path: Path, monkeypatch: 
     assert not after_help & {*_S3, "dagster", "pandas", "pyarrow", "duckdb", "pydantic", "rich"}
     assert not set().union(*after_plans) & {*_S3, "dagster", "dagster_aws", "moto", "duckdb"}
     assert (tmp_path / "out" / "images" / f"{plan.id}.html").is_file()
-    assert {"jinja2", "PIL"} <= after_report
-    assert not after_report & {*_S3, "dagster", "dagster_aws", "moto", "matplotlib"}
+    assert "jinja2" in after_report
+    assert not after_report & {*_S3, "dagster", "dagster_aws", "moto", "matplotlib", "PIL"}

@@ -1,147 +1,95 @@
 """Pictures of plans: small, readable, and drawn from the plan."""
 
-import io
 import random
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+import xml.etree.ElementTree as ET
+from base64 import b64decode
+from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import PLANNED_SETS, ChangeSet
-from hyve_pipeline.core.model.summary import AGE_BINS, SIZE_BINS, PlanSummary, PrefixSize, SetSummary
-from hyve_pipeline.report.canvas import Canvas
-from hyve_pipeline.report.pictures import COLOURS, compact, draw_glances, draw_histograms, draw_prefixes
+from hyve_pipeline.core.model.summary import AGE_BINS, SIZE_BINS, PlanSummary
+from hyve_pipeline.report.pictures import charts_of, draw_glances, draw_histograms, draw_prefixes
+from hyve_pipeline_tests.report.summaries import made_up_summary
 
-_Draw = Callable[[PlanSummary], bytes]
-
-_MOST_BYTES = 50_000
-_DRAWINGS: tuple[_Draw, ...] = (
-    draw_prefixes,
-    draw_histograms,
-    lambda summary: draw_glances(summary)["Objects by size"],
-)
+_MOST_CHARACTERS = 50_000
+_DRAWINGS: tuple[Callable[[PlanSummary], str], ...] = (draw_prefixes, draw_histograms)
 
 
-def _summary(
-    prefixes: Sequence[str], *, scale: int = 1, object_bytes: int = 1000, sets: Sequence[ChangeSet] = PLANNED_SETS
-) -> PlanSummary:
-    """A summary with these prefixes in each set, and about `scale` objects in each bin."""
-    count = Count(objects=7 * scale, bytes=7 * scale * object_bytes)
-    return PlanSummary(
-        {
-            name: SetSummary(
-                count=count,
-                prefixes=tuple(PrefixSize(prefix, count) for prefix in prefixes),
-                other_prefixes=count,
-                sizes=tuple(Count(objects=scale * (number % 5), bytes=scale) for number in range(len(SIZE_BINS))),
-                ages=tuple(Count(objects=scale * (number % 4), bytes=scale) for number in range(len(AGE_BINS))),
-                first=(),
-                largest=(),
-            )
-            for name in sets
-        }
+def _drawn(url: str) -> ET.Element:
+    """The SVG in a URL, which can stand in Markdown."""
+    assert not set(url) & set(" ()<>&\\`*")
+    kind, _, content = url.partition(",")
+    assert kind in ("data:image/svg+xml", "data:image/svg+xml;base64")
+    return ET.fromstring(b64decode(content) if kind.endswith("base64") else unquote(content))
+
+
+def _texts(picture: ET.Element) -> list[str]:
+    return [element.text or "" for element in picture.iter() if element.tag.endswith("text")]
+
+
+@pytest.mark.parametrize("name", PLANNED_SETS)
+def test_a_picture_has_the_colours_of_its_sets_only(name: ChangeSet) -> None:
+    for draw in _DRAWINGS:
+        classes = {element.get("class") for element in _drawn(draw(made_up_summary(["a/"], sets=[name]))).iter()}
+        assert classes & {str(of) for of in ChangeSet} == {name.value}
+
+
+def test_a_picture_says_what_becomes_of_a_set() -> None:
+    texts = _texts(_drawn(draw_histograms(made_up_summary(["a/"]))))
+    assert {"new (to copy)", "modified (to overwrite)", "drifted (to repair)", "duplicate (to delete)"} <= set(texts)
+
+
+def test_a_picture_shows_the_prefixes_with_their_figures() -> None:
+    texts = _texts(_drawn(draw_prefixes(made_up_summary(["a/", ""], scale=1_000))))
+    assert {"a/", "(no prefix)", "(other prefixes)", "7,000", "7.0 MB", "new (to copy): 7,000 objects"} <= set(texts)
+
+
+def test_bins_are_named_in_words() -> None:
+    by_size, by_age = (
+        [row.label for row in chart.rows] for chart in charts_of(made_up_summary([], sets=[ChangeSet.NEW]))[2:]
     )
+    assert by_size[0] == "1 B to 1 kB"  # no object is empty
+    assert by_size[-1] == "1 TB and more"
+    assert by_age[0] == "1 hour to 1 day"
+    assert by_age[-1] == "10 years and more"
+    assert len(by_size) == len(SIZE_BINS) - 1
+    assert len(by_age) == len(AGE_BINS) - 1
 
 
-def _opened(png: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(png))
-    image.load()
-    assert image.format == "PNG"
-    assert image.mode == "P"
-    return image
-
-
-def _colours(png: bytes) -> set[object]:
-    found = _opened(png).convert("RGB").getcolors()
-    assert found is not None
-    return {colour for _, colour in found}
-
-
-@pytest.mark.parametrize("draw", _DRAWINGS)
-def test_a_picture_has_the_colours_of_its_sets_only(draw: _Draw) -> None:
-    for name, colour in COLOURS.items():
-        others = set(COLOURS.values()) - {colour}
-        found = _colours(draw(_summary(["a/"], sets=[name])))
-        assert colour in found
-        assert not others & found
-
-
-@pytest.mark.parametrize("draw", _DRAWINGS)
-def test_a_picture_differs_with_the_data(draw: _Draw) -> None:
-    one, other = _summary(["a/"]), _summary(["a/"], sets=PLANNED_SETS[:2])
-    assert draw(one) == draw(one)
-    assert draw(one) != draw(other)
-
-
-def test_a_picture_shows_the_prefixes() -> None:
-    assert draw_prefixes(_summary(["a/"])) != draw_prefixes(_summary(["b/"]))
+def test_a_plan_with_nothing_to_do_has_no_charts() -> None:
+    assert charts_of(PlanSummary({})) == []
 
 
 def test_the_largest_picture_is_small() -> None:
     letters = random.Random(1)
     prefixes = ["".join(letters.choices("abcdefghijklmnoprstuvxyz0123456789-", k=200)) + "/" for _ in range(6)]
-    summary = _summary(prefixes, scale=123_456_789)
-    for draw in (draw_prefixes, draw_histograms):
-        png = draw(summary)
-        assert len(png) < _MOST_BYTES
-        assert _opened(png).width == 1080
+    summary = made_up_summary(prefixes, scale=123_456_789)
+    for draw in _DRAWINGS:
+        assert len(draw(summary)) < _MOST_CHARACTERS
 
 
-def test_a_glance_is_a_few_hundred_bytes() -> None:
-    """Dagster's UI shows Markdown inline only below 1,000 characters."""
-    for png in draw_glances(_summary([])).values():
-        assert _opened(png).width == 420
-        assert len(b64encode(png)) < 1_000
+def test_a_glance_is_a_few_hundred_characters() -> None:
+    """Dagster's UI shows Markdown inline only below 1,000 characters, and the legend is 60."""
+    for url in draw_glances(
+        made_up_summary([], sets=[ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DUPLICATE])
+    ).values():
+        assert len(url) < 930
+        picture = _drawn(url)
+        assert len([element for element in picture if element.tag.endswith("path")]) == 3
+        (labels,) = _texts(picture)
+        assert labels.split()[-2:] in (["1", "TB"], ["10", "years"])
 
 
 @settings(max_examples=30)
 @given(st.lists(st.text(max_size=1024), max_size=6), st.integers(1, 10**13), st.booleans())
-def test_every_key_can_be_drawn(prefixes: list[str], scale: int, is_empty: bool) -> None:
-    summary = _summary(prefixes, scale=scale, object_bytes=0 if is_empty else 1000)
+def test_every_plan_can_be_drawn(prefixes: list[str], scale: int, is_empty: bool) -> None:
+    summary = made_up_summary(prefixes, scale=scale, object_bytes=0 if is_empty else 1000)
     for draw in _DRAWINGS:
-        assert len(draw(summary)) < _MOST_BYTES
-
-
-@settings(max_examples=50)
-@given(st.text(max_size=60), st.integers(30, 200))
-def test_a_label_fits_its_width(key: str, width: int) -> None:
-    canvas = Canvas(300, 20)
-    label = canvas.label(key, width)
-    assert label.isascii()
-    assert label.isprintable() or label == ""
-    assert canvas.width_of(label) <= width
-
-
-def test_a_long_label_keeps_both_ends() -> None:
-    label = Canvas(300, 20).label(f"begin-{'x' * 2000}-end/", 150)
-    assert label.startswith("begin-x")
-    assert label.endswith("x-end/")
-    assert "..." in label
-
-
-def test_labels_are_escaped_as_everywhere() -> None:
-    canvas = Canvas(300, 20)
-    assert canvas.label("a\\b\x1b\u202e", 300) == "a\\\\b\\x1b\\u202e"
-    assert canvas.label("\u5199\xe9", 300) == "\\u5199\\xe9"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1k"),
-        (1250, "1.2k"),
-        (9999, "9.9k"),
-        (35_999, "35k"),
-        (999_999, "999k"),
-        (1_500_000, "1.5M"),
-        (2_000_000_000, "2G"),
-    ],
-)
-def test_compact_numbers(value: int, text: str) -> None:
-    assert compact(value) == text
+        assert len(draw(summary)) < _MOST_CHARACTERS
+        _drawn(draw(summary))
+    for url in draw_glances(summary).values():
+        _drawn(url)

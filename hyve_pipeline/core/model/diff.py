@@ -37,6 +37,24 @@ class ChangeSet(StrEnum):
         """The name for users; that of `DUPLICATE` says what becomes of the objects."""
         return "duplicate (to delete)" if self is ChangeSet.DUPLICATE else self.value
 
+    @property
+    def act(self) -> str | None:
+        """What the plan does with the objects of the set; None where it does nothing."""
+        return _ACTS.get(self)
+
+    @property
+    def described(self) -> str:
+        """The name with what becomes of the objects, such as ``new (to copy)``."""
+        return self.value if self.act is None else f"{self.value} ({self.act})"
+
+
+_ACTS = {
+    ChangeSet.NEW: "to copy",
+    ChangeSet.MODIFIED: "to overwrite",
+    ChangeSet.DRIFTED: "to repair",
+    ChangeSet.DUPLICATE: "to delete",
+}
+
 
 # The sets whose objects a plan may act on, in the order in which they are displayed.
 PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)

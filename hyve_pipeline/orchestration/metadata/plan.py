@@ -4,7 +4,6 @@ What comes from a bucket is in tables and texts, which the UI shows as text. Mar
 were drawn here.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +22,7 @@ from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_pr
 # Characters of a key that a table shows at most. Each event with its metadata is one row of Dagster's database.
 _LONGEST_KEY = 160
 
-_LEGEND = "\n\nblue: new, amber: modified, wine: duplicate (to delete)"
+_LEGEND = "\n\nblue: new, amber: modified, purple: duplicate (to delete)"
 
 
 def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
@@ -54,8 +53,8 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     if summary.sets:
         legend = _LEGEND + (", green: drifted" if ChangeSet.DRIFTED in summary.sets else "")
         # The UI shows Markdown of less than 1,000 characters at once, and more on a click.
-        for title, png in draw_glances(summary).items():
-            metadata[title.lower()] = _picture(title, png, legend)
+        for title, url in draw_glances(summary).items():
+            metadata[title.lower()] = _picture(title, url, legend)
         metadata["by prefix (picture)"] = _picture("Objects and bytes by top-level prefix", draw_prefixes(summary))
         metadata["by size and age (picture)"] = _picture("Objects by size and by age", draw_histograms(summary))
         metadata["by prefix"] = _prefixes(summary)
@@ -77,9 +76,9 @@ def refusals_text(plan: Plan) -> str:
     return "; ".join(f"{refusal.rule}: {refusal.detail}" for refusal in plan.refusals)
 
 
-def _picture(words: str, png: bytes, legend: str = "") -> dg.MarkdownMetadataValue:
+def _picture(words: str, url: str, legend: str = "") -> dg.MarkdownMetadataValue:
     """A picture with a fixed description: a key in it could be read as Markdown."""
-    return dg.MetadataValue.md(f"![{words}](data:image/png;base64,{b64encode(png).decode()}){legend}")
+    return dg.MetadataValue.md(f"![{words}]({url}){legend}")
 
 
 def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:

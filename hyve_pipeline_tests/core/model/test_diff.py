@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, UNDONE_SCHEMA, ChangeSet, Differ
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, UNDONE_SCHEMA, ChangeSet, Differ
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
@@ -227,3 +227,11 @@ def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None
     found = differ.diff(sides[0], sides[1], EVERYTHING)
     differ.close()
     assert found.rows.column("reason").to_pylist() == [reason]
+
+
+def test_sets_say_what_becomes_of_their_objects() -> None:
+    assert [name.described for name in PLANNED_SETS] == [
+        *("new (to copy)", "modified (to overwrite)", "drifted (to repair)", "duplicate (to delete)")
+    ]
+    untouched = set(ChangeSet) - set(PLANNED_SETS)
+    assert {name.described for name in untouched} == {name.value for name in untouched}

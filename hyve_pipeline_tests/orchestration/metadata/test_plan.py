@@ -19,8 +19,10 @@ from hyve_pipeline_tests.report.hostile import hostile_plan
 # Above this the UI hides Markdown behind a link.
 _MOST_SHOWN = 1_000
 
-_LEGEND = r"blue: new, amber: modified, wine: duplicate \(to delete\)"
-_PICTURE = re.compile(rf"!\[[A-Za-z -]+\]\(data:image/png;base64,[A-Za-z0-9+/]+=*\)(\n\n{_LEGEND})?")
+_LEGEND = r"blue: new, amber: modified, purple: duplicate \(to delete\)"
+_PICTURE = re.compile(
+    rf"!\[[A-Za-z -]+\]\(data:image/svg\+xml(;base64,[A-Za-z0-9+/]+=*|,[A-Za-z0-9%/:=\',;._-]+)\)(\n\n{_LEGEND})?"
+)
 
 
 def _characters(metadata: object) -> int:

@@ -66,7 +66,7 @@ def test_a_whole_sync_by_command_shows_like_one_by_runs(pair: Pair, hyve: Hyve, 
         assert metadata["host"].value
         assert metadata["user"].value
         assert isinstance(metadata["time"], dg.TimestampMetadataValue)
-    assert "data:image/png;base64," in str(told["plan"]["by prefix (picture)"].value)
+    assert "data:image/svg+xml;base64," in str(told["plan"]["by prefix (picture)"].value)
     assert set(checks(daemon)) == {
         *("listing_complete", "overwrite_limits", "delete_limits", "plan_holds", "no_failed_objects")
     }
