@@ -1,7 +1,6 @@
 """``hyve iam-policy``: print the least policy that each side needs."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,22 +13,25 @@ from hyve_pipeline.cli.options import home_option, sync_option
 @click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 @click.option(
     "--side",
-    type=click.Choice(["source", "store"]),
+    type=click.Choice(["source", "store", "state"]),
     help="Print the policy of this side's credentials alone, ready to be attached.",
 )
 def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:
-    """Print the least policy that the credentials of each side need, as JSON.
+    """Print the least policy that the credentials of each side need, as JSON; also that of a state in a bucket.
 
-    Comes from the configuration alone; no request is sent. Credentials that serve both sides need both policies.
+    Comes from the configuration alone; no request is sent. Credentials that serve several need all their policies. For
+    a role there are two more: that of the credentials that assume it, and the role's trust policy.
     """
     from hyve_pipeline.cli.output import print_json
-    from hyve_pipeline.core.model.iam_policy import policies
+    from hyve_pipeline.core.model.iam_policy import all_policies
     from hyve_pipeline.core.settings.load import load_settings, select_sync
     from hyve_pipeline.operations.context import Home, SyncContext
 
     path = Home(home).settings_file
     # A policy is often needed before there are keys, so a missing profile is no error here.
     sync = SyncContext(Home(home), select_sync(load_settings(path), sync_name, path))
-    both: dict[str, Any] = {**policies(sync.settings)}
-    print_json(both if side is None else both[side])
+    documents = all_policies(sync.settings, sync.home.state_place)
+    if side is not None and side not in documents:
+        raise click.UsageError("--side state: the state is in a folder of the home, and needs no policy")
+    print_json(documents if side is None else documents[side])
     return 0

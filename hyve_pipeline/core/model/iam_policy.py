@@ -30,6 +30,57 @@ _READ_VERSIONS = ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
+# The actions on the objects of a state in a bucket, which are Hyve's own: no tags, no versions.
+_STATE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+
+# Stands in a trust policy for what only the reader knows. AWS refuses a policy with it.
+CALLER_PLACEHOLDER = "THE ARN OF THE USER OR ROLE THAT RUNS HYVE"
+
+
+def all_policies(sync: SyncSettings, state: BucketSettings | None) -> dict[str, Policy]:
+    """The policies of source, store and a state in a bucket, and for each that has a role what assuming it requires.
+
+    ``NAME`` is the policy of the credentials that sign: those of the role, where there is one. Then ``NAME_caller`` is
+    the policy of the credentials that assume it, and ``NAME_trust`` the trust policy of the role. Of a side with
+    anonymous requests, ``NAME`` is the policy of the bucket.
+    """
+    documents: dict[str, Policy] = {}
+    places = {"source": sync.source, "store": sync.store, "state": state}
+    found: dict[str, Policy] = {**policies(sync)}
+    if state is not None:
+        found["state"] = state_policy(state)
+    for name, policy in found.items():
+        place = places[name]
+        is_anonymous = place is not None and place.anonymous
+        documents[name] = _for_everyone(policy) if is_anonymous else policy
+        if place is not None and place.role_arn is not None:
+            allowed = _allow(f"Assume{name.capitalize()}Role", ("sts:AssumeRole",), place.role_arn)
+            documents[f"{name}_caller"] = _policy([allowed])
+            documents[f"{name}_trust"] = _policy([_trust(place.external_id)])
+    return documents
+
+
+def state_policy(state: BucketSettings) -> Policy:
+    """The policy for the credentials of a state in a bucket."""
+    return _policy([_listing("ListState", state), _objects("ReadWriteAndDeleteState", state, _STATE)])
+
+
+def _trust(external_id: str | None) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        "Sid": "AssumedByHyve",
+        "Effect": "Allow",
+        "Principal": {"AWS": CALLER_PLACEHOLDER},
+        "Action": ["sts:AssumeRole"],
+    }
+    if external_id is not None:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    return statement
+
+
+def _for_everyone(policy: Policy) -> Policy:
+    return _policy([{**statement, "Principal": "*"} for statement in policy["Statement"]])
+
+
 def policies(sync: SyncSettings) -> dict[Side, Policy]:
     """The policy for the credentials of each side. Credentials that are used for both sides require both.
 

@@ -23,6 +23,10 @@ _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _KEY_ID = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
+# The partition is another on other servers, some of which leave the account out.
+_ROLE_ARN = re.compile(r"arn:[A-Za-z0-9-]+:iam:[A-Za-z0-9-]*:[A-Za-z0-9_$-]*:role/[A-Za-z0-9+=,.@_/-]{1,512}")
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -243,6 +247,16 @@ Region = Annotated[
     str,
     _matching(_REGION, "not a region such as 'eu-central-1'"),
     JsonSchema(_REGION, examples=["eu-central-1"]),
+]
+RoleArn = Annotated[
+    str,
+    _matching(_ROLE_ARN, "not the ARN of a role such as 'arn:aws:iam::123456789012:role/hyve'"),
+    JsonSchema(_ROLE_ARN, examples=["arn:aws:iam::123456789012:role/hyve"]),
+]
+ExternalId = Annotated[
+    str,
+    _matching(_EXTERNAL_ID, "not an external id: 2 to 1224 letters, digits and _+=,.@:/-"),
+    JsonSchema(_EXTERNAL_ID, examples=["hyve-4711"]),
 ]
 EndpointUrl = Annotated[
     str, AfterValidator(_valid_endpoint), JsonSchema(_ENDPOINT, examples=["https://s3.example.org:9000"])

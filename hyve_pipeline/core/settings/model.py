@@ -13,12 +13,14 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import (
     EndpointUrl,
+    ExternalId,
     Globs,
     JsonSchema,
     KeyId,
     Owner,
     ProfileName,
     Region,
+    RoleArn,
     Schedule,
     ShardObjects,
     Size,
@@ -33,7 +35,13 @@ from hyve_pipeline.core.settings.fields import (
     split_uri,
 )
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.places import AddressingStyle, BucketSettings, SettingsTable, contradiction
+from hyve_pipeline.core.settings.places import (
+    AddressingStyle,
+    BucketSettings,
+    SettingsTable,
+    check_credentials,
+    contradiction,
+)
 
 CompareRule = Literal["last_modified", "size", "etag"]
 TransportName = Literal["auto", "crt", "botocore"]
@@ -257,20 +265,25 @@ class HomeSettings(SettingsTable):
 
     Attributes:
         state: ``s3://bucket/prefix/`` that holds the state; None means a folder of the home.
-        profile, region, endpoint_url, addressing_style: how to reach it, as for a side of a sync.
+        profile, role_arn, external_id, anonymous, region, endpoint_url, addressing_style: how to reach it, as for a
+            side of a sync.
     """
 
     state: StateUri | None = None
     profile: ProfileName | None = None
+    role_arn: RoleArn | None = None
+    external_id: ExternalId | None = None
+    anonymous: bool = False
     region: Region | None = None
     endpoint_url: EndpointUrl | None = None
     addressing_style: AddressingStyle = "auto"
 
     @model_validator(mode="after")
     def _check_state(self) -> "HomeSettings":
-        for setting in ("profile", "region", "endpoint_url"):
-            if self.state is None and getattr(self, setting) is not None:
+        for setting in ("profile", "role_arn", "external_id", "anonymous", "region", "endpoint_url"):
+            if self.state is None and getattr(self, setting):
                 raise contradiction(setting, 'requires state = "s3://bucket/prefix/"')
+        check_credentials(self, ("profile", "role_arn", "external_id"))
         return self
 
     @property

@@ -1,5 +1,6 @@
 """A bucket as the settings name it, and the same bucket with the server that it is on."""
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,10 +11,12 @@ from pydantic_core import PydanticCustomError
 from hyve_pipeline.core.settings.fields import (
     BucketName,
     EndpointUrl,
+    ExternalId,
     Prefix,
     ProfileName,
     Region,
     ResourceName,
+    RoleArn,
     is_host_label,
 )
 
@@ -49,6 +52,10 @@ class BucketSettings(SettingsTable):
         bucket: the bucket's name.
         prefix: only keys below it count; empty means the whole bucket. Always ends with ``/``.
         profile: an AWS profile; without one, the AWS default credential chain is used.
+        role_arn: the ARN of a role that is assumed with these credentials; requests are signed as it, and it is assumed
+            again before its temporary keys expire.
+        external_id: what the role's trust policy requires besides; not a secret.
+        anonymous: whether requests are not signed at all, as for a public bucket.
         region: the bucket's region; without one, the profile's or the environment's.
         endpoint_url: an S3-compatible server; without one, that of the environment or the AWS profile, else AWS.
         resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
@@ -63,6 +70,9 @@ class BucketSettings(SettingsTable):
     bucket: BucketName
     prefix: Prefix = ""
     profile: ProfileName | None = None
+    role_arn: RoleArn | None = None
+    external_id: ExternalId | None = None
+    anonymous: bool = False
     region: Region | None = None
     endpoint_url: EndpointUrl | None = None
     resource: ResourceName | None = None
@@ -70,6 +80,11 @@ class BucketSettings(SettingsTable):
     accelerate: bool = False
     dual_stack: bool = False
     addressing_style: AddressingStyle = "auto"
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> "BucketSettings":
+        check_credentials(self, ("profile", "role_arn", "external_id", "resource", "requester_pays"))
+        return self
 
     @model_validator(mode="after")
     def _check_endpoint(self) -> "BucketSettings":
@@ -101,6 +116,22 @@ class BucketSettings(SettingsTable):
         if self.endpoint_url is not None and _is_address(urlsplit(self.endpoint_url).hostname or ""):
             return f'"virtual" requires a host name, and {self.endpoint_url} has an IP address: use "path"'
         return None
+
+    @property
+    def signer(self) -> str:
+        """Who the requests are signed by, for messages."""
+        if self.anonymous:
+            return "anonymous requests"
+        if self.role_arn is not None:
+            return f"role {self.role_arn!r}"
+        return self.caller
+
+    @property
+    def caller(self) -> str:
+        """Whose keys are used, to sign with or to assume the role with, for messages."""
+        if self.resource is not None:
+            return f"resource {self.resource!r}"
+        return f"profile {self.profile!r}" if self.profile else "the AWS default credentials"
 
     @property
     def uri(self) -> str:
@@ -173,6 +204,26 @@ class Place(BucketSettings):
 def contradiction(setting: str, problem: str) -> PydanticCustomError:
     """The error of settings that contradict each other; the context names the one to correct."""
     return PydanticCustomError("contradiction", "{problem}", {"setting": setting, "problem": problem})
+
+
+def check_credentials(table: BaseModel, signed: Iterable[str]) -> None:
+    """Check that the settings of credentials do not contradict each other.
+
+    Args:
+        table: has ``role_arn``, ``external_id`` and ``anonymous``.
+        signed: those of its settings that are for signed requests only.
+
+    Raises:
+        PydanticCustomError: they do.
+    """
+    if getattr(table, "anonymous", False):
+        for setting in signed:
+            if getattr(table, setting):
+                raise contradiction(
+                    "anonymous", f"anonymous requests are not signed: leave out {setting}, or anonymous"
+                )
+    elif getattr(table, "external_id", None) is not None and getattr(table, "role_arn", None) is None:
+        raise contradiction("external_id", "requires role_arn: it is sent when that role is assumed")
 
 
 def _server_of(endpoint_url: str) -> str:

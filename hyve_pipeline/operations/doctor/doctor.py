@@ -144,7 +144,7 @@ def _examine_transfer(
     if place.server != store.server or sync.settings.options.transfer == "stream":
         yield Finding("copying", "store", Verdict.OK, transfer.described)
         return transfer
-    who = f"profile {store.profile!r}" if store.profile else "the store's credentials"
+    who = store.signer if store.profile or store.role_arn else "the store's credentials"
     detail = (
         f"{transfer.described}; for the server to copy, which is faster and costs no traffic, allow {who} to "
         f"s3:GetObject and s3:GetObjectTagging on {place.uri}*, in its own policy and in the policy of the bucket"
@@ -171,7 +171,7 @@ def _examine_place(
     except ConfigurationError as error:
         yield failed("credentials", name, error)
         return None
-    who = f"profile {place.profile!r}" if place.profile else "the AWS default credentials"
+    who = place.signer if place.signer == place.caller or place.anonymous else f"{place.signer}, by {place.caller}"
     yield Finding("credentials", name, Verdict.OK, f"{who}, region {connection.endpoint.region}")
     yield Finding("endpoint", name, Verdict.OK, _shown_endpoint(connection))
     asked = datetime.now(UTC)

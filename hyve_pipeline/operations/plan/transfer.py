@@ -12,7 +12,7 @@ from hyve_pipeline.s3.objects.source_responses import source_error
 from hyve_pipeline.s3.wire.errors import ObjectUnreadableError, S3RequestError, bucket_error
 
 # The fields of a place that select the credentials.
-_SIGNERS = ("profile", "resource")
+_SIGNERS = ("profile", "resource", "role_arn", "external_id", "anonymous")
 
 
 def choose_transfer(context: SyncContext, example: str | None) -> Transfer:

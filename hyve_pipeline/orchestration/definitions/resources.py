@@ -26,6 +26,9 @@ class BucketResource(dg.ConfigurableResource):
     bucket: str = Field(description="The bucket's name.")
     prefix: str = Field(default="", description="Only keys below this prefix count.")
     profile: str | None = Field(default=None, description="An AWS profile; without one, the default chain is used.")
+    role_arn: str | None = Field(default=None, description="A role that is assumed with these credentials.")
+    external_id: str | None = Field(default=None, description="What the role's trust policy requires besides.")
+    anonymous: bool = Field(default=False, description="Requests are not signed.")
     region: str | None = Field(default=None, description="The bucket's region.")
     endpoint_url: str | None = Field(
         default=None,

@@ -104,7 +104,9 @@ def _keys(key: str, given: Mapping[str, Any]) -> AccessKeys | None:
 def _endpoint(key: str, resource: object, endpoint_url: str | None) -> str | None:
     """The server's address, unless the resource has an option that is never supported."""
     if getattr(resource, "use_unsigned_session", False):
-        raise ConfigurationError(f"resource {key!r} has use_unsigned_session: copies and deletes must be signed")
+        raise ConfigurationError(
+            f"resource {key!r} has use_unsigned_session: write anonymous: true instead of the resource"
+        )
     if getattr(resource, "verify", None) is False:
         raise ConfigurationError(
             f"resource {key!r} has verify=False: certificates are always checked; name the one to trust by "

@@ -137,8 +137,9 @@ class BotocoreTransport:
             keys = self._keys()
         except RenewalError as error:
             raise credentials_error(self._endpoint.bucket, request, error) from error
-        credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-        S3SigV4Auth(credentials, "s3", self._endpoint.region).add_auth(message)
+        if keys is not None:
+            credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+            S3SigV4Auth(credentials, "s3", self._endpoint.region).add_auth(message)
         try:
             prepared = message.prepare()
             if unsigned is not None:

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
-# What botocore lets through when a program or a file does not give what it should.
-MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError)
+from hyve_pipeline.s3.connection.transport import RenewalError
+
+# What botocore lets through when a program or a file does not give what it should; the last, when it gives temporary
+# keys that have expired.
+MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 # A program that gives credentials may say anything on its standard error.
 _MOST_CHARACTERS = 500
@@ -32,6 +36,12 @@ def cause_of(error: Exception) -> str:
         text = str(error) or type(error).__name__
     line = " ".join(text.split())
     return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…"
+
+
+def is_of_role(error: Exception) -> bool:
+    """Whether STS refused to let a role be assumed."""
+    cause = error.__cause__ if isinstance(error, RenewalError) else error
+    return isinstance(cause, ClientError) and cause.operation_name == "AssumeRole"
 
 
 def missing_terminal(session: Session) -> str | None:

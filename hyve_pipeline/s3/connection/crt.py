@@ -102,11 +102,11 @@ class CrtTransport:
         self._keys = None if are_keys_fixed else keys
         self.bounds = bounds
         self.watch: Watch[_Exchange] = Watch(_WATCH_SECONDS, bounds.growth)
-        signing = create_default_s3_signing_config(
-            region=endpoint.region, credential_provider=_provider(keys, is_fixed=are_keys_fixed)
-        )
+        provider = _provider(keys, is_fixed=are_keys_fixed)
+        # Without one, the CRT sends requests as they are.
+        signing = provider and create_default_s3_signing_config(region=endpoint.region, credential_provider=provider)
         # Only for requests that need it: it is a call from the CRT into Python for each of their headers.
-        self.partial_signing = signing.replace(should_sign_header=_is_signed)
+        self.partial_signing = signing and signing.replace(should_sign_header=_is_signed)
         self._client: S3Client | None = S3Client(
             region=endpoint.region,
             tls_mode=S3RequestTlsMode.ENABLED if endpoint.scheme == "https" else S3RequestTlsMode.DISABLED,
@@ -308,17 +308,21 @@ def _code(name: str) -> str:
     return CONNECTION_ERROR
 
 
-def _provider(current: CurrentKeys, *, is_fixed: bool) -> AwsCredentialsProvider:
-    """The keys for the CRT, asked for anew for each request so that they are renewed in time.
+def _provider(current: CurrentKeys, *, is_fixed: bool) -> AwsCredentialsProvider | None:
+    """The keys for the CRT, asked for anew for each request so that they are renewed in time; None signs nothing.
 
     Fixed ones are given once: a call from the CRT into Python for each signature is a sixth of all CPU time.
     """
 
     def get() -> AwsCredentials:
         keys = current()
+        if keys is None:
+            raise RuntimeError("there are no keys to renew")
         return AwsCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
 
     if is_fixed:
         keys = current()
+        if keys is None:
+            return None
         return AwsCredentialsProvider.new_static(keys.access_key_id, keys.secret_access_key, keys.session_token)
     return AwsCredentialsProvider.new_delegate(get)

@@ -49,7 +49,8 @@ class Session:
 
         Args:
             place: the bucket, how to reach it, and the AWS profile.
-            keys: the keys to sign with, instead of what the profile or AWS's default chain has.
+            keys: the keys to sign with, or to assume the role with, instead of what the profile or AWS's default chain
+                has.
             process_seconds: how long the profile's credential_process may take; None for the usual.
 
         Raises:
@@ -58,11 +59,12 @@ class Session:
         self._lock = threading.Lock()
         self._process_seconds = process_seconds
         self.place: Place = locate(place)
-        self._fixed_keys = keys or environment_keys(place)
-        self._credentials = self._find_credentials() if self._fixed_keys is None else None
+        self._own_keys = keys or environment_keys(place)
+        is_fixed = place.anonymous or (self._own_keys is not None and place.role_arn is None)
+        self._credentials = None if is_fixed else self._find_credentials()
 
     def _find_credentials(self) -> "Credentials":
-        """The credentials that the profile, or AWS's default chain, has.
+        """The credentials that the profile, or AWS's default chain, has, or those of the role that they assume.
 
         Raises:
             ConfigurationError: there are none, or they can't be used.
@@ -72,6 +74,7 @@ class Session:
         from hyve_pipeline.s3.connection.credential_problems import (
             MALFORMED,
             cause_of,
+            is_of_role,
             missing_terminal,
             unreadable_file,
         )
@@ -87,6 +90,8 @@ class Session:
         except ProfileNotFound as error:
             raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
         except (BotoCoreError, ClientError, RenewalError, *MALFORMED) as error:  # the second from STS, for a role
+            if self.place.role_arn is not None and is_of_role(error):
+                raise self._problem(self._role_problem(cause_of(error))) from error
             raise self._problem(f"the AWS credentials of {self._who} cannot be used: {cause_of(error)}") from error
         unreadable = unreadable_file(self._botocore)
         if unreadable is not None:
@@ -98,34 +103,45 @@ class Session:
 
     @cached_property
     def _botocore(self) -> "AwsSession":
-        from hyve_pipeline.s3.connection.aws_session import AwsSession
+        from hyve_pipeline.s3.connection.aws_session import AwsSession, Role
         from hyve_pipeline.s3.connection.credential_process import PROCESS_SECONDS
 
         session = AwsSession(self.place.profile, self._process_seconds or PROCESS_SECONDS)
-        keys = self._fixed_keys
+        keys = self._own_keys
         if keys is not None:
             session.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        if self.place.role_arn is not None:
+            session.assume(Role(self.place.role_arn, self.place.external_id, self._role_region(session)))
         return session
+
+    def _role_region(self, session: "AwsSession") -> str:
+        """The region whose STS is asked: that of the bucket, where AWS is, as its partition has the role."""
+        of_bucket = self.place.region if self.place.server == AWS else None
+        return of_bucket or session.get_config_variable("region") or os.environ.get("AWS_REGION") or _CUSTOM_REGION
 
     @property
     def _who(self) -> str:
-        if self.place.resource is not None:
-            return f"resource {self.place.resource!r}"
-        return f"profile {self.place.profile!r}" if self.place.profile else "this user"
+        place = self.place
+        return place.caller if place.resource is not None or place.profile is not None else "this user"
+
+    def _role_problem(self, cause: str) -> str:
+        return (
+            f"{self.place.signer} cannot be assumed with {self.place.caller}: allow these sts:AssumeRole on it, also "
+            f"in the role's trust policy (`hyve iam-policy` prints both), or correct role_arn or external_id ({cause})"
+        )
 
     def _problem(self, text: str) -> ConfigurationError:
         return problem_of(self.place, text)
 
-    def keys(self) -> AccessKeys:
-        """The keys to sign with now; temporary ones are renewed before they expire.
+    def keys(self) -> AccessKeys | None:
+        """The keys to sign with now; temporary ones are renewed before they expire. None signs nothing.
 
         Raises:
             RenewalError: they can't be renewed.
         """
-        if self._credentials is None:
-            assert self._fixed_keys is not None  # noqa: S101 - there is one or the other, see `__init__`
-            return self._fixed_keys
-        return _frozen(self._credentials)
+        if self.place.anonymous:
+            return None
+        return self._own_keys if self._credentials is None else _frozen(self._credentials)
 
     @property
     def are_keys_fixed(self) -> bool:
@@ -175,6 +191,7 @@ class Session:
     def _client(self) -> Any:
         # Imported late: listing, copying and deleting on a named endpoint never need it.
         import boto3
+        from botocore import UNSIGNED
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
@@ -186,6 +203,7 @@ class Session:
                 region_name=self.region,
                 endpoint_url=place.endpoint_url,
                 config=Config(
+                    signature_version=UNSIGNED if place.anonymous else None,
                     s3={
                         "addressing_style": "virtual" if self._is_virtual else "path",
                         "use_accelerate_endpoint": place.accelerate,

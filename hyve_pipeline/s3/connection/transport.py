@@ -29,8 +29,9 @@ def answer_of(ended: ResponseOrError) -> Response:
 # Takes it, once. It runs on a thread of the transport, so it must neither wait, nor take long, nor raise.
 OnEnd = Callable[[ResponseOrError], None]
 
-# The keys to sign with at this moment; called for every request, so that they may be renewed. It raises `RenewalError`.
-CurrentKeys = Callable[[], AccessKeys]
+# The keys to sign with at this moment, or None to sign nothing; called for every request, so that they may be renewed.
+# It raises `RenewalError`.
+CurrentKeys = Callable[[], AccessKeys | None]
 
 
 class RenewalError(Exception):

@@ -214,9 +214,7 @@ def bucket_error(error: S3RequestError, place: Place) -> BucketError:
 
 def _bucket_reason(error: S3RequestError, place: Place) -> str:
     server = place.shown_server
-    who = f"profile {place.profile!r}" if place.profile else "the default AWS credentials"
-    if place.resource is not None:
-        who = f"resource {place.resource!r}"
+    who = place.signer
     if error.code in _MISSING_BUCKET:
         return f"there is no bucket {place.bucket!r} at {server}: create it, or correct its name"
     if error.code in _WRONG_REGION or (error.bucket_region and error.status in (301, 307, 400)):

@@ -19,6 +19,8 @@ from hyve_pipeline.state.storage.storage import Storage
 
 STATE_VARIABLE = "HYVE_STATE"
 
+_BOOLEANS: dict[str, str | bool] = {"true": True, "false": False}
+
 
 def state_bucket(settings_file: Path) -> BucketSettings | None:
     """The bucket and prefix that hold the state; None where it is a folder of the home.
@@ -37,7 +39,9 @@ def state_bucket(settings_file: Path) -> BucketSettings | None:
     where = displayed(str(settings_file))
     if named:
         parts = urlsplit(named)
-        table |= dict(parse_qsl(parts.query)) | {"state": parts._replace(query="").geturl()}
+        table |= {name: _BOOLEANS.get(value, value) for name, value in parse_qsl(parts.query)} | {
+            "state": parts._replace(query="").geturl()
+        }
         where = STATE_VARIABLE
     try:
         return HomeSettings.model_validate(table).place

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hyve_pipeline.core.model.iam_policy import Policy, policies
+from hyve_pipeline.core.model.iam_policy import Policy, all_policies, policies
 from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
 
 
@@ -125,3 +125,41 @@ def test_a_key_of_kms_may_be_used(key_id: str | None, resource: str | None) -> N
     statements = policies(sync(**options))["store"]["Statement"]
     found = [statement["Resource"] for statement in statements if "kms:GenerateDataKey" in statement["Action"]]
     assert found == ([] if resource is None else [[resource]])
+
+
+ROLE = "arn:aws:iam::123456789012:role/hyve"
+
+
+def test_a_state_in_a_bucket_has_a_policy_of_its_own() -> None:
+    state = BucketSettings(bucket="state-bucket", prefix="home/", region="eu-west-1")
+    documents = all_policies(sync(), state)
+    assert list(documents) == ["source", "store", "state"]
+    policy = documents["state"]
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"):
+        assert allows(policy, action, "arn:aws:s3:::state-bucket/home/state/images")
+        assert not allows(policy, action, "arn:aws:s3:::state-bucket/other")
+    assert allows(policy, "s3:ListBucket", "arn:aws:s3:::state-bucket", "home/state/")
+    assert not allows(policy, "s3:ListBucket", "arn:aws:s3:::state-bucket", "other/")
+
+
+def test_without_a_state_in_a_bucket_and_roles_there_are_two() -> None:
+    assert all_policies(sync(), None) == policies(sync())
+
+
+def test_a_role_comes_with_what_lets_it_be_assumed() -> None:
+    settings = sync()
+    store = settings.store.model_copy(update={"role_arn": ROLE, "external_id": "hyve-4711"})
+    documents = all_policies(settings.model_copy(update={"store": store}), None)
+    assert list(documents) == ["source", "store", "store_caller", "store_trust"]
+    assert allows(documents["store_caller"], "sts:AssumeRole", ROLE)
+    (trust,) = documents["store_trust"]["Statement"]
+    assert trust["Action"] == ["sts:AssumeRole"]
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "hyve-4711"}}
+
+
+def test_the_policy_of_a_public_bucket_is_for_everyone() -> None:
+    settings = sync()
+    source = settings.source.model_copy(update={"anonymous": True})
+    documents = all_policies(settings.model_copy(update={"source": source}), None)
+    assert {statement["Principal"] for statement in documents["source"]["Statement"]} == {"*"}
+    assert all("Principal" not in statement for statement in documents["store"]["Statement"])

@@ -47,7 +47,8 @@ OPTIONS = SOURCE + STORE + "[sync.images.options]\n"
 SYNC = SOURCE + STORE + "[sync.images]\n"
 
 BUCKET_KEYS = (
-    "known: bucket, prefix, profile, region, endpoint_url, requester_pays, accelerate, dual_stack, addressing_style"
+    "known: bucket, prefix, profile, role_arn, external_id, anonymous, region, endpoint_url, requester_pays, "
+    "accelerate, dual_stack, addressing_style"
 )
 SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
@@ -67,6 +68,9 @@ def test_a_complete_file_is_read() -> None:
         "bucket": "hyve-rootwork",
         "prefix": "in/",
         "profile": "hyve",
+        "role_arn": None,
+        "external_id": None,
+        "anonymous": False,
         "region": "us-east-1",
         "endpoint_url": "http://127.0.0.1:9000",
         "resource": None,

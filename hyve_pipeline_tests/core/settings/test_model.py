@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from hyve_pipeline.core.settings.fields import is_profile_name, is_sync_name
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import GIB, MIB, BucketSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import GIB, MIB, BucketSettings, HomeSettings, Options, Settings, SyncSettings
 from hyve_pipeline.core.settings.places import Place
 
 
@@ -369,3 +369,39 @@ def test_settings_are_frozen_and_survive_json() -> None:
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
     with pytest.raises(ValidationError, match="frozen"):
         settings.sync["images"].source.bucket = "other"  # type: ignore[misc]
+
+
+ROLE = "arn:aws:iam::123456789012:role/hyve"
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"anonymous": True, "profile": "hyve"}, "leave out profile, or anonymous"),
+        ({"anonymous": True, "role_arn": ROLE}, "leave out role_arn, or anonymous"),
+        ({"anonymous": True, "requester_pays": True}, "leave out requester_pays, or anonymous"),
+        ({"anonymous": True, "resource": "s3"}, "leave out resource, or anonymous"),
+        ({"external_id": "hyve-4711"}, "requires role_arn"),
+        ({"role_arn": "hyve"}, "'hyve' is not the ARN of a role"),
+        ({"role_arn": ROLE, "external_id": "a b"}, "'a b' is not an external id"),
+    ],
+)
+def test_credentials_that_contradict_each_other(more: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        BucketSettings.model_validate({"bucket": "aaa"} | more)
+    if not {"resource", "requester_pays"} & set(more):
+        with pytest.raises(ValidationError, match=problem):
+            HomeSettings.model_validate({"state": "s3://aaa/"} | more)
+
+
+@pytest.mark.parametrize("arn", [ROLE, "arn:aws-cn:iam::123456789012:role/a/b", "arn:minio:iam:::role/dummy-internal"])
+def test_roles_of_other_servers_and_partitions(arn: str) -> None:
+    assert BucketSettings(bucket="aaa", role_arn=arn).signer == f"role '{arn}'"
+
+
+def test_the_trash_is_reached_as_the_role_of_the_store() -> None:
+    store = BucketSettings(bucket="bbb", role_arn=ROLE, external_id="hyve-4711")
+    options = Options(trash="s3://ccc/")
+    settings = SyncSettings(name="s", source=BucketSettings(bucket="aaa"), store=store, options=options)
+    assert settings.trash is not None
+    assert (settings.trash.role_arn, settings.trash.external_id) == (ROLE, "hyve-4711")

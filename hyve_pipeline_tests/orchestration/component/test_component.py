@@ -197,8 +197,8 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
     """)
     lines = [line for line in told.splitlines() if "defs.yaml:" in line]
     known = (
-        "known: bucket, prefix, profile, region, endpoint_url, resource, requester_pays, accelerate, dual_stack, "
-        "addressing_style"
+        "known: bucket, prefix, profile, role_arn, external_id, anonymous, region, endpoint_url, resource, "
+        "requester_pays, accelerate, dual_stack, addressing_style"
     )
     assert [line.partition("/images/defs.yaml:")[2] for line in lines] == [
         f"5 - attributes.source.bukcet: unknown key ({known}; did you mean bucket?)",

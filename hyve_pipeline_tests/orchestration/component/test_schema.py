@@ -59,6 +59,8 @@ def test_every_value_has_examples_that_are_right() -> None:
             assert problems(attributes) == []
             if name in ("options.kms_key_id", "options.bucket_key"):
                 attributes["options"]["encryption"] = "aws:kms"
+            if name.endswith(".external_id"):
+                attributes[name.partition(".")[0]]["role_arn"] = "arn:aws:iam::123456789012:role/hyve"
             if name != "store.bucket":  # the example is the source's
                 BucketSync.model_validate(attributes)
 

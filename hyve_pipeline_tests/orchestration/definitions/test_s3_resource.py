@@ -47,7 +47,10 @@ def test_keys_are_never_shown() -> None:
         (s3_resource, "is a ResourceDefinition: a sync needs a dagster_aws.s3.S3Resource"),
         (S3Resource(aws_access_key_id="AKID"), "has one of the two keys: its aws_secret_access_key is not set"),
         (S3Resource(aws_secret_access_key="hush"), "has one of the two keys: its aws_access_key_id is not set"),
-        (S3Resource(use_unsigned_session=True), "has use_unsigned_session: copies and deletes must be signed"),
+        (
+            S3Resource(use_unsigned_session=True),
+            "has use_unsigned_session: write anonymous: true instead of the resource",
+        ),
         (S3Resource(verify=False), "has verify=False: certificates are always checked"),
         (S3Resource(use_ssl=False), "has use_ssl=False: name a server by endpoint_url='http://...'"),
     ],
