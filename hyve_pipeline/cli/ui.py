@@ -77,7 +77,7 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
 
     load_configuration(home)
     with _listening(port) as listening, _only_ui(home):
-        _close_dead_runs(home)
+        _tidy(home)
         click.echo("starting Dagster, which takes some seconds", err=True)
         with suppress(KeyboardInterrupt), ending_signals_interrupt():
             _serve(home, listening, browser=_has_desktop() if browser is None else browser)
@@ -102,18 +102,23 @@ def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
                 servers.check()
                 # A busy database, or settings that are being edited, must not end the UI.
                 with suppress(HyveError):
-                    _close_dead_runs(home)
+                    _tidy(home)
 
 
-def _close_dead_runs(home: "Home") -> None:
+def _tidy(home: "Home") -> None:
+    """Let Dagster show no run in progress whose process has ended, and no store as copied before anything ran."""
     from hyve_pipeline.operations.context import SyncContext, load_configuration
     from hyve_pipeline.orchestration.common.instance import open_instance
     from hyve_pipeline.orchestration.common.liveness import close_dead_runs
     from hyve_pipeline.orchestration.common.names import Names
+    from hyve_pipeline.orchestration.common.partitions import apply_changes, placeholder_change
 
     with open_instance(home) as instance:
         for sync in load_configuration(home).sync.values():
-            close_dead_runs(instance, SyncContext(home, sync), Names(sync.name, home.id))
+            context, names = SyncContext(home, sync), Names(sync.name, home.id)
+            close_dead_runs(instance, context, names)
+            if not context.plans.ids():
+                apply_changes(instance, placeholder_change(instance, names, None))
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from hyve_pipeline.orchestration.metadata.events import (
 )
 from hyve_pipeline.orchestration.metadata.lineage import journal_lineage, verification_lineage
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
+from hyve_pipeline.orchestration.metadata.verification import judge_verification
 
 AssetEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 
@@ -146,9 +147,18 @@ def _verification(sync: SyncContext, names: Names, event: Event) -> Iterator[Ass
     table = table_metadata(sync.state, StoredTable(id=plan.id, files=(outcome.file,)))
     lineage = {"dagster/column_lineage": verification_lineage(names)}
     yield dg.AssetMaterialization(names.verification, metadata={**metadata, **table, **lineage})
-    yield dg.AssetCheckEvaluation(names.verification, PLAN_HOLDS, outcome.verified, metadata=metadata)
+    status = plan_status(sync, plan)
+    found = judge_verification(names, status, outcome)
+    yield dg.AssetCheckEvaluation(
+        names.verification,
+        PLAN_HOLDS,
+        found.passed,
+        metadata=metadata,
+        severity=found.severity,
+        description=found.description,
+    )
     # Without its table, which has all rows of the plan: to get that, the user materializes the asset.
-    progress = {**journal_metadata(plan_status(sync, plan)), **by}
+    progress = {**journal_metadata(status), **by}
     lineage = {"dagster/column_lineage": journal_lineage(names)}
     yield dg.AssetMaterialization(names.journal, metadata={**progress, **lineage})
     yield dg.AssetCheckEvaluation(names.journal, NO_FAILURES, not progress[FAILED_OBJECTS], metadata=progress)

@@ -6,13 +6,14 @@ was reported up to there: an event may be reported twice after a crash, but none
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from pydantic import ValidationError
 
-from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.core.base.errors import HyveError, StateError
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.event import Event, EventKind
 from hyve_pipeline.core.model.journal import ShardState
@@ -21,7 +22,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import ended_attempt, plan_status
 from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import Names
-from hyve_pipeline.orchestration.common.partitions import lost_shards
+from hyve_pipeline.orchestration.common.partitions import PartitionsChange, lost_shards, placeholder_change
 from hyve_pipeline.orchestration.metadata.recorded import AssetEvent, partitions_of, recorded, shard_event
 
 # Dagster stores an event in 25 ms on SQLite, and a tick is to end in a few seconds.
@@ -61,7 +62,7 @@ class _Report:
 
     cursor: _Cursor
     events: list[AssetEvent] = field(default_factory=list)
-    partitions: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = field(default_factory=list)
+    partitions: list[PartitionsChange] = field(default_factory=list)
     problem: str | None = None
 
 
@@ -84,6 +85,9 @@ def build_record_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
         report = _report_of(context.instance, sync, names, _begin(sync, context.cursor))
         if not report.events and report.problem is None:
             report.events += _unlogged(context.instance, sync, names, finished, seen)
+        # A plan that can't be read must not prevent that the others are reported.
+        with suppress(StateError):
+            report.partitions += placeholder_change(context.instance, names, sync.plans.newest())
         if report.problem is not None:
             context.log.warning(report.problem)
         return dg.SensorResult(

@@ -1,0 +1,76 @@
+"""What the check of a verification says: a plan that is not applied yet is neither right nor wrong."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from hyve_pipeline.core.model.journal import ShardState
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.verification import Difference, Verification
+from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata
+
+# The differences that a store must have as long as shards of an action are not done.
+_EXPECTED: dict[Action, set[Difference]] = {
+    "copy": {Difference.MISSING, Difference.DIFFERENT, Difference.UNREPAIRED},
+    "delete": {Difference.NOT_DELETED},
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The result of the check that the plan holds.
+
+    Attributes:
+        passed: whether the store is as the plan requires.
+        severity: ERROR if something is wrong, WARN if the plan is only not applied yet.
+        description: which jobs apply the rest of the plan; None if that is not the reason.
+    """
+
+    passed: bool
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    description: str | None = None
+
+
+def is_untouched(status: PlanStatus) -> bool:
+    """Whether a plan has something to do, and nothing of it was begun: to list the store again would show nothing."""
+    return bool(status.shards) and not any(map(status.has_begun, ACTIONS))
+
+
+def judge_verification(names: Names, status: PlanStatus, outcome: Verification | None) -> Judgement:
+    """The result of the check.
+
+    Args:
+        names: the sync's names.
+        status: how far the plan was applied.
+        outcome: what the verification found; None if the store was not listed, as nothing of the plan was begun.
+    """
+    if outcome is not None and outcome.verified:
+        return Judgement(passed=True)
+    left: list[Action] = [action for action in ACTIONS if status.left(action)]
+    expected = {kind for action in left for kind in _EXPECTED[action]}
+    is_failed = any(shard.state is ShardState.FAILED for shard in status.shards)
+    if is_failed or not left or (outcome is not None and not expected >= set(outcome.differences)):
+        return Judgement(passed=False)
+    return Judgement(passed=False, severity=dg.AssetCheckSeverity.WARN, description=_next_steps(names, status, left))
+
+
+def progress_metadata(status: PlanStatus) -> Metadata:
+    """How much of a plan is left."""
+    left = {
+        f"objects to {action}": sum(shard.shard.objects for shard in status.left(action))
+        for action in ACTIONS
+        if status.left(action)
+    }
+    return {PLAN_ENTRY: status.plan.id, "state": status.state, **left}
+
+
+def _next_steps(names: Names, status: PlanStatus, left: list[Action]) -> str:
+    refused = [refusal for action in left if (refusal := status.refusal(action)) is not None]
+    if refused:
+        reasons = "; ".join(f"refused by {refusal.rule}: {refusal.detail}" for refusal in refused)
+        return f"plan {status.plan.id} is not applied: {reasons}"
+    jobs = ", then ".join([*map(names.shard_job, left), names.verify_job])
+    extent = "" if is_untouched(status) else "completely "
+    return f"plan {status.plan.id} is not {extent}applied yet: launch {jobs}"
