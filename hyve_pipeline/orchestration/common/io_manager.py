@@ -40,6 +40,8 @@ class ParquetTables(dg.ConfigurableIOManager):
     """Keeps, for each asset, which files hold the rows of its newest materialization and of each run's."""
 
     home: str = Field(description="The folder that holds all state.")
+    sync: str = Field(description="The sync's name.")
+    assets: dict[str, str] = Field(default={}, description="The names of assets whose keys are translated, by key.")
 
     _definition: dg.IOManagerDefinition | None = PrivateAttr(default=None)
 
@@ -55,16 +57,16 @@ class ParquetTables(dg.ConfigurableIOManager):
         return self._definition
 
     def _shelf(self, key: dg.AssetKey) -> TableShelf:
-        sync, asset = key.path[-2:]
-        return TableShelf(Home(Path(self.home)), sync, asset)
+        asset = self.assets.get(key.to_user_string(), key.path[-1])
+        return TableShelf(Home(Path(self.home)), self.sync, asset)
 
-    def _state(self, key: dg.AssetKey) -> Folder:
-        return Home(Path(self.home)).state(key.path[-2])
+    def _state(self) -> Folder:
+        return Home(Path(self.home)).state(self.sync)
 
     def handle_output(self, context: dg.OutputContext, obj: StoredTable) -> None:
         """Save where the table is, and report its number of rows and its columns."""
         self._shelf(context.asset_key).keep(obj, context.run_id)
-        context.add_output_metadata(table_metadata(self._state(context.asset_key), obj))
+        context.add_output_metadata(table_metadata(self._state(), obj))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the table of this run, or else the newest one.
@@ -79,7 +81,7 @@ class ParquetTables(dg.ConfigurableIOManager):
             supported = ", ".join(_LOADERS)
             raise TypeError(f"{context.asset_key.to_user_string()} can't be loaded as {wanted}; use {supported}")
         table = self._shelf(context.asset_key).find(_run_ids(context))
-        return loader(self._state(context.asset_key), table)
+        return loader(self._state(), table)
 
 
 def _run_ids(context: dg.InputContext) -> list[str]:

@@ -1,5 +1,7 @@
 """Every name that Dagster sees, in one place. All carry the sync's name, so that several live in one project."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from hyve_pipeline.core.model.diff import ChangeSet
@@ -28,6 +30,8 @@ class Names:
     Args:
         sync: the sync's name.
         home: the id of its home: two homes on one instance may each have a sync of the same name.
+        keys: the keys of assets that a component translates, by their default keys.
+        ops: the first part of the names of all ops; by default the sync's name.
 
     Attributes:
         tags: the tags of the sync's runs, by which they are found.
@@ -46,9 +50,13 @@ class Names:
         apply_sensor, alert_sensor, record_sensor, retention_sensor: the sensors.
     """
 
-    def __init__(self, sync: str, home: str) -> None:
+    def __init__(
+        self, sync: str, home: str, keys: Mapping[dg.AssetKey, dg.AssetKey] | None = None, ops: str | None = None
+    ) -> None:
         self.sync = sync
         self.home = home
+        self._keys = keys or {}
+        self._ops = ops or sync
         self.tags = {SYNC_TAG: sync, HOME_TAG: home}
         self.job_tags = {**self.tags, RETRIES_TAG: "0"}
         self.plan = self.asset("plan")
@@ -72,8 +80,13 @@ class Names:
         self.retention_sensor = f"{sync}_retention_sensor"
 
     def asset(self, name: str) -> dg.AssetKey:
-        """The key of one of the sync's assets, prefixed with the sync's name."""
-        return dg.AssetKey([self.sync, name])
+        """The key of one of the sync's assets, by default its name after the sync's."""
+        key = dg.AssetKey([self.sync, name])
+        return self._keys.get(key, key)
+
+    def op(self, step: str) -> str:
+        """The name of the op of a step; the two that do shards have `shard` in it."""
+        return f"{self._ops}_{step}{'_shard' if step in ACTIONS else ''}"
 
     def bucket(self, side: Side) -> dg.AssetKey:
         """The external asset that stands for a bucket."""

@@ -173,12 +173,12 @@ class VerifyConfig(PlanConfig):
 
 def verification_config(names: Names, **config: object) -> dict[str, object]:
     """The run configuration of a verification; `config` as in `VerifyConfig`."""
-    return {"ops": {f"{names.sync}_verification": {"config": config}}}
+    return {"ops": {names.op("verification"): {"config": config}}}
 
 
 def shard_config(names: Names, action: Action, **config: object) -> dict[str, object]:
     """The run configuration of a run of an action; `config` as in `ShardConfig`."""
-    return {"ops": {f"{names.sync}_{action}_shard": {"config": config}}}
+    return {"ops": {names.op(action): {"config": config}}}
 
 
 class UndoConfig(dg.Config):

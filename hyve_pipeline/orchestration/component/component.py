@@ -1,11 +1,21 @@
 """The component `BucketSync`: a sync in the user's own Dagster project, written as YAML."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from hyve_pipeline.core.settings.fields import (
@@ -21,8 +31,17 @@ from hyve_pipeline.core.settings.fields import (
 from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, Options, SyncSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.common.dagster_private import loading_location
+from hyve_pipeline.orchestration.common.steps import (
+    Customization,
+    OpSettings,
+    Step,
+    StepContext,
+    StepEvent,
+    SyncAsset,
+)
 from hyve_pipeline.orchestration.component.scaffold import BucketSyncScaffolder
 from hyve_pipeline.orchestration.component.schema import attributes_schema
+from hyve_pipeline.orchestration.component.translation import Translation, translation_of
 from hyve_pipeline.orchestration.component.yaml import rendered, wrong_attributes
 from hyve_pipeline.orchestration.definitions.build import build_sync
 
@@ -37,9 +56,11 @@ class _Attributes(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    component: ClassVar[type["BucketSync"]]
+
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return attributes_schema(BucketSync)
+        return attributes_schema(cls.component)
 
 
 @dg.scaffold_with(BucketSyncScaffolder)
@@ -54,6 +75,9 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
         name: the sync's name, the first part of every asset key and job name; by default the name of the folder.
         home: the folder that keeps all state, of all syncs that name it; below the project where it is relative. By
             default `HYVE_HOME`, else `~/.hyve`.
+        translation: key, group, description, metadata, tags, kinds and more of every asset, instead of the default
+            ones; templates may have `spec`, `name` (of the asset, such as ``plan``) and `sync` in them.
+        op: name, tags, description and pool of all ops.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +93,8 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     tags: Tags = Field(default={})
     name: SyncName | None = None
     home: Annotated[str, Field(min_length=1), JsonSchema(examples=["/var/lib/hyve"])] | None = None
+    translation: Annotated[Translation | None, WithJsonSchema({})] = None
+    op: OpSettings = OpSettings()
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
@@ -82,12 +108,14 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     @classmethod
     def model(cls) -> type[BaseModel]:
         """The model that Dagster reads the file with. Its own, derived one has unreadable messages."""
-        return _Attributes
+        attributes = create_model(f"{cls.__name__}Attributes", __base__=_Attributes)
+        attributes.component = cls
+        return attributes
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "BucketSync":
         """The component of a file; one without attributes too, so that messages have a line."""
-        return super().load(_Attributes() if attributes is None else attributes, context)
+        return super().load(cls.model()() if attributes is None else attributes, context)
 
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "BucketSync":
@@ -97,7 +125,13 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
             dg.DagsterInvalidDefinitionError: an attribute is wrong; the message has its line.
         """
         try:
-            return cls.model_validate(rendered(context, model.model_dump()))
+            attributes = model.model_dump()
+            # Its templates are rendered for each asset.
+            translation = attributes.pop("translation", None)
+            values = rendered(context, attributes)
+            if translation is not None:
+                values["translation"] = translation_of(context, translation)
+            return cls.model_validate(values)
         except ValidationError as error:
             errors = error.errors(include_url=False)
         raise wrong_attributes(context, cls, errors)
@@ -129,9 +163,35 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
         Raises:
             dg.DagsterInvalidDefinitionError: it has no name, and can't have the folder's.
         """
-        return build_sync(
-            self._home(context.project_root), self._settings(self._name(context.path)), _location(context)
-        )
+        custom = Customization(self._translated, self.execute, self.op)
+        settings = self._settings(self._name(context.path))
+        return build_sync(self._home(context.project_root), settings, _location(context), custom)
+
+    def get_asset_spec(self, asset: SyncAsset) -> dg.AssetSpec:
+        """The spec of an asset of the sync. Override it in a subclass to change keys, groups, metadata and more.
+
+        A `translation` of the file is applied to what it returns.
+
+        Args:
+            asset: the asset, with its default spec.
+        """
+        return asset.spec
+
+    def execute(self, context: StepContext, step: Step) -> Iterator[StepEvent]:
+        """Do a step of the sync in a run. Override it in a subclass to do something before or after it.
+
+        Args:
+            context: Dagster's context of the op.
+            step: the step, such as ``diff`` or ``copy``.
+
+        Yields:
+            The step's results and events, all of which Dagster must get.
+        """
+        yield from step.run()
+
+    def _translated(self, asset: SyncAsset) -> dg.AssetSpec:
+        spec = self.get_asset_spec(asset)
+        return spec if self.translation is None else self.translation(spec, asset)
 
     def _name(self, path: Path) -> str:
         if self.name is not None:

@@ -13,6 +13,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
+from hyve_pipeline.orchestration.common.steps import OpSettings
+from hyve_pipeline.orchestration.component.translation import translation_schema
 
 Schema = dict[str, Any]
 
@@ -22,6 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "store": BucketSettings,
     "options": Options,
     "automation": Automation,
+    "op": OpSettings,
 }
 
 # Dagster resolves these when it loads the component, to any value.
@@ -39,7 +42,7 @@ class _Generator(GenerateJsonSchema):
 
 
 @cache
-def descriptions(model: type[BaseModel]) -> dict[str, str]:
+def descriptions(model: type) -> dict[str, str]:
     """The descriptions of a model's fields, from its docstring."""
     _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
     entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)
@@ -51,9 +54,13 @@ def attributes_schema(model: type[BaseModel]) -> Schema:
     """The schema of the attributes of the component.
 
     Args:
-        model: the component; each of its fields is described in its docstring or in that of `SyncSettings`.
+        model: the component or a subclass; its fields are described in docstrings, or in that of `SyncSettings`. A
+            field of a subclass may have any value here: it is checked when the component is loaded.
     """
-    return _mapping(model, descriptions(SyncSettings) | descriptions(model))
+    described = descriptions(SyncSettings)
+    for base in reversed(model.__mro__):
+        described = described | descriptions(base)
+    return _mapping(model, described)
 
 
 def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
@@ -61,8 +68,13 @@ def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
     properties = {}
     for name in model.model_fields:
         inner = MODELS.get(name)
-        own = _value(written[name]) if inner is None else _mapping(inner, descriptions(inner))
-        properties[name] = own | {"title": name, "description": described[name]}
+        if inner is not None:
+            own = _mapping(inner, descriptions(inner))
+        elif name == "translation":
+            own = translation_schema()
+        else:
+            own = _value(written[name]) if name in described else {}
+        properties[name] = own | {"title": name, "description": described.get(name, "")}
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 

@@ -6,12 +6,14 @@ from typing import Any
 import dagster as dg
 
 from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.steps import StepName, Steps
 
 
 def build_op_job(
     names: Names,
+    steps: Steps,
     name: str,
-    op: str,
+    step: StepName,
     description: str,
     compute: Callable[..., Any],
     partitions: dg.PartitionsDefinition | None = None,
@@ -20,12 +22,15 @@ def build_op_job(
 
     Args:
         names: the sync's names.
+        steps: builds its ops.
         name: the job's name.
-        op: the op's name.
+        step: what the op does.
         description: what both do.
         compute: the op's function; its annotations define the run configuration.
         partitions: the job's partitions.
     """
-    decorate = dg.op(name=op, description=description, out=dg.Out(dg.Nothing), required_resource_keys={names.resource})
-    graph = dg.GraphDefinition(name, node_defs=[decorate(compute)], description=description)
+    decorate = dg.op(
+        **steps.op_of_job(step, description), out=dg.Out(dg.Nothing), required_resource_keys={names.resource}
+    )
+    graph = dg.GraphDefinition(name, node_defs=[decorate(steps.around(step)(compute))], description=description)
     return graph.to_job(executor_def=dg.in_process_executor, tags=names.job_tags, partitions_def=partitions)

@@ -14,6 +14,7 @@ from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import lost_shards
 from hyve_pipeline.orchestration.common.run_config import RetentionConfig
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 
@@ -30,7 +31,7 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 _RUNS_AT_ONCE = 200
 
 
-def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
+def build_retention_job(names: Names, steps: Steps, rules: Automation) -> dg.JobDefinition:
     """Drops what the configuration, or the run's configuration, no longer keeps."""
 
     def drop(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
@@ -57,7 +58,7 @@ def build_retention_job(names: Names, rules: Automation) -> dg.JobDefinition:
             )
         )
 
-    return build_op_job(names, names.retention_job, f"{names.sync}_drop_plans", _DESCRIPTION, drop)
+    return build_op_job(names, steps, names.retention_job, "drop_plans", _DESCRIPTION, drop)
 
 
 def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:

@@ -18,6 +18,7 @@ from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failu
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import CopyConfig, DeleteConfig, ShardConfig
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.common.work_thread import yielded_from
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
@@ -40,7 +41,7 @@ _Ended = tuple[Shard, AttemptSummary]
 _MOST_NAMED = 5
 
 
-def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
+def build_shard_job(names: Names, steps: Steps, action: Action) -> dg.JobDefinition:
     """Does shards of a plan: the partition says which, and the plan says everything else."""
 
     def copy(context: dg.OpExecutionContext, config: CopyConfig) -> Iterator[_StoreEvent]:
@@ -50,8 +51,8 @@ def build_shard_job(names: Names, action: Action) -> dg.JobDefinition:
         yield from _act(context, names, "delete", config)
 
     partitions = dg.DynamicPartitionsDefinition(name=names.shard_set(action))
-    op, compute = f"{names.sync}_{action}_shard", copy if action == "copy" else delete
-    return build_op_job(names, names.shard_job(action), op, _DESCRIPTIONS[action], compute, partitions)
+    compute = copy if action == "copy" else delete
+    return build_op_job(names, steps, names.shard_job(action), action, _DESCRIPTIONS[action], compute, partitions)
 
 
 def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: ShardConfig) -> Iterator[_StoreEvent]:

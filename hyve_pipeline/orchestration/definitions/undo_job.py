@@ -6,6 +6,7 @@ from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import UndoConfig
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import undo_metadata
@@ -16,7 +17,7 @@ _DESCRIPTION = (
 )
 
 
-def build_undo_job(names: Names) -> dg.JobDefinition:
+def build_undo_job(names: Names, steps: Steps) -> dg.JobDefinition:
     """Undoes one plan."""
 
     def undo(context: dg.OpExecutionContext, config: UndoConfig) -> None:
@@ -37,4 +38,4 @@ def build_undo_job(names: Names) -> dg.JobDefinition:
             )
         )
 
-    return build_op_job(names, names.undo_job, f"{names.sync}_undo_plan", _DESCRIPTION, undo)
+    return build_op_job(names, steps, names.undo_job, "undo_plan", _DESCRIPTION, undo)

@@ -18,11 +18,14 @@ def fields() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every field there is, under its dotted name."""
     for name, schema in SCHEMA["properties"].items():
         yield name, schema
-        for inner, its in schema.get("properties", {}).items():
+        # What is in a translation is Dagster's.
+        for inner, its in (schema.get("properties", {}) if name in MODELS else {}).items():
             yield f"{name}.{inner}", its
 
 
 VALUES = {name: schema for name, schema in fields() if "properties" not in schema}
+# In a file it is a mapping, in Python a function.
+TRANSLATION = SCHEMA["properties"]["translation"]
 
 
 def attributes_with(name: str, value: object) -> dict[str, Any]:
@@ -77,9 +80,22 @@ def test_every_default_is_one_that_may_be_written() -> None:
             BucketSync.model_validate(attributes)
 
 
+def test_a_translation_has_what_dagster_knows_of_an_asset() -> None:
+    assert {"key", "key_prefix", "group_name", "description", "metadata", "tags", "kinds"} <= set(
+        TRANSLATION["properties"]
+    )
+    assert "partitions_def" not in TRANSLATION["properties"]
+    assert problems(PLACES | {"translation": {"key": "media/{{ name }}", "kinds": ["s3"], "tags": {"a": 1}}}) == []
+    assert problems(PLACES | {"translation": "{{ translated(spec) }}"}) == []
+    (problem,) = problems(PLACES | {"translation": {"gruop_name": "media"}})
+    assert problem == "translation: Additional properties are not allowed ('gruop_name' was unexpected)"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("op.name", "my-op"),
+        ("op.pool", ""),
         ("source.bucket", "s3://hyve-rootwork"),
         ("source.prefix", 2024),
         ("source.region", "eu central"),

@@ -14,6 +14,7 @@ from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import DryrunConfig
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import change_lineage, limit_metadata, set_metadata
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
@@ -27,7 +28,7 @@ _DESCRIPTIONS = {
 }
 
 
-def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
+def build_diff(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
     """The sets in which the buckets differ, with the checks that block all later steps."""
     specs = [
         dg.AssetSpec(
@@ -50,12 +51,13 @@ def build_diff(names: Names, sets: Sequence[ChangeSet]) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(
-        name=f"{names.sync}_diff",
+        **steps.op("diff"),
         specs=specs,
         ins={f"{side}_inventory": dg.AssetIn(names.inventory(side)) for side in SIDES},
         check_specs=check_specs,
         required_resource_keys={names.resource},
     )
+    @steps.around("diff")
     def diff(
         context: dg.AssetExecutionContext,
         config: DryrunConfig,

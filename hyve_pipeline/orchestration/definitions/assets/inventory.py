@@ -10,11 +10,12 @@ from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.checks import LISTING_COMPLETE
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import inventory_metadata, proof_metadata
 
 
-def build_inventories(names: Names) -> dg.AssetsDefinition:
+def build_inventories(names: Names, steps: Steps) -> dg.AssetsDefinition:
     """Both inventories, taken at the same time; each can also be taken alone."""
     specs = [
         dg.AssetSpec(
@@ -37,12 +38,13 @@ def build_inventories(names: Names) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(
-        name=f"{names.sync}_inventories",
+        **steps.op("inventories"),
         specs=specs,
         check_specs=check_specs,
         can_subset=True,
         required_resource_keys={names.resource},
     )
+    @steps.around("inventories")
     def inventories(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         wanted: list[Side] = [side for side in SIDES if names.inventory(side) in context.selected_asset_keys]
         with as_failure():

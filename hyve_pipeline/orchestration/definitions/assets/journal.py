@@ -11,16 +11,17 @@ from hyve_pipeline.orchestration.common.checks import NO_FAILURES
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import PlanConfig
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import journal_metadata
 from hyve_pipeline.orchestration.metadata.lineage import journal_lineage
 
 
-def build_journal(names: Names) -> dg.AssetsDefinition:
+def build_journal(names: Names, steps: Steps) -> dg.AssetsDefinition:
     """The journal of a plan as one table; it can be materialized at any time, also while shards are running."""
 
     @dg.multi_asset(
-        name=f"{names.sync}_journal",
+        **steps.op("journal"),
         specs=[
             dg.AssetSpec(
                 names.journal,
@@ -36,6 +37,7 @@ def build_journal(names: Names) -> dg.AssetsDefinition:
         ],
         required_resource_keys={names.resource},
     )
+    @steps.around("journal")
     def journal(context: dg.AssetExecutionContext, config: PlanConfig) -> Iterator[dg.MaterializeResult[StoredTable]]:
         with as_failure():
             sync, plan = plan_of_run(context, names, config.plan)

@@ -11,13 +11,14 @@ from hyve_pipeline.orchestration.common.checks import PLAN_HOLDS
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import VerifyConfig
+from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import verification_metadata
 from hyve_pipeline.orchestration.metadata.lineage import verification_lineage
 from hyve_pipeline.orchestration.metadata.verification import is_untouched, judge_verification, progress_metadata
 
 
-def build_verification(names: Names) -> dg.AssetsDefinition:
+def build_verification(names: Names, steps: Steps) -> dg.AssetsDefinition:
     """The verification, with a check that fails if the store is not as the plan requires.
 
     Of a plan of which nothing was begun there is no verification, only a warning of the check: *Materialize all* would
@@ -25,7 +26,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
     """
 
     @dg.multi_asset(
-        name=f"{names.sync}_verification",
+        **steps.op("verification"),
         specs=[
             dg.AssetSpec(
                 names.verification,
@@ -44,6 +45,7 @@ def build_verification(names: Names) -> dg.AssetsDefinition:
         ],
         required_resource_keys={names.resource},
     )
+    @steps.around("verification")
     def verification(
         context: dg.AssetExecutionContext, config: VerifyConfig
     ) -> Iterator[dg.MaterializeResult[StoredTable] | dg.AssetCheckResult]:
