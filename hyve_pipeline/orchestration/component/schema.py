@@ -8,13 +8,13 @@ import re
 from functools import cache
 from typing import Any
 
+from dagster.components.resolved.core_models import AssetAttributesModel
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
 from hyve_pipeline.orchestration.common.steps import OpSettings
-from hyve_pipeline.orchestration.component.translation import translation_schema
 
 Schema = dict[str, Any]
 
@@ -71,12 +71,23 @@ def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
         if inner is not None:
             own = _mapping(inner, descriptions(inner))
         elif name == "translation":
-            own = translation_schema()
+            own = _translation_schema()
         else:
             own = _value(written[name]) if name in described else {}
         properties[name] = own | {"title": name, "description": described.get(name, "")}
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _translation_schema() -> Schema:
+    """The JSON Schema of a translation: that of Dagster's, without the partitions, which are those of the sync."""
+    written = AssetAttributesModel.model_json_schema()
+    properties = {name: schema for name, schema in written["properties"].items() if name != "partitions_def"}
+    for name, schema in properties.items():
+        schema["title"] = name
+        if schema.get("default") is None or not isinstance(schema["default"], dict | list | bool):
+            schema.pop("default", None)
+    return {"type": ["object", "string", "null"], "properties": properties, "additionalProperties": False}
 
 
 def _value(written: Schema) -> Schema:

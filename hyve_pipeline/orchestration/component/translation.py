@@ -6,8 +6,11 @@ from typing import Any
 import dagster as dg
 from dagster.components.resolved.core_models import AssetAttributesModel
 from dagster.components.utils.translation import TranslatorResolvingInfo
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from hyve_pipeline.orchestration.common.steps import SyncAsset
+from hyve_pipeline.orchestration.component.yaml import wrong_attributes
 
 # Gives an asset of the sync its spec; the first argument is the default one.
 Translation = Callable[[dg.AssetSpec, SyncAsset], dg.AssetSpec]
@@ -21,19 +24,18 @@ def translation_of(context: dg.ResolutionContext, attributes: str | Mapping[str,
         attributes: the attributes of assets, or a template that has them as its value.
 
     Raises:
-        pydantic.ValidationError: they are not attributes of assets.
+        dg.DagsterInvalidDefinitionError: they are not attributes of assets; the message has the line.
     """
-    parsed = attributes if isinstance(attributes, str) else AssetAttributesModel.model_validate(attributes)
+    parsed = attributes if isinstance(attributes, str) else _parsed(context.at_path("translation"), attributes)
     info = TranslatorResolvingInfo(parsed, context, model_key="translation")
     return lambda spec, asset: info.get_asset_spec(spec, {"spec": spec, "name": asset.name, "sync": asset.sync})
 
 
-def translation_schema() -> dict[str, Any]:
-    """The JSON Schema of a translation: that of Dagster's, without the partitions, which are those of the sync."""
-    written = AssetAttributesModel.model_json_schema()
-    properties = {name: schema for name, schema in written["properties"].items() if name != "partitions_def"}
-    for name, schema in properties.items():
-        schema["title"] = name
-        if schema.get("default") is None or not isinstance(schema["default"], dict | list | bool):
-            schema.pop("default", None)
-    return {"type": ["object", "string", "null"], "properties": properties, "additionalProperties": False}
+def _parsed(context: dg.ResolutionContext, attributes: Mapping[str, Any]) -> BaseModel:
+    try:
+        return AssetAttributesModel.model_validate(attributes)
+    except ValidationError as error:
+        # Of several possible types of a value, the first.
+        errors = {found["loc"][:1]: found for found in reversed(error.errors(include_url=False))}
+    found = [ErrorDetails(**{**error, "loc": place}) for place, error in errors.items()]
+    raise wrong_attributes(context, AssetAttributesModel, found)
