@@ -51,7 +51,10 @@ def unknown_servers() -> None:
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hides the settings of the user who runs the tests."""
-    for name in ("DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR", "HYVE_TRACEBACK"):
+    for name in (
+        *("DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR"),
+        *("HYVE_TRACEBACK", "HYVE_SYNC", "HYVE_JSON", "HYVE_NO_INPUT"),
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -25,6 +25,7 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
     "--sync",
     "sync_name",
     metavar="NAME",
+    envvar="HYVE_SYNC",
     help="Which sync to set up: a new one or one to change. Without it the only one there is, or 'images'.",
 )
 @click.option("--in-bucket", metavar="BUCKET", help="The source: its objects are read, it is never written.")
@@ -44,7 +45,12 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
     "keys. '' goes back to the AWS default credentials.",
 )
 @click.option("--replace-keys", is_flag=True, help="Ask for keys, and put them in place of those the profile has.")
-@click.option("--no-input", is_flag=True, help="Never ask: use the options, and what the configuration has.")
+@click.option(
+    "--no-input",
+    is_flag=True,
+    envvar="HYVE_NO_INPUT",
+    help="Never ask: use the options, and what the configuration has.",
+)
 def configure(
     home: Path,
     as_json: bool,
@@ -69,11 +75,11 @@ def configure(
     Answers may also be piped in, one a line, in this order: access key id, secret key, region, in bucket, out
     bucket. There is no question for what an option answers.
     """
+    if replace_keys and no_input:
+        raise click.UsageError("--replace-keys asks for keys, which --no-input forbids")
     from hyve_pipeline.operations.configure import Answers, Draft
     from hyve_pipeline.operations.context import Home
 
-    if replace_keys and no_input:
-        raise click.UsageError("--replace-keys asks for keys, which --no-input forbids")
     draft = Draft(Home(home), sync_name)
     given = Answers(in_bucket, out_bucket, in_prefix, out_prefix, region, endpoint_url, profile)
     if no_input:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hyve_pipeline.cli.extras import require_extra
+from hyve_pipeline.cli.options import Folder
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.cli.ui import browser_option, port_option, run_ui
 from hyve_pipeline.core.base.keys import displayed, parse_list_line
@@ -24,7 +25,7 @@ _STOP_SECONDS = 30
 @click.command()
 @click.option(
     "--home",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(file_okay=False, path_type=Path),
     default=".demo",
     show_default=True,
     help="The demo's own home. Created if needed; an earlier demo's is emptied, any other folder is left alone.",

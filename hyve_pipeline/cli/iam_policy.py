@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import home_option, sync_option
+from hyve_pipeline.cli.options import Choice, home_option, sync_option
 
 
 @click.command("iam-policy")
@@ -13,7 +13,7 @@ from hyve_pipeline.cli.options import home_option, sync_option
 @click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 @click.option(
     "--side",
-    type=click.Choice(["source", "store", "state"]),
+    type=Choice(["source", "store", "state"]),
     help="Print the policy of this side's credentials alone, ready to be attached.",
 )
 def iam_policy(home: Path, sync_name: str | None, side: str | None) -> int:

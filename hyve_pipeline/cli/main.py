@@ -11,40 +11,23 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from hyve_pipeline import __version__
+from hyve_pipeline.cli.commands import COMMANDS, SECTIONS
+from hyve_pipeline.cli.options import global_options
+from hyve_pipeline.cli.streams import ReaderGoneError, end_with_reader, open_streams
 from hyve_pipeline.core.runtime import startup
 
-# In the order of the help.
-COMMANDS = {
-    "configure": (
-        "hyve_pipeline.cli.configure:configure",
-        "Ask for keys, region and buckets, try them, and keep them.",
-    ),
-    "dryrun": ("hyve_pipeline.cli.dryrun:dryrun", "Compare the buckets and make a plan; change nothing."),
-    "copy": ("hyve_pipeline.cli.apply:copy", "Copy what the plan lists as new and modified."),
-    "sync": ("hyve_pipeline.cli.apply:sync", "Dryrun, copy, delete and verify."),
-    "help": ("hyve_pipeline.cli.main:show_help", "Show the commands, or one of them."),
-    "delete": ("hyve_pipeline.cli.apply:delete", "Delete what only the store has, after the plan's copies."),
-    "work": ("hyve_pipeline.cli.worker:work", "Do what is free of a plan, beside other machines."),
-    "verify": ("hyve_pipeline.cli.verify:verify", "List the store again and compare it with the plan."),
-    "retry": ("hyve_pipeline.cli.apply:retry", "Run again only the shards of a plan that did not finish."),
-    "plans": ("hyve_pipeline.cli.plans:plans", "List the plans and the state of each."),
-    "show": ("hyve_pipeline.cli.plans:show", "Show one plan in detail."),
-    "report": ("hyve_pipeline.cli.report:report", "Write one plan as an HTML page with pictures."),
-    "undo": ("hyve_pipeline.cli.undo:undo", "Put back what a plan overwrote or deleted."),
-    "ui": ("hyve_pipeline.cli.ui:ui", "Open the Dagster web UI for this configuration, on loopback."),
-    "demo": ("hyve_pipeline.cli.demo:demo", "Try all of it on an embedded S3 server with made-up images."),
-    "doctor": ("hyve_pipeline.cli.doctor:doctor", "Check that a sync can work, and say what to fix."),
-    "iam-policy": ("hyve_pipeline.cli.iam_policy:iam_policy", "Print the least AWS policy that each side needs."),
-}
+__all__ = ["COMMANDS", "hyve", "main", "run"]
 
 _EPILOG = "Exit codes: 0 done, 1 some objects failed or changed, 2 wrong usage or configuration, 3 refused by a \
 safety rule, 4 a bucket could not be listed or reached, 130 interrupted."
 
 
 class _Commands(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, each imported when it is asked for. Options of theirs may stand before the command, too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -52,44 +35,111 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        return getattr(importlib.import_module(module), name)
+        from hyve_pipeline.cli.modes import mode_options
+
+        entry = COMMANDS[cmd_name]
+        module, _, name = entry.target.partition(":")
+        command = getattr(importlib.import_module(module), name)
+        present = {option for parameter in command.params for option in parameter.opts}
+        options = mode_options(asks="--yes" in present)
+        command.params += [option for option in options if not present & set(option.opts)]
+        command.epilog = "\n".join(["\b", "Examples:", *(f"  $ {example}" for example in entry.examples)])
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        command = self.get_command(ctx, args[0])
+        if command is None and not ctx.resilient_parsing:
+            raise click.UsageError(unknown_command(args[0]), ctx)
+        entry = COMMANDS.get(args[0])
+        end_with_reader(ends=entry is not None and entry.is_query)
+        # Before the command's own arguments: of an option that is given twice, the last one counts.
+        return args[0], command, [*self._leading(ctx), *args[1:]]
+
+    def _leading(self, ctx: click.Context) -> list[str]:
+        """The options that stand before the command."""
+        arguments: list[str] = []
+        for option in self.params:
+            key = option.name or ""
+            if option not in _GLOBAL or ctx.get_parameter_source(key) is not ParameterSource.COMMANDLINE:
+                continue
+            value = ctx.params[key]
+            name = next(name for name in option.opts if name.startswith("--"))
+            arguments += [name, value] if isinstance(value, str) else [name] * int(value)
+        return arguments
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for section, purpose in SECTIONS.items():
+            entries = [(name, entry.summary) for name, entry in COMMANDS.items() if entry.section == section]
+            with formatter.section(f"{section} ({purpose})"):
+                formatter.write_dl([(name.ljust(width), summary) for name, summary in entries])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=COMMANDS[name].summary) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+_GLOBAL = global_options()
 
 
 @click.group(
     cls=_Commands,
+    params=[*_GLOBAL],
     epilog=_EPILOG,
     invoke_without_command=True,
+    options_metavar="[OPTIONS]",
+    subcommand_metavar="COMMAND [ARGUMENTS]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="hyve")
 @click.pass_context
-def hyve(context: click.Context) -> None:
+def hyve(context: click.Context, **_given: object) -> None:
     """Keep one S3 bucket an exact, provable copy of another."""
     if context.invoked_subcommand is None:
+        end_with_reader(ends=True)
         click.echo(context.get_help())
 
 
 @click.command("help")
 @click.argument("command", required=False)
+@click.option("--man", is_flag=True, help="Print the manual page of all commands, as 'man' reads it.")
 @click.pass_context
-def show_help(context: click.Context, command: str | None) -> None:
+def show_help(context: click.Context, command: str | None, man: bool) -> None:
     """Show the commands, or one of them."""
     group = context.parent
     if group is None or not isinstance(group.command, click.Group):
         raise click.UsageError("help belongs to hyve")
+    if man:
+        if command is not None:
+            raise click.UsageError("--man prints all commands; name none")
+        from hyve_pipeline.cli.manual import manual_page
+
+        click.echo(manual_page(group, __version__), nl=False)
+        return
     if command is None:
         click.echo(group.get_help())
         return
     found = group.command.get_command(group, command)
     if found is None:
-        raise click.UsageError(f"no such command {command!r}; 'hyve help' lists them")
+        raise click.UsageError(unknown_command(command))
     with click.Context(found, info_name=command, parent=group) as shown:
         click.echo(found.get_help(shown))
+
+
+def unknown_command(name: str) -> str:
+    """The message for a command that there is not."""
+    from hyve_pipeline.core.base.keys import shortened
+    from hyve_pipeline.core.base.suggestions import hint_for
+
+    hint = hint_for(name, COMMANDS) or "; 'hyve help' lists them"
+    return f"no such command {shortened(name)}{hint}"
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -101,33 +151,46 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code. Any failure was reported in one line on standard error.
     """
-    # Bad names in messages are shown as they are, escaped by Python's own rule, rather than crash the print.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx is not None else "hyve"
-        subject = command.removeprefix("hyve").strip()
-        hint = f"; '{command} --help' shows what there is" if isinstance(error, click.NoSuchOption) else ""
-        if error.ctx is not None and error.ctx.command is hyve:
-            hint = "; 'hyve help' lists the commands"
-        return _say(f"{subject + ': ' if subject else ''}{error.format_message().rstrip('.')}{hint}", 2)
+        return _say(_usage(error), 2)
     except click.exceptions.Abort:
         return _say("interrupted", 130)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has closed the pipe; Python's flush at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except ReaderGoneError:
+        return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: one line, and the details on request
         from hyve_pipeline.cli.failures import known_error
 
         known = known_error(error)
         return _say(str(known), known.exit_code)
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with the arguments, in one line that begins with the command."""
+    context = error.ctx
+    command = context.command_path if context is not None else "hyve"
+    subject = command.removeprefix("hyve").strip()
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        from hyve_pipeline.core.base.suggestions import hint_for
+
+        known = [] if context is None else [name for option in context.command.params for name in option.opts]
+        hint = hint_for(error.option_name, known) or f"; '{command} --help' shows what there is"
+        message = f"no such option {error.option_name!r}{hint}"
+    elif isinstance(error, click.BadParameter) and context is not None and error.param is not None:
+        variable = error.param.envvar
+        is_flag = isinstance(error.param.type, click.types.BoolParamType)
+        if context.get_parameter_source(error.param.name or "") is ParameterSource.ENVIRONMENT:
+            wrong = f"{os.environ.get(str(variable))!r} is neither 1 nor 0"
+            message = f"{variable}: {wrong if is_flag else error.message.rstrip('.')}"
+    return f"{subject + ': ' if subject else ''}{message}"
 
 
 def _say(message: str, code: int) -> int:
@@ -137,23 +200,9 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _open_missing_streams() -> None:
-    """Open the standard streams that are closed: some schedulers start processes without them.
-
-    Otherwise the next opened file would get the number of standard output or error, and messages would go into it.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
-
-
 def main() -> None:
     """Run the command of this process and exit with its code."""
-    _open_missing_streams()
+    open_streams()
     # Only the owner may read what this process and its children create: Dagster's databases too.
     os.umask(0o077)
     startup.begin()

@@ -6,37 +6,77 @@ from typing import Any
 
 import click
 
+from hyve_pipeline.cli.candidates import complete_plan, complete_sync
+
 Command = Callable[..., Any]
 
+_HOME_HELP = "The folder that holds the configuration and all state."
+_SYNC_HELP = "Which sync; needed when there are several."
+_JSON_HELP = "Print one JSON document on standard output."
 
-class _Folder(click.Path):
+
+class Folder(click.Path):
     """The path of a folder; not empty, as that would be the working directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as click checks it."""
         if value == "":
             self.fail("must not be empty", param, ctx)
         return super().convert(value, param, ctx)
 
 
+class Choice(click.Choice[str]):
+    """One of some words; the message for another one names the word that was probably meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, as click checks it."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            from hyve_pipeline.core.base.suggestions import hint_for
+
+            hint = hint_for(str(value), [str(choice) for choice in self.choices])
+            self.fail(error.message.rstrip(".") + hint, param, ctx)
+
+
 home_option = click.option(
     "--home",
-    type=_Folder(file_okay=False, path_type=Path),
+    type=Folder(file_okay=False, path_type=Path),
     envvar="HYVE_HOME",
     default="~/.hyve",
     show_default="$HYVE_HOME or ~/.hyve",
-    help="The folder that holds the configuration and all state.",
+    help=_HOME_HELP,
 )
 
-sync_option = click.option("--sync", "sync_name", metavar="NAME", help="Which sync; needed when there are several.")
+sync_option = click.option(
+    "--sync", "sync_name", metavar="NAME", envvar="HYVE_SYNC", help=_SYNC_HELP, shell_complete=complete_sync
+)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+json_option = click.option("--json", "as_json", is_flag=True, envvar="HYVE_JSON", help=_JSON_HELP)
 
 plan_option = click.option(
-    "--plan", "plan_id", metavar="ID", help="Which plan, by its id or the beginning of it, instead of the newest."
+    "--plan",
+    "plan_id",
+    metavar="ID",
+    shell_complete=complete_plan,
+    help="Which plan, by its id or the beginning of it, instead of the newest.",
 )
 
 # None is the newest plan, and so is `latest`.
-plan_argument = click.argument("plan_id", metavar="[ID]", required=False)
+plan_argument = click.argument("plan_id", metavar="[ID]", required=False, shell_complete=complete_plan)
+
+
+def global_options() -> list[click.Option]:
+    """The options that may stand before the command, too; each is passed on to the command, which checks its value."""
+    return [
+        click.Option(["--home"], type=click.UNPROCESSED, metavar="DIRECTORY", help=f"{_HOME_HELP}  [default: ~/.hyve]"),
+        click.Option(["--sync"], metavar="NAME", help=_SYNC_HELP, shell_complete=complete_sync),
+        click.Option(["--json"], is_flag=True, help=_JSON_HELP),
+        click.Option(["-v", "--verbose"], count=True, help="Say what is chosen and sent again; twice: every request."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="No progress, and no text but what was asked for."),
+        click.Option(["-y", "--yes"], is_flag=True, help="Answer questions with yes."),
+        click.Option(["--no-input"], is_flag=True, help="Never ask."),
+    ]
 
 
 def limit_option(name: str) -> Callable[[Command], Command]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hyve_pipeline.cli.modes import is_hushed
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.base.sizes import readable_bytes
@@ -29,7 +30,9 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def say(line: str = "") -> None:
-    """Print a line of text on standard output; keys in it go through `displayed` first."""
+    """Print a line of text on standard output, unless it is hushed; keys in it go through `displayed` first."""
+    if is_hushed():
+        return
     click.echo(printable(line))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TextIO
 
+from hyve_pipeline.cli.modes import is_quiet, verbosity
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.runtime.progress import Listener, listening
 
@@ -23,8 +24,11 @@ def showing_progress(sync: str) -> Iterator[None]:
     Args:
         sync: the sync's name, shown with each line.
     """
+    if is_quiet():
+        yield
+        return
     stream = sys.stderr
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if verbosity() or not stream.isatty() or os.environ.get("TERM") == "dumb":
         lines = _Lines(sync, stream)
         try:
             with listening(lines):

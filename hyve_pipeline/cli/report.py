@@ -24,6 +24,11 @@ def report(
 
     The file has no script and loads nothing. No request is sent to a bucket.
     """
+    to_standard_output = output is not None and str(output) == "-"
+    if to_standard_output and as_json:
+        raise click.UsageError("--output - and --json both want standard output")
+    if to_standard_output and is_shown:
+        raise click.UsageError("--output - writes no file that --open could show")
     from hyve_pipeline.cli.browser import show_file
     from hyve_pipeline.cli.output import print_json, say, warn
     from hyve_pipeline.core.base.errors import ConfigurationError
@@ -32,11 +37,6 @@ def report(
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.report.page import render_page
 
-    to_standard_output = output is not None and str(output) == "-"
-    if to_standard_output and as_json:
-        raise click.UsageError("--output - and --json both want standard output")
-    if to_standard_output and is_shown:
-        raise click.UsageError("--output - writes no file that --open could show")
     sync = SyncContext.of_state(Home(home), sync_name)
     plan = sync.plans.find(plan_id)
     page = render_page(sync, plan).encode()

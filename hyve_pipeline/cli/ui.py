@@ -1,6 +1,8 @@
 """``hyve ui``: Dagster's web UI and daemon for one home, until Ctrl-C."""
 
 import html
+import json
+import os
 import socket
 import sys
 import webbrowser
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from hyve_pipeline.operations.context import Home
 
 _HOST = "127.0.0.1"
+
+# Where the running UI is.
+_NOTE = ".ui.json"
 
 # Seconds between checks for runs whose process was killed: they are closed, so that they don't block the queue.
 _CHECK_SECONDS = 10.0
@@ -76,7 +81,8 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
     from hyve_pipeline.operations.context import load_configuration
 
     load_configuration(home)
-    with _listening(port) as listening, _only_ui(home):
+    # The lock before the port: a second UI is refused for what it is, and not because its port is taken.
+    with _only_ui(home), _listening(port) as listening, _noted(home, _url_of(listening)):
         _tidy(home)
         click.echo("starting Dagster, which takes some seconds", err=True)
         with suppress(KeyboardInterrupt), ending_signals_interrupt():
@@ -84,12 +90,16 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
     return 0
 
 
+def _url_of(listening: socket.socket) -> str:
+    return f"http://{_HOST}:{listening.getsockname()[1]}"
+
+
 def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
     from hyve_pipeline.orchestration.ui.access_token import access_token, opening_url
     from hyve_pipeline.orchestration.ui.servers import running_servers
 
     token = access_token(home.path)
-    url = f"http://{_HOST}:{listening.getsockname()[1]}"
+    url = _url_of(listening)
     with running_servers(home, listening) as servers:
         # The web server holds the socket; when that ends, the port is free.
         listening.close()
@@ -147,9 +157,33 @@ def _only_ui(home: "Home") -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ConfigurationError(f"{displayed(str(home.path))}: another `hyve ui` runs on this home") from None
+        raise ConfigurationError(f"hyve ui runs already on {displayed(str(home.path))}{_where(home)}") from None
     with lock:
         yield
+
+
+@contextmanager
+def _noted(home: "Home", url: str) -> Iterator[None]:
+    """Keep in the home where its UI is, for the message of a second one."""
+    note = home.path / _NOTE
+    document = {"url": url, "process": os.getpid(), "host": socket.gethostname()}
+    replace_file(note, json.dumps(document).encode(), FILE_MODE)
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _where(home: "Home") -> str:
+    """Where the UI that holds the lock is, as the end of a message."""
+    from hyve_pipeline.orchestration.ui.access_token import token_file
+
+    try:
+        note = json.loads((home.path / _NOTE).read_bytes())
+        place = f"{note['url']} (process {note['process']} on {note['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ": it is about to start"
+    return f": {displayed(place)}; its token is in {displayed(str(token_file(home.path)))}"
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from hyve_pipeline.cli.candidates import complete_plan
 from hyve_pipeline.cli.options import sync_options
 
 
 @click.command()
-@click.argument("plan_id", metavar="ID")
+@click.argument("plan_id", metavar="ID", shell_complete=complete_plan)
 @sync_options
 def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
     """Put back what a plan overwrote or deleted, from the trash or from an earlier version.

@@ -7,24 +7,30 @@ import click
 from hyve_pipeline.cli.options import plan_option, sync_options
 
 
+def _check_sample(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from hyve_pipeline.core.model.sample import parse_sample
+
+    if value is not None:
+        parse_sample(value)
+    return value
+
+
 @click.command()
 @sync_options
 @plan_option
 @click.option(
     "--content",
     metavar="SAMPLE%",
+    callback=_check_sample,
     help="Compare the content too, of this share of the objects: by checksum, or else by reading both.",
 )
 def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, content: str | None) -> int:
     """List the store again and compare it with the plan."""
     from hyve_pipeline.cli.output import describe_verification, print_json
     from hyve_pipeline.cli.work import opened
-    from hyve_pipeline.core.model.sample import parse_sample
     from hyve_pipeline.operations.plan.freeze import choose_plan
     from hyve_pipeline.operations.verify.verify import verify_plan
 
-    if content is not None:
-        parse_sample(content)  # before anything is done
     with opened(home, sync_name, "verify") as sync:
         outcome = verify_plan(sync, choose_plan(sync, plan_id), content=content)
     if as_json:

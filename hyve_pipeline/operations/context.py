@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.keys import shortened
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.settings.access_keys import AccessKeys
@@ -99,8 +101,9 @@ class SyncContext:
         name = sync or next(iter(names), None)
         plan = None if name is None else PlanShelf(home.state(name), name).newest()
         if name is None or plan is None:
-            of_sync = f"of sync {name} " if name else ""
-            raise ConfigurationError(f"{home.storage.uri} has no plan {of_sync}yet: run 'hyve dryrun' first")
+            of_sync = f"of sync {shortened(name)} " if name else ""
+            hint = hint_for(name, names) if name and name not in names else ""
+            raise ConfigurationError(f"{home.storage.uri} has no plan {of_sync}yet: run 'hyve dryrun' first{hint}")
         return cls(home, SyncSettings(name=name, source=plan.source, store=plan.store, options=plan.options))
 
     def acting_as(self, actor: Actor) -> "SyncContext":

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.fields import is_profile_name
-from hyve_pipeline.core.settings.mistakes import Mistake, closest
+from hyve_pipeline.core.settings.mistakes import Mistake
 from hyve_pipeline.core.settings.model import Settings
 from hyve_pipeline.state.ini import put_options
 
@@ -78,11 +79,10 @@ def check_profiles(settings: Settings, path: Path) -> None:
     known = profile_names()
     for table, profile in sides:
         if profile not in known:
-            meant = closest(profile, known)
-            hint = f"; did you mean {displayed(meant)}?" if meant else ""
+            known_names = ", ".join(map(displayed, known)) or "none"
             problem = (
                 f"no profile {profile!r} in {_shown(credentials_file())} or {_shown(config_file())} "
-                f"(known: {', '.join(map(displayed, known)) or 'none'}{hint}); `hyve configure` adds one"
+                f"(known: {known_names}{hint_for(profile, known)}); `hyve configure` adds one"
             )
             raise ConfigurationError(f"{_shown(path)}: {Mistake(table, 'profile', problem)}")
 

@@ -9,7 +9,7 @@ highest number; clocks do not count.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ import pyarrow as pa
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.base.ids import is_id, make_id, number_of, order_of
 from hyve_pipeline.core.base.keys import shortened
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.diff import Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.plan import Approval, Plan
@@ -38,6 +39,9 @@ _APPROVALS = "approvals"
 
 # The name of the newest plan, instead of an id.
 LATEST = "latest"
+
+# How many plans a message names when the beginning of an id is that of several.
+_MOST_CANDIDATES = 5
 
 # The folders in which names begin with numbers.
 _NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDONE_FOLDER)
@@ -208,7 +212,7 @@ class PlanShelf:
             StateError: the manifest is damaged.
         """
         if not self.exists(plan_id):
-            raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}; 'hyve plans' lists them")
+            raise self._unknown(plan_id)
         return self._with_shards(self._folder.read_manifest(f"{plan_id}/plan.json", Plan))
 
     def find(self, name: str | None) -> Plan:
@@ -226,13 +230,24 @@ class PlanShelf:
             if newest is None:
                 raise ConfigurationError(f"sync {self._sync} has no plan yet: run 'hyve dryrun' first")
             return newest
-        meant = [] if self.exists(name) else [plan_id for plan_id in self.ids() if name and plan_id.startswith(name)]
-        if len(meant) > 1:
+        if self.exists(name):
+            return self.load(name)
+        ids = self.ids()
+        meant = [plan_id for plan_id in ids if name and plan_id.startswith(name)]
+        if len(meant) == 1:
+            return self.load(meant[0])
+        if meant:
+            newest_first = meant[: -_MOST_CANDIDATES - 1 : -1]
+            more = len(meant) - len(newest_first)
             raise ConfigurationError(
-                f"{shortened(name)} is the beginning of {len(meant)} plans of sync {self._sync}, such as {meant[-1]}: "
-                "give more of the id"
+                f"{shortened(name)} is the beginning of {len(meant)} plans of sync {self._sync}: "
+                f"{', '.join(newest_first)}{f' and {more} more' if more else ''}; give more of the id"
             )
-        return self.load(meant[0] if meant else name)
+        raise self._unknown(name, [LATEST, *reversed(ids)])
+
+    def _unknown(self, plan_id: str, known: Sequence[str] = ()) -> ConfigurationError:
+        hint = hint_for(plan_id, known) or "; 'hyve plans' lists them"
+        return ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{hint}")
 
     def newest(self) -> Plan | None:
         """The newest plan; None when there is none yet."""

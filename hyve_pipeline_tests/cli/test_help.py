@@ -1,27 +1,37 @@
 """Help: there for every command, and in the words of the promise."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from hyve_pipeline import __version__
+from hyve_pipeline.cli.commands import COMMANDS
+from hyve_pipeline.core.base.errors import EXIT_CODES
 from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.syncs import Hyve
 
-_COMMANDS = ("configure", "dryrun", "copy", "sync", "help")
-_MORE = ("delete", "verify", "retry", "plans", "show", "report", "ui", "demo")
+_ORIGINAL = ("configure", "dryrun", "copy", "sync", "help")
 
 
-def test_help_lists_every_command_the_original_ones_first(hyve: Hyve) -> None:
+def test_help_lists_every_command_by_section_the_original_ones_first(hyve: Hyve) -> None:
     finished = hyve("help")
     assert (finished.code, finished.err) == (0, "")
-    listed = [line.split()[0] for line in finished.out.splitlines() if line.startswith("  ") and line.split()]
-    commands = [name for name in listed if name in _COMMANDS + _MORE]
-    assert commands[: len(_COMMANDS)] == list(_COMMANDS)
-    assert set(commands) == set(_COMMANDS + _MORE)
-    for code in ("0", "1", "2", "3", "4", "130"):
-        assert code in finished.out.partition("Exit codes:")[2]
+    sections: dict[str, list[str]] = {}
+    section = ""
+    for line in finished.out.partition("Options:")[0].splitlines()[3:]:
+        if re.match(r"\w", line):
+            section = line.partition(" (")[0]
+        elif line.startswith("  ") and line[2] != " ":
+            sections.setdefault(section, []).append(line.split()[0])
+    assert list(sections) == ["Set up", "Plan", "Apply", "Look", "Mend"]
+    assert [name for names in sections.values() for name in names] == list(COMMANDS)
+    for names in sections.values():
+        original = [name for name in names if name in _ORIGINAL]
+        assert names[: len(original)] == original
+    for code in EXIT_CODES:
+        assert str(code) in finished.out.partition("Exit codes:")[2]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
@@ -31,13 +41,13 @@ def test_no_command_is_a_call_for_help(arguments: tuple[str, ...], hyve: Hyve) -
     assert finished.out == hyve("help").out
 
 
-@pytest.mark.parametrize("command", [*_COMMANDS, *_MORE])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, hyve: Hyve) -> None:
     explained = hyve("help", command)
     assert (explained.code, explained.err) == (0, "")
     assert explained.out.startswith(f"Usage: hyve {command}")
     assert hyve(command, "--help").out == explained.out
-    if command not in ("help", "demo", "ui", "configure"):
+    if command not in ("help", "demo", "ui", "configure", "completion"):
         assert {"--home", "--sync", "--json"} <= set(explained.out.replace(",", " ").split())
 
 

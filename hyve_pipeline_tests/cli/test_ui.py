@@ -106,15 +106,20 @@ def test_what_a_launched_run_keeps_is_its_owners_alone(page: Page, run: str) -> 
 
 
 def test_a_home_has_one_ui_at_a_time(page: Page, hyve: Hyve) -> None:
-    second = hyve("ui", "--port", "0", "--no-browser", "--home", str(page.home))
-    assert second.code == 2
-    assert "another" in second.only_line
-    assert str(page.home) in second.only_line
+    # Neither another port nor the same one.
+    for port in ("0", page.url.rpartition(":")[2]):
+        second = hyve("ui", "--port", port, "--no-browser", "--home", str(page.home))
+        assert second.code == 2
+        where = f"{page.url} (process {page.process.pid} on {socket.gethostname()})"
+        assert second.only_line.startswith(f"hyve ui runs already on {page.home}: {where}")
+        assert str(page.home / "ui.token") in second.only_line
+        assert page.token not in second.only_line
 
 
-def test_a_port_that_is_taken_is_one_line(page: Page, hyve: Hyve) -> None:
+def test_a_port_that_is_taken_is_one_line(page: Page, hyve: Hyve, tmp_path: Path) -> None:
     port = page.url.rpartition(":")[2]
-    taken = hyve("ui", "--port", port, "--no-browser", "--home", str(page.home))
+    (tmp_path / "hyve.toml").write_bytes((page.home / "hyve.toml").read_bytes())
+    taken = hyve("ui", "--port", port, "--no-browser", "--home", str(tmp_path))
     assert taken.code == 2
     assert f"127.0.0.1:{port}" in taken.only_line
     assert "--port" in taken.only_line

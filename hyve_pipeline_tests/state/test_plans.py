@@ -111,7 +111,7 @@ def test_a_plan_is_found_by_its_id_by_the_beginning_of_it_or_as_the_latest(tmp_p
     assert context.plans.find(first.id[:-4]) == first
     alike = first.id[:5]
     assert second.id.startswith(alike)
-    with pytest.raises(ConfigurationError, match=f"2 plans of sync .*, such as {second.id}: give more"):
+    with pytest.raises(ConfigurationError, match=f"2 plans of sync .*: {second.id}, {first.id}; give more"):
         context.plans.find(alike)
 
 

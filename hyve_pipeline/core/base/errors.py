@@ -16,6 +16,17 @@ _WRONG_PATH = frozenset(
 )
 
 
+# In the order of the documentation.
+EXIT_CODES = {
+    0: "done, everything asked for holds",
+    1: "some objects failed, or were skipped because they changed; the rest is done, a rerun continues",
+    2: "wrong usage or configuration: one line says what and where",
+    3: "refused by a safety rule: nothing was deleted",
+    4: "an inventory could not be completed, or a bucket not reached: nothing was changed",
+    130: "interrupted; what was done is in the journal",
+}
+
+
 class HyveError(Exception):
     """A failure whose message is one complete line: what, where, and what to do."""
 

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import core_schema
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import core_schema
 
 # Up to this many objects no share is exceeded: in a small bucket a few ordinary deletes are already a large
 # percentage.
@@ -62,8 +63,10 @@ class Limit:
         return f"{self.amount.normalize():f}%" if self.is_share else str(self.amount)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: "GetCoreSchemaHandler") -> "core_schema.CoreSchema":
         """Let settings and manifests contain limits as text, such as ``10%``."""
+        # A command checks the limits among its arguments before it loads anything.
+        from pydantic_core import core_schema
 
         def read(value: Any) -> "Limit":
             return value if isinstance(value, Limit) else cls.parse(value)
@@ -72,7 +75,7 @@ class Limit:
 
     @classmethod
     def __get_pydantic_json_schema__(
-        cls, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
+        cls, _schema: "core_schema.CoreSchema", _handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
         """The JSON Schema of a limit."""
         return {

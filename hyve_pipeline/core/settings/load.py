@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, shortened
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.fields import SYNC_NAME_RULE, is_sync_name
-from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake, closest, from_pydantic, shown_value, unknown_key
+from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake, from_pydantic, shown_value, unknown_key
 from hyve_pipeline.core.settings.model import HomeSettings, Settings, SyncSettings
 
 _TOML_PLACE = re.compile(
@@ -121,9 +122,7 @@ def select_sync(settings: Settings, name: str | None, path: Path) -> SyncSetting
             raise _error(path, f"has several syncs, choose one by --sync: {names}")
         return next(iter(settings.sync.values()))
     if name not in settings.sync:
-        meant = closest(name, settings.sync)
-        hint = f"; did you mean {meant}?" if meant else ""
-        raise _error(path, f"has no sync {shortened(name)} (known: {names}{hint})")
+        raise _error(path, f"has no sync {shortened(name)} (known: {names}{hint_for(name, settings.sync)})")
     return settings.sync[name]
 
 

@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.suggestions import closest, hint_for
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, HomeSettings, Options, SyncSettings
 
 Models = Mapping[tuple[str, ...], type[BaseModel]]
@@ -31,6 +31,8 @@ _HOME_MODELS: Models = {(): HomeSettings}
 _NOT_IN_TOML = ((SyncSettings, "name"), (BucketSettings, "resource"))
 HOME_TABLE = ("home",)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+# The words in pydantic's "'a', 'b' or 'c'".
+_QUOTED = re.compile(r"'([^']*)'")
 _WANTED_TYPES = {
     "string_type": "must be a string in quotes",
     "int_type": "must be a whole number",
@@ -85,13 +87,8 @@ def from_pydantic(table: tuple[str, ...], errors: Iterable[ErrorDetails]) -> lis
 def unknown_key(table: tuple[str, ...], key: str, known: Sequence[str], hint: str = "") -> Mistake:
     """The mistake of an unknown key, with the known keys and the closest one."""
     meant = closest(key, known)
-    end = f"; did you mean {meant}?" if meant else hint
+    end = hint_for(key, known) or hint
     return Mistake(table, key, f"unknown key (known: {', '.join(known)}{end})", meant)
-
-
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is closest to `name`; None when none is close."""
-    return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 def shown_value(value: object) -> str:
@@ -135,7 +132,8 @@ def problem_of(error: ErrorDetails, wanted_types: Mapping[str, str]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
-        return f"must be {context['expected']}, not {shown_value(value)}"
+        meant = hint_for(value, _QUOTED.findall(context["expected"])) if isinstance(value, str) else ""
+        return f"must be {context['expected']}, not {shown_value(value)}{meant}"
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']}, not {value}"
     if kind == "less_than_equal":

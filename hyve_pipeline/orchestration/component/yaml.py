@@ -7,7 +7,8 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from hyve_pipeline.core.settings.mistakes import closest, problem_of
+from hyve_pipeline.core.base.suggestions import closest, hint_for
+from hyve_pipeline.core.settings.mistakes import problem_of
 from hyve_pipeline.orchestration.component.schema import MODELS
 
 Path = tuple[str | int, ...]
@@ -63,7 +64,7 @@ def _mistakes(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[tu
             known = list(_model_at(model, path[:-1]).model_fields)
             intended = closest(str(path[-1]), known)
             meant |= {(*path[:-1], intended)} if intended else set()
-            hint = f"; did you mean {intended}?" if intended else ""
+            hint = hint_for(str(path[-1]), known)
             mistakes.append((path, f"unknown key (known: {', '.join(known)}{hint})"))
         else:
             mistakes.append((path, problem_of(error, _WANTED_TYPES)))

@@ -17,6 +17,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _FILE = "ui.token"
 
 
+def token_file(home: Path) -> Path:
+    """Where a home's token is."""
+    return home / _FILE
+
+
 def access_token(home: Path) -> str:
     """The home's token, created if there is none yet.
 
@@ -26,7 +31,7 @@ def access_token(home: Path) -> str:
     Raises:
         StateError: it can't be saved.
     """
-    path = home / _FILE
+    path = token_file(home)
     try:
         found = _read(path)
         if found is None:

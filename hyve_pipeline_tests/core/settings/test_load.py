@@ -268,7 +268,10 @@ def test_an_accelerated_bucket_must_be_a_host_label(name: str) -> None:
             "exclude = ['a', '']",
             "exclude: item [1] an empty glob matches nothing: leave it out, or write '*' for everything",
         ),
-        ("compare = 'tags'", "compare: must be 'last_modified', 'size' or 'etag', not the string 'tags'"),
+        (
+            "compare = 'tags'",
+            "compare: must be 'last_modified', 'size' or 'etag', not the string 'tags'; did you mean etag?",
+        ),
         ("max_deletes = '101%'", f"max_deletes: '101%' {NO_LIMIT}"),
         ("max_deletes = true", f"max_deletes: True {NO_LIMIT}"),
         ("trash = 'hyve-trash'", "trash: 'hyve-trash' is not a URI such as 's3://bucket/prefix/'"),

@@ -1,0 +1,120 @@
+"""How much a command says, and whether it asks: ``--verbose``, ``--quiet`` and ``--no-input`` of every command."""
+
+import logging
+import sys
+from typing import Any
+
+import click
+
+from hyve_pipeline.cli.commands import COMMANDS
+
+_NAME = "hyve_pipeline.cli.modes"
+_QUIET = f"{_NAME}.quiet"
+_VERBOSE = f"{_NAME}.verbose"
+_NO_INPUT = f"{_NAME}.no_input"
+
+# The parent of all loggers of the package.
+_LOGGER = "hyve_pipeline"
+
+
+def is_quiet() -> bool:
+    """Whether this command shows no progress."""
+    return bool(_meta().get(_QUIET))
+
+
+def is_hushed() -> bool:
+    """Whether this command prints no text about what it does on standard output; what only prints is never hushed."""
+    context = click.get_current_context(silent=True)
+    entry = COMMANDS.get(context.info_name or "") if context is not None else None
+    return is_quiet() and entry is not None and entry.is_work
+
+
+def verbosity() -> int:
+    """How often ``--verbose`` was given to this command."""
+    return _meta().get(_VERBOSE, 0)
+
+
+def may_ask() -> bool:
+    """Whether this command may ask its user: at a terminal, and unless ``--no-input`` forbids it."""
+    at_terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    return at_terminal and not _meta().get(_NO_INPUT)
+
+
+def mode_options(*, asks: bool) -> list[click.Option]:
+    """The options, for one command.
+
+    Args:
+        asks: whether the command has a question to ask; otherwise its help does not show ``--no-input``.
+    """
+    return [
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_be_verbose,
+            help="Say on standard error what is chosen, sent again and failed; twice: every request.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_be_quiet,
+            help="No progress, and no text but warnings, errors and what was asked for.",
+        ),
+        click.Option(
+            ["--no-input"],
+            is_flag=True,
+            expose_value=False,
+            callback=_ask_nothing,
+            envvar="HYVE_NO_INPUT",
+            hidden=not asks,
+            help="Never ask.",
+        ),
+    ]
+
+
+def _meta() -> dict[str, Any]:
+    context = click.get_current_context(silent=True)
+    return {} if context is None else context.meta
+
+
+def _be_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and context.meta.get(_VERBOSE):
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    context.meta[_QUIET] = value
+
+
+def _ask_nothing(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    context.meta[_NO_INPUT] = value
+
+
+def _be_verbose(context: click.Context, _parameter: click.Parameter, value: int) -> None:
+    if value and context.meta.get(_QUIET):
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    context.meta[_VERBOSE] = value
+    if not value or context.resilient_parsing:
+        return
+    logger = logging.getLogger(_LOGGER)
+    before = logger.level
+    handler = _ToStandardError()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if value == 1 else logging.DEBUG)
+
+    def close() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+    context.call_on_close(close)
+
+
+class _ToStandardError(logging.Handler):
+    """Writes to what is standard error now: progress bars put a stream of their own there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from hyve_pipeline.core.base.keys import printable
+
+        try:
+            click.echo(printable(self.format(record)), err=True)
+        except OSError:
+            self.handleError(record)
