@@ -133,7 +133,13 @@ COMMANDS: dict[str, Entry] = {
         "hyve_pipeline.cli.report:report",
         "Write one plan as an HTML page with charts.",
         "Look",
-        ("hyve report", "hyve report latest --output plan.html"),
+        ("hyve report --open", "hyve report latest --output plan.html"),
+    ),
+    "metrics": Entry(
+        "hyve_pipeline.cli.metrics:metrics",
+        "Print figures of all syncs for Prometheus.",
+        "Look",
+        ("hyve metrics", "hyve metrics --output /var/lib/node_exporter/hyve.prom"),
     ),
     "verify": Entry(
         "hyve_pipeline.cli.verify:verify",
@@ -146,7 +152,7 @@ COMMANDS: dict[str, Entry] = {
         "hyve_pipeline.cli.ui:ui",
         "Open the Dagster web UI for this configuration, on loopback.",
         "Look",
-        ("hyve ui", "hyve ui --port 0 --no-browser"),
+        ("hyve ui", "hyve ui --port 0 --no-browser", "hyve ui --metrics 9464  # for Prometheus, at /metrics"),
     ),
     "retry": Entry(
         "hyve_pipeline.cli.apply:retry",

@@ -47,11 +47,29 @@ browser_option = click.option(
 )
 
 
+metrics_option = click.option(
+    "--metrics",
+    "metrics_port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Also serve figures for Prometheus on this port, at /metrics and without a token; 0 takes a free one.",
+)
+metrics_address_option = click.option(
+    "--metrics-address",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="The address of --metrics. Anybody who reaches it can read the figures.",
+)
+
+
 @click.command()
 @home_option
 @port_option
 @browser_option
-def ui(home: Path, port: int, browser: bool | None) -> int:
+@metrics_option
+@metrics_address_option
+def ui(home: Path, port: int, browser: bool | None, metrics_port: int | None, metrics_address: str) -> int:
     """Open the Dagster web UI for this configuration, with the daemon for runs, schedules and sensors.
 
     It listens on 127.0.0.1 only, needs the token in the URL that it prints, and runs until Ctrl-C.
@@ -59,16 +77,18 @@ def ui(home: Path, port: int, browser: bool | None) -> int:
     require_extra("ui", "dagster_webserver")
     from hyve_pipeline.operations.context import Home
 
-    return run_ui(Home(home), port, browser=browser)
+    metrics = None if metrics_port is None else (metrics_address, metrics_port)
+    return run_ui(Home(home), port, browser=browser, metrics=metrics)
 
 
-def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
+def run_ui(home: "Home", port: int, *, browser: bool | None, metrics: tuple[str, int] | None = None) -> int:
     """Run the UI until a signal ends it, which is its normal end.
 
     Args:
         home: the home to show.
         port: where to listen; 0 takes a free port.
         browser: whether to show it in the web browser; None decides by the terminal.
+        metrics: address and port at which to serve figures for Prometheus; None does not.
 
     Returns:
         The exit code.
@@ -82,7 +102,7 @@ def run_ui(home: "Home", port: int, *, browser: bool | None) -> int:
 
     load_configuration(home)
     # The lock before the port: a second UI is refused for what it is, and not because its port is taken.
-    with _only_ui(home), _listening(port) as listening, _noted(home, _url_of(listening)):
+    with _only_ui(home), _listening(port) as listening, _noted(home, _url_of(listening)), _serving_metrics(home, metrics):
         _tidy(home)
         click.echo("starting Dagster, which takes some seconds", err=True)
         with suppress(KeyboardInterrupt), ending_signals_interrupt():
@@ -113,6 +133,19 @@ def _serve(home: "Home", listening: socket.socket, *, browser: bool) -> None:
                 # A busy database, or settings that are being edited, must not end the UI.
                 with suppress(HyveError):
                     _tidy(home)
+
+
+@contextmanager
+def _serving_metrics(home: "Home", metrics: tuple[str, int] | None) -> Iterator[None]:
+    if metrics is None:
+        yield
+        return
+    from hyve_pipeline.orchestration.ui.metrics_endpoint import metrics_endpoint
+
+    address, port = metrics
+    with metrics_endpoint(home, port, address) as url:
+        click.echo(f"metrics for Prometheus: {url}")
+        yield
 
 
 def _tidy(home: "Home") -> None:

@@ -16,6 +16,7 @@ from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.metrics import count_dropped
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
@@ -102,6 +103,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     kept = [context.plans.load(plan_id) for plan_id in context.plans.ids() if plan_id not in set(dropped)]
     if not kept:
         raise ConfigurationError(f"sync {context.name}: the newest plan is always kept")
+    count_dropped(context, dropped)
     sweep = _Sweep(context.state)
     for plan_id in dropped:
         sweep.remove(f"plans/{plan_id}/plan.json")

@@ -1,6 +1,6 @@
 """Markers of attempts that have ended."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
@@ -29,8 +29,20 @@ def test_the_names_say_what_came_of_an_attempt(tmp_path: Path) -> None:
         (2, Tally(done=6, skipped=2, bytes=80), True),
     ]
     (large,) = found[12_345]
+    assert (large.requests, large.retries, large.seconds) == (0, 0, 0.0)
     assert (large.shard, large.tally, large.has_more) == (12_345, Tally(done=9, bytes=10**15), False)
     assert abs((large.at - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_the_names_say_what_it_took(tmp_path: Path) -> None:
+    state = Folder.local(tmp_path)
+    ended = NOW + timedelta(seconds=2.5)
+    mark_ended(state, "plan", 1, _summary(1, Tally(done=5), requests=12, retries=3, ended=ended, skips={"Archived": 1}))
+    mark_ended(state, "plan", 1, _summary(2, Tally(done=5), requests=4, ended=NOW - timedelta(seconds=1)))
+    state.write_text("journals/plan/ended/0001-0003-5-0-0-7", "")  # by an earlier version
+    found = sorted(ended_attempts(state, "plan")[1], key=lambda one: one.attempt)
+    assert [(one.requests, one.retries, one.seconds) for one in found] == [(12, 3, 2.5), (4, 0, 0.0), (0, 0, 0.0)]
+    assert [one.has_more for one in found] == [True, False, False]
 
 
 def test_what_copies_or_servers_lack_is_in_the_summary_only(tmp_path: Path) -> None:

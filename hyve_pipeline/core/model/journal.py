@@ -214,6 +214,8 @@ class AttemptSummary(Outcomes):
         run_id: the id of the Dagster run, or command, that made it.
         started, ended: when.
         lacks: features that the servers were found to lack.
+        requests: how many requests this attempt made.
+        retries: how often it sent one of them again.
     """
 
     attempt: int
@@ -221,6 +223,8 @@ class AttemptSummary(Outcomes):
     started: datetime
     ended: datetime
     lacks: tuple[ServerLack, ...] = ()
+    requests: int = 0
+    retries: int = 0
 
     @property
     def state(self) -> ShardState:

@@ -181,6 +181,7 @@ class ShardApplier:
     ) -> AttemptSummary:
         plan = self._plan
         source, store, window, outage = buckets.source, buckets.store, buckets.window, buckets.outage
+        before = buckets.effort
         with ExitStack() as stack:
             if shard.action == "copy":
                 uploads = ShardUploads(self._context.state, plan.partition_key(shard))
@@ -206,6 +207,8 @@ class ShardApplier:
                 batches = map(deleter.delete, _batches(rows))
                 run_in_flight(batches, window, recorder.add_all, at_once=_BATCHES_IN_FLIGHT)
         recorder.lacks = buckets.lacks
+        requests, retries = buckets.effort
+        recorder.requests, recorder.retries = requests - before[0], retries - before[1]
         if recorder.total != shard.objects:
             raise HyveError(
                 f"shard {plan.partition_key(shard)} has {shard.objects} objects but {recorder.total} outcomes; "
@@ -227,10 +230,18 @@ class _Buckets:
     kept: Connection | None = None
 
     @property
+    def _connections(self) -> list[Connection]:
+        return [one for one in (self.source, self.store, self.kept) if one is not None]
+
+    @property
     def lacks(self) -> tuple[ServerLack, ...]:
         """Features that the servers were found to lack so far."""
-        connections = (self.source, self.store, self.kept)
-        return merged(lack for one in connections if one is not None for lack in one.abilities.met)
+        return merged(lack for one in self._connections for lack in one.abilities.met)
+
+    @property
+    def effort(self) -> tuple[int, int]:
+        """How many requests were made so far, and how often one was sent again."""
+        return sum(one.requests for one in self._connections), sum(one.retries for one in self._connections)
 
     @classmethod
     def open(
@@ -286,6 +297,8 @@ class _Recorder:
     def __init__(self, action: Action, writer: AttemptWriter, settled: Collection[JournalRow]) -> None:
         self.total = len(settled)
         self.lacks: tuple[ServerLack, ...] = ()
+        self.requests = 0
+        self.retries = 0
         self._activity = action
         self._writer = writer
         self._counter = OutcomeCounter()
@@ -319,5 +332,7 @@ class _Recorder:
             started=begun.started,
             ended=datetime.now(UTC),
             lacks=self.lacks,
+            requests=self.requests,
+            retries=self.retries,
             **dict(self._counter.outcomes()),
         )

@@ -61,6 +61,9 @@ class Connection:
         abilities: what its server turned out to lack.
         listing_dialect: how the server lists, as far as its answers have shown it.
         throttled: how many responses so far said that there are too many requests (503 SlowDown).
+        requests: how many requests were made so far, each counted once however often it was sent.
+        retries: how often requests were sent again so far, without the second times of the CRT, which does not report
+            them.
         transport: sends its requests, save those that may take long.
         is_reached: the server has answered something.
         guard: called right before each request that may write is sent, also again; a `HyveError` that it raises is what
@@ -97,6 +100,8 @@ class Connection:
         self._later = Later()
         self.listing_dialect = ListingDialect()
         self.throttled = 0
+        self.requests = 0
+        self.retries = 0
 
     def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":
         """Sign and send a request, again where that may help.
@@ -136,6 +141,8 @@ class Connection:
         if self.payer_headers and self.payer_headers[0] not in request.headers:
             # A copy from another such bucket has it already, and no header may be there twice.
             request = request._replace(headers=(*request.headers, *self.payer_headers))
+        with self._lock:
+            self.requests += 1
         pending = _Pending(self, request, read, on_end, is_slow=is_slow)
         pending.send(self._patient_transport() if is_slow else self.transport)
 
@@ -167,6 +174,11 @@ class Connection:
                 pending.fail(error)
 
         return self._later.do(pause, send, lambda: pending.fail(error))
+
+    def count_retries(self, retries: int) -> None:
+        """Count that a request was sent again, so many times."""
+        with self._lock:
+            self.retries += retries
 
     def _patient_transport(self) -> Transport:
         if not self.transport.is_impatient:
@@ -283,7 +295,9 @@ class _Pending(Generic[T]):
     def _failed(self, error: S3RequestError, sends: int) -> None:
         self.sends += sends
         self.failed_at = self.failed_at or time.monotonic()
-        if not self._connection.send_again(self, self._transport, error):
+        is_again = self._connection.send_again(self, self._transport, error)
+        self._connection.count_retries(sends if is_again else sends - 1)
+        if not is_again:
             self.fail(error)
 
     def _judge(self, ended: ResponseOrError) -> None:
