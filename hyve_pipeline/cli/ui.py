@@ -102,7 +102,12 @@ def run_ui(home: "Home", port: int, *, browser: bool | None, metrics: tuple[str,
 
     load_configuration(home)
     # The lock before the port: a second UI is refused for what it is, and not because its port is taken.
-    with _only_ui(home), _listening(port) as listening, _noted(home, _url_of(listening)), _serving_metrics(home, metrics):
+    with (
+        _only_ui(home),
+        _listening(port) as listening,
+        _noted(home, _url_of(listening)),
+        _serving_metrics(home, metrics),
+    ):
         _tidy(home)
         click.echo("starting Dagster, which takes some seconds", err=True)
         with suppress(KeyboardInterrupt), ending_signals_interrupt():
