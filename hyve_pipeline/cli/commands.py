@@ -47,6 +47,12 @@ COMMANDS: dict[str, Entry] = {
         ),
         is_work=True,
     ),
+    "config": Entry(
+        "hyve_pipeline.cli.config:config",
+        "Show what is configured, and where each value is from.",
+        "Set up",
+        ("hyve config", "hyve config check  # say all mistakes", "hyve config schema > hyve.schema.json"),
+    ),
     "doctor": Entry(
         "hyve_pipeline.cli.doctor:doctor",
         "Check that a sync can work, and say what to fix.",

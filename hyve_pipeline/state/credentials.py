@@ -10,6 +10,7 @@ import configparser
 import io
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from hyve_pipeline.core.base.errors import ConfigurationError
@@ -17,7 +18,7 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.fields import is_profile_name
-from hyve_pipeline.core.settings.mistakes import Mistake
+from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake
 from hyve_pipeline.core.settings.model import Settings
 from hyve_pipeline.state.ini import put_options
 
@@ -49,6 +50,18 @@ def profile_names() -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def profile_file(profile: str) -> Path | None:
+    """The one of the user's AWS files that has a profile, the credentials file first; None if neither does.
+
+    Raises:
+        ConfigurationError: one of the files can't be read.
+    """
+    if _parsed(credentials_file()).has_section(profile):
+        return credentials_file()
+    names = map(_profile_of_section, _parsed(config_file()).sections())
+    return config_file() if profile in names else None
+
+
 def access_key_id(profile: str) -> str | None:
     """The access key id, the public half of the keys, that the credentials file has for a profile; None if none.
 
@@ -72,11 +85,23 @@ def check_profiles(settings: Settings, path: Path) -> None:
         (("sync", sync.name, side), place.profile)
         for sync in settings.sync.values()
         for side, place in (("source", sync.source), ("store", sync.store))
-        if place.profile is not None
     ]
-    if not sides:
-        return
-    known = profile_names()
+    for mistake in unknown_profiles([(HOME_TABLE, settings.home.profile), *sides]):
+        raise ConfigurationError(f"{_shown(path)}: {mistake}")
+
+
+def unknown_profiles(named: Iterable[tuple[tuple[str, ...], str | None]]) -> list[Mistake]:
+    """The profiles that the user's AWS files do not have.
+
+    Args:
+        named: the path of each table of the configuration that may name a profile, and what it names.
+
+    Raises:
+        ConfigurationError: one of the files can't be read.
+    """
+    sides = [(table, profile) for table, profile in named if profile is not None]
+    known = profile_names() if sides else []
+    mistakes: list[Mistake] = []
     for table, profile in sides:
         if profile not in known:
             known_names = ", ".join(map(displayed, known)) or "none"
@@ -84,7 +109,8 @@ def check_profiles(settings: Settings, path: Path) -> None:
                 f"no profile {profile!r} in {_shown(credentials_file())} or {_shown(config_file())} "
                 f"(known: {known_names}{hint_for(profile, known)}); `hyve configure` adds one"
             )
-            raise ConfigurationError(f"{_shown(path)}: {Mistake(table, 'profile', problem)}")
+            mistakes.append(Mistake(table, "profile", problem))
+    return mistakes
 
 
 def write_profile(profile: str, access_key_id: str, secret_access_key: str, region: str | None = None) -> Path:

@@ -60,6 +60,18 @@ def parse_settings(text: str, path: Path) -> Settings:
         ConfigurationError: it is not valid TOML or has mistakes.
     """
     document = parse_toml(text, path)
+    settings, mistakes = find_mistakes(document)
+    if mistakes:
+        raise _error(path, _first_of(mistakes, document))
+    return settings
+
+
+def find_mistakes(document: Mapping[str, Any]) -> tuple[Settings, list[Mistake]]:
+    """What of a configuration is right, and all that is wrong with the rest, in the order of the file.
+
+    Args:
+        document: its tables, as `parse_toml` gives them.
+    """
     syncs: dict[str, SyncSettings] = {}
     known = ["sync", "home"]
     mistakes = [unknown_key((), key, known) for key in document if key not in known]
@@ -77,9 +89,8 @@ def parse_settings(text: str, path: Path) -> Settings:
             syncs[name] = found
         else:
             mistakes += found
-    if mistakes:
-        raise _error(path, _first_of(mistakes, document))
-    return Settings(sync=syncs, home=home)
+    mistakes.sort(key=lambda mistake: mistake.position(document))
+    return Settings(sync=syncs, home=home), mistakes
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:

@@ -144,14 +144,15 @@ def problem_of(error: ErrorDetails, wanted_types: Mapping[str, str]) -> str:
 
 
 def _unknown_setting(base: tuple[str, ...], models: Models, table: tuple[str, ...], key: str) -> Mistake:
-    known = _names(models[table[len(base) :]])
-    homes = [path for path, model in models.items() if key in _names(model)]
+    known = settings_names(models[table[len(base) :]])
+    homes = [path for path, model in models.items() if key in settings_names(model)]
     tables = " or ".join(f"[{_dotted((*base, *home))}]" for home in homes)
     hint = f"; it belongs in {tables}" if homes else ""
     return unknown_key(table, key, known, hint)
 
 
-def _names(model: type[BaseModel]) -> list[str]:
+def settings_names(model: type[BaseModel]) -> list[str]:
+    """The keys that a table of ``hyve.toml`` may have, in their order."""
     return [field for field in model.model_fields if (model, field) not in _NOT_IN_TOML]
 
 

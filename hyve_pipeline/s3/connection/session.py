@@ -11,6 +11,7 @@ from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.fields import is_host_label
 from hyve_pipeline.core.settings.places import AWS, SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.s3.connection.environment_keys import environment_keys
+from hyve_pipeline.s3.connection.regions import CUSTOM_REGION, NO_REGION, OTHER_REGION_VARIABLE, find_region
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.servers import locate, problem_of
 from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, USER_AGENT, Endpoint, RenewalError
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
     from hyve_pipeline.s3.connection.aws_session import AwsSession
-
-# Custom servers mostly ignore the region, but a signature needs one; this is what the others take too.
-_CUSTOM_REGION = "us-east-1"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -117,7 +115,9 @@ class Session:
     def _role_region(self, session: "AwsSession") -> str:
         """The region whose STS is asked: that of the bucket, where AWS is, as its partition has the role."""
         of_bucket = self.place.region if self.place.server == AWS else None
-        return of_bucket or session.get_config_variable("region") or os.environ.get("AWS_REGION") or _CUSTOM_REGION
+        return (
+            of_bucket or session.get_config_variable("region") or os.environ.get(OTHER_REGION_VARIABLE) or CUSTOM_REGION
+        )
 
     @property
     def _who(self) -> str:
@@ -159,12 +159,10 @@ class Session:
         Raises:
             ConfigurationError: none is set anywhere, and the server is AWS.
         """
-        region = self.place.region or self._botocore.get_config_variable("region") or os.environ.get("AWS_REGION")
-        if region:
-            return region
-        if self.place.endpoint_url is not None:
-            return _CUSTOM_REGION
-        raise self._problem("the bucket's region is not known: set its region, or one for the profile")
+        region, _ = find_region(self.place, None if self.place.region else self._botocore)
+        if region is None:
+            raise self._problem(NO_REGION)
+        return region
 
     @property
     def verify(self) -> bool | str:

@@ -25,13 +25,16 @@ _CHECK_BYTES = _MOST_BYTES // 16
 class FileCache:
     """Copies of files in a local folder, shared by all processes that name it.
 
+    Attributes:
+        folder: the folder.
+
     Args:
         folder: the folder; it need not exist yet.
         most_bytes: the most bytes of all copies.
     """
 
     def __init__(self, folder: Path, most_bytes: int = _MOST_BYTES) -> None:
-        self._folder = folder
+        self.folder = folder
         self._most_bytes = most_bytes
         # A first copy of this process checks the bound: earlier processes may have left many.
         self._unchecked = most_bytes
@@ -51,14 +54,14 @@ class FileCache:
             identity: what names this version of the file.
             read: reads the file.
         """
-        path = self._folder / hashlib.sha256(identity.encode()).hexdigest()
+        path = self.folder / hashlib.sha256(identity.encode()).hexdigest()
         with suppress(OSError):
             file = pa.OSFile(str(path))
             os.utime(path)
             return file
         body = read()
         with suppress(OSError):  # a full disk, or a folder that can't be written
-            make_folder(self._folder)
+            make_folder(self.folder)
             replace_file(path, body, FILE_MODE)
             self._unchecked += len(body)
             if self._unchecked >= min(_CHECK_BYTES, self._most_bytes):
@@ -67,7 +70,7 @@ class FileCache:
         return pa.BufferReader(body)
 
     def _remove_oldest(self) -> None:
-        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(self._folder)]
+        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(self.folder)]
         excess = sum(size for _, size, _ in found) - self._most_bytes
         for _, size, path in sorted(found):
             if excess <= 0:

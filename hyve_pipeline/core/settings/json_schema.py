@@ -1,0 +1,98 @@
+"""The JSON Schema of ``hyve.toml``, by which editors complete and check it.
+
+Fields, types, bounds, patterns and examples come from the settings' types, descriptions from their docstrings.
+"""
+
+import inspect
+import re
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.mistakes import settings_names
+from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
+
+Schema = dict[str, Any]
+
+# The newest draft that editors of TOML know.
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+
+_TABLES: tuple[type[BaseModel], ...] = (Settings, HomeSettings, SyncSettings, BucketSettings, Options, Automation)
+
+# Pydantic's names for the bounds of a number that may be written as text.
+BOUNDS = {"ge": "minimum", "le": "maximum"}
+
+
+class SettingsSchema(GenerateJsonSchema):
+    """Writes the defaults of limits in the form of the file."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """A default as JSON."""
+        return str(dft) if isinstance(dft, Limit) else super().encode_default(dft)
+
+
+@cache
+def descriptions(model: type) -> dict[str, str]:
+    """The descriptions of a model's fields, from its docstring."""
+    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
+    entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)
+    pairs = (" ".join(entry.split()).partition(": ") for entry in entries if entry.strip())
+    return {
+        name: re.sub(r"\bNone\b", "null", text[0].upper() + text[1:]).replace("``", "`")
+        for names, _, text in pairs
+        for name in names.split(", ")
+    }
+
+
+def settings_schema() -> Schema:
+    """The schema of the whole file."""
+    written = Settings.model_json_schema(schema_generator=SettingsSchema, ref_template="#/definitions/{model}")
+    definitions = written.pop("$defs")
+    models = {model.__name__: model for model in _TABLES}
+    tables = {name: _table(models[name], schema) for name, schema in definitions.items()}
+    whole = _table(Settings, written)
+    sync = whole["properties"]["sync"]
+    name = definitions["SyncSettings"]["properties"]["name"]
+    whole["properties"]["sync"] = {
+        "type": "object",
+        "description": sync["description"],
+        "propertyNames": {"pattern": name["pattern"]},
+        "additionalProperties": sync["additionalProperties"],
+    }
+    return {"$schema": _DRAFT, "title": "hyve.toml", **whole, "definitions": tables}
+
+
+def _table(model: type[BaseModel], written: Schema) -> Schema:
+    described = descriptions(model)
+    names = settings_names(model)
+    properties = {
+        name: _value(written["properties"][name]) | {"description": _of_toml(described[name])} for name in names
+    }
+    required = [name for name in names if name in written.get("required", ())]
+    summary = _of_toml(inspect.cleandoc(model.__doc__ or "").partition("\n")[0].replace("``", "`"))
+    table = {"type": "object", "description": summary, "properties": properties, "additionalProperties": False}
+    return table | ({"required": required} if required else {})
+
+
+def _of_toml(text: str) -> str:
+    """TOML has no null: a key is left out instead."""
+    return text.replace(", or null", "").replace("null means", "left out, it means")
+
+
+def _value(written: Schema) -> Schema:
+    """The schema of one value, of which TOML has no null."""
+    written = dict(written)
+    default = written.pop("default", None)
+    written.pop("title", None)
+    options = [option for option in written.pop("anyOf", []) if option != {"type": "null"}]
+    for option in options:
+        written |= option
+    if "$ref" in written:
+        # What stands beside a reference is not read in this draft.
+        return {"allOf": [{"$ref": written["$ref"]}]}
+    value = {BOUNDS.get(key, key): each for key, each in written.items() if key != "title"}
+    return value if default is None else value | {"default": default}
