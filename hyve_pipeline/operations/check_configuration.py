@@ -93,8 +93,6 @@ def _named_profiles(document: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
 def _of_environment(sync: SyncSettings) -> list[Mistake]:
     """What only shows together with the environment and the AWS files."""
     # Imported late: reading the file alone needs no S3 library.
-    from botocore.exceptions import BotoCoreError
-
     from hyve_pipeline.s3.connection.regions import NO_REGION, find_region
     from hyve_pipeline.s3.connection.servers import locate
 
@@ -105,8 +103,6 @@ def _of_environment(sync: SyncSettings) -> list[Mistake]:
             region, _ = find_region(locate(place))
         except ConfigurationError as error:
             found.append(Mistake(table, None, str(error)))
-        except BotoCoreError as error:
-            found.append(Mistake(table, None, f"the AWS settings cannot be used: {displayed(str(error))}"))
         else:
             if region is None:
                 found.append(Mistake(table, "region", NO_REGION))

@@ -149,19 +149,13 @@ def _without_path(url: str | None) -> str | None:
 
 def _of_place(place: BucketSettings, table: Keys, file: _File) -> Iterator[Setting]:
     # Imported late: botocore takes long, and only a place of which the file does not say all needs it.
-    from botocore.exceptions import BotoCoreError
-
     from hyve_pipeline.s3.connection.regions import find_region
-    from hyve_pipeline.s3.connection.servers import locate, problem_of
+    from hyve_pipeline.s3.connection.servers import locate
 
     located = locate(place)
-    found = {"endpoint_url": (located.endpoint_url, located.endpoint_origin)}
+    found = {"endpoint_url": (located.endpoint_url, located.endpoint_origin), "region": find_region(located)}
     if place.profile is None and not place.anonymous:
         found["profile"] = _profile_of_environment()
-    try:
-        found["region"] = find_region(located)
-    except BotoCoreError as error:
-        raise problem_of(place, f"the AWS settings cannot be used: {error}") from error
     for setting in _of_model(place, table, file):
         value, origin = found.get(setting.name, (setting.value, SETTINGS_ORIGIN))
         yield setting if origin == SETTINGS_ORIGIN else Setting(setting.name, value, str(origin))

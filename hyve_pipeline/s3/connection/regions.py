@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, Place
+from hyve_pipeline.s3.connection.servers import problem_of
 
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.aws_session import AwsSession
@@ -25,15 +26,20 @@ def find_region(place: Place, session: "AwsSession | None" = None) -> tuple[str 
         session: the AWS session of its profile; None makes one where it is needed.
 
     Raises:
-        BotoCoreError: the AWS configuration can't be read.
+        ConfigurationError: the AWS configuration can't be read, or lacks the profile.
     """
     if place.region:
         return place.region, SETTINGS_ORIGIN
-    if session is None:
-        from hyve_pipeline.s3.connection.aws_session import AwsSession
+    # Imported late, as all of botocore: it may not be needed.
+    from botocore.exceptions import BotoCoreError
 
-        session = AwsSession(place.profile)
-    configured = session.get_config_variable("region")
+    from hyve_pipeline.s3.connection.aws_session import AwsSession
+
+    try:
+        session = session or AwsSession(place.profile)
+        configured = session.get_config_variable("region")
+    except BotoCoreError as error:
+        raise problem_of(place, f"the AWS settings cannot be used: {error}") from error
     if configured:
         variable = os.environ.get(REGION_VARIABLE)
         return configured, REGION_VARIABLE if variable else f"profile {session.profile or 'default'!r}"
