@@ -62,7 +62,7 @@ def test_jobs_carry_the_name_of_their_sync_and_need_no_configuration(definitions
 def test_no_run_is_made_again_by_the_settings_of_an_instance(definitions: dg.Definitions, tmp_path: Path) -> None:
     """It would repeat what was refused."""
     jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
-    own = {"hyve/sync": "images", "hyve/home": Home(tmp_path).id, "dagster/max_retries": "0"}
+    own = {"hyve/sync": "images", ".dagster/hyve_home": Home(tmp_path).id, "dagster/max_retries": "0"}
     assert jobs
     for job in jobs:
         assert own.items() <= job.run_tags.items(), job.name

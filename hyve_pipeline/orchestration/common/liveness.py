@@ -12,6 +12,7 @@ import dagster as dg
 
 from hyve_pipeline.operations.context import Sign, SyncContext
 from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.runs import find_runs
 
 # The statuses of runs that wait or are in progress.
 GOING_ON = [
@@ -58,7 +59,7 @@ def close_dead_runs(
     allowed = graces or Graces()
     now = datetime.now(UTC)
     closed: list[str] = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_CLOSABLE, tags=names.tags)):
+    for record in find_runs(instance, names, _CLOSABLE):
         reason = _reason_to_close(sync, record, allowed, now)
         if reason is None:
             continue

@@ -8,13 +8,15 @@ from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 
-# Tags of runs.
+# Tags of runs that are shown.
 PLAN_TAG = "hyve/plan"
 SYNC_TAG = "hyve/sync"
-HOME_TAG = "hyve/home"
-HOST_TAG = "hyve/host"
 ATTEMPT_TAG = "hyve/attempt"
 GIVEN_UP_TAG = "hyve/given_up"
+
+# The UI hides tags that begin like this one; the other is that of runs of versions which showed it.
+HOME_TAG = ".dagster/hyve_home"
+HOME_TAG_BEFORE = "hyve/home"
 
 # Dagster's own: the partition of a run, and how often the instance's settings retry a failed run.
 PARTITION_TAG = "dagster/partition"

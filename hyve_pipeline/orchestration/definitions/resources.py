@@ -16,7 +16,7 @@ from hyve_pipeline.operations.context import Home, RunSign, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.io_manager import shown_values
-from hyve_pipeline.orchestration.common.names import HOST_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
 
 
@@ -113,6 +113,8 @@ class SyncResource(dg.ConfigurableResource):
             self._borrowed = {key: Borrowed.of(key, resources[key]) for key in self._lenders}
             if context.run is not None and context.instance is not None:
                 self._begin_sign(context.run, context.instance)
+        if context.log is not None:
+            context.log.info("sync %s on %s", self.name, socket.gethostname())
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """End the sign of life."""
@@ -123,8 +125,8 @@ class SyncResource(dg.ConfigurableResource):
     def _begin_sign(self, run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
         home = Home(Path(self.home))
         # A run of assets that were selected in the UI belongs to no job of the sync, and has none of its tags.
-        missing = {**Names(self.name, home.id).job_tags, **run.tags}
-        instance.add_run_tags(run.run_id, {**missing, HOST_TAG: socket.gethostname()})
+        tags = Names(self.name, home.id).job_tags
+        instance.add_run_tags(run.run_id, {name: value for name, value in tags.items() if name not in run.tags})
         sign = RunSign(home.state(self.name), run.run_id)
         sign.begin()
         self._sign = sign

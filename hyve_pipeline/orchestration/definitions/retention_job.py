@@ -14,6 +14,7 @@ from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import lost_shards
 from hyve_pipeline.orchestration.common.run_config import RetentionConfig
+from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
@@ -63,8 +64,7 @@ def build_retention_job(names: Names, steps: Steps, rules: Automation) -> dg.Job
 
 def _plans_in_use(instance: dg.DagsterInstance, names: Names) -> set[str]:
     """The plans of runs that wait or are in progress."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
-    tags = [run.tags for run in runs]
+    tags = [record.dagster_run.tags for record in find_runs(instance, names, GOING_ON)]
     plans = {found[PLAN_TAG] for found in tags if PLAN_TAG in found}
     return plans | {plan for found in tags if (plan := plan_of_partition(found.get(PARTITION_TAG, ""))) is not None}
 
@@ -88,9 +88,8 @@ def _drop_runs(instance: dg.DagsterInstance, names: Names, dropped: Sequence[str
     """
     deleted = 0
     for plan in dropped:
-        about = dg.RunsFilter(statuses=_ENDED, tags={**names.tags, PLAN_TAG: plan})
-        while runs := instance.get_runs(about, limit=_RUNS_AT_ONCE):
+        while runs := find_runs(instance, names, _ENDED, tags={PLAN_TAG: plan}, limit=_RUNS_AT_ONCE):
             for run in runs:
-                instance.delete_run(run.run_id)
+                instance.delete_run(run.dagster_run.run_id)
             deleted += len(runs)
     return deleted

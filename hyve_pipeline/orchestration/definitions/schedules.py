@@ -5,6 +5,7 @@ import dagster as dg
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
 from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import schedule_status
 
@@ -24,9 +25,8 @@ def build_schedules(sync: SyncContext, names: Names, dryrun: AnyJob) -> list[dg.
     )
     def take_dryrun(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         close_dead_runs(context.instance, sync, names)
-        going_on = dg.RunsFilter(job_name=names.dryrun_job, statuses=GOING_ON, tags=names.tags)
-        for run in context.instance.get_runs(going_on, limit=1):
-            return dg.SkipReason(f"run {run.run_id}, the previous dryrun, is still in progress")
+        for record in find_runs(context.instance, names, GOING_ON, job=names.dryrun_job, limit=1):
+            return dg.SkipReason(f"run {record.dagster_run.run_id}, the previous dryrun, is still in progress")
         return dg.RunRequest()
 
     return [take_dryrun]

@@ -20,6 +20,7 @@ from hyve_pipeline.operations.verify.read import verification_between
 from hyve_pipeline.orchestration.common.failures import error_of_step
 from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding, findings_of
 from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_runs
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
@@ -103,15 +104,11 @@ def _read_cursor(text: str | None) -> _Cursor | None:
 
 def _ended_runs(instance: dg.DagsterInstance, names: Names, since: datetime, most: int) -> list[dg.RunRecord]:
     """The sync's runs that failed, and its verifications, oldest first."""
-    about = names.tags
-    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=about, updated_after=since)
-    verified = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.SUCCESS], job_name=names.verify_job, tags=about, updated_after=since
-    )
+    wanted = {dg.DagsterRunStatus.FAILURE: None, dg.DagsterRunStatus.SUCCESS: names.verify_job}
     records = [
         record
-        for filters in (failed, verified)
-        for record in instance.get_run_records(filters, limit=most, order_by="update_timestamp", ascending=True)
+        for status, job in wanted.items()
+        for record in find_runs(instance, names, [status], job=job, updated_after=since, limit=most, oldest_first=True)
     ]
     # An old run can have been updated by a new tag.
     return [record for record in records if record.end_time is not None and record.end_time >= since.timestamp()]

@@ -23,6 +23,7 @@ from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_run
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import shard_config, verification_config
+from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 
@@ -104,9 +105,9 @@ class _Runs:
     def of(cls, instance: dg.DagsterInstance, names: Names, plan: Plan) -> "_Runs":
         """Read them."""
         jobs = {*names.applying_jobs, names.undo_job}
-        runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON, tags=names.tags))
+        runs = [record.dagster_run for record in find_runs(instance, names, GOING_ON)]
         ended: dict[str, list[dg.RunRecord]] = {}
-        for record in instance.get_run_records(dg.RunsFilter(statuses=_ENDED, tags={**names.tags, PLAN_TAG: plan.id})):
+        for record in find_runs(instance, names, _ENDED, tags={PLAN_TAG: plan.id}):
             name = _name_of(record.dagster_run, names)
             if name is not None and record.end_time is not None:
                 ended.setdefault(name, []).append(record)

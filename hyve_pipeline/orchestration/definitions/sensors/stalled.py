@@ -10,6 +10,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import has_moved_since
 from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
+from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding
 
 
@@ -25,7 +26,7 @@ def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, 
     allowed = timedelta(minutes=sync.settings.automation.stalled_minutes)
     before = now - allowed
     stalled: list[Finding] = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=GOING_ON, tags=names.tags)):
+    for record in find_runs(instance, names, GOING_ON):
         run = record.dagster_run
         has_begun = run.status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
         is_journaled = run.job_name in (names.shard_job("copy"), names.shard_job("delete"))
