@@ -1,6 +1,5 @@
 """How much a command says, and whether it asks: ``--verbose``, ``--quiet`` and ``--no-input`` of every command."""
 
-import logging
 import sys
 from typing import Any
 
@@ -12,9 +11,6 @@ _NAME = "hyve_pipeline.cli.modes"
 _QUIET = f"{_NAME}.quiet"
 _VERBOSE = f"{_NAME}.verbose"
 _NO_INPUT = f"{_NAME}.no_input"
-
-# The parent of all loggers of the package.
-_LOGGER = "hyve_pipeline"
 
 
 def is_quiet() -> bool:
@@ -94,27 +90,9 @@ def _be_verbose(context: click.Context, _parameter: click.Parameter, value: int)
     context.meta[_VERBOSE] = value
     if not value or context.resilient_parsing:
         return
-    logger = logging.getLogger(_LOGGER)
-    before = logger.level
-    handler = _ToStandardError()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO if value == 1 else logging.DEBUG)
+    import logging
 
-    def close() -> None:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+    from hyve_pipeline.core.runtime.log import show_log
 
-    context.call_on_close(close)
-
-
-class _ToStandardError(logging.Handler):
-    """Writes to what is standard error now: progress bars put a stream of their own there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from hyve_pipeline.core.base.keys import printable
-
-        try:
-            click.echo(printable(self.format(record)), err=True)
-        except OSError:
-            self.handleError(record)
+    # Of the root: the context of a command that turns out to be wrong is never closed.
+    context.find_root().call_on_close(show_log(logging.INFO if value == 1 else logging.DEBUG))

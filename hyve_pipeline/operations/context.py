@@ -1,5 +1,6 @@
 """What every operation needs: the home, and the settings of one sync."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
+
+_logger = logging.getLogger(__name__)
 
 # The layers above import these from here.
 __all__ = ["Folder", "Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
@@ -82,7 +85,9 @@ class SyncContext:
         Raises:
             ConfigurationError: the configuration is not valid, or the sync can't be chosen.
         """
-        return cls(home, select_sync(load_configuration(home), sync, home.settings_file))
+        chosen = select_sync(load_configuration(home), sync, home.settings_file)
+        _logger.info("sync %s of %s, its state is in %s", chosen.name, home.settings_file, home.storage.uri)
+        return cls(home, chosen)
 
     @classmethod
     def of_state(cls, home: Home, sync: str | None) -> "SyncContext":

@@ -188,21 +188,3 @@ def test_every_example_of_the_help_can_be_typed(name: str) -> None:
         assert (program, command) == ("hyve", name)
         _command(name).make_context(name, arguments, parent=_context())
         assert example in _command(name).get_help(click.Context(_command(name), info_name=name, max_content_width=200))
-
-
-def test_a_quiet_command_prints_nothing_but_what_was_asked_for(pair: Pair, hyve: Hyve) -> None:
-    pair.source.put({"a": b"1"})
-    finished = hyve("dryrun", "-q")
-    assert (finished.code, finished.out, finished.err) == (0, "", "")
-    finished = hyve("--quiet", "copy", "--json")
-    assert (finished.code, finished.err) == (0, "")
-    assert finished.document["copied"] == 1
-    assert finished.document["plan"] in hyve("plans", "-q").out
-    assert hyve("show", "nothing", "-q").only_line
-
-
-def test_quiet_and_verbose_exclude_each_other(hyve: Hyve) -> None:
-    for arguments in (("plans", "-q", "-v"), ("-v", "plans", "-q")):
-        finished = hyve(*arguments)
-        assert finished.code == 2
-        assert "exclude" in finished.only_line

@@ -4,6 +4,7 @@ Each process that takes part claims by itself; shards are not assigned. So proce
 work on one plan at the same time; one that dies leaves its shard unfinished, and free for the next.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -21,6 +22,8 @@ from hyve_pipeline.operations.workers.worker import send_note
 from hyve_pipeline.state.epochs import Epoch
 from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.journals import ShardJournal
+
+_logger = logging.getLogger(__name__)
 
 # Gets each shard that ended, and the totals of its whole journal.
 OnShardEnded = Callable[[Shard, AttemptSummary], None]
@@ -91,6 +94,7 @@ def do_shards(
     expect(action, sum(shard.objects for shard in shards), sum(shard.bytes for shard in shards))
     # A request deletes a thousand objects: one core sends more than a server accepts.
     processes = processes_for(plan, shards) if action == "copy" else 1
+    _logger.info("plan %s: %s shards to %s in %s processes", plan.id, len(left), action, processes)
     hurried = _with_share(context, plan, concurrency, processes)
     tasks = tasks_of(left)
     if processes == 1:

@@ -1,5 +1,6 @@
 """Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
 
+import logging
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import plan_file
+
+_logger = logging.getLogger(__name__)
 
 # The most shards of a plan: each is a partition in Dagster.
 MOST_SHARDS = 2_000
@@ -112,7 +115,9 @@ def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
     with closing(_rows_of(context.state, diff, "copy")) as tables:
         first = next(tables, None)
     example = None if first is None else context.settings.source.prefix + first.column("key")[0].as_py()
-    return choose_transfer(context, example)
+    transfer = choose_transfer(context, example)
+    _logger.info("copies %s", transfer.described)
+    return transfer
 
 
 def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
@@ -122,6 +127,7 @@ def choose_plan(context: SyncContext, plan_id: str | None) -> Plan:
         ConfigurationError: there is none, or it was made for other buckets than those of the configuration.
     """
     plan = context.plans.find(plan_id)
+    _logger.info("plan %s of sync %s, made at %s", plan.id, context.name, plan.created.isoformat(" ", "seconds"))
     check_places(context, plan)
     return plan
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
+from hyve_pipeline.core.runtime.log import shown_level
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import GIB, Options
 from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Progress, Task
@@ -97,9 +98,11 @@ class WorkerProcess:
 
     def __init__(self, module: str) -> None:
         ours, theirs = socket.socketpair()
+        # The worker logs to the standard error of this process, and as much.
+        arguments = [str(theirs.fileno()), module, str(shown_level() or "")]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
-                [sys.executable, "-P", "-c", _BEGIN, str(theirs.fileno()), module, json.dumps(sys.path)],
+                [sys.executable, "-P", "-c", _BEGIN, *arguments, json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

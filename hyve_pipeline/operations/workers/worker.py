@@ -1,6 +1,6 @@
 """A worker process: it does the tasks of its parent process, one at a time, until the parent ends.
 
-`pool` starts it, with one end of a connection and the module of its tasks as arguments.
+`pool` starts it, with one end of a connection, the module of its tasks, and the level of its log if that is shown.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.core.runtime.interruption import interrupted_by
+from hyve_pipeline.core.runtime.log import show_log
 from hyve_pipeline.core.runtime.progress import listening
 
 # Progress is sent at most this often: each message costs both processes a little.
@@ -160,12 +161,14 @@ def _portable(error: BaseException) -> BaseException:
 
 def main() -> NoReturn:
     """Do the tasks of the process at the other end of the connection."""
-    connection, module = sys.argv[1:]
+    connection, module, log_level = sys.argv[1:]
     # A service manager sends these to each process of a service. This one ends with its parent, which first lets it
     # end its requests and its journal.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     startup.begin()
+    if log_level:
+        show_log(int(log_level))
     # Imported now, so that the first task does not wait for it.
     importlib.import_module(module)
     startup.finish()

@@ -14,6 +14,7 @@ from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.delayed import Later
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
+from hyve_pipeline.s3.connection.log import log_answer, log_connection, log_failure
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
@@ -164,6 +165,7 @@ class Connection:
                 elapsed=time.monotonic() - pending.failed_at,
                 is_reached=self.is_reached,
             )
+        log_failure(error, pause)
         if pause is None:
             return False
 
@@ -316,6 +318,7 @@ class _Pending(Generic[T]):
             error = error_of(self._connection.bucket, self._request, response)
             self._failed(error, self._transport.sends if error.is_transient else 1)
             return
+        log_answer(self._connection.bucket, self._request, response)
         if self.sends:
             response = response._replace(sends=self.sends + 1)
         try:
@@ -357,4 +360,5 @@ def open_connection(
     name = choose_transport(transport, endpoint, session)
     bounds = bounds or Bounds()
     made = make_transport(name, endpoint, session, concurrency, bounds)
+    log_connection(session.place, endpoint, name)
     return Connection(session, endpoint, made, name, bounds=bounds, policy=policy or RetryPolicy())

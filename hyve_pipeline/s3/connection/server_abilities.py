@@ -4,12 +4,15 @@ S3-compatible servers differ in what is optional. Nothing is asked beforehand: a
 without what may have been refused, and what then proves to be missing is left out from the beginning from then on.
 """
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.s3.connection.transport import Endpoint
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class ServerAbilities:
 
     def note(self, ability: Ability, *, instead_of: tuple[Ability, ...] = ()) -> None:
         """Take note that the server lacks something, and that this was behind another lack."""
+        _logger.info("%s: its server %s; %s", self._place, ability.lack, ability.consequence)
         with self._known.lock:
             self._known.lacking.add(ability)
         self._met[ability] = None
