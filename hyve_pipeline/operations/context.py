@@ -199,6 +199,26 @@ class SyncContext:
             return (place.uri, place.resource) == (planned.uri, planned.resource)
         return (place.uri, place.server) == (planned.uri, planned.server)
 
+    def check_pair(self) -> None:
+        """Check that the state belongs to these two buckets: it is that of the pair which its newest plan is of.
+
+        Two syncs of one name in one home would replace each other's lists, and take what one has copied for a copy of
+        the other.
+
+        Raises:
+            ConfigurationError: another pair of buckets has used it.
+        """
+        plan = self.plans.newest()
+        if plan is None:
+            return
+        pairs = ((self.settings.source, plan.source), (self.settings.store, plan.store))
+        if any(_is_elsewhere(now, was) for now, was in pairs):
+            mine, owner = (" to ".join(_shown_place(place) for place in side) for side in zip(*pairs, strict=True))
+            raise ConfigurationError(
+                f"sync {self.name} is of {mine}, but {self.state.uri} is the state of {owner}: give the sync another "
+                "name or another home, or move this state away, to begin anew"
+            )
+
     def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[Epoch]:
         """Prevent any process from applying another plan of the sync until the block ends.
 
@@ -258,6 +278,15 @@ class SyncContext:
                 f"{place.uri}: its credentials are in the resource {place.resource!r} of a Dagster project; "
                 "only runs of that project can use them"
             )
+
+
+def _is_elsewhere(now: BucketSettings, was: Place) -> bool:
+    """Whether a bucket is another than that of a plan, as far as both servers are known."""
+    return now.uri != was.uri or (None not in (now.server, was.endpoint_origin) and now.server != was.server)
+
+
+def _shown_place(place: BucketSettings) -> str:
+    return f"{place.uri} at {place.shown_server}" if isinstance(place, Place) else place.uri
 
 
 def syncs_with_same_store(sync: SyncContext) -> list[str]:

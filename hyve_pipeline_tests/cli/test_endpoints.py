@@ -94,8 +94,13 @@ def test_a_plan_is_not_applied_on_another_server(
         finished = hyve(*command.split())
         assert finished.code == 2, command
         was, now = (f"at {url} (from AWS_ENDPOINT_URL)" for url in (moto_endpoint, faulty.endpoint_url))
-        expected = f"for the store {store.uri} {was}, requests now go to {store.uri} {now}: run 'hyve dryrun'"
+        expected = f"for the store {store.uri} {was}, requests now go to {store.uri} {now}: a sync has "
         assert expected in finished.only_line, command
+    finished = hyve("dryrun")
+    assert finished.code == 2
+    assert f"is the state of {pair.source.place.uri} at " in finished.only_line
+    named = f" to {store.uri} at {moto_endpoint} (from AWS_ENDPOINT_URL): give the sync another name"
+    assert named in finished.only_line
     assert faulty.received == []
     assert pair.store.keys() == []
     assert hyve("plans").code == 0

@@ -137,6 +137,7 @@ def test_a_component_is_scaffolded_with_what_it_needs(worked: Worked) -> None:
             "source": {"bucket": "my-source-bucket"},
             "store": {"bucket": "my-store-bucket"},
             "options": {"max_deletes": "10%"},
+            "home": ".hyve",
             "schedule": "0 2 * * *",
             "timezone": "UTC",
         },
@@ -144,6 +145,8 @@ def test_a_component_is_scaffolded_with_what_it_needs(worked: Worked) -> None:
     films = yaml.safe_load((defs / "films" / "defs.yaml").read_text())["attributes"]
     assert (films["source"], films["store"]) == ({"bucket": "film-in"}, {"bucket": "film-store"})
     assert "BucketSync" in (defs / "sounds" / "component.py").read_text()
+    # The state is the project's own, and no part of its repository.
+    assert (worked.project / ".hyve" / ".gitignore").read_text() == "*\n"
 
 
 def test_the_component_is_listed_with_what_it_is_for(worked: Worked) -> None:

@@ -32,9 +32,11 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
     """List the buckets of some sides at the same time; large ones in a process of their own.
 
     Raises:
+        ConfigurationError: the state belongs to other buckets.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed or can't be proved complete.
     """
+    context.check_pair()
     stop = threading.Event()
     with ExitStack() as stack:
         others = stack.enter_context(_processes(context, sides))

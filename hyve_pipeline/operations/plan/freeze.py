@@ -68,13 +68,14 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         most_shards: the most shards; those of larger plans are larger.
 
     Raises:
-        ConfigurationError: the options require a transfer that is impossible.
+        ConfigurationError: the options require a transfer that is impossible, or the state belongs to other buckets.
         BucketError: the source can't be reached.
         StateError: the diff's file is damaged or can't be read.
     """
     identity = plan_id(diff)
     if context.plans.exists(identity):
         return context.plans.load(identity)
+    context.check_pair()
     transfer = _choose_transfer(context, diff)
     files: dict[Action, tuple[str, ...]] = {}
     shards: list[Shard] = []
@@ -147,7 +148,8 @@ def check_places(context: SyncContext, plan: Plan) -> None:
         if was == now and isinstance(place, Place):
             was, now = f"{was} at {planned.shown_server}", f"{now} at {place.shown_server}"
         raise ConfigurationError(
-            f"plan {plan.id} was made for the {side} {was}, requests now go to {now}: run 'hyve dryrun' for a new plan"
+            f"plan {plan.id} was made for the {side} {was}, requests now go to {now}: a sync has the state of one pair "
+            "of buckets, give the new pair another name or another home"
         )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.settings.fields import (
     SYNC_NAME_RULE,
     JsonSchema,
@@ -29,7 +31,7 @@ from hyve_pipeline.core.settings.fields import (
     is_sync_name,
 )
 from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, Options, SyncSettings
-from hyve_pipeline.operations.context import Home
+from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.orchestration.common.dagster_private import loading_location
 from hyve_pipeline.orchestration.common.steps import (
     Customization,
@@ -161,11 +163,13 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
         """The definitions of the sync.
 
         Raises:
-            dg.DagsterInvalidDefinitionError: it has no name, and can't have the folder's.
+            dg.DagsterInvalidDefinitionError: it has no name, and can't have the folder's, or its state belongs
+            to other buckets.
         """
         custom = Customization(self._translated, self.execute, self.op)
-        settings = self._settings(self._name(context.path))
-        return build_sync(self._home(context.project_root), settings, _location(context), custom)
+        settings, home = self._settings(self._name(context.path)), self._home(context.project_root)
+        _check_home(home, settings)
+        return build_sync(home, settings, _location(context), custom)
 
     def get_asset_spec(self, asset: SyncAsset) -> dg.AssetSpec:
         """The spec of an asset of the sync. Override it in a subclass to change keys, groups, metadata and more.
@@ -207,6 +211,22 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
 
     def _home(self, project: Path) -> Home:
         return Home.from_environment() if self.home is None else Home(project / Path(self.home).expanduser())
+
+
+def _check_home(home: Home, sync: SyncSettings) -> None:
+    """Check that a state in a folder is the sync's own. A state in a bucket is not read before a run begins.
+
+    Raises:
+        dg.DagsterInvalidDefinitionError: the state belongs to other buckets.
+    """
+    if home.storage.folder is None:
+        return
+    # What can't be read is an error of the runs that need it.
+    with suppress(StateError):
+        try:
+            SyncContext(home, sync).check_pair()
+        except ConfigurationError as error:
+            raise dg.DagsterInvalidDefinitionError(str(error)) from None
 
 
 def _location(context: dg.ComponentLoadContext) -> str | None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from hyve_pipeline.core.runtime.atomic_write import make_folder
+
 _YAML = """\
 # Keeps one S3 bucket, the store, an exact copy of another, the source. `dg check yaml` checks this file.
 type: {type}
@@ -30,6 +32,15 @@ attributes:
     # trash: s3://my-trash/images/
     # exclude: ["tmp/*"]
 
+  # The folder of all state: plans, journals, lists. It is below the project's folder where it is relative. Where that
+  # does not last, name another: /var/lib/hyve, or "{{{{ env.HYVE_HOME }}}}".
+  home: {home}
+
+  # Key, group, description, metadata, tags and kinds of the assets.
+  # translation:
+  #   key: "media/{{{{ sync }}}}/{{{{ name }}}}"     # name is source, source_inventory, plan, store, …
+  #   group_name: media
+
   # When a plan is made. The schedule is off until it is switched on in the UI.
   schedule: "0 2 * * *"
   timezone: UTC
@@ -48,10 +59,16 @@ def load(context: dg.ComponentLoadContext) -> BucketSync:
             "source": {{"bucket": "{source}"}},
             "store": {{"bucket": "{store}"}},
             "options": {{"max_deletes": "10%"}},
+            # The folder of all state, below the project's folder where it is relative.
+            "home": "{home}",
             "schedule": "0 2 * * *",
         }}
     )
 """
+
+
+# The home of the example: the project's own, so that it shares no state with `hyve.toml` or another project.
+HOME = ".hyve"
 
 
 class BucketSyncParams(BaseModel):
@@ -72,7 +89,14 @@ class BucketSyncScaffolder(dg.Scaffolder[BucketSyncParams]):
     def scaffold(self, request: dg.ScaffoldRequest[BucketSyncParams]) -> None:
         """Write the file, or append to the one that is there."""
         is_yaml = request.scaffold_format == "yaml"
-        names = {"type": request.type_name, "source": request.params.source, "store": request.params.store}
+        names = {
+            "type": request.type_name,
+            "source": request.params.source,
+            "store": request.params.store,
+            "home": HOME,
+        }
+        if request.project_root is not None:
+            _keep_out_of_git(request.project_root / HOME)
         text = (_YAML if is_yaml else _PYTHON).format(**names)
         if request.append:
             with Path(request.target_path).open("a", encoding="utf-8") as file:
@@ -80,3 +104,11 @@ class BucketSyncScaffolder(dg.Scaffolder[BucketSyncParams]):
             return
         path = Path(request.target_path) / ("defs.yaml" if is_yaml else "component.py")
         path.write_text(text, encoding="utf-8")
+
+
+def _keep_out_of_git(home: Path) -> None:
+    """Make the home, unless it is there, with a file that keeps plans and journals out of a repository."""
+    ignored = home / ".gitignore"
+    if not home.exists():
+        make_folder(home)
+        ignored.write_text("*\n", encoding="utf-8")

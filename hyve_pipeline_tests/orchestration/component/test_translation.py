@@ -1,5 +1,6 @@
 """What a project may change of the assets and ops of a sync, and that all that belongs to them follows."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.common.instance import open_instance
-from hyve_pipeline_tests.orchestration.conftest import Daemon
+from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
 from hyve_pipeline_tests.orchestration.projects import SYNC, loaded, refusal
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
@@ -215,3 +216,63 @@ def test_runs_and_commands_are_reported_under_the_translated_keys(
         checks = list(definitions.resolve_asset_graph().asset_check_keys)
         records = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
         assert set(records) == set(checks)
+
+
+def test_a_home_whose_sync_belongs_to_other_buckets_is_refused(
+    pair: Pair, hyve: Hyve, instance: dg.DagsterInstance
+) -> None:
+    pair.source.put({"a": b"1"})
+    with loaded({"images/defs.yaml": file_of(pair)}) as definitions:
+        assert hyve("dryrun").code == 0
+        lists = pair.lines("new")
+        result = definitions.resolve_job_def("images_dryrun").execute_in_process(instance=instance)
+        assert result.success
+    other = file_of(pair).replace(pair.store.name, "another-store")
+    said = refusal(other)
+    endpoint = pair.store.place.endpoint_url
+    source, store = (f"{bucket.place.uri} at {endpoint}" for bucket in (pair.source, pair.store))
+    assert said == (
+        f"sync images is of {source} to s3://another-store/ at {endpoint}, but {pair.home}/state/images is the state "
+        f"of {source} to {store}: give the sync another name or another home, or move this state away, to begin anew"
+    )
+    # In a bucket, the state is read by runs alone; so is that of the syncs of `hyve.toml`.
+    file = pair.home / "hyve.toml"
+    file.write_text(file.read_text().replace(pair.store.name, "another-store"))
+    finished = hyve("dryrun")
+    assert (finished.code, finished.only_line) == (2, f"hyve: {said}")
+    daemon = Daemon(instance, Home(pair.home))
+    result = daemon.definitions.resolve_job_def("images_dryrun").execute_in_process(
+        instance=instance, raise_on_error=False
+    )
+    assert said in failure_of(result)
+    assert pair.lines("new") == lists
+    (pair.home / "state" / "images").rename(pair.home / "state" / "images-before")
+    assert hyve("dryrun").code == 4  # it begins anew, and there is no such bucket
+
+
+def test_the_subclass_of_the_documentation(
+    pair: Pair, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "component.md").read_text()
+    _, _, section = page.partition("## Customize by subclassing")
+    code, *_ = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    text, *_ = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "archive.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    pair.source.put({"a": b"1"})
+    written = yaml.safe_load(text)
+    assert written["attributes"].keys() == {"team", "source", "store"}
+    with loaded({"images/defs.yaml": file_of(pair, "team: media", written["type"])}) as definitions:
+        plan = node_of(definitions, "images/plan")
+        assert (plan.owners, plan.metadata["step"]) == (["team:media"], "plan")
+        result = definitions.resolve_job_def("images_dryrun").execute_in_process(instance=instance)
+        copied = definitions.resolve_job_def("images_copy").execute_in_process(instance=instance)
+    logged = [entry.user_message for run in (result, copied) for entry in instance.all_logs(run.run_id)]
+    for step in ("inventories", "diff", "plan", "copy"):
+        assert any(line.startswith(f"{step} of images took ") for line in logged), step
+    assert pair.store.read() == {"a": b"1"}
+    said = refusal(file_of(pair, "taem: media", written["type"]))
+    assert re.search(r"attributes\.taem: unknown key \(known: .*; did you mean team\?\)", said)
