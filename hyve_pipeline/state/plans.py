@@ -251,8 +251,12 @@ class PlanShelf:
 
     def newest(self) -> Plan | None:
         """The newest plan; None when there is none yet."""
-        newest = next(filter(self.exists, reversed(self._names())), None)
+        newest = self.newest_id()
         return None if newest is None else self.load(newest)
+
+    def newest_id(self) -> str | None:
+        """The id of the newest plan; None when there is none yet."""
+        return next(filter(self.exists, reversed(self._names())), None)
 
     def approve(self, plan_id: str, approval: Approval) -> None:
         """Write the user's approval of a refused plan; it takes the place of those before."""
