@@ -27,6 +27,13 @@ _SIGNS = {
     ChangeSet.SKIPPED: ("!", "magenta"),
 }
 
+# The action on each set that changes objects of the store, and its name.
+_LOSSES: dict[ChangeSet, tuple[Action, str]] = {
+    ChangeSet.MODIFIED: ("copy", "overwrite"),
+    ChangeSet.DRIFTED: ("copy", "repair"),
+    ChangeSet.DUPLICATE: ("delete", "delete"),
+}
+
 _LINES_AT_ONCE = 1_000
 
 # The number of a refused plan that the user would have to accept, by rule.
@@ -106,21 +113,20 @@ def _warn_of_plan(plan: Plan) -> None:
 
 def warn_of_loss(plan: Plan, actions: Iterable[Action] = ACTIONS) -> None:
     """Warn in one line if what these actions overwrite and delete is kept nowhere."""
-    if plan.keeps is not False:
-        return
-    figures = {
-        "overwrite": ("copy", plan.count(ChangeSet.MODIFIED).objects + plan.count(ChangeSet.DRIFTED).objects),
-        "delete": ("delete", plan.count(ChangeSet.DUPLICATE).objects),
-    }
     wanted = set(actions)
-    lost = [counted(objects, word) for word, (action, objects) in figures.items() if objects and action in wanted]
-    if lost:
-        state = "keeps no new versions (versioning is suspended)" if plan.versioning == "suspended" else "no versions"
-        keeps = state if state.startswith("keeps") else f"keeps {state}"
-        warn(
-            f"warning: {' and '.join(lost)} can't be undone: {plan.store.uri} {keeps} and there is no trash; "
-            "enable versioning, or set options.trash"
-        )
+    lost = [
+        counted(plan.count(name).objects, word)
+        for name, (action, word) in _LOSSES.items()
+        if action in wanted and plan.count(name).objects and plan.keeps(name) is False
+    ]
+    if not lost:
+        return
+    versions = "no new versions (versioning is suspended)" if plan.versioning == "suspended" else "no versions"
+    trash = "there is no trash" if plan.options.trash is None else "the trash has nothing of repairs"
+    warn(
+        f"warning: {' and '.join(lost)} can't be undone: {plan.store.uri} keeps {versions} and {trash}; "
+        f"enable versioning{', or set options.trash' if plan.options.trash is None else ''}"
+    )
 
 
 def describe_refusals(refusals: Iterable[Refusal]) -> None:

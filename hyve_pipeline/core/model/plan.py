@@ -132,10 +132,10 @@ class Plan(Frozen):
             return ShardTotals.of(shard for shard in self.own_shards if shard.action == action)
         return self.totals.get(action, ShardTotals())
 
-    @property
-    def keeps(self) -> bool | None:
-        """Whether what it overwrites and deletes is kept, in the trash or as versions; None where that is not known."""
-        if self.options.trash is not None:
+    def keeps(self, name: ChangeSet) -> bool | None:
+        """Whether the store's objects of a set are kept, in the trash or as versions; None where that is not known."""
+        # A repair leaves the content, and what it changes is not put into the trash.
+        if self.options.trash is not None and name is not ChangeSet.DRIFTED:
             return True
         return None if self.versioning is None else self.versioning == "enabled"
 
