@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import limit_option, no_input_option, plan_option, sync_options, yes_option
+from hyve_pipeline.cli.options import limit_option, plan_option, sync_options, yes_option
 
 
 @click.command()
@@ -31,7 +31,6 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
 @plan_option
 @limit_option("max-deletes")
 @yes_option
-@no_input_option
 def delete(
     home: Path,
     sync_name: str | None,
@@ -39,16 +38,15 @@ def delete(
     plan_id: str | None,
     max_deletes: str | None,
     yes: bool,
-    no_input: bool,
 ) -> int:
     """Delete what only the store has: the plan's duplicate objects, after all of its copies have succeeded.
 
     On a terminal it shows the plan and asks first.
     """
-    from hyve_pipeline.cli.questions import is_terminal
+    from hyve_pipeline.cli.modes import may_ask
     from hyve_pipeline.cli.work import Work, chosen, working
 
-    asks = not (as_json or yes or no_input) and is_terminal()
+    asks = not (as_json or yes) and may_ask()
     sync = chosen(home, sync_name, "delete")
     work = Work(sync)
     with working(sync):
@@ -88,7 +86,6 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
 @limit_option("max-deletes")
 @limit_option("max-overwrites")
 @yes_option
-@no_input_option
 def sync(
     home: Path,
     sync_name: str | None,
@@ -96,16 +93,15 @@ def sync(
     max_deletes: str | None,
     max_overwrites: str | None,
     yes: bool,
-    no_input: bool,
 ) -> int:
     """Make a plan, copy, delete and verify.
 
     On a terminal it shows the plan, and asks before it deletes.
     """
-    from hyve_pipeline.cli.questions import is_terminal
+    from hyve_pipeline.cli.modes import may_ask
     from hyve_pipeline.cli.work import Work, chosen, working
 
-    asks = not (as_json or yes or no_input) and is_terminal()
+    asks = not (as_json or yes) and may_ask()
     context = chosen(home, sync_name, "sync")
     work = Work(context)
     with working(context):

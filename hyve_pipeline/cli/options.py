@@ -105,10 +105,6 @@ keys_option = click.option(
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Delete without asking.")
 
-no_input_option = click.option(
-    "--no-input", is_flag=True, envvar="HYVE_NO_INPUT", help="Ask nothing, also on a terminal."
-)
-
 
 def limit_option(name: str) -> Callable[[Command], Command]:
     """The option that overrides one of the two limits."""

@@ -27,6 +27,9 @@ _SIGNS = {
     ChangeSet.SKIPPED: ("!", "magenta"),
 }
 
+# What becomes of the objects of sets that a plan does not act on.
+_UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out by filters"}
+
 # The action on each set that changes objects of the store, and its name.
 _LOSSES: dict[ChangeSet, tuple[Action, str]] = {
     ChangeSet.MODIFIED: ("copy", "overwrite"),
@@ -59,7 +62,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         sign, colour = _SIGNS.get(name, (" ", None))
         size = readable_bytes(count.bytes)
         word = "object " if count.objects == 1 else "objects"
-        say(f"  {sign} {name.described:<23}{count.objects:>12,} {word}  {size:>10}", colour if count.objects else None)
+        head = f"{name.value} ({_UNTOUCHED[name]})" if name in _UNTOUCHED else name.described
+        say(f"  {sign} {head:<23}{count.objects:>12,} {word}  {size:>10}", colour if count.objects else None)
         if sync is not None and keys and name in _SIGNS:
             _describe_keys(sync, plan, name, keys)
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:

@@ -95,11 +95,6 @@ class Questions:
         click.echo("an answer is needed", err=True)
 
 
-def is_terminal() -> bool:
-    """Whether the user can be asked: standard input and standard error are a terminal."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-
 def is_agreed(question: str) -> bool:
     """Ask a question on standard error whose answer is no, unless it is yes."""
     return click.confirm(displayed(question), default=False, err=True)
