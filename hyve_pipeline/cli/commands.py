@@ -43,7 +43,7 @@ COMMANDS: dict[str, Entry] = {
         "Set up",
         (
             "hyve configure",
-            "hyve configure --in-bucket original --out-bucket backup --no-input",
+            "hyve configure --in-bucket hyve-rootwork --out-bucket hyve-store --profile hyve --no-input",
         ),
         is_work=True,
     ),
@@ -68,7 +68,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "completion": Entry(
         "hyve_pipeline.cli.completion:completion",
-        "Print what lets a shell complete syncs and plans.",
+        "Print the script that lets a shell complete commands, syncs and plans.",
         "Set up",
         ("hyve completion bash > ~/.local/share/bash-completion/completions/hyve",),
         is_query=True,
@@ -84,6 +84,13 @@ COMMANDS: dict[str, Entry] = {
         "Compare the buckets and make a plan; change nothing.",
         "Plan",
         ("hyve dryrun", "hyve dryrun --sync images --json"),
+        is_work=True,
+    ),
+    "adopt": Entry(
+        "hyve_pipeline.cli.adopt:adopt",
+        "Remember which objects are equal already, so that a first plan does not copy them.",
+        "Plan",
+        ("hyve adopt", "hyve adopt --content  # read what ETags and checksums can't decide"),
         is_work=True,
     ),
     "copy": Entry(

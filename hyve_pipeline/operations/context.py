@@ -25,6 +25,7 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.heartbeat import ClaimTimes
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
+from hyve_pipeline.state.memories import MemoryShelf
 from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
@@ -150,6 +151,11 @@ class SyncContext:
     def diffs(self) -> DiffShelf:
         """The sync's diffs."""
         return DiffShelf(self.state)
+
+    @property
+    def memories(self) -> MemoryShelf:
+        """What is remembered of copied objects."""
+        return MemoryShelf(self.state)
 
     @property
     def events(self) -> EventLog:

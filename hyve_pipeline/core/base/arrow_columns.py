@@ -35,6 +35,14 @@ def rows_without(table: pa.Table, column: str, values: Collection[str]) -> pa.Ta
     return table.filter(pc.call_function("invert", [pc.call_function("is_in", [table.column(column)], options)]))
 
 
+def rows_unlike(table: pa.Table, column: str, other: pa.Table) -> pa.Table:
+    """The rows whose `column` is in no row of the other table, in their order."""
+    if not other.num_rows:
+        return table
+    options = pc.SetLookupOptions(value_set=other.column(column).combine_chunks())
+    return table.filter(pc.call_function("invert", [pc.call_function("is_in", [table.column(column)], options)]))
+
+
 def with_prefix(prefix: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Every string of the column with `prefix` before it."""
     if not prefix:

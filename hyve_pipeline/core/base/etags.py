@@ -7,8 +7,9 @@ sent as received.
 
 import re
 
-_PATTERN = "[0-9a-fA-F]{32}(-[0-9]+)?"
-_MD5 = re.compile(_PATTERN)
+# The regular expression of the ETags that say what the content is.
+HEX_ETAG_PATTERN = "[0-9a-fA-F]{32}(-[0-9]+)?"
+_MD5 = re.compile(HEX_ETAG_PATTERN)
 
 
 def same_etag(left: str | None, right: str | None) -> bool:
@@ -27,5 +28,5 @@ def differing_etags(left: str, right: str) -> str:
         left: the SQL expression of one ETag.
         right: that of the other.
     """
-    is_opaque = f"NOT regexp_full_match({left}, '{_PATTERN}')"
+    is_opaque = f"NOT regexp_full_match({left}, '{HEX_ETAG_PATTERN}')"
     return f"({left} <> {right} AND (lower({left}) <> lower({right}) OR {is_opaque}))"

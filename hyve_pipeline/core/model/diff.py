@@ -12,10 +12,11 @@ from enum import StrEnum
 import pyarrow as pa
 from pydantic import AliasChoices, Field
 
-from hyve_pipeline.core.base.etags import differing_etags
+from hyve_pipeline.core.base.etags import HEX_ETAG_PATTERN, differing_etags
 from hyve_pipeline.core.base.manifest import Count, Frozen, StateNames
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
 from hyve_pipeline.core.model.safety_rules import SharedKeys
 from hyve_pipeline.core.settings.model import CompareRule, Options
@@ -28,18 +29,14 @@ class ChangeSet(StrEnum):
     MODIFIED = "modified"
     DRIFTED = "drifted"  # unchanged in content, but not in headers, metadata, tags or storage class
     DUPLICATE = "duplicate"  # only in the store: to delete
+    ALTERED = "altered"  # the store's object is not the copy that was made, and the source's is the one that was copied
     SKIPPED = "skipped"  # would be copied or deleted, but can't be read now, or has no ETag to pin it to
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
     @property
-    def label(self) -> str:
-        """The name for users; that of `DUPLICATE` says what becomes of the objects."""
-        return "duplicate (to delete)" if self is ChangeSet.DUPLICATE else self.value
-
-    @property
     def act(self) -> str | None:
-        """What the plan does with the objects of the set; None where it does nothing."""
+        """What becomes of the objects of the set; None where the name says it."""
         return _ACTS.get(self)
 
     @property
@@ -53,6 +50,7 @@ _ACTS = {
     ChangeSet.MODIFIED: "to overwrite",
     ChangeSet.DRIFTED: "to repair",
     ChangeSet.DUPLICATE: "to delete",
+    ChangeSet.ALTERED: "kept as it is",
 }
 
 
@@ -60,7 +58,7 @@ _ACTS = {
 PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)
 
 # The sets whose rows are kept; of the others only the totals matter.
-LISTED_SETS = (*PLANNED_SETS, ChangeSet.SKIPPED)
+LISTED_SETS = (*PLANNED_SETS, ChangeSet.ALTERED, ChangeSet.SKIPPED)
 
 # The name of each set's list.
 LIST_NAMES = {
@@ -68,6 +66,7 @@ LIST_NAMES = {
     ChangeSet.MODIFIED: "modified",
     ChangeSet.DRIFTED: "drifted",
     ChangeSet.DUPLICATE: "duplicate_stores",
+    ChangeSet.ALTERED: "altered",
 }
 
 
@@ -82,6 +81,11 @@ def planned_sets(options: Options) -> tuple[ChangeSet, ...]:
     return tuple(name for name in PLANNED_SETS if name in there_are)
 
 
+def sets_with_list(options: Options) -> tuple[ChangeSet, ...]:
+    """The sets that have files and a text list under these options; that of altered objects only if there are any."""
+    return (*planned_sets(options), ChangeSet.ALTERED)
+
+
 # Classes whose objects can't be read unless they are temporarily restored.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
 ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
@@ -94,7 +98,7 @@ SKIPPED_EXAMPLES = 5
 
 _TIME = pa.timestamp("us", tz="UTC")
 
-_SET_NAMES = "new, modified, drifted, duplicate or skipped"
+_SET_NAMES = "new, modified, drifted, duplicate, altered or skipped"
 
 CHANGE_SCHEMA = pa.schema(
     [
@@ -114,6 +118,12 @@ CHANGE_SCHEMA = pa.schema(
 # The keys, below the prefix, that were undone and not copied since.
 UNDONE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])
 
+# The reason of an object that the store has otherwise than it was copied.
+ALTERED_REASON = "changed in the store by somebody else"
+
+# The reason, until the contents are compared, of two objects of one size whose ETags can't decide.
+CONTENT_UNKNOWN = "content not compared"
+
 # The rules of modification; their results are the reasons in the plan. Null means unchanged. `s` is the source's row
 # and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the content (multipart uploads), so
 # it can't show whether two objects are equal.
@@ -130,6 +140,12 @@ _MODIFIED_REASON: dict[CompareRule, str] = {
             THEN CASE WHEN {_ETAGS_DIFFER} THEN 'ETag differs' END
         WHEN s.size <> t.size THEN 'size differs'
         WHEN s.last_modified > t.last_modified THEN 'source is newer' END""",
+    # Equal ETags of multipart uploads are of equal parts; different ones say nothing.
+    "content": f"""CASE
+        WHEN s.size <> t.size THEN 'size differs'
+        WHEN regexp_matches(s.etag, {PLAIN_MD5_PATTERN}) AND regexp_matches(t.etag, {PLAIN_MD5_PATTERN})
+            THEN CASE WHEN {_ETAGS_DIFFER} THEN 'ETag differs' END
+        WHEN {_ETAGS_DIFFER} OR NOT regexp_full_match(s.etag, '{HEX_ETAG_PATTERN}') THEN '{CONTENT_UNKNOWN}' END""",
 }
 
 
@@ -163,10 +179,11 @@ class Diff(Frozen):
         shared: what shows whether both inventories are of one bucket; None where their places alone show that they are
             not.
         future: the source's objects that are dated in the future; None if there are none, or times are not compared.
+        memory: the id of what was remembered of earlier copies; None if nothing was.
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         digest: SHA-256 of that file.
-        files: the Parquet files of each set that has a list: new, modified, duplicate and, if properties are compared,
-            drifted.
+        files: the Parquet files of each set that has a list: new, modified, duplicate, altered and, if properties are
+            compared, drifted.
     """
 
     id: str
@@ -181,6 +198,7 @@ class Diff(Frozen):
     skipped_examples: tuple[tuple[str, str], ...] = ()
     shared: SharedKeys | None = None
     future: FutureDates | None = None
+    memory: str | None = None
     changes: StateNames
     digest: str
     files: dict[ChangeSet, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
@@ -211,6 +229,7 @@ class Differ:
         store_prefix: the prefix to remove from the store's keys.
         compared: the time of the comparison, after which a restored object must still be readable; by default now.
         gives_unchanged: whether to return the rows of unchanged objects too.
+        overwrites_altered: whether altered objects count as modified.
     """
 
     def __init__(
@@ -222,12 +241,14 @@ class Differ:
         store_prefix: str = "",
         compared: datetime | None = None,
         gives_unchanged: bool = False,
+        overwrites_altered: bool = False,
     ) -> None:
         self._gives_unchanged = gives_unchanged
         self._compared = compared or datetime.now(UTC)
         self._database = RangeDatabase()
         prefixes = {"source": source_prefix, "store": store_prefix}
-        classified = _classification(rule, filters, prefixes)
+        altered = ChangeSet.MODIFIED if overwrites_altered else ChangeSet.ALTERED
+        classified = _classification(rule, filters, prefixes, altered)
         columns = ", ".join(CHANGE_SCHEMA.names)
         listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
         # No untrusted text: filters and prefixes are quoted below.
@@ -237,7 +258,12 @@ class Differ:
         self._unchanged = f"{classified} SELECT {columns} FROM classified WHERE {readable} ORDER BY key"  # noqa: S608
 
     def diff(
-        self, source: pa.Table, store: pa.Table, key_range: RelativeRange, undone: pa.Table | None = None
+        self,
+        source: pa.Table,
+        store: pa.Table,
+        key_range: RelativeRange,
+        undone: pa.Table | None = None,
+        memory: pa.Table | None = None,
     ) -> RangeDiff:
         """Compare the rows of both inventories that are in `key_range`.
 
@@ -246,10 +272,12 @@ class Differ:
             store: rows of the store's inventory, likewise.
             key_range: the range, in keys without prefix.
             undone: keys, without prefix, that are modified wherever both sides have them, as in `UNDONE_SCHEMA`.
+            memory: what is remembered of copied keys, without prefix, as in `core.memory.MEMORY_SCHEMA`; each key once.
         """
         bounds = {"first": key_range.first, "end": key_range.end, "compared": self._compared}
         undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
-        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone}
+        memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
+        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
         with self._database.showing(tables) as connection:
             totals = connection.execute(self._totals, bounds).fetchall()
             counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
@@ -268,7 +296,17 @@ class Differ:
         self._database.close()
 
 
-def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str]) -> str:
+# What is remembered of a key, `m`, goes before the rule, where the listing gives the ETags that it takes.
+_REMEMBERED_REASON = f"""
+                    WHEN m.source_etag = '{INTERRUPTED}' THEN 'its last copy was interrupted'
+                    WHEN s.etag <> '' AND (s.size <> m.size OR {differing_etags("s.etag", "m.source_etag")})
+                        THEN 'source changed since it was copied'
+                    WHEN s.etag <> '' AND t.etag <> '' AND m.store_etag IS NOT NULL THEN
+                        CASE WHEN t.size <> m.size OR {differing_etags("t.etag", "m.store_etag")}
+                            THEN '{ALTERED_REASON}' END"""
+
+
+def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str], altered: ChangeSet) -> str:
     bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
     ranges = (
         f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no untrusted text
@@ -284,7 +322,7 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 CASE
                     WHEN t.relative IS NULL THEN 'missing in store'
                     WHEN s.relative IS NULL THEN 'missing in source'
-                    WHEN s.relative IN (SELECT key FROM undone_rows) THEN 'undone'
+                    WHEN s.relative IN (SELECT key FROM undone_rows) THEN 'undone'{_REMEMBERED_REASON}
                     ELSE {_MODIFIED_REASON[rule]}
                 END AS difference,
                 s.storage_class IN ({archived}) AND coalesce(s.restored_until <= $compared, true) AS is_archived,
@@ -301,12 +339,14 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 t.last_modified AS store_last_modified,
                 t.size AS store_size
             FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
+                LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
         ),
         classified AS (SELECT
             * EXCLUDE (difference, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag),
             CASE
                 WHEN NOT ({filters.condition("key")}) THEN 'excluded'
                 WHEN difference IS NULL THEN 'unchanged'
+                WHEN difference = '{ALTERED_REASON}' AND '{altered}' = 'altered' THEN 'altered'
                 WHEN lacks_source_etag OR lacks_store_etag THEN 'skipped'
                 WHEN only_in_store THEN 'duplicate'
                 WHEN is_archived THEN 'skipped'

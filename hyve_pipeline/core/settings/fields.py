@@ -3,13 +3,12 @@
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, PydanticKnownError
 
 from hyve_pipeline.core.base.sizes import parse_size
-from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.cron import NICKNAMES, check_cron
 
 # The longest key of S3, in UTF-8; a prefix must leave room for at least one more byte.
@@ -170,8 +169,7 @@ def _valid_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = hint_for(name, sorted(available_timezones()))
-        raise ValueError(f"{name!r} is not a time zone such as 'Europe/Berlin'{hint}") from None
+        raise ValueError(f"{name!r} is not a time zone such as 'Europe/Berlin'") from None
     return name
 
 

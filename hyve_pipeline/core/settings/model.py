@@ -43,7 +43,8 @@ from hyve_pipeline.core.settings.places import (
     contradiction,
 )
 
-CompareRule = Literal["last_modified", "size", "etag"]
+AlteredChoice = Literal["report", "overwrite"]
+CompareRule = Literal["last_modified", "size", "etag", "content"]
 TransportName = Literal["auto", "crt", "botocore"]
 ApplyMode = Literal["never", "copies", "all"]
 TransferChoice = Literal["auto", "server", "stream"]
@@ -69,7 +70,9 @@ class Options(SettingsTable):
     """How one sync compares, limits and does its work.
 
     Attributes:
-        compare: the rule by which an object counts as modified.
+        compare: the rule by which an object counts as modified, where nothing is remembered of an earlier copy.
+        altered: what becomes of objects of the store that are no longer the copies that were made, while the source's
+            are the same: ``report`` lists them, ``overwrite`` copies them again.
         compare_properties: whether headers, metadata, tags and storage class of unchanged objects are compared
             too, which costs four requests an object; differences are repaired without a copy of the content.
         include: globs on the key below the prefix; empty means everything.
@@ -107,6 +110,7 @@ class Options(SettingsTable):
     """
 
     compare: CompareRule = "last_modified"
+    altered: AlteredChoice = "report"
     compare_properties: bool = False
     include: Globs = ()
     exclude: Globs = ()

@@ -18,18 +18,21 @@ from hyve_pipeline.core.model.diff import (
     ChangeSet,
     Differ,
     RangeDiff,
-    planned_sets,
+    sets_with_list,
 )
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.operations.plan.memory import MemoryRows
 from hyve_pipeline.operations.plan.undone import UndoneRows
 from hyve_pipeline.state.parquet import writing_parquet
 
 if TYPE_CHECKING:
+    from hyve_pipeline.operations.plan.content_rule import ContentRule
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
 
 # Rows of both inventories in memory for one range of the diff.
@@ -57,7 +60,13 @@ class ComparedRange(Frozen):
 
 
 def compare_range(
-    context: SyncContext, source: Inventory, store: Inventory, compared: datetime, key_range: RelativeRange, folder: str
+    context: SyncContext,
+    source: Inventory,
+    store: Inventory,
+    memory: Memory | None,
+    compared: datetime,
+    key_range: RelativeRange,
+    folder: str,
 ) -> ComparedRange:
     """Compare a range of two inventories.
 
@@ -65,15 +74,16 @@ def compare_range(
         context: the sync.
         source: the inventory of the source.
         store: the inventory of the store.
+        memory: what is remembered of earlier copies.
         compared: the time of the comparison, for archived objects that are restored for a while.
         key_range: the range.
         folder: the folder of the Parquet files, below the sync's state.
 
     Raises:
-        BucketError: the properties of an object were to be compared, and could not be read.
+        BucketError: the content or the properties of an object were to be compared, and could not be read.
         StateError: an inventory's file is damaged or can't be read.
     """
-    lists = planned_sets(context.settings.options)
+    lists = sets_with_list(context.settings.options)
     files = {name: f"{folder}/{LIST_NAMES[name]}.parquet" for name in lists}
     changes_file = f"{folder}/changes.parquet"
     counts: dict[ChangeSet, Count] = {}
@@ -85,9 +95,11 @@ def compare_range(
 
         changes = writer(changes_file)
         writers = {name: writer(file) for name, file in files.items()}
+        contents = _content_rule(context, source, store, stack)
         comparer = _property_comparer(context, source, store, stack)
-        for compared_range in _range_diffs(context, source, store, compared, key_range):
-            found = compared_range if comparer is None else comparer.refine(compared_range)
+        for compared_range in _range_diffs(context, source, store, memory, compared, key_range):
+            found = compared_range if contents is None else contents.refine(compared_range)
+            found = found if comparer is None else comparer.refine(found)
             changes.write_table(found.rows)
             skipped.add(found.rows)
             for name in lists:
@@ -106,6 +118,15 @@ def compare_range(
     )
 
 
+def _content_rule(context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack) -> "ContentRule | None":
+    if context.settings.options.compare != "content":
+        return None
+    # Imported late, as below.
+    from hyve_pipeline.operations.plan.content_rule import ContentRule
+
+    return ContentRule(context, source.place, store.place, stack)
+
+
 def _property_comparer(
     context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack
 ) -> "PropertyComparer | None":
@@ -118,11 +139,17 @@ def _property_comparer(
 
 
 def _range_diffs(
-    context: SyncContext, source: Inventory, store: Inventory, compared: datetime, whole: RelativeRange
+    context: SyncContext,
+    source: Inventory,
+    store: Inventory,
+    memory: Memory | None,
+    compared: datetime,
+    whole: RelativeRange,
 ) -> Iterator[RangeDiff]:
     options = context.settings.options
     readers = open_inventory(context.state, source), open_inventory(context.state, store)
     chunks = [chunk for reader in readers for chunk in reader.chunks]
+    remembered = MemoryRows(context.state, memory)
     undone = UndoneRows(context, store.place)
     differ = Differ(
         options.compare,
@@ -131,16 +158,17 @@ def _range_diffs(
         store_prefix=store.place.prefix,
         compared=compared,
         gives_unchanged=options.compare_properties,
+        overwrites_altered=options.altered == "overwrite",
     )
     try:
         for key_range in cut_ranges(chunks, _RANGE_ROWS, whole):
             rows = [reader.read(key_range) for reader in readers]
-            found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range))
+            found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range), remembered.read(key_range))
             report("compare", sum(count.objects for count in found.counts.values()), 0)
             yield found
     finally:
         differ.close()
-        for reader in readers:
+        for reader in (*readers, remembered):
             reader.close()
 
 

@@ -8,18 +8,23 @@ from datetime import UTC, datetime
 from hyve_pipeline.core.base.arrow_columns import with_prefix
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import LIST_NAMES, SKIPPED_EXAMPLES, ChangeSet, Diff, planned_sets, sets_of
+from hyve_pipeline.core.model.diff import LIST_NAMES, SKIPPED_EXAMPLES, ChangeSet, Diff, sets_of, sets_with_list
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.key_lists import write_list
+from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.plan.compare_range import ALL_KEYS, ComparedRange, compare_range
 from hyve_pipeline.operations.plan.future_dates import find_future_dates
+from hyve_pipeline.operations.plan.memory import update_memory
 from hyve_pipeline.operations.plan.one_bucket import find_shared_keys
 from hyve_pipeline.operations.plan.shared_comparison import SHARED_ROWS, ComparisonOrder, compare_together
 from hyve_pipeline.state.parquet import ParquetReader, digest
 from hyve_pipeline.state.plans import next_id
+
+# The sets whose lists name objects of the store.
+_OF_STORE = (ChangeSet.DUPLICATE, ChangeSet.ALTERED)
 
 
 def diff_inventories(
@@ -27,10 +32,12 @@ def diff_inventories(
 ) -> Diff:
     """Compare two inventories and store the result.
 
+    What is remembered of earlier copies is brought up to date first, as it goes before the rule.
+
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
     in the sync's ``out`` folder. The lists contain whole keys, prefix included: of the source for new and
     modified, of the store for duplicates. If the options compare properties, there is
-    ``drifted.txt`` too, with keys of the source.
+    ``drifted.txt`` too, with keys of the source, and ``altered.txt``, with keys of the store, if there are any.
 
     Args:
         context: the sync.
@@ -52,8 +59,13 @@ def diff_inventories(
     options = context.settings.options
     created = datetime.now(UTC)
     diff_id = next_id(context.state, created)
-    parts = _compare(context, source, store, created, diff_id, shared_rows)
-    lists = planned_sets(options)
+    memory = update_memory(context, source.place, store.place)
+    parts = _compare(context, source, store, memory, created, diff_id, shared_rows)
+    lists = [
+        name
+        for name in sets_with_list(options)
+        if name is not ChangeSet.ALTERED or any(name in part.counts for part in parts)
+    ]
     files = {name: tuple(part.files[name] for part in parts) for name in lists}
     changes = tuple(part.changes for part in parts)
     uncompared = sum((Counter(part.uncompared) for part in parts), start=Counter[str]())
@@ -72,6 +84,7 @@ def diff_inventories(
         skipped_examples=tuple(example for part in parts for example in part.skipped_examples)[:SKIPPED_EXAMPLES],
         shared=find_shared_keys(context, source, store),
         future=find_future_dates(context.state, source, created) if options.compare != "size" else None,
+        memory=None if memory is None else memory.id,
         changes=changes,
         digest=digest(context.state, changes),
         files=files,
@@ -85,7 +98,13 @@ def diff_inventories(
 
 
 def _compare(
-    context: SyncContext, source: Inventory, store: Inventory, created: datetime, diff_id: str, shared_rows: int
+    context: SyncContext,
+    source: Inventory,
+    store: Inventory,
+    memory: Memory | None,
+    created: datetime,
+    diff_id: str,
+    shared_rows: int,
 ) -> list[ComparedRange]:
     """Compare all keys; many of them together with other processes."""
     if context.state.local_path is None and source.objects + store.objects >= 2 * shared_rows:
@@ -98,19 +117,20 @@ def _compare(
             id=diff_id,
             source=source.id,
             store=store.id,
+            memory=None if memory is None else memory.id,
             created=created,
             options=context.settings.options,
             ranges=ranges,
         )
         return compare_together(context, order, source, store)
-    return [compare_range(context, source, store, created, ALL_KEYS, f"diffs/{diff_id}")]
+    return [compare_range(context, source, store, memory, created, ALL_KEYS, f"diffs/{diff_id}")]
 
 
 def _write_lists(context: SyncContext, files: Mapping[ChangeSet, Sequence[str]]) -> None:
     """Replace the text lists by the keys of these files, prefix included."""
     with ExitStack() as stack:
         for name, parts in files.items():
-            prefix = context.place("store" if name is ChangeSet.DUPLICATE else "source").prefix
+            prefix = context.place("store" if name in _OF_STORE else "source").prefix
             stream = stack.enter_context(context.lists.writing(f"{LIST_NAMES[name]}.txt"))
             for part in parts:
                 with closing(ParquetReader(context.state, part)) as reader:

@@ -24,6 +24,7 @@ class ComparisonOrder(Frozen):
     Attributes:
         id: the id of the diff.
         source, store: the ids of the inventories.
+        memory: the id of what is remembered of earlier copies.
         created: the time of the comparison.
         options: the options in force.
         ranges: the ranges, which tile the key space.
@@ -32,6 +33,7 @@ class ComparisonOrder(Frozen):
     id: str
     source: str
     store: str
+    memory: str | None
     created: datetime
     options: Options
     ranges: tuple[RelativeRange, ...]
@@ -72,7 +74,9 @@ def help_comparisons(context: SyncContext) -> int:
 def _parts(
     context: SyncContext, order: ComparisonOrder, source: Inventory, store: Inventory
 ) -> SharedParts[ComparedRange]:
+    memory = None if order.memory is None else context.memories.load(order.memory)
+
     def do(number: int, folder: str) -> ComparedRange:
-        return compare_range(context, source, store, order.created, order.ranges[number], folder)
+        return compare_range(context, source, store, memory, order.created, order.ranges[number], folder)
 
     return SharedParts(context, f"diffs/{order.id}", len(order.ranges), ComparedRange, do)

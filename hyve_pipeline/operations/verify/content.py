@@ -13,19 +13,11 @@ from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.sample import Sample
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, ContentSummary, Difference
 from hyve_pipeline.core.runtime.progress import report
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
-from hyve_pipeline.operations.requests.in_flight import Reply, run_in_flight
-from hyve_pipeline.operations.requests.retry import Tries
-from hyve_pipeline.s3.connection.request_window import Window
-from hyve_pipeline.s3.objects.get import read_bytes, read_checksums
-from hyve_pipeline.s3.wire.checksums import Checksums
+from hyve_pipeline.operations.requests.contents import ContentPair, Contents
+from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
-
-# Bytes that are read of an object at a time, from both sides, and objects that are compared at a time.
-_PART = 8 * MIB
-_AT_ONCE = 8
 
 # Why the contents of two objects were not compared.
 _CHANGED = "changed since the plan"
@@ -34,20 +26,10 @@ _NO_ETAG = "without an ETag"
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """An object of the source and its copy; the key is without prefix."""
-
-    key: str
-    size: int
-    source_etag: str
-    store_etag: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Verdict:
     """The result for one pair: a difference, or why it was not compared; neither if the contents are equal."""
 
-    pair: _Pair
+    pair: ContentPair
     difference: Difference | None = None
     skipped: str | None = None
 
@@ -70,6 +52,7 @@ class ContentComparer:
         self._filters = Filters(plan.options.include, plan.options.exclude)
         self._source = stack.enter_context(context.connect(plan.source))
         self._store = stack.enter_context(context.connect(plan.store))
+        self._contents = Contents(self._source, self._store)
         before = context.inventories("source").load(plan.source_inventory)
         self._planned = SortedRows(context.state, before.files, plan.source.prefix, ["key", "etag"])
         stack.callback(self._planned.close)
@@ -118,13 +101,10 @@ class ContentComparer:
                 )
 
         pairs = self._pairs(key_range, listed, others)
-        run_in_flight((self._judge(pair) for pair in pairs), Window(_AT_ONCE, self._throttled), take)
+        run_in_flight((self._judge(pair) for pair in pairs), self._contents.window, take)
         return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["key"])), DIFFERENCE_SCHEMA)
 
-    def _throttled(self) -> int:
-        return self._source.throttled + self._store.throttled
-
-    def _pairs(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> Iterator[_Pair]:
+    def _pairs(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> Iterator[ContentPair]:
         source_prefix, store_prefix = len(self._source.place.prefix), len(self._store.place.prefix)
         wanted: dict[str, tuple[int, str]] = {}
         for batch in listed.select(["key", "size", "etag"]).to_batches():
@@ -140,11 +120,11 @@ class ContentComparer:
             if found is not None and not (etag and found[1]):
                 self._skipped[_NO_ETAG] += 1
             elif found is not None:
-                yield _Pair(whole[source_prefix:], found[0], etag, found[1])
+                yield ContentPair(whole[source_prefix:], found[0], etag, found[1])
 
-    async def _judge(self, pair: _Pair) -> _Verdict:
+    async def _judge(self, pair: ContentPair) -> _Verdict:
         try:
-            is_same = await self._is_same(pair, Tries())
+            is_same = await self._contents.are_equal(pair)
         except ObjectChangedError:
             return _Verdict(pair, skipped=_CHANGED)
         except ObjectUnreadableError:
@@ -152,38 +132,3 @@ class ContentComparer:
         except S3RequestError:
             return _Verdict(pair, Difference.UNREAD)
         return _Verdict(pair, None if is_same else Difference.CONTENT)
-
-    async def _is_same(self, pair: _Pair, tries: Tries) -> bool:
-        sides = (
-            (self._source, self._source.place.prefix + pair.key, pair.source_etag),
-            (self._store, self._store.place.prefix + pair.key, pair.store_etag),
-        )
-        known = [await tries.answer(lambda side=side: read_checksums(*side)) for side in sides]
-        by_checksum = _compare_checksums(*known)
-        if by_checksum is not None:
-            return by_checksum
-        for first in range(0, pair.size, _PART):
-            count = min(_PART, pair.size - first)
-            # Both at once; then failed ones are retried.
-            parts = [Reply(read_bytes(*side, first, count)) for side in sides]
-            contents: list[bytes] = []
-            for side, part in zip(sides, parts, strict=True):
-                try:
-                    contents.append(await part)
-                except S3RequestError as error:
-                    if not error.is_transient:
-                        raise
-                    contents.append(await tries.answer(lambda side=side: read_bytes(*side, first, count)))  # noqa: B023
-            if contents[0] != contents[1]:
-                return False
-        return True
-
-
-def _compare_checksums(source: Checksums, store: Checksums) -> bool | None:
-    """Whether the contents are equal; None if the checksums can't decide it."""
-    for algorithm in sorted(source.values.keys() & store.values.keys()):
-        if source.values[algorithm] == store.values[algorithm] and source.is_of_whole == store.is_of_whole:
-            return True
-        if source.is_of_whole and store.is_of_whole:
-            return False
-    return None

@@ -10,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 
-from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.plan import Plan
@@ -34,7 +33,7 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     """
     summary = summarize_plan(sync.state, plan)
     sets = [
-        {"set": name.label, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
+        {"set": name.described, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
         for name in sets_of(plan.options)
     ]
     metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
@@ -74,7 +73,7 @@ def _repairs(plan: Plan) -> Metadata:
 
 def refusals_text(plan: Plan) -> str:
     """The rules that refused a plan, with their figures and what to do."""
-    return "; ".join(f"{in_words(refusal.rule)}: {refusal.detail}" for refusal in plan.refusals)
+    return "; ".join(f"{refusal.rule}: {refusal.detail}" for refusal in plan.refusals)
 
 
 def _picture(words: str, url: str, legend: str = "") -> dg.MarkdownMetadataValue:
@@ -84,7 +83,7 @@ def _picture(words: str, url: str, legend: str = "") -> dg.MarkdownMetadataValue
 
 def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
     rows = [
-        {"set": name.label, "prefix": prefix, "objects": count.objects, "bytes": count.bytes}
+        {"set": name.described, "prefix": prefix, "objects": count.objects, "bytes": count.bytes}
         for name, entry in summary.sets.items()
         for prefix, count in (
             *((_shortened(displayed(size.prefix)) or "(none)", size.count) for size in entry.prefixes),

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, UNDONE_SCHEMA, ChangeSet, Differ
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
+from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
-from hyve_pipeline.core.settings.model import CompareRule
+from hyve_pipeline.core.settings.model import AlteredChoice, CompareRule
 from hyve_pipeline_tests.tally import THOROUGHNESS
 
 EVERYTHING = RelativeRange("", None)
@@ -127,8 +128,9 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
 ) -> None:
     filters = Filters(include, exclude)
     undone = {*others, *data.draw(st.lists(st.sampled_from(sorted(source.keys() | store.keys()) or [""])))}
-    prefixes = {"source_prefix": source_prefix, "store_prefix": store_prefix}
-    differ = Differ(rule, filters, **prefixes, compared=NOW, gives_unchanged=True)
+    differ = Differ(
+        rule, filters, source_prefix=source_prefix, store_prefix=store_prefix, compared=NOW, gives_unchanged=True
+    )
     try:
         rows = pa.table({"key": sorted(undone)}, UNDONE_SCHEMA)
         found = differ.diff(inventory(source, source_prefix), inventory(store, store_prefix), EVERYTHING, rows)
@@ -233,5 +235,79 @@ def test_sets_say_what_becomes_of_their_objects() -> None:
     assert [name.described for name in PLANNED_SETS] == [
         *("new (to copy)", "modified (to overwrite)", "drifted (to repair)", "duplicate (to delete)")
     ]
-    untouched = set(ChangeSet) - set(PLANNED_SETS)
+    assert ChangeSet.ALTERED.described == "altered (kept as it is)"
+    untouched = set(ChangeSet) - {*PLANNED_SETS, ChangeSet.ALTERED}
     assert {name.described for name in untouched} == {name.value for name in untouched}
+
+
+@dataclass(frozen=True)
+class Remembered:
+    source_etag: str | None = MD5[0]
+    store_etag: str | None = MD5[1]
+    size: int = 1
+
+
+remembered = st.builds(
+    Remembered,
+    source_etag=st.sampled_from([*(etag for etag in ETAGS if etag), INTERRUPTED, None]),
+    store_etag=st.sampled_from([*(etag for etag in ETAGS if etag), None]),
+    size=st.integers(0, 2),
+)
+
+
+def expected_with_memory(rule: CompareRule, source: Listed, store: Listed, pair: Remembered | None) -> str:
+    """What the contract says of a key in both, word by word; "overwritten" where an altered object is copied again."""
+    if pair is None or pair.source_etag is None:
+        return "modified" if is_modified(rule, source, store) else "unchanged"
+    if pair.source_etag == INTERRUPTED:
+        return "modified"
+    if source.etag:
+        if source.size != pair.size or have_other_etags(source, Listed(etag=pair.source_etag)):
+            return "modified"
+        if store.etag and pair.store_etag is not None:
+            is_as_left = store.size == pair.size and not have_other_etags(store, Listed(etag=pair.store_etag))
+            return "unchanged" if is_as_left else "altered"
+    return "modified" if is_modified(rule, source, store) else "unchanged"
+
+
+@settings(deadline=None, max_examples=40 * THOROUGHNESS)
+@given(
+    listings,
+    listings,
+    rules,
+    st.dictionaries(keys, remembered, max_size=3),
+    st.lists(remembered | st.none(), max_size=12),
+    st.sampled_from(["report", "overwrite"]),
+)
+def test_what_is_remembered_goes_before_the_rule(
+    source: dict[str, Listed],
+    store: dict[str, Listed],
+    rule: CompareRule,
+    others: dict[str, Remembered],
+    pairs: list[Remembered | None],
+    choice: AlteredChoice,
+) -> None:
+    store |= {key: store.get(key, listed) for key, listed in sorted(source.items())[:4]}
+    found_pairs = zip(sorted(source.keys() & store.keys()), pairs, strict=False)
+    memory = others | {key: pair for key, pair in found_pairs if pair is not None}
+    rows = [{"key": key, **vars(pair)} for key, pair in memory.items()]
+    differ = Differ(rule, Filters(), compared=NOW, overwrites_altered=choice == "overwrite")
+    try:
+        found = differ.diff(
+            inventory(source), inventory(store), EVERYTHING, memory=pa.Table.from_pylist(rows, MEMORY_SCHEMA)
+        )
+    finally:
+        differ.close()
+    expected: dict[str, str] = {}
+    for key in source.keys() | store.keys():
+        one, other = source.get(key), store.get(key)
+        if one is None or other is None:
+            expected[key] = expected_set(rule, Filters(), key, one, other, is_undone=False)
+            continue
+        expected[key] = expected_with_memory(rule, one, other, memory.get(key))
+        if expected[key] == "altered" and choice == "overwrite":
+            expected[key] = "modified"
+        if expected[key] == "modified" and (is_archived(one) or not one.etag or not other.etag):
+            expected[key] = "skipped"
+    listed = {row["key"]: row["set"] for row in found.rows.to_pylist()}
+    assert listed == {key: name for key, name in expected.items() if name not in ("unchanged", "excluded")}

@@ -163,6 +163,7 @@ def test_sets_lists_and_totals_agree(tmp_path: Path) -> None:
         ChangeSet.DUPLICATE: (1, 9),
         ChangeSet.UNCHANGED: (1, 2),
         ChangeSet.EXCLUDED: (2, 5),
+        ChangeSet.ALTERED: (0, 0),
         ChangeSet.SKIPPED: (0, 0),
     }
     assert context.diffs.load(diff.id) == diff

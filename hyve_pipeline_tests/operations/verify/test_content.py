@@ -7,7 +7,7 @@ import pytest
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.verify import content
+from hyve_pipeline.operations.requests import contents
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, planned
@@ -57,7 +57,7 @@ def _reads(faulty: FaultyServer) -> list[Received]:
 def test_equal_by_reading(
     copied: tuple[SyncContext, Plan], faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(content, "_PART", 10)
+    monkeypatch.setattr(contents, "_PART", 10)
     _without_checksums(faulty)
     faulty.received.clear()
     found = verify_plan(*copied, content="100%")

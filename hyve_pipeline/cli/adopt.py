@@ -1,0 +1,38 @@
+"""``hyve adopt``: remember which objects of the store are copies already."""
+
+from pathlib import Path
+
+import click
+
+from hyve_pipeline.cli.options import sync_options
+
+
+@click.command()
+@sync_options
+@click.option("--content", is_flag=True, help="Read the objects that neither ETags nor checksums can decide.")
+def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> int:
+    """Compare the content of both buckets and remember what is equal; change nothing in either bucket.
+
+    For the first sync of a store that is full already: what is remembered is not copied again, whatever the times say.
+    """
+    from hyve_pipeline.cli.output import counted, print_json, say
+    from hyve_pipeline.cli.work import opened
+    from hyve_pipeline.operations.plan.adopt import adopt as adopt_pairs
+
+    with opened(home, sync_name, "adopt") as sync:
+        found = adopt_pairs(sync, reads=content)
+    if as_json:
+        print_json({"sync": sync.name, **found.model_dump()})
+        return 0
+    say(f"{counted(found.adopted)} of both buckets are equal and remembered: no plan copies them until one changes")
+    for number, what in (
+        (found.differing, "of both buckets differ; 'hyve dryrun' shows what a plan does with them"),
+        (found.only_in_source, "only in the source"),
+        (found.only_in_store, "only in the store"),
+    ):
+        if number:
+            say(f"{counted(number)} {what}")
+    if found.unknown:
+        hint = "they can't be read now" if content else "archived, or only reading them tells: 'hyve adopt --content'"
+        say(f"{counted(found.unknown)} of both buckets not compared: {hint}")
+    return 0

@@ -1,0 +1,124 @@
+"""The rule ``content``: compares the objects that ETags can't decide by checksum, else by reading both."""
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.arrow_columns import rows_with, rows_without, total
+from hyve_pipeline.core.base.errors import BucketError
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, CONTENT_UNKNOWN, ChangeSet, RangeDiff
+from hyve_pipeline.core.runtime.progress import expect, report
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.requests.contents import ContentPair, Contents
+from hyve_pipeline.operations.requests.in_flight import run_in_flight
+from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError, bucket_error
+
+_ACTIVITY = "compare content"
+
+_DIFFERS = "content differs"
+_UNREADABLE = "content can't be read now"
+_CHANGED = "changed since it was listed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """The result for one pair: the reason why it is modified, None if it is not, or what failed for good."""
+
+    pair: ContentPair
+    reason: str | None = None
+    failure: BucketError | None = None
+
+
+class ContentRule:
+    """Decides what the comparison by ETags left open, with several objects at a time.
+
+    Args:
+        context: the sync.
+        source: the source as it was listed.
+        store: the store, likewise.
+        stack: closes the connections.
+        reads: whether objects are read that checksums can't decide; else their reason stays `CONTENT_UNKNOWN`.
+    """
+
+    def __init__(
+        self,
+        context: SyncContext,
+        source: BucketSettings,
+        store: BucketSettings,
+        stack: ExitStack,
+        *,
+        reads: bool = True,
+    ) -> None:
+        self._source = stack.enter_context(context.connect(source))
+        self._contents = Contents(self._source, stack.enter_context(context.connect(store)), reads=reads)
+        self._failure: BucketError | None = None
+
+    def refine(self, found: RangeDiff) -> RangeDiff:
+        """Move the objects of equal content from the modified ones to the unchanged ones, and say why others are not.
+
+        Raises:
+            BucketError: a request failed for good, so that an object could not be compared.
+        """
+        open_rows = rows_with(rows_with(found.rows, "set", ["modified"]), "reason", [CONTENT_UNKNOWN])
+        if not open_rows.num_rows:
+            return found
+        reasons: dict[str, str | None] = {}
+
+        def take(verdict: _Verdict) -> None:
+            report(_ACTIVITY, 1, verdict.pair.size)
+            self._failure = self._failure or verdict.failure
+            reasons[verdict.pair.key] = verdict.reason
+
+        expect(_ACTIVITY, open_rows.num_rows, total(open_rows.column("size")))
+        columns = (open_rows.column(name).to_pylist() for name in ("key", "size", "source_etag", "store_etag"))
+        pairs = map(ContentPair, *columns)
+        # After one failure there will be no plan: no more requests are sent.
+        works = (self._judge(pair) for pair in pairs if self._failure is None)
+        run_in_flight(works, self._contents.window, take)
+        if self._failure is not None:
+            raise self._failure
+        return _decided(found, open_rows, reasons)
+
+    async def _judge(self, pair: ContentPair) -> _Verdict:
+        try:
+            is_equal = await self._contents.are_equal(pair)
+        except ObjectChangedError:
+            return _Verdict(pair, _CHANGED)
+        except ObjectUnreadableError:
+            return _Verdict(pair, _UNREADABLE)
+        except S3RequestError as error:
+            reason = f"the content of {displayed(pair.key)} is not known, so no plan was made: run it again"
+            return _Verdict(pair, failure=BucketError(f"{bucket_error(error, self._source.place)}; {reason}"))
+        if is_equal is None:
+            return _Verdict(pair, CONTENT_UNKNOWN)
+        return _Verdict(pair, None if is_equal else _DIFFERS)
+
+
+def _decided(found: RangeDiff, open_rows: pa.Table, reasons: dict[str, str | None]) -> RangeDiff:
+    equal = [key for key, reason in reasons.items() if reason is None]
+    modified = rows_without(open_rows, "key", equal)
+    place = CHANGE_SCHEMA.get_field_index("reason")
+    said = pa.array([reasons[key] for key in modified.column("key").to_pylist()], pa.string())
+    modified = modified.set_column(place, CHANGE_SCHEMA.field(place), said)
+    rows = pa.concat_tables([rows_without(found.rows, "key", reasons.keys()), modified]).sort_by("key")
+    return replace(_unchanged(found, open_rows, equal), rows=rows)
+
+
+def _unchanged(found: RangeDiff, open_rows: pa.Table, keys: Collection[str]) -> RangeDiff:
+    """The range with some of its modified rows counted, and listed, among the unchanged ones."""
+    if not keys:
+        return found
+    moved = rows_with(open_rows, "key", keys)
+    for name, value in (("set", ChangeSet.UNCHANGED.value), ("reason", "")):
+        place = CHANGE_SCHEMA.get_field_index(name)
+        moved = moved.set_column(place, CHANGE_SCHEMA.field(place), pa.array([value] * moved.num_rows, pa.string()))
+    count = Count(objects=moved.num_rows, bytes=total(moved.column("size")))
+    counts = dict(found.counts)
+    counts[ChangeSet.MODIFIED] = counts[ChangeSet.MODIFIED] - count
+    counts[ChangeSet.UNCHANGED] = counts.get(ChangeSet.UNCHANGED, Count()) + count
+    return replace(found, counts=counts, unchanged=pa.concat_tables([found.unchanged, moved]).sort_by("key"))
