@@ -124,7 +124,7 @@ _HEAVY = ("pydantic", "pyarrow", "boto3", "botocore", "awscrt", "dagster", "rich
 _BEGUN = ("hyve_pipeline.operations", "hyve_pipeline.state", "hyve_pipeline.s3", "hyve_pipeline.orchestration")
 
 # What a text option checks itself.
-_WRONG_TEXTS = {"--max-deletes": "some", "--max-overwrites": "101%", "--content": "half"}
+_WRONG_TEXTS = {"--max-deletes": "some", "--max-overwrites": "101%", "--content": "half", "--keys": "some"}
 
 
 def _wrong() -> list[list[str]]:
@@ -145,6 +145,7 @@ def _wrong() -> list[list[str]]:
             if not isinstance(parameter, click.Option) or parameter.is_flag or parameter.count:
                 continue
             wrong.append([name, option])
+            assert parameter.callback is None or option in _WRONG_TEXTS, option
             if option in _WRONG_TEXTS:
                 wrong.append([name, option, _WRONG_TEXTS[option]])
             elif not isinstance(parameter.type, click.types.StringParamType | click.Path):
