@@ -72,6 +72,19 @@ def _described(entry: Entry) -> str:
     return f'ETag: "{entry.etag}"\r\nLast-Modified: {date}\r\nContent-Type: image/jpeg\r\nAccept-Ranges: bytes\r\n'
 
 
+def _refusal(bucket: Bucket, request: Request) -> Answer | None:
+    """The refusal of a write whose condition on what it would overwrite does not hold, as AWS keeps it."""
+    headers = request.headers
+    if "if-none-match" not in headers and "if-match" not in headers:
+        return None
+    present = bucket.objects.get(request.key)
+    if "if-none-match" in headers:
+        return None if present is None else _error(412, "PreconditionFailed")
+    if present is None:
+        return _error(404, "NoSuchKey")
+    return None if headers["if-match"].strip('"') == present.etag else _error(412, "PreconditionFailed")
+
+
 class Store:
     """All buckets, the counters, and the simulated latency.
 
@@ -205,6 +218,9 @@ class Store:
         wanted = request.headers.get("x-amz-copy-source-if-match")
         if wanted is not None and wanted.strip('"') != entry.etag:
             return _error(412, "PreconditionFailed")
+        refusal = _refusal(bucket, request)
+        if refusal is not None:
+            return refusal
         now = time.time()
         present = bucket.objects.get(request.key)
         if present is not None and present.etag == entry.etag:
@@ -234,6 +250,9 @@ class Store:
         return Answer(206, body, f"{headers}Content-Range: {content_range}\r\n")
 
     def _put(self, bucket: Bucket, request: Request) -> Answer:
+        refusal = _refusal(bucket, request)
+        if refusal is not None:
+            return refusal
         etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
         bucket.put(request.key, make_entry(request.key, len(request.body), etag, time.time()))
         self.counts["copied"] += 1
@@ -250,6 +269,9 @@ class Store:
         return Answer(200, b"", f'ETag: "{etag}"\r\nContent-Length: 0\r\n')
 
     def _complete(self, bucket: Bucket, request: Request) -> Answer:
+        refusal = _refusal(bucket, request)
+        if refusal is not None:
+            return refusal
         size, etag = self._uploads.complete(request.query["uploadId"])
         bucket.put(request.key, make_entry(request.key, size, etag, time.time()))
         self.counts["copied"] += 1

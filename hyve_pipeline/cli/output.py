@@ -143,10 +143,18 @@ def describe_status(status: PlanStatus) -> None:
     warn_of_lacks(status)
 
 
+def say_what_servers_lack(status: PlanStatus) -> None:
+    """Print as text what servers turned out not to support without any loss."""
+    for lack in status.lacks:
+        if lack.is_minor:
+            say(f"note: {displayed(lack.described)}")
+
+
 def warn_of_lacks(status: PlanStatus) -> None:
     """Print as text what servers turned out not to support while a plan was applied."""
     for lack in status.lacks:
-        warn(f"warning: {displayed(lack.described)}")
+        if not lack.is_minor:
+            warn(f"warning: {displayed(lack.described)}")
 
 
 def describe_shards(status: PlanStatus) -> None:

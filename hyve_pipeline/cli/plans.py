@@ -50,6 +50,7 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
         describe_shards,
         describe_status,
         print_json,
+        say_what_servers_lack,
         status_document,
     )
     from hyve_pipeline.operations.context import Home, SyncContext
@@ -65,6 +66,7 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
         return 0
     describe_plan(plan)
     describe_status(status)
+    say_what_servers_lack(status)
     describe_shards(status)
     describe_refusals(status.refusals)
     return 0

@@ -171,7 +171,9 @@ def _has_source_changed(application: Any, environ: dict[str, Any]) -> bool:
     if source is None or wanted is None:
         return False
     path, _, query = f"/{source.removeprefix('/')}".partition("?")
-    head = {name: value for name, value in environ.items() if not name.startswith("HTTP_X_AMZ_COPY_SOURCE")}
+    # Not the conditions either: they are about what the copy would overwrite.
+    left_out = ("HTTP_X_AMZ_COPY_SOURCE", "HTTP_IF_")
+    head = {name: value for name, value in environ.items() if not name.startswith(left_out)}
     head.update(REQUEST_METHOD="HEAD", RAW_URI=path, REQUEST_URI=path, QUERY_STRING=query, CONTENT_LENGTH="0")
     head.update(PATH_INFO=_path_info(unquote_to_bytes(path).decode("latin-1")))
     head["wsgi.input"] = io.BytesIO()

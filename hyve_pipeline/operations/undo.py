@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
-from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
@@ -30,6 +30,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
 from hyve_pipeline.s3.objects.versions import copy_version, list_versions
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.state.files import Folder
@@ -156,7 +157,16 @@ class _Restorer:
             left = "none" if row.etag_after is None else row.etag_after
             detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
             return _undo_row(row, Outcome.SKIPPED, CHANGED, detail)
-        restored = await self._from_trash(row, key, tries) or await self._from_versions(row, key, tries)
+        left = NO_OBJECT if etag is None else etag
+        try:
+            restored = await self._from_trash(row, key, left, tries) or await self._from_versions(row, key, left, tries)
+        except StoreChangedError as error:
+            # A request whose answer was lost is refused when it is sent again: it has done its work.
+            if error.found is None or not same_etag(error.found.etag, row.etag_before):
+                raise
+            restored = _undo_row(row, Outcome.DONE)._replace(
+                etag_after=error.found.etag, version_after=error.found.version_id
+            )
         if restored is None and row.code == ALREADY_GONE:
             return _undo_row(row, Outcome.SKIPPED, ALREADY_GONE, "it was already deleted before the plan deleted it")
         if restored is None:
@@ -164,7 +174,7 @@ class _Restorer:
             return _undo_row(row, Outcome.SKIPPED, NOT_KEPT, detail)
         return restored
 
-    async def _from_trash(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
+    async def _from_trash(self, row: JournalRow, key: str, left: str, tries: Tries) -> JournalRow | None:
         trash = self._trash
         # An interrupted attempt may have put an object into the trash without a journal row.
         if trash is None or not (row.trashed or row.code in (ALREADY_DONE, ALREADY_GONE)):
@@ -173,11 +183,11 @@ class _Restorer:
         head = await tries.answer(lambda: head_object(trash, trash_key, needs_size=True))
         if head is None or head.size is None or not _is_kept(head, row):
             return None
-        task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules)
+        task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules, store_etag=left)
         result = await tries.call(partial(self._copier.copy, task))
         return _undo_row(row, Outcome.DONE)._replace(etag_after=result.etag, version_after=result.version_id)
 
-    async def _from_versions(self, row: JournalRow, key: str, tries: Tries) -> JournalRow | None:
+    async def _from_versions(self, row: JournalRow, key: str, left: str, tries: Tries) -> JournalRow | None:
         if row.version_before is None and row.version_after is None:
             return None  # the bucket has no versions
         versions = await tries.answer(lambda: list_versions(self._store, key))
@@ -186,7 +196,7 @@ class _Restorer:
         wanted = next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
         if wanted is None:
             return None
-        etag = await tries.answer(lambda: copy_version(self._store, key, wanted))
+        etag = await tries.answer(lambda: copy_version(self._store, key, wanted, left))
         return _undo_row(row, Outcome.DONE)._replace(etag_after=etag, version_before=wanted.version_id)
 
 

@@ -29,6 +29,9 @@ class CopyRules:
 
 _PLAIN = CopyRules()
 
+# The `CopyTask.store_etag` of an object that the store must not have.
+NO_OBJECT = ""
+
 
 class CopyTask(NamedTuple):
     """One object to copy from the source to the store.
@@ -40,6 +43,8 @@ class CopyTask(NamedTuple):
         source_etag: the ETag, without quotes, that the copy is pinned to.
         storage_class: the source object's storage class.
         rules: how it is copied.
+        store_etag: the ETag, without quotes, that the store's object must still have; `NO_OBJECT` if there must be
+            none; None if it does not matter.
     """
 
     source_key: str
@@ -48,3 +53,4 @@ class CopyTask(NamedTuple):
     source_etag: str
     storage_class: str = "STANDARD"
     rules: CopyRules = _PLAIN
+    store_etag: str | None = None

@@ -12,11 +12,13 @@ class ServerLack(Frozen):
         place: the bucket, as ``s3://bucket``.
         lack: what it lacks, as the predicate of a sentence about the server, such as ``knows no object tags``.
         consequence: what is done instead, or lost.
+        is_minor: nothing is lost; it is shown with the plan, and is no warning.
     """
 
     place: str
     lack: str
     consequence: str
+    is_minor: bool = False
 
     @property
     def described(self) -> str:

@@ -1,11 +1,14 @@
 """Copies one object as planned, and returns its outcome."""
 
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from hyve_pipeline.core.base.etags import same_etag
-from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.journal import (
     ALREADY_DONE,
@@ -22,10 +25,18 @@ from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.copying.copy_object import OnCopied
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.new_object import NewObject, settle
+from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
+from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, ObjectUnreadableError, S3RequestError
+
+NOTHING_LEFT: Mapping[str, str] = MappingProxyType({})
+
+# How many seconds the store's clock may be behind this machine's.
+_CLOCK_SLACK = 60.0
 
 
 def _is_copy(head: ObjectHead, row: PlannedObject) -> bool:
@@ -51,6 +62,7 @@ class ObjectCopier:
         keeps_versions: the store keeps what is overwritten as a version, whose id is journaled.
         check_store_first: check whether the store has the object already, as after an attempt that was interrupted
             between a copy and its journal row.
+        left: what failed attempts have left in the store: the ETag of other bytes than the planned ones, by key.
     """
 
     def __init__(
@@ -62,6 +74,7 @@ class ObjectCopier:
         *,
         keeps_versions: bool,
         check_store_first: bool,
+        left: Mapping[str, str] = NOTHING_LEFT,
     ) -> None:
         self._source = source
         self._store = store
@@ -69,6 +82,7 @@ class ObjectCopier:
         self._route = route
         self._keeps_versions = keeps_versions
         self._check_store_first = check_store_first
+        self._left = left
 
     async def copy(self, row: PlannedObject) -> JournalRow:
         """Copy one object.
@@ -85,7 +99,8 @@ class ObjectCopier:
         except ObjectUnreadableError as error:
             return self._row(row, tries, Outcome.SKIPPED, ARCHIVED, str(error))
         except S3RequestError as error:
-            return self._row(row, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+            code = error.code or str(error.status)
+            return self._row(row, tries, Outcome.FAILED, code, str(error), etag_after=error.written)
 
     async def leave(self, row: PlannedObject, reason: str) -> JournalRow:
         """Leave an object to a retry, as a bucket can't be reached."""
@@ -94,6 +109,7 @@ class ObjectCopier:
     async def _copy(self, row: PlannedObject, tries: Tries) -> JournalRow:
         if row.set == ChangeSet.DRIFTED:
             return await self._repair(row, tries)
+        started = time.time()
         task = CopyTask(
             source_key=self._source.place.prefix + row.key,
             store_key=self._store.place.prefix + row.key,
@@ -101,20 +117,35 @@ class ObjectCopier:
             source_etag=row.source_etag or "",
             storage_class=row.storage_class or "STANDARD",
             rules=self._route.rules,
+            # No plan overwrites an object without an ETag.
+            store_etag=NO_OBJECT if row.set == ChangeSet.NEW else row.store_etag or NO_OBJECT,
         )
         if self._check_store_first:
             head = await tries.answer(lambda: head_object(self._store, task.store_key))
             if head is not None and _is_copy(head, row):
-                lost = await self._give_tags(task, tries)
-                without = ", ".join(lost) or None
-                return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag, without=without)
+                return await self._recognise(row, task, head, tries)
+            if head is not None and (
+                same_etag(head.etag, self._left.get(row.key)) or await self._may_be_copy(head, row, task, tries)
+            ):
+                task = task._replace(store_etag=head.etag)
         trashed, version_before = False, None
         if row.set == ChangeSet.MODIFIED:
             if self._keeps_versions:
                 before = await tries.answer(lambda: head_object(self._store, task.store_key))
                 version_before = None if before is None else before.version_id
             trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
-        result = await tries.call(partial(self._route.copy, task))
+        try:
+            result = await self._write(task, tries)
+        except StoreChangedError as error:
+            # A write whose answer was lost is refused when it is sent again, and so is one that another worker began.
+            head = error.found
+            if head is None or not await self._may_be_copy(head, row, task, tries, since=started):
+                raise
+            if _is_copy(head, row):
+                after = {"version_before": version_before, "version_after": head.version_id, "trashed": trashed}
+                return await self._recognise(row, task, head, tries, **after)
+            task = task._replace(store_etag=head.etag)
+            result = await self._write(task, tries)
         if result.condition_ignored:
             detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
@@ -129,6 +160,53 @@ class ObjectCopier:
             without=", ".join(result.lost) or None,
             trashed=trashed,
         )
+
+    async def _write(self, task: CopyTask, tries: Tries) -> CopyResult:
+        """Copy an object by its route, again if its bytes changed on the way."""
+        pinned = task
+
+        def begin(on_end: OnCopied) -> None:
+            self._route.copy(pinned, partial(judge, on_end))
+
+        def judge(on_end: OnCopied, ended: CopyResult | BaseException) -> None:
+            nonlocal pinned
+            if isinstance(ended, S3RequestError) and ended.written is not None:
+                # The other bytes are in the store, and are to be overwritten.
+                pinned = task._replace(store_etag=ended.written)
+            on_end(ended)
+
+        return await tries.call(begin)
+
+    async def _recognise(
+        self, row: PlannedObject, task: CopyTask, head: ObjectHead, tries: Tries, **after: Any
+    ) -> JournalRow:
+        """The outcome of an object that is in the store already, as planned."""
+        without = ", ".join(await self._give_tags(task, tries)) or None
+        return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag, without=without, **after)
+
+    async def _may_be_copy(
+        self, head: ObjectHead, row: PlannedObject, task: CopyTask, tries: Tries, *, since: float = 0.0
+    ) -> bool:
+        """Whether the store's object may be the planned copy, though in doubt it is copied again.
+
+        Args:
+            head: the store's object.
+            row: the planned one.
+            task: the copy.
+            tries: counts repeated requests.
+            since: when the copy was begun, in seconds since 1970 UTC; 0 if another attempt may have begun it before.
+        """
+        if head.size not in (None, row.size):
+            return False
+        if same_etag(head.etag, row.source_etag):
+            return True
+        if head.last_modified < (since - _CLOCK_SLACK) * 1e6:
+            return False
+        # The ETags of an object and its copy may differ if one of them is no MD5.
+        if "-" in f"{head.etag}{row.source_etag}" or not head.is_etag_md5:
+            return True
+        source = await tries.answer(lambda: head_object(self._source, task.source_key))
+        return source is not None and not source.is_etag_md5
 
     async def _give_tags(self, task: CopyTask, tries: Tries) -> tuple[str, ...]:
         """Set the tags of a copy that an earlier attempt made: it may have ended before its separate request for tags.

@@ -80,7 +80,7 @@ async def repair_object(
         tags=tags,
         grants=grants,
     )
-    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=route.rules)
+    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=route.rules, store_etag=row.store_etag)
     result = await tries.answer(lambda: route.rewrite(task, carried))
     return Repaired(
         result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored, lost=result.lost

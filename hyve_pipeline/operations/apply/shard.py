@@ -6,7 +6,7 @@ with the store.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -151,12 +151,15 @@ class ShardApplier:
         if self._buckets is None:
             self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack, self._check)
         self._buckets.outage.raise_if_it_lasts()
-        settled = {key: row for key, row in journal.last_rows().items() if row.outcome is not Outcome.FAILED}
+        last = journal.last_rows()
+        settled = {key: row for key, row in last.items() if row.outcome is not Outcome.FAILED}
+        left = {key: row.etag_after for key, row in last.items() if key not in settled and row.etag_after is not None}
         try:
             with journal.begin(claim, self._run_id, datetime.now(UTC)) as writer:
                 recorder = _Recorder(self._action, writer, settled.values())
                 rows = (row for row in objects if row.key not in settled)
-                summary = self._attempt(self._buckets, shard, rows, recorder, is_first=state is ShardState.PENDING)
+                is_first = state is ShardState.PENDING
+                summary = self._attempt(self._buckets, shard, rows, recorder, left, is_first=is_first)
                 summary = journal.finish(claim, writer, summary)
         except ClaimLostError:
             # The attempt that took over may have completed before the last rows of this one were written.
@@ -176,6 +179,7 @@ class ShardApplier:
         shard: Shard,
         rows: Iterator[PlannedObject],
         recorder: "_Recorder",
+        left: Mapping[str, str],
         *,
         is_first: bool,
     ) -> AttemptSummary:
@@ -193,6 +197,7 @@ class ShardApplier:
                     route,
                     keeps_versions=buckets.keeps_versions,
                     check_store_first=not is_first,
+                    left=left,
                 )
                 works = (
                     outage.watch(copier.copy(row)) if outage.reason is None else copier.leave(row, outage.reason)

@@ -1,15 +1,18 @@
 """Copies what is about to be overwritten or deleted to the trash, if the sync has one."""
 
 from functools import partial
+from http import HTTPStatus
 from types import TracebackType
 
-from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import trash_rules
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.wire.errors import S3RequestError
 
 
 class Trash:
@@ -27,6 +30,8 @@ class Trash:
     def __init__(self, options: Options, store: Connection, trash: Connection | None, window: Window) -> None:
         self._store = store
         self._trash = trash
+        # Whether writes without a condition are refused; None while nothing was refused.
+        self._is_policy_strict: bool | None = None
         if trash is not None:
             self._rules = trash_rules(options, store)
             self._copier = ServerCopier(options, store, trash, window)
@@ -72,5 +77,24 @@ class Trash:
             storage_class="STANDARD",
             rules=self._rules,
         )
-        await tries.call(partial(self._copier.copy, task))
+        if self._is_policy_strict:
+            task = await self._as_found(trash, task, tries)
+        try:
+            await tries.call(partial(self._copier.copy, task))
+        except S3RequestError as error:
+            if error.status != HTTPStatus.FORBIDDEN or self._is_policy_strict is not None:
+                raise
+            # The policy of the bucket may demand that each write says what it expects there.
+            task = await self._as_found(trash, task, tries)
+            try:
+                await tries.call(partial(self._copier.copy, task))
+            except S3RequestError:
+                self._is_policy_strict = False
+                raise error from None
+            self._is_policy_strict = True
         return True
+
+    async def _as_found(self, trash: Connection, task: CopyTask, tries: Tries) -> CopyTask:
+        """The task, pinned to what the trash has of that key now."""
+        head = await tries.answer(lambda: head_object(trash, task.store_key))
+        return task._replace(store_etag=NO_OBJECT if head is None else head.etag)

@@ -155,6 +155,9 @@ class ServerCopier:
                 self._store.abilities.note(lacking)
             on_end(streamed)
 
+        if isinstance(ended, S3RequestError) and ended.written is not None:
+            # It took the request for the upload of nothing.
+            task = task._replace(store_etag=ended.written)
         try:
             self._stream(task, learn)
         except Exception as error:  # noqa: BLE001 - closed just now, say; the copy must come to an end

@@ -23,11 +23,13 @@ class Ability:
         lack: what it lacks then, as the predicate of a sentence about the server.
         consequence: what is done instead, or lost.
         loses: what objects have to do without, in a word or two; None where nothing is lost.
+        is_minor: it is no warning.
     """
 
     lack: str
     consequence: str
     loses: str | None = None
+    is_minor: bool = False
 
 
 CHECKSUM_MODE = Ability("refuses x-amz-checksum-mode", "the checksums that it keeps are not compared")
@@ -53,6 +55,25 @@ COPIES = Ability("has no CopyObject", "objects are read and written through this
 PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
 
 
+def write_condition(operation: str) -> Ability:
+    """Conditions on what an operation would overwrite."""
+    return _of_writes(f"ignores or refuses conditions on what a {operation} would overwrite")
+
+
+def match_of_writes(operation: str) -> Ability:
+    """The condition ``If-Match`` of an operation that writes, with an ETag as the server itself gives it."""
+    return _of_writes(f"says of If-Match that it does not hold for a {operation} where it does")
+
+
+def kept_condition(operation: str, header: str) -> Ability:
+    """A condition of an operation that the server has proved to keep; never a lack."""
+    return Ability(f"ignores {header} of {operation}", "")
+
+
+def _of_writes(lack: str) -> Ability:
+    return Ability(lack, "a HEAD is sent for the store's object right before", is_minor=True)
+
+
 def storage_class_ability(name: str) -> Ability:
     """Objects of the storage class of that name."""
     consequence = f'what is {name} in the source arrives in the default class (storage_class = "default" says so)'
@@ -65,6 +86,7 @@ class _Known:
     def __init__(self) -> None:
         self.lacking: set[Ability] = set()
         self.proved: set[Ability] = set()
+        self.tried: set[Ability] = set()
         self.lock = Lock()
 
 
@@ -101,6 +123,19 @@ class ServerAbilities:
         """Whether the server has shown that it has something, which must be known before it is relied upon."""
         return ability in self._known.proved
 
+    def begin_trial(self, ability: Ability) -> bool:
+        """Whether the caller is the one that finds out whether the server has something, until `end_trial`."""
+        with self._known.lock:
+            if ability in self._known.tried:
+                return False
+            self._known.tried.add(ability)
+        return True
+
+    def end_trial(self, ability: Ability) -> None:
+        """Leave it to another caller, as nothing was found out."""
+        with self._known.lock:
+            self._known.tried.discard(ability)
+
     def prove(self, ability: Ability) -> None:
         """Take note that the server has something."""
         if ability not in self._known.proved:
@@ -120,6 +155,6 @@ class ServerAbilities:
     def met(self) -> tuple[ServerLack, ...]:
         """What this connection needed and the server lacks, in the order in which it was met."""
         return tuple(
-            ServerLack(place=self._place, lack=ability.lack, consequence=ability.consequence)
+            ServerLack(place=self._place, lack=ability.lack, consequence=ability.consequence, is_minor=ability.is_minor)
             for ability in tuple(self._met)
         )

@@ -10,13 +10,14 @@ from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.settings.model import GIB, MIB
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import exchange_with
+from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
 from hyve_pipeline.s3.objects.new_object import copied_object
+from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
 from hyve_pipeline.s3.objects.properties import parts_of_etag, read_part_sizes, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
@@ -81,8 +82,9 @@ def begin_copy(
     Args:
         source: the bucket that has the object.
         store: the bucket that gets it; its credentials must be allowed to read the source.
-        task: the object, with the ETag that it must still have.
-        on_end: gets the result, or `ObjectChangedError` (overwritten or gone since the plan), `ObjectUnreadableError`
+        task: the object, with the ETag that it must still have, and that of the store's object.
+        on_end: gets the result, or `ObjectChangedError` (overwritten or gone since the plan; `StoreChangedError` where
+            that is the store's object), `ObjectUnreadableError`
             (archived), or another `S3RequestError`.
         multipart_threshold: objects over this many bytes are copied in parts.
         part_size: bytes of a part; raised where there would be over 10,000.
@@ -128,10 +130,14 @@ def _read_first(source: Connection, task: CopyTask) -> "Future[Pairs] | None":
     return then(both(redirect, grants), lambda read: (*read[0].redirect, *read[1]))
 
 
+# A result, whether it may be of another object than the planned one, and what the server lacks.
+_Copied = tuple[CopyResult, bool, tuple[Ability, ...]]
+
+
 class _WholeCopy:
     """One CopyObject, from its request to its result."""
 
-    __slots__ = ("_on_end", "_request", "_source", "_store", "_task")
+    __slots__ = ("_new", "_on_end", "_request", "_source", "_store", "_task")
 
     def __init__(self, source: Connection, store: Connection, task: CopyTask, on_end: OnCopied) -> None:
         self._source = source
@@ -142,7 +148,7 @@ class _WholeCopy:
     def begin(self, headers: Pairs) -> None:
         """Send the request, with headers for what it does not take over by itself."""
         task = self._task
-        new = copied_object(task.storage_class, task.rules, headers)
+        self._new = new = copied_object(task.storage_class, task.rules, headers)
         self._request = Request(
             "CopyObject",
             "PUT",
@@ -155,12 +161,37 @@ class _WholeCopy:
                 *self._source.payer_headers,
             ),
         )
-        is_slow = task.size > SLOW_COPY
-        if new.optional:
-            exchange_with(self._store, self._request, new.optional, self._judge, read=self._read, is_slow=is_slow)
+        write_pinned(
+            self._store,
+            "CopyObject",
+            task.store_key,
+            task.store_etag,
+            self._send,
+            self._judge,
+            size=task.size,
+            is_source_same=self._is_source_same,
+        )
+
+    def _send(self, condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[_Copied]) -> None:
+        """Send the request with a condition on the store's object, see `pinned_write.Send`."""
+        request = self._request
+        if condition:
+            request = request._replace(headers=(*request.headers, *condition))
+        is_slow = self._task.size > SLOW_COPY
+        optional = (*optional, *self._new.optional)
+        if optional:
+
+            def on_sent(ended: _Copied | BaseException, without: tuple[Ability, ...]) -> None:
+                on_end(ended if isinstance(ended, BaseException) else (ended[0], ended[1], without))
+
+            exchange_with(self._store, request, optional, on_sent, read=self._read, is_slow=is_slow)
         else:
             # Nearly all: it costs less.
-            self._store.exchange(self._request, self._judge, read=self._read, is_slow=is_slow)
+            self._store.exchange(request, on_end, read=self._read, is_slow=is_slow)
+
+    def _is_source_same(self) -> "Future[bool]":
+        found = head_object(self._source, self._task.source_key)
+        return then(found, lambda head: head is not None and same_etag(head.etag, self._task.source_etag))
 
     def begin_after(self, headers: Pairs | BaseException) -> None:
         """Send the request when the headers are known, or end where they could not be read."""
@@ -172,8 +203,8 @@ class _WholeCopy:
         except Exception as error:  # noqa: BLE001 - closed just now, say; the copy must come to an end
             self._on_end(error)
 
-    def _read(self, response: Response) -> tuple[CopyResult, bool]:
-        """The result, and whether it may be of another object than the planned one.
+    def _read(self, response: Response) -> _Copied:
+        """The result, see `_Copied`.
 
         Raises:
             S3RequestError: nothing shows that the copy was made.
@@ -185,13 +216,13 @@ class _WholeCopy:
             bytes=self._task.size,
             sends=response.sends,
         )
-        return result, bool(result.etag) and has_other_content(self._task.source_etag, result.etag, response)
+        return result, bool(result.etag) and has_other_content(self._task.source_etag, result.etag, response), ()
 
-    def _judge(self, ended: tuple[CopyResult, bool] | BaseException, without: tuple[Ability, ...] = ()) -> None:
+    def _judge(self, ended: _Copied | BaseException) -> None:
         if isinstance(ended, BaseException):
             self._on_end(source_error(ended) if isinstance(ended, S3RequestError) else ended)
             return
-        result, is_doubtful = ended
+        result, is_doubtful, without = ended
         if without:
             lost = tuple(ability.loses for ability in without if ability.loses is not None)
             result = result._replace(lost=lost)

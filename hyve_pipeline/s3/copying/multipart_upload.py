@@ -15,13 +15,14 @@ from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import OpenUpload, UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS
+from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, Optional
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.objects.head import head_object, version_of
 from hyve_pipeline.s3.objects.multipart_api import (
     MAX_PART_SIZE,
     MAX_PARTS,
+    NO_SUCH_UPLOAD,
     Part,
     abort_upload,
     complete_upload,
@@ -30,10 +31,12 @@ from hyve_pipeline.s3.objects.multipart_api import (
     list_parts,
 )
 from hyve_pipeline.s3.objects.new_object import NewObject, settle
+from hyve_pipeline.s3.objects.pinned_write import OnEnd, StoreChangedError, wait_for_pinned
 from hyve_pipeline.s3.objects.source_responses import read_copied_etag
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, composite_etag
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.messages import Pairs, Request
+from hyve_pipeline.s3.wire.futures import deliver
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # Parts of one object that are in flight at once.
 PARTS_IN_FLIGHT = 16
@@ -133,6 +136,21 @@ def make_of_parts(
     Raises:
         S3RequestError: the object was not created.
     """
+    try:
+        return _make(store, planned, send, window, log)
+    except S3RequestError as error:
+        # After a conflict, S3 forgets the upload, and wants another one. What an object is checked by may count each
+        # part once.
+        if error.operation != "CompleteMultipartUpload" or error.code != NO_SUCH_UPLOAD or not planned.is_resumable:
+            raise
+        if log is not None and (upload := log.find(planned.task.store_key)) is not None:
+            log.ended(upload)
+        return _make(store, planned, send, window, log)
+
+
+def _make(
+    store: Connection, planned: PartedObject, send: SendPart, window: Window, log: UploadLog | None
+) -> MadeObject:
     begun: tuple[Ability, ...] | None = None
     resumed = _resume(store, planned, log)
     if resumed is None:
@@ -166,8 +184,21 @@ def make_of_parts(
 def _complete(
     store: Connection, upload: OpenUpload, parts: Sequence[Part], planned: PartedObject, headers: Pairs
 ) -> MadeObject:
+    def send(condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[Response]) -> None:
+        more = (*headers, *condition)
+        completed = complete_upload(store, upload.key, upload.upload_id, parts, planned.algorithm, more, optional)
+        deliver(completed, on_end)
+
     try:
-        answer = complete_upload(store, upload.key, upload.upload_id, parts, planned.algorithm, headers)
+        answer = wait_for_pinned(store, "CompleteMultipartUpload", upload.key, planned.task.store_etag, send).result()
+    except StoreChangedError as error:
+        # A completion whose answer was lost is refused when it is sent again: it has done its work.
+        found, expected = error.found, _etag_of(parts)
+        if found is None or expected is None or not same_etag(found.etag, expected):
+            raise
+        with suppress(S3RequestError):
+            abort_upload(store, upload.key, upload.upload_id)
+        return MadeObject(found.etag, found.version_id)
     except S3RequestError as error:
         if not is_gone(error) or planned.is_rewritten:
             raise

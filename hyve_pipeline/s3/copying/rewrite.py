@@ -8,21 +8,21 @@ from concurrent.futures import Future
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import ask_with
+from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
-from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.copying.copy_object import MAX_SINGLE_COPY, SLOW_COPY
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts
 from hyve_pipeline.s3.copying.multipart_upload import part_sizes
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
+from hyve_pipeline.s3.objects.pinned_write import OnEnd, wait_for_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag, read_part_sizes
-from hyve_pipeline.s3.objects.source_responses import CopyResult, read_copied_etag, source_answer, source_error
+from hyve_pipeline.s3.objects.source_responses import CopyResult, raise_source_error, read_copied_etag, source_error
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import follow, then
-from hyve_pipeline.s3.wire.messages import Request, copy_source
+from hyve_pipeline.s3.wire.futures import follow, recover, then
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
 
 
 def rewrite_object(
@@ -41,7 +41,8 @@ def rewrite_object(
 
     Args:
         store: the bucket.
-        task: the object; source and store key are the same, and the ETag is the one that it must still have.
+        task: the object; source and store key are the same, and so are the ETags that it must still have. It was read
+            just before.
         carried: its new properties, tags and grants included; and of the object as it is now: its checksums, and
             whether its ETag is an MD5.
         part_size: bytes of a part, if the object needs parts and its own are unknown.
@@ -68,6 +69,10 @@ def rewrite_object(
     return store.workers.submit(rewrite)
 
 
+# A result, and what the server lacks.
+_Rewritten = tuple[CopyResult, tuple[Ability, ...]]
+
+
 def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties) -> "Future[CopyResult]":
     new = new_object(carried, task.rules, replaces_tags=True)
     request = Request(
@@ -83,17 +88,26 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
         ),
     )
 
-    def read(ending: ResponseOrError) -> CopyResult:
-        answer = source_answer(ending)
+    def read(answer: Response) -> CopyResult:
         etag = read_copied_etag(store.bucket, request, answer)
         if not etag:
             raise invalid_response(store.bucket, request, answer, "the answer has no ETag")
         ignored = carried.is_etag_md5 and has_other_content(task.source_etag, etag, answer)
         return CopyResult(etag, version_of(answer), None, bytes=0, condition_ignored=ignored)
 
-    def go_on(answer: tuple[CopyResult, tuple[Ability, ...]]) -> "Future[CopyResult]":
+    def send(condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[_Rewritten]) -> None:
+        pinned = request._replace(headers=(*request.headers, *condition))
+
+        def on_sent(ended: CopyResult | BaseException, without: tuple[Ability, ...]) -> None:
+            on_end(ended if isinstance(ended, BaseException) else (ended, without))
+
+        exchange_with(store, pinned, (*optional, *new.optional), on_sent, read=read, is_slow=task.size > SLOW_COPY)
+
+    def go_on(answer: _Rewritten) -> "Future[CopyResult]":
         result, without = answer
         settled = settle(store, task.store_key, result.version_id, new, without)
         return then(settled, lambda lost: result._replace(lost=lost))
 
-    return follow(ask_with(store, request, new.optional, read, is_slow=task.size > SLOW_COPY), go_on)
+    # The condition on the source and the one on the store are about the same object.
+    written = wait_for_pinned(store, "CopyObject", task.store_key, task.store_etag, send, was_seen=True)
+    return recover(follow(written, go_on), raise_source_error)

@@ -95,7 +95,7 @@ def put_file(connection: Connection, key: str, file: BinaryIO, size: int, part_b
         while data := file.read(part_bytes):
             query = (("partNumber", str(len(parts) + 1)), ("uploadId", upload_id))
             parts.append(_put(connection, "UploadPart", key, data, query=query, with_checksum=False))
-        complete_upload(connection, key, upload_id, parts, None)
+        complete_upload(connection, key, upload_id, parts, None).result()
     except BaseException:
         abort_upload(connection, key, upload_id)
         raise

@@ -13,6 +13,7 @@ from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.server_abilities import HEAD, ORIGINAL_CODING
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.read_headers import OPTIONAL_READ_HEADERS, PLAIN_CODING, coding_headers, is_gzip
+from hyve_pipeline.s3.wire.checksums import keeps_md5_etags
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
@@ -42,6 +43,7 @@ class ObjectHead:
         keeps_versions: versioning is enabled or suspended in the bucket.
         content_type: the media type, or None.
         metadata: the user metadata by lower-case name, without ``x-amz-meta-``.
+        is_etag_md5: no key encrypts the object, so that an ETag without ``-`` is the MD5 of its content.
     """
 
     etag: str
@@ -52,6 +54,7 @@ class ObjectHead:
     keeps_versions: bool = False
     content_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_etag_md5: bool = True
 
 
 def head_object(connection: Connection, key: str, *, needs_size: bool = False) -> "Future[ObjectHead | None]":
@@ -213,6 +216,7 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
             for name, value in response.headers
             if name.lower().startswith(_METADATA)
         },
+        is_etag_md5=keeps_md5_etags(response),
     )
 
 

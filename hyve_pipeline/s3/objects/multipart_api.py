@@ -1,6 +1,7 @@
 """The requests of a multipart upload: create, list, complete, abort."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -9,6 +10,7 @@ from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, Opt
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.futures import then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.responses import check_echo, is_truncated, parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import Element, child_text, escape_text, unquote_etag
@@ -67,8 +69,14 @@ def create_upload(
 
 
 def complete_upload(
-    store: Connection, key: str, upload_id: str, parts: Sequence[Part], algorithm: str | None, headers: Pairs = ()
-) -> Response:
+    store: Connection,
+    key: str,
+    upload_id: str,
+    parts: Sequence[Part],
+    algorithm: str | None,
+    headers: Pairs = (),
+    optional: Iterable[Optional] = (),
+) -> "Future[Response]":
     """Complete an upload.
 
     Args:
@@ -77,10 +85,11 @@ def complete_upload(
         upload_id: the upload.
         parts: all of its parts, in order.
         algorithm: of the parts' checksums, if they have any.
-        headers: the checksum of the full object.
+        headers: the checksum of the full object, and a condition.
+        optional: the headers that may be left out, besides those with checksums.
 
-    Raises:
-        S3RequestError: the object was not created.
+    Returns:
+        A future that gives the answer, or raises `S3RequestError`: the object was not created.
     """
     documents = (_part_document(number, part, algorithm) for number, part in enumerate(parts, start=1))
     document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{"".join(documents)}'
@@ -92,7 +101,8 @@ def complete_upload(
         headers=(("content-type", "application/xml"), *headers),
         body=f"{document}</CompleteMultipartUpload>".encode(),
     )
-    return ask_with(store, request, (OPTIONAL_CHECKSUMS,), answer_of, is_slow=True).result()[0]
+    asked = ask_with(store, request, (*optional, OPTIONAL_CHECKSUMS), answer_of, is_slow=True)
+    return then(asked, lambda answer: answer[0])
 
 
 def _part_document(number: int, part: Part, algorithm: str | None) -> str:

@@ -14,7 +14,7 @@ from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.multipart_api import Part
 from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, HEADER, PLAIN_MD5, Checksums, checksum, keeps_md5_etags
-from hyve_pipeline.s3.wire.errors import invalid_response
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import completed, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.xml import unquote_etag
@@ -137,8 +137,14 @@ def _proved(bucket: str, request: Request, content: Content, response: Response,
     is_etag_known = content.md5 is not None and PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(response)
     if stored not in (None, content.checksum) or (is_etag_known and not same_etag(etag, content.md5)):
         reason = f"the store has other bytes than were sent (ETag {etag}, MD5 {content.md5}, {content.checksum})"
-        raise invalid_response(bucket, request, response, reason)
+        raise _unproved(bucket, request, response, reason, etag)
     if not is_md5_checked and stored is None and not is_etag_known:
         reason = f"nothing proves what the store has: it refuses Content-MD5, and its ETag {etag} is no MD5"
-        raise invalid_response(bucket, request, response, reason)
+        raise _unproved(bucket, request, response, reason, etag)
     return Part(etag, len(content.data), stored)
+
+
+def _unproved(bucket: str, request: Request, response: Response, reason: str, etag: str) -> S3RequestError:
+    error = invalid_response(bucket, request, response, reason)
+    error.written = etag
+    return error

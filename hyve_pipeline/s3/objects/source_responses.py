@@ -56,7 +56,7 @@ _OF_STORE = {
 
 def source_error(error: S3RequestError) -> S3RequestError:
     """The error of a copy, as the subclass for the state of the source object."""
-    if error.operation in _OF_STORE:
+    if error.operation in _OF_STORE or isinstance(error, ObjectChangedError):
         return error
     if error.status == 412 or error.code == "PreconditionFailed":
         return error.as_kind(ObjectChangedError)
@@ -147,7 +147,10 @@ def read_copied_part(
 def _unknown_copy(bucket: str, request: Request, response: Response) -> S3RequestError:
     """The error of a copy that the server treated as an upload of an empty body; another attempt would not help."""
     reason = f'the answer is empty, as if the server did not support {request.operation}: set transfer = "stream"'
-    return S3RequestError(bucket, request, "NotImplemented", reason, status=response.status)
+    error = S3RequestError(bucket, request, "NotImplemented", reason, status=response.status)
+    if request.operation == "CopyObject":
+        error.written = unquote_etag(response.header("etag") or "") or None
+    return error
 
 
 _ROOTS = {

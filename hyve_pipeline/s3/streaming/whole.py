@@ -2,22 +2,25 @@
 
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import Optional
 from hyve_pipeline.s3.copying.multipart_upload import PartRange
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.get import read_object
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
+from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
 from hyve_pipeline.s3.objects.put import Content, Put, put_content, written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
 from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum
-from hyve_pipeline.s3.wire.futures import both, follow, then
+from hyve_pipeline.s3.wire.futures import both, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # An object's properties, and its content.
@@ -69,7 +72,8 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
     """Write an object that was read.
 
     Returns:
-        A future that gives the result, or raises `S3RequestError` if the store refused it.
+        A future that gives the result, or raises `StoreChangedError` if the store's object is no longer the planned
+        one, or another `S3RequestError` if the store refused it.
 
     Raises:
         S3RequestError: what was read is not the object.
@@ -87,7 +91,15 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
             settle(store, task.store_key, version_id, new, put.without), lambda lost: result._replace(lost=lost)
         )
 
-    return follow(put_content(store, request, content, new.optional), go_on)
+    def send(condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[Put]) -> None:
+        pinned = request._replace(headers=(*request.headers, *condition))
+        deliver(put_content(store, pinned, content, (*optional, *new.optional)), on_end)
+
+    outcome: Future[Put] = Future()
+    write_pinned(
+        store, "PutObject", task.store_key, task.store_etag, send, partial(finish, outcome), size=len(content.data)
+    )
+    return follow(outcome, go_on)
 
 
 def _check(source: Connection, task: CopyTask, properties: ObjectProperties, content: Content) -> None:

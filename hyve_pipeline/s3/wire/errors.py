@@ -2,6 +2,7 @@
 
 - `S3RequestError`: any request that failed.
     - `ObjectChangedError`: the source object is no longer the planned one.
+        - `s3.objects.pinned_write.StoreChangedError`: the store's object is not.
     - `ObjectUnreadableError`: it can't be read now.
         - `CustomerKeyError`: it can be read only with its owner's key (SSE-C).
 """
@@ -65,6 +66,7 @@ _TRANSIENT_CODES = {
     INVALID_RESPONSE,
     UNBOUNDED_ANSWER,
     "BadGateway",
+    "ConditionalRequestConflict",
     "GatewayTimeout",
     "InternalError",
     "OperationAborted",
@@ -122,6 +124,8 @@ class S3RequestError(Exception):
         message: the server's or the network's message, in one line of at most 300 characters.
         request_id: S3's id of the request, or None.
         bucket_region: the bucket's region if the server named it.
+        condition: the header of the condition that did not hold, in lower case, if the server named it.
+        written: the ETag of what the request has written although it failed; None if nothing is known to be written.
         sends: how often the request was sent.
     """
 
@@ -135,6 +139,7 @@ class S3RequestError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         bucket_region: str | None = None,
+        condition: str | None = None,
     ) -> None:
         # Not the request itself: its body may be large, and an error may be kept for long.
         super().__init__(bucket, request.operation, request.key, code, message, status)
@@ -146,6 +151,8 @@ class S3RequestError(Exception):
         self.message = shortened(message)
         self.request_id = shortened(request_id, _MAX_NAME) if request_id else None
         self.bucket_region = shortened(bucket_region, _MAX_NAME) if bucket_region else None
+        self.condition = condition.strip().lower() if condition else None
+        self.written: str | None = None
         self.sends = 1
 
     def as_kind(self, kind: "type[S3RequestError]") -> "S3RequestError":

@@ -12,7 +12,7 @@ _ERROR_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:[^<>
 # No error document is longer; anything else with an error status need not be read completely.
 MOST_ERROR_BYTES = 64 * 1024
 
-_ERROR_FIELDS = ("Code", "Message", "RequestId", "Region")
+_ERROR_FIELDS = ("Code", "Message", "RequestId", "Region", "Condition")
 _FIELD = re.compile("<(?:[^<>:]+:)?(" + "|".join(_ERROR_FIELDS) + ")>([^<]*)")
 _TAGS = re.compile("<[^>]*>")
 
@@ -47,6 +47,7 @@ def error_of(bucket: str, request: Request, response: Response) -> S3RequestErro
         status=response.status,
         request_id=fields.get("RequestId") or response.header("x-amz-request-id"),
         bucket_region=response.header("x-amz-bucket-region") or fields.get("Region"),
+        condition=fields.get("Condition"),
     )
 
 
