@@ -6,7 +6,7 @@ without what may have been refused, and what then proves to be missing is left o
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import Lock
 
 from hyve_pipeline.core.model.server_lack import ServerLack
@@ -55,17 +55,26 @@ COPIES = Ability("has no CopyObject", "objects are read and written through this
 PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
 
 
-def write_condition(operation: str) -> Ability:
-    """Conditions on what an operation would overwrite."""
-    return _of_writes(f"ignores or refuses conditions on what a {operation} would overwrite")
+@cache
+def kept_conditions(operation: str) -> Ability:
+    """Conditions on what an operation would overwrite, which other servers ignore."""
+    return _of_writes(f"ignores conditions on what a {operation} would overwrite")
 
 
+@cache
+def accepted_conditions(operation: str) -> Ability:
+    """The same, which other servers refuse."""
+    return _of_writes(f"refuses conditions on what a {operation} would overwrite")
+
+
+@cache
 def match_of_writes(operation: str) -> Ability:
     """The condition ``If-Match`` of an operation that writes, with an ETag as the server itself gives it."""
     return _of_writes(f"says of If-Match that it does not hold for a {operation} where it does")
 
 
-def kept_condition(operation: str, header: str) -> Ability:
+@cache
+def relied_on(operation: str, header: str) -> Ability:
     """A condition of an operation that the server has proved to keep; never a lack."""
     return Ability(f"ignores {header} of {operation}", "")
 

@@ -19,7 +19,12 @@ from hyve_pipeline.core.model.copy_task import NO_OBJECT
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, may_be_unsupported
-from hyve_pipeline.s3.connection.server_abilities import kept_condition, match_of_writes, write_condition
+from hyve_pipeline.s3.connection.server_abilities import (
+    accepted_conditions,
+    kept_conditions,
+    match_of_writes,
+    relied_on,
+)
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.read_headers import condition_headers
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
@@ -151,11 +156,11 @@ class _PinnedWrite(Generic[T]):
     def _is_kept(self) -> bool:
         """Whether the server keeps the condition, so that nothing needs to be looked at before."""
         abilities, operation = self._store.abilities, self._operation
-        if abilities.lacks(write_condition(operation)):
+        if abilities.lacks(kept_conditions(operation)) or abilities.lacks(accepted_conditions(operation)):
             return False
         if self._header == _MATCH and abilities.lacks(match_of_writes(operation)):
             return False
-        return self._store.place.server == AWS or abilities.has_proved(kept_condition(operation, self._header))
+        return self._store.place.server == AWS or abilities.has_proved(relied_on(operation, self._header))
 
     def _guarded(self, step: Callable[[], object]) -> None:
         """Take a step on a thread of the transport, where nothing may raise."""
@@ -178,27 +183,28 @@ class _PinnedWrite(Generic[T]):
     def _send_seen(self) -> None:
         """Send the write, right after the store's object was looked at."""
         abilities, operation = self._store.abilities, self._operation
-        lacking = write_condition(operation)
-        is_known = abilities.lacks(lacking)
+        is_known = abilities.lacks(kept_conditions(operation)) or abilities.lacks(accepted_conditions(operation))
         if not is_known and self._size is not None and self._size <= _MOST_TRIAL_BYTES and self._begin_trial():
             self._send(condition_headers(_NO_ETAG), (), self._judge_trial)
             return
         if self._header == _MATCH and abilities.lacks(match_of_writes(operation)):
             self._send((), (), self._on_end)
             return
-        self._optional = (Optional(lacking, (_MATCH, _NONE_MATCH), (_MATCH, _NONE_MATCH, "condition")),)
+        self._optional = (
+            Optional(accepted_conditions(operation), (_MATCH, _NONE_MATCH), (_MATCH, _NONE_MATCH, "condition")),
+        )
         self._send(self._condition, self._optional, self._judge)
 
     def _begin_trial(self) -> bool:
-        return self._store.abilities.begin_trial(kept_condition(self._operation, self._header))
+        return self._store.abilities.begin_trial(relied_on(self._operation, self._header))
 
     def _end_trial(self) -> None:
-        self._store.abilities.end_trial(kept_condition(self._operation, self._header))
+        self._store.abilities.end_trial(relied_on(self._operation, self._header))
 
     def _judge_trial(self, ended: T | BaseException) -> None:
         """Judge the write with the condition that can't hold."""
         if not isinstance(ended, BaseException):
-            self._store.abilities.note(write_condition(self._operation))
+            self._store.abilities.note(kept_conditions(self._operation))
             self._on_end(ended)
             return
         if isinstance(ended, S3RequestError) and ended.written is not None:
@@ -226,7 +232,7 @@ class _PinnedWrite(Generic[T]):
         def judge_third(again: T | BaseException) -> None:
             if not isinstance(again, BaseException):
                 # It keeps If-Match alone. What was written twice is the same.
-                self._store.abilities.note(write_condition(self._operation))
+                self._store.abilities.note(kept_conditions(self._operation))
                 self._on_end(again)
                 return
             if isinstance(again, S3RequestError) and again.status == HTTPStatus.PRECONDITION_FAILED:
@@ -242,7 +248,7 @@ class _PinnedWrite(Generic[T]):
             self._on_end(ended)
 
     def _prove(self, header: str) -> None:
-        self._store.abilities.prove(kept_condition(self._operation, header))
+        self._store.abilities.prove(relied_on(self._operation, header))
 
     def _judge(self, ended: T | BaseException) -> None:
         if not isinstance(ended, S3RequestError):
