@@ -25,10 +25,11 @@ from hyve_pipeline.s3.connection.server_abilities import (
     match_of_writes,
     relied_on,
 )
+from hyve_pipeline.s3.objects.exact_key import is_other_key
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.read_headers import condition_headers
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
-from hyve_pipeline.s3.wire.futures import deliver, finish
+from hyve_pipeline.s3.wire.futures import completed, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 T = TypeVar("T")
@@ -178,7 +179,18 @@ class _PinnedWrite(Generic[T]):
             else:
                 self._guarded(self._send_seen)
 
-        deliver(head_object(self._store, self._key), judge)
+        deliver(self._find(), judge)
+
+    def _find(self) -> "Future[ObjectHead | None]":
+        """What the store has of the key."""
+        store, key = self._store, self._key
+
+        def confirm(found: ObjectHead | None) -> "Future[ObjectHead | None]":
+            if found is None or self._store_etag != NO_OBJECT:
+                return completed(found)
+            return then(is_other_key(store, key), lambda is_other: None if is_other else found)
+
+        return follow(head_object(store, key), confirm)
 
     def _send_seen(self) -> None:
         """Send the write, right after the store's object was looked at."""
@@ -294,7 +306,7 @@ class _PinnedWrite(Generic[T]):
             else:
                 self._on_end(error)
 
-        deliver(head_object(self._store, self._key), judge)
+        deliver(self._find(), judge)
 
     def _repeat(self, error: S3RequestError) -> None:
         """Send a write again whose condition holds, although the server says that it does not."""

@@ -276,6 +276,21 @@ def test_rclone_ignores_conditions(
     assert [lack.is_minor for lack in connection.abilities.met] == [True]
 
 
+@pytest.mark.rclone
+@WRITES
+def test_rclone_finds_a_key_of_another_unicode_form(
+    make_place: MakePlace, rclone_endpoint: str, connect: Connect, write: Write, operation: str
+) -> None:
+    place: BucketSettings = make_place(endpoint_url=rclone_endpoint)
+    client = client_for(rclone_endpoint)
+    put_objects(client, place.bucket, {"from": BODY, "u\u0308": b"another"})
+    connection = connect(place)
+    for _ in range(2):
+        write(connection, _task("\u00fc")).result()
+        assert read_bucket(client, place.bucket) == {"from": BODY, "u\u0308": b"another", "\u00fc": BODY}
+        client.delete_object(Bucket=place.bucket, Key="\u00fc")
+
+
 @WRITES
 def test_moto_keeps_those_of_uploads_alone(target: Target, faulty: FaultyServer, write: Write, operation: str) -> None:
     for key in "abc":
