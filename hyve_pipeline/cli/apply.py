@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import limit_option, plan_option, sync_options
+from hyve_pipeline.cli.options import limit_option, plan_option, sync_options, yes_option
 
 
 @click.command()
@@ -21,6 +21,7 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
             work.take_plan(max_overwrites=max_overwrites)
         else:
             work.choose_plan(plan_id, max_overwrites=max_overwrites)
+        work.warn_of_loss("copy")
         work.act("copy")
     return work.finish(as_json=as_json)
 
@@ -29,14 +30,33 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
 @sync_options
 @plan_option
 @limit_option("max-deletes")
-def delete(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, max_deletes: str | None) -> int:
-    """Delete what only the store has: the plan's duplicate objects, after all of its copies have succeeded."""
-    from hyve_pipeline.cli.work import Work, opened
+@yes_option
+def delete(
+    home: Path,
+    sync_name: str | None,
+    as_json: bool,
+    plan_id: str | None,
+    max_deletes: str | None,
+    yes: bool,
+) -> int:
+    """Delete what only the store has: the plan's duplicate objects, after all of its copies have succeeded.
 
-    with opened(home, sync_name, "delete") as sync:
-        work = Work(sync)
+    On a terminal it shows the plan and asks first.
+    """
+    from hyve_pipeline.cli.modes import may_ask
+    from hyve_pipeline.cli.work import Work, chosen, working
+
+    asks = not (as_json or yes) and may_ask()
+    sync = chosen(home, sync_name, "delete")
+    work = Work(sync)
+    with working(sync):
         work.choose_plan(plan_id, max_deletes=max_deletes)
-        work.act("delete")
+    if asks:
+        work.show_plan()
+    work.warn_of_loss("delete")
+    if work.is_agreed(asks=asks):
+        with working(sync):
+            work.act("delete")
     return work.finish(as_json=as_json)
 
 
@@ -65,16 +85,35 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
 @sync_options
 @limit_option("max-deletes")
 @limit_option("max-overwrites")
-def sync(home: Path, sync_name: str | None, as_json: bool, max_deletes: str | None, max_overwrites: str | None) -> int:
-    """Make a plan, copy, delete and verify."""
-    from hyve_pipeline.cli.work import Work, opened
+@yes_option
+def sync(
+    home: Path,
+    sync_name: str | None,
+    as_json: bool,
+    max_deletes: str | None,
+    max_overwrites: str | None,
+    yes: bool,
+) -> int:
+    """Make a plan, copy, delete and verify.
 
-    with opened(home, sync_name, "sync") as chosen:
-        work = Work(chosen)
+    On a terminal it shows the plan, and asks before it deletes.
+    """
+    from hyve_pipeline.cli.modes import may_ask
+    from hyve_pipeline.cli.work import Work, chosen, working
+
+    asks = not (as_json or yes) and may_ask()
+    context = chosen(home, sync_name, "sync")
+    work = Work(context)
+    with working(context):
         work.take_plan(max_deletes=max_deletes, max_overwrites=max_overwrites)
+    if asks:
+        work.show_plan()
+    work.warn_of_loss("copy", "delete")
+    with working(context):
         work.act("copy")
-        if not work.is_stopped:
+    if not work.is_stopped and work.is_agreed(asks=asks):
+        with working(context):
             work.act("delete")
-        if not work.is_stopped:
-            work.verify()
+            if not work.is_stopped:
+                work.verify()
     return work.finish(as_json=as_json)

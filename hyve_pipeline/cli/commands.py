@@ -43,7 +43,7 @@ COMMANDS: dict[str, Entry] = {
         "Set up",
         (
             "hyve configure",
-            "hyve configure --in-bucket hyve-rootwork --out-bucket hyve-store --profile hyve --no-input",
+            "hyve configure --in-bucket original --out-bucket backup --no-input",
         ),
         is_work=True,
     ),
@@ -68,7 +68,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "completion": Entry(
         "hyve_pipeline.cli.completion:completion",
-        "Print the script that lets a shell complete commands, syncs and plans.",
+        "Print what lets a shell complete syncs and plans.",
         "Set up",
         ("hyve completion bash > ~/.local/share/bash-completion/completions/hyve",),
         is_query=True,

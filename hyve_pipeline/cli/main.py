@@ -184,6 +184,8 @@ def _usage(error: click.UsageError) -> str:
         known = [] if context is None else [name for option in context.command.params for name in option.opts]
         hint = hint_for(error.option_name, known) or f"; '{command} --help' shows what there is"
         message = f"no such option {error.option_name!r}{hint}"
+    elif isinstance(error, click.MissingParameter):
+        message += f"; '{command} --help' shows an example"
     elif isinstance(error, click.BadParameter) and context is not None and error.param is not None:
         variable = error.param.envvar
         is_flag = isinstance(error.param.type, click.types.BoolParamType)

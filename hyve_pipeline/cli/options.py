@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,32 @@ def global_options() -> list[click.Option]:
         click.Option(["-y", "--yes"], is_flag=True, help="Answer questions with yes."),
         click.Option(["--no-input"], is_flag=True, help="Never ask."),
     ]
+
+
+# Of `--keys`: more than a plan can have.
+ALL_KEYS = sys.maxsize
+
+
+class _Keys(click.ParamType):
+    """How many keys of each set are shown."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if value == "all":
+            return ALL_KEYS
+        if not str(value).isdecimal():
+            self.fail(f"{value!r} is neither a number of keys nor 'all'", param, ctx)
+        return min(int(value), ALL_KEYS)
+
+
+keys_option = click.option(
+    "--keys", type=_Keys(), metavar="N|all", default=10, show_default=True, help="Show so many keys of each set."
+)
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Delete without asking.")
 
 
 def limit_option(name: str) -> Callable[[Command], Command]:

@@ -1,15 +1,17 @@
 """What commands print: JSON documents for scripts, a few lines of text for users. Keys are always escaped."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from hyve_pipeline.cli.modes import is_hushed
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed, printable
-from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import LIST_NAMES, ChangeSet, planned_sets
 from hyve_pipeline.core.model.plan import Plan
@@ -29,16 +31,37 @@ def print_json(document: dict[str, Any]) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-def say(line: str = "") -> None:
-    """Print a line of text on standard output, unless it is hushed; keys in it go through `displayed` first."""
-    if is_hushed():
-        return
-    click.echo(printable(line))
+def say(line: str = "", colour: str | None = None, *, bold: bool = False) -> None:
+    """Print a line of text on standard output, unless it is hushed; keys in it go through `displayed` first.
+
+    Args:
+        line: the line.
+        colour: its colour on a terminal.
+        bold: whether it is bold on a terminal.
+    """
+    if not is_hushed():
+        click.echo(_painted(line, sys.stdout, colour, bold=bold))
 
 
-def warn(line: str) -> None:
+def say_lines(lines: Iterable[str], colour: str | None = None) -> None:
+    """Print several lines at once, each as `say` does."""
+    if not is_hushed():
+        click.echo("\n".join(_painted(line, sys.stdout, colour) for line in lines))
+
+
+def warn(line: str, colour: str | None = None) -> None:
     """Print a line of text on standard error; keys in it go through `displayed` first."""
-    click.echo(printable(line), err=True)
+    click.echo(_painted(line, sys.stderr, colour), err=True)
+
+
+def _painted(line: str, stream: TextIO, colour: str | None, *, bold: bool = False) -> str:
+    line = printable(line)
+    if (colour is None and not bold) or not stream.isatty():
+        return line
+    # https://no-color.org
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return line
+    return click.style(line, fg=colour, bold=bold or None)
 
 
 def counted(objects: int, word: str = "object") -> str:
@@ -70,58 +93,6 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
     }
 
 
-def describe_plan(plan: Plan) -> None:
-    """Print a plan as text."""
-    say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
-    for name in (*_sets(plan), ChangeSet.EXCLUDED):
-        count = plan.count(name)
-        if name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or count.objects:
-            say(f"  {name.described:<21}{_described(count)}")
-    if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
-        say(f"copies {plan.transfer.described}")
-    _describe_skipped(plan)
-    if plan.future is not None:
-        warn(
-            f"warning: {counted(plan.future.objects)} of the source are dated in the future, such as "
-            f"{displayed(plan.future.key)} ({plan.future.last_modified:%Y-%m-%d %H:%M} UTC): each plan until then "
-            "copies them again; set the clock of the source's server"
-        )
-    if plan.uncompared:
-        reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))
-        warn(
-            f"warning: headers, metadata and tags of {counted(sum(plan.uncompared.values()), 'unchanged object')} "
-            f"were not compared: {reasons}"
-        )
-
-
-def _describe_skipped(plan: Plan) -> None:
-    objects = plan.count(ChangeSet.SKIPPED).objects
-    if objects > plan.unpinned:
-        warn(
-            f"warning: {counted(objects - plan.unpinned, 'archived object')} can't be read now; skipped, "
-            "and what the store has of them stays"
-        )
-    if plan.unpinned:
-        warn(
-            f"warning: the server gives no ETag of {counted(plan.unpinned)}, so copies can't be pinned to it; "
-            "skipped, and what the store has of them stays"
-        )
-    for key, reason in plan.skipped_examples:
-        warn(f"  skipped: {displayed(key)}: {reason}")
-    if plan.skipped_examples and objects > len(plan.skipped_examples):
-        warn(f"  and {objects - len(plan.skipped_examples):,} more")
-
-
-def describe_refusals(refusals: Iterable[Refusal]) -> None:
-    """Print as text what the safety rules forbid, and what overrides them."""
-    for refusal in refusals:
-        warn(f"refused by {refusal.rule}: {refusal.detail}")
-
-
-def _described(count: Count) -> str:
-    return f"{count.objects:>12,} objects  {readable_bytes(count.bytes):>10}"
-
-
 def planned_objects(plan: Plan, action: Action) -> int:
     """How many objects a plan copies or deletes."""
     return plan.total(action).objects
@@ -137,7 +108,7 @@ def describe_status(status: PlanStatus) -> None:
             line += f", {tally.skipped:,} skipped" if tally.skipped else ""
             say(line + (f", {tally.failed:,} failed" if tally.failed else ""))
     for code, objects in sorted(status.reasons().items()):
-        say(f"    {objects:,} {code}")
+        say(f"    {objects:,} {in_words(code)}")
     for what, objects in sorted(status.without.items()):
         say(f"    {objects:,} copied without {what}")
     warn_of_lacks(status)
@@ -214,7 +185,7 @@ def describe_verification(sync: SyncContext, outcome: Verification) -> None:
     if outcome.verified:
         say(f"verified: all {outcome.objects:,} objects of the store are as plan {outcome.plan} has them")
         return
-    figures = ", ".join(f"{count:,} {kind.value}" for kind, count in outcome.differences.items())
+    figures = ", ".join(f"{count:,} {kind.described}" for kind, count in outcome.differences.items())
     warn(f"not verified: the store differs from plan {outcome.plan} ({figures})")
     for kind, key in outcome.examples:
         warn(f"  {kind.value}: {displayed(key)}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyve_pipeline.cli.options import plan_argument, sync_options
+from hyve_pipeline.cli.options import keys_option, plan_argument, sync_options
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.plan import Plan
@@ -41,20 +41,27 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
 @click.command()
 @plan_argument
 @sync_options
+@keys_option
 @click.option("--failed", "only_unsettled", is_flag=True, help="List the keys that failed or were skipped, and why.")
-def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, only_unsettled: bool) -> int:
-    """Show one plan in detail, the newest by default: its counts, its shards, and what its journal says."""
+def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, only_unsettled: bool, keys: int) -> int:
+    """Show one plan in detail, the newest by default: its sets, its shards, and what its journal says."""
     from hyve_pipeline.cli.output import (
-        describe_plan,
-        describe_refusals,
         describe_shards,
         describe_status,
         print_json,
         say_what_servers_lack,
         status_document,
     )
+    from hyve_pipeline.cli.plan_text import (
+        describe_next,
+        describe_plan,
+        describe_refusals,
+        describe_totals,
+        warn_of_loss,
+    )
+    from hyve_pipeline.core.model.safety_rules import ACTIONS
     from hyve_pipeline.operations.context import Home, SyncContext
-    from hyve_pipeline.operations.journal.status import plan_status
+    from hyve_pipeline.operations.journal.status import last_undo, plan_status
 
     sync = SyncContext.of_state(Home(home), sync_name)
     plan = sync.plans.find(plan_id)
@@ -64,16 +71,20 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     if as_json:
         print_json(status_document(status, with_shards=True))
         return 0
-    describe_plan(plan)
+    describe_plan(plan, sync, keys=keys)
     describe_status(status)
     say_what_servers_lack(status)
     describe_shards(status)
+    warn_of_loss(plan, [action for action in ACTIONS if status.unfinished(action)])
     describe_refusals(status.refusals)
+    describe_totals(plan)
+    describe_next(sync, status, is_undone=last_undo(sync, plan) > 0)
     return 0
 
 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
     from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.core.base.codes import in_words
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
 
@@ -83,7 +94,7 @@ def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
         print_json({"plan": plan.id, "objects": [{name: getattr(row, name) for name in names} for row in rows]})
         return 0
     for row in rows:
-        say(f"{row.action} {row.outcome} {row.code}: {displayed(row.key)}")
+        say(f"{row.action} {row.outcome} {in_words(row.code or 'unknown')}: {displayed(row.key)}")
         if row.detail:
             say(f"    {row.detail}")
     return 0

@@ -95,5 +95,10 @@ class Questions:
         click.echo("an answer is needed", err=True)
 
 
+def is_agreed(question: str) -> bool:
+    """Ask a question on standard error whose answer is no, unless it is yes."""
+    return click.confirm(displayed(question), default=False, err=True)
+
+
 def _instead(option: str | None) -> str:
     return f"; {option} answers it too" if option else ""

@@ -9,8 +9,6 @@ from typing import Any
 from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.cli.output import (
     counted,
-    describe_plan,
-    describe_refusals,
     describe_status,
     describe_verification,
     planned_objects,
@@ -20,7 +18,15 @@ from hyve_pipeline.cli.output import (
     warn,
     warn_of_lacks,
 )
+from hyve_pipeline.cli.plan_text import (
+    describe_next,
+    describe_plan,
+    describe_refusals,
+    describe_totals,
+    warn_of_loss,
+)
 from hyve_pipeline.cli.progress import showing_progress
+from hyve_pipeline.cli.questions import is_agreed
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, RefusedError, StateError
 from hyve_pipeline.core.model.event import Actor
@@ -31,7 +37,7 @@ from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.core.runtime.interruption import pause
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
-from hyve_pipeline.operations.journal.status import has_begun_attempts, plan_status
+from hyve_pipeline.operations.journal.status import has_begun_attempts, last_undo, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
 
 # How often a worker looks for ranges that became free while a plan is being made.
@@ -48,7 +54,19 @@ def opened(
     command: str,
     choose: Callable[[Home, str | None], SyncContext] = SyncContext.choose,
 ) -> Iterator[SyncContext]:
-    """A sync for a command to work on, with progress shown until the block ends.
+    """A sync for a command to work on, with progress shown until the block ends; see `chosen` and `working`."""
+    sync = chosen(home, sync_name, command, choose)
+    with working(sync):
+        yield sync
+
+
+def chosen(
+    home: Path,
+    sync_name: str | None,
+    command: str,
+    choose: Callable[[Home, str | None], SyncContext] = SyncContext.choose,
+) -> SyncContext:
+    """A sync for a command to work on.
 
     Args:
         home: the home.
@@ -58,7 +76,6 @@ def opened(
 
     Raises:
         ConfigurationError: the configuration is wrong, or the sync can't be chosen.
-        InterruptedRunError: a signal came.
     """
     sync = choose(Home(home), sync_name).acting_as(Actor.of_command(command))
     for other in syncs_with_same_store(sync):
@@ -66,10 +83,22 @@ def opened(
             f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "
             "keep them apart, each deletes what the other copies"
         )
+    return sync
+
+
+@contextmanager
+def working(sync: SyncContext) -> Iterator[None]:
+    """Show the progress of the block, and let signals interrupt it.
+
+    A command that asks the user does so between two such blocks.
+
+    Raises:
+        InterruptedRunError: a signal came.
+    """
     try:
         with ending_signals_interrupt(), showing_progress(sync.name):
             startup.finish()
-            yield sync
+            yield
     except KeyboardInterrupt as interrupt:
         raise known_error(interrupt) from interrupt
 
@@ -91,6 +120,8 @@ class Work:
         self._refusal: Refusal | None = None
         self._verification: Verification | None = None
         self._error: HyveError | None = None
+        self._is_shown = False
+        self._is_cancelled = False
 
     @property
     def plan(self) -> Plan:
@@ -118,6 +149,40 @@ class Work:
         """Take up an existing plan, the newest one by default; limits given here apply from now on."""
         self._plan = choose_plan(self._sync, plan_id)
         approve_plan(self._sync, self._plan, max_deletes, max_overwrites)
+
+    def show_plan(self) -> None:
+        """Print the plan before anything is done, for the user who is asked."""
+        describe_plan(self.plan, self._sync, keys=10)
+        describe_totals(self.plan)
+        self._is_shown = True
+
+    def warn_of_loss(self, *actions: Action) -> None:
+        """Warn if what is left of these actions can't be undone."""
+        warn_of_loss(self.plan, [action for action in actions if self.status.unfinished(action)])
+
+    def is_agreed(self, *, asks: bool) -> bool:
+        """Whether the deletes may begin: the user agrees, or is not asked. Without deletes nothing is asked."""
+        left = self._deletes_left()
+        if not asks or not left or self._is_refused("delete"):
+            return True
+        if not is_agreed(f"Delete {counted(left)} of {self.plan.store.uri}?"):
+            self._is_cancelled = True
+            self._asked.append("delete")
+        return not self._is_cancelled
+
+    def _deletes_left(self) -> int:
+        tally = self.status.tally("delete")
+        return planned_objects(self.plan, "delete") - tally.done - tally.skipped
+
+    def _is_refused(self, action: Action) -> bool:
+        """Whether a safety rule refuses an action, which `act` reports."""
+        from hyve_pipeline.operations.apply.shard import check_allowed
+
+        try:
+            check_allowed(self._sync, self.plan, action, self.status)
+        except RefusedError:
+            return True
+        return any(refusal.rule == ONE_BUCKET for refusal in self.plan.refusals)
 
     def act(self, action: Action) -> None:
         """Do the plan's remaining copies or deletes, unless a safety rule forbids it."""
@@ -197,6 +262,8 @@ class Work:
         else:
             self._describe()
         self._say_what_stopped_it()
+        if not as_json:
+            self._describe_next()
         if self._refusal is not None:
             return 3
         failed = any(self.status.unfinished(action) or self.status.changed(action) for action in self._asked)
@@ -219,13 +286,20 @@ class Work:
         }
 
     def _describe(self) -> None:
-        describe_plan(self.plan)
+        if not self._is_shown:
+            describe_plan(self.plan)
         describe_status(self.status)
         if self._verification is not None:
             describe_verification(self._sync, self._verification)
-        left = planned_objects(self.plan, "delete") if self.status.unfinished("delete") else 0
+        left = self._deletes_left() if self.status.unfinished("delete") else 0
         if left and "delete" not in self._asked:
-            say(f"  left to delete: {counted(left)}, by 'hyve delete'")
+            say(f"  left to delete: {counted(left)}")
+
+    def _describe_next(self) -> None:
+        if self._verification is not None or (self._refusal is not None and self._refusal.rule == "one_at_a_time"):
+            return
+        is_undone = last_undo(self._sync, self.plan) > 0
+        describe_next(self._sync, self.status, is_undone=is_undone, has_failed=self._error is not None)
 
     def _say_what_stopped_it(self) -> None:
         """Print on standard error why not everything was done that was asked for."""
@@ -237,7 +311,10 @@ class Work:
                 f"failed: {counted(failed)}, and nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
                 "shows why, 'hyve retry' tries again"
             )
-        if self._error is not None:
+        if self._is_cancelled:
+            more = "more " if self.status.tally("delete").done else ""
+            say_failure(f"cancelled; nothing {more}was deleted")
+        elif self._error is not None:
             say_failure(str(self._error))
         elif not failed and self._refusal is None:
             self._describe_rest()

@@ -8,33 +8,36 @@ say.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoSummary
+from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoPreview, UndoSummary
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import restored_rules
-from hyve_pipeline.operations.requests.in_flight import run_in_flight
+from hyve_pipeline.operations.requests.in_flight import Work, run_in_flight
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
-from hyve_pipeline.s3.objects.versions import copy_version, list_versions
+from hyve_pipeline.s3.objects.versions import ObjectVersion, copy_version, list_versions
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, shard_journals
+from hyve_pipeline.state.journals import AttemptBegun, AttemptWriter, ShardJournal, shard_journals
 from hyve_pipeline.state.undone import UndoneKeys
 
 # How far the server's clock may be ahead of the clock in the journal.
@@ -47,8 +50,17 @@ _SUMMARY = "summary.json"
 OutcomeCounts = Counter[tuple[Outcome, str | None]]
 
 
-def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCounts | None = None) -> UndoSummary:
+def undo_plan(
+    context: SyncContext,
+    plan: Plan,
+    run_id: str,
+    outcomes: OutcomeCounts | None = None,
+    on_preview: Callable[[UndoPreview], None] | None = None,
+) -> UndoSummary:
     """Restore what `plan` overwrote or deleted, deletes first, if that is safe.
+
+    Before it begins it makes sure that something can be restored. An undo that is refused leaves no trace: the plan can
+    still be applied.
 
     Args:
         context: the sync.
@@ -56,12 +68,13 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
         run_id: the command or run that undoes it, for the journal of the undo.
         outcomes: an empty counter that counts each object as it ends, for a caller that prints them even if the undo
             is cut short.
+        on_preview: is called before the first object is restored, unless a journal is damaged.
 
     Returns:
         The outcomes of the objects. Failed objects are counted and raise nothing.
 
     Raises:
-        RefusedError: another process is applying the plan, or another plan of the sync.
+        RefusedError: another process is applying the plan, or another plan of the sync; or nothing can be restored.
         BucketError: the store or the trash can't be reached.
         StateError: the plan's journal is damaged.
     """
@@ -69,6 +82,9 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
     outcomes = Counter() if outcomes is None else outcomes
     with ExitStack() as stack:
         epoch = stack.enter_context(context.applying(plan.id, alone=True))
+        preview = _preview(context, plan)
+        if preview is not None and preview.objects and not preview.kept:
+            raise _nothing_kept(plan, preview.objects, {NOT_KEPT: preview.objects})
         store = stack.enter_context(context.connect(plan.store))
         # The trash of the plan; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash
@@ -77,10 +93,14 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
         for connection in connections:
             probe_bucket(connection)
             connection.guard = epoch.check
-        folder, begun = _next_undo(context, plan, run_id)
-        writer = stack.enter_context(AttemptWriter(folder, begun))
         window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
         restorer = _Restorer(options, store, trash, window, stack)
+        if preview is not None:
+            _raise_if_nothing_is_left(context, plan, restorer, window)
+            if on_preview is not None:
+                on_preview(preview)
+        folder, begun = _next_undo(context, plan, run_id)
+        writer = stack.enter_context(AttemptWriter(folder, begun))
         undone = UndoneKeys(context.state, plan.store)
         undo_id = undone.new_id(begun.started)
         put_back: set[str] = set()
@@ -105,6 +125,69 @@ def undo_plan(context: SyncContext, plan: Plan, run_id: str, outcomes: OutcomeCo
     return summary
 
 
+def _preview(context: SyncContext, plan: Plan) -> UndoPreview | None:
+    """What the journals say; None if one of them is damaged."""
+    objects = kept = 0
+    for _, journal in shard_journals(context.state, plan):
+        try:
+            rows = _rows_to_restore(journal)
+        except StateError:
+            # The undo restores what the other journals have before it fails there.
+            return None
+        objects += len(rows)
+        kept += sum(_may_be_in_trash(row, plan.options) or _may_have_versions(row) for row in rows)
+    return UndoPreview(objects, kept)
+
+
+def _raise_if_nothing_is_left(context: SyncContext, plan: Plan, restorer: "_Restorer", window: Window) -> None:
+    """Read what was kept until something is found that can be restored.
+
+    Raises:
+        RefusedError: nothing is found: what was kept is gone, or all objects have changed since the plan.
+    """
+    reasons: Counter[str] = Counter()
+    for _, journal in reversed(list(shard_journals(context.state, plan))):
+        rows = _rows_to_restore(journal)
+        found: list[JournalRow | None] = []
+
+        def left(rows: list[JournalRow] = rows, found: list[JournalRow | None] = found) -> Iterator[JournalRow]:
+            for row in rows:
+                if None in found:
+                    return
+                yield row
+
+        run_in_flight((restorer.obstacle(row) for row in left()), window, found.append)
+        if None in found:
+            return
+        reasons.update(row.code or "unknown" for row in found if row is not None)
+    if reasons:
+        raise _nothing_kept(plan, reasons.total(), reasons)
+
+
+def _nothing_kept(plan: Plan, objects: int, reasons: Mapping[str, int]) -> RefusedError:
+    why = ", ".join(f"{count:,} {in_words(code)}" for code, count in sorted(reasons.items()))
+    return RefusedError(
+        "nothing_kept",
+        f"of {objects:,} objects that plan {plan.id} overwrote or deleted in {plan.store.uri} none can be put back: "
+        f"{why}; nothing was changed",
+    )
+
+
+def _rows_to_restore(journal: ShardJournal) -> list[JournalRow]:
+    """The rows of objects that the plan overwrote or deleted."""
+    rows = journal.last_rows().values()
+    return [row for row in rows if row.outcome is Outcome.DONE and row.etag_before is not None]
+
+
+def _may_be_in_trash(row: JournalRow, options: Options) -> bool:
+    # An interrupted attempt may have put an object into the trash without a journal row.
+    return options.trash is not None and (row.trashed or row.code in (ALREADY_DONE, ALREADY_GONE))
+
+
+def _may_have_versions(row: JournalRow) -> bool:
+    return row.version_before is not None or row.version_after is not None
+
+
 def latest_undo(context: SyncContext, plan: Plan) -> UndoSummary | None:
     """The result of the last undo of `plan`; None if there was none, or the last one was interrupted.
 
@@ -127,6 +210,7 @@ class _Restorer:
     def __init__(
         self, options: Options, store: Connection, trash: Connection | None, window: Window, stack: ExitStack
     ) -> None:
+        self._options = options
         self._store = store
         self._trash = trash
         if trash is not None:
@@ -135,15 +219,52 @@ class _Restorer:
 
     async def restore(self, row: JournalRow) -> JournalRow:
         """Restore one object; its failures are outcomes and raise nothing."""
+        return await self._answered(row, self._restore)
+
+    async def obstacle(self, row: JournalRow) -> JournalRow | None:
+        """Why one object can't be restored, as its outcome; None if it can be, or is back. Writes nothing."""
+
+        async def find(row: JournalRow, tries: Tries) -> JournalRow:
+            found = await self._find(row, tries)
+            return found if isinstance(found, JournalRow) else _undo_row(row, Outcome.DONE)
+
+        ended = await self._answered(row, find)
+        # What failed may succeed in the undo.
+        return ended if ended.outcome is Outcome.SKIPPED else None
+
+    async def _answered(self, row: JournalRow, work: "Callable[[JournalRow, Tries], Work[JournalRow]]") -> JournalRow:
         tries = Tries()
         try:
-            return (await self._restore(row, tries))._replace(attempts=tries.count)
+            return (await work(row, tries))._replace(attempts=tries.count)
         except ObjectChangedError as error:
             return _undo_row(row, Outcome.SKIPPED, CHANGED, str(error))
         except S3RequestError as error:
             return _undo_row(row, Outcome.FAILED, error.code or str(error.status), str(error))
 
     async def _restore(self, row: JournalRow, tries: Tries) -> JournalRow:
+        found = await self._find(row, tries)
+        if isinstance(found, JournalRow):
+            return found
+        key = self._store.place.prefix + row.key
+        left, kept = found
+        try:
+            if isinstance(kept, CopyTask):
+                result = await tries.call(partial(self._copier.copy, kept))
+                return _undo_row(row, Outcome.DONE)._replace(etag_after=result.etag, version_after=result.version_id)
+            etag = await tries.answer(lambda: copy_version(self._store, key, kept, left))
+            return _undo_row(row, Outcome.DONE)._replace(etag_after=etag, version_before=kept.version_id)
+        except StoreChangedError as error:
+            # A request whose answer was lost is refused when it is sent again: it has done its work.
+            if error.found is None or not same_etag(error.found.etag, row.etag_before):
+                raise
+            after = error.found
+            return _undo_row(row, Outcome.DONE)._replace(etag_after=after.etag, version_after=after.version_id)
+
+    async def _find(self, row: JournalRow, tries: Tries) -> JournalRow | tuple[str, CopyTask | ObjectVersion]:
+        """What restores an object, from the trash or from a version, with the ETag that the store has now.
+
+        Or its outcome where nothing has to be restored or can be.
+        """
         if row.etag_before is None:
             return _undo_row(row, Outcome.SKIPPED, WAS_NEW, "the plan added this object")
         key = self._store.place.prefix + row.key
@@ -158,46 +279,31 @@ class _Restorer:
             detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
             return _undo_row(row, Outcome.SKIPPED, CHANGED, detail)
         left = NO_OBJECT if etag is None else etag
-        try:
-            restored = await self._from_trash(row, key, left, tries) or await self._from_versions(row, key, left, tries)
-        except StoreChangedError as error:
-            # A request whose answer was lost is refused when it is sent again: it has done its work.
-            if error.found is None or not same_etag(error.found.etag, row.etag_before):
-                raise
-            restored = _undo_row(row, Outcome.DONE)._replace(
-                etag_after=error.found.etag, version_after=error.found.version_id
-            )
-        if restored is None and row.code == ALREADY_GONE:
+        kept = await self._in_trash(row, key, left, tries) or await self._in_versions(row, key, tries)
+        if kept is None and row.code == ALREADY_GONE:
             return _undo_row(row, Outcome.SKIPPED, ALREADY_GONE, "it was already deleted before the plan deleted it")
-        if restored is None:
+        if kept is None:
             detail = f"neither the trash nor a version of {self._store.bucket} key {key!r} has ETag {row.etag_before}"
             return _undo_row(row, Outcome.SKIPPED, NOT_KEPT, detail)
-        return restored
+        return left, kept
 
-    async def _from_trash(self, row: JournalRow, key: str, left: str, tries: Tries) -> JournalRow | None:
+    async def _in_trash(self, row: JournalRow, key: str, left: str, tries: Tries) -> CopyTask | None:
         trash = self._trash
-        # An interrupted attempt may have put an object into the trash without a journal row.
-        if trash is None or not (row.trashed or row.code in (ALREADY_DONE, ALREADY_GONE)):
+        if trash is None or not _may_be_in_trash(row, self._options):
             return None
         trash_key = trash.place.prefix + row.key
         head = await tries.answer(lambda: head_object(trash, trash_key, needs_size=True))
         if head is None or head.size is None or not _is_kept(head, row):
             return None
-        task = CopyTask(trash_key, key, head.size, head.etag, rules=self._rules, store_etag=left)
-        result = await tries.call(partial(self._copier.copy, task))
-        return _undo_row(row, Outcome.DONE)._replace(etag_after=result.etag, version_after=result.version_id)
+        return CopyTask(trash_key, key, head.size, head.etag, rules=self._rules, store_etag=left)
 
-    async def _from_versions(self, row: JournalRow, key: str, left: str, tries: Tries) -> JournalRow | None:
-        if row.version_before is None and row.version_after is None:
-            return None  # the bucket has no versions
+    async def _in_versions(self, row: JournalRow, key: str, tries: Tries) -> ObjectVersion | None:
+        if not _may_have_versions(row):
+            return None
         versions = await tries.answer(lambda: list_versions(self._store, key))
         # The plan's own version may have the same content as the version before it.
         earlier = [version for version in versions if version.version_id != row.version_after]
-        wanted = next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
-        if wanted is None:
-            return None
-        etag = await tries.answer(lambda: copy_version(self._store, key, wanted, left))
-        return _undo_row(row, Outcome.DONE)._replace(etag_after=etag, version_before=wanted.version_id)
+        return next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
 
 
 def _is_kept(head: ObjectHead, row: JournalRow) -> bool:

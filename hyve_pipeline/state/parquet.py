@@ -158,6 +158,24 @@ class ParquetReader:
             groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
             return [(group.column(index).statistics.min, group.num_rows) for group in groups if group.num_rows]
 
+    def row_groups_with(self, column: str, value: str) -> list[int]:
+        """The row groups that may have a value in a column of strings, by the bounds in the file's footer."""
+        with _reporting_damage(self.uri):
+            metadata = self._file.metadata
+            index = metadata.schema.names.index(column)
+            found: list[int] = []
+            for number in range(metadata.num_row_groups):
+                bounds = metadata.row_group(number).column(index).statistics
+                if bounds is None or not bounds.has_min_max or bounds.min <= value <= bounds.max:
+                    found.append(number)
+            return found
+
+    def batches(self, row_group: int, columns: list[str], rows: int) -> Iterator[pa.Table]:
+        """Some columns of a row group, at most so many rows at once; what is not asked for is not read."""
+        with _reporting_damage(self.uri):
+            for batch in self._file.iter_batches(rows, [row_group], columns):
+                yield pa.Table.from_batches([batch])
+
     def read(self, row_groups: list[int], columns: list[str] | None = None) -> pa.Table:
         """The rows of some row groups, in order; all columns, or some."""
         with _reporting_damage(self.uri):

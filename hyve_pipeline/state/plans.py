@@ -9,7 +9,7 @@ highest number; clocks do not count.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -214,7 +214,8 @@ class PlanShelf:
             StateError: the manifest is damaged.
         """
         if not self.exists(plan_id):
-            raise self._unknown(plan_id)
+            hint = hint_for(plan_id, [LATEST, *reversed(self.ids())]) or "; 'hyve plans' lists them"
+            raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{hint}")
         return self._with_shards(self._folder.read_manifest(f"{plan_id}/plan.json", Plan))
 
     def find(self, name: str | None) -> Plan:
@@ -234,8 +235,7 @@ class PlanShelf:
             return newest
         if self.exists(name):
             return self.load(name)
-        ids = self.ids()
-        meant = [plan_id for plan_id in ids if name and plan_id.startswith(name)]
+        meant = [plan_id for plan_id in self.ids() if name and plan_id.startswith(name)]
         if len(meant) == 1:
             return self.load(meant[0])
         if meant:
@@ -245,16 +245,16 @@ class PlanShelf:
                 f"{shortened(name)} is the beginning of {len(meant)} plans of sync {self._sync}: "
                 f"{', '.join(newest_first)}{f' and {more} more' if more else ''}; give more of the id"
             )
-        raise self._unknown(name, [LATEST, *reversed(ids)])
-
-    def _unknown(self, plan_id: str, known: Sequence[str] = ()) -> ConfigurationError:
-        hint = hint_for(plan_id, known) or "; 'hyve plans' lists them"
-        return ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{hint}")
+        return self.load(name)
 
     def newest(self) -> Plan | None:
         """The newest plan; None when there is none yet."""
-        newest = next(filter(self.exists, reversed(self._names())), None)
+        newest = self.newest_id()
         return None if newest is None else self.load(newest)
+
+    def newest_id(self) -> str | None:
+        """The id of the newest plan; None when there is none yet."""
+        return next(filter(self.exists, reversed(self._names())), None)
 
     def approve(self, plan_id: str, approval: Approval) -> None:
         """Write the user's approval of a refused plan; it takes the place of those before."""

@@ -40,8 +40,8 @@ def test_what_is_back_in_the_source_or_replaced_in_the_store_is_not_deleted(pair
     assert (deleted.document["deleted"], deleted.document["delete_skipped"]) == (1, 2)
     assert pair.store.read() == {"kept": b"1", "back": b"2", "replaced": b"by somebody"}
     lines = hyve("show", plan, "--failed").out.splitlines()
-    assert "delete skipped BackInSource: back" in lines
-    assert "delete skipped ChangedSincePlan: replaced" in lines
+    assert "delete skipped BackInSource (the source has it again): back" in lines
+    assert "delete skipped ChangedSincePlan (changed since the plan was made): replaced" in lines
 
 
 def test_verify_tells_what_is_not_as_planned(pair: Pair, hyve: Hyve) -> None:

@@ -68,7 +68,9 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
 
     refused = hyve("delete", "--json")
     assert (refused.code, refused.document["refused"]["rule"]) == (3, "copies_first")
-    assert refused.err.splitlines()[-1].startswith("refused by copies_first: not all copies of plan")
+    assert refused.err.splitlines()[-1].startswith(
+        "! refused by copies_first (copies are missing): not all copies of plan"
+    )
 
     faulty.fault = lambda _: None
     faulty.received.clear()

@@ -26,6 +26,7 @@ def test_help_lists_every_command_by_section_the_original_ones_first(hyve: Hyve)
         elif line.startswith("  ") and line[2] != " ":
             sections.setdefault(section, []).append(line.split()[0])
     assert list(sections) == ["Set up", "Plan", "Apply", "Look", "Mend"]
+    # Each in one line, in a terminal of 80 columns.
     assert [name for names in sections.values() for name in names] == list(COMMANDS)
     for names in sections.values():
         original = [name for name in names if name in _ORIGINAL]

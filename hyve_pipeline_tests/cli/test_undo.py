@@ -4,6 +4,7 @@ import pytest
 
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline_tests.conftest import MakeBucket
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 HOSTILE = ("a//b", "/lead", "dir/", "x/../y", "end ", "new\nline", "a+b%2F", "ü", '"quoted"')
@@ -22,6 +23,13 @@ def synced(pair: Pair, hyve: Hyve, *more: str) -> str:
     finished = hyve("sync", "--json", *more)
     assert finished.code == 0, finished.err
     plan: str = finished.document["plan"]
+    return plan
+
+
+def synced_by(hyve: Hyve, *commands: str) -> str:
+    """The id of a new plan, after these commands."""
+    plan: str = hyve("dryrun", "--json").document["plan"]
+    assert [hyve(command).code for command in commands] == [0] * len(commands)
     return plan
 
 
@@ -95,14 +103,51 @@ def test_leaves_what_somebody_changed_since(kept: Pair, hyve: Hyve) -> None:
     assert kept.store.read() == {"below/gone": b"theirs", "below/same": b"theirs", "below/other": b"longer before"}
 
 
-def test_what_nothing_was_kept_of_stays_and_is_told(pair: Pair, hyve: Hyve) -> None:
+def test_an_undo_of_which_nothing_was_kept_is_refused_at_once(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    pair = make_pair(through=faulty)
     pair.store.put({"gone": b"gone", "same": b"longer before"})
     pair.source.put({"same": b"after"})
     plan = synced(pair, hyve)
+    before = len(faulty.received)
+    undone = hyve("undo", plan)
+    assert undone.code == 3
+    assert undone.only_line.startswith("hyve: refused by nothing_kept (nothing is left to put back): of 2 objects that")
+    assert "2 NotKept (neither the trash nor a version has the object of before)" in undone.err
+    assert len(faulty.received) == before
+    assert pair.store.read() == {"same": b"after"}
+    # The plan does not count as undone.
+    assert hyve("show", plan).out.splitlines()[-1] == "next: hyve verify"
+
+
+def test_an_undo_is_refused_when_what_was_kept_is_gone(
+    make_pair: MakePair, hyve: Hyve, make_bucket: MakeBucket
+) -> None:
+    trash = make_bucket("trash")
+    pair = make_pair(trash=f"s3://{trash}/images/", shard_objects=2)
+    pair.store.put({f"gone/{number}": b"gone" for number in range(5)})
+    pair.source.put({"same": b"after"})
+    plan = synced(pair, hyve)
+    for number in range(5):
+        pair.store.client.delete_object(Bucket=trash, Key=f"images/gone/{number}")
+    undone = hyve("undo", plan)
+    assert undone.code == 3
+    assert ": 5 NotKept (neither" in undone.only_line
+    assert pair.store.read() == {"same": b"after"}
+
+
+def test_an_undo_says_before_it_begins_of_how_many_something_was_kept(pair: Pair, hyve: Hyve) -> None:
+    pair.store.put({"gone": b"gone", "same": b"longer before"})
+    pair.source.put({"same": b"after"})
+    plan = synced_by(hyve, "copy")
+    pair.store.client.put_bucket_versioning(Bucket=pair.store.name, VersioningConfiguration={"Status": "Enabled"})
+    assert hyve("delete").code == 0
     undone = hyve("undo", plan)
     assert undone.code == 1
-    assert "2 objects were not put back: NotKept" in undone.err
-    assert pair.store.read() == {"same": b"after"}
+    assert "1 of 2 objects can be put back; of 1 neither the trash nor a version was kept\n" in undone.err
+    assert "not put back: 1 object, NotKept (neither" in undone.err
+    assert pair.store.read() == {"gone": b"gone", "same": b"after"}
 
 
 def test_the_trash_of_a_later_plan_is_not_taken_for_an_earlier_ones(
@@ -117,7 +162,8 @@ def test_the_trash_of_a_later_plan_is_not_taken_for_an_earlier_ones(
     assert hyve("undo", second, "--json").document["restored"] == 1
     assert pair.store.read() == {"a": b"second"}
     undone = hyve("undo", first, "--json")
-    assert (undone.code, undone.document["reasons"]) == (1, {"NotKept": 1})
+    assert (undone.code, undone.out) == (3, "")
+    assert ": 1 NotKept (neither" in undone.only_line
     assert pair.store.read() == {"a": b"second"}
 
 

@@ -63,7 +63,9 @@ def test_a_refusal_is_told_once(
         daemon.tick("alert")
     (alert,) = webhook.alerts
     assert (alert["event"], alert["sync"], alert["plan"], alert["job"]) == ("refused", "images", plan, "images_dryrun")
-    assert alert["message"].startswith("refused by max_deletes: 1 of the store's 1 objects would be deleted")
+    assert alert["message"].startswith(
+        "refused by max_deletes (too many deletes): 1 of the store's 1 objects would be deleted"
+    )
     assert alert["text"] == f"Hyve images: refused: {alert['message']}"
     assert alert["text"] in [record.getMessage() for record in caplog.records if record.name == "hyve_pipeline.alerts"]
     assert webhook.received[0].headers["content-type"] == "application/json"

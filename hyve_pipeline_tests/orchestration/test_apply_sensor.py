@@ -184,7 +184,9 @@ def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyv
     assert len(daemon.tick()[0]) == 1
     with daemon.sync.applying(older):
         refused = failure_of(daemon.run("images_copy"))
-        assert refused.startswith(f"refused by one_at_a_time: plan {older} of sync images is being applied by process")
+        assert refused.startswith(
+            f"refused by one_at_a_time (another process is at work): plan {older} of sync images is being applied by "
+        )
 
 
 def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:

@@ -192,7 +192,9 @@ def test_a_plan_alone_is_refused_where_its_check_failed(make_pair: MakePair, mak
     assert not daemon.run("images_dryrun").success
     job = daemon.definitions.resolve_implicit_global_asset_job_def()
     alone = job.execute_in_process(instance=daemon.instance, asset_selection=[daemon.names.plan], raise_on_error=False)
-    assert failure_of(alone).startswith("refused by max_deletes: 1 of the store's 1 objects would be deleted")
+    assert failure_of(alone).startswith(
+        "refused by max_deletes (too many deletes): 1 of the store's 1 objects would be deleted"
+    )
     assert daemon.instance.get_latest_materialization_event(daemon.names.plan) is None
     assert daemon.instance.get_dynamic_partitions(daemon.names.shard_set("delete")) == []
 

@@ -8,6 +8,7 @@ import errno
 import os
 from typing import Any
 
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
 
 # The user lacks permission, or named an impossible path: the disk itself is in order.
@@ -49,7 +50,7 @@ class RefusedError(HyveError):
     exit_code = 3
 
     def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(f"refused by {rule}: {detail}")
+        super().__init__(f"refused by {in_words(rule)}: {detail}")
         self.rule = rule
         self.detail = detail
 

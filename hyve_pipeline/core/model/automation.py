@@ -130,7 +130,7 @@ def decide(
         if not status.unfinished(action) and not is_whole:
             continue
         if refusal is not None:
-            return Decision((), f"plan {plan} is refused by {refusal.rule}: {refusal.detail}")
+            return Decision((), f"plan {plan} is {refusal.described}")
         return _Action(status, action, tries, loops.get(action, Loops()), rules, now).decide()
     left = status.unfinished("delete")
     if left:

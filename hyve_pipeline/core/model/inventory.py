@@ -58,6 +58,10 @@ class KeyRange(Frozen):
     until: str | None = None
 
 
+# Whether a bucket keeps versions.
+Versioning = Literal["enabled", "suspended", "never enabled"]
+
+
 class RangeEnd(StrEnum):
     """How the walk through a range ended."""
 
@@ -98,6 +102,7 @@ class Inventory(Frozen):
         oldest, newest: bounds of `last_modified`; None when empty.
         proof: one entry for each key range, in key order.
         cuts: keys that divide it into ranges of about equal size, in order; the next listing starts with them.
+        versioning: of a store, whether the bucket keeps versions; None where the server does not say.
     """
 
     id: str
@@ -112,6 +117,7 @@ class Inventory(Frozen):
     newest: datetime | None
     proof: tuple[RangeProof, ...]
     cuts: tuple[str, ...] = ()
+    versioning: Versioning | None = None
 
 
 def check_proof(proof: Sequence[RangeProof], objects: int, place: str, key_range: KeyRange | None = None) -> None:

@@ -17,6 +17,7 @@ from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName, StateNames
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
+from hyve_pipeline.core.model.inventory import Versioning
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
 from hyve_pipeline.core.settings.limits import Limit
@@ -75,6 +76,9 @@ class Plan(Frozen):
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned, skipped_examples: as in `core.model.diff.Diff`.
         future: the source's objects that are dated in the future; the next plan copies them again.
+        versioning: whether the store's bucket keeps versions; None where the server does not say.
+        changes: the Parquet files of all listed sets, those that a plan does not act on included; columns as in
+            `core.diff.CHANGE_SCHEMA`. Empty in a plan of an earlier version.
         files: the Parquet files of copies and of deletes, whose rows follow each other; one row group a shard. Columns
             as in `core.diff.CHANGE_SCHEMA`.
         totals: the numbers of shards of each action, with their objects and bytes.
@@ -99,6 +103,8 @@ class Plan(Frozen):
     unpinned: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
     future: FutureDates | None = None
+    versioning: Versioning | None = None
+    changes: StateNames = ()
     files: dict[Action, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
     totals: dict[Action, ShardTotals] = Field(default_factory=dict)
     shard_file: StateName | None = None
@@ -125,6 +131,13 @@ class Plan(Frozen):
         if self.shard_file is None:
             return ShardTotals.of(shard for shard in self.own_shards if shard.action == action)
         return self.totals.get(action, ShardTotals())
+
+    def keeps(self, name: ChangeSet) -> bool | None:
+        """Whether the store's objects of a set are kept, in the trash or as versions; None where that is not known."""
+        # A repair leaves the content, and what it changes is not put into the trash.
+        if self.options.trash is not None and name is not ChangeSet.DRIFTED:
+            return True
+        return None if self.versioning is None else self.versioning == "enabled"
 
     @property
     def is_empty(self) -> bool:

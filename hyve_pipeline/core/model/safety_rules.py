@@ -6,6 +6,7 @@ the source still lacks the key) are applied where that object is handled.
 
 from typing import Literal
 
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.settings.model import Options
@@ -29,6 +30,11 @@ class Refusal(Frozen):
     rule: str
     action: Action
     detail: str
+
+    @property
+    def described(self) -> str:
+        """The whole refusal in one line, with the rule in words."""
+        return f"refused by {in_words(self.rule)}: {self.detail}"
 
 
 class SharedKeys(Frozen):

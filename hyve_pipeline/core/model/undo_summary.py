@@ -1,6 +1,7 @@
 """The result of undoing a plan."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.journal import Outcome
@@ -11,6 +12,28 @@ WAS_NEW = "WasNew"  # there was no previous object; undo deletes nothing
 
 # Codes of objects that are already as they were before the plan.
 ALREADY_BACK = "AlreadyBack"
+
+
+@dataclass(frozen=True)
+class UndoPreview:
+    """What the journal of a plan says, before an undo begins, of the objects that the plan overwrote or deleted.
+
+    Attributes:
+        objects: how many there are.
+        kept: of how many of them something was kept, in the trash or as a version.
+    """
+
+    objects: int
+    kept: int
+
+    @property
+    def described(self) -> str:
+        """One line for the user."""
+        rest = self.objects - self.kept
+        return (
+            f"{self.kept:,} of {self.objects:,} objects can be put back; "
+            f"of {rest:,} neither the trash nor a version was kept"
+        )
 
 
 class UndoSummary(Frozen):

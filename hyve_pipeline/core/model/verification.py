@@ -30,6 +30,22 @@ class Difference(StrEnum):
     UNREPAIRED = "unrepaired"  # size and ETag are as planned, but its headers, metadata or tags were not repaired
     UNREAD = "unread"  # the content could not be read and compared
 
+    @property
+    def described(self) -> str:
+        """The name, followed by words where it does not explain itself."""
+        words = _WORDS.get(self)
+        return self.value if words is None else f"{self.value} ({words})"
+
+
+_WORDS = {
+    Difference.DIFFERENT: "size or ETag is not as planned",
+    Difference.NOT_DELETED: "still there",
+    Difference.UNEXPECTED: "not in the plan",
+    Difference.CONTENT: "not the source's content",
+    Difference.UNREPAIRED: "headers, metadata or tags are not repaired",
+    Difference.UNREAD: "the content can't be read",
+}
+
 
 DIFFERENCE_SCHEMA = pa.schema(
     [

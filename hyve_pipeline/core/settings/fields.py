@@ -3,12 +3,13 @@
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, PydanticKnownError
 
 from hyve_pipeline.core.base.sizes import parse_size
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.cron import NICKNAMES, check_cron
 
 # The longest key of S3, in UTF-8; a prefix must leave room for at least one more byte.
@@ -169,7 +170,8 @@ def _valid_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone such as 'Europe/Berlin'") from None
+        hint = hint_for(name, sorted(available_timezones()))
+        raise ValueError(f"{name!r} is not a time zone such as 'Europe/Berlin'{hint}") from None
     return name
 
 

@@ -9,16 +9,18 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.errors import BucketError, StateError
 from hyve_pipeline.core.model.event import EventKind
-from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, check_proof
+from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, Versioning, check_proof
 from hyve_pipeline.core.runtime.interruption import interrupted_by
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
+from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.plans import next_id
@@ -141,9 +143,21 @@ def _list_bucket(
         newest=max((part.newest for part in parts if part.newest is not None), default=None),
         proof=proof,
         cuts=new_cuts[:: 1 + len(new_cuts) // MOST_SAMPLES],
+        versioning=_versioning(context, connection.place) if side == "store" else None,
     )
     context.inventories(side).save(inventory)
     return inventory
+
+
+def _versioning(context: SyncContext, place: Place) -> Versioning | None:
+    """Whether a bucket keeps versions; None where the server does not say."""
+    # By a connection of its own, with no patience: no listing fails or waits for what only a warning needs.
+    try:
+        with context.overridden(patience_seconds=0).connect(place) as connection:
+            state = versioning_state(connection)
+    except (S3RequestError, BucketError):
+        return None
+    return "never enabled" if state is None else "enabled" if state == "Enabled" else "suspended"
 
 
 def _shared_ranges(earlier: Inventory, objects: int) -> tuple[KeyRange, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, StateError
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, ShardState, count_outcomes
 from hyve_pipeline.core.model.plan import Plan, split_partition_key
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
@@ -179,7 +180,8 @@ def find_shard(context: SyncContext, partition_key: str, action: Action) -> tupl
     # `PLAN-1` has the same number as `PLAN-0001`, but is another partition.
     if shard is not None and shard.action == action and plan.partition_key(shard) == partition_key:
         return plan, shard
-    raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}")
+    hint = hint_for(partition_key, plan.partition_keys(action))
+    raise ConfigurationError(f"plan {plan_id} has no {action} shard {number}{hint}")
 
 
 def undo_folder(context: SyncContext, plan: Plan) -> Folder:

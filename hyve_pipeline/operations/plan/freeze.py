@@ -98,6 +98,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         unpinned=diff.unpinned,
         skipped_examples=diff.skipped_examples,
         future=diff.future,
+        versioning=diff.store.versioning,
+        changes=diff.changes,
         files=files,
         totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},
         shard_file=context.plans.save_shards(identity, shards),

@@ -18,4 +18,4 @@ LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
 
 def refusal_text(action: Action, refusals: Iterable[Refusal]) -> str | None:
     """The description of a failed check, from the first refusal of its action; None if the check has passed."""
-    return next((f"refused by {one.rule}: {one.detail}" for one in refusals if one.action == action), None)
+    return next((one.described for one in refusals if one.action == action), None)

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.plan import Plan
@@ -73,7 +74,7 @@ def _repairs(plan: Plan) -> Metadata:
 
 def refusals_text(plan: Plan) -> str:
     """The rules that refused a plan, with their figures and what to do."""
-    return "; ".join(f"{refusal.rule}: {refusal.detail}" for refusal in plan.refusals)
+    return "; ".join(f"{in_words(refusal.rule)}: {refusal.detail}" for refusal in plan.refusals)
 
 
 def _picture(words: str, url: str, legend: str = "") -> dg.MarkdownMetadataValue:

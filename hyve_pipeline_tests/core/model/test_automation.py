@@ -229,5 +229,5 @@ def test_one_bucket_under_two_names_is_not_verified_either() -> None:
     refusals = tuple(Refusal(rule=ONE_BUCKET, action=action, detail="seen twice") for action in ACTIONS)
     found = decision(replace(status, refusals=refusals))
     assert found.requests == ()
-    assert "is refused by one_bucket: seen twice" in found.reason
+    assert "is refused by one_bucket (source and store are one bucket): seen twice" in found.reason
     assert decision(status).requests

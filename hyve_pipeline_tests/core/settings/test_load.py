@@ -197,7 +197,10 @@ def test_every_mistake_is_one_line_that_names_file_table_and_key(text: str, mess
             "schedule = '0 25 * * *'",
             "schedule: '0 25 * * *' is not a cron expression such as '0 2 * * *': hour '25' is not from 0 to 23",
         ),
-        ("timezone = 'Berlin'", "timezone: 'Berlin' is not a time zone such as 'Europe/Berlin'"),
+        (
+            "timezone = 'Europe/Rom'",
+            "timezone: 'Europe/Rom' is not a time zone such as 'Europe/Berlin'; did you mean Europe/Rome?",
+        ),
         ("apply = 'yes'", "apply: must be 'never', 'copies' or 'all', not the string 'yes'"),
     ],
 )

@@ -338,11 +338,16 @@ def test_timezones(timezone: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "timezone", ["", "Europe", "Europe/Berlim", "../etc/passwd", "/etc/localtime", "+02:00", "a\x00b"]
+    ("timezone", "hint"),
+    [
+        *((name, "") for name in ("", "../etc/passwd", "/etc/passwd", "+02:00", "a\x00b")),
+        ("Europe/Berlim", "; did you mean Europe/Berlin?"),
+        ("europe/london", "; did you mean Europe/London?"),
+    ],
 )
-def test_wrong_timezones(timezone: str) -> None:
+def test_wrong_timezones(timezone: str, hint: str) -> None:
     values = {"name": "a", "source": place("s3://aaa"), "store": place("s3://bbb"), "timezone": timezone}
-    assert problem_of(SyncSettings, **values) == f"{timezone!r} is not a time zone such as 'Europe/Berlin'"
+    assert problem_of(SyncSettings, **values) == f"{timezone!r} is not a time zone such as 'Europe/Berlin'{hint}"
 
 
 @pytest.mark.parametrize("field", ["name", "schedule", "apply"])

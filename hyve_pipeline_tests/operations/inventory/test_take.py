@@ -56,6 +56,26 @@ def test_an_inventory_is_what_the_bucket_lists(pair: Pair) -> None:
     assert context.inventories("source").load(inventory.id) == inventory
 
 
+@pytest.mark.parametrize(("versioned", "state"), [(True, "enabled"), (False, "never enabled")])
+def test_a_store_says_whether_it_keeps_versions(versioned: bool, state: str, make_pair: MakePair) -> None:
+    pair = make_pair(versioned=versioned)
+    assert take_inventory(pair.context(), "store").versioning == state
+    assert take_inventory(pair.context(), "source").versioning is None
+
+
+@pytest.mark.parametrize(
+    "answer", [error_answer(501, "NotImplemented"), error_answer(403, "AccessDenied"), error_answer(503, "SlowDown")]
+)
+def test_a_store_that_does_not_say_whether_it_keeps_versions_is_listed(
+    answer: Answer, make_pair: MakePair, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.store.put({"a": b"1"})
+    faulty.fault = lambda received: answer if "versioning" in received.query else None
+    inventory = take_inventory(pair.context(), "store")
+    assert (inventory.objects, inventory.versioning) == (1, None)
+
+
 def test_a_source_says_what_was_restored_and_a_store_is_not_asked(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
     for bucket in (pair.source, pair.store):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.model.journal import (
     ARCHIVED,
     AttemptSummary,
@@ -19,7 +19,7 @@ from hyve_pipeline.core.model.journal import (
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.journal.status import has_begun_attempts, plan_status, unsettled_rows
+from hyve_pipeline.operations.journal.status import find_shard, has_begun_attempts, plan_status, unsettled_rows
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.state.ended import mark_ended
@@ -168,3 +168,13 @@ def test_whether_this_actor_has_begun_anything(journaled: Journaled) -> None:
     assert not has_begun_attempts(context, plan, {1, 2})
     journaled.attempt(3, ends=False, run=mine)
     assert has_begun_attempts(context, plan, {1, 2})
+
+
+def test_a_shard_is_found_by_its_partition_or_a_close_one_is_named(journaled: Journaled) -> None:
+    context, plan = journaled.context, journaled.plan
+    key = plan.partition_keys("copy")[0]
+    assert find_shard(context, key, "copy")[1].number == 1
+    for wrong, meant in ((key.replace("-0001", "-1"), key), (f"1{key}", plan.id), ("nonsense", None)):
+        with pytest.raises(ConfigurationError) as refused:
+            find_shard(context, wrong, "copy")
+        assert (f"did you mean {meant}?" in str(refused.value)) == (meant is not None)

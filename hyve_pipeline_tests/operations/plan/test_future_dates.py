@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline.cli.output import describe_plan
+from hyve_pipeline.cli.plan_text import describe_plan
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.plan.future_dates import find_future_dates

@@ -155,7 +155,11 @@ def test_the_component_can_be_made_in_python_too() -> None:
     ("line", "place", "message"),
     [
         ("schedule: 0 25 * * *", "schedule", "'0 25 * * *' is not a cron expression such as '0 2 * * *': hour '25' is"),
-        ("timezone: Berlin", "timezone", "'Berlin' is not a time zone such as 'Europe/Berlin'"),
+        (
+            "timezone: Berlin",
+            "timezone",
+            "'Berlin' is not a time zone such as 'Europe/Berlin'; did you mean Europe/Berlin?",
+        ),
         ("apply: some", "apply", "must be 'never', 'copies' or 'all', not the string 'some'"),
         ("name: my-images", "name", "'my-images' is not a sync name: a letter, then letters, digits and _, at most 63"),
         ("tiemzone: UTC", "tiemzone", "unknown key (known: source, store, options, schedule, timezone, "),

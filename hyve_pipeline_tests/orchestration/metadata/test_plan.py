@@ -47,7 +47,7 @@ def test_no_key_gets_into_markdown_and_all_of_it_is_small(tmp_path: Path) -> Non
     keys = [str(record.data["key"]) for name in objects for record in tables[name].records]
     assert len(keys) == 6 * 10
     assert all(key.isprintable() for key in keys)
-    assert metadata["refused"] == f"max_deletes: {plan.refusals[0].detail}"
+    assert metadata["refused"] == f"max_deletes (too many deletes): {plan.refusals[0].detail}"
     assert _characters(metadata) < 150_000
 
 

@@ -181,7 +181,7 @@ def _refusal(sync: SyncContext, names: Names, run: dg.DagsterRun) -> str | None:
     if run.job_name != names.dryrun_job or plan_id is None or not sync.plans.exists(plan_id):
         return None
     refusals = sync.plans.load(plan_id).refusals
-    return "; ".join(f"refused by {refusal.rule}: {refusal.detail}" for refusal in refusals) or None
+    return "; ".join(refusal.described for refusal in refusals) or None
 
 
 def _error_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> HyveError:

@@ -102,7 +102,9 @@ def test_what_a_command_was_refused_shows_as_an_observation(
     daemon.tick("record")
     assert "plan" not in materialized(daemon)
     assert checks(daemon)["delete_limits"] is False
-    assert [text.partition(":")[0] for text in observations(daemon, "plan")] == ["refused by max_deletes"]
+    assert [text.partition(":")[0] for text in observations(daemon, "plan")] == [
+        "refused by max_deletes (too many deletes)"
+    ]
     assert daemon.instance.get_dynamic_partitions(daemon.names.shard_set("copy")) == [f"{plan}-0001"]
     assert daemon.instance.get_dynamic_partitions(daemon.names.shard_set("delete")) == []
     assert hyve("copy").code == 0

@@ -1,0 +1,213 @@
+"""A plan as text: its sets with their first keys, the totals in one line, and the command to type next."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import click
+from click.core import ParameterSource
+
+from hyve_pipeline.cli.output import counted, say, say_lines, warn
+from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.model.diff import ChangeSet, planned_sets
+from hyve_pipeline.core.model.listed_row import ListedRow
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Refusal
+from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.listed_rows import listed_rows
+
+# The sign and the colour of each set whose keys are shown.
+_SIGNS = {
+    ChangeSet.NEW: ("+", "green"),
+    ChangeSet.MODIFIED: ("~", "yellow"),
+    ChangeSet.DRIFTED: ("~", "yellow"),
+    ChangeSet.DUPLICATE: ("-", "red"),
+    ChangeSet.SKIPPED: ("!", "magenta"),
+}
+
+# What becomes of the objects of sets that a plan does not act on.
+_UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out by filters"}
+
+# The action on each set that changes objects of the store, and its name.
+_LOSSES: dict[ChangeSet, tuple[Action, str]] = {
+    ChangeSet.MODIFIED: ("copy", "overwrite"),
+    ChangeSet.DRIFTED: ("copy", "repair"),
+    ChangeSet.DUPLICATE: ("delete", "delete"),
+}
+
+_LINES_AT_ONCE = 1_000
+
+# The number of a refused plan that the user would have to accept, by rule.
+_ACCEPTED = {"max_deletes": ChangeSet.DUPLICATE, "max_overwrites": ChangeSet.MODIFIED}
+
+
+def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0) -> None:
+    """Print the sets of a plan as text.
+
+    Args:
+        plan: the plan.
+        sync: its sync; without it no keys are shown.
+        keys: how many keys of each set are shown at most.
+
+    Raises:
+        StateError: a file of the plan is damaged or can't be read.
+    """
+    say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
+    for name in (*planned_sets(plan.options), ChangeSet.SKIPPED, ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
+        count = plan.count(name)
+        if name in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) and not count.objects:
+            continue
+        sign, colour = _SIGNS.get(name, (" ", None))
+        size = readable_bytes(count.bytes)
+        word = "object " if count.objects == 1 else "objects"
+        head = f"{name.value} ({_UNTOUCHED[name]})" if name in _UNTOUCHED else name.described
+        say(f"  {sign} {head:<23}{count.objects:>12,} {word}  {size:>10}", colour if count.objects else None)
+        if sync is not None and keys and name in _SIGNS:
+            _describe_keys(sync, plan, name, keys)
+    if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
+        say(f"copies {plan.transfer.described}")
+    _warn_of_plan(plan)
+
+
+def _describe_keys(sync: SyncContext, plan: Plan, name: ChangeSet, most: int) -> None:
+    sign, colour = _SIGNS[name]
+    shown = 0
+    rows = listed_rows(sync.state, plan, name, most)
+    while lines := [_described_row(sign, row) for row in islice(rows, _LINES_AT_ONCE)]:
+        say_lines(lines, colour)
+        shown += len(lines)
+    left = plan.count(name).objects - shown
+    if left:
+        say(f"      and {left:,} more: --keys all")
+
+
+def _described_row(sign: str, row: ListedRow) -> str:
+    size = "" if row.size is None else readable_bytes(row.size)
+    why = f"  ({row.why})" if row.why else ""
+    return f"    {sign} {size:>8}  {displayed(row.key)}{why}"
+
+
+def _warn_of_plan(plan: Plan) -> None:
+    archived = plan.count(ChangeSet.SKIPPED).objects - plan.unpinned
+    if archived:
+        warn(
+            f"warning: {counted(archived, 'archived object')} can't be read now; skipped, "
+            "and what the store has of them stays"
+        )
+    if plan.unpinned:
+        warn(
+            f"warning: the server gives no ETag of {counted(plan.unpinned)}, so copies can't be pinned to it; "
+            "skipped, and what the store has of them stays"
+        )
+    if plan.future is not None:
+        warn(
+            f"warning: {counted(plan.future.objects)} of the source are dated in the future, such as "
+            f"{displayed(plan.future.key)} ({plan.future.last_modified:%Y-%m-%d %H:%M} UTC): each plan until then "
+            "copies them again; set the clock of the source's server"
+        )
+    if plan.uncompared:
+        reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))
+        warn(
+            f"warning: headers, metadata and tags of {counted(sum(plan.uncompared.values()), 'unchanged object')} "
+            f"were not compared: {reasons}"
+        )
+
+
+def warn_of_loss(plan: Plan, actions: Iterable[Action] = ACTIONS) -> None:
+    """Warn in one line if what these actions overwrite and delete is kept nowhere."""
+    wanted = set(actions)
+    lost = [
+        counted(plan.count(name).objects, word)
+        for name, (action, word) in _LOSSES.items()
+        if action in wanted and plan.count(name).objects and plan.keeps(name) is False
+    ]
+    if not lost:
+        return
+    versions = "no new versions (versioning is suspended)" if plan.versioning == "suspended" else "no versions"
+    trash = "there is no trash" if plan.options.trash is None else "the trash has nothing of repairs"
+    warn(
+        f"warning: {' and '.join(lost)} can't be undone: {plan.store.uri} keeps {versions} and {trash}; "
+        f"enable versioning{', or set options.trash' if plan.options.trash is None else ''}"
+    )
+
+
+def describe_refusals(refusals: Iterable[Refusal]) -> None:
+    """Print as text what the safety rules forbid, and what overrides them."""
+    for refusal in refusals:
+        warn(f"! {refusal.described}", "red")
+
+
+def describe_totals(plan: Plan) -> None:
+    """Print in one line what a plan does."""
+    say(total_line(plan), bold=True)
+
+
+def total_line(plan: Plan) -> str:
+    """What a plan does, in one line."""
+    return "Plan: " + ", ".join(_totals(plan))
+
+
+def _totals(plan: Plan) -> Iterator[str]:
+    if plan.is_empty:
+        yield "nothing to do"
+    else:
+        new = plan.count(ChangeSet.NEW)
+        yield f"{new.objects:,} to copy" + (f" ({readable_bytes(new.bytes)})" if new.objects else "")
+        yield f"{plan.count(ChangeSet.MODIFIED).objects:,} to overwrite"
+        if plan.count(ChangeSet.DRIFTED).objects:
+            yield f"{plan.count(ChangeSet.DRIFTED).objects:,} to repair"
+        yield f"{plan.count(ChangeSet.DUPLICATE).objects:,} to delete"
+    if plan.count(ChangeSet.SKIPPED).objects:
+        yield f"{plan.count(ChangeSet.SKIPPED).objects:,} skipped"
+    yield f"{plan.count(ChangeSet.UNCHANGED).objects:,} unchanged"
+
+
+def describe_next(sync: SyncContext, status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> None:
+    """Print the command to type next, if there is one."""
+    command = next_command(status, is_undone=is_undone, has_failed=has_failed)
+    if command is None:
+        return
+    newest = sync.plans.newest_id()
+    if command.split()[0] in ("copy", "delete", "retry", "verify") and newest not in (None, status.plan.id):
+        command += f" --plan {status.plan.id}"
+    say(f"next: hyve {command}{_options_given()}")
+
+
+def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> str | None:
+    """The command with which a plan goes on, without the options that choose home, sync and plan.
+
+    Args:
+        status: how far the plan came.
+        is_undone: it was undone, in whole or in part.
+        has_failed: the last command on it was cut short.
+
+    Returns:
+        None where there is nothing to do.
+    """
+    if any(refusal.rule in (ONE_BUCKET, "empty_source") for refusal in status.refusals):
+        return "doctor"
+    if status.state == "empty":
+        return None
+    if is_undone:
+        return "dryrun"
+    if status.state == "finished":
+        return "verify"
+    if status.state == "failed" or has_failed:
+        return "retry"
+    action: Action = "copy" if status.unfinished("copy") else "delete"
+    refusal = status.refusal(action)
+    if refusal is None or refusal.rule not in _ACCEPTED:
+        return action
+    return f"{action} --{refusal.rule.replace('_', '-')} {status.plan.count(_ACCEPTED[refusal.rule]).objects}"
+
+
+def _options_given() -> str:
+    """The options of this command that chose the home and the sync, for the next one."""
+    context = click.get_current_context(silent=True)
+    found = ""
+    for parameter, option in (("home", "--home"), ("sync_name", "--sync")):
+        if context is not None and context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
+            found += f" {option} {shlex.quote(str(context.params[parameter]))}"
+    return found
