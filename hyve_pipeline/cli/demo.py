@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hyve_pipeline.cli.extras import require_extra
+from hyve_pipeline.cli.modes import is_quiet, verbosity
 from hyve_pipeline.cli.options import Folder
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.cli.ui import browser_option, port_option, run_ui
@@ -80,9 +81,11 @@ def _run_hyve(command: str) -> int:
         Its exit code.
     """
     _say()
-    click.secho(f"$ hyve {command}", bold=_has_colours())
+    if not is_quiet():
+        click.secho(f"$ hyve {command}", bold=_has_colours())
+    modes = ["--quiet"] * is_quiet() + ["--verbose"] * verbosity()
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "hyve_pipeline", command],
+        [sys.executable, "-m", "hyve_pipeline", command, *modes],
         stdin=subprocess.DEVNULL,
         # A terminal's Ctrl-C reaches only this process, which passes it on once: a second one would stop the cleanup.
         start_new_session=True,
@@ -141,7 +144,8 @@ def _shown(path: Path) -> str:
 
 
 def _say(line: str = "") -> None:
-    click.echo(line)
+    if not is_quiet():
+        click.echo(line)
 
 
 def _has_colours() -> bool | None:

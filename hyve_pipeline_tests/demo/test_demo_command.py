@@ -38,6 +38,12 @@ def test_shows_everything_and_starts_from_scratch(tmp_path: Path) -> None:
     assert not (lists / "left over").exists()
 
 
+def test_a_quiet_demo_does_the_same_and_prints_nothing(tmp_path: Path) -> None:
+    result = run_hyve("demo", "--quiet", folder=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / ".demo" / "out" / "images" / "new.txt").stat().st_size
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, number: signal.Signals) -> None:
     """The signal comes while a command runs, and only to the demo."""
