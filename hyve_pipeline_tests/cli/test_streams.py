@@ -38,6 +38,7 @@ def test_a_command_that_only_prints_ends_with_0(pair: Pair, hyve: Hyve) -> None:
     with _unread() as pipe:
         for arguments in (
             *(("help",), (), ("help", "copy"), ("help", "--man"), ("completion", "bash"), ("iam-policy",)),
+            *(("config",), ("config", "schema"), ("metrics",)),
             *(("plans",), ("plans", "--json"), ("show",), ("show", "--json"), ("report", "--output", "-"), ("report",)),
         ):
             assert _code(*arguments, stdout=pipe) == 0, arguments
