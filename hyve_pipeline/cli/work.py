@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hyve_pipeline.cli.alerts import alert_at_end
 from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.cli.output import (
     counted,
@@ -78,6 +79,7 @@ def chosen(
         ConfigurationError: the configuration is wrong, or the sync can't be chosen.
     """
     sync = choose(Home(home), sync_name).acting_as(Actor.of_command(command))
+    alert_at_end(sync)
     for other in syncs_with_same_store(sync):
         warn(
             f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "

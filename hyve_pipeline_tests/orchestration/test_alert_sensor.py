@@ -1,12 +1,10 @@
 """The alerts that users get."""
 
-import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,30 +14,11 @@ from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_runs
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon
-from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer
+from hyve_pipeline_tests.receivers import Webhook
+from hyve_pipeline_tests.s3.scripted import Answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 MakeDaemon = Callable[[Pair], Daemon]
-
-
-class Webhook:
-    """A receiver of alerts; it answers with `status`."""
-
-    def __init__(self) -> None:
-        self.status = 204
-        self._server = ScriptedServer(lambda _: Answer(status=self.status, headers={"Location": "/elsewhere"}))
-        self.url = f"{self._server.endpoint_url}/hook"
-
-    @property
-    def received(self) -> list[Received]:
-        return self._server.received
-
-    @property
-    def alerts(self) -> list[dict[str, Any]]:
-        return [json.loads(received.body) for received in self.received]
-
-    def stop(self) -> None:
-        self._server.stop()
 
 
 @pytest.fixture

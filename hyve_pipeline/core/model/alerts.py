@@ -1,7 +1,9 @@
 """Alerts: refusals, failures, stalled runs, and a store that differs from its plan."""
 
+import hashlib
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hyve_pipeline.core.base.manifest import Frozen
 
@@ -28,6 +30,32 @@ class AlertRun(Frozen):
     attempt: int | None = None
     given_up: bool = False
     message: str
+
+
+class Finding(NamedTuple):
+    """Something that requires an alert.
+
+    Attributes:
+        event: the kind of alert.
+        plan: the plan's id, where there is one.
+        job: the Dagster job, of a command the one that does the same.
+        run: the run or command, and what happened.
+        at: when.
+    """
+
+    event: AlertEvent
+    plan: str | None
+    job: str
+    run: AlertRun
+    at: datetime
+
+    @property
+    def identity(self) -> str:
+        """The same for the same thing, whichever process finds it and when: a name for a file."""
+        parts: tuple[object, ...] = (self.event, self.plan, self.run.run, self.run.partition, self.run.attempt)
+        if self.event == "stalled":
+            parts += (self.at,)  # a run can stall again
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 class Alert(Frozen):
@@ -78,3 +106,13 @@ def make_alert(event: AlertEvent, sync: str, plan: str | None, job: str, runs: l
         total_runs=len(runs),
         time=time,
     )
+
+
+def alerts_of(sync: str, findings: Iterable[Finding]) -> Iterator[tuple[Alert, list[Finding]]]:
+    """One alert for all findings of one kind, job and plan, with these findings."""
+    groups: dict[tuple[AlertEvent, str | None, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.event, finding.plan, finding.job), []).append(finding)
+    for (event, plan, job), group in groups.items():
+        last = max(finding.at for finding in group)
+        yield make_alert(event, sync, plan, job, [finding.run for finding in group], last), group

@@ -111,6 +111,12 @@ class Verification(Frozen):
         """Whether there is no difference."""
         return not self.differences
 
+    @property
+    def described(self) -> str:
+        """What is different, in one line."""
+        figures = ", ".join(f"{count:,} {kind.value}" for kind, count in self.differences.items())
+        return f"the store differs from plan {self.plan} ({figures})"
+
 
 class Verifier:
     """Compares ranges of a listing with ranges of a plan.

@@ -1,6 +1,7 @@
 """The types of the settings' values, each with its check and an error message that says what is expected."""
 
 import re
+import shlex
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -30,6 +31,8 @@ _ROLE_ARN = re.compile(r"arn:[A-Za-z0-9-]+:iam:[A-Za-z0-9-]*:[A-Za-z0-9_$-]*:rol
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = re.compile(r"(/|~/)[^\x00-\x1f]+")
+_MAIL_ADDRESS = re.compile(r"[^\s@,<>\"]+@[^\s@,<>\"]+")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # The patterns that Dagster checks owners by.
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -190,6 +193,16 @@ def is_webhook_url(url: str) -> bool:
         return False
 
 
+def _valid_command(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"{command!r} is not a command: {error}") from None
+    if not words or not command.isprintable():
+        raise ValueError(f"{command!r} is not a command such as 'sendmail -t'")
+    return command
+
+
 def _valid_webhook(url: str) -> str:
     if not is_webhook_url(url):
         # The message does not repeat the URL: it may contain a password.
@@ -305,6 +318,15 @@ VariableName = Annotated[
     str,
     _matching(_VARIABLE, "not the name of an environment variable"),
     JsonSchema(_VARIABLE, examples=["HYVE_WEBHOOK"]),
+]
+SecretFile = Annotated[
+    str,
+    _matching(_PATH, "not the absolute path of a file"),
+    JsonSchema(_PATH, examples=["/run/secrets/slack_url"]),
+]
+ShellWords = Annotated[str, AfterValidator(_valid_command), JsonSchema(minLength=1, examples=["sendmail -t"])]
+MailAddress = Annotated[
+    str, _matching(_MAIL_ADDRESS, "not a mail address"), JsonSchema(_MAIL_ADDRESS, examples=["ops@example.org"])
 ]
 ResourceName = Annotated[
     str,

@@ -17,12 +17,15 @@ from hyve_pipeline.core.settings.fields import (
     Globs,
     JsonSchema,
     KeyId,
+    MailAddress,
     Owner,
     ProfileName,
     Region,
     RoleArn,
     Schedule,
+    SecretFile,
     ShardObjects,
+    ShellWords,
     Size,
     StateUri,
     StorageClass,
@@ -158,6 +161,12 @@ class Automation(SettingsTable):
         stalled_minutes: minutes without progress in its journal after which a run is reported as stalled.
         webhook: URL that alerts are posted to, as JSON.
         webhook_variable: the environment variable that contains this URL, if the URL is a secret.
+        webhook_file: the file that contains this URL, likewise.
+        slack_variable: the environment variable that contains the URL of an incoming webhook of Slack, which is a
+            secret, for alerts in Slack's form.
+        slack_file: the file that contains this URL.
+        mail_command: the command that sends an alert by mail; it reads the message, with headers, from standard input.
+        mail_to: the recipients in the header ``To`` of that message.
         keep_plans: how many of the newest plans retention keeps.
         keep_days: how many days retention keeps a plan.
     """
@@ -170,13 +179,22 @@ class Automation(SettingsTable):
     stalled_minutes: Annotated[int, Field(ge=1, le=100_000)] = 30
     webhook: WebhookUrl | None = None
     webhook_variable: VariableName | None = None
+    webhook_file: SecretFile | None = None
+    slack_variable: VariableName | None = None
+    slack_file: SecretFile | None = None
+    mail_command: ShellWords | None = None
+    mail_to: Annotated[tuple[MailAddress, ...], Field(strict=False)] = ()
     keep_plans: Annotated[int, Field(ge=1, le=1_000_000), JsonSchema(examples=[30])] | None = None
     keep_days: Annotated[int, Field(ge=1, le=36_500), JsonSchema(examples=[90])] | None = None
 
     @model_validator(mode="after")
-    def _check_webhook(self) -> "Automation":
-        if self.webhook is not None and self.webhook_variable is not None:
-            raise contradiction("webhook_variable", "webhook and webhook_variable are both set: keep one of them")
+    def _check_alerts(self) -> "Automation":
+        for names in (("webhook", "webhook_variable", "webhook_file"), ("slack_variable", "slack_file")):
+            given = [name for name in names if getattr(self, name) is not None]
+            if len(given) > 1:
+                raise contradiction(given[1], f"{given[0]} and {given[1]} are both set: keep one of them")
+        if self.mail_to and self.mail_command is None:
+            raise contradiction("mail_to", 'requires mail_command, such as "sendmail -t"')
         return self
 
 

@@ -169,12 +169,6 @@ def verification_metadata(outcome: Verification) -> Metadata:
     }
 
 
-def differences_text(outcome: Verification) -> str:
-    """What a verification found to be different, in one line."""
-    figures = ", ".join(f"{count:,} {kind.value}" for kind, count in outcome.differences.items())
-    return f"the store differs from plan {outcome.plan} ({figures})"
-
-
 def undo_metadata(summary: UndoSummary) -> Metadata:
     """The results of the objects that an undo had to put back."""
     return {

@@ -1,30 +1,35 @@
 """The sensor that sends alerts about refusals, failures, differences and stalled runs.
 
 Each tick reads the runs that have ended since some minutes before the last tick: Dagster does not record runs in the
-order in which they ended. The cursor holds those of that time that were reported. If the webhook does not accept an
-alert, the cursor stays, and the next tick reports it again: an alert may be sent twice, but none is lost.
+order in which they ended. The cursor holds those of that time that were reported. If a channel does not accept an
+alert, the cursor stays, and the next tick sends it there again. What was accepted is not sent twice, also where a
+command has sent it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
+from hyve_pipeline.core.base.keys import printable
 from hyve_pipeline.core.base.manifest import Frozen
-from hyve_pipeline.core.model.alerts import Alert, AlertEvent, AlertRun, make_alert
-from hyve_pipeline.operations.alerting import raise_alert
+from hyve_pipeline.core.model.alerts import AlertEvent, AlertRun, Finding, alerts_of
+from hyve_pipeline.operations.alert_channels import AlertUnknownError
+from hyve_pipeline.operations.alerting import send_alerts
+from hyve_pipeline.operations.command_alerts import findings_of
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.read import verification_between
 from hyve_pipeline.orchestration.common.failures import error_of_step
 from hyve_pipeline.orchestration.common.liveness import close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.runs import find_runs
-from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding, findings_of
 from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_runs
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
-from hyve_pipeline.orchestration.metadata.events import differences_text
+
+_logger = logging.getLogger("hyve_pipeline.alerts")
 
 # How long after its end a run may be recorded.
 _WHILE = timedelta(minutes=10)
@@ -50,14 +55,14 @@ class _Cursor(Frozen):
 
 
 def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
-    """Writes a log line and posts a JSON document for each refusal, failure and difference."""
+    """Writes a log line and sends an alert for each refusal, failure and difference."""
 
     @dg.sensor(
         name=names.alert_sensor,
         minimum_interval_seconds=sync.settings.automation.interval_seconds,
         default_status=sensor_status(sync),
         description="Sends alerts about refused plans, failed and stalled runs, and stores that are not as planned: "
-        "as a line in the log, and to the webhook if one is configured. Reports only what happens once it is "
+        "as a line in the log, and to webhooks and by mail if configured. Reports only what happens once it is "
         "switched on.",
     )
     def alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
@@ -74,13 +79,17 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
             if record.end_time is not None and record.dagster_run.run_id not in cursor.reported
         ]
         events = sync.events.after(min(cursor.event, sync.events.newest_number()), _MOST_RUNS)
-        findings = [*_findings(context.instance, sync, names, records), *findings_of(sync, names, events)]
+        findings = [*_findings(context.instance, sync, names, records), *findings_of(sync, events)]
         stalled = {finding[3].run: finding for finding in stalled_runs(context.instance, sync, names, now)}
         findings += [finding for run, finding in stalled.items() if run not in cursor.stalled]
-        alerts = list(_alerts_of(names, findings))
+        alerts = [found for found, _ in alerts_of(sync.name, findings)]
         for found in alerts:
             context.log.error(found.text)
-            raise_alert(found, sync.settings.automation)
+            _logger.error("%s", printable(found.text))
+        try:
+            send_alerts(sync, findings)
+        except AlertUnknownError as problem:
+            context.log.error(str(problem))  # to repeat the tick would not send it again
         ends = {record.dagster_run.run_id: record.end_time for record in records if record.end_time is not None}
         # A full tick may have left some for the next one.
         until = now if len(records) < _MOST_RUNS else cursor.until
@@ -135,16 +144,8 @@ def _findings(
             given_up=attempt.isdecimal() and int(attempt) >= sync.settings.automation.shard_attempts,
             message=message,
         )
-        yield event, run.tags.get(PLAN_TAG), run.job_name, about, datetime.fromtimestamp(record.end_time or 0.0, UTC)
-
-
-def _alerts_of(names: Names, findings: Iterable[Finding]) -> Iterator[Alert]:
-    """One alert for all runs of one job and plan that ended alike."""
-    groups: dict[tuple[AlertEvent, str | None, str], list[tuple[AlertRun, datetime]]] = {}
-    for event, plan, job, run, time in findings:
-        groups.setdefault((event, plan, job), []).append((run, time))
-    for (event, plan, job), runs in groups.items():
-        yield make_alert(event, names.sync, plan, job, [run for run, _ in runs], max(time for _, time in runs))
+        ended = datetime.fromtimestamp(record.end_time or 0.0, UTC)
+        yield Finding(event, run.tags.get(PLAN_TAG), run.job_name, about, ended)
 
 
 def _judge(
@@ -172,7 +173,7 @@ def _difference(sync: SyncContext, record: dg.RunRecord) -> str | None:
     verification = verification_between(sync, sync.plans.load(plan_id), begun, ended)
     if verification is None or verification.verified:
         return None
-    return differences_text(verification)
+    return verification.described
 
 
 def _refusal(sync: SyncContext, names: Names, run: dg.DagsterRun) -> str | None:

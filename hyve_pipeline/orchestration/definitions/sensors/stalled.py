@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from hyve_pipeline.core.model.alerts import AlertRun
+from hyve_pipeline.core.model.alerts import AlertRun, Finding
 from hyve_pipeline.core.model.plan import split_partition_key
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import has_moved_since
 from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.runs import find_runs
-from hyve_pipeline.orchestration.definitions.sensors.command_alerts import Finding
 
 
 def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, now: datetime) -> list[Finding]:
@@ -42,7 +41,7 @@ def stalled_runs(instance: dg.DagsterInstance, sync: SyncContext, names: Names, 
             f"run {run.run_id} of {run.job_name} {state} for {minutes} minutes: see the run and its logs in the UI"
         )
         about = AlertRun(run=run.run_id, partition=partition, message=message)
-        stalled.append(("stalled", plan, run.job_name, about, now))
+        stalled.append(Finding("stalled", plan, run.job_name, about, now))
     return stalled
 
 
