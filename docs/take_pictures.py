@@ -170,7 +170,7 @@ def do_shards(url: str, home: Path, count: int) -> None:
 def picture_plan(camera: Photographer) -> None:
     """What a person decides by: the newest plan's figures, and one of its pictures."""
     page = camera.page
-    camera.open("/assets/images/plan?view=events", 1080, page.get_by_text("bytes to copy"))
+    camera.open("/assets/images/plan?view=events", 1080, page.get_by_text("size to copy"))
     camera.take("plan")
     page.get_by_text("[Show Markdown]").first.click()
     dialog = page.get_by_role("dialog")

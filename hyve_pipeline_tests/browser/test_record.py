@@ -30,7 +30,7 @@ def test_what_a_command_did_before_the_ui_was_there_shows_in_it(desk: Desk) -> N
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
     # The plan's page, with who made it, and its pictures.
     page = desk.open(f"/assets/{SYNCED_BEFORE}/plan?view=events")
-    expect(page.get_by_text("bytes to copy")).to_be_visible()
+    expect(page.get_by_text("size to copy")).to_be_visible()
     expect(page.get_by_text("hyve sync").first).to_be_visible()
     expect(page.locator("img[src^='data:image/png;base64,']").first).to_be_visible()
     # The partitions of the store: two of copies and one of deletes.
@@ -66,4 +66,4 @@ def test_a_plan_of_the_ui_is_applied_by_a_command_and_shows_so(desk: Desk) -> No
     plan = next(iter((desk.answers.home / "state" / "after" / "plans").iterdir())).name
     await_text(desk, f"/assets/after/store?view=partitions&partition={plan}-0002", "hyve copy")
     page = desk.open("/assets/after/plan?view=events")
-    expect(page.get_by_text("bytes to copy")).to_be_visible()
+    expect(page.get_by_text("size to copy")).to_be_visible()

@@ -35,7 +35,7 @@ def test_the_plan_shows_pictures_and_takes_no_key_for_markup(desk: Desk) -> None
     desk.store.put({"gone/1": b"1"})
     desk.hyve("dryrun")
     page = desk.open("/assets/plan/plan?view=events")
-    expect(page.get_by_text("bytes to copy")).to_be_visible()
+    expect(page.get_by_text("size to copy")).to_be_visible()
     pictures = page.locator("img[src^='data:image/svg+xml']")
     expect(pictures.first).to_be_visible()
     page.get_by_text("[Show Markdown]").first.click()

@@ -84,7 +84,9 @@ def test_pages_show_the_set(drifted: Pair, hyve: Hyve) -> None:
     assert plan is not None
     metadata = plan_metadata(drifted.context(), plan)
     assert (metadata["copies"], metadata["repairs"], metadata["properties not compared"]) == (2, 1, 1)
-    assert {"set": "drifted", "objects": 1, "bytes": 3} in [row.data for row in metadata["summary"].records]
+    assert {"set": "drifted (to repair)", "objects": 1, "size": "3 B"} in [
+        row.data for row in metadata["summary"].records
+    ]
     assert [row.data["reason"] for row in metadata["first drifted"].records] == ["differs: content-type"]
     assert metadata["objects by size"].value.endswith(
         "blue: new, amber: modified, wine: duplicate (to delete), green: drifted"

@@ -18,6 +18,7 @@ from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
+from hyve_pipeline.orchestration.metadata.reading_order import in_reading_order
 
 _DESCRIPTION = (
     "Drops plans that are neither among the newest keep_plans nor younger than keep_days, with their journals, "
@@ -48,14 +49,16 @@ def build_retention_job(names: Names, steps: Steps, rules: Automation) -> dg.Job
             dg.AssetObservation(
                 names.plan,
                 description=f"{len(old)} old plans were dropped",
-                metadata={
-                    "plans dropped": len(old),
-                    "files removed": 0 if done is None else done.files,
-                    "bytes freed": 0 if done is None else done.bytes,
-                    "partitions dropped": partitions,
-                    "runs dropped": runs,
-                    "dropped": dg.MetadataValue.json(old),
-                },
+                metadata=in_reading_order(
+                    {
+                        "plans dropped": len(old),
+                        "files removed": 0 if done is None else done.files,
+                        "bytes freed": 0 if done is None else done.bytes,
+                        "partitions dropped": partitions,
+                        "runs dropped": runs,
+                        "dropped": dg.MetadataValue.json(old),
+                    }
+                ),
             )
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LIST_NAMES, ChangeSet, Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
@@ -23,14 +24,17 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.prefix_totals import first_rows, prefix_sizes
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS
 from hyve_pipeline.orchestration.common.names import Names
-
-Metadata = Mapping[str, Any]
+from hyve_pipeline.orchestration.metadata.reading_order import Metadata, in_reading_order
 
 
 def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
     """What is in a bucket. The IO manager adds row count, URI and column schema."""
     sizes = [
-        {"prefix": displayed(size.prefix) or "(none)", "objects": size.count.objects, "bytes": size.count.bytes}
+        {
+            "prefix": displayed(size.prefix) or "(none)",
+            "objects": size.count.objects,
+            "size": readable_bytes(size.count.bytes),
+        }
         for size in prefix_sizes(sync.state, inventory)
     ]
     metadata: dict[str, Any] = {
@@ -38,12 +42,12 @@ def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
         "objects": inventory.objects,
         "bytes": inventory.bytes,
         "listed in (s)": round((inventory.ended - inventory.started).total_seconds(), 3),
-        "top-level prefixes": table_of(sizes, ["prefix", "objects", "bytes"]),
+        "top-level prefixes": table_of(sizes, ["prefix", "objects", "size"]),
     }
     if inventory.oldest is not None and inventory.newest is not None:
         metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
         metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)
-    return metadata
+    return in_reading_order(metadata)
 
 
 def proof_metadata(inventory: Inventory) -> Metadata:
@@ -68,15 +72,17 @@ def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
     """How many objects are in one set, where their list is, and the first few."""
     columns = ["key", "size", "reason"]
     preview = [
-        {"key": displayed(row["key"]), "size": row["size"], "reason": row["reason"]}
+        {"key": displayed(row["key"]), "size": readable_bytes(row["size"]), "reason": row["reason"]}
         for row in first_rows(sync.state, diff.files[name])
     ]
-    return {
-        "objects": diff.counts[name].objects,
-        "bytes": diff.counts[name].bytes,
-        "list": dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[name]}.txt")),
-        "first keys": table_of(preview, columns),
-    }
+    return in_reading_order(
+        {
+            "objects": diff.counts[name].objects,
+            "bytes": diff.counts[name].bytes,
+            "first keys": table_of(preview, columns),
+            "list": dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[name]}.txt")),
+        }
+    )
 
 
 def limit_metadata(diff: Diff, name: ChangeSet, refused_plan: Plan | None) -> Metadata:
@@ -119,7 +125,8 @@ def shard_metadata(plan: Plan, shard: Shard, summary: AttemptSummary) -> Metadat
         "first key": displayed(shard.first_key),
         "last key": displayed(shard.last_key),
     }
-    return {**metadata, **_reasons(summary.failures | summary.skips), **_lacks(summary.without, summary.lacks)}
+    details = {**_reasons(summary.failures | summary.skips), **_lacks(summary.without, summary.lacks)}
+    return in_reading_order({**metadata, **details})
 
 
 def journal_metadata(status: PlanStatus) -> Metadata:
@@ -134,7 +141,7 @@ def journal_metadata(status: PlanStatus) -> Metadata:
         FAILED_OBJECTS: tally.failed,
         "bytes": tally.bytes,
     }
-    return {**metadata, **_reasons(status.reasons()), **_lacks(status.without, status.lacks)}
+    return in_reading_order({**metadata, **_reasons(status.reasons()), **_lacks(status.without, status.lacks)})
 
 
 def _reasons(counts: Mapping[str, int]) -> Metadata:
@@ -158,15 +165,17 @@ def _lacks(without: Mapping[str, int], lacks: Sequence[ServerLack]) -> Metadata:
 def verification_metadata(outcome: Verification) -> Metadata:
     """Whether the store is as the plan requires, and where it is not."""
     examples = [{"difference": kind.value, "key": displayed(key)} for kind, key in outcome.examples]
-    return {
-        PLAN_ENTRY: outcome.plan,
-        "verified": outcome.verified,
-        "objects as planned": outcome.objects,
-        "differences": sum(outcome.differences.values()),
-        **{kind.value: count for kind, count in outcome.differences.items()},
-        "first differences": table_of(examples, ["difference", "key"]),
-        **_content_metadata(outcome.content),
-    }
+    return in_reading_order(
+        {
+            PLAN_ENTRY: outcome.plan,
+            "verified": outcome.verified,
+            "objects as planned": outcome.objects,
+            "differences": sum(outcome.differences.values()),
+            **{kind.value: count for kind, count in outcome.differences.items()},
+            **_content_metadata(outcome.content),
+            "first differences": table_of(examples, ["difference", "key"]),
+        }
+    )
 
 
 def undo_metadata(summary: UndoSummary) -> Metadata:

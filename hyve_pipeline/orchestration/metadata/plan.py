@@ -12,12 +12,14 @@ import dagster as dg
 
 from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.summary import PlannedRow, PlanSummary
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata, table_of
+from hyve_pipeline.orchestration.metadata.reading_order import in_reading_order
 from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_prefixes
 
 # Characters of a key that a table shows at most. Each event with its metadata is one row of Dagster's database.
@@ -34,7 +36,11 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     """
     summary = summarize_plan(sync.state, plan)
     sets = [
-        {"set": name.described, "objects": plan.count(name).objects, "bytes": plan.count(name).bytes}
+        {
+            "set": name.described,
+            "objects": plan.count(name).objects,
+            "size": readable_bytes(plan.count(name).bytes),
+        }
         for name in sets_of(plan.options)
     ]
     metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
@@ -46,23 +52,27 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
         **_repairs(plan),
         "deletes": plan.count(ChangeSet.DUPLICATE).objects,
         "bytes to delete": plan.count(ChangeSet.DUPLICATE).bytes,
-        "copies are made": plan.transfer.described,
-        "copy shards": plan.total("copy").shards,
-        "delete shards": plan.total("delete").shards,
-        "summary": table_of(sets, ["set", "objects", "bytes"]),
+        "summary": table_of(sets, ["set", "objects", "size"]),
     }
     if summary.sets:
+        metadata["by prefix"] = _prefixes(summary)
         legend = _LEGEND + (", green: drifted" if ChangeSet.DRIFTED in summary.sets else "")
         # The UI shows Markdown of less than 1,000 characters at once, and more on a click.
         for title, url in draw_glances(summary).items():
             metadata[title.lower()] = _picture(title, url, legend)
         metadata["by prefix (picture)"] = _picture("Objects and bytes by top-level prefix", draw_prefixes(summary))
         metadata["by size and age (picture)"] = _picture("Objects by size and by age", draw_histograms(summary))
-        metadata["by prefix"] = _prefixes(summary)
     for name, entry in summary.sets.items():
         metadata[f"largest {name.value}"] = _objects(entry.largest)
         metadata[f"first {name.value}"] = _objects(entry.first)
-    return {**metadata, "source inventory": plan.source_inventory, "store inventory": plan.store_inventory}
+    metadata |= {
+        "copies are made": plan.transfer.described,
+        "copy shards": plan.total("copy").shards,
+        "delete shards": plan.total("delete").shards,
+        "source inventory": plan.source_inventory,
+        "store inventory": plan.store_inventory,
+    }
+    return in_reading_order(metadata)
 
 
 def _repairs(plan: Plan) -> Metadata:
@@ -83,23 +93,27 @@ def _picture(words: str, url: str, legend: str = "") -> dg.MarkdownMetadataValue
 
 
 def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
-    rows = [
-        {"set": name.described, "prefix": prefix, "objects": count.objects, "bytes": count.bytes}
+    """The prefixes of all sets, those with the most bytes first."""
+    found = [
+        (name, _shortened(displayed(size.prefix)) or "(none)", size.count)
         for name, entry in summary.sets.items()
-        for prefix, count in (
-            *((_shortened(displayed(size.prefix)) or "(none)", size.count) for size in entry.prefixes),
-            ("(others)", entry.other_prefixes),
-        )
+        for size in entry.prefixes
+    ]
+    found.sort(key=lambda row: -row[2].bytes)
+    found += [(name, "(others)", entry.other_prefixes) for name, entry in summary.sets.items()]
+    rows = [
+        {"set": name.described, "prefix": prefix, "objects": count.objects, "size": readable_bytes(count.bytes)}
+        for name, prefix, count in found
         if count.objects
     ]
-    return table_of(rows, ["set", "prefix", "objects", "bytes"])
+    return table_of(rows, ["set", "prefix", "objects", "size"])
 
 
 def _objects(rows: Sequence[PlannedRow]) -> dg.TableMetadataValue:
     records: list[dict[str, Any]] = [
         {
             "key": _shortened(displayed(row.key)),
-            "size": row.size,
+            "size": readable_bytes(row.size),
             "reason": row.reason,
             "source written": _readable(row.source_last_modified),
             "store written": _readable(row.store_last_modified),

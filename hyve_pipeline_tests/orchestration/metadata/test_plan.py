@@ -67,13 +67,41 @@ def test_numbers_are_plain_and_tables_are_of_sets_with_objects(tmp_path: Path) -
     assert "refused" not in metadata
     assert not [name for name in metadata if "modified" in name or "duplicate" in name]
     assert [record.data for record in metadata["largest new"].records] == [
-        {"key": displayed(key), "size": size, "reason": "missing in store", "source written": f"{START:%F %T} UTC"}
+        {
+            "key": displayed(key),
+            "size": f"{size} B",
+            "reason": "missing in store",
+            "source written": f"{START:%F %T} UTC",
+        }
         for key, size in (("\u202eb", 7), ("a/1", 5))
     ]
     assert [record.data for record in metadata["by prefix"].records] == [
-        {"set": "new", "prefix": "(none)", "objects": 1, "bytes": 7},
-        {"set": "new", "prefix": "a/", "objects": 1, "bytes": 5},
+        {"set": "new (to copy)", "prefix": "(none)", "objects": 1, "size": "7 B"},
+        {"set": "new (to copy)", "prefix": "a/", "objects": 1, "size": "5 B"},
     ]
+
+
+def test_the_page_begins_with_figures_in_words_and_ends_with_long_names(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    source = written_inventory(context, "source", {"small/1": Entry(size=5), "large/1": Entry(size=120_000)})
+    store = written_inventory(context, "store", {"gone/1": Entry(size=2_000)})
+    plan = freeze_plan(context, diff_inventories(context, source, store))
+    metadata = plan_metadata(context, plan)
+    names = list(metadata)
+    assert names[:7] == ["plan", "copies", "size to copy", "deletes", "size to delete", "summary", "by prefix"]
+    assert (metadata["size to copy"], metadata["size to delete"]) == ("120.0 kB", "2.0 kB")
+    # Dagster plots numbers; the user reads the words.
+    assert names[-4:] == ["bytes to copy", "bytes to delete", "source inventory", "store inventory"]
+    pictures = [names.index(name) for name, value in metadata.items() if isinstance(value, dg.MarkdownMetadataValue)]
+    assert pictures == [*range(7, 11)]
+    assert [
+        (record.data["set"], record.data["objects"], record.data["size"]) for record in metadata["summary"].records
+    ][:3] == [
+        ("new (to copy)", 2, "120.0 kB"),
+        ("modified (to overwrite)", 0, "0 B"),
+        ("duplicate (to delete)", 1, "2.0 kB"),
+    ]
+    assert [record.data["prefix"] for record in metadata["by prefix"].records] == ["large/", "gone/", "small/"]
 
 
 def test_a_plan_with_nothing_to_do_has_no_pictures(tmp_path: Path) -> None:
@@ -104,5 +132,6 @@ def test_a_rate_is_only_told_where_sums_and_time_belong_together(tmp_path: Path)
     first = metadata(1, 2.5)
     assert (first["objects per second"], first["bytes per second"]) == (4.0, 2000)
     assert (first["done"], first["bytes"], first["seconds"]) == (10, 5000, 2.5)
+    assert (first["size"], first["speed"]) == ("5.0 kB", "2.0 kB/s")
     for other in (metadata(2, 2.5), metadata(1, 0)):
-        assert not [name for name in other if "per second" in name]
+        assert not [name for name in other if "per second" in name or name == "speed"]

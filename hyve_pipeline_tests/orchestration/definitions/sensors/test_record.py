@@ -85,7 +85,7 @@ def test_a_whole_sync_by_command_shows_like_one_by_runs(pair: Pair, hyve: Hyve, 
     by_runs = materialized(daemon)
     own = {"command", "host", "user", "time"}
     for asset in set(by_runs) - {"journal"}:
-        optional = {"objects per second", "bytes per second"}
+        optional = {"objects per second", "bytes per second", "speed"}
         assert set(by_command[asset]) - own - optional == set(by_runs[asset]) - optional, asset
     # Its own runs have logged what they did.
     assert daemon.tick("record") == ([], "everything is reported")
