@@ -53,10 +53,9 @@ def test_the_lineage_runs_from_bucket_to_bucket(definitions: dg.Definitions) -> 
 
 def test_jobs_carry_the_name_of_their_sync_and_need_no_configuration(definitions: dg.Definitions) -> None:
     jobs = {job.name: job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    launched_as_they_are = {f"images_{name}" for name in ("dryrun", "copy", "delete", "verify", "retention")}
-    assert set(jobs) == {*launched_as_they_are, "images_undo"}
-    for name in launched_as_they_are:
-        assert dg.validate_run_config(jobs[name], {}) is not None
+    assert set(jobs) == {f"images_{name}" for name in ("dryrun", "copy", "delete", "verify", "undo", "retention")}
+    for job in jobs.values():
+        assert dg.validate_run_config(job, {}) is not None
 
 
 def test_no_run_is_made_again_by_the_settings_of_an_instance(definitions: dg.Definitions, tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.snap import JobSnap
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
 from hyve_pipeline.core.settings.model import Options, SyncSettings
 from hyve_pipeline.operations.context import Home
@@ -89,7 +92,7 @@ def test_one_shard_alone(pair: Pair, make_daemon: MakeDaemon) -> None:
     assert pair.store.keys() == [f"{number:02d}" for number in range(5, 10)]
     other = daemon.run("images_copy", f"{plan}-0001", run_config=configured("copy_shard", plan="another"))
     assert failure_of(other) == f"the partition is a shard of plan {plan}, the configuration asks for another"
-    wrong = daemon.run("images_copy", f"{plan}-0001", run_config=configured("copy_shard", concurrency=0))
+    wrong = daemon.run("images_copy", f"{plan}-0001", run_config=configured("copy_shard", concurrency=-1))
     assert failure_of(wrong) == "concurrency: Input should be greater than or equal to 1"
 
 
@@ -158,16 +161,63 @@ def test_a_dryrun_can_only_lower_limits(make_pair: MakePair, make_daemon: MakeDa
     assert [refusal.rule for refusal in plan.refusals] == ["max_deletes"]
 
 
+def offered(definitions: dg.Definitions, job: str) -> str:
+    """What the Launchpad of a job shows at first."""
+    snapshot = JobSnap.from_job_def(definitions.resolve_job_def(f"images_{job}"))
+    schema, root = snapshot.config_schema_snapshot, snapshot.mode_def_snaps[0].root_config_key
+    assert root is not None
+    return default_values_yaml_from_type_snap(schema, schema.get_config_snap(root))
+
+
+def test_the_launchpad_offers_what_a_run_may_set_and_nothing_else(pair: Pair, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(pair)
+    given: dict[str, set[str]] = {}
+    for job in ("dryrun", "copy", "delete", "verify", "undo", "retention"):
+        text = offered(daemon.definitions, job)
+        assert len(text.splitlines()) <= 15
+        config = yaml.safe_load(text)
+        assert set(config) == {"ops"}
+        (op,) = config["ops"].values()
+        given[job] = set(op["config"])
+        assert dg.validate_run_config(daemon.definitions.resolve_job_def(f"images_{job}"), config)
+    assert given == {
+        "dryrun": {"compare", "include", "exclude", "max_deletes", "max_overwrites"},
+        "copy": {"plan", "concurrency", "max_overwrites"},
+        "delete": {"plan", "concurrency", "max_deletes"},
+        "verify": {"plan", "list_again", "content"},
+        "undo": {"plan"},
+        "retention": {"keep_plans", "keep_days"},
+    }
+
+
+def test_what_the_launchpad_offers_sets_nothing(make_pair: MakePair, make_daemon: MakeDaemon) -> None:
+    """A browser keeps it for weeks: it must not put back what the configuration said then."""
+    pair = make_pair(compare="etag", include=["*.jpg"], exclude=["tmp/*"], max_deletes=1, max_overwrites="50%")
+    pair.source.put({"a.jpg": b"1", "b.jpg": b"1", "c.txt": b"1", "tmp/d.jpg": b"1"})
+    pair.store.put({"old.jpg": b"1", "old.txt": b"1"})
+    daemon = make_daemon(pair)
+    for job in ("dryrun", "copy", "delete", "verify", "retention"):
+        assert daemon.run(f"images_{job}", run_config=yaml.safe_load(offered(daemon.definitions, job))).success, job
+    plan = daemon.sync.plans.newest()
+    assert plan is not None
+    configured_options = daemon.sync.settings.options
+    assert plan.options == configured_options
+    assert daemon.sync.plans.approval(plan.id) is None
+    assert pair.store.keys() == ["a.jpg", "b.jpg", "old.txt"]
+    undo = daemon.run("images_undo", run_config=yaml.safe_load(offered(daemon.definitions, "undo")))
+    assert failure_of(undo).startswith("plan: set it to the id of the plan to undo")
+    assert pair.store.keys() == ["a.jpg", "b.jpg", "old.txt"]
+
+
 def test_a_run_sets_nothing_of_what_a_sync_is(pair: Pair, make_daemon: MakeDaemon) -> None:
     definitions = make_daemon(pair).definitions
     own = [name for name in definitions.resources or {} if name.startswith("images_")]
     assert len(own) == 2
     settings = SyncSettings.model_fields.keys() | Options.model_fields.keys() | {"home"}
     for job in ("dryrun", "copy", "delete", "verify", "undo", "retention"):
-        needed = configured("undo_plan", plan="any") if job == "undo" else {}
         definition = definitions.resolve_job_def(f"images_{job}")
         for resource, setting in itertools.product(own, settings):
-            run_config = needed | {"resources": {resource: {"config": {setting: "other"}}}}
+            run_config = {"resources": {resource: {"config": {setting: "other"}}}}
             with pytest.raises(dg.DagsterInvalidConfigError, match=f'unexpected config entry "{setting}"'):
                 dg.validate_run_config(definition, run_config)
 

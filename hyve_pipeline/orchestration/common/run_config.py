@@ -1,6 +1,8 @@
 """The run configuration of each job, as the Launchpad offers it. All of it is optional.
 
-This is all that a run can set: the resources take no configuration from runs.
+This is all that a run can set: the resources take no configuration from runs. The Launchpad is filled with the
+defaults, which a browser keeps for weeks. Therefore none of them is a value of the configuration: an old tab would set
+the old value again.
 """
 
 import enum
@@ -13,59 +15,71 @@ from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.state.plans import LATEST
 
 # The limits, and the job that can accept a plan that the limit refused.
 _LIMITS = {"max_deletes": "delete", "max_overwrites": "copy"}
 
 _EXAMPLE_PLAN = "000004-20261122T213214610Z-79c1bd01"
 
+# Values that set nothing. Null does not either.
+_AS_CONFIGURED = "as configured"
+_AS_PLANNED = "as planned"
+_NO_SAMPLE = "0%"
+
 
 class Compare(enum.Enum):
     """By which rule an object is modified; the Launchpad offers these names."""
 
+    as_configured = "as_configured"
     last_modified = "last_modified"
     size = "size"
     etag = "etag"
 
 
 class DryrunConfig(dg.Config):
-    """Options of one dryrun; what is left out comes from the configuration."""
+    """Options of one dryrun; what is left as it is comes from the configuration."""
 
     compare: Compare | None = Field(
-        default=None,
+        default=Compare.as_configured,
         description="The rule by which an object is modified: last_modified (its size differs, or the source is "
-        "newer), size, or etag.",
+        "newer), size, etag, or as_configured.",
         examples=["etag"],
     )
     include: list[str] | None = Field(
-        default=None,
+        default=[],
         description="Only keys that match one of these globs take part, such as '*.jpg' or 'albums/*'. A glob is "
-        "matched against the whole key below the prefix, and * matches / too.",
+        "matched against the whole key below the prefix, and * matches / too. Without any, as configured.",
         examples=[["*.jpg", "albums/*"]],
     )
     exclude: list[str] | None = Field(
-        default=None,
+        default=[],
         description="Keys that match one of these globs, such as 'tmp/*', take no part, even if included: they are "
-        "neither copied nor deleted.",
+        "neither copied nor deleted. Without any, as configured.",
         examples=[["tmp/*"]],
     )
     max_deletes: str | None = Field(
-        default=None,
+        default=_AS_CONFIGURED,
         description="Refuse more deletes than this: a number such as 500, or a share of the store's objects such as "
         "10%; not more than the configuration allows.",
         examples=["5%"],
     )
     max_overwrites: str | None = Field(
-        default=None,
+        default=_AS_CONFIGURED,
         description="Refuse more overwrites than this: a number such as 500, or a share such as 10%; not more than the "
         "configuration allows.",
         examples=["500"],
     )
 
     def options(self) -> dict[str, object]:
-        """The options that are given, by name, as the settings take them."""
-        given = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: value.value if isinstance(value, Compare) else value for name, value in given.items()}
+        """The options by name, as the settings take them; None for what comes from the configuration."""
+        compare = None if self.compare in (None, Compare.as_configured) else self.compare.value
+        limits = {name: self._limit(name) for name in _LIMITS}
+        return {"compare": compare, "include": self.include or None, "exclude": self.exclude or None, **limits}
+
+    def _limit(self, name: str) -> str | None:
+        given: str | None = getattr(self, name)
+        return None if given == _AS_CONFIGURED else given
 
     def check_limits(self, configured: Options, store_objects: int) -> None:
         """Check that no limit is raised: to accept more, the user must first see the plan, and there is none yet.
@@ -78,7 +92,7 @@ class DryrunConfig(dg.Config):
             ConfigurationError: a limit is raised, or is none.
         """
         for name in _LIMITS:
-            given, limit = getattr(self, name), getattr(configured, name)
+            given, limit = self._limit(name), getattr(configured, name)
             if given is None or limit is None:
                 continue
             try:
@@ -96,8 +110,8 @@ class PlanConfig(dg.Config):
     """Which plan a run is about."""
 
     plan: str | None = Field(
-        default=None,
-        description=f"The plan's id, such as {_EXAMPLE_PLAN}; without one, the newest plan.",
+        default=LATEST,
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}, or its beginning; latest is the newest plan.",
         examples=[_EXAMPLE_PLAN],
     )
 
@@ -106,14 +120,14 @@ class ShardConfig(PlanConfig):
     """How a plan is applied. A run of a partition does that shard, and one without a partition all unfinished ones."""
 
     plan: str | None = Field(
-        default=None,
-        description=f"The plan's id, such as {_EXAMPLE_PLAN}, for a run without a partition; without one, the newest "
+        default=LATEST,
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}, for a run without a partition; latest is the newest "
         "plan. A partition names its plan itself.",
         examples=[_EXAMPLE_PLAN],
     )
     concurrency: int | None = Field(
-        default=None,
-        description="Requests in flight at once, such as 32: from 1 to 4096; by default as many as the plan's options "
+        default=0,
+        description="Requests in flight at once, such as 32: from 1 to 4096; 0 means as many as the plan's options "
         "say.",
         examples=[32],
     )
@@ -125,8 +139,9 @@ class ShardConfig(PlanConfig):
             ConfigurationError: one is given without a plan: only a plan that exists can be accepted.
         """
         limits: dict[str, str | None] = {name: getattr(self, name, None) for name in _LIMITS}
+        limits = {name: None if limit == _AS_PLANNED else limit for name, limit in limits.items()}
         given = [name for name, limit in limits.items() if limit is not None]
-        if given and self.plan is None:
+        if given and self.plan in (None, LATEST):
             raise ConfigurationError(
                 f"{given[0]} accepts what the limit refuses in one plan: set 'plan' to that plan's id too"
             )
@@ -137,7 +152,7 @@ class CopyConfig(ShardConfig):
     """How the copies of a plan are made."""
 
     max_overwrites: str | None = Field(
-        default=None,
+        default=_AS_PLANNED,
         description="Accept this many overwrites of the plan, though the configured limit refuses them: a number such "
         "as 500, or a share such as 10%. Needs the plan's id beside it, and is kept with the plan.",
         examples=["500"],
@@ -148,7 +163,7 @@ class DeleteConfig(ShardConfig):
     """How the deletes of a plan are made."""
 
     max_deletes: str | None = Field(
-        default=None,
+        default=_AS_PLANNED,
         description="Accept this many deletes of the plan, though the configured limit refuses them: a number such as "
         "500, or a share of the store's objects such as 10%. Needs the plan's id beside it, and is kept with the plan.",
         examples=["20%"],
@@ -164,11 +179,15 @@ class VerifyConfig(PlanConfig):
         "what is there.",
     )
     content: str | None = Field(
-        default=None,
+        default=_NO_SAMPLE,
         description="Compare the content too, of this share of the objects, such as 1% or 100%: by checksum where both "
-        "sides know the same one, else by reading both.",
+        "sides know the same one, else by reading both. 0% compares none.",
         examples=["1%"],
     )
+
+    def sample(self) -> str | None:
+        """The share of the objects whose content is compared; None if none is."""
+        return None if self.content == _NO_SAMPLE else self.content
 
 
 def verification_config(names: Names, **config: object) -> dict[str, object]:
@@ -184,11 +203,34 @@ def shard_config(names: Names, action: Action, **config: object) -> dict[str, ob
 class UndoConfig(dg.Config):
     """Which plan is to be undone."""
 
-    plan: str = Field(description="The plan's id.", examples=[_EXAMPLE_PLAN])
+    plan: str = Field(
+        default="",
+        description=f"The plan's id, such as {_EXAMPLE_PLAN}, or its beginning. It must be set.",
+        examples=[_EXAMPLE_PLAN],
+    )
+
+    def named(self) -> str:
+        """The plan.
+
+        Raises:
+            ConfigurationError: none is named.
+        """
+        if not self.plan.strip():
+            raise ConfigurationError("plan: set it to the id of the plan to undo, such as " + _EXAMPLE_PLAN)
+        return self.plan
 
 
 class RetentionConfig(dg.Config):
-    """Which plans are kept; what is left out comes from the configuration."""
+    """Which plans are kept; what is left as it is comes from the configuration, unless the other is set."""
 
-    keep_plans: int | None = Field(default=None, description="Keep this many of the newest plans.", examples=[30])
-    keep_days: int | None = Field(default=None, description="Keep plans for this many days.", examples=[90])
+    keep_plans: int | None = Field(
+        default=0, description="Keep this many of the newest plans; 0 means as configured.", examples=[30]
+    )
+    keep_days: int | None = Field(
+        default=0, description="Keep plans for this many days; 0 means as configured.", examples=[90]
+    )
+
+    def rules(self, keep_plans: int | None, keep_days: int | None) -> tuple[int | None, int | None]:
+        """The two numbers to keep by: those of the run if it sets one, else the configured ones."""
+        given = self.keep_plans or None, self.keep_days or None
+        return (keep_plans, keep_days) if given == (None, None) else given

@@ -38,9 +38,7 @@ def build_retention_job(names: Names, steps: Steps, rules: Automation) -> dg.Job
 
     def drop(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
         sync = sync_of_run(context, names)
-        keep_plans, keep_days = config.keep_plans, config.keep_days
-        if keep_plans is None and keep_days is None:
-            keep_plans, keep_days = rules.keep_plans, rules.keep_days
+        keep_plans, keep_days = config.rules(rules.keep_plans, rules.keep_days)
         with as_failure():
             old = plans_to_drop(sync, keep_plans, keep_days, datetime.now(UTC), _plans_in_use(context.instance, names))
             done = drop_plans(sync, old) if old else None

@@ -24,6 +24,7 @@ from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import shard_metadata
 from hyve_pipeline.orchestration.metadata.recorded import shard_event
+from hyve_pipeline.state.plans import LATEST
 
 _DESCRIPTIONS: dict[Action, str] = {
     "copy": "Copies the new and modified objects of a plan, server-side and pinned to the planned ETag. A run of a "
@@ -68,7 +69,7 @@ def _act(context: dg.OpExecutionContext, names: Names, action: Action, config: S
         is_new = asked is None or any(limit is not None for limit in limits.values())
         if is_new or not context.instance.has_dynamic_partition(names.store_shard_set, context.partition_key):
             register_shards(context.instance, names, plan, plan_refusals(sync, plan))
-        for shard, summary in yielded_from(_work(sync, plan, action, asked, config.concurrency)):
+        for shard, summary in yielded_from(_work(sync, plan, action, asked, config.concurrency or None)):
             if summary.tally.failed:
                 failed.append((shard, summary))
             else:
@@ -96,7 +97,7 @@ def _plan_of(
     if not context.has_partition_key:
         return choose_plan(sync, plan_id), None
     plan, shard = find_shard(sync, context.partition_key, action)
-    if plan_id not in (None, plan.id):
+    if plan_id not in (None, LATEST, plan.id):
         raise ConfigurationError(f"the partition is a shard of plan {plan.id}, the configuration asks for {plan_id}")
     check_places(sync, plan)
     return plan, shard

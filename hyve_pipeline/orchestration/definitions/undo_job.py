@@ -22,7 +22,7 @@ def build_undo_job(names: Names, steps: Steps) -> dg.JobDefinition:
 
     def undo(context: dg.OpExecutionContext, config: UndoConfig) -> None:
         with as_failure():
-            sync, plan = plan_of_run(context, names, config.plan)
+            sync, plan = plan_of_run(context, names, config.named())
             summary = undo_plan(sync, plan, context.run.run_id)
         if summary.failed:
             raise dg.Failure(

@@ -54,7 +54,7 @@ def build_verification(names: Names, steps: Steps) -> dg.AssetsDefinition:
             status = plan_status(sync, plan)
             outcome = None
             if not is_untouched(status):
-                outcome = verify_plan(sync, plan, list_again=config.list_again, content=config.content)
+                outcome = verify_plan(sync, plan, list_again=config.list_again, content=config.sample())
                 status = plan_status(sync, plan)
         found = judge_verification(names, status, outcome)
         metadata = progress_metadata(status) if outcome is None else verification_metadata(outcome)
