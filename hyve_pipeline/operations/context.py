@@ -26,7 +26,7 @@ from hyve_pipeline.state.heartbeat import ClaimTimes
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
 from hyve_pipeline.state.memories import MemoryShelf
-from hyve_pipeline.state.plans import DiffShelf, InventoryShelf, PlanShelf
+from hyve_pipeline.state.plans import LATEST, DiffShelf, InventoryShelf, PlanShelf
 
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 # The layers above import these from here.
-__all__ = ["Folder", "Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
+__all__ = ["LATEST", "Folder", "Home", "RunSign", "Sign", "SyncContext", "load_configuration", "syncs_with_same_store"]
 
 
 def load_configuration(home: Home) -> Settings:

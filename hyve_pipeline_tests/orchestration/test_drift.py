@@ -66,7 +66,9 @@ def test_jobs_find_and_repair(drifted: Pair, make_daemon: MakeDaemon) -> None:
     assert str(shown["list"].value).endswith("/drifted.txt")
     first = shown["first keys"]
     assert isinstance(first, dg.TableMetadataValue)
-    assert [row.data for row in first.records] == [{"key": "a/drifted", "size": 3, "reason": "differs: content-type"}]
+    assert [row.data for row in first.records] == [
+        {"key": "a/drifted", "size": "3 B", "reason": "differs: content-type"}
+    ]
     assert daemon.run("images_copy").success
     assert daemon.run("images_delete").success
     assert daemon.run("images_verify").success
@@ -89,11 +91,11 @@ def test_pages_show_the_set(drifted: Pair, hyve: Hyve) -> None:
     ]
     assert [row.data["reason"] for row in metadata["first drifted"].records] == ["differs: content-type"]
     assert metadata["objects by size"].value.endswith(
-        "blue: new, amber: modified, wine: duplicate (to delete), green: drifted"
+        "blue: new, amber: modified, purple: duplicate (to delete), green: drifted"
     )
     assert hyve("report").code == 0
     page = (drifted.home / "out" / "images" / f"{plan.id}.html").read_text()
-    assert '<td class="drifted">drifted</td><td class="faint">to repair</td>' in page
+    assert '<td class="drifted">drifted <span class="faint">(to repair)</span></td>' in page
     assert "differs: content-type" in page
     assert "of 1 unchanged objects were not compared: archived" in page
     shown = hyve("show", plan.id).out

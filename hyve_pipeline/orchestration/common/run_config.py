@@ -14,8 +14,8 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.operations.context import LATEST
 from hyve_pipeline.orchestration.common.names import Names
-from hyve_pipeline.state.plans import LATEST
 
 # The limits, and the job that can accept a plan that the limit refused.
 _LIMITS = {"max_deletes": "delete", "max_overwrites": "copy"}

@@ -11,7 +11,7 @@ from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.operations.apply.loop import apply_plan, with_concurrency
 from hyve_pipeline.operations.apply.shard import apply_shard
-from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.context import LATEST, SyncContext
 from hyve_pipeline.operations.journal.status import find_shard, plan_refusals
 from hyve_pipeline.operations.plan.freeze import approve_plan, check_places, choose_plan
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
@@ -24,7 +24,6 @@ from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import shard_metadata
 from hyve_pipeline.orchestration.metadata.recorded import shard_event
-from hyve_pipeline.state.plans import LATEST
 
 _DESCRIPTIONS: dict[Action, str] = {
     "copy": "Copies the new and modified objects of a plan, server-side and pinned to the planned ETag. A run of a "
