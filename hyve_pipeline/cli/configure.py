@@ -11,7 +11,8 @@ from hyve_pipeline.cli.questions import Questions
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.settings.model import SyncSettings
-    from hyve_pipeline.operations.configure import Answers, Draft, Keys
+    from hyve_pipeline.operations.answers import Answers
+    from hyve_pipeline.operations.configure import Draft, Keys
 
 
 # The settings of this command; a place may have others, which are kept.
@@ -28,8 +29,8 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
     envvar="HYVE_SYNC",
     help="Which sync to set up: a new one or one to change. Without it the only one there is, or 'images'.",
 )
-@click.option("--in-bucket", metavar="BUCKET", help="The source: its objects are read, it is never written.")
-@click.option("--out-bucket", metavar="BUCKET", help="The store: what becomes a copy of the source.")
+@click.option("--in-bucket", metavar="BUCKET", help="The source, also as s3://bucket/prefix; it is never written.")
+@click.option("--out-bucket", metavar="BUCKET", help="The store, also as s3://bucket/prefix: what becomes a copy.")
 @click.option("--in-prefix", metavar="PREFIX", help="Only what is below this prefix of the source.")
 @click.option("--out-prefix", metavar="PREFIX", help="Copy to below this prefix of the store.")
 @click.option("--region", metavar="REGION", help="The region of both buckets.")
@@ -44,6 +45,9 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
     help="The AWS profile of both buckets. One that exists is used as it is; for a new one, you are asked for "
     "keys. '' goes back to the AWS default credentials.",
 )
+@click.option("--store-profile", metavar="PROFILE", help="The AWS profile of the store, where it is another one.")
+@click.option("--store-region", metavar="REGION", help="The region of the store, where it is another one.")
+@click.option("--store-endpoint-url", metavar="URL", help="The server of the store, where it is another one.")
 @click.option("--replace-keys", is_flag=True, help="Ask for keys, and put them in place of those the profile has.")
 @click.option(
     "--no-input",
@@ -62,37 +66,62 @@ def configure(
     region: str | None,
     endpoint_url: str | None,
     profile: str | None,
+    store_profile: str | None,
+    store_region: str | None,
+    store_endpoint_url: str | None,
     replace_keys: bool,
     no_input: bool,
 ) -> int:
     """Ask for access key id, secret key, region, in bucket and out bucket, try them, and keep them.
 
-    Both buckets are listed before anything is written; nothing is written to a bucket. The keys go into a
-    profile of your AWS credentials file ('hyve' unless --profile names one), the rest into hyve.toml. No access
-    key id: the profile, or the AWS default credentials, are used as they are. An empty answer keeps what is in
-    brackets, an empty option ('') removes what was set.
+    At a terminal each answer is tried when it is given, and asked for again where it can't be used; the endpoint is
+    asked for too, and keys, region and endpoint of the store where they are others. Both buckets are listed before
+    anything is written; nothing is written to a bucket. The keys go into a profile of your AWS credentials file ('hyve'
+    unless --profile names one), the rest into hyve.toml. No access key id: the profile, or the AWS default
+    credentials, are used as they are. An empty answer keeps what is in brackets, an empty option ('') removes what was
+    set.
 
     Answers may also be piped in, one a line, in this order: access key id, secret key, region, in bucket, out
     bucket. There is no question for what an option answers.
     """
     if replace_keys and no_input:
         raise click.UsageError("--replace-keys asks for keys, which --no-input forbids")
-    from hyve_pipeline.operations.configure import Answers, Draft
+    from hyve_pipeline.operations.answers import Answers
+    from hyve_pipeline.operations.configure import Draft
     from hyve_pipeline.operations.context import Home
 
     draft = Draft(Home(home), sync_name)
-    given = Answers(in_bucket, out_bucket, in_prefix, out_prefix, region, endpoint_url, profile)
+    given = Answers(
+        in_bucket,
+        out_bucket,
+        in_prefix,
+        out_prefix,
+        region,
+        endpoint_url,
+        profile,
+        store_region,
+        store_endpoint_url,
+        store_profile,
+    ).checked()
+    questions = Questions()
+    keys: tuple[Keys, ...] = ()
     if no_input:
         _check_complete(draft, given)
-        answers, keys = given, None
+        sync = draft.tried(draft.merged(given))
+    elif questions.is_terminal:
+        from hyve_pipeline.cli.configure_dialog import Dialog
+
+        dialog = Dialog(draft, given, questions, replace_keys=replace_keys)
+        sync, keys = dialog.run(), dialog.all_keys
     else:
-        answers, keys = _asked(draft, given, Questions(), replace_keys=replace_keys)
-    sync = draft.tried(draft.merged(answers), keys)
-    credentials = draft.save(sync, keys)
+        answers, typed = _piped(draft, given, questions, replace_keys=replace_keys)
+        keys = () if typed is None else (typed,)
+        sync = draft.tried(draft.merged(answers), *keys)
+    credentials = draft.save(sync, *keys)
     if as_json:
         _print_document(draft, sync)
     else:
-        _describe(draft, sync, credentials)
+        _describe(draft, sync, keys, credentials)
     return 0
 
 
@@ -104,10 +133,10 @@ def _check_complete(draft: "Draft", given: "Answers") -> None:
             raise click.UsageError(f"{option} is needed with --no-input, as sync {draft.name!r} is a new one")
 
 
-def _asked(
+def _piped(
     draft: "Draft", given: "Answers", questions: Questions, *, replace_keys: bool
 ) -> tuple["Answers", "Keys | None"]:
-    """All answers: those given, and those of the user."""
+    """All answers: those given, and those that come from a pipe, in their fixed order."""
     from dataclasses import replace
 
     keys = _asked_keys(draft, given.profile, questions, replace_keys=replace_keys)
@@ -185,12 +214,13 @@ def _print_document(draft: "Draft", sync: "SyncSettings") -> None:
     )
 
 
-def _describe(draft: "Draft", sync: "SyncSettings", credentials: Path | None) -> None:
+def _describe(draft: "Draft", sync: "SyncSettings", keys: "tuple[Keys, ...]", credentials: Path | None) -> None:
     from hyve_pipeline.cli.output import say
 
     say(f"sync {sync.name}: {sync.source.uri} to {sync.store.uri}")
     say("  both buckets were listed; whether the store can be written is not tried here")
     if credentials is not None:
-        say(f"  keys: profile {sync.source.profile!r} in {credentials}")
+        profiles = " and ".join(dict.fromkeys(f"profile {each.profile!r}" for each in keys))
+        say(f"  keys: {profiles} in {credentials}")
     say(f"  configuration: {draft.home.settings_file}")
     say("next: 'hyve dryrun' compares the two and changes nothing")

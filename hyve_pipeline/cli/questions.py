@@ -1,11 +1,19 @@
 """Questions to the user at a terminal, or to a script that pipes the answers in, one on each line."""
 
 import sys
+from collections.abc import Callable
 
 import click
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.keys import displayed, printable
+
+# Raises `ConfigurationError` for an answer that can't be used.
+Check = Callable[[str], object]
+
+
+def _anything(_answer: str) -> None:
+    """The check of an answer that needs none."""
 
 
 class Questions:
@@ -24,50 +32,72 @@ class Questions:
         if self.is_terminal:
             click.echo(displayed(text), err=True)
 
-    def ask(self, question: str, *, option: str, default: str | None = None) -> str:
+    def ask(self, question: str, *, option: str, default: str | None = None, check: Check = _anything) -> str:
         """Ask for one line of text; white space around it does not count.
 
         Args:
             question: what is asked for.
             option: the option with the same effect, for the message when there is no answer.
             default: the answer if the user's is empty; without one, an answer is required.
+            check: raises `ConfigurationError` for an answer that can't be used.
 
         Raises:
-            ConfigurationError: the pipe had no answer.
+            ConfigurationError: the pipe had no answer, or one that can't be used.
         """
         while True:
             answer = self._line(question, hint=default, option=option).strip() or default
-            if answer:
+            if not answer:
+                self._need_answer(question, option)
+            elif self._is_right(check, answer):
                 return answer
-            self._need_answer(question, option)
 
-    def ask_or_keep(self, question: str, *, option: str, keep: str) -> str | None:
+    def ask_or_keep(self, question: str, *, option: str, keep: str, check: Check = _anything) -> str | None:
         """Ask for one line of text that may be empty.
 
         Args:
             question: what is asked for.
             option: the option with the same effect, for the message when there is no answer.
             keep: describes what an empty answer leaves as it is.
+            check: raises `ConfigurationError` for an answer that can't be used, an empty one too.
 
         Returns:
             The answer, or None for an empty one.
 
         Raises:
-            ConfigurationError: the pipe ended.
+            ConfigurationError: the pipe ended, or its answer can't be used.
         """
-        return self._line(question, hint=keep, option=option).strip() or None
+        while True:
+            answer = self._line(question, hint=keep, option=option).strip()
+            if self._is_right(check, answer):
+                return answer or None
 
-    def ask_hidden(self, question: str) -> str:
+    def ask_hidden(self, question: str, check: Check = _anything) -> str:
         """Ask for a secret, which is not shown while it is typed.
 
         Raises:
-            ConfigurationError: the pipe had no answer.
+            ConfigurationError: the pipe had no answer, or one that can't be used.
         """
         while True:
             answer = self._line(question, hint="not shown", is_hidden=True).strip()
-            if answer:
+            if not answer:
+                self._need_answer(question)
+            elif self._is_right(check, answer):
                 return answer
-            self._need_answer(question)
+
+    def ask_whether(self, question: str, *, default: bool) -> bool:
+        """Ask a question at the terminal that is answered by yes or no."""
+        return click.confirm(displayed(question), default=default, err=True)
+
+    def _is_right(self, check: Check, answer: str) -> bool:
+        """Whether an answer can be used; at a terminal it is said why not, and the question is asked again."""
+        try:
+            check(answer)
+        except ConfigurationError as error:
+            if not self.is_terminal:
+                raise
+            click.echo(f"  {printable(str(error))}", err=True)
+            return False
+        return True
 
     def confirm(self, question: str, *, otherwise: str) -> None:
         """Continue only if the user at the terminal answers yes.

@@ -29,7 +29,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 # The content of a home, at its top level.
 _FOLDERS = ("state", "out", "dagster")
-_FILES = ("hyve.toml", "ui.log", "workspace.yaml", "id")
+_FILES = ("hyve.toml", "hyve.schema.json", "ui.log", "workspace.yaml", "id")
 
 # Bytes of a home's id; it is written as hexadecimal digits.
 _ID_BYTES = 4

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.cli.main import run
+from hyve_pipeline.core.settings.json_schema import settings_schema
 from hyve_pipeline_tests.conftest import PROFILE, MakeBucket
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, list_keys
 from hyve_pipeline_tests.terminals import Terminal, open_terminal
@@ -84,7 +85,8 @@ def test_takes_five_answers_from_a_pipe_and_keeps_the_keys_in_a_profile(
     assert (outcome.code, outcome.err) == (0, "")
     assert "'hyve dryrun'" in outcome.out
     side = {"profile": "hyve", "region": REGION, "endpoint_url": rclone_endpoint}
-    assert settings(home) == {"images": {"source": {"bucket": source, **side}, "store": {"bucket": store, **side}}}
+    tables = {"source": {"bucket": source, **side}, "store": {"bucket": store, **side}}
+    assert settings(home) == {"images": {**tables, "options": {}}}
     added = f"\n[hyve]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET_ACCESS_KEY}\n"
     assert credentials.read_text() == before + added
     assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
@@ -199,7 +201,11 @@ def test_writes_nothing_into_the_buckets(configure: Configure, buckets: tuple[st
         (("--no-input", "--in-bucket", "aaa"), "", "--out-bucket is needed"),
         (("--no-input", "--replace-keys"), "", "--no-input forbids"),
         (("--no-input", "--in-bucket", "aaa", "--out-bucket", "aaa"), "", "overlaps the source"),
-        (("--no-input", "--in-bucket", "s3://aaa", "--out-bucket", "bbb"), "", "omit s3://"),
+        (
+            ("--no-input", "--in-bucket", "s3://a_", "--out-bucket", "bbb"),
+            "",
+            "(--in-bucket): 's3://a_' is not",
+        ),
         (("--no-input", "--in-bucket", "aaa", "--out-bucket", "bbb", "--profile", "hyve-test"), "", f"mean {PROFILE}?"),
         (("--sync", "a.b"), "\n\naaa\nbbb\n", "'a.b' is not a sync name"),
         ((), "", "standard input ended where 'AWS access key id' was asked; --profile NAME, or --no-input"),
@@ -354,17 +360,104 @@ def test_asks_a_person_and_never_shows_the_secret(
     person.type("y\n")
     person.wait_for("Region [us-east-1]: ")
     person.type("\n")
-    person.wait_for("In bucket (the source): ")
+    person.wait_for("In bucket (the source), or s3://bucket/prefix: ")
     person.type("\n")
     person.wait_for("an answer is needed")
-    person.wait_for("In bucket (the source): ")
-    person.type(f"{buckets[0]}\n")
-    person.wait_for("Out bucket (the store): ")
+    person.wait_for("In bucket (the source), or s3://bucket/prefix: ")
+    person.type(f"s3://{buckets[0]}/images\n")
+    person.wait_for("Is the store reached in the same way (keys, region, endpoint)? [Y/n]: ")
+    person.type("\n")
+    person.wait_for("Out bucket (the store), or s3://bucket/prefix: ")
     person.type(f"{buckets[1]}\n")
     assert person.end() == 0
     assert SECRET_ACCESS_KEY not in person.shown
+    assert settings(home)["images"]["source"]["prefix"] == "images/"
     assert settings(home)["images"]["store"]["bucket"] == buckets[1]
     assert ACCESS_KEY_ID in credentials.read_text()
+
+
+def test_each_answer_is_tried_and_asked_for_again(
+    terminal: Callable[..., Terminal],
+    home: Path,
+    credentials: Path,
+    make_bucket: MakeBucket,
+    buckets: tuple[str, str],
+    rclone_endpoint: str,
+    moto_endpoint: str,
+) -> None:
+    """Each line is what is asked for, what is typed, and what is said about it; the store is on another server."""
+    store = make_bucket("store")
+    person = terminal()
+    for question, typed, said in (
+        ("AWS access key id [the AWS default credentials]: ", "", "there are no AWS credentials for this user"),
+        ("AWS access key id [the AWS default credentials]: ", "AKID A", "without spaces"),
+        ("AWS access key id [the AWS default credentials]: ", ACCESS_KEY_ID, ""),
+        ("AWS secret access key [not shown]: ", "wrong", ""),
+        ("Region [us-east-1]: ", "a b", "'a b' is not a region"),
+        ("Region [us-east-1]: ", "", ""),
+        ("Endpoint URL [AWS]: ", "nas", "'nas' is not an endpoint"),
+        ("Endpoint URL [AWS]: ", "http://127.0.0.1:9", "can't be reached: Connection refused"),
+        ("Endpoint URL [AWS]: ", rclone_endpoint, ""),
+        ("In bucket (the source), or s3://bucket/prefix: ", "s3://x", "is not a URI"),
+        ("In bucket (the source), or s3://bucket/prefix: ", buckets[0], "does not accept the access key or secret key"),
+        ("AWS access key id: ", ACCESS_KEY_ID, ""),
+        ("AWS secret access key [not shown]: ", SECRET_ACCESS_KEY, ""),
+        ("Is the store reached in the same way (keys, region, endpoint)? [Y/n]: ", "n", ""),
+        ("AWS access key id for the store [the AWS default credentials]: ", "AKIDSTORE", ""),
+        ("AWS secret access key for the store [not shown]: ", "secret", ""),
+        ("Region of the store [us-east-1]: ", "eu-west-1", ""),
+        ("Endpoint URL of the store [AWS]: ", moto_endpoint, ""),
+        ("Out bucket (the store), or s3://bucket/prefix: ", "no-such-bucket", "there is no bucket 'no-such-bucket'"),
+        ("Out bucket (the store), or s3://bucket/prefix: ", f"s3://{store}/copies", ""),
+    ):
+        person.wait_for(question)
+        person.type(f"{typed}\n")
+        person.wait_for(said)
+    assert person.end() == 0, person.shown
+    assert "hyve.toml: [" not in person.shown
+    written = settings(home)["images"]
+    assert written["source"] == {
+        "bucket": buckets[0],
+        "profile": "hyve",
+        "region": "us-east-1",
+        "endpoint_url": rclone_endpoint,
+    }
+    assert written["store"] == {
+        "bucket": store,
+        "prefix": "copies/",
+        "profile": "hyve-store",
+        "region": "eu-west-1",
+        "endpoint_url": moto_endpoint,
+    }
+    text = credentials.read_text()
+    assert "[hyve]" in text
+    assert "[hyve-store]\naws_access_key_id = AKIDSTORE" in text
+    assert "wrong" not in text
+
+
+def test_a_store_inside_the_source_is_asked_for_again(
+    terminal: Callable[..., Terminal], home: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    options = ("--endpoint-url", rclone_endpoint, "--profile", PROFILE, "--region", REGION)
+    person = terminal(*options, "--in-bucket", buckets[0])
+    person.wait_for("? [Y/n]: ")
+    person.type("y\n")
+    person.wait_for("prefix: ")
+    person.type(f"s3://{buckets[0]}/copies\n")
+    person.wait_for("Out bucket (--out-bucket): overlaps the source")
+    person.wait_for("prefix: ")
+    person.type(f"{buckets[1]}\n")
+    assert person.end() == 0
+    assert settings(home)["images"]["store"]["bucket"] == buckets[1]
+
+
+def test_what_an_option_says_is_not_asked_for_again(
+    terminal: Callable[..., Terminal], home: Path, rclone_endpoint: str
+) -> None:
+    person = terminal("--endpoint-url", rclone_endpoint, "--profile", PROFILE, "--region", REGION, "--in-bucket", "aaa")
+    assert person.end() == 4
+    assert "there is no bucket 'aaa'" in person.shown
+    assert not home.exists()
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
@@ -381,16 +474,60 @@ def test_a_person_can_leave_at_a_question(
     assert credentials.read_bytes() == before
 
 
-def test_a_person_who_says_no_keeps_the_profile(terminal: Callable[..., Terminal], credentials: Path) -> None:
-    credentials.write_text("[hyve]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = other\n")
-    before = credentials.read_bytes()
-    person = terminal()
-    person.wait_for("]: ")
-    person.type("AKIDNEW\n")
-    person.wait_for("]: ")
-    person.type("secret\n")
-    person.wait_for("]: ")
-    person.type("n\n")
-    assert person.end() == 2
-    assert "were left as they are" in person.shown
-    assert credentials.read_bytes() == before
+def test_a_person_who_says_no_keeps_the_profile_and_names_another(
+    terminal: Callable[..., Terminal], home: Path, credentials: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    before = "[hyve]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = other\n"
+    credentials.write_text(before)
+    options = ("--endpoint-url", rclone_endpoint, "--region", REGION, "--in-bucket", buckets[0])
+    person = terminal(*options, "--out-bucket", buckets[1])
+    for question, typed in (
+        ("access key id [the AWS default credentials]: ", ACCESS_KEY_ID),
+        ("secret access key [not shown]: ", SECRET_ACCESS_KEY),
+        ("Replace them? [y/N]: ", "n"),
+        ("Name of a new AWS profile for these keys: ", "hyve"),
+        ("there is an AWS profile 'hyve' already", None),
+        ("Name of a new AWS profile for these keys: ", "mine"),
+        ("Is the store reached in the same way", "y"),
+    ):
+        person.wait_for(question)
+        if typed is not None:
+            person.type(f"{typed}\n")
+    assert person.end() == 0
+    assert credentials.read_text().startswith(before)
+    assert settings(home)["images"]["store"]["profile"] == "mine"
+
+
+def test_a_new_file_has_comments_and_a_schema_beside_it(
+    configure: Configure, home: Path, buckets: tuple[str, str], rclone_endpoint: str
+) -> None:
+    options = ("--profile", PROFILE, "--endpoint-url", rclone_endpoint, "--region", REGION)
+    places = ("--in-bucket", f"s3://{buckets[0]}/in", "--out-bucket", f"s3://{buckets[1]}")
+    assert configure("--no-input", *options, *places).code == 0
+    text = (home / "hyve.toml").read_text()
+    assert text.startswith("#:schema ./hyve.schema.json\n")
+    assert '# trash = "s3://my-trash/images/"' in text
+    assert settings(home)["images"]["source"]["prefix"] == "in/"
+    schema = json.loads((home / "hyve.schema.json").read_text())
+    assert schema == settings_schema()
+    assert stat.S_IMODE((home / "hyve.schema.json").stat().st_mode) == 0o600
+
+
+def test_the_store_may_have_its_own_profile_region_and_endpoint(
+    configure: Configure,
+    home: Path,
+    credentials: Path,
+    make_bucket: MakeBucket,
+    rclone_endpoint: str,
+    moto_endpoint: str,
+) -> None:
+    with credentials.open("a") as file:
+        file.write("[other]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = other\n")
+    source, store = make_bucket("in", endpoint_url=rclone_endpoint), make_bucket("out")
+    options = ("--profile", PROFILE, "--endpoint-url", rclone_endpoint, "--region", REGION)
+    own = ("--store-profile", "other", "--store-endpoint-url", moto_endpoint, "--store-region", "eu-west-1")
+    outcome = configure("--no-input", "--json", "--in-bucket", source, "--out-bucket", store, *options, *own)
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["profile"] is None
+    written = settings(home)["images"]["store"]
+    assert written == {"bucket": store, "profile": "other", "endpoint_url": moto_endpoint, "region": "eu-west-1"}

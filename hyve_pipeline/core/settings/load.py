@@ -84,7 +84,7 @@ def find_mistakes(document: Mapping[str, Any]) -> tuple[Settings, list[Mistake]]
         mistakes.append(Mistake((), "sync", f"must be tables [sync.NAME], not {shown_value(tables)}"))
         tables = {}
     for name, table in tables.items():
-        found = _parse_sync(name, table)
+        found = parse_sync(name, table)
         if isinstance(found, SyncSettings):
             syncs[name] = found
         else:
@@ -148,7 +148,7 @@ def make_sync(name: str, table: Mapping[str, Any], path: Path) -> SyncSettings:
     Raises:
         ConfigurationError: as `load_settings` would raise it for such a table.
     """
-    found = _parse_sync(name, table)
+    found = parse_sync(name, table)
     if isinstance(found, SyncSettings):
         return found
     raise _error(path, _first_of(found, {"sync": {name: table}}))
@@ -163,14 +163,15 @@ def _parse_home(table: object) -> HomeSettings | list[Mistake]:
         return from_pydantic(HOME_TABLE, error.errors(include_url=False))
 
 
-def _parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
+def parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
+    """The sync of a table ``[sync.NAME]``, or all mistakes in it."""
     if not is_sync_name(name):
         return [Mistake(("sync", name), None, f"{name!r} is not a sync name: {SYNC_NAME_RULE}")]
     if not isinstance(table, Mapping):
         return [Mistake(("sync",), name, f"must be a table [sync.{name}], not {shown_value(table)}")]
     if "name" in table:
         # The model has this field; the table must not, as it could contradict the table's own name.
-        others = _parse_sync(name, {key: value for key, value in table.items() if key != "name"})
+        others = parse_sync(name, {key: value for key, value in table.items() if key != "name"})
         mistake = Mistake(("sync", name), "name", "unknown key: the name of the table is the sync's name")
         return [mistake, *(others if isinstance(others, list) else [])]
     try:

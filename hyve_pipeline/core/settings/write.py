@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.load import parse_settings, parse_toml, read_text
 from hyve_pipeline.core.settings.model import Options, SyncSettings
+from hyve_pipeline.core.settings.new_sync import HEAD, sync_text
 
 Table = MutableMapping[str, Any]
 
@@ -21,9 +22,9 @@ Table = MutableMapping[str, Any]
 def write_sync(path: Path, sync: SyncSettings) -> None:
     """Add a sync to the configuration, or change it there.
 
-    The tables of source and store are replaced by those of `sync`. Of its options, schedule and other settings, those
-    that were set when `sync` was made are written; others in the file are kept. The new file is checked before it
-    replaces the old one.
+    A new sync comes at the end, with comments on what else can be set. Of one that the file has, the tables of source
+    and store are replaced by those of `sync`. Of its options, schedule and other settings, those that were set when
+    `sync` was made are written; others in the file are kept. The new file is checked before it replaces the old one.
 
     Args:
         path: the configuration file; it and its folder are created if missing.
@@ -35,16 +36,12 @@ def write_sync(path: Path, sync: SyncSettings) -> None:
     """
     text = read_text(path) if path.exists() else ""
     wanted = parse_toml(text, path)
-    options = _changed_options(wanted, sync)
-    _put_sync(wanted, sync, options, dict)
-    try:
-        document = tomlkit.parse(text)
-        _put_sync(document, sync, options, tomlkit.table)
-        new_text = tomlkit.dumps(document)
-        written = tomllib.loads(new_text)
-    except (TOMLKitError, ValueError, TypeError, KeyError):
-        written = new_text = None
-    if new_text is None or written != wanted:
+    new_text = _with_new(text, wanted, sync)
+    if new_text is None:
+        options = _changed_options(wanted, sync)
+        _put_sync(wanted, sync, options, dict)
+        new_text = _with_changed(text, wanted, sync, options)
+    if new_text is None:
         raise ConfigurationError(
             f"{displayed(str(path))}: [sync.{sync.name}]: has a layout that can't be changed "
             f"automatically: write it as tables [sync.{sync.name}.source] and [sync.{sync.name}.store]"
@@ -55,6 +52,42 @@ def write_sync(path: Path, sync: SyncSettings) -> None:
         replace_file(path, new_text.encode())
     except OSError as error:
         raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror}") from None
+
+
+def _with_new(text: str, document: Mapping[str, Any], sync: SyncSettings) -> str | None:
+    """The text with the sync at its end; None where the file has it already, or can't have it there."""
+    syncs = document.get("sync", {})
+    if not isinstance(syncs, Mapping) or sync.name in syncs:
+        return None
+    places = {"source": sync.source, "store": sync.store}
+    before = HEAD if not text.strip() else text if text.endswith("\n") else f"{text}\n"
+    values = {**_set_values(sync), "options": _set_values(sync.options)}
+    new_text = f"{before}\n{sync_text(sync.name, values, places)}"
+    wanted = parse_toml(text, Path())
+    _put_sync(wanted, sync, _set_values(sync.options), dict)
+    # The new text has a table of options where all of them are comments.
+    wanted["sync"][sync.name].setdefault("options", {})
+    return new_text if _is(new_text, wanted) else None
+
+
+def _with_changed(
+    text: str, wanted: Mapping[str, Any], sync: SyncSettings, options: Mapping[str, object]
+) -> str | None:
+    """The text with the sync changed in its place; None where that is not possible."""
+    try:
+        document = tomlkit.parse(text)
+        _put_sync(document, sync, options, tomlkit.table)
+        new_text = tomlkit.dumps(document)
+    except (TOMLKitError, ValueError, TypeError, KeyError):
+        return None
+    return new_text if _is(new_text, wanted) else None
+
+
+def _is(text: str, wanted: Mapping[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == wanted
+    except ValueError:
+        return False
 
 
 def _put_sync(

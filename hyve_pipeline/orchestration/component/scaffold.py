@@ -6,31 +6,27 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from hyve_pipeline.core.runtime.atomic_write import make_folder
+from hyve_pipeline.core.settings.hints import OPTION_HINTS, PLACE_HINTS, SOURCE_TEXT, STORE_TEXT, Hint, commented
 
 _YAML = """\
 # Keeps one S3 bucket, the store, an exact copy of another, the source. `dg check yaml` checks this file.
 type: {type}
 
 attributes:
-  # Where objects come from. It is never written.
+  # {source_text}
   source:
     bucket: {source}
-    # prefix: images/              # only keys below it
-    # region: eu-central-1
-    # endpoint_url: https://s3.example.org:9000   # an S3-compatible server; without it, AWS
-    # profile: hyve                # an AWS profile; without one, AWS's default credentials
-    # resource: s3                 # or the key of an S3Resource of this project
+{place_hints}
 
-  # What becomes an exact copy. Where its credentials may read the source, the server copies.
+  # {store_text}
   store:
     bucket: {store}
+{place_hints}
 
   options:
     # A plan that deletes more than this share of the store's objects, or this number, is refused.
     max_deletes: "10%"
-    # Keeps what is overwritten or deleted.
-    # trash: s3://my-trash/images/
-    # exclude: ["tmp/*"]
+{option_hints}
 
   # The folder of all state: plans, journals, lists. It is below the project's folder where it is relative. Where that
   # does not last, name another: /var/lib/hyve, or "{{{{ env.HYVE_HOME }}}}".
@@ -71,6 +67,19 @@ def load(context: dg.ComponentLoadContext) -> BucketSync:
 HOME = ".hyve"
 
 
+def _indented(hints: tuple[Hint, ...]) -> str:
+    return "\n".join(f"    {line}" for line in commented(hints, ": "))
+
+
+# The same as `hyve configure` writes, for this place.
+_HINTS = {
+    "source_text": SOURCE_TEXT,
+    "store_text": STORE_TEXT,
+    "place_hints": _indented((*PLACE_HINTS, Hint("resource", "s3", "or the key of an S3Resource of this project"))),
+    "option_hints": _indented(tuple(hint for hint in OPTION_HINTS if hint.key != "max_deletes")),
+}
+
+
 class BucketSyncParams(BaseModel):
     """What the example is to name."""
 
@@ -94,6 +103,7 @@ class BucketSyncScaffolder(dg.Scaffolder[BucketSyncParams]):
             "source": request.params.source,
             "store": request.params.store,
             "home": HOME,
+            **_HINTS,
         }
         if request.project_root is not None:
             _keep_out_of_git(request.project_root / HOME)

@@ -8,6 +8,7 @@
 """
 
 import re
+from typing import Literal
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.settings.places import Place
@@ -217,6 +218,17 @@ def bucket_error(error: S3RequestError, place: Place) -> BucketError:
     """The error that says in one line why a bucket cannot be used, and what to do about it."""
     reason = _bucket_reason(error, place)
     return BucketError(f"{place.uri}: {reason} [{error.operation}: {error.code}]")
+
+
+def faulty_setting(error: S3RequestError) -> Literal["keys", "region", "endpoint_url", "bucket"]:
+    """The setting to correct, most likely, after a bucket could not be listed."""
+    if error.code in _WRONG_KEYS | _EXPIRED or error.code == CREDENTIALS_ERROR:
+        return "keys"
+    if error.code in _WRONG_REGION or error.bucket_region:
+        return "region"
+    if error.status is None or error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER):
+        return "endpoint_url"
+    return "bucket"
 
 
 def _bucket_reason(error: S3RequestError, place: Place) -> str:

@@ -28,9 +28,12 @@ def with_text(path: Path, text: str) -> Path:
 
 def test_a_first_sync_makes_folder_and_file(path: Path) -> None:
     write_sync(path, sync_of())
-    assert path.read_text() == (
-        '[sync.images.source]\nbucket = "new-in"\nregion = "eu-west-1"\n\n[sync.images.store]\nbucket = "new-out"\n'
-    )
+    lines = path.read_text().splitlines()
+    assert lines[0] == "#:schema ./hyve.schema.json"
+    set_lines = [line for line in lines if line and not line.startswith("#")]
+    source = ["[sync.images.source]", 'bucket = "new-in"', 'region = "eu-west-1"']
+    store = ["[sync.images.store]", 'bucket = "new-out"']
+    assert set_lines == ["[sync.images]", *source, *store, "[sync.images.options]"]
     assert load_settings(path).sync == {"images": sync_of()}
     assert list(path.parent.iterdir()) == [path]
 
@@ -44,6 +47,32 @@ def test_everything_that_was_set_is_written(path: Path) -> None:
     write_sync(path, sync)
     assert load_settings(path).sync == {"images": sync}
     assert "concurrency" not in path.read_text()
+
+
+def test_what_a_new_sync_has_as_comments_can_be_taken_in(path: Path) -> None:
+    """Each line by itself, as a user would: with its mark removed."""
+    write_sync(path, sync_of())
+    lines = path.read_text().splitlines()
+    hints = [number for number, line in enumerate(lines) if " = " in line and line.startswith("# ")]
+    assert len(hints) >= 15
+    for number in hints:
+        changed = [*lines]
+        changed[number] = lines[number].removeprefix("# ")
+        parsed = parse_settings("\n".join(changed), path).sync["images"]
+        assert parsed != sync_of() or "10%" in changed[number]
+    for number in hints:
+        lines[number] = lines[number].removeprefix("# ")
+    assert parse_settings("\n".join(lines), path).sync["images"].options.compare == "etag"
+
+
+def test_a_second_sync_has_the_comments_but_not_the_head(path: Path) -> None:
+    with_text(path, "# by hand\n")
+    write_sync(path, sync_of())
+    write_sync(path, sync_of("videos"))
+    text = path.read_text()
+    assert text.startswith("# by hand\n\n[sync.images]\n# schedule")
+    assert text.count("# trash = ") == 2
+    assert "#:schema" not in text
 
 
 OTHERS = """\
