@@ -34,7 +34,7 @@ OPTION_HINTS = (
     Hint("exclude", ["tmp/*"], "these keys are neither copied nor deleted"),
     Hint("max_deletes", "10%", "a plan that deletes more of the store is refused"),
     Hint("trash", "s3://my-trash/images/", "keeps what is overwritten or deleted"),
-    Hint("compare", "etag", "when an object is modified: last_modified, size or etag"),
+    Hint("compare", "etag", "when an object is modified: by ETags rather than times"),
 )
 SYNC_HINTS = (
     Hint("schedule", "0 2 * * *", "when a dryrun is taken, by a running `hyve ui`"),
