@@ -273,7 +273,7 @@ def test_an_accelerated_bucket_must_be_a_host_label(name: str) -> None:
         ),
         (
             "compare = 'tags'",
-            "compare: must be 'last_modified', 'size' or 'etag', not the string 'tags'; did you mean etag?",
+            "compare: must be 'last_modified', 'size', 'etag' or 'content', not the string 'tags'; did you mean etag?",
         ),
         ("max_deletes = '101%'", f"max_deletes: '101%' {NO_LIMIT}"),
         ("max_deletes = true", f"max_deletes: True {NO_LIMIT}"),
