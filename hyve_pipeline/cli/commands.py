@@ -88,7 +88,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "adopt": Entry(
         "hyve_pipeline.cli.adopt:adopt",
-        "Remember which objects are equal already, so that a first plan does not copy them.",
+        "Remember what is equal already, so that no plan copies it.",
         "Plan",
         ("hyve adopt", "hyve adopt --content  # read what ETags and checksums can't decide"),
         is_work=True,

@@ -27,6 +27,11 @@ def test_help_lists_every_command_by_section_the_original_ones_first(hyve: Hyve)
             sections.setdefault(section, []).append(line.split()[0])
     assert list(sections) == ["Set up", "Plan", "Apply", "Look", "Mend"]
     # Each in one line, in a terminal of 80 columns.
+    assert [
+        name
+        for name, entry in COMMANDS.items()
+        if not re.search(rf"^  {name} +{re.escape(entry.summary)}$", finished.out, re.MULTILINE)
+    ] == []
     assert [name for names in sections.values() for name in names] == list(COMMANDS)
     for names in sections.values():
         original = [name for name in names if name in _ORIGINAL]
