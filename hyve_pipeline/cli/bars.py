@@ -1,80 +1,135 @@
 """Progress bars for a terminal. `rich` is loaded with this module, so only if there is a terminal."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
-from hyve_pipeline.core.base.sizes import readable_bytes
-from hyve_pipeline.core.runtime.progress import Listener
+from hyve_pipeline.cli.activities import Activities, Activity
+from hyve_pipeline.cli.signals import interruption_hint
+
+_FRAMES_A_SECOND = 8
+
+# The marks of an activity that goes on, in turn; that is done, has failures, or was cut short. For terminals of ASCII
+# alone there are others.
+_GOING_ON, _DONE, _FAILED, _STOPPED = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "✓", "!", "■"
+_ASCII_GOING_ON, _ASCII_DONE, _ASCII_STOPPED = "|/-\\", "+", "-"
+
+_LEAST_BAR, _MOST_BAR = 8, 24
+
+# The columns that a narrow terminal does without, the first one first.
+_DROPPED = ("rate", "left", "bar", "size", "elapsed")
 
 
 @contextmanager
-def showing_bars(stream: TextIO) -> Iterator[Listener]:
+def showing_bars(stream: TextIO) -> Iterator[Activities]:
     """Show bars on a terminal until the block ends."""
-    with _bars(Console(file=stream)) as bars:
-        yield _Bars(bars)
+    bars = _Bars()
+    with Live(bars, console=Console(file=stream), refresh_per_second=_FRAMES_A_SECOND):
+        try:
+            yield bars
+        finally:
+            bars.close()
 
 
-def _bars(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        _BytesColumn(),
-        _RateColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-    )
+class _Bars(Activities):
+    """One line for each activity, never wider than the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun = time.monotonic()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        activities = self.all()
+        if activities:
+            yield _table(activities, options)
+        elif not self.is_closed:
+            yield Text(f"{_turning(options)} connecting  {_clock(time.monotonic() - self._begun)}")
+        hint = None if self.is_closed else interruption_hint()
+        if hint is not None:
+            yield Text(hint, style="yellow", no_wrap=True, overflow="ellipsis")
 
 
-class _BytesColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(readable_bytes(task.fields["size"]))
+def _table(activities: list[Activity], options: ConsoleOptions) -> Table:
+    rates = [activity.rate() for activity in activities]
+    columns: dict[str, list[RenderableType]] = {
+        "mark": [_mark(activity, options) for activity in activities],
+        "name": [Text(activity.name) for activity in activities],
+        "bar": [],
+        "objects": [Text(_objects(activity)) for activity in activities],
+        "size": [Text(activity.described_size()) for activity in activities],
+        "rate": [Text("" if rate is None else f"{rate:,.0f}/s", style="dim") for rate in rates],
+        "elapsed": [Text(_clock(activity.seconds)) for activity in activities],
+        "left": [_left(activity, rate) for activity, rate in zip(activities, rates, strict=True)],
+    }
+    widths = {name: max((cell_len(str(cell)) for cell in cells), default=0) for name, cells in columns.items()}
+    widths["bar"] = _LEAST_BAR
+    shown = [name for name in columns if widths[name]]
+    for name in _DROPPED:
+        if _needed(shown, widths) <= options.max_width:
+            break
+        shown = [other for other in shown if other != name]
+    if "bar" in shown:
+        room = options.max_width - _needed(shown, widths)
+        width = min(_MOST_BAR, _LEAST_BAR + room)
+        columns["bar"] = [_bar(activity, width) for activity in activities]
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for name in shown:
+        table.add_column(no_wrap=True, justify="left" if name in ("mark", "name", "bar", "left") else "right")
+    for cells in zip(*(columns[name] for name in shown), strict=True):
+        table.add_row(*cells)
+    return table
 
 
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s")
+def _needed(shown: list[str], widths: dict[str, int]) -> int:
+    return sum(widths[name] + 1 for name in shown)
 
 
-class _Bars(Listener):
-    """One bar for each activity."""
+def _turning(options: ConsoleOptions) -> str:
+    frames = _ASCII_GOING_ON if options.ascii_only else _GOING_ON
+    return frames[int(time.monotonic() * _FRAMES_A_SECOND) % len(frames)]
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-        self._lock = Lock()
 
-    def _task(self, activity: str) -> TaskID:
-        if activity not in self._tasks:
-            self._tasks[activity] = self._bars.add_task(activity, total=None, size=0)
-        return self._tasks[activity]
+def _mark(activity: Activity, options: ConsoleOptions) -> Text:
+    if activity.ended is None:
+        return Text(_turning(options), style="cyan")
+    if activity.failed:
+        return Text(_FAILED, style="red")
+    if activity.is_done:
+        return Text(_ASCII_DONE if options.ascii_only else _DONE, style="green")
+    return Text(_ASCII_STOPPED if options.ascii_only else _STOPPED, style="yellow")
 
-    def expect(self, activity: str, objects: int, size: int) -> None:
-        with self._lock:
-            task = self._task(activity)
-            total = self._bars.tasks[self._bars.task_ids.index(task)].total or 0
-            self._bars.update(task, total=total + objects)
 
-    def advance(self, activity: str, objects: int, size: int) -> None:
-        with self._lock:
-            task = self._task(activity)
-            done = self._bars.tasks[self._bars.task_ids.index(task)].fields["size"]
-            self._bars.update(task, advance=objects, size=done + size)
+def _objects(activity: Activity) -> str:
+    about = "" if activity.is_total_exact else "~"
+    of = f"/{about}{activity.total:,}" if activity.total else ""
+    unit = "" if activity.unit == "objects" else f" {activity.unit}"
+    return f"{activity.objects:,}{of}{unit}"
+
+
+def _bar(activity: Activity, width: int) -> ProgressBar:
+    if activity.is_done:
+        return ProgressBar(total=1, completed=1, width=width)
+    total = activity.total or (None if activity.ended is None else 1)
+    completed = activity.objects if activity.total else 0
+    return ProgressBar(total=total, completed=completed, width=width, animation_time=time.monotonic())
+
+
+def _left(activity: Activity, rate: float | None) -> Text:
+    if activity.failed:
+        return Text(f"{activity.failed:,} failed", style="red")
+    seconds = activity.seconds_left(rate)
+    return Text("" if seconds is None else f"{_clock(seconds)} left", style="dim")
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -21,6 +21,7 @@ def dryrun(
     keys: int,
 ) -> int:
     """List both buckets, write the plan and its lists, and change nothing in either bucket."""
+    from hyve_pipeline.cli.interrupted import making_plan
     from hyve_pipeline.cli.output import list_files, plan_document, print_json, say
     from hyve_pipeline.cli.plan_text import (
         describe_next,
@@ -33,7 +34,7 @@ def dryrun(
     from hyve_pipeline.operations.journal.status import plan_status
     from hyve_pipeline.operations.plan.dryrun import take_plan
 
-    with opened(home, sync_name, "dryrun") as sync:
+    with opened(home, sync_name, "dryrun") as sync, making_plan(sync):
         plan = take_plan(sync.overridden(max_deletes=max_deletes, max_overwrites=max_overwrites))
     if as_json:
         print_json(plan_document(sync, plan))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hyve_pipeline.cli.candidates import complete_plan, complete_sync
+from hyve_pipeline.cli.first_sign import with_sign
 
 Command = Callable[..., Any]
 
@@ -118,9 +119,9 @@ def limit_option(name: str) -> Callable[[Command], Command]:
 
 
 def _check_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    from hyve_pipeline.core.settings.limits import Limit
-
     if value is not None:
+        from hyve_pipeline.core.settings.limits import Limit
+
         try:
             Limit.parse(value)
         except ValueError as error:
@@ -130,4 +131,4 @@ def _check_limit(_context: click.Context, _parameter: click.Parameter, value: st
 
 def sync_options(command: Command) -> Command:
     """The options of every command that works on a sync."""
-    return home_option(sync_option(json_option(command)))
+    return home_option(sync_option(json_option(with_sign(command))))

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from hyve_pipeline.cli.first_sign import hide_sign
 from hyve_pipeline.cli.modes import is_hushed
 from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed, printable
@@ -28,6 +29,7 @@ def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on standard output."""
+    hide_sign()
     click.echo(json.dumps(document, indent=2))
 
 
@@ -40,6 +42,7 @@ def say(line: str = "", colour: str | None = None, *, bold: bool = False) -> Non
         bold: whether it is bold on a terminal.
     """
     if not is_hushed():
+        hide_sign()
         click.echo(_painted(line, sys.stdout, colour, bold=bold))
 
 

@@ -5,91 +5,73 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Lock
 from typing import TextIO
 
+from hyve_pipeline.cli.activities import Activities, Activity
+from hyve_pipeline.cli.first_sign import hide_sign
 from hyve_pipeline.cli.modes import is_quiet, verbosity
-from hyve_pipeline.core.base.sizes import readable_bytes
-from hyve_pipeline.core.runtime.progress import Listener, listening
+from hyve_pipeline.core.runtime.progress import listening
 
 # Seconds between lines where there is no terminal: often enough to see that the work continues.
 _LINE_SECONDS = 10.0
 
 
 @contextmanager
-def showing_progress(sync: str) -> Iterator[None]:
+def showing_progress(sync: str) -> Iterator[Activities]:
     """Show the progress of this process until the block ends.
 
     Args:
         sync: the sync's name, shown with each line.
+
+    Returns:
+        The figures that are shown.
     """
     if is_quiet():
-        yield
+        with listening(Activities()) as unseen:
+            yield unseen
         return
     stream = sys.stderr
     if verbosity() or not stream.isatty() or os.environ.get("TERM") == "dumb":
         lines = _Lines(sync, stream)
         try:
             with listening(lines):
-                yield
+                yield lines
         finally:
             lines.close()
         return
     from hyve_pipeline.cli.bars import showing_bars
 
-    # A wide line would wrap, and a wrapped bar scrolls instead of standing still.
+    hide_sign()
     with showing_bars(stream) as bars, listening(bars):
-        yield
+        yield bars
 
 
-@dataclass
-class _Activity:
-    begun: float
-    objects: int = 0
-    size: int = 0
-    expected: int = 0
-    said: float = 0.0
-    last: float = 0.0
-
-
-class _Lines(Listener):
+class _Lines(Activities):
     """A line for each activity when it ends, and one now and then before."""
 
     def __init__(self, sync: str, stream: TextIO) -> None:
+        super().__init__()
         self._sync = sync
         self._stream = stream
-        self._activities: dict[str, _Activity] = {}
-        self._lock = Lock()
+        # When each activity had its last line.
+        self._said: dict[str, float] = {}
 
-    def _activity(self, name: str) -> _Activity:
+    def _advanced(self, activity: Activity) -> None:
         now = time.monotonic()
-        return self._activities.setdefault(name, _Activity(begun=now, said=now, last=now))
+        if now - self._said.setdefault(activity.name, activity.begun) > _LINE_SECONDS:
+            self._said[activity.name] = now
+            self._say(activity)
 
-    def expect(self, activity: str, objects: int, size: int) -> None:
-        with self._lock:
-            self._activity(activity).expected += objects
+    def _ended(self, activity: Activity) -> None:
+        self._say(activity)
 
-    def advance(self, activity: str, objects: int, size: int) -> None:
-        with self._lock:
-            entry = self._activity(activity)
-            entry.objects += objects
-            entry.size += size
-            entry.last = time.monotonic()
-            if entry.last - entry.said > _LINE_SECONDS:
-                self._say(activity, entry)
-
-    def _say(self, name: str, entry: _Activity) -> None:
-        entry.said = time.monotonic()
-        seconds = entry.last - entry.begun
-        of = f" of {entry.expected:,}" if entry.expected else ""
-        rate = f", {entry.objects / seconds:,.0f}/s" if seconds > 1 else ""
-        size = f", {readable_bytes(entry.size)}" if entry.size else ""
-        self._stream.write(f"{self._sync}: {name}: {entry.objects:,}{of} objects{size}{rate}\n")
+    def _say(self, activity: Activity) -> None:
+        about = "" if activity.is_total_exact else "about "
+        of = f" of {about}{activity.total:,}" if activity.total else ""
+        size = activity.described_size().replace("/", " of ")
+        size = f", {size}" if size else ""
+        rate = f", {activity.objects / activity.seconds:,.0f}/s" if activity.seconds > 1 else ""
+        failed = f", {activity.failed:,} failed" if activity.failed else ""
+        line = f"{self._sync}: {activity.name}: {activity.objects:,}{of} {activity.unit}{size}{rate}{failed}\n"
+        self._stream.write(line)
         self._stream.flush()
-
-    def close(self) -> None:
-        """Say how each activity ended."""
-        with self._lock:
-            for name, entry in self._activities.items():
-                self._say(name, entry)

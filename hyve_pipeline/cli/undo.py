@@ -18,6 +18,7 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
     An object is put back only where the store still has what the plan left there. Objects that the plan added stay.
     Nothing is removed from the trash, and no version is removed.
     """
+    from hyve_pipeline.cli.interrupted import undoing_plan
     from hyve_pipeline.cli.output import counted, print_json, say, warn
     from hyve_pipeline.cli.work import changed_error, opened
     from hyve_pipeline.core.base.codes import in_words
@@ -37,7 +38,8 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
         plan = choose_plan(sync, plan_id)
         before = last_undo(sync, plan)
         try:
-            undo_plan(sync, plan, sync.actor.id, outcomes, show)
+            with undoing_plan(plan, lambda: UndoSummary.of(plan.id, outcomes).restored):
+                undo_plan(sync, plan, sync.actor.id, outcomes, show)
         except (Exception, KeyboardInterrupt) as error:
             if last_undo(sync, plan) == before:
                 raise

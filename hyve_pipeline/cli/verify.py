@@ -26,13 +26,16 @@ def _check_sample(_context: click.Context, _parameter: click.Parameter, value: s
 )
 def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, content: str | None) -> int:
     """List the store again and compare it with the plan."""
+    from hyve_pipeline.cli.interrupted import verifying_plan
     from hyve_pipeline.cli.output import describe_verification, print_json
     from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.plan.freeze import choose_plan
     from hyve_pipeline.operations.verify.verify import verify_plan
 
     with opened(home, sync_name, "verify") as sync:
-        outcome = verify_plan(sync, choose_plan(sync, plan_id), content=content)
+        plan = choose_plan(sync, plan_id)
+        with verifying_plan(plan):
+            outcome = verify_plan(sync, plan, content=content)
     if as_json:
         print_json(
             {

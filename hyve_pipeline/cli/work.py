@@ -8,6 +8,7 @@ from typing import Any
 
 from hyve_pipeline.cli.alerts import alert_at_end
 from hyve_pipeline.cli.failures import known_error, say_failure
+from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, last_words, making_plan, verifying_plan
 from hyve_pipeline.cli.output import (
     counted,
     describe_status,
@@ -98,7 +99,7 @@ def working(sync: SyncContext) -> Iterator[None]:
         InterruptedRunError: a signal came.
     """
     try:
-        with ending_signals_interrupt(), showing_progress(sync.name):
+        with ending_signals_interrupt(last_words), showing_progress(sync.name) as last_words.activities:
             startup.finish()
             yield
     except KeyboardInterrupt as interrupt:
@@ -143,7 +144,8 @@ class Work:
         """Make a new plan; `limits` override the configured ones, by name."""
         from hyve_pipeline.operations.plan.dryrun import take_plan
 
-        self._plan = take_plan(self._sync.overridden(**limits))
+        with making_plan(self._sync):
+            self._plan = take_plan(self._sync.overridden(**limits))
 
     def choose_plan(
         self, plan_id: str | None, *, max_deletes: str | None = None, max_overwrites: str | None = None
@@ -196,8 +198,9 @@ class Work:
         """Take part in the plan that is being made, and wait for it where `until_done`."""
         from hyve_pipeline.operations.plan.planning import help_planning, is_planning
 
-        while help_planning(self._sync) or (until_done and is_planning(self._sync)):
-            pause(_POLL_SECONDS)
+        with helping_to_plan(self._sync):
+            while help_planning(self._sync) or (until_done and is_planning(self._sync)):
+                pause(_POLL_SECONDS)
 
     def join(self, action: Action, *, until_done: bool) -> None:
         """Do those of them that no other process works on, and wait for the others where `until_done`."""
@@ -216,9 +219,10 @@ class Work:
         if not self.plan.total(action).shards:
             return
         try:
-            if self._finished_before is None:
-                self._finished_before = {*self.status.finished}
-            self._status = apply(self._sync, self.plan, action, known=self._status)
+            with applying_plan(self._sync, self.plan, action):
+                if self._finished_before is None:
+                    self._finished_before = {*self.status.finished}
+                self._status = apply(self._sync, self.plan, action, known=self._status)
         except RefusedError as error:
             self._refusal = Refusal(rule=error.rule, action=action, detail=error.detail)
             self.is_stopped = True
@@ -233,7 +237,8 @@ class Work:
         from hyve_pipeline.operations.verify.verify import verify_plan
 
         try:
-            self._verification = verify_plan(self._sync, self.plan, list_again=False)
+            with verifying_plan(self.plan):
+                self._verification = verify_plan(self._sync, self.plan, list_again=False)
         except Exception as error:  # noqa: BLE001 - as above
             self._stop(error)
 

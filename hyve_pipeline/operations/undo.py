@@ -21,7 +21,7 @@ from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoPreview, UndoSummary
-from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
@@ -44,6 +44,9 @@ from hyve_pipeline.state.undone import UndoneKeys
 _CLOCK_SLACK = timedelta(minutes=5)
 
 _SUMMARY = "summary.json"
+
+# The activity, for progress reports.
+_UNDO = "undo"
 
 
 # How many objects ended with which outcome and code.
@@ -110,8 +113,10 @@ def undo_plan(
             if row.outcome is Outcome.DONE:
                 put_back.add(row.key)
             outcomes[row.outcome, row.code] += 1
-            report("undo", 1, row.bytes)
+            if row.code != WAS_NEW:
+                report(_UNDO, 1, row.bytes)
 
+        expect(_UNDO, 0 if preview is None else preview.objects, 0)
         for shard, journal in reversed(list(shard_journals(context.state, plan))):
             with journal.claimed(context.actor, context.claim_times):
                 rows = [row for row in journal.last_rows().values() if row.outcome is Outcome.DONE]
@@ -120,6 +125,7 @@ def undo_plan(
                 run_in_flight((restorer.restore(row) for row in rows), window, settle)
                 undone.keep(undo_id, shard.number, put_back)
     summary = UndoSummary.of(plan.id, outcomes)
+    end(_UNDO, failed=summary.failed)
     folder.write_manifest(_SUMMARY, summary)
     context.note(EventKind.PLAN_UNDONE, plan=plan.id, undo=begun.attempt)
     return summary

@@ -72,7 +72,9 @@ def test_an_interrupted_copy_is_finished_by_a_retry(
     assert out == ""
     if number is signal.SIGINT:
         assert child.returncode == 130
-        assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
+        assert re.fullmatch(
+            r"hyve: interrupted: plan \S+: [6-9] of 12 copied; 'hyve copy' continues", err.splitlines()[-1]
+        )
         assert "Traceback" not in err
     faulty.fault = lambda _: None
     assert "gone" in held.store.listing()
@@ -105,18 +107,53 @@ def test_an_interrupt_ends_all_processes_and_journals_what_they_did(
     with started(["copy", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
         child.send_signal(number)
-        # A second one does not cut short what the first one began.
+        # One at the same moment does not cut short what the first one began.
         child.send_signal(number)
         time.sleep(1)
         stall.release.set()
         out, err = child.communicate(timeout=_PATIENCE)
     assert (child.returncode, out) == (130, ""), err
-    assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
+    assert re.fullmatch(r"hyve: interrupted: plan \S+: 3 of 12 copied; 'hyve copy' continues", err.splitlines()[-1])
     assert "Traceback" not in err
     faulty.fault = lambda _: None
     copied = {key for key, content in held.store.read().items() if content == b"new"}
     (entry,) = hyve("plans", "--json").document["plans"]
     assert entry["copy"]["done"] == len(copied) == 3
+
+
+@pytest.mark.parametrize("held", [1, 2], indirect=True)
+def test_a_second_signal_ends_a_copy_at_once(held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
+    stall = faulty.fault = Stall("PUT", f"/{held.store.name}/", after=5, held=2)
+    with started(["copy", "--json"]) as child:
+        assert stall.reached.wait(_PATIENCE)
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.6)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=_PATIENCE)
+    assert time.monotonic() - begun < 5  # requests in flight get ten seconds otherwise
+    assert (child.returncode, out) == (130, ""), err
+    assert re.fullmatch(
+        r"hyve: interrupted: plan \S+: about [3-5] of 12 copied; 'hyve copy' continues", err.splitlines()[-1]
+    )
+    assert "Traceback" not in err
+    stall.release.set()
+    faulty.fault = lambda _: None
+    assert hyve("copy", "--json").document["copied"] == 12
+
+
+def test_a_second_signal_ends_a_listing_at_once(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    stall = faulty.fault = Stall("GET", f"/{pair.source.name}", after=0)
+    with started(["dryrun"]) as child:
+        assert stall.reached.wait(_PATIENCE)
+        for _ in range(2):
+            child.send_signal(signal.SIGINT)
+            time.sleep(0.6)
+        _, err = child.communicate(timeout=_PATIENCE)
+    stall.release.set()
+    assert child.returncode == 130
+    assert err.splitlines()[-1] == "hyve: interrupted: no plan was made; run 'hyve dryrun' again"
 
 
 def test_an_interrupted_undo_says_what_it_did(
@@ -134,7 +171,7 @@ def test_an_interrupted_undo_says_what_it_did(
         stall.release.set()
         out, err = child.communicate(timeout=_PATIENCE)
     assert child.returncode == 130, err
-    assert err.splitlines()[-1] == "hyve: interrupted; what was done is in the journal"
+    assert err.splitlines()[-1] == f"hyve: interrupted: undo of plan {plan}: 3 put back; 'hyve undo {plan}' continues"
     back = [key for key, content in pair.store.read().items() if content == b"longer before"]
     assert json.loads(out)["restored"] == len(back) == 3
     faulty.fault = lambda _: None
@@ -169,7 +206,7 @@ def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, fault
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=_PATIENCE - 15)  # it does not wait for a server that says nothing
     assert child.returncode == 130
-    assert (out, err.splitlines()[-1]) == ("", "hyve: interrupted; what was done is in the journal")
+    assert (out, err.splitlines()[-1]) == ("", "hyve: interrupted: no plan was made; run 'hyve dryrun' again")
     stall.release.set()
     assert hyve("plans", "--json").document["plans"] == []
 

@@ -13,22 +13,32 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.cli.progress import showing_progress
-from hyve_pipeline.core.runtime.progress import expect, report
+from hyve_pipeline.core.runtime.progress import end, estimate, expect, report
 from hyve_pipeline_tests.children import blocks_of
 
 
 def _work() -> None:
+    estimate("list source", 1600)
     report("list source", 1000, 5_000_000)
     report("list source", 500, 2_500_000)
+    end("list source", 1502, 7_510_000)
+    report("compare", 42, 0)
+    end("compare")
     expect("copy", 30, 3000)
     expect("copy", 10, 1000)
     for _ in range(40):
         report("copy", 1, 100)
+    end("copy", failed=2)
+    expect("delete", 5, 50)
+    report("delete", 2, 20)
+
+
+_ENCODING = "utf-8"
 
 
 def _shown(monkeypatch: pytest.MonkeyPatch, descriptor: int) -> None:
     """Do the work with a standard error of that descriptor."""
-    with TextIOWrapper(os.fdopen(os.dup(descriptor), "wb", buffering=0), write_through=True) as stream:
+    with TextIOWrapper(os.fdopen(os.dup(descriptor), "wb", buffering=0), _ENCODING, write_through=True) as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         with showing_progress("images"):
             _work()
@@ -67,24 +77,43 @@ def _has_colours(text: str) -> bool:
     return re.search(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|9[0-7])", text) is not None
 
 
-def test_a_bar_has_objects_bytes_rate_and_time(terminal: Callable[[], str]) -> None:
+def _last_frame(written: str) -> list[str]:
+    """The lines that a terminal shows at last."""
+    lines = _without_controls(written).replace("\r", "\n").splitlines()
+    return [next(line for line in reversed(lines) if name in line) for name in _NAMES]
+
+
+_NAMES = ("list source", "compare", "copy", "delete")
+
+
+def test_what_is_done_has_a_mark_and_its_last_figures(terminal: Callable[[], str]) -> None:
     written = terminal()
     assert _has_colours(written)
-    lines = _without_controls(written).replace("\r", "\n").splitlines()
-    listing = [line for line in lines if line.startswith("list source")][-1]
-    copy = [line for line in lines if line.startswith("copy")][-1]
-    assert "1500" in listing
-    assert "7.5 MB" in listing
-    assert "40/40" in copy
-    assert "4.0 kB" in copy
-    assert "/s" in copy
-    assert re.search(r"\d:\d\d", copy)
+    listing, compare, copy, delete = _last_frame(written)
+    assert re.fullmatch(r"✓ list source ━+ +1,502 +7\.5 MB 0:00 *", listing)
+    assert re.fullmatch(r"✓ compare +━+ +42 keys +0:00 *", compare)
+    assert re.fullmatch(r"! copy +━+ +40/40 +4\.0 kB 0:00 2 failed *", copy)
+    # Cut short, with the command.
+    assert re.fullmatch(r"■ delete +[━╸╺]+ +2/5 20 B/50 B 0:00 *", delete)
 
 
-def test_a_bar_fits_into_a_narrow_terminal(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    lines = _without_controls(terminal()).replace("\r", "\n").splitlines()
-    assert max(map(len, lines)) <= 60
+@pytest.mark.parametrize("columns", [200, 120, 80, 60, 40, 20, 12])
+def test_bars_fit_into_the_terminal(columns: int, terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    written = terminal()
+    assert max(map(len, _without_controls(written).replace("\r", "\n").splitlines())) <= columns
+    copy = _last_frame(written)[2] if columns >= 20 else ""
+    assert ("40/40" in copy) == (columns >= 20)
+    assert ("━" in copy) == (columns >= 60)
+
+
+def test_a_terminal_without_unicode_gets_other_marks(
+    terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}._ENCODING", "ascii")
+    written = terminal()
+    assert written.isascii()
+    assert [line[0] for line in _last_frame(written)] == ["+", "+", "!", "-"]
 
 
 def test_no_colours_where_they_are_not_wanted(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +127,7 @@ def test_a_dumb_terminal_gets_lines(terminal: Callable[[], str], monkeypatch: py
     monkeypatch.setenv("TERM", "dumb")
     written = terminal()
     assert "\x1b" not in written
-    assert "images: copy: 40 of 40 objects, 4.0 kB" in written
+    assert "images: copy: 40 of 40 objects, 4.0 kB, 2 failed" in written
 
 
 def test_a_file_gets_a_line_for_each_activity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,8 +135,10 @@ def test_a_file_gets_a_line_for_each_activity(monkeypatch: pytest.MonkeyPatch, t
         _shown(monkeypatch, file.fileno())
         file.seek(0)
         assert file.read().splitlines() == [
-            "images: list source: 1,500 objects, 7.5 MB",
-            "images: copy: 40 of 40 objects, 4.0 kB",
+            "images: list source: 1,502 objects, 7.5 MB",
+            "images: compare: 42 keys",
+            "images: copy: 40 of 40 objects, 4.0 kB, 2 failed",
+            "images: delete: 2 of 5 objects, 20 B of 50 B",
         ]
 
 

@@ -107,7 +107,7 @@ def test_the_end_loses_nothing_that_was_printed(pair: Pair, hyve: Hyve) -> None:
         out, err = child.communicate(timeout=_PATIENCE)
     assert child.returncode == 0
     assert out.splitlines()[-1].startswith("next: ")
-    assert "compare: 7 objects" in err
+    assert "compare: 7 keys" in err
     # Not a word of libraries about what was not freed.
     assert [line for line in err.splitlines() if not line.startswith("images: ")] == []
     assert len(hyve("plans", "--json").document["plans"]) == 1

@@ -5,6 +5,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.runtime.interruption import pause
+from hyve_pipeline.core.runtime.progress import end
 from hyve_pipeline.operations.apply.loop import claim_shards, do_shards, tasks_of
 from hyve_pipeline.operations.apply.shard import check_allowed
 from hyve_pipeline.operations.context import SyncContext
@@ -46,11 +47,14 @@ def join_plan(
     with context.applying(plan.id) as epoch:
         status = plan_status(context, plan, finished)
         check_allowed(context, plan, action, status)
-        do_shards(context, plan, epoch, status.left(action))
+        first = status.left(action)
+        do_shards(context, plan, epoch, first)
         while True:
             status = plan_status(context, plan, finished)
             left = [entry for entry in status.left(action) if entry.state is not ShardState.FAILED]
             if not left or not until_done:
+                if first:
+                    end(action, failed=status.tally(action).failed)
                 return status
             check_allowed(context, plan, action, status)
             claim_shards(context, plan, epoch, tasks_of(left), lambda *_: None)

@@ -13,7 +13,7 @@ from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
-from hyve_pipeline.core.runtime.progress import expect
+from hyve_pipeline.core.runtime.progress import end, expect
 from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
@@ -65,8 +65,12 @@ def apply_plan(
     with context.applying(plan.id) as epoch:
         before = plan_status(context, plan, finished)
         check_allowed(context, plan, action, before)
-        do_shards(context, plan, epoch, before.left(action), on_shard_ended, concurrency)
-    return plan_status(context, plan, finished)
+        left = before.left(action)
+        do_shards(context, plan, epoch, left, on_shard_ended, concurrency)
+    status = plan_status(context, plan, finished)
+    if left:
+        end(action, failed=status.tally(action).failed)
+    return status
 
 
 def do_shards(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hyve_pipeline.core.base.ids import order_of
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.inventory import SIDES, KeyRange, Side
+from hyve_pipeline.core.runtime.progress import end, report
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import ListedRange, list_range
@@ -62,7 +63,11 @@ def help_listings(context: SyncContext) -> int:
     done = 0
     for order in _orders(context):
         with context.connect(order.place) as connection:
-            done += _parts(context, order, connection, f"list {order.side}").help()
+            activity = f"list {order.side}"
+            listed = _parts(context, order, connection, activity).help()
+            if listed:
+                end(activity)
+            done += listed
     return done
 
 
@@ -92,4 +97,8 @@ def _parts(
             activity=activity,
         )
 
-    return SharedParts(context, f"inventories/{order.side}/{order.id}", len(order.ranges), ListedRange, do)
+    def note(listed: ListedRange) -> None:
+        report(activity, listed.objects, listed.bytes)
+
+    folder = f"inventories/{order.side}/{order.id}"
+    return SharedParts(context, folder, len(order.ranges), ListedRange, do, note_of_others=note)

@@ -13,6 +13,7 @@ from hyve_pipeline.core.base.errors import BucketError, StateError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, Versioning, check_proof
 from hyve_pipeline.core.runtime.interruption import interrupted_by
+from hyve_pipeline.core.runtime.progress import end, estimate
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
@@ -39,6 +40,8 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
         IncompleteInventoryError: a listing failed or can't be proved complete.
     """
     context.check_pair()
+    for side in sides:
+        estimate(f"list {side}", 0)  # begun, in this order
     stop = threading.Event()
     with ExitStack() as stack:
         others = stack.enter_context(_processes(context, sides))
@@ -114,6 +117,7 @@ def _list_bucket(
     started = datetime.now(UTC)
     inventory_id = next_id(context.state, started)
     earlier = _earlier(context, side)
+    estimate(activity, 0 if earlier is None else earlier.objects)
     cuts = () if earlier is None else _known_cuts(earlier)
     ranges = (KeyRange(),)
     if earlier is not None and context.state.local_path is None:
@@ -146,6 +150,7 @@ def _list_bucket(
         versioning=_versioning(context, connection.place) if side == "store" else None,
     )
     context.inventories(side).save(inventory)
+    end(activity, inventory.objects, inventory.bytes)
     return inventory
 
 

@@ -24,7 +24,8 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
-from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.runtime.progress import end, report
+from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.plan.memory import MemoryRows
@@ -39,6 +40,23 @@ if TYPE_CHECKING:
 _RANGE_ROWS = 100_000
 
 ALL_KEYS = RelativeRange("", None)
+
+# The activity, for progress reports: it counts the keys of both buckets, each once.
+COMPARE = "compare"
+
+
+def end_comparison(options: Options, keys: int | None = None) -> None:
+    """Report that all ranges were compared.
+
+    Args:
+        options: the options in force.
+        keys: how many keys there were; None is the sum of those that were compared here.
+    """
+    end(COMPARE, keys)
+    if options.compare_properties:
+        from hyve_pipeline.operations.plan.property_drift import COMPARE_PROPERTIES
+
+        end(COMPARE_PROPERTIES)
 
 
 class ComparedRange(Frozen):
@@ -164,7 +182,7 @@ def _range_diffs(
         for key_range in cut_ranges(chunks, _RANGE_ROWS, whole):
             rows = [reader.read(key_range) for reader in readers]
             found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range), remembered.read(key_range))
-            report("compare", sum(count.objects for count in found.counts.values()), 0)
+            report(COMPARE, sum(count.objects for count in found.counts.values()), 0)
             yield found
     finally:
         differ.close()

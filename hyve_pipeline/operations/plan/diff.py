@@ -13,9 +13,10 @@ from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.key_lists import write_list
 from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import cut_ranges
+from hyve_pipeline.core.runtime.progress import estimate
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
-from hyve_pipeline.operations.plan.compare_range import ALL_KEYS, ComparedRange, compare_range
+from hyve_pipeline.operations.plan.compare_range import ALL_KEYS, COMPARE, ComparedRange, compare_range, end_comparison
 from hyve_pipeline.operations.plan.future_dates import find_future_dates
 from hyve_pipeline.operations.plan.memory import update_memory
 from hyve_pipeline.operations.plan.one_bucket import find_shared_keys
@@ -59,6 +60,7 @@ def diff_inventories(
     options = context.settings.options
     created = datetime.now(UTC)
     diff_id = next_id(context.state, created)
+    estimate(COMPARE, max(source.objects, store.objects))
     memory = update_memory(context, source.place, store.place)
     parts = _compare(context, source, store, memory, created, diff_id, shared_rows)
     lists = [
@@ -91,6 +93,7 @@ def diff_inventories(
     )
     _write_lists(context, files)
     context.diffs.save(diff)
+    end_comparison(options, sum(count.objects for part in parts for count in part.counts.values()))
     for name in LIST_NAMES.keys() - set(lists):
         # A list of an earlier plan must not stay beside those of this one.
         context.lists.remove(f"{LIST_NAMES[name]}.txt")

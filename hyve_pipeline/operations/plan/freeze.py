@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Approval, Plan, Transfer, plan_id
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, cut_shards
+from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
@@ -36,6 +37,9 @@ _USUAL_OBJECTS = 10_000
 
 # The most row groups, and so shards, of a file. To read one of them takes the file's footer, which describes all.
 _FILE_ROW_GROUPS = 256
+
+# The activity, for progress reports.
+_WRITE_PLAN = "write plan"
 
 _SETS_OF: dict[Action, list[ChangeSet]] = {
     "copy": [ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED],
@@ -76,10 +80,14 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
     if context.plans.exists(identity):
         return context.plans.load(identity)
     context.check_pair()
+    planned = planned_total(diff)
+    expect(
+        _WRITE_PLAN, sum(count.objects for count in planned.values()), sum(count.bytes for count in planned.values())
+    )
     transfer = _choose_transfer(context, diff)
     files: dict[Action, tuple[str, ...]] = {}
     shards: list[Shard] = []
-    limits = shard_limits(diff.options, planned_total(diff), transfer.cost, most_shards)
+    limits = shard_limits(diff.options, planned, transfer.cost, most_shards)
     for action in ACTIONS:
         found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], len(shards) + 1)
         shards += found
@@ -107,6 +115,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         transfer=transfer,
     )
     saved = context.plans.save(plan)
+    end(_WRITE_PLAN)
     context.note(EventKind.PLAN_FROZEN, plan=plan.id, diff=diff.id)
     return saved
 
@@ -271,6 +280,7 @@ def _write_shards(
                             file=len(files) - 1,
                         )
                     )
+                    report(_WRITE_PLAN, shards[-1].objects, shards[-1].bytes)
                     following = next(cut, None)
     return shards, tuple(files)
 

@@ -29,7 +29,8 @@ from hyve_pipeline.s3.wire.errors import (
     bucket_error,
 )
 
-_ACTIVITY = "compare properties"
+# The activity, for progress reports.
+COMPARE_PROPERTIES = "compare properties"
 
 # Why an object's properties were not compared.
 _ARCHIVED = "archived"
@@ -96,14 +97,14 @@ class PropertyComparer:
         names: dict[int, tuple[str, ...]] = {}
 
         def take(verdict: _Verdict) -> None:
-            report(_ACTIVITY, 1, 0)
+            report(COMPARE_PROPERTIES, 1, 0)
             self._failure = self._failure or verdict.failure
             if verdict.uncompared is not None:
                 self.uncompared[verdict.uncompared] += 1
             if verdict.names:
                 names[verdict.pair.number] = verdict.names
 
-        expect(_ACTIVITY, rows.num_rows, 0)
+        expect(COMPARE_PROPERTIES, rows.num_rows, 0)
         run_in_flight(self._works(rows), self._window, take)
         if self._failure is not None:
             raise self._failure

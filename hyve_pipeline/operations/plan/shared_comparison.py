@@ -9,9 +9,10 @@ from datetime import datetime
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
+from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.plan.compare_range import ComparedRange, compare_range
+from hyve_pipeline.operations.plan.compare_range import COMPARE, ComparedRange, compare_range, end_comparison
 from hyve_pipeline.operations.workers.shared_parts import ORDER, SharedParts
 
 # Rows of both inventories in a range: some seconds of work.
@@ -68,7 +69,10 @@ def help_comparisons(context: SyncContext) -> int:
     store = context.inventories("store").load(order.store)
     places = {"source": source.place, "store": store.place, "options": order.options}
     settings = context.settings.model_copy(update=places)
-    return _parts(replace(context, settings=settings), order, source, store).help()
+    compared = _parts(replace(context, settings=settings), order, source, store).help()
+    if compared:
+        end_comparison(order.options)
+    return compared
 
 
 def _parts(
@@ -79,4 +83,7 @@ def _parts(
     def do(number: int, folder: str) -> ComparedRange:
         return compare_range(context, source, store, memory, order.created, order.ranges[number], folder)
 
-    return SharedParts(context, f"diffs/{order.id}", len(order.ranges), ComparedRange, do)
+    def note(compared: ComparedRange) -> None:
+        report(COMPARE, sum(count.objects for count in compared.counts.values()), 0)
+
+    return SharedParts(context, f"diffs/{order.id}", len(order.ranges), ComparedRange, do, note_of_others=note)

@@ -19,6 +19,9 @@ from hyve_pipeline.operations.requests.contents import ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 
+# The activity, for progress reports.
+COMPARE_CONTENT = "compare content"
+
 # Why the contents of two objects were not compared.
 _CHANGED = "changed since the plan"
 _ARCHIVED = "archived"
@@ -87,7 +90,7 @@ class ContentComparer:
                 return
             self._objects += 1
             self._bytes += pair.size
-            report("compare content", 1, pair.size)
+            report(COMPARE_CONTENT, 1, pair.size)
             if verdict.difference is not None:
                 rows.append(
                     {

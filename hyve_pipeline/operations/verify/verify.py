@@ -24,17 +24,21 @@ from hyve_pipeline.core.model.verification import (
     Verification,
     Verifier,
 )
+from hyve_pipeline.core.runtime.progress import end, estimate, report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
 from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
-from hyve_pipeline.operations.verify.content import ContentComparer
+from hyve_pipeline.operations.verify.content import COMPARE_CONTENT, ContentComparer
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 
 _RANGE_ROWS = 100_000
 _EXAMPLES = 20
+
+# The activity, for progress reports.
+_VERIFY = "verify"
 
 # The columns of a listed object that are compared.
 _COMPARED = ["key", "size", "etag"]
@@ -64,11 +68,12 @@ def verify_plan(
     attempts = plan_status(context, plan).attempts
     before = context.inventories("store").load(plan.store_inventory)
     is_listed = list_again or not plan.is_empty
-    inventory = take_inventory(context, "store", activity="verify store") if is_listed else before
+    inventory = take_inventory(context, "store", activity="list store again") if is_listed else before
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
     examples: list[tuple[Difference, str]] = []
     objects = 0
+    estimate(_VERIFY, inventory.objects)
     state = context.state
     folder = state.below(f"verifications/{plan.id}")
     filters = Filters(plan.options.include, plan.options.exclude)
@@ -101,10 +106,14 @@ def verify_plan(
                 same -= more.num_rows
             writer.write_table(differences)
             objects += same
+            report(_VERIFY, same + differences.num_rows, 0)
             for row in differences.to_pylist():
                 counts[Difference(row["difference"])] += 1
                 if len(examples) < _EXAMPLES:
                     examples.append((Difference(row["difference"]), row["key"]))
+    end(_VERIFY)
+    if comparer is not None:
+        end(COMPARE_CONTENT)
     verification = Verification(
         sync=context.name,
         plan=plan.id,

@@ -21,9 +21,9 @@ from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.log import shown_level
-from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.runtime.progress import listener, report
 from hyve_pipeline.core.settings.model import GIB, Options
-from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Progress, Task
+from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Progress, Report, Task
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -223,6 +223,8 @@ class _Team:
             match message:
                 case Progress():
                     report(message.activity, message.objects, message.size)
+                case Report():
+                    message.repeat(listener())
                 case Note():
                     self._on_note(message.value)
                 case Failed():

@@ -36,6 +36,7 @@ class SharedParts(Generic[Result]):
         count: how many parts there are.
         result: the manifest that each part results in.
         do: does a part, given its number from 0 and the folder for its files, below the sync's state.
+        note_of_others: gets the result of each part that another process did, once, while this one leads.
         poll_seconds: seconds between two listings of the parts of other processes.
     """
 
@@ -46,6 +47,8 @@ class SharedParts(Generic[Result]):
         count: int,
         result: type[Result],
         do: Callable[[int, str], Result],
+        *,
+        note_of_others: Callable[[Result], None] = lambda _: None,
         poll_seconds: float = _POLL_SECONDS,
     ) -> None:
         self._context = context
@@ -54,6 +57,9 @@ class SharedParts(Generic[Result]):
         self._count = count
         self._result = result
         self._do = do
+        self._note_of_others = note_of_others
+        # The numbers of the parts that were done here.
+        self._own: set[int] = set()
         self._poll_seconds = poll_seconds
 
     def lead(self, order: Frozen) -> list[Result]:
@@ -106,16 +112,22 @@ class SharedParts(Generic[Result]):
                     self._folder.write_manifest(f"{attempt}/{_RESULT}", result)
             except ClaimLostError:
                 continue
+            self._own.add(number)
             done += 1
         return done
 
     def all_results(self) -> list[Result]:
         """Do what is free, wait for the others, and give the results of all parts in order."""
+        results: dict[int, Result] = {}
         while True:
             done = self.do_free()
-            found = self._results()
-            if len(found) == self._count:
-                return [self._folder.read_manifest(found[number], self._result) for number in range(self._count)]
+            for number, file in self._results().items():
+                if number not in results:
+                    results[number] = self._folder.read_manifest(file, self._result)
+                    if number not in self._own:
+                        self._note_of_others(results[number])
+            if len(results) == self._count:
+                return [results[number] for number in range(self._count)]
             if not done:
                 pause(self._poll_seconds)
 

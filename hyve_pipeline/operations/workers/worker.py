@@ -20,10 +20,13 @@ from typing import Any, NoReturn
 from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.log import show_log
-from hyve_pipeline.core.runtime.progress import listening
+from hyve_pipeline.core.runtime.progress import Listener, listening
 
 # Progress is sent at most this often: each message costs both processes a little.
 _PROGRESS_SECONDS = 0.1
+
+# Progress that no other has followed is sent after so long.
+_LATEST_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,18 @@ class Progress:
     activity: str
     objects: int
     size: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A call of a method of `Listener` other than `advance`."""
+
+    method: str
+    arguments: tuple[Any, ...]
+
+    def repeat(self, listener: Listener) -> None:
+        """Call it."""
+        getattr(listener, self.method)(*self.arguments)
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ def send_note(value: object) -> None:
     _worker.send_note(value)
 
 
-class _Worker:
+class _Worker(Listener):
     """Does tasks and sends their results."""
 
     def __init__(self, connection: Connection) -> None:
@@ -106,6 +121,8 @@ class _Worker:
         stop = Event()
         while True:
             try:
+                while not self._connection.poll(_LATEST_SECONDS):
+                    self._send_held_progress()
                 message = self._connection.recv()
             except (EOFError, OSError):
                 # The parent has ended, perhaps killed, and its locks are free: this process must not work on beside
@@ -116,9 +133,19 @@ class _Worker:
                 self._tasks.put((message, stop))
             else:
                 stop.set()
+                self._send_held_progress()
 
     def expect(self, activity: str, objects: int, size: int) -> None:
-        """The parent process reports what is expected."""
+        """Report the total to the parent process."""
+        self._send_at_once(Report("expect", (activity, objects, size)))
+
+    def estimate(self, activity: str, objects: int) -> None:
+        """Report the likely total to the parent process."""
+        self._send_at_once(Report("estimate", (activity, objects)))
+
+    def end(self, activity: str, objects: int | None, size: int | None, failed: int) -> None:
+        """Report the end to the parent process."""
+        self._send_at_once(Report("end", (activity, objects, size, failed)))
 
     def advance(self, activity: str, objects: int, size: int) -> None:
         """Report progress, now or together with the next report."""
@@ -130,9 +157,18 @@ class _Worker:
 
     def send_note(self, value: object) -> None:
         """Send a note, after the progress before it."""
+        self._send_at_once(Note(value))
+
+    def _send_at_once(self, message: Report | Note) -> None:
         with self._sending:
             self._send_progress()
-            self._connection.send(Note(value))
+            self._connection.send(message)
+
+    def _send_held_progress(self) -> None:
+        """Send what no further report may follow, as when a server does not answer."""
+        with self._sending:
+            if self._unsent:
+                self._send_progress()
 
     def _send_progress(self) -> None:
         for activity, (objects, size) in self._unsent.items():

@@ -11,7 +11,7 @@ from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary, ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
-from hyve_pipeline.core.runtime.progress import listening
+from hyve_pipeline.core.runtime.progress import Listener, listening
 from hyve_pipeline.operations.apply.loop import apply_plan, claim_shards
 from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import SyncContext
@@ -37,7 +37,7 @@ class _Endings:
         self.numbers.append(shard.number)
 
 
-class _Progress:
+class _Progress(Listener):
     def __init__(self) -> None:
         self.expected = self.done = 0
 

@@ -13,7 +13,7 @@ from hyve_pipeline.core.base.errors import BucketError, HyveError, RefusedError
 from hyve_pipeline.core.model.journal import AttemptSummary, ShardState
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.core.runtime.progress import listening
+from hyve_pipeline.core.runtime.progress import Listener, listening
 from hyve_pipeline.operations.apply.shard import apply_shard, check_allowed
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
@@ -228,7 +228,7 @@ def test_a_server_that_is_asked_too_much_is_asked_less(
     assert min(limits) < 24
 
 
-class _Interrupter:
+class _Interrupter(Listener):
     """Interrupts whoever reports the n-th object."""
 
     def __init__(self, after: int) -> None:
@@ -267,11 +267,11 @@ def test_an_interrupt_loses_nothing_and_repeats_nothing(after: int, make_pair: M
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from hyve_pipeline.core.runtime.progress import listening
+from hyve_pipeline.core.runtime.progress import Listener, listening
 from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import Home, SyncContext
 
-class Killer:
+class Killer(Listener):
     done = 0
     def expect(self, activity, objects, size): pass
     def advance(self, activity, objects, size):

@@ -15,7 +15,7 @@ import pytest
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, RefusedError
 from hyve_pipeline.core.model.plan import Plan, Shard, Transfer
 from hyve_pipeline.core.runtime.interruption import interrupted_by, pause
-from hyve_pipeline.core.runtime.progress import listening, report
+from hyve_pipeline.core.runtime.progress import Listener, end, estimate, expect, listening, report
 from hyve_pipeline.core.settings.model import GIB, Options
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.workers import pool
@@ -35,12 +35,19 @@ def worker() -> Iterator[WorkerProcess]:
     worker.close()
 
 
-class _Heard:
+class _Heard(Listener):
     def __init__(self) -> None:
         self.reports: list[tuple[str, int, int]] = []
+        self.others: list[tuple[object, ...]] = []
 
     def expect(self, activity: str, objects: int, size: int) -> None:
-        raise AssertionError("a worker reports no expected objects")
+        self.others.append(("expect", activity, objects, size))
+
+    def estimate(self, activity: str, objects: int) -> None:
+        self.others.append(("estimate", activity, objects))
+
+    def end(self, activity: str, objects: int | None, size: int | None, failed: int) -> None:
+        self.others.append(("end", activity, objects, size, failed, sum(done for _, done, _ in self.reports)))
 
     def advance(self, activity: str, objects: int, size: int) -> None:
         self.reports.append((activity, objects, size))
@@ -60,6 +67,46 @@ def test_progress_is_passed_on_and_adds_up(worker: WorkerProcess) -> None:
     assert sum(objects for _, objects, _ in heard.reports) == 5002
     assert sum(size for _, _, size in heard.reports) == 15010
     assert len(heard.reports) < 100
+
+
+def test_totals_and_ends_are_passed_on_in_their_order(worker: WorkerProcess) -> None:
+    heard = _Heard()
+    with listening(heard):
+        worker.run(estimate, "list store", 7)
+        worker.run(expect, "copy", 3, 30)
+        # What was reported before the end arrives before it.
+        worker.run(exec, f"from {_MODULE} import end, report\nreport('copy', 3, 30)\nend('copy', failed=1)")
+        worker.run(end, "list store", 5, 50)
+    assert heard.others == [
+        ("estimate", "list store", 7),
+        ("expect", "copy", 3, 30),
+        ("end", "copy", None, None, 1, 3),
+        ("end", "list store", 5, 50, 0, 3),
+    ]
+
+
+def test_progress_arrives_though_no_more_follows(worker: WorkerProcess) -> None:
+    stop = threading.Event()
+
+    class Stopping(_Heard):
+        def advance(self, activity: str, objects: int, size: int) -> None:
+            super().advance(activity, objects, size)
+            if sum(done for _, done, _ in self.reports) == 2:
+                stop.set()
+
+    with listening(Stopping()), interrupted_by(stop), pytest.raises(KeyboardInterrupt):
+        # The second one comes too soon after the first to be sent with it.
+        worker.run(
+            exec,
+            f"""
+from {_MODULE} import report
+from hyve_pipeline.core.runtime.interruption import pause
+report('copy', 1, 1)
+report('copy', 1, 1)
+pause({_PATIENCE})
+raise SystemExit
+""",
+        )
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,22 @@ def test_a_part_that_another_process_does_is_waited_for(tmp_path: Path) -> None:
     assert done[-1] == 3
 
 
+def test_the_leader_notes_what_others_did_once_each(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    assert _parts(context, [], 3).do_free() == 3
+    noted: list[int] = []
+
+    def do(number: int, folder: str) -> _Result:
+        return _Result(number=number, folder=folder)
+
+    def note(result: _Result) -> None:
+        noted.append(result.number)
+
+    parts = SharedParts(context, "work", 5, _Result, do, note_of_others=note, poll_seconds=0.01)
+    assert [result.number for result in parts.all_results()] == [0, 1, 2, 3, 4]
+    assert noted == [0, 1, 2]
+
+
 def test_a_part_that_failed_is_free_again(tmp_path: Path) -> None:
     context = context_at(tmp_path)
 

@@ -1,0 +1,138 @@
+"""What a command says when it is interrupted: which plan, how far it came, and which command goes on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hyve_pipeline.cli.activities import Activities
+from hyve_pipeline.core.base.errors import HyveError, InterruptedRunError
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import plan_status
+
+_DONE = {"copy": "copied", "delete": "deleted"}
+
+_BETWEEN_STEPS = "interrupted; what was done is in the journal"
+
+
+class LastWords:
+    """The line for an interrupt that does not wait for anything; it changes with the steps of a command.
+
+    Attributes:
+        activities: the figures of this process; None before there are any.
+    """
+
+    def __init__(self) -> None:
+        self.activities: Activities | None = None
+        self._describe: Callable[[Activities], str] | None = None
+
+    def __call__(self) -> str:
+        """The line."""
+        if self._describe is None or self.activities is None:
+            return _BETWEEN_STEPS
+        return self._describe(self.activities)
+
+    @contextmanager
+    def step(self, describe: Callable[[Activities], str]) -> Iterator[None]:
+        """Let `describe` give the line within the block."""
+        before, self._describe = self._describe, describe
+        try:
+            yield
+        finally:
+            self._describe = before
+
+
+# A process executes one command at a time.
+last_words = LastWords()
+
+
+@contextmanager
+def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], str]) -> Iterator[None]:
+    """Turn an interrupt of the block into an error with a message.
+
+    Args:
+        describe: gives the message; it may read the state.
+        describe_at_once: gives it from the figures of this process, for a second signal.
+
+    Raises:
+        InterruptedRunError: the block was interrupted.
+    """
+    with last_words.step(describe_at_once):
+        try:
+            yield
+        except (KeyboardInterrupt, InterruptedRunError) as interrupt:
+            try:
+                message = describe()
+            except HyveError as error:
+                message = f"{_BETWEEN_STEPS}, which can't be read now: {error}"
+            raise InterruptedRunError(message) from interrupt
+
+
+@contextmanager
+def making_plan(sync: SyncContext) -> Iterator[None]:
+    """A block that makes a plan."""
+    before = sync.plans.newest_id()
+    none_made = f"interrupted: no plan was made; run 'hyve {sync.actor.command}' again"
+
+    def describe() -> str:
+        made = sync.plans.newest_id()
+        return none_made if made == before else f"interrupted: plan {made} was made; 'hyve copy' applies it"
+
+    with _step(describe, lambda _: none_made):
+        yield
+
+
+@contextmanager
+def helping_to_plan(sync: SyncContext) -> Iterator[None]:
+    """A block that does parts of the plan that another process makes."""
+    line = f"interrupted while a plan was being made; 'hyve {sync.actor.command}' continues"
+    with _step(lambda: line, lambda _: line):
+        yield
+
+
+@contextmanager
+def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[None]:
+    """A block that does the copies or deletes of a plan."""
+    planned = plan.total(action).objects
+    is_newest = plan.id == sync.plans.newest_id()
+
+    def describe() -> str:
+        return line(f"{plan_status(sync, plan).tally(action).done:,}")
+
+    def describe_at_once(activities: Activities) -> str:
+        found = activities.find(action)
+        # What was done before is not expected again.
+        done = 0 if found is None else planned - found.expected + found.objects
+        lease = "" if sync.state.local_path is not None else ", once its claims have expired after a minute"
+        return line("?" if found is None else f"about {done:,}") + lease
+
+    def line(done: str) -> str:
+        command = sync.actor.command
+        which = "" if is_newest else f" --plan {plan.id}"
+        continues = f"'hyve {action if command == 'sync' else command}{which}' continues"
+        return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; {continues}"
+
+    with _step(describe, describe_at_once):
+        yield
+
+
+@contextmanager
+def verifying_plan(plan: Plan) -> Iterator[None]:
+    """A block that verifies a plan."""
+    line = f"interrupted: plan {plan.id} was not verified; run 'hyve verify --plan {plan.id}' again"
+    with _step(lambda: line, lambda _: line):
+        yield
+
+
+@contextmanager
+def undoing_plan(plan: Plan, count_restored: Callable[[], int]) -> Iterator[None]:
+    """A block that undoes a plan; `count_restored` gives how many objects it has put back so far."""
+
+    def line(about: str) -> str:
+        return (
+            f"interrupted: undo of plan {plan.id}: {about}{count_restored():,} put back; "
+            f"'hyve undo {plan.id}' continues"
+        )
+
+    with _step(lambda: line(""), lambda _: line("about ")):
+        yield
