@@ -57,6 +57,10 @@ def end_comparison(options: Options, keys: int | None = None) -> None:
         from hyve_pipeline.operations.plan.property_drift import COMPARE_PROPERTIES
 
         end(COMPARE_PROPERTIES)
+    if options.compare == "content":
+        from hyve_pipeline.operations.plan.content_rule import COMPARE_CONTENT
+
+        end(COMPARE_CONTENT)
 
 
 class ComparedRange(Frozen):

@@ -18,7 +18,8 @@ from hyve_pipeline.operations.requests.contents import ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError, bucket_error
 
-_ACTIVITY = "compare content"
+# The activity, for progress reports.
+COMPARE_CONTENT = "compare content"
 
 _DIFFERS = "content differs"
 _UNREADABLE = "content can't be read now"
@@ -70,11 +71,11 @@ class ContentRule:
         reasons: dict[str, str | None] = {}
 
         def take(verdict: _Verdict) -> None:
-            report(_ACTIVITY, 1, verdict.pair.size)
+            report(COMPARE_CONTENT, 1, verdict.pair.size)
             self._failure = self._failure or verdict.failure
             reasons[verdict.pair.key] = verdict.reason
 
-        expect(_ACTIVITY, open_rows.num_rows, total(open_rows.column("size")))
+        expect(COMPARE_CONTENT, open_rows.num_rows, total(open_rows.column("size")))
         columns = (open_rows.column(name).to_pylist() for name in ("key", "size", "source_etag", "store_etag"))
         pairs = map(ContentPair, *columns)
         # After one failure there will be no plan: no more requests are sent.
