@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from hyve_pipeline.cli.candidates import complete_plan, complete_sync
 from hyve_pipeline.cli.first_sign import with_sign
@@ -105,6 +106,11 @@ keys_option = click.option(
 )
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Delete without asking.")
+
+
+def is_given(name: str) -> bool:
+    """Whether the option with this parameter's name is among the arguments, rather than in the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def limit_option(name: str) -> Callable[[Command], Command]:

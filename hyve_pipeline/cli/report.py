@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import plan_argument, sync_options
+from hyve_pipeline.cli.options import is_given, plan_argument, sync_options
 
 
 @click.command()
@@ -25,7 +25,8 @@ def report(
     The file has no script and loads nothing. No request is sent to a bucket.
     """
     to_standard_output = output is not None and str(output) == "-"
-    if to_standard_output and as_json:
+    # With HYVE_JSON alone, the option decides.
+    if to_standard_output and as_json and is_given("as_json"):
         raise click.UsageError("--output - and --json both want standard output")
     if to_standard_output and is_shown:
         raise click.UsageError("--output - writes no file that --open could show")

@@ -70,6 +70,10 @@ def test_options_by_environment(pair: Pair, hyve: Hyve, monkeypatch: pytest.Monk
     monkeypatch.setenv("HYVE_JSON", "1")
     assert hyve("plans").document["sync"] == "backup"
     assert hyve("plans", "--sync", "images").document["sync"] == "images"
+    # An option that excludes the document goes before the environment.
+    pair.source.put({"backup/a": b"1"})
+    assert hyve("dryrun", "--sync", "images").document["sync"] == "images"
+    assert hyve("report", "--sync", "images", "--output", "-").out.startswith("<!DOCTYPE html>")
     monkeypatch.setenv("HYVE_JSON", "")  # as if it were not set
     assert hyve("plans").out.startswith("sync backup has no plan")
     monkeypatch.setenv("HYVE_NO_INPUT", "true")
