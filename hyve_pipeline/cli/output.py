@@ -24,7 +24,7 @@ from hyve_pipeline.operations.context import SyncContext
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
     """The sets of a plan that are always shown."""
-    return (*planned_sets(plan.options), ChangeSet.UNCHANGED, ChangeSet.SKIPPED)
+    return (*planned_sets(plan.options), ChangeSet.ALTERED, ChangeSet.UNCHANGED, ChangeSet.SKIPPED)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -78,8 +78,9 @@ def refusal_document(refusal: Refusal | None) -> dict[str, str] | None:
 
 
 def list_files(sync: SyncContext, plan: Plan) -> dict[str, str]:
-    """The paths of a plan's lists, by name."""
-    names = [LIST_NAMES[name] for name in planned_sets(plan.options)]
+    """The paths of a plan's lists, by name; that of altered objects only if there are any."""
+    sets = [name for name in _sets(plan) if name is not ChangeSet.ALTERED or plan.count(name).objects]
+    names = [LIST_NAMES[name] for name in sets if name in LIST_NAMES]
     return {name: sync.lists.uri_of(f"{name}.txt") for name in names}
 
 

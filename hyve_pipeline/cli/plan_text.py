@@ -24,8 +24,12 @@ _SIGNS = {
     ChangeSet.MODIFIED: ("~", "yellow"),
     ChangeSet.DRIFTED: ("~", "yellow"),
     ChangeSet.DUPLICATE: ("-", "red"),
+    ChangeSet.ALTERED: ("!", "magenta"),
     ChangeSet.SKIPPED: ("!", "magenta"),
 }
+
+# The sets that are shown only if there are any.
+_RARE = (ChangeSet.ALTERED, ChangeSet.SKIPPED, ChangeSet.EXCLUDED)
 
 # What becomes of the objects of sets that a plan does not act on.
 _UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out by filters"}
@@ -55,9 +59,9 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         StateError: a file of the plan is damaged or can't be read.
     """
     say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
-    for name in (*planned_sets(plan.options), ChangeSet.SKIPPED, ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
+    for name in (*planned_sets(plan.options), *_RARE[:-1], ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
         count = plan.count(name)
-        if name in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) and not count.objects:
+        if name in _RARE and not count.objects:
             continue
         sign, colour = _SIGNS.get(name, (" ", None))
         size = readable_bytes(count.bytes)
@@ -90,6 +94,12 @@ def _described_row(sign: str, row: ListedRow) -> str:
 
 
 def _warn_of_plan(plan: Plan) -> None:
+    altered = plan.count(ChangeSet.ALTERED).objects
+    if altered:
+        warn(
+            f"warning: {counted(altered)} of the store changed since they were copied, by somebody else, and are kept: "
+            'set options.altered = "overwrite" to copy them again'
+        )
     archived = plan.count(ChangeSet.SKIPPED).objects - plan.unpinned
     if archived:
         warn(
@@ -159,6 +169,8 @@ def _totals(plan: Plan) -> Iterator[str]:
         if plan.count(ChangeSet.DRIFTED).objects:
             yield f"{plan.count(ChangeSet.DRIFTED).objects:,} to repair"
         yield f"{plan.count(ChangeSet.DUPLICATE).objects:,} to delete"
+    if plan.count(ChangeSet.ALTERED).objects:
+        yield f"{plan.count(ChangeSet.ALTERED).objects:,} altered"
     if plan.count(ChangeSet.SKIPPED).objects:
         yield f"{plan.count(ChangeSet.SKIPPED).objects:,} skipped"
     yield f"{plan.count(ChangeSet.UNCHANGED).objects:,} unchanged"

@@ -89,7 +89,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
 
 
 def _is_shown(plan: Plan, name: ChangeSet) -> bool:
-    return name not in (ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or plan.count(name).objects > 0
+    return name not in (ChangeSet.ALTERED, ChangeSet.SKIPPED, ChangeSet.EXCLUDED) or plan.count(name).objects > 0
 
 
 def _unusual_options(options: Options) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,34 @@ def test_what_is_back_in_the_source_or_replaced_in_the_store_is_not_deleted(pair
     assert "delete skipped ChangedSincePlan (changed since the plan was made): replaced" in lines
 
 
+def test_what_somebody_changed_in_the_store_is_reported_and_kept(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({"a": b"1", "b": b"2"})
+    first = hyve("sync", "--json").document
+    assert hyve("dryrun", "--json").document["files"].keys() == {"new", "modified", "duplicate_stores"}
+    pair.store.put({"b": b"by somebody"})
+    planned = hyve("dryrun")
+    assert planned.code == 0
+    assert "  ! altered (kept as it is)           1 object          1 B" in planned.out.splitlines()
+    assert "    !      1 B  b  (changed in the store by somebody else)" in planned.out.splitlines()
+    assert "Plan: nothing to do, 1 altered, 1 unchanged" in planned.out.splitlines()
+    assert 'options.altered = "overwrite"' in planned.err
+    document = hyve("dryrun", "--json").document
+    assert document["altered"] == {"objects": 1, "bytes": 1}
+    assert document["files"]["altered"].endswith("/altered.txt")
+    assert hyve("show", "--json").document["altered"] == {"objects": 1, "bytes": 1}
+    report = pair.home / "plan.html"
+    assert hyve("report", "--output", str(report)).code == 0
+    assert "kept as it is" in report.read_text()
+    assert hyve("sync", "--json").document["copied"] == 0
+    assert pair.store.read() == {"a": b"1", "b": b"by somebody"}
+
+    pair.configure(altered="overwrite")
+    synced = hyve("sync", "--json").document
+    assert (synced["copied"], synced["verified"]) == (1, True)
+    assert pair.store.read() == pair.source.read()
+    assert synced["plan"] != first["plan"]
+
+
 def test_verify_tells_what_is_not_as_planned(pair: Pair, hyve: Hyve) -> None:
     pair.source.put({"a": b"1", "b": b"2", "c\x1b[31m": b"3"})
     pair.store.put({"gone": b"4"})

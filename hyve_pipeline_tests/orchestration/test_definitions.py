@@ -83,6 +83,7 @@ def test_limits_are_blocking_checks(definitions: dg.Definitions) -> None:
     checks = {key.name: graph.get_check_spec(key).blocking for key in graph.asset_check_keys}
     assert checks == {
         "listing_complete": False,
+        "nothing_altered": False,
         "overwrite_limits": True,
         "delete_limits": True,
         "plan_holds": False,

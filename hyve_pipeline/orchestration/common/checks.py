@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
-from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
 
 LISTING_COMPLETE = "listing_complete"
 PLAN_HOLDS = "plan_holds"
+NOTHING_ALTERED = "nothing_altered"
 NO_FAILURES = "no_failed_objects"
 
 # The blocking checks: name, the action that it protects the store from, and the set that it counts.
@@ -14,6 +16,21 @@ LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
     ("overwrite_limits", "copy", ChangeSet.MODIFIED),
     ("delete_limits", "delete", ChangeSet.DUPLICATE),
 )
+
+
+# The set whose asset has the check `NOTHING_ALTERED`: altered objects would be in it by option.
+ALTERED_CHECK_SET = ChangeSet.MODIFIED
+
+
+def altered_text(diff: Diff) -> str | None:
+    """The description of the check `NOTHING_ALTERED` when it fails; None if it has passed."""
+    altered = diff.counts.get(ChangeSet.ALTERED, Count()).objects
+    if not altered:
+        return None
+    return (
+        f"{altered:,} objects of the store changed since they were copied, by somebody else, and are kept: they are in "
+        'altered.txt, and options.altered = "overwrite" copies them again'
+    )
 
 
 def refusal_text(action: Action, refusals: Iterable[Refusal]) -> str | None:

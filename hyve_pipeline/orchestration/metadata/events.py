@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LIST_NAMES, ChangeSet, Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
@@ -83,6 +84,15 @@ def set_metadata(sync: SyncContext, diff: Diff, name: ChangeSet) -> Metadata:
             "list": dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[name]}.txt")),
         }
     )
+
+
+def altered_metadata(sync: SyncContext, diff: Diff) -> Metadata:
+    """How many objects of the store somebody else changed, and their list if there are any."""
+    altered = diff.counts.get(ChangeSet.ALTERED, Count())
+    metadata: dict[str, Any] = {"objects": altered.objects, "bytes": altered.bytes}
+    if altered.objects:
+        metadata["list"] = dg.MetadataValue.path(sync.lists.uri_of(f"{LIST_NAMES[ChangeSet.ALTERED]}.txt"))
+    return metadata
 
 
 def limit_metadata(diff: Diff, name: ChangeSet, refused_plan: Plan | None) -> Metadata:

@@ -14,10 +14,13 @@ from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.operations.undo import latest_undo
 from hyve_pipeline.operations.verify.read import read_verification
 from hyve_pipeline.orchestration.common.checks import (
+    ALTERED_CHECK_SET,
     LIMIT_CHECKS,
     LISTING_COMPLETE,
     NO_FAILURES,
+    NOTHING_ALTERED,
     PLAN_HOLDS,
+    altered_text,
     refusal_text,
 )
 from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS
@@ -27,6 +30,7 @@ from hyve_pipeline.orchestration.common.partitions import shards_to_register
 from hyve_pipeline.orchestration.metadata.events import (
     PLAN_ENTRY,
     Metadata,
+    altered_metadata,
     change_lineage,
     inventory_metadata,
     journal_metadata,
@@ -117,6 +121,15 @@ def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
             description=refusal,
             blocking=True,
         )
+    altered = altered_text(diff)
+    yield dg.AssetCheckEvaluation(
+        names.change_set(ALTERED_CHECK_SET),
+        NOTHING_ALTERED,
+        altered is None,
+        metadata={**altered_metadata(sync, diff), **by},
+        severity=dg.AssetCheckSeverity.WARN,
+        description=altered,
+    )
     if plan.refusals:
         description = f"refused by {refusals_text(plan)}"
         yield dg.AssetObservation(names.plan, description=description, metadata={**plan_metadata(sync, plan), **by})

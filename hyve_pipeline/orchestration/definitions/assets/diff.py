@@ -9,14 +9,25 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
 from hyve_pipeline.operations.stored_tables import StoredTable
-from hyve_pipeline.orchestration.common.checks import LIMIT_CHECKS, refusal_text
+from hyve_pipeline.orchestration.common.checks import (
+    ALTERED_CHECK_SET,
+    LIMIT_CHECKS,
+    NOTHING_ALTERED,
+    altered_text,
+    refusal_text,
+)
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
 from hyve_pipeline.orchestration.common.run_config import DryrunConfig
 from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
-from hyve_pipeline.orchestration.metadata.events import change_lineage, limit_metadata, set_metadata
+from hyve_pipeline.orchestration.metadata.events import (
+    altered_metadata,
+    change_lineage,
+    limit_metadata,
+    set_metadata,
+)
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
 
 _DESCRIPTIONS = {
@@ -49,6 +60,13 @@ def build_diff(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
         )
         for check, action, name in LIMIT_CHECKS
     ]
+    check_specs.append(
+        dg.AssetCheckSpec(
+            NOTHING_ALTERED,
+            asset=names.change_set(ALTERED_CHECK_SET),
+            description="No object of the store was changed by somebody else since it was copied.",
+        )
+    )
 
     @dg.multi_asset(
         **steps.op("diff"),
@@ -102,5 +120,14 @@ def build_diff(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
                 description=refusal,
                 metadata=limit_metadata(found, name, refused_plan),
             )
+        altered = altered_text(found)
+        yield dg.AssetCheckResult(
+            passed=altered is None,
+            asset_key=names.change_set(ALTERED_CHECK_SET),
+            check_name=NOTHING_ALTERED,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=altered,
+            metadata=altered_metadata(sync, found),
+        )
 
     return diff
