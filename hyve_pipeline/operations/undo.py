@@ -174,8 +174,8 @@ def _nothing_kept(plan: Plan, objects: int, reasons: Mapping[str, int]) -> Refus
     why = ", ".join(f"{count:,} {in_words(code)}" for code, count in sorted(reasons.items()))
     return RefusedError(
         "nothing_kept",
-        f"of {objects:,} objects that plan {plan.id} overwrote or deleted in {plan.store.uri} none can be put back: "
-        f"{why}; nothing was changed",
+        f"of {objects:,} {'object' if objects == 1 else 'objects'} that plan {plan.id} overwrote or deleted in "
+        f"{plan.store.uri} none can be put back: {why}; nothing was changed",
     )
 
 

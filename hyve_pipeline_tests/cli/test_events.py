@@ -9,7 +9,7 @@ import pytest
 
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.state.journals import ShardJournal
-from hyve_pipeline_tests.syncs import Hyve, Pair
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 
 def test_every_step_of_a_sync_is_an_event(pair: Pair, hyve: Hyve) -> None:
@@ -57,13 +57,14 @@ def test_the_ids_of_events_lead_to_all_that_was_done(pair: Pair, hyve: Hyve) -> 
     assert context.state.exists(f"verifications/{plan.id}/{verified.verification}.json")
 
 
-def test_refused_approved_and_undone_plans_are_events(pair: Pair, hyve: Hyve) -> None:
+def test_refused_approved_and_undone_plans_are_events(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair(versioned=True)
     pair.source.put({"new": b"1"})
     pair.store.put({"a": b"1", "b": b"1"})
     document = hyve("sync", "--max-deletes", "1", "--json").document
     assert document["refused"]["rule"] == "max_deletes"
     assert hyve("delete", "--max-deletes", "2").code == 0
-    hyve("undo", document["plan"])
+    assert hyve("undo", document["plan"]).code == 0
     about = [(event.actor.command, event.kind) for event in pair.events() if event.plan == document["plan"]]
     assert about == [
         ("sync", EventKind.PLAN_FROZEN),

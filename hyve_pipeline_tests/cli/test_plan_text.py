@@ -163,6 +163,8 @@ def test_the_totals_in_one_line(tmp_path: Path) -> None:
     )
     drifted = counts | {ChangeSet.DRIFTED: Count(objects=5)}
     assert ", 5 to repair, " in total_line(plan.model_copy(update={"counts": drifted}))
+    altered = counts | {ChangeSet.ALTERED: Count(objects=2)}
+    assert ", 1 to delete, 2 altered, 1,000 unchanged" in total_line(plan.model_copy(update={"counts": altered}))
     assert total_line(_plan(context, {"a": Entry()}, {"a": Entry()})) == "Plan: nothing to do, 1 unchanged"
 
 
