@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Any Python that the package supports; the system's own first.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable
 SOURCES := setup.cfg pyproject.toml constraints.txt
 ARGS ?=
 
@@ -55,27 +55,27 @@ clean: ## Remove the virtual environment and the demo's home
 
 # Each of these holds what the one before it holds, and more.
 $(VENV)/.for-use: $(VENV)/.made $(SOURCES)
-	@echo "Installing into $(VENV); the first time takes a minute or two."
+	@echo "Installing into $(VENV): about 200 MB are downloaded the first time."
 	@$(INSTALL) '.[demo,ui]'
 	@touch $@
 
 $(VENV)/.for-tests: $(VENV)/.made $(SOURCES)
-	@echo "Installing into $(VENV) with what the tests need; the first time takes a minute or two."
+	@echo "Installing into $(VENV) with what the tests need: about 280 MB are downloaded the first time."
 	@$(INSTALL) '.[test]'
 	@touch $(VENV)/.for-use $@
 
 $(VENV)/.for-browser: $(VENV)/.made $(SOURCES)
-	@echo "Installing into $(VENV) with what tests in a browser need; the first time takes a minute or two."
+	@echo "Installing into $(VENV) with what tests in a browser need: about 330 MB are downloaded the first time."
 	@$(INSTALL) '.[browser]'
 	@touch $(VENV)/.for-use $(VENV)/.for-tests $@
 
 $(VENV)/.for-benchmarks: $(VENV)/.made $(SOURCES)
-	@echo "Installing into $(VENV) with the tools to measure against; the first time takes a minute or two."
+	@echo "Installing into $(VENV) with the tools to measure against: about 230 MB are downloaded the first time."
 	@$(INSTALL) '.[bench]'
 	@touch $(VENV)/.for-use $@
 
 $(VENV)/.for-development: $(VENV)/.made $(SOURCES)
-	@echo "Installing into $(VENV) with what developers need; the first time takes some minutes."
+	@echo "Installing into $(VENV) with what developers need: about 410 MB are downloaded the first time."
 	@$(INSTALL) '.[dev]'
 	@touch $(VENV)/.for-use $(VENV)/.for-tests $(VENV)/.for-browser $@
 
