@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.errors import HyveError, InterruptedRunError, RefusedError
 from hyve_pipeline.core.model.alerts import AlertEvent, AlertRun, Finding
 from hyve_pipeline.core.model.event import Event, EventKind
@@ -82,10 +83,10 @@ class CommandAlerts:
 
 def _judge(sync: SyncContext, plan: Plan, event: Event) -> tuple[AlertEvent, str] | None:
     if event.kind is EventKind.PLAN_FROZEN and plan.refusals:
-        return "refused", "refused by " + "; ".join(f"{one.rule}: {one.detail}" for one in plan.refusals)
+        return "refused", "; ".join(one.described for one in plan.refusals)
     if event.kind is EventKind.SHARD_ENDED:
         shard, summary = ended_attempt(sync, plan, event.shard or 0, event.attempt or 0)
-        reasons = ", ".join(f"{count} {code}" for code, count in sorted(summary.failures.items()))
+        reasons = ", ".join(f"{count} {in_words(code)}" for code, count in sorted(summary.failures.items()))
         if summary.tally.failed:
             return "failed", f"{summary.tally.failed} of {shard.objects} objects failed ({reasons})"
     if event.kind is EventKind.PLAN_VERIFIED:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
@@ -59,6 +60,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
     environment.filters |= {
         "key": displayed,
         "message": printable,
+        "in_words": in_words,
         "size": readable_bytes,
         "number": "{:,}".format,
         "moment": _moment,

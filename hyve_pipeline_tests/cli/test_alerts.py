@@ -37,7 +37,7 @@ def test_failures_and_refusals(make_pair: MakePair, faulty: FaultyServer, hyve: 
     assert hyve("sync").code == 3
     refused = webhook.alerts[1]
     assert (refused["event"], refused["job"]) == ("refused", "images_dryrun")
-    assert "max_deletes" in refused["message"]
+    assert refused["message"].startswith("refused by max_deletes (too many deletes): ")
     assert len(webhook.alerts) == 2
 
 

@@ -71,7 +71,7 @@ def test_what_commands_failed_at_is_told(
     assert (alert["event"], alert["job"], alert["plan"], alert["total_runs"]) == ("failed", "images_copy", plan, 2)
     assert {run["command"] for run in alert["runs"]} == {"hyve copy"}
     assert sorted(run["partition"] for run in alert["runs"]) == [f"{plan}-0001", f"{plan}-0002"]
-    assert "1 of 2 objects failed (1 AccessDenied)" in alert["message"]
+    assert "1 of 2 objects failed (1 AccessDenied (a permission is missing))" in alert["message"]
 
 
 def test_failed_shards_of_a_plan_are_one_alert(

@@ -120,7 +120,7 @@ def test_refusals_and_what_was_approved_later(tmp_path: Path) -> None:
     (refusal,) = plan.refusals
     document = _parsed(render_page(context, plan))
     (notice,) = document.xpath("//div[@class='notice']")
-    assert notice.text_content() == f"Refused by max_deletes (delete): {refusal.detail}"
+    assert notice.text_content() == f"Refused by max_deletes (too many deletes): {refusal.detail}"
     context.plans.approve(plan.id, Approval.model_validate({"given": START, "max_deletes": "100%"}))
     document = _parsed(render_page(context, plan))
     assert document.xpath("//div[@class='notice']") == []
