@@ -2,9 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -16,10 +14,10 @@ from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.wire.errors import CREDENTIALS_ERROR, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE
-from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer, listing, scripted_server
+from hyve_pipeline_tests.s3.scripted import Answer, ScriptedServer, listing, scripted_server
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID
+from hyve_pipeline_tests.sts import ROLE, Sts, sts_server
 
-ROLE = "arn:aws:iam::123456789012:role/hyve"
 LIST = Request("ListObjectsV2", "GET", query=(("list-type", "2"),))
 
 transports = pytest.mark.parametrize("transport", ["crt", "botocore"])
@@ -27,40 +25,9 @@ transports = pytest.mark.parametrize("transport", ["crt", "botocore"])
 pytestmark = pytest.mark.usefixtures("aws_profile")
 
 
-class Sts:
-    """An STS whose temporary keys are numbered and hold for as long as the test wants."""
-
-    def __init__(self) -> None:
-        self.minutes = 60
-        self.refusal: str | None = None
-        self.asked: list[dict[str, str]] = []
-        self.callers: list[str] = []
-
-    def __call__(self, received: Received) -> Answer:
-        asked = {name: values[0] for name, values in parse_qs(received.body.decode()).items()}
-        self.asked.append(asked)
-        self.callers.append(received.headers["authorization"].partition("Credential=")[2].partition("/")[0])
-        if self.refusal is not None:
-            error = f"<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{self.refusal}</Message></Error>"
-            body = f"<ErrorResponse>{error}<RequestId>R1</RequestId></ErrorResponse>"
-            return Answer(body.encode(), 403, {"Content-Type": "text/xml"})
-        number = len(self.asked)
-        until = datetime.now(UTC) + timedelta(minutes=self.minutes)
-        keys = (
-            f"<AccessKeyId>ASIAROLE{number}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
-            f"<SessionToken>token{number}</SessionToken><Expiration>{until:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
-        )
-        result = f"<AssumeRoleResult><Credentials>{keys}</Credentials></AssumeRoleResult>"
-        space = "https://sts.amazonaws.com/doc/2011-06-15/"
-        body = f'<AssumeRoleResponse xmlns="{space}">{result}</AssumeRoleResponse>'
-        return Answer(body.encode(), 200, {"Content-Type": "text/xml"})
-
-
 @pytest.fixture
-def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
-    script = Sts()
-    with scripted_server(script) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.endpoint_url)
+def sts() -> Iterator[Sts]:
+    with sts_server() as script:
         yield script
 
 
