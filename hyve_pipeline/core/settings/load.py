@@ -137,23 +137,6 @@ def select_sync(settings: Settings, name: str | None, path: Path) -> SyncSetting
     return settings.sync[name]
 
 
-def make_sync(name: str, table: Mapping[str, Any], path: Path) -> SyncSettings:
-    """Check one sync that is not in the file yet, such as the answers to `configure`.
-
-    Args:
-        name: the sync's name.
-        table: the content of its table ``[sync.NAME]``.
-        path: the file's name for messages.
-
-    Raises:
-        ConfigurationError: as `load_settings` would raise it for such a table.
-    """
-    found = parse_sync(name, table)
-    if isinstance(found, SyncSettings):
-        return found
-    raise _error(path, _first_of(found, {"sync": {name: table}}))
-
-
 def _parse_home(table: object) -> HomeSettings | list[Mistake]:
     if not isinstance(table, Mapping):
         return [Mistake((), "home", f"must be a table [home], not {shown_value(table)}")]

@@ -3,20 +3,14 @@
 Fields, types, bounds, patterns and examples come from the settings' types, descriptions from their docstrings.
 """
 
-import inspect
-import re
-from functools import cache
 from typing import Any
 
 from dagster.components.resolved.core_models import AssetAttributesModel
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
 
-from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, descriptions
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
 from hyve_pipeline.orchestration.common.steps import OpSettings
-
-Schema = dict[str, Any]
 
 # The fields that are mappings of their own.
 MODELS: dict[str, type[BaseModel]] = {
@@ -29,25 +23,6 @@ MODELS: dict[str, type[BaseModel]] = {
 
 # Dagster resolves these when it loads the component, to any value.
 _TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{"}
-
-# Pydantic's names for the bounds of a number that may be written as text.
-_BOUNDS: dict[str, str] = {"ge": "minimum", "le": "maximum"}
-
-
-class _Generator(GenerateJsonSchema):
-    """Writes the defaults of limits in the form of the file."""
-
-    def encode_default(self, dft: Any) -> Any:
-        return str(dft) if isinstance(dft, Limit) else super().encode_default(dft)
-
-
-@cache
-def descriptions(model: type) -> dict[str, str]:
-    """The descriptions of a model's fields, from its docstring."""
-    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
-    entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)
-    pairs = (" ".join(entry.split()).partition(": ") for entry in entries if entry.strip())
-    return {name: re.sub(r"\bNone\b", "null", text[0].upper() + text[1:]).replace("``", "`") for name, _, text in pairs}
 
 
 def attributes_schema(model: type[BaseModel]) -> Schema:
@@ -64,7 +39,7 @@ def attributes_schema(model: type[BaseModel]) -> Schema:
 
 
 def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
-    written = model.model_json_schema(schema_generator=_Generator)["properties"]
+    written = model.model_json_schema(schema_generator=SettingsSchema)["properties"]
     properties = {}
     for name in model.model_fields:
         inner = MODELS.get(name)
@@ -96,7 +71,7 @@ def _value(written: Schema) -> Schema:
     wanted: Schema = {}
     for option in reversed(alternatives):
         for key, value in option.items():
-            wanted[_BOUNDS.get(key, key)] = value
+            wanted[BOUNDS.get(key, key)] = value
     about: Schema = {"examples": _examples(wanted)}
     if written.get("default") is not None:
         about["default"] = written["default"]

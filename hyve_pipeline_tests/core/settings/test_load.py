@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.load import load_settings, make_sync, parse_settings, select_sync
-from hyve_pipeline.core.settings.model import GIB, Settings
+from hyve_pipeline.core.settings.load import load_settings, parse_settings, parse_sync, select_sync
+from hyve_pipeline.core.settings.model import GIB, Settings, SyncSettings
 
 FILE = Path("hyve.toml")
 
@@ -374,14 +374,16 @@ def test_a_sync_that_cannot_be_chosen_is_one_line(text: str, name: str | None, m
     assert str(caught.value) == f"hyve.toml: {message}"
 
 
-def test_answers_to_configure_are_checked_like_a_file() -> None:
+def test_a_table_alone_is_checked_like_a_file() -> None:
     table = {"source": {"bucket": "hyve-rootwork"}, "store": {"bucket": "hyve-store"}}
-    assert make_sync("images", table, FILE) == parse_settings(SOURCE + STORE, FILE).sync["images"]
-    with pytest.raises(ConfigurationError) as caught:
-        make_sync("images", table | {"store": {"bucket": "b"}}, FILE)
-    assert str(caught.value) == (
-        "hyve.toml: [sync.images.store] bucket: 'b' is not a bucket name: letters, digits, dots and hyphens, at least 3"
-    )
-    with pytest.raises(ConfigurationError, match=r"^hyve.toml: \[sync.my-images\]: 'my-images' is not a sync name"):
-        make_sync("my-images", table, FILE)
-    assert json.loads(make_sync("images", table, FILE).model_dump_json())["name"] == "images"
+    sync = parse_sync("images", table)
+    assert sync == parse_settings(SOURCE + STORE, FILE).sync["images"]
+    assert isinstance(sync, SyncSettings)
+    assert json.loads(sync.model_dump_json())["name"] == "images"
+    wrong = parse_sync("images", {"source": {"bucket": "b"}, "store": {"bucket": "c"}})
+    assert isinstance(wrong, list)
+    assert [(mistake.table, mistake.key) for mistake in wrong] == [
+        (("sync", "images", side), "bucket") for side in ("source", "store")
+    ]
+    (unnamed,) = parse_sync("my-images", table)
+    assert str(unnamed).startswith("[sync.my-images]: 'my-images' is not a sync name")

@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.load import load_settings, make_sync, parse_settings
+from hyve_pipeline.core.settings.load import load_settings, parse_settings, parse_sync
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.write import write_sync
 
 
 def sync_of(name: str = "images", **values: Any) -> SyncSettings:
     table = {"source": {"bucket": "new-in", "region": "eu-west-1"}, "store": {"bucket": "new-out"}}
-    return make_sync(name, table | values, Path("hyve.toml"))
+    sync = parse_sync(name, table | values)
+    assert isinstance(sync, SyncSettings)
+    return sync
 
 
 @pytest.fixture
