@@ -498,6 +498,30 @@ def test_a_person_who_says_no_keeps_the_profile_and_names_another(
     assert settings(home)["images"]["store"]["profile"] == "mine"
 
 
+def test_enter_at_each_question_changes_nothing_of_a_configured_sync(
+    terminal: Callable[..., Terminal], home: Path, hand_written: str
+) -> None:
+    """The two sides have other regions, so the store is asked for by itself."""
+    person = terminal()
+    for question in (
+        f"AWS access key id [profile '{PROFILE}']: ",
+        "Region [eu-central-1]: ",
+        "Endpoint URL [http://127.0.0.1:",
+        "In bucket (the source), or s3://bucket/prefix [in-",
+        "Is the store reached in the same way (keys, region, endpoint)? [y/N]: ",
+        f"AWS access key id for the store [profile '{PROFILE}']: ",
+        "Region of the store [as AWS is configured]: ",
+        "Endpoint URL of the store [http://127.0.0.1:",
+        "Out bucket (the store), or s3://bucket/prefix [out-",
+    ):
+        person.wait_for(question)
+        if not question.endswith(": "):
+            person.wait_for("]: ")
+        person.type("\n")
+    assert person.end() == 0, person.shown
+    assert (home / "hyve.toml").read_text() == hand_written
+
+
 def test_a_new_file_has_comments_and_a_schema_beside_it(
     configure: Configure, home: Path, buckets: tuple[str, str], rclone_endpoint: str
 ) -> None:

@@ -62,6 +62,8 @@ def test_every_value_has_examples_that_are_right() -> None:
             assert problems(attributes) == []
             if name in ("options.kms_key_id", "options.bucket_key"):
                 attributes["options"]["encryption"] = "aws:kms"
+            if name.endswith(".mail_to"):
+                attributes["automation"]["mail_command"] = "sendmail -t"
             if name.endswith(".external_id"):
                 attributes[name.partition(".")[0]]["role_arn"] = "arn:aws:iam::123456789012:role/hyve"
             if name != "store.bucket":  # the example is the source's

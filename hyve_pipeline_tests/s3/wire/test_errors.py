@@ -2,7 +2,13 @@
 
 import pytest
 
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import (
+    CONNECTION_ERROR,
+    CREDENTIALS_ERROR,
+    INVALID_RESPONSE,
+    S3RequestError,
+    faulty_setting,
+)
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import is_error
 
@@ -53,3 +59,22 @@ def test_any_other_status(status: int) -> None:
 def test_what_a_server_does_not_know_does_not_pass(code: str, may_pass: bool) -> None:
     error = S3RequestError("b", Request("GetObjectTagging", "GET", "k"), code, "", status=500)
     assert error.is_transient is may_pass
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "setting"),
+    [
+        ("InvalidAccessKeyId", 403, "keys"),
+        ("SignatureDoesNotMatch", 403, "keys"),
+        ("ExpiredToken", 400, "keys"),
+        (CREDENTIALS_ERROR, None, "keys"),
+        ("AuthorizationHeaderMalformed", 400, "region"),
+        ("PermanentRedirect", 301, "region"),
+        (CONNECTION_ERROR, None, "endpoint_url"),
+        (INVALID_RESPONSE, 200, "endpoint_url"),
+        ("NoSuchBucket", 404, "bucket"),
+        ("AccessDenied", 403, "bucket"),
+    ],
+)
+def test_the_setting_that_is_at_fault(code: str, status: int | None, setting: str) -> None:
+    assert faulty_setting(S3RequestError("b", Request("ListObjectsV2", "GET"), code, "", status=status)) == setting
