@@ -20,6 +20,10 @@ def planning(context: SyncContext) -> Iterator[None]:
         yield
         return
     with claim:
+        # In a bucket each claim leaves a folder. The newest ones count; the one before may be about to end.
+        for name in folder.names():
+            if name.isdecimal() and int(name) < claim.number - 1:
+                folder.remove(name)
         yield
 
 

@@ -100,3 +100,13 @@ def test_a_plan_that_is_being_made_is_known(tmp_path: Path) -> None:
         with planning(context):
             assert is_planning(context)
     assert not is_planning(context)
+
+
+@pytest.mark.usefixtures("state_in_bucket")
+def test_claims_of_earlier_plans_do_not_pile_up(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    for _ in range(5):
+        with planning(context):
+            assert is_planning(context)
+        assert not is_planning(context)
+    assert context.state.names("planning") == ["0004", "0005"]
