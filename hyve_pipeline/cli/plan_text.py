@@ -32,7 +32,7 @@ _SIGNS = {
 _RARE = (ChangeSet.ALTERED, ChangeSet.SKIPPED, ChangeSet.EXCLUDED)
 
 # What becomes of the objects of sets that a plan does not act on.
-_UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out by filters"}
+_UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out"}
 
 # The action on each set that changes objects of the store, and its name.
 _LOSSES: dict[ChangeSet, tuple[Action, str]] = {

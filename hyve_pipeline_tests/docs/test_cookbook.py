@@ -61,7 +61,7 @@ def test_two_accounts(make_pair: MakePair, hyve: Hyve, tmp_path: Path) -> None:
     for profile in profiles:
         text = text.replace(f'profile = "{PROFILE}"', f'profile = "{profile}"', 1)
     (pair.home / "hyve.toml").write_text(text)
-    pair.source.put({"a": b"1"})
+    pair.source.put({"photos/1.jpg": b"1" * 1_200})
     follow(recipe, hyve)
 
 
@@ -93,9 +93,9 @@ def test_some_prefixes(make_pair: MakePair, hyve: Hyve) -> None:
 def test_a_store_that_is_full_already(make_pair: MakePair, hyve: Hyve) -> None:
     recipe = RECIPES[4]
     pair = make_pair(**recipe.settings["options"])
-    pair.source.put({f"k{number}": b"%d" % number for number in range(6)})
+    pair.source.put({f"photos/{number}.jpg": b"%d" % number for number in range(6)})
     next_second()
-    pair.store.take_from(pair.source, [f"k{number}" for number in range(5)])
+    pair.store.take_from(pair.source, [f"photos/{number}.jpg" for number in range(5)])
     before = pair.store.listing()
     follow(recipe, hyve)
     after = pair.store.listing()
