@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
@@ -160,3 +161,18 @@ def test_settings_keep_the_role_on_their_way_to_another_process(sts: Sts, server
     with open_connection(_place(server, profile=PROFILE, role_arn=ROLE, external_id="hyve-4711")) as connection:
         place = pickle.loads(pickle.dumps(connection.place))
     assert (place.role_arn, place.external_id, place.profile) == (ROLE, "hyve-4711", PROFILE)
+
+
+def test_the_sts_of_moto_lets_a_role_be_assumed(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://{host}:{port}")
+        with open_connection(_place(server, profile=PROFILE, role_arn=ROLE, external_id="hyve-4711")) as connection:
+            probe_bucket(connection)
+    finally:
+        moto.stop()
+    ((access_key_id, token),) = _signers(server)
+    assert access_key_id.startswith("ASIA")
+    assert token
