@@ -5,6 +5,8 @@ import os
 import sys
 from typing import Any
 
+from hyve_pipeline.core.base.errors import HyveError
+
 # Whether the command ends when nobody reads its output; set by `end_with_reader`.
 _ends_with_reader = False
 
@@ -27,13 +29,21 @@ class _Pipe(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError:
-            # What is still buffered, and Python's flush at the end, must not fail again.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
+            self._drop_the_rest()
             if self._is_output and _ends_with_reader:
                 raise ReaderGoneError from None
-            return len(memoryview(data))
+        except OSError as error:
+            self._drop_the_rest()
+            if self._is_output:
+                # Not an exit code that means that nothing was changed: the work may be done.
+                raise HyveError(f"standard output can't be written: {error.strerror}") from None
+        return len(memoryview(data))
+
+    def _drop_the_rest(self) -> None:
+        """Let what is still buffered, and Python's flush at the end, not fail again."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
 
 
 def open_streams() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +62,16 @@ def test_a_command_that_works_goes_on(pair: Pair, hyve: Hyve) -> None:
 def test_a_failure_keeps_its_code(pair: Pair, arguments: tuple[str, ...]) -> None:
     with _unread() as pipe:
         assert _code(*arguments, stdout=pipe, stderr=pipe) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes nothing")
+@pytest.mark.parametrize("command", ["help", "plans", "sync"])
+def test_an_output_that_takes_nothing_is_one_line(command: str, pair: Pair) -> None:
+    """As a log on a full disk."""
+    pair.source.put({"a": b"1"})
+    with Path("/dev/full").open("w") as full, started([command], stdout=full) as child:
+        _, err = child.communicate(timeout=_PATIENCE)
+    assert child.returncode == 1
+    failures = [line for line in err.splitlines() if not line.startswith("images: ")]
+    assert failures == ["hyve: standard output can't be written: No space left on device"]
+    assert (pair.store.keys() == ["a"]) == (command == "sync")
