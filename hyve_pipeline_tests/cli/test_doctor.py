@@ -12,6 +12,7 @@ import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -243,6 +244,37 @@ def test_compares_the_clocks(
     monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", date)
     finished = hyve("doctor", "--json")
     assert (finished.code, verdicts(finished)["clock", "source"]) == (code, verdict)
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_says_which_writes_keep_conditions(make_pair: MakePair, hyve: Hyve, versioned: bool) -> None:
+    pair = make_pair(versioned=versioned)
+    pair.source.put({"a": b"1"})
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0, finished.out
+    expected = (
+        "If-Match and If-None-Match are kept by PutObject; not by CopyObject, CompleteMultipartUpload: "
+        "a HEAD is sent for the store's object right before"
+    )
+    assert detail(finished, "conditions", "store") == expected
+    assert [check for check in finished.document["checks"] if check["check"] == "server"] == []
+    versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
+    assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
+
+
+@pytest.mark.parametrize("demands", [True, False])
+def test_says_that_a_policy_demands_conditions(
+    make_pair: MakePair, hyve: Hyve, faulty: FaultyServer, demands: bool
+) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1"})
+    ConditionalStore(faulty, pair.store.name, demands=demands)
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0, finished.out
+    found = detail(finished, "conditions", "store")
+    assert found.startswith("If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload")
+    assert ("a policy (s3:if-match, s3:if-none-match) demands them" in found) == demands
+    assert pair.store.keys() == []
 
 
 def test_says_what_the_servers_lack_and_what_follows(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:

@@ -37,16 +37,23 @@ _STATE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartU
 CALLER_PLACEHOLDER = "THE ARN OF THE USER OR ROLE THAT RUNS HYVE"
 
 
-def all_policies(sync: SyncSettings, state: BucketSettings | None) -> dict[str, Policy]:
+def all_policies(sync: SyncSettings, state: BucketSettings | None, *, only_pinned: bool = False) -> dict[str, Policy]:
     """The policies of source, store and a state in a bucket, and for each that has a role what assuming it requires.
 
     ``NAME`` is the policy of the credentials that sign: those of the role, where there is one. Then ``NAME_caller`` is
     the policy of the credentials that assume it, and ``NAME_trust`` the trust policy of the role. Of a side with
     anonymous requests, ``NAME`` is the policy of the bucket.
+
+    Args:
+        sync: the sync.
+        state: the state's bucket, or None.
+        only_pinned: whether the store's policy denies writes without a condition on what they would overwrite.
     """
     documents: dict[str, Policy] = {}
     places = {"source": sync.source, "store": sync.store, "state": state}
     found: dict[str, Policy] = {**policies(sync)}
+    if only_pinned:
+        found["store"]["Statement"].append(pinned_writes(sync.store))
     if state is not None:
         found["state"] = state_policy(state)
     for name, policy in found.items():
@@ -110,6 +117,24 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
         _objects("ReadSource", sync.source, read),
     ]
     return {"source": _policy(source), "store": _policy(store)}
+
+
+def pinned_writes(place: BucketSettings) -> dict[str, Any]:
+    """The statement that denies each write of an object that does not say what it expects to overwrite.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    """
+    return {
+        "Sid": "DenyUnpinnedWrites",
+        "Effect": "Deny",
+        "Action": ["s3:PutObject"],
+        "Resource": [f"{_arn(place)}/{_literal(place.prefix)}*"],
+        # The requests that begin a multipart upload or send a part have no such header, and make no object.
+        "Condition": {
+            "Null": {"s3:if-match": "true", "s3:if-none-match": "true"},
+            "Bool": {"s3:ObjectCreationOperation": "true"},
+        },
+    }
 
 
 def _on_two_servers(sync: SyncSettings) -> bool:

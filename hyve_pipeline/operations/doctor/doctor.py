@@ -264,4 +264,5 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None,
 def _examine_lacks(name: str, connection: Connection) -> Iterator[Finding]:
     """The optional features that the bucket's server turned out to lack, and the consequences."""
     for lack in connection.abilities.met:
-        yield Finding("server", name, Verdict.WARN, lack.described)
+        if not lack.is_minor:
+            yield Finding("server", name, Verdict.WARN, lack.described)

@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping
 
 from hyve_pipeline.core.base.errors import HyveError
-from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
+from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
 from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.copying.condition_trial import ConditionTrial, try_conditions
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.objects.delete import delete_objects, delete_version
 from hyve_pipeline.s3.objects.head import head_object
@@ -90,7 +91,9 @@ def try_writing(
     done = "objects were put"
     try:
         if source is not None and first is not None and first.size <= _MOST_TRIAL_BYTES:
-            written[base] = _copy(source, store, first._replace(store_key=base, rules=rules), transfer)
+            written[base] = _copy(
+                source, store, first._replace(store_key=base, rules=rules, store_etag=NO_OBJECT), transfer
+            )
             done = "an object was copied from the source, others were put"
         for number, storage_class in enumerate(dict.fromkeys(("STANDARD", *storage_classes)), start=1):
             key = f"{base}-{number}"
@@ -100,6 +103,12 @@ def try_writing(
         for _ in _clean_up(store, written, done):
             pass  # what to fix first was reported
         return
+    try:
+        trial = try_conditions(store, f"{base}-condition", _TRIAL_CONTENT)
+        written[f"{base}-condition"] = CopyResult(trial.etag, trial.version_id, None, len(_TRIAL_CONTENT))
+        yield Finding("conditions", "store", Verdict.OK, _described(trial))
+    except S3RequestError as error:
+        yield Finding("conditions", "store", Verdict.UNTRIED, f"nothing is known of conditions on writes: {error}")
     if rules.tags != "skip":
         key = f"{base}-tagged"
         try:
@@ -108,6 +117,19 @@ def try_writing(
             detail = f"objects that have tags would fail: {bucket_error(error, store.place)}"
             yield Finding("tags", "store", Verdict.WARN, detail)
     yield from _clean_up(store, written, done)
+
+
+def _described(trial: ConditionTrial) -> str:
+    """Which writes keep the conditions If-Match and If-None-Match, and what follows for the others."""
+    kept = [name for name, is_kept in trial.kept.items() if is_kept]
+    others = [name for name, is_kept in trial.kept.items() if not is_kept]
+    parts = [f"If-Match and If-None-Match are kept by {', '.join(kept)}"] if kept else []
+    if others:
+        which = f"not by {', '.join(others)}" if kept else "no write keeps If-Match or If-None-Match"
+        parts.append(f"{which}: a HEAD is sent for the store's object right before")
+    if trial.are_demanded:
+        parts.append("a policy (s3:if-match, s3:if-none-match) demands them, and each write of a sync has one")
+    return "; ".join(parts)
 
 
 def _copy(source: Connection, store: Connection, task: CopyTask, transfer: Transfer) -> CopyResult:
@@ -129,7 +151,7 @@ def _put(store: Connection, key: str, storage_class: str, rules: CopyRules, tags
         is_etag_md5=True,
         tags=tags,
     )
-    task = CopyTask(key, key, len(_TRIAL_CONTENT), etag, storage_class, rules)
+    task = CopyTask(key, key, len(_TRIAL_CONTENT), etag, storage_class, rules, NO_OBJECT)
     return put_whole(store, store, task, (properties, _TRIAL_CONTENT)).result()
 
 

@@ -43,7 +43,7 @@ Send = Callable[[Pairs, tuple[Optional, ...], OnEnd[T]], object]
 _MATCH, _NONE_MATCH = "if-match", "if-none-match"
 
 # An ETag that no object has, for a condition that can't hold.
-_NO_ETAG = "0" * 32
+NO_ETAG = "0" * 32
 
 # Larger objects are not sent once more to find out something about the server.
 _MOST_TRIAL_BYTES = 1024**2
@@ -197,7 +197,7 @@ class _PinnedWrite(Generic[T]):
         abilities, operation = self._store.abilities, self._operation
         is_known = abilities.lacks(kept_conditions(operation)) or abilities.lacks(accepted_conditions(operation))
         if not is_known and self._size is not None and self._size <= _MOST_TRIAL_BYTES and self._begin_trial():
-            self._send(condition_headers(_NO_ETAG), (), self._judge_trial)
+            self._send(condition_headers(NO_ETAG), (), self._judge_trial)
             return
         if self._header == _MATCH and abilities.lacks(match_of_writes(operation)):
             self._send((), (), self._on_end)

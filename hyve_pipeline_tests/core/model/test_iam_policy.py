@@ -39,6 +39,25 @@ def allows(policy: Policy, action: str, resource: str, prefix: str | None = None
     return False
 
 
+@pytest.mark.parametrize("prefix", ["", "images/"])
+def test_writes_without_a_condition_are_denied_where_that_is_wanted(prefix: str) -> None:
+    plain = all_policies(sync(store_prefix=prefix), None)
+    strict = all_policies(sync(store_prefix=prefix), None, only_pinned=True)
+    assert strict["source"] == plain["source"]
+    *others, denial = strict["store"]["Statement"]
+    assert others == plain["store"]["Statement"]
+    assert denial == {
+        "Sid": "DenyUnpinnedWrites",
+        "Effect": "Deny",
+        "Action": ["s3:PutObject"],
+        "Resource": [f"arn:aws:s3:::out-bucket/{prefix}*"],
+        "Condition": {
+            "Null": {"s3:if-match": "true", "s3:if-none-match": "true"},
+            "Bool": {"s3:ObjectCreationOperation": "true"},
+        },
+    }
+
+
 def test_no_credentials_may_write_the_source() -> None:
     for policy in policies(sync(trash="s3://trash-bucket/")).values():
         for action in ("s3:PutObject", "s3:DeleteObject", "s3:PutObjectTagging", "s3:*"):
