@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
 from hyve_pipeline_tests.matrix.abilities import Scratch
 from hyve_pipeline_tests.matrix.cases import Case
+from hyve_pipeline_tests.matrix.conditions import RACES, ignored, run_races
 from hyve_pipeline_tests.matrix.report import WHOLE, Outcomes, write_report
 from hyve_pipeline_tests.matrix.runs import MatrixBucket, MatrixSide, Run, refusal_of, run_matrix
 from hyve_pipeline_tests.matrix.servers import OWN_PREFIX, REPORT_VARIABLE, Server, Setting, own_prefix, own_server
@@ -23,6 +24,10 @@ _buckets = iter(range(1, 1_000_000))
 
 FindServer = Callable[[str], Server]
 FindRun = Callable[[Setting], Run]
+
+# The journal's row of each race, and why the server alone did not hold the write back; None if it did.
+Races = dict[str, tuple[dict[str, Any], str | None]]
+FindRaces = Callable[[Setting], Races]
 
 
 @pytest.fixture(scope="session")
@@ -64,16 +69,7 @@ def find_run(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) 
 
     def begin(setting: Setting) -> Run:
         home = tmp_path_factory.mktemp(setting.name)
-        servers = [find_server(name) for name in (setting.source, setting.store)]
-        with ExitStack() as stack:
-            environment = stack.enter_context(pytest.MonkeyPatch.context())
-            if all(server.bucket is None for server in servers):
-                hide_aws_settings(home, environment)
-            for name in ("DAGSTER_HOME", "HYVE_TRACEBACK"):
-                environment.delenv(name, raising=False)
-            source, store = (
-                _side(server, label, setting, stack) for server, label in zip(servers, ("source", "store"), strict=True)
-            )
+        with _open_sides(find_server, setting, home) as (source, store):
             prefix = max(source.place.prefix, store.place.prefix, key=len)
             run = Run(source, store, setting.choose(prefix), home)
             run_matrix(run, setting.options, try_once)
@@ -92,6 +88,43 @@ def find_run(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) 
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def find_races(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) -> FindRaces:
+    """Returns what the journal says of each key that another program wrote, and why the server did not refuse it."""
+    ended: dict[str, Races] = {}
+
+    def find(setting: Setting) -> Races:
+        if setting.name not in ended:
+            home = tmp_path_factory.mktemp(f"{setting.name}-races")
+            with _open_sides(find_server, setting, home) as (source, store):
+                copies = source.bucket.client is store.bucket.client
+                reasons = {
+                    race.name: ignored(store.scratch, race.operation(copies=copies), is_new=race.is_new)
+                    for race in RACES
+                }
+                rows = run_races(source, store, home, dict(setting.options))
+            ended[setting.name] = {race.name: (rows[race.key], reasons[race.name]) for race in RACES}
+        return ended[setting.name]
+
+    return find
+
+
+@contextmanager
+def _open_sides(find_server: FindServer, setting: Setting, home: Path) -> Iterator[tuple[MatrixSide, MatrixSide]]:
+    """The sides of a setting, and an environment without the user's settings where no server is the user's."""
+    servers = [find_server(name) for name in (setting.source, setting.store)]
+    with ExitStack() as stack:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        if all(server.bucket is None for server in servers):
+            hide_aws_settings(home, environment)
+        for name in ("DAGSTER_HOME", "HYVE_TRACEBACK"):
+            environment.delenv(name, raising=False)
+        source, store = (
+            _side(server, label, setting, stack) for server, label in zip(servers, ("source", "store"), strict=True)
+        )
+        yield source, store
 
 
 def _side(server: Server, label: str, setting: Setting, stack: ExitStack) -> MatrixSide:
@@ -140,7 +173,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: pytest.TestReport = yield
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     if "setting" in parameters:
-        setting, case_name = parameters["setting"], parameters.get("case_name", WHOLE)
+        setting = parameters["setting"]
+        case_name = parameters.get("case_name") or parameters.get("race_name") or WHOLE
         assert isinstance(setting, Setting)
         _outcomes.note(setting, str(case_name), report)
     return report

@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline_tests.matrix.cases import GROUPS, Case
+from hyve_pipeline_tests.matrix.conditions import RACES
 from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting, versions
 
 # The row for the sync as a whole.
 WHOLE = "succeeds, is verified, and copies nothing the second time"
+
+_ABOUT_RACES = """\
+Another program writes to the store between the plan and the copy. What it wrote stays in every case that is not
+**failed**. **ok**: the server refuses the write itself, by `If-None-Match` or `If-Match`. **skipped**: it does not, and
+only a HEAD right before holds the write back, so that an object that comes in the moment between them is overwritten.
+
+"""
 
 _INTRODUCTION = """\
 # Compatibility
@@ -81,10 +89,15 @@ def write_report(path: Path, outcomes: Outcomes) -> None:
         rows |= {case.name: case for case in setting.choose("") if (setting.name, case.name) in outcomes.found}
     parts = [_INTRODUCTION, _what_ran(settings)]
     parts.append(f"## The sync as a whole\n\n{_table(settings, [WHOLE], outcomes)}")
+    parts.append(f"## Writes of other programs\n\n{_ABOUT_RACES}{_table(settings, _races(outcomes), outcomes)}")
     ordered = sorted(rows.values(), key=lambda case: GROUPS.index(case.group))
     for group, cases in groupby(ordered, key=lambda case: case.group):
         parts.append(f"## {group}\n\n{_table(settings, [case.name for case in cases], outcomes)}")
     path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _races(outcomes: Outcomes) -> list[str]:
+    return [race.name for race in RACES if any(name == race.name for _, name in outcomes.found)]
 
 
 def _what_ran(settings: Iterable[Setting]) -> str:

@@ -254,11 +254,11 @@ def encryption_of(seen: Seen) -> dict[str, str]:
 
 
 def _sync(run: Run) -> Synced:
-    finished = _hyve("sync", "--home", str(run.home), "--json")
+    finished = run_command("sync", "--home", str(run.home), "--json")
     assert finished.out, finished.err
     plan = finished.document["plan"]
     if finished.document["verified"] is False:
-        verified = _hyve("verify", "--home", str(run.home))
+        verified = run_command("verify", "--home", str(run.home))
         finished = replace(finished, err=f"{finished.err}{verified.out}{verified.err}")
     state = run.home / "state" / NAME
     changes = max((state / "diffs").iterdir(), key=lambda folder: folder.name) / "changes.parquet"
@@ -285,7 +285,7 @@ def _listed(run: Run, name: str) -> set[str]:
     return {key.removeprefix(side.place.prefix) for key in keys}
 
 
-def _hyve(*arguments: str) -> Finished:
+def run_command(*arguments: str) -> Finished:
     """Run one command in this process, as the fixture `hyve` does for a single test."""
     # Files, not buffers in memory: a command checks whether its output is a terminal.
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:

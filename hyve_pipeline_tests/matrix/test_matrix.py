@@ -7,7 +7,8 @@ matrix, and `make compatibility` writes the outcomes to docs/compatibility.md.
 import pytest
 
 from hyve_pipeline_tests.matrix.cases import Case
-from hyve_pipeline_tests.matrix.conftest import FindRun
+from hyve_pipeline_tests.matrix.conditions import RACES
+from hyve_pipeline_tests.matrix.conftest import FindRaces, FindRun
 from hyve_pipeline_tests.matrix.runs import Run, encryption_of
 from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting
 
@@ -27,12 +28,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parameters = []
     for setting in SETTINGS:
         marks = _parameters(setting)
+        if "race_name" in metafunc.fixturenames:
+            names = [race.name for race in RACES]
+            parameters += [pytest.param(setting, name, marks=marks, id=f"{setting.name}: {name}") for name in names]
+            continue
         if "case_name" not in metafunc.fixturenames:
             parameters.append(pytest.param(setting, marks=marks, id=setting.name))
             continue
         for case in setting.choose(""):
             parameters.append(pytest.param(setting, case.name, marks=marks, id=f"{setting.name}: {case.name}"))
-    names = [name for name in ("setting", "case_name") if name in metafunc.fixturenames]
+    names = [name for name in ("setting", "case_name", "race_name") if name in metafunc.fixturenames]
     metafunc.parametrize(names, parameters)
 
 
@@ -55,6 +60,15 @@ def test_object(find_run: FindRun, setting: Setting, case_name: str) -> None:
     if case.name in run.refused:
         pytest.skip(run.refused[case.name])
     {"copied": _check_copied, "skipped": _check_skipped, "absent": _check_absent}[case.ends](run, case)
+
+
+def test_race(find_races: FindRaces, setting: Setting, race_name: str) -> None:
+    """What another program wrote after the plan stays; by the server's own check, or else by a look right before."""
+    row, reason = find_races(setting)[race_name]
+    assert (row["outcome"], row["code"]) == ("skipped", "ChangedSincePlan"), row["detail"]
+    assert "the store has an object" in row["detail"]
+    if reason is not None:
+        pytest.skip(reason)
 
 
 def _check_copied(run: Run, case: Case) -> None:
