@@ -21,7 +21,7 @@ def operation_of(received: Received) -> str | None:
 
 
 def condition_of(received: Received) -> tuple[str, str] | None:
-    """The condition of a write on what it would overwrite."""
+    """The condition of a write on what it would overwrite, if it has one."""
     found = [(name, received.headers[name]) for name in (_MATCH, _NONE_MATCH) if name in received.headers]
     return found[0] if found else None
 

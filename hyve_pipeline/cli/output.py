@@ -119,7 +119,7 @@ def describe_status(status: PlanStatus) -> None:
 
 
 def say_what_servers_lack(status: PlanStatus) -> None:
-    """Print as text what servers turned out not to support without any loss."""
+    """Print as text what servers turned out not to support, where nothing is lost."""
     for lack in status.lacks:
         if lack.is_minor:
             say(f"note: {displayed(lack.described)}")
