@@ -73,15 +73,15 @@ class Channel(Protocol):
 def channels_of(rules: Automation) -> Iterator[Channel]:
     """The channels that are configured."""
     if rules.webhook is not None or rules.webhook_variable is not None or rules.webhook_file is not None:
-        yield Webhook("webhook", _Url(rules.webhook, rules.webhook_variable, rules.webhook_file))
+        yield Webhook("webhook", UrlSource(rules.webhook, rules.webhook_variable, rules.webhook_file))
     if rules.slack_variable is not None or rules.slack_file is not None:
-        yield Webhook("slack", _Url(None, rules.slack_variable, rules.slack_file))
+        yield Webhook("slack", UrlSource(None, rules.slack_variable, rules.slack_file))
     if rules.mail_command is not None:
         yield Mail(rules.mail_command, rules.mail_to)
 
 
 @dataclass(frozen=True)
-class _Url:
+class UrlSource:
     """Where the URL of a webhook is: in the settings, an environment variable, or a file."""
 
     url: str | None
@@ -141,7 +141,7 @@ class Webhook:
         seconds: how long it may take.
     """
 
-    def __init__(self, kind: str, url: _Url, *, seconds: float = _SECONDS) -> None:
+    def __init__(self, kind: str, url: UrlSource, *, seconds: float = _SECONDS) -> None:
         self.kind = kind
         self._url = url
         self._seconds = seconds

@@ -19,8 +19,8 @@ from hyve_pipeline.operations.alert_channels import (
     AlertUnknownError,
     Channel,
     Mail,
+    UrlSource,
     Webhook,
-    _Url,
     channels_of,
 )
 from hyve_pipeline_tests.receivers import Webhook as Receiver
@@ -97,7 +97,7 @@ def test_a_receiver_that_does_not_answer_may_have_the_alert() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(AlertUnknownError, match="did not answer"):
-            Webhook("webhook", _Url(url, None, None), seconds=0.3).send(_alert())
+            Webhook("webhook", UrlSource(url, None, None), seconds=0.3).send(_alert())
 
 
 def _script(folder: Path, body: str) -> str:
