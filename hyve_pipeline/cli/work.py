@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
+
 from hyve_pipeline.cli.alerts import alert_at_end
 from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, last_words, making_plan, verifying_plan
@@ -30,7 +32,7 @@ from hyve_pipeline.cli.plan_text import (
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.questions import is_agreed
 from hyve_pipeline.cli.signals import ending_signals_interrupt
-from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, RefusedError, StateError
+from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action, Refusal
@@ -165,12 +167,20 @@ class Work:
         warn_of_loss(self.plan, [action for action in actions if self.status.unfinished(action)])
 
     def is_agreed(self, *, asks: bool) -> bool:
-        """Whether the deletes may begin: the user agrees, or is not asked. Without deletes nothing is asked."""
+        """Whether the deletes may begin: the user agrees, or is not asked. Without deletes nothing is asked.
+
+        Raises:
+            InterruptedRunError: Ctrl-C or the end of the input was the answer.
+        """
         left = self._deletes_left()
         if not asks or not left or self._is_refused("delete"):
             return True
-        if not is_agreed(f"Delete {counted(left)} of {self.plan.store.uri}?"):
-            self._is_cancelled = True
+        try:
+            self._is_cancelled = not is_agreed(f"Delete {counted(left)} of {self.plan.store.uri}?")
+        except click.Abort as error:
+            line = f"interrupted: plan {self.plan.id}: {counted(left)} left to delete; 'hyve delete' continues"
+            raise InterruptedRunError(line) from error
+        if self._is_cancelled:
             self._asked.append("delete")
         return not self._is_cancelled
 

@@ -64,6 +64,17 @@ def test_what_is_answered_before_is_not_asked(
     assert filled.store.keys() == ["new"]
 
 
+def test_ctrl_c_at_the_question_says_what_goes_on(filled: Pair, hyve: Hyve, at_terminal: At) -> None:
+    plan = hyve("dryrun", "--json").document["plan"]
+    assert hyve("copy").code == 0
+    terminal = at_terminal("delete")
+    terminal.wait_for("[y/N]: ")
+    terminal.insist("\x03")
+    assert terminal.end() == 130
+    assert f"hyve: interrupted: plan {plan}: 2 objects left to delete; 'hyve delete' continues" in terminal.shown
+    assert filled.store.keys() == ["gone/1", "gone/2", "new"]
+
+
 def test_without_a_terminal_nothing_is_asked(filled: Pair, hyve: Hyve) -> None:
     assert hyve("sync").code == 0
     assert filled.store.keys() == ["new"]
