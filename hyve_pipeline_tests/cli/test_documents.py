@@ -7,7 +7,7 @@ import pytest
 
 from hyve_pipeline_tests.syncs import Finished, Hyve, Pair
 
-_SETS = ("new", "modified", "duplicate", "unchanged", "skipped")
+_SETS = ("new", "modified", "duplicate", "altered", "unchanged", "skipped")
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ def test_dryrun(filled: Pair, hyve: Hyve) -> None:
         "new": {"objects": 6, "bytes": 26},
         "modified": {"objects": 2, "bytes": 10},
         "duplicate": {"objects": 1, "bytes": 3},
+        "altered": {"objects": 0, "bytes": 0},
         "unchanged": {"objects": 1, "bytes": 1},
         "skipped": {"objects": 1, "bytes": 2},
         "refused": None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.base.sizes import readable_bytes
@@ -156,7 +157,7 @@ def journal_metadata(status: PlanStatus) -> Metadata:
 
 def _reasons(counts: Mapping[str, int]) -> Metadata:
     """A table of why objects failed or were skipped, where any were."""
-    rows = [{"code": code, "objects": count} for code, count in sorted(counts.items())]
+    rows = [{"code": in_words(code), "objects": count} for code, count in sorted(counts.items())]
     return {"reasons": table_of(rows, ["code", "objects"])} if rows else {}
 
 
