@@ -8,6 +8,7 @@ import pytest
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN, Place
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
@@ -302,3 +303,46 @@ def test_moto_keeps_those_of_uploads_alone(target: Target, faulty: FaultyServer,
     heads = [one.method for one in faulty.received].count("HEAD")
     assert heads == (5 if operation == "CopyObject" else 3)
     assert target.read()["d"] == b"another"
+
+
+def _as_aws(target: Target) -> None:
+    """Let the connection take the server for AWS, which is known to keep conditions."""
+    target.connection.place = Place(bucket=target.bucket, endpoint_origin=DEFAULT_ORIGIN)
+    assert target.connection.place.server == AWS
+
+
+@WRITES
+def test_on_aws_a_condition_costs_no_request(
+    target: Target, aws: ConditionalStore, faulty: FaultyServer, write: Write, operation: str
+) -> None:
+    _as_aws(target)
+    target.put({"b": b"old", "c": b"another"})
+    for task in (_task("a"), _task("b", OLD)):
+        write(target.connection, task).result()
+    assert _sent(aws, faulty) == [("PUT", ABSENT, 200), ("PUT", ("if-match", f'"{OLD}"'), 200)]
+    with pytest.raises(StoreChangedError):
+        write(target.connection, _task("c", OLD)).result()
+    assert target.read()["c"] == b"another"
+
+
+@WRITES
+def test_a_bucket_on_aws_that_refuses_the_headers_is_looked_at(
+    target: Target, faulty: FaultyServer, write: Write, operation: str
+) -> None:
+    _as_aws(target)
+
+    def fault(received: Received) -> Answer | None:
+        is_refused = received.method == "PUT" and {"if-match", "if-none-match"} & received.headers.keys()
+        return error_answer(501, "NotImplemented", "A header you provided is not implemented") if is_refused else None
+
+    faulty.fault = fault
+    target.put({"c": b"another"})
+    write(target.connection, _task("a")).result()
+    is_looked_at = False
+    for one in faulty.received:
+        is_looked_at |= one.method == "HEAD"
+        assert one.method != "PUT" or is_looked_at or "if-none-match" in one.headers
+    assert is_looked_at
+    with pytest.raises(StoreChangedError):
+        write(target.connection, _task("c")).result()
+    assert target.read() == {"from": BODY, "a": BODY, "c": b"another"}
