@@ -139,7 +139,7 @@ COMMANDS: dict[str, Entry] = {
         "hyve_pipeline.cli.plans:show",
         "Show one plan in detail, the newest by default.",
         "Look",
-        ("hyve show", "hyve show 000004 --failed"),
+        ("hyve show", "hyve show 000004 --failed", "hyve show --watch  # until nobody works at it any more"),
         is_query=True,
     ),
     "report": Entry(

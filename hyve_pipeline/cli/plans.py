@@ -1,7 +1,7 @@
 """``hyve plans`` and ``hyve show``: what was planned, and its progress."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,17 @@ from hyve_pipeline.cli.options import keys_option, plan_argument, sync_options
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.plan import Plan
     from hyve_pipeline.operations.context import SyncContext
+
+
+class _Seconds(click.FloatRange):
+    """Seconds. They may be left out, so what follows the option may have been meant for something else."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number of seconds; the id of a plan goes before this option", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.command()
@@ -42,8 +53,25 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
 @plan_argument
 @sync_options
 @keys_option
+@click.option(
+    "--watch",
+    "watch_seconds",
+    metavar="[SECONDS]",
+    type=_Seconds(min=0.1),
+    is_flag=False,
+    flag_value=2.0,
+    help="Show how it goes on, whoever works at it, until nobody does; every so many seconds, 2 by default.",
+)
 @click.option("--failed", "only_unsettled", is_flag=True, help="List the keys that failed or were skipped, and why.")
-def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, only_unsettled: bool, keys: int) -> int:
+def show(
+    home: Path,
+    sync_name: str | None,
+    as_json: bool,
+    plan_id: str | None,
+    watch_seconds: float | None,
+    only_unsettled: bool,
+    keys: int,
+) -> int:
     """Show one plan in detail, the newest by default: its sets, its shards, and what its journal says."""
     from hyve_pipeline.cli.output import (
         describe_shards,
@@ -63,8 +91,14 @@ def show(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import last_undo, plan_status
 
+    if watch_seconds is not None and (as_json or only_unsettled):
+        raise click.UsageError("--watch and --json or --failed exclude each other")
     sync = SyncContext.of_state(Home(home), sync_name)
     plan = sync.plans.find(plan_id)
+    if watch_seconds is not None:
+        from hyve_pipeline.cli.watch import watch_plan
+
+        return watch_plan(sync, plan, watch_seconds)
     if only_unsettled:
         return _show_unsettled(sync, plan, as_json=as_json)
     status = plan_status(sync, plan)

@@ -27,11 +27,12 @@ def showing_progress(sync: str) -> Iterator[Activities]:
         The figures that are shown.
     """
     if is_quiet():
-        with listening(Activities()) as unseen:
+        unseen = Activities()
+        with listening(unseen):
             yield unseen
         return
     stream = sys.stderr
-    if verbosity() or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if verbosity() or not has_bars(stream):
         lines = _Lines(sync, stream)
         try:
             with listening(lines):
@@ -44,6 +45,11 @@ def showing_progress(sync: str) -> Iterator[Activities]:
     hide_sign()
     with showing_bars(stream) as bars, listening(bars):
         yield bars
+
+
+def has_bars(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can show bars."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Lines(Activities):
