@@ -60,7 +60,7 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     type=_Seconds(min=0.1),
     is_flag=False,
     flag_value=2.0,
-    help="Show how it goes on, whoever works at it, until nobody does; every so many seconds, 2 by default.",
+    help="Show how it goes on, whatever works at it, until nothing does; every so many seconds, 2 by default.",
 )
 @click.option("--failed", "only_unsettled", is_flag=True, help="List the keys that failed or were skipped, and why.")
 def show(

@@ -1,4 +1,4 @@
-"""``hyve show --watch``: how a plan goes on, whoever works at it, until it is done or nobody does any more."""
+"""``hyve show --watch``: how a plan goes on, whatever works at it, until it is done or nobody does any more."""
 
 import sys
 from collections.abc import Iterator
