@@ -61,7 +61,7 @@ def test_what_another_program_wrote_after_the_plan_stays(
     _ignored(aws, keeps=keeps)
     context = _context(pair, way)
     plan = _filled(pair, context)
-    theirs = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
+    theirs: dict[str, bytes] = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
     pair.store.put(theirs)
     apply(context, plan, "copy")
     assert outcomes(context, plan) == dict.fromkeys(theirs, SKIPPED)
@@ -85,7 +85,7 @@ def test_what_another_program_writes_in_the_last_moment_stays(pair: Pair, aws: C
 
     aws.before = write
     apply(context, plan, "copy")
-    theirs = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
+    theirs: dict[str, bytes] = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
     assert outcomes(context, plan) == dict.fromkeys(theirs, SKIPPED)
     assert pair.store.read() == theirs
 
