@@ -66,8 +66,10 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         sign, colour = _SIGNS.get(name, (" ", None))
         size = readable_bytes(count.bytes)
         word = "object " if count.objects == 1 else "objects"
-        head = f"{name.value} ({_UNTOUCHED[name]})" if name in _UNTOUCHED else name.described
-        say(f"  {sign} {head:<23}{count.objects:>12,} {word}  {size:>10}", colour if count.objects else None)
+        # After the figures: scripts find a set's count right behind its name.
+        act = _UNTOUCHED.get(name) or name.act
+        line = f"  {sign} {name.value:<11}{count.objects:>12,} {word}  {size:>10}" + (f"  ({act})" if act else "")
+        say(line, colour if count.objects else None)
         if sync is not None and keys and name in _SIGNS:
             _describe_keys(sync, plan, name, keys)
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:

@@ -51,7 +51,7 @@ def test_what_somebody_changed_in_the_store_is_reported_and_kept(pair: Pair, hyv
     pair.store.put({"b": b"by somebody"})
     planned = hyve("dryrun")
     assert planned.code == 0
-    assert "  ! altered (kept as it is)           1 object          1 B" in planned.out.splitlines()
+    assert "  ! altered               1 object          1 B  (kept as it is)" in planned.out.splitlines()
     assert "    !      1 B  b  (changed in the store by somebody else)" in planned.out.splitlines()
     assert "Plan: nothing to do, 1 altered, 1 unchanged" in planned.out.splitlines()
     assert 'options.altered = "overwrite"' in planned.err

@@ -41,18 +41,18 @@ def test_a_dryrun_ends_as_a_plan_of_terraform_does(filled: Pair, hyve: Hyve) -> 
     lines = hyve("dryrun").out.splitlines()
     assert re.fullmatch(rf"plan \S+: s3://{filled.source.name}/ to s3://{filled.store.name}/", lines[0])
     assert lines[1:] == [
-        "  + new (to copy)                    13 objects        25 B",
+        "  + new                  13 objects        25 B  (to copy)",
         "    +      1 B  a\\x1b[31m\\x0ab",
         *(f"    +      2 B  new/{number:02}" for number in range(9)),
         "      and 3 more: --keys all",
-        "  ~ modified (to overwrite)           1 object          2 B",
+        "  ~ modified              1 object          2 B  (to overwrite)",
         "    ~      2 B  mod  (size 1 B -> 2 B)",
-        "  - duplicate (to delete)             2 objects         6 B",
+        "  - duplicate             2 objects         6 B  (to delete)",
         "    -      4 B  gone/1",
         "    -      2 B  gone/2",
-        "  ! skipped (left as it is)           1 object          1 B",
+        "  ! skipped               1 object          1 B  (left as it is)",
         "    !      1 B  arch  (archived as GLACIER, missing in store)",
-        "    unchanged                         1 object          1 B",
+        "    unchanged             1 object          1 B",
         "copies by the server: both buckets are on one server",
         "lists: "
         + ", ".join(f"{filled.home}/out/images/{name}.txt" for name in ("new", "modified", "duplicate_stores")),

@@ -99,7 +99,7 @@ def test_pages_show_the_set(drifted: Pair, hyve: Hyve) -> None:
     assert "differs: content-type" in page
     assert "of 1 unchanged objects were not compared: archived" in page
     shown = hyve("show", plan.id).out
-    assert "drifted (to repair) 1 objects" in " ".join(shown.split())
+    assert "drifted 1 object" in " ".join(shown.split())
 
 
 def test_pages_of_other_plans_do_not(pair: Pair, hyve: Hyve) -> None:
