@@ -9,6 +9,7 @@ counters.
 
 import argparse
 import asyncio
+import base64
 import gc
 import hashlib
 import html
@@ -253,7 +254,10 @@ class Store:
         refusal = _refusal(bucket, request)
         if refusal is not None:
             return refusal
-        etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
+        md5 = hashlib.md5(request.body, usedforsecurity=False)
+        if request.headers.get("content-md5", expected := base64.b64encode(md5.digest()).decode()) != expected:
+            return _error(400, "BadDigest")
+        etag = md5.hexdigest()
         bucket.put(request.key, make_entry(request.key, len(request.body), etag, time.time()))
         self.counts["copied"] += 1
         return Answer(200, b"", f'ETag: "{etag}"\r\nContent-Length: 0\r\n')

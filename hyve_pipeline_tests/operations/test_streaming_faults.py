@@ -14,6 +14,7 @@ from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.streaming import streamer
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.checksums import checksum
+from hyve_pipeline_tests.digests import DigestStore
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import CONTENT, apply, outcomes, planned, put_in_parts
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -60,6 +61,20 @@ class TestFaults:
         self.spoil(faulty, method, times=1)
         assert self.copied(pair) == {"k": ("done", None)}
         assert pair.store.read() == {"k": BODY[:size]}
+
+    @pytest.mark.parametrize("method", ["GET", "PUT"])
+    @pytest.mark.parametrize("size", [10, 9 * MIB])
+    def test_a_server_that_checks_the_md5_notices_them(
+        self, pair: Pair, faulty: FaultyServer, method: str, size: int
+    ) -> None:
+        server = DigestStore(faulty, pair.store.name)
+        pair.source.put({"a": b"1"})
+        assert self.copied(pair) == {"a": ("done", None)}
+        pair.source.put({"k": BODY[:size]})
+        server.flips[method], server.position = 1, 0.7
+        assert self.copied(pair)["k"] == ("done", None)
+        assert server.refused[-1] == "k"
+        assert pair.store.read() == pair.source.read()
 
     @pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (10**6, "failed")])
     def test_parts_that_change_on_the_way_are_noticed(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import (
     BotoCoreError,
@@ -54,6 +55,8 @@ from hyve_pipeline.s3.wire.responses import MOST_ERROR_BYTES
 
 # How often it is looked whether an answer is overdue.
 _WATCH_SECONDS = 1.0
+
+_UNSIGNED_PAYLOAD = Config(s3={"payload_signing_enabled": False})
 
 # The most that is taken from a socket at once.
 _PIECE_BYTES = 1024**2
@@ -131,6 +134,9 @@ class BotocoreTransport:
             data=request.body or None,
             stream_output=True,
         )
+        if self._endpoint.scheme == "https":
+            # As the CRT sends it: TLS guards the body already, and hashing it takes longer than all else.
+            message.context["client_config"] = _UNSIGNED_PAYLOAD
         if exchange.is_long:
             message.context["read_timeout"] = self.bounds.long_silence
         try:

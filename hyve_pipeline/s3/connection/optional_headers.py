@@ -37,8 +37,11 @@ _ABOUT_SOMETHING_ELSE = {
     "UserKeyMustBeSpecified",
 }
 
-# By these a server says that the content is not what a header says, or that it does not know that header.
-_ABOUT_CONTENT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"}
+# By this a server says that the content is not what a header says.
+_OTHER_CONTENT = "BadDigest"
+
+# By these it says the same, or that it does not know that header.
+_ABOUT_CONTENT = {_OTHER_CONTENT, "InvalidDigest", "XAmzContentChecksumMismatch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ def may_be_unsupported(error: BaseException) -> bool:
     return error.status in _REFUSING_STATUSES or error.code == "NotImplemented"
 
 
+def is_about_content(error: BaseException) -> bool:
+    """Whether a server says that the content that arrived is not what a header says."""
+    return isinstance(error, S3RequestError) and error.code in _ABOUT_CONTENT
+
+
 def exchange_with(
     connection: Connection,
     request: Request,
@@ -96,17 +104,21 @@ def exchange_with(
     *,
     read: Callable[[Response], T] = itself,
     is_slow: bool = False,
+    check_content: Callable[[], S3RequestError | None] | None = None,
 ) -> None:
     """Like `Connection.exchange`, for a request with optional headers.
 
     Those that the server is known to refuse are left out. When it refuses the request, it is sent again without those
     that may be the reason, one after the other; the one without which it succeeds is remembered. `on_end` also gets
     what was left out.
+
+    `check_content` is called when the server says that the content is not what its headers say. What it returns ends
+    the request; otherwise the content changed on its way to the server, and is sent once more.
     """
     present = [one for one in optional if one.covers_any(request.headers)]
     missing = [one for one in present if connection.abilities.lacks(one.ability)]
     sent = [one for one in present if one not in missing]
-    _Search(connection, request, sent, missing, on_end, read, is_slow).begin()
+    _Search(connection, request, sent, missing, on_end, read, is_slow, check_content).begin()
 
 
 def ask_with(
@@ -117,6 +129,7 @@ def ask_with(
     *,
     is_slow: bool = False,
     check: Callable[[Response], Response] = itself,
+    check_content: Callable[[], S3RequestError | None] | None = None,
 ) -> "Future[tuple[T, tuple[Ability, ...]]]":
     """Like `exchange_with`, as a future for `read` of the answer or failure, and for what the server lacks."""
     outcome: Future[tuple[T, tuple[Ability, ...]]] = Future()
@@ -124,7 +137,7 @@ def ask_with(
     def on_end(ended: ResponseOrError, without: tuple[Ability, ...]) -> None:
         complete(outcome, lambda found: (read(found), without), ended)
 
-    exchange_with(connection, request, optional, on_end, is_slow=is_slow, read=check)
+    exchange_with(connection, request, optional, on_end, is_slow=is_slow, read=check, check_content=check_content)
     return outcome
 
 
@@ -140,6 +153,7 @@ class _Search(Generic[T]):
         on_end: Callable[[T | BaseException, tuple[Ability, ...]], object],
         read: Callable[[Response], T],
         is_slow: bool,
+        check_content: Callable[[], S3RequestError | None] | None,
     ) -> None:
         self._connection = connection
         self._request = request
@@ -149,6 +163,8 @@ class _Search(Generic[T]):
         self._on_end = on_end
         self._read = read
         self._is_slow = is_slow
+        self._check_content = check_content
+        self._is_content_right = False
 
     def begin(self) -> None:
         self._send((), self._judge_first)
@@ -160,10 +176,29 @@ class _Search(Generic[T]):
         self._connection.exchange(request, judge, read=self._read, is_slow=self._is_slow)
 
     def _judge_first(self, ended: T | BaseException) -> None:
-        if isinstance(ended, S3RequestError) and self._sent and may_be_unsupported(ended):
+        if not isinstance(ended, S3RequestError):
+            self._end(ended)
+        elif self._check_content is not None and is_about_content(ended):
+            self._send_once_more(ended, self._check_content)
+        elif self._is_content_right and ended.code == _OTHER_CONTENT:
+            # Without the checksum, the server would take what arrives for it.
+            self._end(ended)
+        elif self._sent and may_be_unsupported(ended):
             self._suspect(ended)
         else:
             self._end(ended)
+
+    def _send_once_more(self, error: S3RequestError, check_content: Callable[[], S3RequestError | None]) -> None:
+        self._check_content = None
+        problem = check_content()
+        if problem is not None:
+            self._end(problem)
+            return
+        self._is_content_right = True
+        try:
+            self._send((), self._judge_first)
+        except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
+            self._end(error)
 
     def _suspect(self, error: S3RequestError) -> None:
         """Send the request without each header that an error may be about, and at last without all of them."""

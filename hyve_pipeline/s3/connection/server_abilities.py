@@ -35,6 +35,8 @@ class Ability:
 CHECKSUM_MODE = Ability("refuses x-amz-checksum-mode", "the checksums that it keeps are not compared")
 CHECKSUMS = Ability("refuses checksums other than Content-MD5", "what is written is proved by MD5 and ETag")
 CONTENT_MD5 = Ability("refuses Content-MD5", "what is written is proved by ETag")
+# Only ever proved: a server that ignores it costs an MD5 of each object here, and nothing is lost.
+CHECKED_MD5 = Ability("ignores Content-MD5", "")
 READ_CONDITIONS = Ability(
     "refuses If-Match when an object is read", "the ETag of each answer is compared with the planned one"
 )

@@ -1,23 +1,59 @@
-"""Writes content into a bucket, and succeeds only if the server's answer proves that the store has it."""
+"""Writes content into a bucket, and succeeds only if the server's answer proves that the store has it.
+
+Where the source's server has a checksum of the content, that is sent with it: a server that checks it compares what
+arrived with what the source promises, and nothing is hashed here. Amazon S3 checks Content-MD5. Of other servers that
+must be found out: the first small object is sent with a wrong MD5. A server that checks it refuses that, and one that
+ignores it has written what was to be written anyway.
+"""
 
 import base64
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from hyve_pipeline.core.base.etags import same_etag
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, OPTIONAL_MD5, Optional, ask_with
-from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
-from hyve_pipeline.s3.connection.transport import answer_of
+from hyve_pipeline.s3.connection.optional_headers import (
+    OPTIONAL_CHECKSUMS,
+    OPTIONAL_MD5,
+    Optional,
+    ask_with,
+    is_about_content,
+)
+from hyve_pipeline.s3.connection.server_abilities import CHECKED_MD5, CHECKSUMS, CONTENT_MD5, Ability
+from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.multipart_api import Part
-from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, HEADER, PLAIN_MD5, Checksums, checksum, keeps_md5_etags
-from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import completed, follow, then
+from hyve_pipeline.s3.wire.checksums import (
+    DEFAULT_ALGORITHM,
+    HEADER,
+    PLAIN_MD5,
+    Checksums,
+    checksum,
+    keeps_md5_etags,
+    md5_of,
+)
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.futures import completed, follow, retry, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.xml import unquote_etag
+
+# The MD5 of no content that is known, for a write that a server refuses if it checks the MD5.
+_WRONG_MD5 = "0" * 32
+
+# Larger objects are not sent once more to find out something about the server.
+_MOST_TRIAL_BYTES = 1024**2
+
+# By these a write is refused because of what it would overwrite, so that its content may not have been looked at.
+_ABOUT_TARGET = {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
+
+
+def checks_md5(store: Connection) -> bool:
+    """Whether the server is known to compare Content-MD5 with what arrives."""
+    is_known = store.place.server == AWS or store.abilities.has_proved(CHECKED_MD5)
+    return is_known and not store.abilities.lacks(CONTENT_MD5)
 
 
 def written_algorithm(store: Connection, known: Checksums) -> str | None:
@@ -39,20 +75,42 @@ class Content:
         md5: their MD5 in hexadecimal digits; None if it is not needed, as it costs more than everything else here.
         algorithm: of the checksum that is sent with them, or None.
         checksum: the checksum in base64.
+        other: makes the error for bytes that are not those of the checksums. None where these were computed from the
+            bytes; otherwise the source has promised them.
+        is_checked: the bytes were compared with what the source promises.
     """
 
     data: bytes
     md5: str | None
     algorithm: str | None
     checksum: str | None
+    other: Callable[[str], S3RequestError] | None = None
+    is_checked: bool = True
 
     @classmethod
     def of(cls, data: bytes, algorithm: str | None, *, needs_md5: bool) -> "Content":
         """Compute the checksums; without an algorithm always the MD5."""
         md5 = None
         if needs_md5 or algorithm is None:
-            md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            md5 = md5_of(data)
         return cls(data, md5, algorithm, None if algorithm is None else checksum(algorithm, data))
+
+    def problem(self, etag: str | None = None) -> S3RequestError | None:
+        """The error if the bytes are not what the source promises. That takes hashing them.
+
+        Args:
+            etag: what the store has now, if they were written.
+        """
+        if self.other is None:
+            return None
+        error = None
+        if self.md5 is not None and (found := md5_of(self.data)) != self.md5:
+            error = self.other(f"its MD5 is {found}, its ETag {self.md5}")
+        elif self.algorithm is not None and (found := checksum(self.algorithm, self.data)) != self.checksum:
+            error = self.other(f"its {self.algorithm} is {found}, the source has {self.checksum}")
+        if error is not None:
+            error.written = etag
+        return error
 
     @property
     def headers(self) -> Pairs:
@@ -99,19 +157,58 @@ def put_content(
     """
     full = request._replace(headers=(*request.headers, *content.headers), body=content.data)
 
-    def judge(response: Response, without: tuple[Ability, ...]) -> Put:
-        part = _proved(store.bucket, request, content, response, is_md5_checked=CONTENT_MD5 not in without)
-        return Put(part, response, without)
+    def read(ended: ResponseOrError) -> Response:
+        if isinstance(ended, S3RequestError) and is_about_content(ended):
+            reason = f"the server says that other bytes arrived than were sent ({ended.code}: {ended.message})"
+            raise S3RequestError(store.bucket, request, INVALID_RESPONSE, reason, request_id=ended.request_id)
+        return answer_of(ended)
+
+    asked = ask_with(store, full, (*optional, *_optional_proofs(content)), read, check_content=content.problem)
+    return follow(asked, lambda answer: _judge(store, request, content, *answer))
+
+
+def put_object(
+    store: Connection, request: Request, content: Content, optional: Iterable[Optional] = ()
+) -> "Future[Put]":
+    """Like `put_content`; finds out whether the server checks Content-MD5, if that is not known yet."""
+    abilities, size = store.abilities, len(content.data)
+    is_known = checks_md5(store) or abilities.lacks(CONTENT_MD5)
+    if is_known or content.md5 is None or size > _MOST_TRIAL_BYTES or not abilities.begin_trial(CHECKED_MD5):
+        return put_content(store, request, content, optional)
+    wrong = replace(content, md5=_WRONG_MD5)
+    tried = request._replace(headers=(*request.headers, *wrong.headers), body=content.data)
 
     def go_on(answer: tuple[Response, tuple[Ability, ...]]) -> "Future[Put]":
-        response, without = answer
-        if response.header("etag") or request.operation != "PutObject":
-            return completed(judge(response, without))
-        # The answer does not have the ETag of the new object.
-        found = head_object(store, request.key or "")
-        return then(found, lambda head: judge(_with_etag(response, head), without))
+        return _judge(store, request, content, *answer)
 
-    return follow(ask_with(store, full, (*optional, *_optional_proofs(content)), answer_of), go_on)
+    def judge(error: BaseException) -> "Future[Put]":
+        if isinstance(error, S3RequestError) and error.written is None:
+            if is_about_content(error):
+                abilities.prove(CHECKED_MD5)
+                return put_content(store, request, content, optional)
+            if error.status in _ABOUT_TARGET:
+                abilities.end_trial(CHECKED_MD5)
+            elif not error.is_transient:
+                # Whatever it was: the write itself shows it again.
+                return put_content(store, request, content, optional)
+        raise error
+
+    return retry(follow(ask_with(store, tried, (*optional, OPTIONAL_CHECKSUMS), answer_of), go_on), judge)
+
+
+def _judge(
+    store: Connection, request: Request, content: Content, response: Response, without: tuple[Ability, ...]
+) -> "Future[Put]":
+    """The result of a write that the server has accepted."""
+
+    def judge(response: Response) -> Put:
+        part = _proved(store, request, content, response, is_md5_checked=CONTENT_MD5 not in without)
+        return Put(part, response, without)
+
+    if response.header("etag") or request.operation != "PutObject":
+        return completed(judge(response))
+    # The answer does not have the ETag of the new object.
+    return then(head_object(store, request.key or ""), lambda head: judge(_with_etag(response, head)))
 
 
 def _with_etag(response: Response, head: ObjectHead | None) -> Response:
@@ -126,8 +223,9 @@ def _optional_proofs(content: Content) -> tuple[Optional, ...]:
     return (OPTIONAL_CHECKSUMS, OPTIONAL_MD5) if content.algorithm is not None else (OPTIONAL_MD5,)
 
 
-def _proved(bucket: str, request: Request, content: Content, response: Response, *, is_md5_checked: bool) -> Part:
+def _proved(store: Connection, request: Request, content: Content, response: Response, *, is_md5_checked: bool) -> Part:
     """What the store has, if the answer proves that it has these bytes."""
+    bucket = store.bucket
     etag = unquote_etag(response.header("etag") or "")
     if not etag:
         raise invalid_response(bucket, request, response, "the answer has no ETag")
@@ -135,7 +233,15 @@ def _proved(bucket: str, request: Request, content: Content, response: Response,
     # Each proof by itself: a server may return the checksum of the request without checking the bytes. The ETag is a
     # proof if it is an MD5, and ours is known.
     is_etag_known = content.md5 is not None and PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(response)
-    if stored not in (None, content.checksum) or (is_etag_known and not same_etag(etag, content.md5)):
+    is_checked_there = (stored is not None and store.place.server == AWS) or (
+        content.md5 is not None and is_md5_checked and checks_md5(store)
+    )
+    is_other = stored not in (None, content.checksum) or (is_etag_known and not same_etag(etag, content.md5))
+    if is_other or not (content.is_checked or is_etag_known or is_checked_there):
+        problem = content.problem(etag)
+        if problem is not None:
+            raise problem
+    if is_other:
         reason = f"the store has other bytes than were sent (ETag {etag}, MD5 {content.md5}, {content.checksum})"
         raise _unproved(bucket, request, response, reason, etag)
     if not is_md5_checked and stored is None and not is_etag_known:

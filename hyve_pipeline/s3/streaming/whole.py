@@ -1,13 +1,14 @@
-"""Streams one object by one PutObject, and checks it against the source's ETag and checksum before."""
+"""Streams one object by one PutObject, and lets the store's server or this process check it against the source."""
 
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional
+from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS
 from hyve_pipeline.s3.copying.multipart_upload import PartRange
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.get import read_object
@@ -15,11 +16,11 @@ from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
-from hyve_pipeline.s3.objects.put import Content, Put, put_content, written_algorithm
+from hyve_pipeline.s3.objects.put import Content, Put, checks_md5, put_object, written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
 from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
-from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum
+from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum, md5_of
 from hyve_pipeline.s3.wire.futures import both, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
@@ -76,11 +77,10 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
         one, or another `S3RequestError` if the store refused it.
 
     Raises:
-        S3RequestError: what was read is not the object.
+        S3RequestError: what was read is not the object, and the store's server would not notice.
     """
     properties, data = read
-    content = Content.of(data, written_algorithm(store, properties.checksums), needs_md5=True)
-    _check(source, task, properties, content)
+    content = _content(source, store, task, properties, data)
     new = new_object(properties, task.rules)
     request = Request("PutObject", "PUT", task.store_key, headers=(*new.headers, *task.rules.headers))
 
@@ -93,7 +93,7 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
 
     def send(condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[Put]) -> None:
         pinned = request._replace(headers=(*request.headers, *condition))
-        deliver(put_content(store, pinned, content, (*optional, *new.optional)), on_end)
+        deliver(put_object(store, pinned, content, (*optional, *new.optional)), on_end)
 
     outcome: Future[Put] = Future()
     write_pinned(
@@ -102,21 +102,41 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
     return follow(outcome, go_on)
 
 
-def _check(source: Connection, task: CopyTask, properties: ObjectProperties, content: Content) -> None:
-    """Check what was read against the source's ETag and checksum.
+def _content(
+    source: Connection, store: Connection, task: CopyTask, properties: ObjectProperties, data: bytes
+) -> Content:
+    """What was read, with the checksums to send: those that the source promises, where the store's server checks them.
+
+    Otherwise it is checked here before it is sent, by the MD5 if that is known, as the store's ETag shows it too.
 
     Raises:
-        S3RequestError: they differ.
+        S3RequestError: it is not the object.
     """
-    is_md5_known = PLAIN_MD5.fullmatch(task.source_etag) and properties.is_etag_md5
-    if is_md5_known and not same_etag(content.md5, task.source_etag):
-        raise other_content(source, task, f"its MD5 is {content.md5}, its ETag {task.source_etag}")
     known = properties.checksums
-    # Even if the store has no checksums.
-    algorithm = content.algorithm or known.algorithm
-    expected = known.values.get(algorithm or "")
-    if algorithm is None or expected is None or not known.is_of_whole:
-        return
-    found = content.checksum or checksum(algorithm, content.data)
-    if found != expected:
-        raise other_content(source, task, f"its {algorithm} is {found}, the source has {expected}")
+    is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
+    whole = known.values.get(known.algorithm or "") if known.is_of_whole else None
+    is_sent = whole is not None and not store.abilities.lacks(CHECKSUMS)
+    is_aws = store.place.server == AWS
+    if is_md5_known or (is_aws and is_sent):
+        content = Content(
+            data,
+            md5=task.source_etag.lower() if is_md5_known else None,
+            algorithm=known.algorithm if is_sent else None,
+            checksum=whole if is_sent else None,
+            other=partial(other_content, source, task),
+            is_checked=False,
+        )
+        if not is_md5_known or checks_md5(store):
+            return content
+        if (md5 := md5_of(data)) != content.md5:
+            raise other_content(source, task, f"its MD5 is {md5}, its ETag {content.md5}")
+        return replace(content, is_checked=True)
+    # Amazon S3 stores a checksum with every object, and checks it.
+    algorithm = written_algorithm(store, known) if is_aws or known.algorithm else None
+    content = Content.of(data, algorithm, needs_md5=not is_aws)
+    if known.algorithm is not None and whole is not None:
+        # Even if the store has no checksums.
+        found = content.checksum or checksum(known.algorithm, data)
+        if found != whole:
+            raise other_content(source, task, f"its {known.algorithm} is {found}, the source has {whole}")
+    return content

@@ -32,6 +32,8 @@ _LINEAR = {"CRC32", "CRC32C", "CRC64NVME"}
 
 
 def _digest(algorithm: str, data: bytes) -> bytes:
+    if algorithm == "MD5":
+        return hashlib.md5(data, usedforsecurity=False).digest()
     if algorithm == "SHA256":
         return hashlib.sha256(data).digest()
     if algorithm == "SHA1":
@@ -92,6 +94,11 @@ def read_checksum_headers(headers: Pairs) -> Checksums:
     etags = (value for name, value in headers if name.lower() == "etag")
     is_of_whole = kind == FULL_OBJECT if kind else not any("-" in text for text in (*values.values(), *etags))
     return Checksums(values, is_of_whole)
+
+
+def md5_of(data: bytes) -> str:
+    """The MD5 of bytes in hexadecimal digits."""
+    return _digest("MD5", data).hex()
 
 
 def upload_headers(algorithm: str | None, kind: str) -> Pairs:
