@@ -10,7 +10,6 @@ import base64
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.settings.places import AWS
@@ -21,6 +20,7 @@ from hyve_pipeline.s3.connection.optional_headers import (
     Optional,
     ask_with,
     is_about_content,
+    may_be_unsupported,
 )
 from hyve_pipeline.s3.connection.server_abilities import CHECKED_MD5, CHECKSUMS, CONTENT_MD5, Ability
 from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
@@ -45,9 +45,6 @@ _WRONG_MD5 = "0" * 32
 
 # Larger objects are not sent once more to find out something about the server.
 _MOST_TRIAL_BYTES = 1024**2
-
-# By these a write is refused because of what it would overwrite, so that its content may not have been looked at.
-_ABOUT_TARGET = {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
 
 
 def checks_md5(store: Connection) -> bool:
@@ -182,16 +179,13 @@ def put_object(
         return _judge(store, request, content, *answer)
 
     def judge(error: BaseException) -> "Future[Put]":
-        if isinstance(error, S3RequestError) and error.written is None:
-            if is_about_content(error):
-                abilities.prove(CHECKED_MD5)
-                return put_content(store, request, content, optional)
-            if error.status in _ABOUT_TARGET:
-                abilities.end_trial(CHECKED_MD5)
-            elif not error.is_transient:
-                # Whatever it was: the write itself shows it again.
-                return put_content(store, request, content, optional)
-        raise error
+        if is_about_content(error):
+            abilities.prove(CHECKED_MD5)
+        elif not may_be_unsupported(error):
+            abilities.end_trial(CHECKED_MD5)
+            raise error
+        # Where it was refused for another reason, the write itself shows it again.
+        return put_content(store, request, content, optional)
 
     return retry(follow(ask_with(store, tried, (*optional, OPTIONAL_CHECKSUMS), answer_of), go_on), judge)
 
