@@ -161,6 +161,17 @@ COMMANDS: dict[str, Entry] = {
         ("hyve verify", "hyve verify --content 5%  # compare content too, of one object in twenty"),
         is_work=True,
     ),
+    "prove": Entry(
+        "hyve_pipeline.cli.prove:prove",
+        "Write a proof of what is equal, or check one.",
+        "Look",
+        (
+            "hyve prove",
+            "hyve prove --sign key.pem --output proof.json",
+            "hyve prove --check proof.json",
+            "hyve prove --check proof.json --buckets  # list both buckets again",
+        ),
+    ),
     "ui": Entry(
         "hyve_pipeline.cli.ui:ui",
         "Open the Dagster web UI for this configuration, on loopback.",

@@ -183,7 +183,8 @@ def describe_verification(sync: SyncContext, outcome: Verification) -> None:
     if outcome.content is not None:
         compared = outcome.content
         say(
-            f"content: {counted(compared.objects)} compared, {readable_bytes(compared.bytes)}"
+            f"content: {counted(compared.objects)} compared, {readable_bytes(compared.bytes)} "
+            f"({compared.by_checksum:,} by stored checksum, {counted(compared.gets, 'GET')})"
             + "".join(f", {count:,} not: {reason}" for reason, count in compared.skipped.items())
         )
     if outcome.verified:

@@ -45,7 +45,7 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
                 "objects": outcome.objects,
                 "differences": {kind.value: count for kind, count in outcome.differences.items()},
                 "examples": [{"difference": kind.value, "key": key} for kind, key in outcome.examples],
-                "content": None if outcome.content is None else outcome.content.model_dump(),
+                "content": None if outcome.content is None else outcome.content.model_dump(exclude={"file"}),
             }
         )
     else:

@@ -22,7 +22,7 @@ from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
 
 # Folders of the state that have a folder for each plan.
-_BY_PLAN = ("plans", "journals", "verifications", "undone")
+_BY_PLAN = ("plans", "journals", "verifications", "proofs", "undone")
 
 _EVENTS_AT_ONCE = 100
 

@@ -177,7 +177,8 @@ class ShardJournal:
 
     def __init__(self, state: Folder, plan_id: str, shard: Shard) -> None:
         self._mark = partial(mark_ended, state, plan_id, shard.number)
-        self._folder = state.below(f"journals/{plan_id}/{shard.number:04d}")
+        self._path = f"journals/{plan_id}/{shard.number:04d}"
+        self._folder = state.below(self._path)
         self._name = f"shard {plan_id}-{shard.number:04d}"
 
     def claim(self, actor: Actor, *, attempt: int | None = None, times: ClaimTimes | None = None) -> Claim | None:
@@ -248,6 +249,10 @@ class ShardJournal:
             return ShardState.STARTED, None
         summary = self.summary(attempts[-1])
         return summary.state, summary
+
+    def files(self) -> list[str]:
+        """The files with the rows of all attempts, in their order, below the sync's state."""
+        return [f"{self._path}/{batch.name}" for batch in sorted(_batches(self._entries()), key=_order)]
 
     def tables(self) -> Iterator[pa.Table]:
         """All rows of all attempts: those of an earlier attempt first, and then in the order of writing."""

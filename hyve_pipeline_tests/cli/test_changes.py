@@ -109,10 +109,10 @@ def test_verify_by_content(pair: Pair, hyve: Hyve) -> None:
     assert verified.code == 0
     assert verified.document["content"] == {"percent": 100.0, "objects": 7, "bytes": 35, "skipped": {}}
     told = hyve("verify", "--content", "100%")
-    assert told.out.splitlines()[0] == "content: 7 objects compared, 35 B"
+    assert told.out.splitlines()[0] == "content: 7 objects compared, 35 B (7 by stored checksum, 0 GETs)"
     pair.source.put({"3": b"other"})
     told = hyve("verify", "--content", "100%")
-    assert told.out.splitlines()[0] == "content: 6 objects compared, 30 B, 1 not: changed since the plan"
+    assert told.out.splitlines()[0] == "content: 6 objects compared, 30 B (6 by stored checksum, 0 GETs), 1 not: changed since the plan"
 
 
 @pytest.mark.parametrize("share", ["0%", "5", "half", "101%"])

@@ -57,6 +57,14 @@ def is_ascending(column: pa.ChunkedArray) -> bool:
     return pc.call_function("all", [pc.call_function("less", [before, after])]).as_py() is not False
 
 
+def run_ends(column: pa.ChunkedArray) -> list[int]:
+    """The number after the last row of each run of equal values."""
+    if not len(column):
+        return []
+    runs = pc.call_function("run_end_encode", [_in_one_piece(column)])
+    return runs.run_ends.to_pylist()
+
+
 def has_empty(column: pa.ChunkedArray) -> bool:
     """Whether any string is empty."""
     return pc.call_function("min", [pc.call_function("binary_length", [_in_one_piece(column)])]).as_py() == 0

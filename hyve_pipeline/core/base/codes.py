@@ -14,6 +14,7 @@ RULES = {
     "one_at_a_time": "another process is at work",
     "undone": "the plan was undone",
     "nothing_kept": "nothing is left to put back",
+    "not_verified": "nothing is proved",
 }
 
 # Hyve's own codes, of objects and of requests without a usable answer, and those of S3 that are frequent.

@@ -58,6 +58,22 @@ DIFFERENCE_SCHEMA = pa.schema(
     ]
 )
 
+# How the contents of two objects were proved equal, of those that were compared by content.
+PROVED_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
+        pa.field("source_etag", pa.string(), nullable=False, metadata={"description": "the source's ETag"}),
+        pa.field("store_etag", pa.string(), nullable=False, metadata={"description": "the store's ETag"}),
+        pa.field("how", pa.string(), nullable=False, metadata={"description": "checksum, composite_checksum or read"}),
+        pa.field(
+            "checksum",
+            pa.string(),
+            nullable=False,
+            metadata={"description": "ALGORITHM:VALUE that both sides keep; empty where the contents were read"},
+        ),
+    ]
+)
+
 # From the journal: the ETags of finished copies.
 COPIED_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
 
@@ -70,12 +86,19 @@ class ContentSummary(Frozen):
         objects: how many were compared.
         bytes: their bytes.
         skipped: how many of the sample were not compared, by reason: changed since the plan, archived.
+        by_checksum: how many were decided by checksums that both sides keep; all others were read.
+        gets: how many GetObject requests that took.
+        file: the Parquet file of the objects that are equal, columns as in `PROVED_SCHEMA`; None in files of earlier
+            versions.
     """
 
     percent: float
     objects: int
     bytes: int
     skipped: dict[str, int]
+    by_checksum: int = 0
+    gets: int = 0
+    file: StateName | None = None
 
 
 class Verification(Frozen):

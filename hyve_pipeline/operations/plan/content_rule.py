@@ -87,7 +87,7 @@ class ContentRule:
 
     async def _judge(self, pair: ContentPair) -> _Verdict:
         try:
-            is_equal = await self._contents.are_equal(pair)
+            found = await self._contents.compare(pair)
         except ObjectChangedError:
             return _Verdict(pair, _CHANGED)
         except ObjectUnreadableError:
@@ -95,9 +95,9 @@ class ContentRule:
         except S3RequestError as error:
             reason = f"the content of {displayed(pair.key)} is not known, so no plan was made: run it again"
             return _Verdict(pair, failure=BucketError(f"{bucket_error(error, self._source.place)}; {reason}"))
-        if is_equal is None:
+        if found is None:
             return _Verdict(pair, CONTENT_UNKNOWN)
-        return _Verdict(pair, None if is_equal else _DIFFERS)
+        return _Verdict(pair, None if found.is_equal else _DIFFERS)
 
 
 def _decided(found: RangeDiff, open_rows: pa.Table, reasons: dict[str, str | None]) -> RangeDiff:

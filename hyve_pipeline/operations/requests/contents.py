@@ -1,6 +1,7 @@
 """Whether two objects have the same content: by checksum if both have the same kind, else by reading both."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.operations.requests.in_flight import Reply
@@ -14,6 +15,21 @@ from hyve_pipeline.s3.wire.errors import S3RequestError
 # Bytes that are read of an object at a time, from both sides, and objects that are compared at a time.
 _PART = 8 * MIB
 _AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether two contents are equal, and what shows it.
+
+    Attributes:
+        is_equal: whether they are.
+        how: ``checksum`` (of the full objects), ``composite_checksum`` (of equal parts) or ``read``.
+        checksum: ``ALGORITHM:VALUE`` where both sides keep the same one; empty otherwise.
+    """
+
+    is_equal: bool
+    how: Literal["checksum", "composite_checksum", "read"]
+    checksum: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,12 @@ class Contents:
         self._reads = reads
         self.window = Window(_AT_ONCE, lambda: source.throttled + store.throttled)
 
-    async def are_equal(self, pair: ContentPair) -> bool | None:
+    @property
+    def gets(self) -> int:
+        """How many GetObject requests were made; one that is sent again counts once."""
+        return self._source.operations["GetObject"] + self._store.operations["GetObject"]
+
+    async def compare(self, pair: ContentPair) -> Comparison | None:
         """Whether the two have the same content; None if that can't be decided without reading them.
 
         Raises:
@@ -74,15 +95,17 @@ class Contents:
                         raise
                     contents.append(await tries.answer(lambda side=side: read_bytes(*side, first, count)))  # noqa: B023
             if contents[0] != contents[1]:
-                return False
-        return True
+                return Comparison(False, "read")
+        return Comparison(True, "read")
 
 
-def _compare_checksums(source: Checksums, store: Checksums) -> bool | None:
+def _compare_checksums(source: Checksums, store: Checksums) -> Comparison | None:
     """Whether the contents are equal; None if the checksums can't decide it."""
     for algorithm in sorted(source.values.keys() & store.values.keys()):
-        if source.values[algorithm] == store.values[algorithm] and source.is_of_whole == store.is_of_whole:
-            return True
+        value = source.values[algorithm]
+        if value == store.values[algorithm] and source.is_of_whole == store.is_of_whole:
+            how = "checksum" if source.is_of_whole else "composite_checksum"
+            return Comparison(True, how, f"{algorithm}:{value}")
         if source.is_of_whole and store.is_of_whole:
-            return False
+            return Comparison(False, "checksum")
     return None

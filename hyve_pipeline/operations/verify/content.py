@@ -11,13 +11,14 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.sample import Sample
-from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, ContentSummary, Difference
+from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA, ContentSummary, Difference
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
-from hyve_pipeline.operations.requests.contents import ContentPair, Contents
+from hyve_pipeline.operations.requests.contents import Comparison, ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
+from hyve_pipeline.state.parquet import writing_parquet
 
 # The activity, for progress reports.
 COMPARE_CONTENT = "compare content"
@@ -30,11 +31,12 @@ _NO_ETAG = "without an ETag"
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """The result for one pair: a difference, or why it was not compared; neither if the contents are equal."""
+    """The result for one pair: what proves the contents equal, or a difference, or why it was not compared."""
 
     pair: ContentPair
     difference: Difference | None = None
     skipped: str | None = None
+    proof: Comparison | None = None
 
 
 class ContentComparer:
@@ -44,14 +46,18 @@ class ContentComparer:
         context: the sync.
         plan: the plan.
         sample: which keys.
+        file: the name below the sync's state of the file of what is equal.
         stack: closes what is opened here.
 
     Raises:
         BucketError: a bucket can't be reached.
+        StateError: the file can't be written.
     """
 
-    def __init__(self, context: SyncContext, plan: Plan, sample: Sample, stack: ExitStack) -> None:
+    def __init__(self, context: SyncContext, plan: Plan, sample: Sample, file: str, stack: ExitStack) -> None:
         self._sample = sample
+        self._file = file
+        self._writer = stack.enter_context(writing_parquet(context.state, file, PROVED_SCHEMA))
         self._filters = Filters(plan.options.include, plan.options.exclude)
         self._source = stack.enter_context(context.connect(plan.source))
         self._store = stack.enter_context(context.connect(plan.store))
@@ -61,13 +67,20 @@ class ContentComparer:
         stack.callback(self._planned.close)
         self._objects = 0
         self._bytes = 0
+        self._by_checksum = 0
         self._skipped: Counter[str] = Counter()
 
     @property
     def summary(self) -> ContentSummary:
         """What was compared so far."""
         return ContentSummary(
-            percent=self._sample.percent, objects=self._objects, bytes=self._bytes, skipped=dict(self._skipped)
+            percent=self._sample.percent,
+            objects=self._objects,
+            bytes=self._bytes,
+            skipped=dict(self._skipped),
+            by_checksum=self._by_checksum,
+            gets=self._contents.gets,
+            file=self._file,
         )
 
     def compare(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> pa.Table:
@@ -82,6 +95,7 @@ class ContentComparer:
             One row an object whose content differs or could not be read, as in `DIFFERENCE_SCHEMA`.
         """
         rows: list[dict[str, object]] = []
+        proved: list[tuple[str, str, str, str, str]] = []
 
         def take(verdict: _Verdict) -> None:
             pair = verdict.pair
@@ -91,6 +105,11 @@ class ContentComparer:
             self._objects += 1
             self._bytes += pair.size
             report(COMPARE_CONTENT, 1, pair.size)
+            if verdict.proof is not None:
+                self._by_checksum += verdict.proof.how != "read"
+                if verdict.proof.is_equal:
+                    how = verdict.proof.how, verdict.proof.checksum
+                    proved.append((pair.key, pair.source_etag, pair.store_etag, *how))
             if verdict.difference is not None:
                 rows.append(
                     {
@@ -105,6 +124,9 @@ class ContentComparer:
 
         pairs = self._pairs(key_range, listed, others)
         run_in_flight((self._judge(pair) for pair in pairs), self._contents.window, take)
+        columns = zip(*sorted(proved), strict=True) if proved else ([] for _ in PROVED_SCHEMA)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=PROVED_SCHEMA))
         return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["key"])), DIFFERENCE_SCHEMA)
 
     def _pairs(self, key_range: RelativeRange, listed: pa.Table, others: Collection[str]) -> Iterator[ContentPair]:
@@ -127,11 +149,12 @@ class ContentComparer:
 
     async def _judge(self, pair: ContentPair) -> _Verdict:
         try:
-            is_same = await self._contents.are_equal(pair)
+            found = await self._contents.compare(pair)
         except ObjectChangedError:
             return _Verdict(pair, skipped=_CHANGED)
         except ObjectUnreadableError:
             return _Verdict(pair, skipped=_ARCHIVED)
         except S3RequestError:
             return _Verdict(pair, Difference.UNREAD)
-        return _Verdict(pair, None if is_same else Difference.CONTENT)
+        is_equal = found is not None and found.is_equal
+        return _Verdict(pair, None if is_equal else Difference.CONTENT, proof=found)

@@ -16,7 +16,7 @@ def latest_verification(context: SyncContext, plan: Plan) -> Verification | None
     Raises:
         StateError: its manifest is damaged.
     """
-    return next(_newest_first(context, plan), None)
+    return next(verifications(context, plan), None)
 
 
 def read_verification(context: SyncContext, plan_id: str, name: str) -> Verification:
@@ -34,12 +34,17 @@ def verification_between(context: SyncContext, plan: Plan, begun: datetime, ende
     Raises:
         StateError: its manifest is damaged.
     """
-    found = (verification for verification in _newest_first(context, plan) if verification.ended <= ended)
+    found = (verification for verification in verifications(context, plan) if verification.ended <= ended)
     last = next(found, None)
     return last if last is not None and last.ended >= begun else None
 
 
-def _newest_first(context: SyncContext, plan: Plan) -> Iterator[Verification]:
+def verifications(context: SyncContext, plan: Plan) -> Iterator[Verification]:
+    """All verifications of a plan, newest first.
+
+    Raises:
+        StateError: a manifest is damaged.
+    """
     folder = context.state.below(f"verifications/{plan.id}")
     for name in newest_manifests(folder.names()):
         yield folder.read_manifest(name, Verification)

@@ -87,7 +87,8 @@ def verify_plan(
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):
         journaled = _JournaledCopies(context, plan)
-        comparer = None if sample is None else ContentComparer(context, plan, sample, stack)
+        proved = f"verifications/{plan.id}/{inventory.id}-content.parquet"
+        comparer = None if sample is None else ContentComparer(context, plan, sample, proved, stack)
         is_same = inventory.id == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
         each_once = set(files.values())

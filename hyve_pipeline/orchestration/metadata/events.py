@@ -207,6 +207,8 @@ def _content_metadata(content: ContentSummary | None) -> Metadata:
         "content compared (%)": content.percent,
         "content compared (objects)": content.objects,
         "content compared (bytes)": content.bytes,
+        "content compared by stored checksums (objects)": content.by_checksum,
+        "content compared by reading (GETs)": content.gets,
         **{f"content not compared, {reason}": count for reason, count in content.skipped.items()},
     }
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -63,6 +64,7 @@ class Connection:
         listing_dialect: how the server lists, as far as its answers have shown it.
         throttled: how many responses so far said that there are too many requests (503 SlowDown).
         requests: how many requests were made so far, each counted once however often it was sent.
+        operations: the same by operation, such as ``GetObject``.
         retries: how often requests were sent again so far, without the second times of the CRT, which does not report
             them.
         transport: sends its requests, save those that may take long.
@@ -103,6 +105,7 @@ class Connection:
         self.throttled = 0
         self.requests = 0
         self.retries = 0
+        self.operations: Counter[str] = Counter()
 
     def send(self, request: Request, *, is_slow: bool = False) -> "Future[Response]":
         """Sign and send a request, again where that may help.
@@ -144,6 +147,7 @@ class Connection:
             request = request._replace(headers=(*request.headers, *self.payer_headers))
         with self._lock:
             self.requests += 1
+            self.operations[request.operation] += 1
         pending = _Pending(self, request, read, on_end, is_slow=is_slow)
         pending.send(self._patient_transport() if is_slow else self.transport)
 

@@ -1,0 +1,1 @@
+"""A proof to keep: what is equal, and how that is known."""

@@ -1,0 +1,260 @@
+"""Pairs of objects of both buckets, range by range, each with what proves that its contents are equal.
+
+Everything is from the state: the two listings, the plan and its journal, what verifications compared by content, and
+what is remembered of earlier copies.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.arrow_columns import rows_unlike, rows_with
+from hyve_pipeline.core.base.etags import HEX_ETAG_PATTERN, differing_etags
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.inventory import SIDES, Inventory
+from hyve_pipeline.core.model.journal import Outcome
+from hyve_pipeline.core.model.memory import Memory
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.proof import How, Unlike
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below, cut_ranges
+from hyve_pipeline.core.model.shards import Shard
+from hyve_pipeline.core.model.verification import PROVED_SCHEMA, Verification
+from hyve_pipeline.operations.context import Folder, SyncContext
+from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
+from hyve_pipeline.operations.plan.memory import MemoryRows
+from hyve_pipeline.state.journals import ShardJournal
+
+# Rows of both inventories in memory for one range.
+_RANGE_ROWS = 100_000
+
+_LISTED = ["key", "size", "etag"]
+_PLANNED = ["key", "set", "source_etag"]
+
+_DONE_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the pairs are made from.
+
+    Attributes:
+        plan: the plan.
+        source, store: the listings.
+        verification: the verification of the plan.
+        contents: the files of what verifications of the plan compared by content, newest first.
+        memory: what is remembered of earlier copies; None if nothing is.
+    """
+
+    plan: Plan
+    source: Inventory
+    store: Inventory
+    verification: Verification
+    contents: tuple[str, ...] = ()
+    memory: Memory | None = None
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The files of sets that the plan does not act on; none where these are empty."""
+        untouched = (ChangeSet.ALTERED, ChangeSet.SKIPPED)
+        return self.plan.changes if any(self.plan.count(name).objects for name in untouched) else ()
+
+
+_HOW = frozenset(how.value for how in How)
+
+
+@dataclass
+class PairCounts:
+    """Objects and bytes by what proves the contents equal, and by why a key has no pair."""
+
+    proved_by: dict[How, Count] = field(default_factory=dict)
+    not_in_tree: dict[Unlike, Count] = field(default_factory=dict)
+
+    def add(self, name: str, count: Count) -> None:
+        """Add what a range has."""
+        if name in _HOW:
+            self.proved_by[How(name)] = self.proved_by.get(How(name), Count()) + count
+        else:
+            self.not_in_tree[Unlike(name)] = self.not_in_tree.get(Unlike(name), Count()) + count
+
+
+def read_pairs(context: SyncContext, evidence: Evidence, counts: PairCounts) -> Iterator[pa.Table]:
+    """The pairs in key order, some at a time.
+
+    Args:
+        context: the sync.
+        evidence: what they are made from.
+        counts: gets the numbers of all keys.
+
+    Returns:
+        Tables with the columns ``key``, ``size``, ``prefix`` (up to the first ``/``; empty without one) and ``leaf``,
+        the data of the leaf after the byte that marks one.
+
+    Raises:
+        StateError: a file is missing or damaged.
+    """
+    with ExitStack() as stack:
+        files = _Files(context, evidence, stack)
+        database = stack.enter_context(closing(RangeDatabase()))
+        classified = _classification(evidence.plan)
+        for key_range in cut_ranges(files.chunks, _RANGE_ROWS):
+            bounds = {"first": key_range.first, "end": key_range.end}
+            with database.showing(files.read(key_range)) as connection:
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE classified AS {classified}", bounds)
+                totals = connection.execute(_TOTALS).fetchall()
+                pairs = connection.sql(_PAIRS).to_arrow_table()
+            for name, objects, size in totals:
+                counts.add(name, Count(objects=objects, bytes=size))
+            yield pairs
+
+
+class _Files:
+    """The rows of all files by key range.
+
+    Raises:
+        StateError: a file is missing or damaged.
+    """
+
+    def __init__(self, context: SyncContext, evidence: Evidence, stack: ExitStack) -> None:
+        state = context.state
+        plan = evidence.plan
+
+        def opened(rows: SortedRows) -> SortedRows:
+            stack.callback(rows.close)
+            return rows
+
+        self._listed = {side: opened(open_inventory(state, getattr(evidence, side), _LISTED)) for side in SIDES}
+        self._copies = opened(SortedRows(state, plan.files["copy"], columns=_PLANNED))
+        self._changes = opened(SortedRows(state, evidence.changes, columns=_PLANNED)) if evidence.changes else None
+        self._contents = [opened(SortedRows(state, [file])) for file in evidence.contents]
+        self._memory = MemoryRows(state, evidence.memory)
+        stack.callback(self._memory.close)
+        self._done = _DoneCopies(state, plan)
+
+    @property
+    def chunks(self) -> list[tuple[str, int]]:
+        """First key and number of rows of each row group of the listings, in no order."""
+        return [chunk for rows in self._listed.values() for chunk in rows.chunks]
+
+    def read(self, key_range: RelativeRange) -> dict[str, pa.Table]:
+        """The rows of a range, and perhaps some before and after it, by the names that the SQL has for them."""
+        contents = PROVED_SCHEMA.empty_table()
+        for rows in self._contents:
+            contents = pa.concat_tables([contents, rows_unlike(rows.read(key_range), "key", contents)])
+        copies = self._copies.read(key_range)
+        return {
+            **{f"{side}_rows": rows.read(key_range) for side, rows in self._listed.items()},
+            "copies_rows": copies,
+            "changes_rows": copies.slice(0, 0) if self._changes is None else self._changes.read(key_range),
+            "contents_rows": contents,
+            "memory_rows": self._memory.read(key_range),
+            "done_rows": self._done.read(key_range),
+        }
+
+
+class _DoneCopies:
+    """The journal's finished copies of a plan, for ranges that follow each other."""
+
+    def __init__(self, state: Folder, plan: Plan) -> None:
+        self._state = state
+        self._plan = plan.id
+        self._shards = plan.shards_of("copy")
+        # Of the shards of the last range: a large one has keys of several ranges.
+        self._tables: dict[int, pa.Table] = {}
+
+    def read(self, key_range: RelativeRange) -> pa.Table:
+        """The rows of all shards that may have keys of the range, in the order of writing, as in `_DONE_SCHEMA`."""
+        begin = bisect_left(self._shards, key_range.first, key=_last_key)
+        end = None if key_range.end is None else bisect_left(self._shards, key_range.end, begin, key=_first_key)
+        wanted = self._shards[begin:end]
+        self._tables = {shard.number: self._tables.get(shard.number) or self._of_shard(shard) for shard in wanted}
+        rows = pa.concat_tables([_DONE_SCHEMA.empty_table(), *self._tables.values()])
+        return rows.append_column("number", pa.array(range(rows.num_rows), pa.int64()))
+
+    def _of_shard(self, shard: Shard) -> pa.Table:
+        journal = ShardJournal(self._state, self._plan, shard)
+        done = [rows_with(table, "outcome", [Outcome.DONE.value]) for table in journal.tables()]
+        columns = [table.select(["key", "etag_after"]).rename_columns(_DONE_SCHEMA.names) for table in done]
+        return pa.concat_tables([_DONE_SCHEMA.empty_table(), *(table.cast(_DONE_SCHEMA) for table in columns)])
+
+
+def _first_key(shard: Shard) -> str:
+    return shard.first_key
+
+
+def _last_key(shard: Shard) -> str:
+    return shard.last_key
+
+
+def _same(left: str, right: str) -> str:
+    """The SQL condition that two ETags are known and equal."""
+    return f"coalesce({left} <> '' AND NOT {differing_etags(left, right)}, false)"
+
+
+def _pins(table: str) -> str:
+    """The SQL condition that a table's pair of ETags is that of both listings."""
+    return f"{_same('s.etag', f'{table}.source_etag')} AND {_same('t.etag', f'{table}.store_etag')}"
+
+
+def _classification(plan: Plan) -> str:
+    """The SQL of one row a key, with what proves its contents equal, or why it has no pair."""
+    bounds = "key >= $first AND ($end IS NULL OR key < $end)"
+    prefixes = {"source": plan.source.prefix, "store": plan.store.prefix}
+    listed = ", ".join(
+        f"{side} AS (SELECT * FROM (SELECT {below(prefix)} AS key, size, etag FROM {side}_rows) "  # noqa: S608
+        f"WHERE {bounds})"
+        for side, prefix in prefixes.items()
+    )
+    is_included = Filters(plan.options.include, plan.options.exclude).condition("coalesce(s.key, t.key)")
+    # No untrusted text: globs and prefixes are quoted.
+    return f"""
+        WITH {listed},
+        done AS (SELECT key, max_by(etag, number) AS store_etag FROM done_rows GROUP BY key),
+        copies AS (
+            SELECT key, source_etag, store_etag, done.key IS NULL AND set <> 'drifted' AS is_outdated
+            FROM copies_rows LEFT JOIN done USING (key)
+        ),
+        changes AS (SELECT key, set FROM changes_rows WHERE set IN ('altered', 'skipped'))
+        SELECT
+            coalesce(s.key, t.key) AS key,
+            coalesce(s.size, t.size) AS size,
+            coalesce(s.etag, '') AS source_etag,
+            coalesce(t.etag, '') AS store_etag,
+            CASE WHEN {_pins("c")} THEN c.checksum ELSE '' END AS checksum,
+            CASE
+                WHEN NOT {is_included} THEN '{Unlike.EXCLUDED}'
+                WHEN t.key IS NULL THEN '{Unlike.ONLY_IN_SOURCE}'
+                WHEN s.key IS NULL THEN '{Unlike.ONLY_IN_STORE}'
+                WHEN s.size <> t.size THEN '{Unlike.DIFFERENT_SIZE}'
+                WHEN {_pins("c")} THEN c.how
+                WHEN x.set = 'altered' THEN '{Unlike.ALTERED}'
+                WHEN x.set = 'skipped' OR p.is_outdated THEN '{Unlike.OUTDATED}'
+                WHEN {_same("s.etag", "t.etag")} AND regexp_full_match(s.etag, '{HEX_ETAG_PATTERN}')
+                    THEN CASE WHEN contains(s.etag, '-') THEN '{How.PARTS_ETAG}' ELSE '{How.MD5_ETAG}' END
+                WHEN {_pins("p")} THEN '{How.COPIED}'
+                WHEN s.size = m.size AND {_pins("m")} THEN '{How.REMEMBERED}'
+                ELSE '{How.NOT_PROVED}'
+            END AS class
+        FROM source s FULL OUTER JOIN store t ON s.key = t.key
+        LEFT JOIN contents_rows c ON c.key = s.key
+        LEFT JOIN copies p ON p.key = s.key
+        LEFT JOIN changes x ON x.key = s.key
+        LEFT JOIN memory_rows m ON m.key = s.key"""  # noqa: S608
+
+
+_TOTALS = "SELECT class, count(*), sum(size)::BIGINT FROM classified GROUP BY class"
+
+# A leaf: its fields as netstrings, each its number of bytes, a colon, the bytes and a comma.
+_LEAF = " || ".join(
+    f"strlen({text}) || ':' || {text} || ','"
+    for text in ("key", "size::VARCHAR", "source_etag", "store_etag", "checksum")
+)
+
+_PAIRS = f"""
+    SELECT key, size, CASE WHEN contains(key, '/') THEN split_part(key, '/', 1) || '/' ELSE '' END AS prefix,
+        encode({_LEAF}) AS leaf
+    FROM classified WHERE class IN ({", ".join(f"'{how}'" for how in How)}) ORDER BY key"""  # noqa: S608 - constants
