@@ -22,6 +22,7 @@ from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
 from hyve_pipeline.operations.plan.summary import summarize_plan
+from hyve_pipeline.operations.prove.read import newest_proof
 from hyve_pipeline.operations.verify.read import latest_verification
 from hyve_pipeline.report.chart import STYLE, svg
 from hyve_pipeline.report.pictures import charts_of
@@ -31,6 +32,7 @@ _TEMPLATE = "page.html.jinja"
 # The most rows of tables that can be long.
 _MOST_SHARDS = 300
 _MOST_UNSETTLED = 100
+_MOST_PREFIXES = 100
 
 # What becomes of the sets that the plan does not act on.
 _UNTOUCHED = {
@@ -84,6 +86,8 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         unsettled=unsettled[:_MOST_UNSETTLED],
         has_more_unsettled=len(unsettled) > _MOST_UNSETTLED,
         verification=latest_verification(sync, plan),
+        proof=newest_proof(sync, plan),
+        most_prefixes=_MOST_PREFIXES,
         summary=summary,
         charts=[svg([chart]) for chart in charts_of(summary)],
         chart_style=STYLE,

@@ -9,9 +9,11 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.plan import Approval
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
+from hyve_pipeline.operations.prove.prove import prove_plan
 from hyve_pipeline.report import page
 from hyve_pipeline.report.page import render_page
 from hyve_pipeline_tests.operations.listings import START, Entry, context_at, written_inventory
+from hyve_pipeline_tests.operations.prove.proved import plan_of, verify
 from hyve_pipeline_tests.report.hostile import HOSTILE_KEYS, begin, hostile_plan
 
 # All that the template itself uses; injected markup would be something else.
@@ -137,3 +139,22 @@ def test_long_tables_are_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert f"and {len(plan.shards) - 2} more: hyve show {plan.id}" in document.text_content()
     assert len(_cells(document, "Objects that failed or were skipped")) == 3
     assert f"and more: hyve show {plan.id} --failed" in document.text_content()
+
+
+def test_the_proof_of_a_plan(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    objects = {"a/1": Entry(), "a/2": Entry(size=7), "c": Entry(etag="opaque")}
+    plan = plan_of(context, objects | {"d": Entry(storage_class="GLACIER")}, objects)
+    verify(context, plan, written_inventory(context, "store", objects))
+    assert "Proof" not in _parsed(render_page(context, plan)).xpath("//h2/text()")
+    proof, _ = prove_plan(context, plan)
+    document = _parsed(render_page(context, plan))
+    assert [row[:3] for row in _cells(document, "Proof")] == [
+        ["md5_etag", "2", "10 B"],
+        ["not_proved", "1", "3 B"],
+        ["not in the tree: only_in_source", "1", "3 B"],
+    ]
+    assert proof.tree.root in document.text_content()
+    assert _cells(document, "Roots by top-level prefix") == [
+        [one.prefix or "(none)", str(one.objects), f"{one.bytes} B", one.root] for one in proof.tree.prefixes
+    ]

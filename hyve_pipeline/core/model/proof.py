@@ -26,6 +26,10 @@ _SIGNATURE = "signature"
 _DIGEST = "sha256"
 
 
+class ChangedProofError(HyveError):
+    """A document is no proof, or was changed."""
+
+
 class How(StrEnum):
     """What proves that two objects of one key and one size have the same content; the first that holds."""
 
@@ -245,15 +249,15 @@ def read_document(name: str, content: bytes) -> tuple[Proof, str | None]:
     """The proof and the signature in a document.
 
     Raises:
-        HyveError: it is no document that `write_document` has written; any changed byte shows.
+        ChangedProofError: it is no document that `write_document` has written; any changed byte shows.
     """
     try:
         members = json.loads(content)
         signature = members.pop(_SIGNATURE, None)
         members.pop(_DIGEST)
         proof = Proof.model_validate_json(json.dumps(members))
-    except (ValueError, KeyError, AttributeError, ValidationError):
-        raise HyveError(f"{name}: is no proof that 'hyve prove' has written, or was changed") from None
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
+        raise ChangedProofError(f"{name}: is no proof that 'hyve prove' has written, or was changed") from None
     if write_document(proof, signature) != content:
-        raise HyveError(f"{name}: was changed: it is not what its sha256 is of")
+        raise ChangedProofError(f"{name}: was changed: it is not what its sha256 is of")
     return proof, signature

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.arrow_columns import rows_unlike, rows_with
+from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.base.etags import HEX_ETAG_PATTERN, differing_etags
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ChangeSet
@@ -142,15 +142,13 @@ class _Files:
 
     def read(self, key_range: RelativeRange) -> dict[str, pa.Table]:
         """The rows of a range, and perhaps some before and after it, by the names that the SQL has for them."""
-        contents = PROVED_SCHEMA.empty_table()
-        for rows in self._contents:
-            contents = pa.concat_tables([contents, rows_unlike(rows.read(key_range), "key", contents)])
+        contents = [PROVED_SCHEMA.empty_table(), *(rows.read(key_range) for rows in reversed(self._contents))]
         copies = self._copies.read(key_range)
         return {
             **{f"{side}_rows": rows.read(key_range) for side, rows in self._listed.items()},
             "copies_rows": copies,
             "changes_rows": copies.slice(0, 0) if self._changes is None else self._changes.read(key_range),
-            "contents_rows": contents,
+            "contents_rows": _numbered(pa.concat_tables(contents)),
             "memory_rows": self._memory.read(key_range),
             "done_rows": self._done.read(key_range),
         }
@@ -167,19 +165,23 @@ class _DoneCopies:
         self._tables: dict[int, pa.Table] = {}
 
     def read(self, key_range: RelativeRange) -> pa.Table:
-        """The rows of all shards that may have keys of the range, in the order of writing, as in `_DONE_SCHEMA`."""
+        """The rows of all shards that may have keys of the range, numbered in the order of writing, as in `_DONE_SCHEMA`."""
         begin = bisect_left(self._shards, key_range.first, key=_last_key)
         end = None if key_range.end is None else bisect_left(self._shards, key_range.end, begin, key=_first_key)
         wanted = self._shards[begin:end]
         self._tables = {shard.number: self._tables.get(shard.number) or self._of_shard(shard) for shard in wanted}
-        rows = pa.concat_tables([_DONE_SCHEMA.empty_table(), *self._tables.values()])
-        return rows.append_column("number", pa.array(range(rows.num_rows), pa.int64()))
+        return _numbered(pa.concat_tables([_DONE_SCHEMA.empty_table(), *self._tables.values()]))
 
     def _of_shard(self, shard: Shard) -> pa.Table:
         journal = ShardJournal(self._state, self._plan, shard)
         done = [rows_with(table, "outcome", [Outcome.DONE.value]) for table in journal.tables()]
         columns = [table.select(["key", "etag_after"]).rename_columns(_DONE_SCHEMA.names) for table in done]
         return pa.concat_tables([_DONE_SCHEMA.empty_table(), *(table.cast(_DONE_SCHEMA) for table in columns)])
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    """The rows with their numbers in their order, as the column ``number``."""
+    return rows.append_column("number", pa.array(range(rows.num_rows), pa.int64()))
 
 
 def _first_key(shard: Shard) -> str:
@@ -218,19 +220,23 @@ def _classification(plan: Plan) -> str:
             SELECT key, source_etag, store_etag, done.key IS NULL AND set <> 'drifted' AS is_outdated
             FROM copies_rows LEFT JOIN done USING (key)
         ),
+        contents AS (
+            SELECT key, source_etag, store_etag, max_by(how, number) AS how, max_by(checksum, number) AS checksum
+            FROM contents_rows GROUP BY ALL
+        ),
         changes AS (SELECT key, set FROM changes_rows WHERE set IN ('altered', 'skipped'))
         SELECT
             coalesce(s.key, t.key) AS key,
             coalesce(s.size, t.size) AS size,
             coalesce(s.etag, '') AS source_etag,
             coalesce(t.etag, '') AS store_etag,
-            CASE WHEN {_pins("c")} THEN c.checksum ELSE '' END AS checksum,
+            coalesce(c.checksum, '') AS checksum,
             CASE
                 WHEN NOT {is_included} THEN '{Unlike.EXCLUDED}'
                 WHEN t.key IS NULL THEN '{Unlike.ONLY_IN_SOURCE}'
                 WHEN s.key IS NULL THEN '{Unlike.ONLY_IN_STORE}'
                 WHEN s.size <> t.size THEN '{Unlike.DIFFERENT_SIZE}'
-                WHEN {_pins("c")} THEN c.how
+                WHEN c.how IS NOT NULL THEN c.how
                 WHEN x.set = 'altered' THEN '{Unlike.ALTERED}'
                 WHEN x.set = 'skipped' OR p.is_outdated THEN '{Unlike.OUTDATED}'
                 WHEN {_same("s.etag", "t.etag")} AND regexp_full_match(s.etag, '{HEX_ETAG_PATTERN}')
@@ -240,7 +246,7 @@ def _classification(plan: Plan) -> str:
                 ELSE '{How.NOT_PROVED}'
             END AS class
         FROM source s FULL OUTER JOIN store t ON s.key = t.key
-        LEFT JOIN contents_rows c ON c.key = s.key
+        LEFT JOIN contents c ON c.key = s.key AND c.source_etag = s.etag AND c.store_etag = t.etag
         LEFT JOIN copies p ON p.key = s.key
         LEFT JOIN changes x ON x.key = s.key
         LEFT JOIN memory_rows m ON m.key = s.key"""  # noqa: S608

@@ -14,17 +14,15 @@ from hyve_pipeline.core.model.proof import (
     Unlike,
     Verified,
     canonical,
-    read_document,
     write_document,
 )
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.prove.evidence import find_evidence, used_files
 from hyve_pipeline.operations.prove.pairs import Evidence, PairCounts, read_pairs
+from hyve_pipeline.operations.prove.read import proof_folder
 from hyve_pipeline.operations.prove.roots import RootsBuilder
 from hyve_pipeline.operations.prove.signature import Signer
-from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.plans import newest_manifests
 
 
 def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -> tuple[Proof, bytes]:
@@ -60,27 +58,9 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
     )
     document = write_document(proof, None if signer is None else signer.sign(canonical(proof)))
     name = f"{evidence.verification.inventory}.json"
-    with _folder(context, plan).writing(name) as stream:
+    with proof_folder(context, plan).writing(name) as stream:
         stream.write(document)
     return proof, document
-
-
-def newest_proof(context: SyncContext, plan: Plan) -> Proof | None:
-    """The newest proof of a plan that is in the state; None when there is none.
-
-    Raises:
-        HyveError: it was changed.
-        StateError: it can't be read.
-    """
-    folder = _folder(context, plan)
-    names = newest_manifests(folder.names())
-    if not names:
-        return None
-    return read_document(folder.uri_of(names[0]), folder.read_text(names[0]).encode())[0]
-
-
-def _folder(context: SyncContext, plan: Plan) -> Folder:
-    return context.state.below(f"proofs/{plan.id}")
 
 
 def compute_contents(context: SyncContext, evidence: Evidence) -> Contents:

@@ -27,9 +27,16 @@ class _Part:
 
 
 class RootsBuilder:
-    """Takes the leaves in key order, some at a time."""
+    """Takes the leaves in key order, some at a time.
 
-    def __init__(self) -> None:
+    Args:
+        range_leaves: the leaves of a range, a power of two.
+        most_prefixes: how many prefixes have a root of their own.
+    """
+
+    def __init__(self, range_leaves: int = RANGE_LEAVES, most_prefixes: int = MOST_PREFIXES) -> None:
+        self._range_leaves = range_leaves
+        self._most_prefixes = most_prefixes
         self._all = _Part()
         self._prefixes: dict[str, _Part] = {}
         self._other_prefixes = _Part()
@@ -51,12 +58,12 @@ class RootsBuilder:
         keys = pairs.column("key")
         begin = 0
         while begin < len(hashes):
-            end = min(begin + RANGE_LEAVES - self._range.tree.leaves, len(hashes))
+            end = min(begin + self._range_leaves - self._range.tree.leaves, len(hashes))
             if not self._range.tree.leaves:
                 self._first_key = keys[begin].as_py()
             self._last_key = keys[end - 1].as_py()
             self._range.add(hashes[begin:end], sizes[begin:end])
-            if self._range.tree.leaves == RANGE_LEAVES:
+            if self._range.tree.leaves == self._range_leaves:
                 self._end_range()
             begin = end
 
@@ -78,7 +85,7 @@ class RootsBuilder:
         part = self._prefixes.get(prefix)
         if part is not None:
             return part
-        if len(self._prefixes) == MOST_PREFIXES:
+        if len(self._prefixes) == self._most_prefixes:
             return self._other_prefixes
         return self._prefixes.setdefault(prefix, _Part())
 

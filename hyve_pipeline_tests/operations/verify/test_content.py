@@ -9,6 +9,7 @@ from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.requests import contents
 from hyve_pipeline.operations.verify.verify import verify_plan
+from hyve_pipeline.state.parquet import ParquetReader
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, planned
 from hyve_pipeline_tests.s3.scripted import Answer, Received
@@ -189,6 +190,38 @@ def test_a_share_of_them(make_pair: MakePair, monkeypatch: pytest.MonkeyPatch) -
     assert found.verified
     assert found.content is not None
     assert 10 < found.content.objects < 80
-    assert verify_plan(context, plan, content="100%").content == found.content.model_copy(
-        update={"percent": 100.0, "objects": 200, "bytes": 200}
-    )
+    whole = verify_plan(context, plan, content="100%").content
+    assert whole is not None
+    assert (whole.percent, whole.objects, whole.bytes, whole.skipped) == (100.0, 200, 200, {})
+    assert (whole.by_checksum, whole.gets) == (0, 400)
+
+
+def test_only_what_checksums_leave_open_is_read_and_all_that_is_equal_is_kept(
+    pair: Pair, copied: tuple[SyncContext, Plan], faulty: FaultyServer
+) -> None:
+    context, plan = copied
+
+    def fault(received: Received) -> Answer | None:
+        if "x-amz-checksum-mode" not in received.headers:
+            return None
+        answer = faulty.forward(received)
+        headers = {name: value for name, value in answer.headers.items() if "checksum" not in name.lower()}
+        if not received.path.endswith("/z"):
+            headers["x-amz-checksum-crc32"] = "AAAAAA=="
+        return Answer(answer.body, answer.status, headers)
+
+    faulty.fault = fault
+    faulty.received.clear()
+    content = verify_plan(context, plan, content="100%").content
+    assert content is not None
+    assert (content.objects, content.by_checksum, content.gets) == (4, 3, 2)
+    assert len(_reads(faulty)) == 2
+    assert content.file is not None
+    reader = ParquetReader(context.state, content.file)
+    rows = [row for table in reader.tables() for row in table.to_pylist()]
+    reader.close()
+    assert [(row["key"], row["how"], bool(row["checksum"])) for row in rows] == [
+        *(("a", "checksum", True), ("dir/b", "checksum", True), ("z", "read", False), ("é", "checksum", True)),
+    ]
+    etags = {key: etag.strip('"') for key, (_, etag, _) in pair.store.listing().items()}
+    assert {row["key"]: row["store_etag"] for row in rows} == etags
