@@ -165,7 +165,7 @@ class _DoneCopies:
         self._tables: dict[int, pa.Table] = {}
 
     def read(self, key_range: RelativeRange) -> pa.Table:
-        """The rows, as in `_DONE_SCHEMA`, of all shards that may have keys of the range, numbered as they were written."""
+        """The rows, as in `_DONE_SCHEMA`, of all shards that may have keys of the range, with their numbers."""
         begin = bisect_left(self._shards, key_range.first, key=_last_key)
         end = None if key_range.end is None else bisect_left(self._shards, key_range.end, begin, key=_first_key)
         wanted = self._shards[begin:end]
