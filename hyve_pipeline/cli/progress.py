@@ -69,7 +69,9 @@ class _Lines(Activities):
             self._say(activity)
 
     def _ended(self, activity: Activity) -> None:
-        self._say(activity)
+        # What was cut short before it did anything is no progress; the error's own line says what happened.
+        if activity.is_done or activity.objects:
+            self._say(activity)
 
     def _say(self, activity: Activity) -> None:
         about = "" if activity.is_total_exact else "about "

@@ -142,6 +142,17 @@ def test_a_file_gets_a_line_for_each_activity(monkeypatch: pytest.MonkeyPatch, t
         ]
 
 
+def test_what_did_nothing_before_it_was_cut_short_gets_no_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "err").open("w+") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with showing_progress("images"):
+            report("list source", 0, 0)
+            report("list store", 0, 0)
+            end("list store", 0, 0)
+        file.seek(0)
+        assert file.read().splitlines() == ["images: list store: 0 objects"]
+
+
 def test_progress_ends_with_its_block(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal()
     # The reader has gone: nothing may fail, and nothing may be written to a closed stream.

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from hyve_pipeline.operations.undo import undo_plan
-from hyve_pipeline.orchestration.common.failures import FAILED_OBJECTS, as_failure
+from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.run_config import UndoConfig
 from hyve_pipeline.orchestration.common.steps import Steps
@@ -27,7 +27,7 @@ def build_undo_job(names: Names, steps: Steps) -> dg.JobDefinition:
         if summary.failed:
             raise dg.Failure(
                 f"{summary.failed} objects could not be put back; another undo retries them",
-                metadata={**undo_metadata(summary), FAILED_OBJECTS: dg.MetadataValue.int(summary.failed)},
+                metadata=undo_metadata(summary),
                 allow_retries=False,
             )
         context.log_event(

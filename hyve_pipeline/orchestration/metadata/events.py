@@ -195,8 +195,9 @@ def undo_metadata(summary: UndoSummary) -> Metadata:
         PLAN_ENTRY: summary.plan,
         "put back": summary.restored,
         "skipped": summary.skipped,
+        FAILED_OBJECTS: summary.failed,
         "left": summary.left,
-        "reasons": dg.MetadataValue.json(summary.reasons),
+        **_reasons(summary.reasons),
     }
 
 
