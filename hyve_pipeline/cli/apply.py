@@ -51,7 +51,7 @@ def delete(
     work = Work(sync)
     with working(sync):
         work.choose_plan(plan_id, max_deletes=max_deletes)
-    if asks:
+    if asks and work.has_deletes_to_ask_about():
         work.show_plan()
     work.warn_of_loss("delete")
     if work.is_agreed(asks=asks):

@@ -86,7 +86,7 @@ class Questions:
 
     def ask_whether(self, question: str, *, default: bool) -> bool:
         """Ask a question at the terminal that is answered by yes or no."""
-        return click.confirm(displayed(question), default=default, err=True)
+        return _is_yes(question, default=default)
 
     def _is_right(self, check: Check, answer: str) -> bool:
         """Whether an answer can be used; at a terminal it is said why not, and the question is asked again."""
@@ -105,7 +105,7 @@ class Questions:
         Raises:
             ConfigurationError: the answer was no, or there is no terminal to ask at; its message is `otherwise`.
         """
-        if not self.is_terminal or not click.confirm(displayed(question), err=True):
+        if not self.is_terminal or not _is_yes(question, default=False):
             raise ConfigurationError(otherwise)
 
     def _line(
@@ -113,7 +113,7 @@ class Questions:
     ) -> str:
         if self.is_terminal:
             shown = f"{question} [{hint}]" if hint else question
-            return click.prompt(displayed(shown), default="", show_default=False, hide_input=is_hidden, err=True)
+            return _typed(shown, is_hidden=is_hidden)
         line = sys.stdin.readline() if sys.stdin is not None else ""
         if not line:
             raise ConfigurationError(f"standard input ended where {question!r} was asked{_instead(option)}")
@@ -127,7 +127,25 @@ class Questions:
 
 def is_agreed(question: str) -> bool:
     """Ask a question on standard error whose answer is no, unless it is yes."""
-    return click.confirm(displayed(question), default=False, err=True)
+    return _is_yes(question, default=False)
+
+
+def _is_yes(question: str, *, default: bool) -> bool:
+    while True:
+        answer = _typed(f"{question} [{'Y/n' if default else 'y/N'}]").strip().lower()
+        if answer in ("", "y", "yes", "n", "no"):
+            return answer.startswith("y") if answer else default
+        click.echo("  answer y or n", err=True)
+
+
+def _typed(question: str, *, is_hidden: bool = False) -> str:
+    """What the user types at the terminal; what follows a Ctrl-C begins on a line of its own."""
+    try:
+        return click.prompt(displayed(question), default="", show_default=False, hide_input=is_hidden, err=True)
+    except click.Abort:
+        if not is_hidden:
+            click.echo(err=True)
+        raise
 
 
 def _instead(option: str | None) -> str:

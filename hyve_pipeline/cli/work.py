@@ -172,9 +172,9 @@ class Work:
         Raises:
             InterruptedRunError: Ctrl-C or the end of the input was the answer.
         """
-        left = self._deletes_left()
-        if not asks or not left or self._is_refused("delete"):
+        if not asks or not self.has_deletes_to_ask_about():
             return True
+        left = self._deletes_left()
         try:
             self._is_cancelled = not is_agreed(f"Delete {counted(left)} of {self.plan.store.uri}?")
         except click.Abort as error:
@@ -183,6 +183,10 @@ class Work:
         if self._is_cancelled:
             self._asked.append("delete")
         return not self._is_cancelled
+
+    def has_deletes_to_ask_about(self) -> bool:
+        """Whether there are deletes left that no safety rule refuses."""
+        return self._deletes_left() > 0 and not self._is_refused("delete")
 
     def _deletes_left(self) -> int:
         tally = self.status.tally("delete")

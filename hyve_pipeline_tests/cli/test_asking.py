@@ -51,6 +51,17 @@ def test_a_sync_shows_its_plan_copies_and_asks_before_it_deletes(filled: Pair, a
     assert filled.store.keys() == ["new"]
 
 
+def test_an_answer_that_is_neither_yes_nor_no_is_asked_again(filled: Pair, hyve: Hyve, at_terminal: At) -> None:
+    assert hyve("dryrun").code == hyve("copy").code == 0
+    terminal = at_terminal("delete")
+    terminal.wait_for("[y/N]: ")
+    terminal.type("perhaps\n")
+    terminal.wait_for("answer y or n\r\nDelete 2 objects")
+    terminal.type("YES\n")
+    assert terminal.end() == 0
+    assert filled.store.keys() == ["new"]
+
+
 @pytest.mark.parametrize("answer", ["--yes", "-y", "--no-input", "--json", "HYVE_NO_INPUT"])
 def test_what_is_answered_before_is_not_asked(
     answer: str, filled: Pair, hyve: Hyve, at_terminal: At, monkeypatch: pytest.MonkeyPatch
@@ -71,7 +82,8 @@ def test_ctrl_c_at_the_question_says_what_goes_on(filled: Pair, hyve: Hyve, at_t
     terminal.wait_for("[y/N]: ")
     terminal.insist("\x03")
     assert terminal.end() == 130
-    assert f"hyve: interrupted: plan {plan}: 2 objects left to delete; 'hyve delete' continues" in terminal.shown
+    # The line has its own, below the question.
+    assert f"\nhyve: interrupted: plan {plan}: 2 objects left to delete; 'hyve delete' continues" in terminal.shown
     assert filled.store.keys() == ["gone/1", "gone/2", "new"]
 
 
@@ -86,6 +98,7 @@ def test_nothing_is_asked_of_what_a_rule_refuses(filled: Pair, hyve: Hyve, at_te
     assert terminal.end() == 3
     assert "[y/N]" not in terminal.shown
     assert "! refused by copies_first (copies are missing)" in terminal.shown
+    assert "gone/1" not in terminal.shown  # the keys are for the question
 
 
 def test_colours_are_for_terminals_that_want_them(
@@ -96,8 +109,8 @@ def test_colours_are_for_terminals_that_want_them(
     assert "\x1b" not in hyve("dryrun").out
     terminal = at_terminal("show")
     assert terminal.end() == 0
-    assert "\x1b[32m  + new (to copy)" in terminal.shown
-    assert "\x1b[31m  - duplicate (to delete)" in terminal.shown
+    assert "\x1b[32m  + new " in terminal.shown
+    assert "\x1b[31m  - duplicate " in terminal.shown
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = at_terminal("show")
     assert terminal.end() == 0
