@@ -1,8 +1,8 @@
 """What every operation needs: the home, and the settings of one sync."""
 
 import logging
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
 from hyve_pipeline.state.memories import MemoryShelf
 from hyve_pipeline.state.plans import LATEST, DiffShelf, InventoryShelf, PlanShelf
+from hyve_pipeline.state.rate_shares import RateShares
 
 if TYPE_CHECKING:
     from hyve_pipeline.s3.connection.connection import Connection
@@ -61,6 +62,7 @@ class SyncContext:
             that names a profile or uses AWS's default chain.
         actor: the command or run that acts, for the events.
         claim_times: the intervals of heartbeats of claims, in a state in a bucket; the same in all processes.
+        rates: this process's share of `bandwidth` and `requests_per_second`.
     """
 
     home: Home
@@ -68,6 +70,7 @@ class SyncContext:
     keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
     claim_times: ClaimTimes = field(default_factory=ClaimTimes, compare=False)
+    rates: RateShares = field(default_factory=RateShares, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Determine the servers that requests go to.
@@ -225,7 +228,18 @@ class SyncContext:
                 "name or another home, or move this state away, to begin anew"
             )
 
-    def applying(self, plan_id: str, *, alone: bool = False) -> AbstractContextManager[Epoch]:
+    def one_of(self, processes: int) -> "SyncContext":
+        """The same sync for each of so many processes, with its share of the limits a second."""
+        return self if processes == 1 else replace(self, rates=self.rates.divided(processes))
+
+    @contextmanager
+    def sharing_rates(self) -> Iterator[None]:
+        """Share the limits a second with other commands and runs that work on the sync, until the block ends."""
+        with self.rates.sharing(self.settings.options, self.state, self.actor):
+            yield
+
+    @contextmanager
+    def applying(self, plan_id: str, *, alone: bool = False) -> Iterator[Epoch]:
         """Prevent any process from applying another plan of the sync until the block ends.
 
         Args:
@@ -238,7 +252,11 @@ class SyncContext:
         Returns:
             This process's part in it, checked before each request that writes.
         """
-        return applying(self.state, self.name, plan_id, self.actor, alone=alone, times=self.claim_times)
+        with (
+            applying(self.state, self.name, plan_id, self.actor, alone=alone, times=self.claim_times) as epoch,
+            self.sharing_rates(),
+        ):
+            yield epoch
 
     def applied_beside(self, plan_id: str | None = None) -> str | None:
         """The plan of the sync, other than `plan_id`, that any process is applying now."""
@@ -275,6 +293,7 @@ class SyncContext:
             concurrency=options.concurrency,
             transport=options.transport,
             policy=RetryPolicy(options.patience_seconds),
+            limits=self.rates.limits(options),
         )
 
     def _check_known(self, place: BucketSettings) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.connection import Connection, open_connection
+from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 
 # As often as otherwise, and within some seconds.
@@ -25,6 +26,7 @@ class Connect(Protocol):
         concurrency: int = 16,
         bounds: Bounds | None = None,
         policy: RetryPolicy = HASTY,
+        limits: RateLimits | None = None,
     ) -> Connection: ...
 
 
@@ -45,10 +47,13 @@ def connect(transport: TransportName, aws_profile: str) -> Iterator[Connect]:
             concurrency: int = 16,
             bounds: Bounds | None = None,
             policy: RetryPolicy = HASTY,
+            limits: RateLimits | None = None,
         ) -> Connection:
             place = place if place.profile else place.model_copy(update={"profile": aws_profile})
             return stack.enter_context(
-                open_connection(place, concurrency=concurrency, transport=transport, bounds=bounds, policy=policy)
+                open_connection(
+                    place, concurrency=concurrency, transport=transport, bounds=bounds, policy=policy, limits=limits
+                )
             )
 
         yield connect

@@ -214,6 +214,18 @@ def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
+def _bandwidth_from_text(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        size, a_second, rest = value.rstrip().rpartition("/s")
+        if not a_second or rest:
+            raise ValueError
+        return parse_size(size)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a bandwidth such as '200 MB/s', in bytes a second") from None
+
+
 # The most objects that a shard may be asked to have; it has more where a plan would have too many shards.
 _MOST_SHARD_OBJECTS = 1_000_000
 
@@ -297,6 +309,13 @@ Size = Annotated[
     int,
     BeforeValidator(_size_from_text),
     JsonSchema(_SIZE, type=["integer", "string"], examples=["1 GiB", 1_000_000_000]),
+]
+Bandwidth = Annotated[
+    int,
+    BeforeValidator(_bandwidth_from_text),
+    JsonSchema(
+        re.compile(_SIZE.pattern + r"/s\s*"), type=["integer", "string"], examples=["200 MB/s", "25 MiB/s", 25_000_000]
+    ),
 ]
 ShardObjects = Annotated[
     int | Literal["auto"],

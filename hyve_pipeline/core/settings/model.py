@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import (
+    Bandwidth,
     EndpointUrl,
     ExternalId,
     Globs,
@@ -90,6 +91,10 @@ class Options(SettingsTable):
         concurrency: requests in flight at once, of a run or of a whole command.
         processes: how many processes a command copies with; None means as many as the work justifies, one for each
             core at most.
+        requests_per_second: requests of listings, copies and deletes that are sent a second at most, to source, store
+            and trash together; None means no limit. All processes and workers share it.
+        bandwidth: bytes of content that pass through this process a second at most, in each direction; None means no
+            limit. All processes and workers share it.
         listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
         patience_seconds: for so many seconds a transient failure is retried with backoff, about ten times at most.
         transport: the HTTP client of the most frequent requests; ``auto`` means the CRT, else botocore.
@@ -124,6 +129,8 @@ class Options(SettingsTable):
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 128
     processes: Annotated[int, Field(ge=1, le=64), JsonSchema(examples=[2])] | None = None
+    requests_per_second: Annotated[int, Field(ge=1, le=1_000_000), JsonSchema(examples=[500])] | None = None
+    bandwidth: Annotated[Bandwidth, Field(ge=100_000)] | None = None
     listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
     patience_seconds: Annotated[int, Field(ge=0, le=3600)] = 65
     transport: TransportName = "auto"

@@ -104,7 +104,8 @@ def do_shards(
     if processes == 1:
         claim_shards(context, hurried, epoch, tasks, take)
     else:
-        run_in_processes(processes, _claim_beside, (context, hurried, tasks), lambda ended: take(*ended))
+        beside = context.one_of(processes)
+        run_in_processes(processes, _claim_beside, (beside, hurried, tasks), lambda ended: take(*ended))
 
 
 def tasks_of(left: Sequence[ShardStatus]) -> list[tuple[Shard, int]]:

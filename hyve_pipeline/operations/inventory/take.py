@@ -46,12 +46,13 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
     with ExitStack() as stack:
         others = stack.enter_context(_processes(context, sides))
         pool = stack.enter_context(ThreadPoolExecutor(len(sides), thread_name_prefix="inventory"))
+        shared = context.one_of(1 + len(others))
 
         def take(side: Side) -> Inventory:
             with interrupted_by(stop):
                 if side in others:
-                    return others[side].run(take_inventory, context, side)
-                return take_inventory(context, side)
+                    return others[side].run(take_inventory, shared, side)
+                return take_inventory(shared, side)
 
         futures: dict[Side, Future[Inventory]] = {side: pool.submit(take, side) for side in sides}
         try:

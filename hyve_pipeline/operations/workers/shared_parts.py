@@ -76,7 +76,7 @@ class SharedParts(Generic[Result]):
         claim = take_claim(leader, self._context.actor, name=f"the lead of {self._path}")
         if claim is None:
             raise RuntimeError(f"{self._folder.uri} has a leader already")
-        with claim:
+        with claim, self._context.sharing_rates():
             return self.all_results()
 
     def help(self) -> int:
@@ -85,7 +85,10 @@ class SharedParts(Generic[Result]):
         Returns:
             How many were done here.
         """
-        return self.do_free() if is_claimed(self._folder.below(_LEADER)) else 0
+        if not is_claimed(self._folder.below(_LEADER)):
+            return 0
+        with self._context.sharing_rates():
+            return self.do_free()
 
     def do_free(self) -> int:
         """Do each part that is free, one after the other.

@@ -4,6 +4,7 @@ It reads answers piece by piece, so that it knows early of those that are too la
 """
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from http import HTTPStatus
 from threading import Lock
@@ -27,6 +28,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
 from hyve_pipeline.s3.connection.bounds import Bounds
+from hyve_pipeline.s3.connection.rate_limit import Rate, RateLimits, piece_of
 from hyve_pipeline.s3.connection.threads import Threads
 from hyve_pipeline.s3.connection.transport import (
     CONNECT_SECONDS,
@@ -78,6 +80,7 @@ class BotocoreTransport:
         concurrency: int,
         bounds: Bounds,
         verify: bool | str = True,
+        limits: RateLimits | None = None,
     ) -> None:
         """Make the session and the pool of threads.
 
@@ -87,9 +90,11 @@ class BotocoreTransport:
             concurrency: requests that are in flight at once.
             bounds: what an answer may take.
             verify: a file or folder of trusted certificates, or True for botocore's own.
+            limits: its threads wait for the bandwidth, piece by piece.
         """
         self._endpoint = endpoint
         self._keys = keys
+        self._limits = limits
         self.bounds = bounds
         base_url = f"{endpoint.scheme}://{endpoint.authority}"
         proxies = get_environ_proxies(base_url)
@@ -153,6 +158,9 @@ class BotocoreTransport:
             for name, value in prepared.headers.items():
                 # As they were signed: the HTTP library sends text as Latin-1, and so gives back what it received.
                 prepared.headers[name] = value.encode().decode("latin-1") if isinstance(value, str) else value
+            if request.body and self._limits is not None and (rate := self._limits.writing(request)) is not None:
+                # Signed already, and its length is among the headers.
+                prepared.body = _paced(request.body, rate, exchange)
             answer = self._session.send(prepared)
             body, is_whole = self._read(exchange, answer.raw)
         except (HTTPClientError, BotoCoreError, HTTPError, OSError) as error:
@@ -180,9 +188,12 @@ class BotocoreTransport:
             if not is_failure and int(raw.headers.get("Content-Length") or 0) > most and request.method != "HEAD":
                 raise answer_too_large(self._endpoint.bucket, request, f"{most} bytes", raw.status)
             exchange.seconds = waited + bounds.seconds
-            while piece := raw.read1(_PIECE_BYTES):
+            rate = None if self._limits is None or is_failure else self._limits.reading(request)
+            while piece := raw.read1(_PIECE_BYTES if rate is None else piece_of(rate)):
                 pieces.append(piece)
                 size += len(piece)
+                if rate is not None:
+                    waited += exchange.wait_for(rate, len(piece))
                 exchange.seconds = waited + bounds.seconds + size / bounds.slowest_rate
                 if size > most and is_failure:
                     raw.close()
@@ -243,6 +254,14 @@ class _Exchange:
             ended = error
         self._end(ended)
 
+    def wait_for(self, rate: Rate, size: int) -> float:
+        """Wait until so many bytes may pass; the exchange gets that time besides. Returns the seconds."""
+        wait = rate.take(size)
+        self.seconds += wait
+        if wait:
+            time.sleep(wait)
+        return wait
+
     def cancel(self) -> None:
         """End it before it was sent."""
         self._end(CancelledError())
@@ -257,6 +276,15 @@ class _Exchange:
         self._transport.watch.forget(self)
         if on_end is not None:
             on_end(ended)
+
+
+def _paced(body: bytes, rate: Rate, exchange: _Exchange) -> Iterator[memoryview]:
+    """The pieces of a body, each when it may leave."""
+    left = memoryview(body)
+    while left:
+        piece, left = left[: (size := piece_of(rate))], left[size:]
+        exchange.wait_for(rate, len(piece))
+        yield piece
 
 
 def _as_sent(value: str) -> str:

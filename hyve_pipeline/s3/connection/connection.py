@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.delayed import Later
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.connection.log import log_answer, log_connection, log_failure
+from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
@@ -71,6 +73,7 @@ class Connection:
         is_reached: the server has answered something.
         guard: called right before each request that may write is sent, also again; a `HyveError` that it raises is what
             becomes of the request. None lets all through.
+        limits: what may be sent and received a second; None for no limit.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Connection:
         *,
         bounds: Bounds,
         policy: RetryPolicy,
+        limits: RateLimits | None,
     ) -> None:
         """Use `open_connection`."""
         self.place: Place = session.place
@@ -94,6 +98,7 @@ class Connection:
         self.transport = transport
         self._bounds = bounds
         self._policy = policy
+        self.limits = limits
         self.is_reached = False
         self.guard: Callable[[], object] | None = None
         self._closing = threading.Event()
@@ -149,7 +154,8 @@ class Connection:
             self.requests += 1
             self.operations[request.operation] += 1
         pending = _Pending(self, request, read, on_end, is_slow=is_slow)
-        pending.send(self._patient_transport() if is_slow else self.transport)
+        is_paced = self.limits is not None and self.limits.is_large(request)
+        pending.send(self._patient_transport() if is_slow or is_paced else self.transport)
 
     def send_again(self, pending: "_Pending[Any]", transport: Transport, error: S3RequestError) -> bool:
         """Send a request again after a failure, if it may help; otherwise the failure is what becomes of it."""
@@ -172,14 +178,22 @@ class Connection:
         log_failure(error, pause)
         if pause is None:
             return False
+        return self._do_later(pause, partial(pending.send, transport), partial(pending.fail, error))
 
-        def send() -> None:
+    def send_later(self, pending: "_Pending[Any]", transport: Transport, seconds: float) -> None:
+        """Send a request after some seconds, when the limits allow it; raises `RuntimeError` after `close`."""
+        closing = S3RequestError(self.bucket, pending.request, CONNECTION_ERROR, "the connection is being closed")
+        if not self._do_later(seconds, partial(pending.send_now, transport), partial(pending.fail, closing)):
+            raise RuntimeError(str(closing))
+
+    def _do_later(self, seconds: float, send: Callable[[], None], fail: Callable[[], None]) -> bool:
+        def act() -> None:
             try:
-                pending.send(transport)
+                send()
             except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
-                pending.fail(error)
+                fail()
 
-        return self._later.do(pause, send, lambda: pending.fail(error))
+        return self._later.do(seconds, act, fail)
 
     def count_retries(self, retries: int) -> None:
         """Count that a request was sent again, so many times."""
@@ -192,7 +206,7 @@ class Connection:
         with self._lock:
             if self._patient is None:
                 self._patient = make_transport(
-                    "botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS, self._bounds
+                    "botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS, self._bounds, self.limits
                 )
             return self._patient
 
@@ -252,9 +266,9 @@ class _Pending(Generic[T]):
         "_is_slow",
         "_on_end",
         "_read",
-        "_request",
         "_transport",
         "failed_at",
+        "request",
         "sends",
     )
 
@@ -269,7 +283,7 @@ class _Pending(Generic[T]):
     ) -> None:
         self._connection = connection
         self._transport = connection.transport
-        self._request = request
+        self.request = request
         self._read = read
         self._on_end = on_end
         self._is_slow = is_slow
@@ -278,20 +292,35 @@ class _Pending(Generic[T]):
         self.failed_at = 0.0
 
     def send(self, transport: Transport) -> None:
+        """Send it by a transport, as soon as the limits allow it.
+
+        Raises:
+            RuntimeError: the transport is closed.
+        """
+        limits = self._connection.limits
+        if limits is None or not (wait := limits.take(self.request)):
+            self.send_now(transport)
+            return
+        if self.failed_at:
+            # The server is not to blame for that time.
+            self.failed_at += wait
+        self._connection.send_later(self, transport, wait)
+
+    def send_now(self, transport: Transport) -> None:
         """Send it by a transport.
 
         Raises:
             RuntimeError: the transport is closed.
         """
         guard = self._connection.guard
-        if guard is not None and self._request.method not in _READS:
+        if guard is not None and self.request.method not in _READS:
             try:
                 guard()
             except HyveError as error:
                 self._on_end(error)
                 return
         self._transport = transport
-        transport.send(self._request, self._judge, is_slow=self._is_slow)
+        transport.send(self.request, self._judge, is_slow=self._is_slow)
 
     def fail(self, error: S3RequestError) -> None:
         """End it by a failure that is for good."""
@@ -301,6 +330,8 @@ class _Pending(Generic[T]):
     def _failed(self, error: S3RequestError, sends: int) -> None:
         self.sends += sends
         self.failed_at = self.failed_at or time.monotonic()
+        if self._connection.limits is not None:
+            self._connection.limits.take_repeats(sends - 1)
         is_again = self._connection.send_again(self, self._transport, error)
         self._connection.count_retries(sends if is_again else sends - 1)
         if not is_again:
@@ -319,10 +350,10 @@ class _Pending(Generic[T]):
     def _judge_response(self, response: Response) -> None:
         self._connection.is_reached = True
         if is_error(response):
-            error = error_of(self._connection.bucket, self._request, response)
+            error = error_of(self._connection.bucket, self.request, response)
             self._failed(error, self._transport.sends if error.is_transient else 1)
             return
-        log_answer(self._connection.bucket, self._request, response)
+        log_answer(self._connection.bucket, self.request, response)
         if self.sends:
             response = response._replace(sends=self.sends + 1)
         try:
@@ -343,6 +374,7 @@ def open_connection(
     transport: TransportName = "auto",
     bounds: Bounds | None = None,
     policy: RetryPolicy | None = None,
+    limits: RateLimits | None = None,
 ) -> Connection:
     """Make a connection to a bucket. Nothing is sent yet, save what credentials need.
 
@@ -355,6 +387,7 @@ def open_connection(
             authority or a missing library asks for botocore.
         bounds: how much memory and time answers may take.
         policy: how long and how often requests are sent again.
+        limits: what may be sent and received a second, shared with other connections.
 
     Raises:
         ConfigurationError: the profile, its credentials or the region are missing or unusable.
@@ -363,6 +396,6 @@ def open_connection(
     endpoint = session.endpoint()
     name = choose_transport(transport, endpoint, session)
     bounds = bounds or Bounds()
-    made = make_transport(name, endpoint, session, concurrency, bounds)
+    made = make_transport(name, endpoint, session, concurrency, bounds, limits)
     log_connection(session.place, endpoint, name)
-    return Connection(session, endpoint, made, name, bounds=bounds, policy=policy or RetryPolicy())
+    return Connection(session, endpoint, made, name, bounds=bounds, policy=policy or RetryPolicy(), limits=limits)

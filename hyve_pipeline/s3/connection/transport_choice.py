@@ -5,6 +5,7 @@ from urllib.request import getproxies
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.model import TransportName
 from hyve_pipeline.s3.connection.bounds import Bounds
+from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, Transport
 
@@ -32,7 +33,12 @@ def choose_transport(wanted: TransportName, endpoint: Endpoint, session: Session
 
 
 def make_transport(
-    name: TransportName, endpoint: Endpoint, session: Session, concurrency: int, bounds: Bounds
+    name: TransportName,
+    endpoint: Endpoint,
+    session: Session,
+    concurrency: int,
+    bounds: Bounds,
+    limits: RateLimits | None = None,
 ) -> Transport:
     """The transport of that name.
 
@@ -42,6 +48,7 @@ def make_transport(
         session: has the credentials, and the certificates to trust.
         concurrency: requests that are in flight at once.
         bounds: how much memory and time answers may take.
+        limits: what may be sent and received a second. The CRT can't wait amid an answer, so large ones are botocore's.
 
     Raises:
         ConfigurationError: the CRT is wanted, and its library is missing.
@@ -57,4 +64,4 @@ def make_transport(
         return CrtTransport(endpoint, session.keys, concurrency, bounds, are_keys_fixed=session.are_keys_fixed)
     from hyve_pipeline.s3.connection.botocore import BotocoreTransport
 
-    return BotocoreTransport(endpoint, session.keys, concurrency, bounds, session.verify)
+    return BotocoreTransport(endpoint, session.keys, concurrency, bounds, session.verify, limits)

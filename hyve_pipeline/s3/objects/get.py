@@ -55,7 +55,7 @@ def read_bytes(connection: Connection, key: str, etag: str, first: int, count: i
         `ObjectUnreadableError` if it is archived, and another `S3RequestError` if the request failed.
     """
     headers = (*condition_headers(etag), ("range", f"bytes={first}-{first + count - 1}"))
-    request = Request("GetObject", "GET", key, headers=headers)
+    request = Request("GetObject", "GET", key, headers=headers, expected=count)
     return then(_read(connection, request, etag, first, count, is_slow=True), lambda response: response.body)
 
 
@@ -65,7 +65,8 @@ def read_object(connection: Connection, key: str, etag: str, size: int) -> "Futu
     Returns:
         A future that gives the answer, or raises like `read_bytes`.
     """
-    request = Request("GetObject", "GET", key, headers=(*condition_headers(etag), *CHECKSUM_MODE_HEADERS))
+    headers = (*condition_headers(etag), *CHECKSUM_MODE_HEADERS)
+    request = Request("GetObject", "GET", key, headers=headers, expected=size)
     return _read(connection, request, etag, 0, size, is_slow=False)
 
 

@@ -312,8 +312,23 @@ def test_sizes_are_numbers_or_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("bandwidth", "bytes_a_second"),
+    [("200 MB/s", 200_000_000), ("25 MiB/s", 25 * MIB), (" 1.5 GB /s ", 1_500_000_000), (100_000, 100_000)],
+)
+def test_a_bandwidth_is_in_bytes_a_second(bandwidth: object, bytes_a_second: int) -> None:
+    assert Options.model_validate({"bandwidth": bandwidth}).bandwidth == bytes_a_second
+
+
+def test_what_a_bandwidth_looks_like_is_said() -> None:
+    with pytest.raises(ValidationError, match="'200 Mbit/s' is not a bandwidth such as '200 MB/s', in bytes a second"):
+        Options.model_validate({"bandwidth": "200 Mbit/s"})
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
+        *[("bandwidth", value) for value in ("200 MB", "200 Mbit/s", "/s", "1 MB/s/s", 99_999, "1 kB/s", 1.5, True)],
+        *[("requests_per_second", value) for value in (0, 1_000_001, "500", 0.5, True)],
         *[("concurrency", value) for value in (0, 4097, True, 1.0, "8", None)],
         *[("shard_objects", value) for value in (0, 1_000_001, "many")],
         *[("shard_bytes", value) for value in (0, "0 GiB", True, 1.5, "1 mile", [])],

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -199,3 +200,20 @@ def test_the_journals_of_finished_shards_are_not_read_to_delete(pair: Pair, monk
     monkeypatch.setattr(journals.ShardJournal, "latest", counted)
     assert apply_plan(context, plan, "delete").state == "finished"
     assert len(reads) == 20  # of each delete shard, before it is done
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_share_the_requests_a_second(processes: int, make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({f"{number:02d}": b"new" for number in range(80)})
+    context = pair.context(shard_objects=10, processes=processes)
+    plan = planned(context)
+    arrivals: list[float] = []
+    faulty.fault = lambda _: arrivals.append(time.monotonic())
+    apply_plan(pair.context(requests_per_second=40, processes=processes), plan, "copy")
+    assert pair.store.read() == pair.source.read()
+    assert len(arrivals) >= 80
+    # Each process may have saved up for a twentieth of a second before its first request.
+    saved = 0.05 * 40 + processes
+    begun = arrivals[0]
+    assert all(count <= 40 * 1.05 * (at - begun) + saved for count, at in enumerate(arrivals, start=1))
