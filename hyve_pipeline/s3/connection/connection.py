@@ -307,11 +307,7 @@ class _Pending(Generic[T]):
         self._connection.send_later(self, transport, wait)
 
     def send_now(self, transport: Transport) -> None:
-        """Send it by a transport.
-
-        Raises:
-            RuntimeError: the transport is closed.
-        """
+        """Send it by a transport; raises `RuntimeError` if that is closed."""
         guard = self._connection.guard
         if guard is not None and self.request.method not in _READS:
             try:
