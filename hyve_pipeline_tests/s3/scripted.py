@@ -83,9 +83,11 @@ class ScriptedServer:
                 if answer.hang_up:
                     self.close_connection = True
                     return
+                self.server_named = answer.headers.get("Server", "scripted")
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
-                    self.send_header(name, value)
+                    if name != "Server":
+                        self.send_header(name, value)
                 if answer.is_chunked:
                     self.send_header("Transfer-Encoding", "chunked")
                 elif "Content-Length" not in answer.headers:
@@ -95,6 +97,9 @@ class ScriptedServer:
                     self._send_body(answer)
                 if answer.cut is not None:
                     self.close_connection = True
+
+            def version_string(self) -> str:
+                return self.server_named
 
             def _send_body(self, answer: Answer) -> None:
                 if not answer.is_chunked:

@@ -48,6 +48,10 @@ TAGS = Ability(
 TAGS_IN_WRITES = Ability("takes no tags with an object", "they are put by a request of their own afterwards")
 TAGGING_DIRECTIVE = Ability("knows no tagging directive", "it copies tags with an object or not, as it does by itself")
 TAGS_READ = Ability("tells no object tags", "what comes from there has none")
+# Only ever proved: what is known of the number of tags among the headers of an object.
+TAG_COUNTS = Ability("tells no number of tags with an object", "")
+HIDDEN_TAG_COUNTS = Ability("tells the number of tags with each object that has some", "")
+TAG_COUNTS_BY_NAME = Ability("is none that is known to tell the number of tags with an object", "")
 REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
 DELETE_CONDITIONS = Ability(

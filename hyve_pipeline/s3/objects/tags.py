@@ -1,10 +1,18 @@
 """Reads and replaces the tags of an object."""
 
+import re
 from concurrent.futures import Future
 from http import HTTPStatus
 
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.server_abilities import TAGS, TAGS_READ
+from hyve_pipeline.s3.connection.server_abilities import (
+    HIDDEN_TAG_COUNTS,
+    TAG_COUNTS,
+    TAG_COUNTS_BY_NAME,
+    TAGS,
+    TAGS_READ,
+)
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.source_responses import source_answer
@@ -19,6 +27,10 @@ _NO_TAGS = "NoSuchTagSet"
 
 # Codes of some servers for a request that they don't support.
 _UNSUPPORTED = {"InvalidArgument", "InvalidRequest", "NotSupported", "Unsupported", "UnsupportedOperation"}
+
+# Servers that send x-amz-tagging-count with each object that has tags, by the header Server. Not "AmazonS3": others
+# that send no such count call themselves so too.
+_KNOWN_SERVERS = re.compile(r"MinIO|Ceph Object Gateway\b.*")
 
 _WAY_ON = '; object_tags = "skip" copies objects without theirs'
 
@@ -97,6 +109,26 @@ def _read_answer(connection: Connection, request: Request, response: Response) -
         reason = f"the answer has {len(tags)} tags, and says that there are {count}"
         raise invalid_response(bucket, request, response, reason)
     return tags
+
+
+def tells_tag_counts(connection: Connection) -> bool:
+    """Whether an object without a number of tags among its headers has none, so that its tags need not be requested.
+
+    A server sends the number to those who may read tags. So they must have been read once.
+    """
+    abilities = connection.abilities
+    if abilities.has_proved(HIDDEN_TAG_COUNTS):
+        return False
+    is_known = connection.place.server == AWS or abilities.has_proved(TAG_COUNTS_BY_NAME)
+    return abilities.has_proved(TAG_COUNTS) or (is_known and abilities.has_proved(TAGS))
+
+
+def learn_tag_counts(connection: Connection, response: Response, tags: Tags | None, count: int | None) -> None:
+    """Find out whether a server tells the number of tags, from an answer to GET and the tags of the same object."""
+    if tags:
+        connection.abilities.prove(HIDDEN_TAG_COUNTS if count is None else TAG_COUNTS)
+    if _KNOWN_SERVERS.fullmatch(response.header("server") or ""):
+        connection.abilities.prove(TAG_COUNTS_BY_NAME)
 
 
 def tag_count_of(bucket: str, request: Request, response: Response) -> int | None:

@@ -18,11 +18,11 @@ from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
 from hyve_pipeline.s3.objects.put import Content, Put, checks_md5, put_object, written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult
-from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
+from hyve_pipeline.s3.objects.tags import Tags, counted_tags, learn_tag_counts, read_tags, tells_tag_counts
 from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum, md5_of
-from hyve_pipeline.s3.wire.futures import both, deliver, finish, follow, then
-from hyve_pipeline.s3.wire.messages import Pairs, Request
+from hyve_pipeline.s3.wire.futures import both, completed, deliver, finish, follow, then
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # An object's properties, and its content.
 WholeObject = tuple[ObjectProperties, bytes]
@@ -48,19 +48,33 @@ def read_by_one_request(source: Connection, task: CopyTask) -> "Future[WholeObje
         A future that gives it, or raises like `read_whole`.
     """
     key = task.source_key
-    content = then(
-        read_object(source, key, task.source_etag, task.size),
-        lambda response: (properties_of(source, Request("GetObject", "GET", key), response), response.body),
-    )
-    if task.rules.tags != "skip":
-        content = then(both(content, read_tags(source, key)), lambda read: _with_tags(source, key, read))
+    answered = read_object(source, key, task.source_etag, task.size)
+    if task.rules.tags == "skip":
+        content = then(answered, lambda response: _whole_of(source, key, response))
+    elif task.rules.tags == "copy" and tells_tag_counts(source):
+        content = follow(answered, partial(_ask_counted_tags, source, key))
+    else:
+        content = then(both(answered, read_tags(source, key)), lambda read: _with_tags(source, key, *read))
     if task.rules.copies_grants:
         content = then(both(content, read_grants(source, key)), _with_grants)
     return content
 
 
-def _with_tags(source: Connection, key: str, read: tuple[WholeObject, Tags | None]) -> WholeObject:
-    (properties, body), tags = read
+def _whole_of(source: Connection, key: str, response: Response) -> WholeObject:
+    return properties_of(source, Request("GetObject", "GET", key), response), response.body
+
+
+def _ask_counted_tags(source: Connection, key: str, response: Response) -> "Future[WholeObject]":
+    """Request the tags of an object if its headers say that it has some."""
+    properties, body = _whole_of(source, key, response)
+    if not properties.tag_count:
+        return completed((properties, body))
+    return then(read_tags(source, key), lambda tags: _with_tags(source, key, response, tags))
+
+
+def _with_tags(source: Connection, key: str, response: Response, tags: Tags | None) -> WholeObject:
+    properties, body = _whole_of(source, key, response)
+    learn_tag_counts(source, response, tags, properties.tag_count)
     return replace(properties, tags=counted_tags(source.bucket, key, tags, properties.tag_count)), body
 
 
