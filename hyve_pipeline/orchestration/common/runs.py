@@ -43,7 +43,7 @@ def find_runs(
         for record in instance.get_run_records(filters, limit=limit, **order):
             found.setdefault(record.dagster_run.run_id, record)
     if oldest_first:
-        records = sorted(found.values(), key=lambda record: record.update_timestamp)
+        records = sorted(found.values(), key=lambda record: (record.update_timestamp, record.storage_id))
     else:
         records = sorted(found.values(), key=lambda record: record.storage_id, reverse=True)
     return records[:limit]
