@@ -59,6 +59,7 @@ def _write(
         raise click.UsageError("--output - and --json both want standard output")
     from hyve_pipeline.cli.extras import require_extra
     from hyve_pipeline.cli.output import print_json, warn
+    from hyve_pipeline.cli.work import working
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.event import Actor
@@ -76,7 +77,8 @@ def _write(
     newest = sync.plans.newest_id()
     if plan_id is None and newest is not None and plan.id != newest:
         warn(f"plan {newest} is newer and not verified: this is the proof of the last plan that is")
-    proof, document = prove_plan(sync, plan, signer)
+    with working(sync):
+        proof, document = prove_plan(sync, plan, signer)
     if to_standard_output:
         # As bytes: a terminal's own encoding may not have all characters.
         click.echo(document, nl=False)
@@ -105,12 +107,12 @@ def _describe(proof: "Proof", path: str) -> None:
     from hyve_pipeline.core.base.sizes import readable_bytes
 
     say(f"proof of plan {proof.plan}: {counted(proof.tree.objects)}, {readable_bytes(proof.tree.bytes)}")
-    for how, count in proof.proved_by.items():
-        if count.objects:
-            say(f"  {count.objects:>11,} {how.value}: {how.described}")
-    for unlike, count in proof.not_in_tree.items():
-        if count.objects:
-            say(f"  {count.objects:>11,} not in the tree, {unlike.value}: {unlike.described}")
+    for head, classes in (("content proved by", proof.proved_by), ("not in the tree", proof.not_in_tree)):
+        found = {name: count for name, count in classes.items() if count.objects}
+        if found:
+            say(f"{head}:")
+        for name, count in found.items():
+            say(f"  {count.objects:>11,}  {name.value:<18}  {name.described}")
     say(f"root {proof.tree.root}")
     if proof.public_key is not None:
         say(f"signed with the key whose public key is {proof.public_key}")
@@ -121,7 +123,7 @@ def _check(
     home: Path, sync_name: str | None, file: Path, signed_by: Path | None, *, as_json: bool, buckets: bool
 ) -> int:
     from hyve_pipeline.cli.output import counted, print_json, say, warn
-    from hyve_pipeline.cli.work import opened
+    from hyve_pipeline.cli.work import opened, working
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.proof import read_document
@@ -140,7 +142,9 @@ def _check(
         with opened(home, sync_name, "prove") as sync:
             found = check_buckets(sync, proof)
     else:
-        found = check_state(SyncContext.of_state(Home(home), sync_name), proof)
+        sync = SyncContext.of_state(Home(home), sync_name)
+        with working(sync):
+            found = check_state(sync, proof)
     differences = [*([] if problem is None else [f"signature: {problem}"]), *found.differences]
     what = "the buckets" if buckets else "the state"
     if as_json:

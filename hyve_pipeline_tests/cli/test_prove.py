@@ -25,16 +25,17 @@ def test_a_proof_is_written_and_checked(pair: Pair, hyve: Hyve, tmp_path: Path) 
     assert hyve("sync").code == 0
 
     proved = hyve("prove")
-    assert (proved.code, proved.err) == (0, "")
-    first, classes, root, path = proved.out.splitlines()
+    assert (proved.code, proved.err) == (0, "images: prove: 3 objects\n")
+    first, head, classes, root, path = proved.out.splitlines()
     assert first.endswith(": 3 objects, 6 B")
-    assert classes == "            3 md5_etag: both listings give the same ETag, in the form of an MD5"
+    assert head == "content proved by:"
+    assert classes == "            3  md5_etag            both have the same ETag, in MD5 form"
     assert path.endswith(".proof.json")
     document = json.loads(Path(path).read_text())
     assert root == f"root {document['tree']['root']}"
     assert document["plan"] != plan
     checked = hyve("prove", "--check", path)
-    assert (checked.code, checked.err) == (0, "")
+    assert (checked.code, checked.err) == (0, "images: prove: 3 objects\n")
     assert checked.out.splitlines()[0].endswith("holds against the state: 3 objects")
     assert hyve("prove", "--check", path, "--buckets").code == 0
     assert hyve("prove", "--output", "-").out.startswith('{\n "hyve_proof": 1,')

@@ -19,7 +19,7 @@ from hyve_pipeline.core.base.sizes import parse_size
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.journal import JOURNAL_SCHEMA
-from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA
+from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.load import load_settings, select_sync
 from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, SyncSettings
@@ -257,6 +257,7 @@ def test_every_mistake_is_said_as_the_page_shows(
         ("# Changes: diffs and plans", CHANGE_SCHEMA),
         ("# Journal", JOURNAL_SCHEMA),
         ("# Differences: verifications", DIFFERENCE_SCHEMA),
+        ("# Proved contents: verifications", PROVED_SCHEMA),
     ],
 )
 def test_the_tables_of_columns_are_the_schemas(heading: str, schema: pa.Schema) -> None:

@@ -48,14 +48,15 @@ class How(StrEnum):
         return _HOW[self]
 
 
+# Short enough for a line of a terminal.
 _HOW = {
-    How.CHECKSUM: "both buckets keep the same checksum of the full object, asked for by verify --content",
-    How.COMPOSITE_CHECKSUM: "both keep the same checksum of equal parts, asked for by verify --content",
-    How.READ: "both were read and compared byte by byte, by verify --content",
-    How.MD5_ETAG: "both listings give the same ETag, in the form of an MD5",
-    How.PARTS_ETAG: "both listings give the same ETag of a multipart upload, so the parts are equal",
-    How.COPIED: "this plan copied it under the condition of the source's ETag; both ETags are still those",
-    How.REMEMBERED: "an earlier plan copied it, or adopt compared it; both ETags are still those",
+    How.CHECKSUM: "both keep the same full-object checksum",
+    How.COMPOSITE_CHECKSUM: "both keep the same checksum of parts",
+    How.READ: "both were read and compared",
+    How.MD5_ETAG: "both have the same ETag, in MD5 form",
+    How.PARTS_ETAG: "both have the same ETag of parts",
+    How.COPIED: "copied by this plan, both ETags as then",
+    How.REMEMBERED: "copied or adopted earlier, ETags as then",
     How.NOT_PROVED: "only key and size are known to be equal",
 }
 
@@ -77,11 +78,11 @@ class Unlike(StrEnum):
 
 
 _UNLIKE = {
-    Unlike.ONLY_IN_SOURCE: "the source has it alone: it could not be copied",
-    Unlike.ONLY_IN_STORE: "the store has it alone: it was not deleted",
+    Unlike.ONLY_IN_SOURCE: "was not copied",
+    Unlike.ONLY_IN_STORE: "was not deleted",
     Unlike.DIFFERENT_SIZE: "the sizes differ",
-    Unlike.ALTERED: "changed in the store by somebody else, and kept as it is",
-    Unlike.OUTDATED: "the source's object is another one, and was not copied",
+    Unlike.ALTERED: "changed in the store by somebody else",
+    Unlike.OUTDATED: "the source's object was not copied",
     Unlike.EXCLUDED: "left out by the filters",
 }
 

@@ -11,11 +11,12 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.proof import Contents, How, PrefixRoot, Proof, RangeRoot
 from hyve_pipeline.core.model.ranges import RangeDatabase, below, cut_ranges
+from hyve_pipeline.core.runtime.progress import estimate
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.prove.evidence import digest_file, evidence_of, used_files
-from hyve_pipeline.operations.prove.prove import compute_contents, listing_of, verified_by
+from hyve_pipeline.operations.prove.prove import PROVE, compute_contents, listing_of, verified_by
 from hyve_pipeline.state.plans import MEMORY_FOLDER
 
 _RANGE_ROWS = 100_000
@@ -45,6 +46,7 @@ def check_state(context: SyncContext, proof: Proof) -> Checked:
         StateError: the state can't be read.
     """
     _check_sync(context, proof)
+    estimate(PROVE, proof.tree.objects)
     checked = Checked()
     has_memory = _check_files(context, proof, checked)
     if checked.differences:
@@ -112,6 +114,11 @@ def _check_files(context: SyncContext, proof: Proof, checked: Checked, names: It
     Later plans replace what is remembered. Without it the tree is the same; only what proves some leaves is not known.
     """
     wanted = None if names is None else set(names)
+    if not context.plans.exists(proof.plan):
+        checked.differences.append(
+            f"plan {proof.plan} is no longer in {context.state.uri}: only the document itself was checked"
+        )
+        return False
     has_memory = True
     lines: list[str] = []
     for file in proof.files:

@@ -17,12 +17,16 @@ from hyve_pipeline.core.model.proof import (
     write_document,
 )
 from hyve_pipeline.core.model.verification import Verification
+from hyve_pipeline.core.runtime.progress import end, estimate, report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.prove.evidence import find_evidence, used_files
 from hyve_pipeline.operations.prove.pairs import Evidence, PairCounts, read_pairs
 from hyve_pipeline.operations.prove.read import proof_folder
 from hyve_pipeline.operations.prove.roots import RootsBuilder
 from hyve_pipeline.operations.prove.signature import Signer
+
+# The activity, for progress reports.
+PROVE = "prove"
 
 
 def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -> tuple[Proof, bytes]:
@@ -37,6 +41,7 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
         RefusedError: it was never verified.
         StateError: a file that is needed is missing or damaged, or the document can't be written.
     """
+    estimate(PROVE, 0)
     evidence = find_evidence(context, plan)
     contents = compute_contents(context, evidence)
     memory = evidence.memory
@@ -64,15 +69,18 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
 
 
 def compute_contents(context: SyncContext, evidence: Evidence) -> Contents:
-    """The roots of all pairs, and their numbers by what proves them; nothing is omitted that is zero.
+    """The roots of all pairs, and their numbers by what proves them.
 
     Raises:
         StateError: a file is missing or damaged.
     """
     counts = PairCounts()
     builder = RootsBuilder()
+    estimate(PROVE, max(evidence.source.objects, evidence.store.objects))
     for pairs in read_pairs(context, evidence, counts):
         builder.add(pairs)
+        report(PROVE, pairs.num_rows, 0)
+    end(PROVE)
     return Contents(
         proved_by={how: counts.proved_by.get(how, Count()) for how in How},
         not_in_tree={unlike: counts.not_in_tree.get(unlike, Count()) for unlike in Unlike},

@@ -37,6 +37,7 @@ def state_files(pair: Pair) -> set[str]:
 def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     plans = sync_times(pair, hyve, 4)
     pages = [Path(hyve("report", plan, "--json").document["file"]) for plan in plans]
+    proofs = [Path(hyve("prove", plan, "--json").document["file"]) for plan in plans]
     pair.automate("never", keep_plans=2)
     daemon = make_daemon(pair)
     daemon.tick("record")
@@ -46,6 +47,7 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
     assert daemon.tick("retention") == ([], "no plan is old enough")
     assert [entry["plan"] for entry in hyve("plans", "--json").document["plans"]] == plans[2:]
     assert [page.exists() for page in pages] == [False, False, True, True]
+    assert all(proof.exists() for proof in proofs)
     left = state_files(pair)
     assert len(left) < before
     assert not [path for path in left for plan in plans[:2] if plan in path]
