@@ -11,7 +11,8 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.alert_channels import channels_of
 from hyve_pipeline.operations.alerting import send_alerts
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.journal.status import ended_attempt
+from hyve_pipeline.operations.journal.status import ended_attempt, plan_status
+from hyve_pipeline.operations.verify.explained import is_explained
 from hyve_pipeline.operations.verify.read import read_verification
 
 # The most events of a command that are read at its end; a sensor finds the rest.
@@ -91,7 +92,7 @@ def _judge(sync: SyncContext, plan: Plan, event: Event) -> tuple[AlertEvent, str
             return "failed", f"{summary.tally.failed} of {shard.objects} objects failed ({reasons})"
     if event.kind is EventKind.PLAN_VERIFIED:
         verification = read_verification(sync, plan.id, event.verification or "")
-        if not verification.verified:
+        if not verification.verified and not is_explained(plan_status(sync, plan), verification):
             return "differs", verification.described
     return None
 

@@ -60,6 +60,20 @@ def test_what_succeeds_sends_nothing(pair: Pair, hyve: Hyve, webhook: Webhook) -
     assert webhook.alerts == []
 
 
+def test_a_plan_that_is_verified_before_its_end_is_no_difference(pair: Pair, hyve: Hyve, webhook: Webhook) -> None:
+    pair.source.put({"a": b"1"})
+    pair.store.put({"gone": b"1"})
+    pair.automate("never", webhook=webhook.url)
+    assert hyve("dryrun").code == 0
+    assert hyve("verify").code == 1
+    assert hyve("copy").code == 0
+    assert hyve("verify").code == 1
+    assert webhook.alerts == []
+    pair.store.delete("a")
+    assert hyve("verify").code == 1
+    assert [alert["event"] for alert in webhook.alerts] == ["differs"]
+
+
 @pytest.mark.parametrize("settings", [{"webhook_variable": "NOT_SET"}, {"mail_command": "/missing/sendmail -t"}])
 def test_a_channel_that_does_not_work_is_a_warning(pair: Pair, hyve: Hyve, settings: dict[str, str]) -> None:
     pair.automate("never", **settings)

@@ -117,6 +117,30 @@ def test_a_store_that_is_not_as_planned_is_told(
     assert [(alert["event"], alert["job"]) for alert in webhook.alerts] == [("differs", "images_verify")]
 
 
+def test_a_plan_that_is_verified_before_its_end_is_no_difference(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
+) -> None:
+    pair.source.put({f"{number}": b"new" for number in range(7)})
+    pair.store.put({"gone": b"1"})
+    pair.automate("never", webhook=webhook.url)
+    daemon = make_daemon(pair)
+    daemon.tick("alert")
+    assert daemon.run("images_dryrun").success
+    assert hyve("verify").code == 1
+    assert daemon.run("images_copy").success
+    assert daemon.run("images_verify").success
+    assert hyve("verify").code == 1
+    # By the time of the tick the plan is finished, which it was not when it was verified.
+    assert daemon.run("images_delete").success
+    assert daemon.tick("alert") == ([], "nothing to report")
+    assert webhook.alerts == []
+    # What the plan does not explain is reported at any time.
+    pair.store.put({"stranger": b"1"})
+    assert daemon.run("images_verify").success
+    daemon.tick("alert")
+    assert [(alert["event"], alert["job"]) for alert in webhook.alerts] == [("differs", "images_verify")]
+
+
 @pytest.mark.parametrize("status", [500, 302])
 def test_an_alert_that_is_not_taken_comes_again(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook, status: int

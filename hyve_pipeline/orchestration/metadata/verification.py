@@ -4,18 +4,12 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from hyve_pipeline.core.model.journal import ShardState
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.model.status import PlanStatus
-from hyve_pipeline.core.model.verification import Difference, Verification
+from hyve_pipeline.core.model.verification import Verification
+from hyve_pipeline.operations.verify.explained import is_explained
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata
-
-# The differences that a store must have as long as shards of an action are not done.
-_EXPECTED: dict[Action, set[Difference]] = {
-    "copy": {Difference.MISSING, Difference.DIFFERENT, Difference.UNREPAIRED},
-    "delete": {Difference.NOT_DELETED},
-}
 
 
 @dataclass(frozen=True)
@@ -48,12 +42,9 @@ def judge_verification(names: Names, status: PlanStatus, outcome: Verification |
     """
     if outcome is not None and outcome.verified:
         return Judgement(passed=True)
-    left: list[Action] = [action for action in ACTIONS if status.left(action)]
-    expected = {kind for action in left for kind in _EXPECTED[action]}
-    is_failed = any(shard.state is ShardState.FAILED for shard in status.shards)
-    if is_failed or not left or (outcome is not None and not expected >= set(outcome.differences)):
-        return Judgement(passed=False)
-    return Judgement(passed=False, severity=dg.AssetCheckSeverity.WARN, description=_next_steps(names, status, left))
+    if outcome is None or is_explained(status, outcome):
+        return Judgement(passed=False, severity=dg.AssetCheckSeverity.WARN, description=_next_steps(names, status))
+    return Judgement(passed=False)
 
 
 def progress_metadata(status: PlanStatus) -> Metadata:
@@ -66,7 +57,10 @@ def progress_metadata(status: PlanStatus) -> Metadata:
     return {PLAN_ENTRY: status.plan.id, "state": status.state, **left}
 
 
-def _next_steps(names: Names, status: PlanStatus, left: list[Action]) -> str:
+def _next_steps(names: Names, status: PlanStatus) -> str:
+    left: list[Action] = [action for action in ACTIONS if status.left(action)]
+    if not left:
+        return f"plan {status.plan.id} was applied further since: launch {names.verify_job}"
     refused = [refusal for action in left if (refusal := status.refusal(action)) is not None]
     if refused:
         reasons = "; ".join(f"refused by {refusal.rule}: {refusal.detail}" for refusal in refused)

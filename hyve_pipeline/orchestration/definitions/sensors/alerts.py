@@ -21,6 +21,8 @@ from hyve_pipeline.operations.alert_channels import AlertUnknownError
 from hyve_pipeline.operations.alerting import send_alerts
 from hyve_pipeline.operations.command_alerts import findings_of
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import plan_status
+from hyve_pipeline.operations.verify.explained import is_explained
 from hyve_pipeline.operations.verify.read import verification_between
 from hyve_pipeline.orchestration.common.failures import error_of_step
 from hyve_pipeline.orchestration.common.liveness import close_dead_runs
@@ -164,14 +166,15 @@ def _judge(
 
 
 def _difference(sync: SyncContext, record: dg.RunRecord) -> str | None:
-    """What a verification found to be different."""
+    """What a verification found to be different, other than what was left of the plan."""
     plan_id = record.dagster_run.tags.get(PLAN_TAG)
     if plan_id is None or not sync.plans.exists(plan_id):
         return None
     begun, ended = (datetime.fromtimestamp(time or 0.0, UTC) for time in (record.start_time, record.end_time))
+    plan = sync.plans.load(plan_id)
     # The run's own verification: there may be later ones by now.
-    verification = verification_between(sync, sync.plans.load(plan_id), begun, ended)
-    if verification is None or verification.verified:
+    verification = verification_between(sync, plan, begun, ended)
+    if verification is None or verification.verified or is_explained(plan_status(sync, plan), verification):
         return None
     return verification.described
 
