@@ -103,6 +103,8 @@ def test_a_refused_plan_fails_at_its_limit_and_nowhere_else(make_pair: MakePair,
     assert not result.success
     wrong = [(check.check_name, check.severity) for check in result.get_asset_check_evaluations() if not check.passed]
     assert wrong == [("delete_limits", _ERROR)]
+    check = check_of(result, "delete_limits")
+    assert (check.description or "").endswith(", or launch images_delete with the plan's id and a higher max_deletes")
     assert not {"plan", "verification", "journal"} & materialized(result)
     # The copies may be made all the same; the verification says what keeps the deletes back.
     assert daemon.run("images_copy").success

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
+from hyve_pipeline.orchestration.common.names import Names
 
 LISTING_COMPLETE = "listing_complete"
 PLAN_HOLDS = "plan_holds"
@@ -17,6 +18,8 @@ LIMIT_CHECKS: tuple[tuple[str, Action, ChangeSet], ...] = (
     ("delete_limits", "delete", ChangeSet.DUPLICATE),
 )
 
+# The rules that a run overrides by an option of the same name.
+_LIMITS = ("max_overwrites", "max_deletes")
 
 # The set whose asset has the check `NOTHING_ALTERED`: altered objects would be in it by option.
 ALTERED_CHECK_SET = ChangeSet.MODIFIED
@@ -33,6 +36,9 @@ def altered_text(diff: Diff) -> str | None:
     )
 
 
-def refusal_text(action: Action, refusals: Iterable[Refusal]) -> str | None:
+def refusal_text(names: Names, action: Action, refusals: Iterable[Refusal]) -> str | None:
     """The description of a failed check, from the first refusal of its action; None if the check has passed."""
-    return next((one.described for one in refusals if one.action == action), None)
+    refusal = next((one for one in refusals if one.action == action), None)
+    if refusal is None or refusal.rule not in _LIMITS:
+        return None if refusal is None else refusal.described
+    return f"{refusal.described}, or launch {names.shard_job(action)} with the plan's id and a higher {refusal.rule}"

@@ -112,7 +112,7 @@ def _plan(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
         }
         yield dg.AssetMaterialization(names.change_set(name), metadata=metadata)
     for check, action, name in LIMIT_CHECKS:
-        refusal = refusal_text(action, plan.refusals)
+        refusal = refusal_text(names, action, plan.refusals)
         yield dg.AssetCheckEvaluation(
             names.change_set(name),
             check,

@@ -111,7 +111,7 @@ def build_diff(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
                 metadata={**set_metadata(sync, found, name), "dagster/column_lineage": change_lineage(names)},
             )
         for check, action, name in LIMIT_CHECKS:
-            refusal = refusal_text(action, refusals)
+            refusal = refusal_text(names, action, refusals)
             yield dg.AssetCheckResult(
                 passed=refusal is None,
                 asset_key=names.change_set(name),
