@@ -21,13 +21,13 @@ from hyve_pipeline_tests.syncs import Bucket, sync_table
 # A sync for each test; names must be known before the UI loads them.
 # One of them is synchronized by a command before there is any UI.
 SYNCED_BEFORE = "before"
-SYNCS = ("graph", "plan", "launch", "shards", "switch", "gate", SYNCED_BEFORE, "after")
+SYNCS = ("graph", "plan", "fresh", "launch", "shards", "switch", "gate", SYNCED_BEFORE, "after")
 
 # What a browser does on its own account would only disturb.
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 # A name that leads to this machine without being one of its own.
 _ARGUMENTS.append("--host-resolver-rules=MAP rebound.example 127.0.0.1")
-_PATIENCE = 60_000  # milliseconds
+_PATIENCE = 120_000  # milliseconds
 
 _AUTOMATION = """
 [sync.{name}]
@@ -64,6 +64,14 @@ class Desk:
     def job(self, job: str, tab: str) -> Page:
         """Open a tab of one of the sync's jobs."""
         return self.open(f"/locations/hyve_pipeline/jobs/{self.name}_{job}/{tab}")
+
+    def runs(self) -> list[dict[str, str]]:
+        """The sync's runs, newest first, with id and status."""
+        data = self.answers.ask(
+            "query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { runId status } } } }",
+            filter={"tags": [{"key": "hyve/sync", "value": self.name}]},
+        )
+        return data["runsOrError"]["results"]
 
     def hyve(self, command: str) -> None:
         """Run a command for this sync."""

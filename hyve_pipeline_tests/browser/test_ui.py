@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from hyve_pipeline_tests.browser.conftest import Desk
 from hyve_pipeline_tests.operations.applying import is_copy_of
@@ -50,10 +50,53 @@ def test_the_plan_shows_pictures_and_takes_no_key_for_markup(desk: Desk) -> None
     assert page.locator("a[href^='javascript']").count() == 0
 
 
+@pytest.mark.sync("fresh")
+def test_materialize_all_in_a_fresh_project_shows_nothing_red_and_says_what_applies_the_plan(desk: Desk) -> None:
+    desk.source.put({f"photos/{number}": b"new" for number in range(7)})
+    desk.store.put({"gone": b"1"})
+    # In a smaller window, the graph is so far away that it shows only names.
+    desk.page.set_viewport_size({"width": 1900, "height": 1000})
+    page = desk.open("/locations/hyve_pipeline/asset-groups/fresh/lineage")
+    expect(_asset(page, "store")).to_contain_text("0% filled")
+    page.get_by_role("button", name=re.compile("Materialize all")).click()
+    expect(_asset(page, "plan")).to_contain_text("Materialized")
+    expect(_asset(page, "journal")).to_contain_text("Materialized")
+    for asset in ("source_inventory", "store_inventory", "new", "modified", "duplicate_stores"):
+        expect(_asset(page, asset)).to_contain_text("Materialized")
+    # The plan is not applied.
+    expect(_asset(page, "store")).to_contain_text("0% filled")
+    expect(_asset(page, "verification")).to_contain_text("Never materialized")
+    expect(_asset(page, "verification").get_by_label("warning_outline")).to_be_visible()
+    expect(page.locator("foreignObject").get_by_text("Failed")).to_have_count(0)
+    (run,) = desk.runs()
+    assert desk.answers.await_end(run["runId"]) == "SUCCESS"
+    page = desk.open("/assets/fresh/verification?view=checks")
+    expect(page.get_by_text("is not applied yet: launch fresh_copy, then fresh_delete").first).to_be_visible()
+    assert desk.store.keys() == ["gone"]
+
+
+def _asset(page: Page, name: str) -> Locator:
+    """An asset in the lineage."""
+    return page.locator("foreignObject", has=page.get_by_text(name, exact=True)).first
+
+
 @pytest.mark.sync("launch")
 def test_a_dryrun_is_launched_from_the_launchpad_and_a_whole_plan_applied(desk: Desk) -> None:
-    desk.source.put({f"{number}": b"new" for number in range(7)})
+    desk.source.put({f"{number}.{ending}": b"new" for number in range(7) for ending in ("jpg", "tmp")})
     page = desk.job("dryrun", "playground")
+    editor = page.locator(".CodeMirror").first
+    expect(editor).to_contain_text("max_overwrites")
+    offered = editor.evaluate("editor => editor.CodeMirror.getValue()")
+    # Nothing but what a run can set.
+    assert [line for line in offered.splitlines() if not line.startswith(" ")] == ["ops:"]
+    assert len(offered.splitlines()) < 10
+    edited = offered.replace("include: []", 'include: ["*.jpg"]')
+    assert edited != offered
+    editor.click()
+    page.keyboard.press("Control+a")
+    # Line by line it would be indented by the editor.
+    page.keyboard.insert_text(edited)
+    expect(page.get_by_text("No errors")).to_be_visible()
     page.get_by_role("button", name="Launch Run").click()
     expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
     page = desk.job("copy", "playground")
@@ -62,7 +105,7 @@ def test_a_dryrun_is_launched_from_the_launchpad_and_a_whole_plan_applied(desk: 
     page.get_by_role("button", name="Confirm").click()
     page.wait_for_url(re.compile("/runs/"))
     expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
-    assert desk.store.keys() == desk.source.keys()
+    assert desk.store.keys() == [f"{number}.jpg" for number in range(7)]
 
 
 @pytest.mark.sync("shards")
@@ -82,11 +125,7 @@ def test_a_failed_shard_shows_and_is_run_again(desk: Desk) -> None:
     dialog.get_by_role("button", name=re.compile("3 runs|Launch|Submit")).last.click()
     _await_figure(desk, failed=1, missing=0)
     desk.faulty.fault = lambda _: None
-    data = desk.answers.ask(
-        '{ runsOrError(filter: {statuses: [FAILURE], tags: [{key: "hyve/sync", value: "shards"}]}) '
-        "{ ... on Runs { results { runId } } } }"
-    )
-    (failed,) = data["runsOrError"]["results"]
+    (failed,) = (run for run in desk.runs() if run["status"] == "FAILURE")
     page = desk.open(f"/runs/{failed['runId']}")
     page.get_by_role("button", name=re.compile("Re-execute")).first.click()
     expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
