@@ -23,7 +23,6 @@ PARTITION_TAG = "dagster/partition"
 RETRIES_TAG = "dagster/max_retries"
 
 LOCATION = "hyve_pipeline"
-DEFINITIONS_MODULE = "hyve_pipeline.definitions"
 
 
 class Names:

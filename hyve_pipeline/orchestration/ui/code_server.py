@@ -10,14 +10,17 @@ from pathlib import Path
 
 import yaml
 
-from hyve_pipeline.orchestration.common.names import DEFINITIONS_MODULE, LOCATION
+from hyve_pipeline.orchestration.common.names import LOCATION
+
+# Loaded by name, when the code server runs.
+PROJECT = "hyve_pipeline.orchestration.ui.project"
 
 _POLL_SECONDS = 0.1
 
 
 def code_server_command(path: Path) -> list[str]:
     """The command line of the code server, for a socket."""
-    command = ["dagster", "code-server", "start", "--socket", str(path), "--module-name", DEFINITIONS_MODULE]
+    command = ["dagster", "code-server", "start", "--socket", str(path), "--module-name", PROJECT]
     command += ["--location-name", LOCATION, "--use-python-environment-entry-point", "--inject-env-vars-from-instance"]
     return [*command, "--log-level", "warning", "--log-format", "json"]
 
