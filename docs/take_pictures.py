@@ -141,16 +141,43 @@ def ask(opening_url: str, query: str, **variables: object) -> dict[str, Any]:
         return json.load(answer)["data"]
 
 
+_REPOSITORY = {"repositoryLocationName": "hyve_pipeline", "repositoryName": "__repository__"}
+
+
+def do_dryrun(url: str) -> None:
+    """Launch a dryrun in the UI; it must succeed."""
+    launched = ask(
+        url,
+        "mutation($execution: ExecutionParams!) { launchRun(executionParams: $execution) "
+        "{ ... on LaunchRunSuccess { run { runId } } } }",
+        execution={
+            "selector": {**_REPOSITORY, "jobName": "images_dryrun"},
+            "runConfigData": {},
+            "mode": "default",
+        },
+    )
+    status = ""
+    while status != "SUCCESS":
+        time.sleep(1)
+        run = ask(
+            url,
+            "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }",
+            id=launched["launchRun"]["run"]["runId"],
+        )
+        status = run["runOrError"]["status"]
+        if status in ("FAILURE", "CANCELED"):
+            raise RuntimeError(f"the dryrun ended as {status}")
+
+
 def do_shards(url: str, home: Path, count: int) -> None:
     """Let the UI do the first copy shards of the only plan, as its "Launch backfill" does."""
     (plan,) = (folder.name for folder in (home / "state" / "images" / "plans").iterdir())
-    repository = {"repositoryLocationName": "hyve_pipeline", "repositoryName": "__repository__"}
     launched = ask(
         url,
         "mutation($backfill: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $backfill) "
         "{ ... on LaunchBackfillSuccess { backfillId } } }",
         backfill={
-            "selector": {"repositorySelector": repository, "partitionSetName": "images_copy_partition_set"},
+            "selector": {"repositorySelector": _REPOSITORY, "partitionSetName": "images_copy_partition_set"},
             "partitionNames": [f"{plan}-{number:04d}" for number in range(1, count + 1)],
         },
     )
@@ -180,14 +207,23 @@ def picture_plan(camera: Photographer) -> None:
 
 
 def picture_launchpad(camera: Photographer) -> None:
-    """The Launchpad, with what a dryrun can be told."""
+    """The Launchpad as a dryrun fills it, with some of it changed."""
     page = camera.page
-    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/playground", 760, page.get_by_text("Launch Run"))
-    page.locator(".CodeMirror").first.click()
+    camera.open("/locations/hyve_pipeline/jobs/images_dryrun/playground", 760, page.get_by_text("max_overwrites"))
+    editor = page.locator(".CodeMirror").first
+    text = editor.evaluate("editor => editor.CodeMirror.getValue()")
+    for before, after in (
+        ("include: []", 'include: ["*.jpg"]'),
+        ("max_deletes: as configured", 'max_deletes: "5%"'),
+        ("compare: as_configured", "compare: etag"),
+    ):
+        if before not in text:
+            raise RuntimeError(f"the Launchpad does not offer {before}")
+        text = text.replace(before, after)
+    editor.click()
     page.keyboard.press("Control+a")
-    page.keyboard.insert_text(
-        'ops:\n  images_diff:\n    config:\n      include: ["*.jpg"]\n      max_deletes: "5%"\n      compare: etag\n'
-    )
+    page.keyboard.insert_text(text)
+    page.get_by_text("No errors").wait_for()
     camera.take("launchpad")
 
 
@@ -202,7 +238,7 @@ def picture_shard(camera: Photographer, plan: str) -> None:
 def picture_automation(camera: Photographer) -> None:
     """The switches of the schedule and the sensors, and the page of the sensor that applies plans."""
     page = camera.page
-    camera.open("/automation", 520, page.get_by_text("images_apply_sensor"))
+    camera.open("/automation", 600, page.get_by_text("images_record_sensor"))
     camera.take("automation")
     path = "/locations/hyve_pipeline/sensors/images_apply_sensor"
     camera.open(path, 560, page.get_by_text("Latest tick"))
@@ -210,7 +246,7 @@ def picture_automation(camera: Photographer) -> None:
 
 
 def picture_run(camera: Photographer) -> None:
-    """The run of a dryrun that a command made."""
+    """The run of a dryrun."""
     page = camera.page
     first = page.locator("a[href^='/runs/']")
     camera.open("/locations/hyve_pipeline/jobs/images_dryrun/runs", 900, first)
@@ -250,15 +286,16 @@ def main() -> None:
     with claimed_home(arguments.home) as home, own_environment(home), EmbeddedServer() as server:
         fill_buckets(server.endpoint_url)
         configure(home, server.endpoint_url, shard_objects=100)
-        with (home / "hyve.toml").open("a", encoding="utf-8") as file:
-            file.write('[sync.images]\nschedule = "0 2 * * *"\napply = "all"\nowners = ["team:pictures"]\n')
-        run_hyve("dryrun")
+        file, table = home / "hyve.toml", "[sync.images]\n"
+        more = 'schedule = "0 2 * * *"\napply = "all"\nowners = ["team:pictures"]\n'
+        file.write_text(file.read_text(encoding="utf-8").replace(table, table + more), encoding="utf-8")
         with running_ui() as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=arguments.browser, args=BROWSER_ARGUMENTS)
             page = browser.new_page()
             page.set_default_timeout(PATIENCE)
             camera = Photographer(page, url)
             camera.dismiss_greeting()
+            do_dryrun(url)
             (plan,) = (folder.name for folder in (home / "state" / "images" / "plans").iterdir())
             picture_plan(camera)
             picture_run(camera)
