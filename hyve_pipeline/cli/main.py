@@ -107,8 +107,12 @@ def hyve(context: click.Context, **_given: object) -> None:
         click.echo(context.get_help())
 
 
+def _command_names(_context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
+    return [name for name in COMMANDS if name.startswith(beginning)]
+
+
 @click.command("help")
-@click.argument("command", required=False)
+@click.argument("command", required=False, shell_complete=_command_names)
 @click.option("--man", is_flag=True, help="Print the manual page of all commands, as 'man' reads it.")
 @click.pass_context
 def show_help(context: click.Context, command: str | None, man: bool) -> None:
@@ -181,9 +185,16 @@ def _usage(error: click.UsageError) -> str:
     if isinstance(error, click.NoSuchOption):
         from hyve_pipeline.core.base.suggestions import hint_for
 
-        known = [] if context is None else [name for option in context.command.params for name in option.opts]
-        hint = hint_for(error.option_name, known) or f"; '{command} --help' shows what there is"
+        parameters = [] if context is None else context.command.params
+        known = [name for option in parameters if isinstance(option, click.Option) for name in option.opts]
+        if error.option_name == "--plan" and any(parameter.name == "plan_id" for parameter in parameters):
+            hint = f"; the plan is named without it: {command} ID"
+        else:
+            hint = hint_for(error.option_name, known) or f"; '{command} --help' shows what there is"
         message = f"no such option {error.option_name!r}{hint}"
+    elif message.startswith("Got unexpected extra argument") and context is not None:
+        takes_plan = any("--plan" in option.opts for option in context.command.params)
+        message += "; a plan is named by --plan ID" if takes_plan else f"; '{command} --help' shows what there is"
     elif isinstance(error, click.MissingParameter):
         message += f"; '{command} --help' shows an example"
     elif isinstance(error, click.BadParameter) and context is not None and error.param is not None:

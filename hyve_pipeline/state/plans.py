@@ -8,6 +8,7 @@ A manifest is written last, so everything with a manifest is complete. The newes
 highest number; clocks do not count.
 """
 
+import re
 import uuid
 from collections.abc import Iterable
 from contextlib import closing
@@ -214,9 +215,17 @@ class PlanShelf:
             StateError: the manifest is damaged.
         """
         if not self.exists(plan_id):
-            hint = hint_for(plan_id, [LATEST, *reversed(self.ids())]) or "; 'hyve plans' lists them"
-            raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{hint}")
+            raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{self._hint_for(plan_id)}")
         return self._with_shards(self._folder.read_manifest(f"{plan_id}/plan.json", Plan))
+
+    def _hint_for(self, name: str) -> str:
+        """What the user may have meant: a plan by its number without all of its zeros, or one of a close name."""
+        ids = [*reversed(self.ids())]
+        if re.fullmatch("[0-9]{1,18}", name):
+            numbered = [plan_id for plan_id in ids if number_of(plan_id) == int(name)]
+            if numbered:
+                return f"; did you mean {numbered[0]}?"
+        return hint_for(name, [LATEST, *ids]) or "; 'hyve plans' lists them"
 
     def find(self, name: str | None) -> Plan:
         """The plan with this id, or whose id alone begins so, or the newest.

@@ -149,7 +149,8 @@ def _wrong() -> list[list[str]]:
                 continue
             if not isinstance(parameter, click.Option) or parameter.is_flag or parameter.count:
                 continue
-            wrong.append([name, option])
+            if not getattr(parameter, "_flag_needs_value", False):  # its value may be left out
+                wrong.append([name, option])
             assert parameter.callback is None or option in _WRONG_TEXTS, option
             if option in _WRONG_TEXTS:
                 wrong.append([name, option, _WRONG_TEXTS[option]])

@@ -1,5 +1,6 @@
 """The cookbook's recipes do what the page says: their settings and commands are read from it and tried."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import yaml
 
 from hyve_pipeline.core.settings.load import load_settings
 from hyve_pipeline_tests.conftest import PROFILE, MakeBucket
-from hyve_pipeline_tests.docs.recipes import COOKBOOK, Recipe, recipes
+from hyve_pipeline_tests.contract.test_dg import dg_all, make_project
+from hyve_pipeline_tests.docs.recipes import COOKBOOK, Command, Recipe, recipes
 from hyve_pipeline_tests.orchestration.projects import loaded, resource_of
+from hyve_pipeline_tests.receivers import Webhook
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair, next_second
 
@@ -23,8 +26,13 @@ def follow(recipe: Recipe, hyve: Hyve) -> None:
         assert command.program == "hyve"
         finished = hyve(*command.arguments)
         assert finished.code == command.code, (command, finished.out, finished.err)
-        for line in command.shown:
-            assert line in finished.out + finished.err, (command, finished.out, finished.err)
+        check_shown(command, finished.out + finished.err)
+
+
+def check_shown(command: Command, said: str) -> None:
+    """The lines that the page shows were printed; an ellipsis stands for a part of a line."""
+    for line in command.shown:
+        assert re.search(".*".join(map(re.escape, line.split("…"))), said), (command, line, said)
 
 
 def test_the_page_has_ten_recipes_and_names_them_at_its_head() -> None:
@@ -117,22 +125,27 @@ def test_undo(make_pair: MakePair, make_bucket: MakeBucket, hyve: Hyve) -> None:
 def test_a_cron_job(make_pair: MakePair, hyve: Hyve) -> None:
     recipe = RECIPES[6]
     pair = make_pair()
-    pair.source.put({"a": b"1"})
+    pair.source.put({f"photos/{number}.jpg": b"%100d" % number for number in range(60)})
     (table,) = recipe.of("cron")
     (command,) = recipe.commands
     assert " ".join(("hyve", *command.arguments)) in table
     follow(recipe, hyve)
-    assert pair.store.read() == {"a": b"1"}
+    assert pair.store.read() == pair.source.read()
 
 
-def test_a_dagster_project(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dagster_project(tmp_path: Path) -> None:
     recipe = RECIPES[7]
     (text,) = recipe.of("yaml")
     with loaded({"images/defs.yaml": text}) as definitions:
         names = {job.name for job in definitions.resolve_all_job_defs()}
         assert {"images_dryrun", "images_copy", "images_delete", "images_verify"} <= names
         assert Path(resource_of(definitions).home).parts[-2:] == ("var", "hyve")
-    assert [command.program for command in recipe.commands] == ["dg", "dg"]  # tried in contract/test_dg.py
+    assert [command.program for command in recipe.commands] == ["dg", "dg"]
+    project = make_project(tmp_path)
+    answers = dg_all(project, *(" ".join(command.arguments) for command in recipe.commands))
+    for command, said in zip(recipe.commands, answers, strict=True):
+        assert said.code == 0, said.text
+        check_shown(command, said.text)
 
 
 def test_kubernetes() -> None:
@@ -154,6 +167,39 @@ def test_kubernetes() -> None:
     (complete,) = example["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert (complete["image"], complete["args"]) == (container["image"], container["args"])
     assert all(variable in complete["env"] for variable in container["env"])
+
+
+@pytest.mark.parametrize("state_kind", ["s3"], indirect=True)
+def test_a_worker_on_kubernetes(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair()
+    pair.source.put({f"photos/{number}.jpg": b"%100d" % number for number in range(60)})
+    assert hyve("dryrun").code == 0
+    (pair.home / "hyve.toml").unlink()
+    follow(RECIPES[8], hyve)
+    assert pair.store.read() == pair.source.read()
+
+
+def test_alerts(make_pair: MakePair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = RECIPES[9]
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    pair.store.put({f"old/{number:03}": b"" for number in range(110)})
+    variable = recipe.settings["automation"]["webhook_variable"]
+    pair.automate("never", webhook_variable=variable)
+    webhook = Webhook()
+    try:
+        monkeypatch.setenv(variable, webhook.url)
+        ui, command = recipe.commands
+        assert (ui.program, ui.arguments) == ("hyve", ("ui",))
+        finished = hyve(*command.arguments)
+        assert finished.code == command.code == 3
+        check_shown(command, finished.out + finished.err)
+        (alert,) = webhook.alerts
+    finally:
+        webhook.stop()
+    (shown,) = recipe.of("json")
+    for name, value in json.loads(shown).items():
+        assert re.fullmatch(".*".join(map(re.escape, value.split("…"))), alert[name]), (name, alert)
 
 
 def test_after_exit_code_3(make_pair: MakePair, hyve: Hyve) -> None:

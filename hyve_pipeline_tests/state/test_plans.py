@@ -115,6 +115,16 @@ def test_a_plan_is_found_by_its_id_by_the_beginning_of_it_or_as_the_latest(tmp_p
         context.plans.find(alike)
 
 
+@pytest.mark.parametrize("zeros", ["", "0000000"])
+def test_the_number_of_a_plan_without_its_zeros_is_understood(zeros: str, tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = plan_made(context, 0)
+    with pytest.raises(ConfigurationError, match=rf"has no plan '\d+'; did you mean {plan.id}\?"):
+        context.plans.find(f"{zeros}{number_of(plan.id)}")
+    with pytest.raises(ConfigurationError, match="'hyve plans' lists them"):
+        context.plans.find(str(number_of(plan.id) + 1))
+
+
 def test_an_approval_is_never_replaced(state: Folder) -> None:
     shelf = PlanShelf(state, "images")
     plan = make_id(1, NOW, "a" * 8)
