@@ -36,12 +36,13 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         from hyve_pipeline.cli.modes import mode_options
+        from hyve_pipeline.cli.profile import profile_option
 
         entry = COMMANDS[cmd_name]
         module, _, name = entry.target.partition(":")
         command = getattr(importlib.import_module(module), name)
         present = {option for parameter in command.params for option in parameter.opts}
-        options = mode_options(asks="--yes" in present)
+        options = [*([profile_option()] if entry.is_work else []), *mode_options(asks="--yes" in present)]
         command.params += [option for option in options if not present & set(option.opts)]
         command.epilog = "\n".join(["\b", "Examples:", *(f"  $ {example}" for example in entry.examples)])
         return command

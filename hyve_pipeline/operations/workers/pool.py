@@ -19,11 +19,12 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.runtime.cpu_profile import running_profile
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.log import shown_level
 from hyve_pipeline.core.runtime.progress import listener, report
 from hyve_pipeline.core.settings.model import GIB, Options
-from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Progress, Report, Task
+from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Profile, Progress, Report, Task
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -98,8 +99,9 @@ class WorkerProcess:
 
     def __init__(self, module: str) -> None:
         ours, theirs = socket.socketpair()
-        # The worker logs to the standard error of this process, and as much.
-        arguments = [str(theirs.fileno()), module, str(shown_level() or "")]
+        # The worker logs to the standard error of this process, and as much; and takes a profile if this one does.
+        profile = "profile" if running_profile() is not None else ""
+        arguments = [str(theirs.fileno()), module, str(shown_level() or ""), profile]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
                 [sys.executable, "-P", "-c", _BEGIN, *arguments, json.dumps(sys.path)],
@@ -225,6 +227,9 @@ class _Team:
                     report(message.activity, message.objects, message.size)
                 case Report():
                     message.repeat(listener())
+                case Profile():
+                    if (profile := running_profile()) is not None:
+                        profile.merge(message.times)
                 case Note():
                     self._on_note(message.value)
                 case Failed():

@@ -1,6 +1,7 @@
 """A worker process: it does the tasks of its parent process, one at a time, until the parent ends.
 
-`pool` starts it, with one end of a connection, the module of its tasks, and the level of its log if that is shown.
+`pool` starts it, with one end of a connection, the module of its tasks, the level of its log if that is shown, and
+whether it takes a profile.
 """
 
 import importlib
@@ -18,6 +19,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from hyve_pipeline.core.runtime import startup
+from hyve_pipeline.core.runtime.cpu_profile import Times, begin_profile, running_profile
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.log import show_log
 from hyve_pipeline.core.runtime.progress import Listener, listening
@@ -71,6 +73,13 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """The CPU time that was taken since the last one."""
+
+    times: Times
+
+
+@dataclass(frozen=True)
 class Done:
     """The value that the task returned."""
 
@@ -113,8 +122,11 @@ class _Worker(Listener):
             while True:
                 task, stop = self._tasks.get()
                 answer = _answer(task, stop)
+                profile = running_profile()
                 with self._sending:
                     self._send_progress()
+                    if profile is not None:
+                        self._connection.send(Profile(profile.take()))
                     self._connection.send(answer)
 
     def _listen(self) -> None:
@@ -197,12 +209,14 @@ def _portable(error: BaseException) -> BaseException:
 
 def main() -> NoReturn:
     """Do the tasks of the process at the other end of the connection."""
-    connection, module, log_level = sys.argv[1:]
+    connection, module, log_level, is_profiled = sys.argv[1:]
     # A service manager sends these to each process of a service. This one ends with its parent, which first lets it
     # end its requests and its journal.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     startup.begin()
+    if is_profiled:
+        begin_profile()
     if log_level:
         show_log(int(log_level))
     # Imported now, so that the first task does not wait for it.

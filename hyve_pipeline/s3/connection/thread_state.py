@@ -9,6 +9,8 @@ the process runs: with some callbacks for each request, half of all CPU time.
 import ctypes
 import threading
 
+from hyve_pipeline.core.runtime.cpu_profile import know_thread
+
 _thread = threading.local()
 
 
@@ -22,3 +24,4 @@ def keep_thread_state() -> None:
         # https://docs.python.org/3/c-api/init.html#c.PyGILState_Ensure
         ctypes.pythonapi.PyGILState_Ensure()
         _thread.is_kept = True
+        know_thread()
