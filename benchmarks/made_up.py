@@ -12,8 +12,12 @@ import pyarrow as pa
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, RangeEnd, RangeProof, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, to_table
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.core.model.shards import Shard
+from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, Verification
 from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.plan.freeze import read_shard
 from hyve_pipeline.state.ended import mark_ended
 from hyve_pipeline.state.files import Folder
@@ -175,6 +179,30 @@ def _table(keys: list[str], sizes: list[int], times: list[datetime], etags: list
     return pa.Table.from_pydict(rows, INVENTORY_SCHEMA)
 
 
+def make_verification(context: SyncContext, plan: Plan) -> None:
+    """Verify a plan that is done: the store has the source's objects."""
+    source, _ = newest_inventories(context)
+    with closing(open_inventory(context.state, source)) as rows, closing(_InventoryWriter(context, "store")) as writer:
+        for key_range in cut_ranges(rows.chunks, _ROW_GROUP_ROWS):
+            writer.write(rows.read(key_range))
+    _, store = newest_inventories(context)
+    path = f"verifications/{plan.id}/{store.id}"
+    with writing_parquet(context.state, f"{path}.parquet", DIFFERENCE_SCHEMA):
+        pass
+    verification = Verification(
+        sync=context.name,
+        plan=plan.id,
+        ended=datetime.now(UTC),
+        objects=store.objects,
+        differences={},
+        examples=(),
+        inventory=store.id,
+        file=f"{path}.parquet",
+        attempts=plan_status(context, plan).attempts,
+    )
+    context.state.write_manifest(f"{path}.json", verification)
+
+
 def make_journal(context: SyncContext, plan: Plan) -> None:
     """Journal every object of a plan as done, shard by shard, without doing anything or waiting for the disk."""
     with patch("os.fsync"):
@@ -187,9 +215,10 @@ def _journal_shard(state: Folder, plan: Plan, shard: Shard, objects: pa.Table) -
     folder = f"journals/{plan.id}/{shard.number:04d}/0001"
     state.write_manifest(f"{folder}/begun.json", AttemptBegun(attempt=1, run_id="made up", started=now))
     counter = OutcomeCounter()
+    columns = (objects.column(name).to_pylist() for name in ("key", "size", "source_etag"))
     rows = [
-        JournalRow(key, shard.action, Outcome.DONE, now, size)
-        for key, size in zip(objects.column("key").to_pylist(), objects.column("size").to_pylist(), strict=True)
+        JournalRow(key, shard.action, Outcome.DONE, now, size, etag_after=etag)
+        for key, size, etag in zip(*columns, strict=True)
     ]
     for row in rows:
         counter.add(row)
