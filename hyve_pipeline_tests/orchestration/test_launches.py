@@ -4,7 +4,7 @@ import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import dagster as dg
 import pytest
@@ -12,8 +12,9 @@ import yaml
 from dagster._core.snap import JobSnap
 from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
-from hyve_pipeline.core.settings.model import Options, SyncSettings
+from hyve_pipeline.core.settings.model import CompareRule, Options, SyncSettings
 from hyve_pipeline.operations.context import Home
+from hyve_pipeline.orchestration.common.run_config import Compare
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys, is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
@@ -57,13 +58,13 @@ def test_a_dryrun_by_other_options(pair: Pair, make_daemon: MakeDaemon) -> None:
     pair.source.put({"a.jpg": b"1", "b.txt": b"1", "tmp/c.jpg": b"1"})
     pair.store.put({"old.jpg": b"1", "old.txt": b"1"})
     daemon = make_daemon(pair)
-    config = configured("diff", compare="etag", include=["*.jpg"], exclude=["tmp/*"], max_deletes="1")
+    config = configured("diff", compare="content", include=["*.jpg"], exclude=["tmp/*"], max_deletes="1")
     assert daemon.run("images_dryrun", run_config=config).success
     assert pair.lines("new") == ["a.jpg"]
     assert pair.lines("duplicate_stores") == ["old.jpg"]
     plan = daemon.sync.plans.newest()
     assert plan is not None
-    assert (plan.options.compare, plan.options.include) == ("etag", ("*.jpg",))
+    assert (plan.options.compare, plan.options.include) == ("content", ("*.jpg",))
 
 
 def test_wrong_options_of_a_dryrun_are_one_line(pair: Pair, make_daemon: MakeDaemon) -> None:
@@ -74,6 +75,10 @@ def test_wrong_options_of_a_dryrun_are_one_line(pair: Pair, make_daemon: MakeDae
     ):
         result = daemon.run("images_dryrun", run_config=configured("diff", **config))
         assert failure_of(result).startswith(message)
+
+
+def test_every_rule_can_be_launched() -> None:
+    assert {rule.value for rule in Compare} == {"as_configured", *get_args(CompareRule)}
 
 
 def test_a_rule_that_does_not_exist_can_not_be_launched(pair: Pair, make_daemon: MakeDaemon) -> None:

@@ -35,6 +35,7 @@ class Compare(enum.Enum):
     last_modified = "last_modified"
     size = "size"
     etag = "etag"
+    content = "content"
 
 
 class DryrunConfig(dg.Config):
@@ -43,7 +44,7 @@ class DryrunConfig(dg.Config):
     compare: Compare | None = Field(
         default=Compare.as_configured,
         description="The rule by which an object is modified: last_modified (its size differs, or the source is "
-        "newer), size, etag, or as_configured.",
+        "newer), size, etag, content (checksums or the contents themselves), or as_configured.",
         examples=["etag"],
     )
     include: list[str] | None = Field(
