@@ -26,6 +26,9 @@ _BEAT = 8.0
 # After so many beats a process counts as dead.
 _STALE_BEATS = 4
 
+# Files of dead processes are removed after so many seconds.
+_KEPT_SECONDS = 3600.0
+
 
 class RateShares:
     """The share of this process. Thread-safe; another process that gets it begins with limits of its own.
@@ -114,5 +117,9 @@ class RateShares:
 
 def _actors(folder: Folder, actor: Actor, stale: float) -> int:
     """How many commands and runs take part, this one included."""
-    living = {entry.name.rpartition(".")[0] for entry in folder.entries() if entry.age <= stale}
+    entries = folder.entries()
+    for entry in entries:
+        if entry.age > _KEPT_SECONDS:
+            folder.remove(entry.name)
+    living = {entry.name.rpartition(".")[0] for entry in entries if entry.age <= stale}
     return len(living | {actor.id})

@@ -1,8 +1,10 @@
 """Shares of the limits a second: of the processes of a command, and of commands and runs beside each other."""
 
+import os
 import pickle
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.settings.model import Options
@@ -77,6 +79,16 @@ def test_processes_of_one_command_do_not_count_each_other(state: Folder) -> None
         beside = parent.divided(2)
         with beside.sharing(_LIMITED, state, actor):
             assert _bytes(beside) == 400_000
+
+
+def test_files_of_processes_that_died_long_ago_are_removed(tmp_path: Path) -> None:
+    state = Folder.local(tmp_path)
+    state.below("sharing").write_text("dead.1", "elsewhere")
+    os.utime(tmp_path / "sharing" / "dead.1", (0, 0))
+    shares = RateShares()
+    with shares.sharing(_LIMITED, state, actor := Actor.of_command("copy")):
+        assert state.names("sharing") == [f"{actor.id}.{os.getpid()}"]
+        assert _bytes(shares) == 800_000
 
 
 def test_a_process_that_died_counts_no_longer(state: Folder) -> None:

@@ -217,3 +217,28 @@ def test_processes_share_the_requests_a_second(processes: int, make_pair: MakePa
     saved = 0.05 * 40 + processes
     begun = arrivals[0]
     assert all(count <= 40 * 1.05 * (at - begun) + saved for count, at in enumerate(arrivals, start=1))
+
+
+def test_streamed_content_is_limited_in_each_direction(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({f"{number:02d}": b"x" * 25_000 for number in range(40)} | {"large": b"y" * 300_000})
+    plan = planned(pair.context(transfer="stream"))
+    passed: dict[str, list[tuple[float, int]]] = {"GET": [], "PUT": []}
+
+    def count(received: Received) -> Answer:
+        answer = faulty.forward(received)
+        if not received.query and received.method in passed:
+            size = len(received.body) if received.method == "PUT" else len(answer.body)
+            passed[received.method].append((time.monotonic() - begun, size))
+        return answer
+
+    faulty.fault = count
+    begun = time.monotonic()
+    apply_plan(pair.context(bandwidth=500_000), plan, "copy")
+    assert pair.store.read() == pair.source.read()
+    for method, sizes in passed.items():
+        total = 0
+        for moment, size in sizes:
+            # Of large content, the server sees the answer begin before it has passed.
+            total += size if method == "PUT" or size < 300_000 else 0
+            assert total <= 500_000 * 1.05 * moment
