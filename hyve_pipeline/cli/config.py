@@ -119,6 +119,8 @@ def _value(setting: "Setting") -> str:
     if setting.name in _SIZES and setting.value % 1024**2 == 0:
         mebibytes = setting.value // 1024**2
         return f'"{mebibytes // 1024} GiB"' if mebibytes % 1024 == 0 else f'"{mebibytes} MiB"'
+    if setting.name == "bandwidth" and setting.value % 1000**2 == 0:
+        return f'"{setting.value // 1000**2} MB/s"'
     if setting.name in _DERIVED:
         return setting.value
     return json.dumps(setting.value, ensure_ascii=False)

@@ -115,6 +115,11 @@ def test_text_has_what_is_set_first_and_no_line_too_long(hyve: Hyve, home: Path)
     assert all(len(line) < 80 for line in lines if str(home.parent) not in line)
 
 
+def test_a_bandwidth_is_shown_as_the_file_may_have_it(hyve: Hyve, home: Path) -> None:
+    (home / "hyve.toml").write_text(TEXT.replace('shard_bytes = "1 GiB"', 'bandwidth = "0.2 GB/s"'))
+    assert '"200 MB/s"  hyve.toml:14' in hyve("config").out
+
+
 def test_a_right_configuration_is_ok(hyve: Hyve, home: Path) -> None:
     outcome = hyve("config", "check")
     assert (outcome.code, outcome.out, outcome.err) == (0, f"ok: {home / 'hyve.toml'}: images\n", "")
