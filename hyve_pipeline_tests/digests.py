@@ -37,6 +37,7 @@ class DigestStore:
         returns: whether answers have the checksums that were sent.
         flips: how many more bits are flipped of what is sent (PUT) or read (GET).
         position: where, see `flipped`.
+        is_meant: which requests bits are flipped of.
         refused: the key of each write whose content was refused.
         change: changes an answer at last.
     """
@@ -46,6 +47,7 @@ class DigestStore:
         self.returns = False
         self.flips = {"GET": 0, "PUT": 0}
         self.position = 0.0
+        self.is_meant: Callable[[Received], bool] = lambda _: True
         self.refused: list[str] = []
         self.change: Callable[[Received, Answer], Answer] = lambda _, answer: answer
         self._server = server
@@ -55,7 +57,7 @@ class DigestStore:
     def __call__(self, received: Received) -> Answer | None:
         if not is_content(received):
             return self.change(received, self._server.forward(received))
-        is_flipped = self.flips[received.method] > 0 and bool(received.body or received.method == "GET")
+        is_flipped = self.flips[received.method] > 0 and self.is_meant(received)
         self.flips[received.method] -= is_flipped
         arrived = received
         if received.method == "PUT" and is_flipped:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying.multipart_upload import PartedObject, PartRange
 from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.multipart_api import Part
 from hyve_pipeline.s3.objects.new_object import new_object
 from hyve_pipeline.s3.objects.properties import ObjectProperties
-from hyve_pipeline.s3.objects.put import Content, put_content
+from hyve_pipeline.s3.objects.put import Content, Put, put_content
 from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
 from hyve_pipeline.s3.streaming.ordered_md5 import OrderedDigest
 from hyve_pipeline.s3.wire.checksums import (
@@ -26,9 +27,10 @@ from hyve_pipeline.s3.wire.checksums import (
     combined,
     composite,
     composite_etag,
+    keeps_md5_etags,
     upload_headers,
 )
-from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # The most that is read by one request.
@@ -43,7 +45,9 @@ class Ways:
         source, store: the buckets.
         budget: the limit on parts in memory.
         pool: the threads that stream them.
-        proves_checksums: an answer of the store had the checksum, so no MD5 is needed.
+        proves_checksums: the store checks checksums: it is AWS, or an answer had one. So no MD5 is needed for what
+            arrives.
+        proves_etags: the ETag of a part was its MD5, so that the ETags of all parts show what arrived.
     """
 
     source: Connection
@@ -51,6 +55,10 @@ class Ways:
     budget: Budget
     pool: ThreadPoolExecutor
     proves_checksums: bool = False
+    proves_etags: bool = False
+
+    def __post_init__(self) -> None:
+        self.proves_checksums = self.store.place.server == AWS
 
 
 def memory_of(size: int) -> int:
@@ -111,6 +119,10 @@ class PartedStream:
         self._ways = ways
         self._task = task
         self._known = properties.checksums
+        is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
+        if is_md5_known and self._known.algorithm is None and not ways.proves_checksums:
+            # The MD5s of the whole and of each part are needed. With a checksum, each byte would be hashed three times.
+            algorithm = None
         self._algorithm = algorithm
         # The whole is checked with this algorithm, even if the store has no checksums.
         self._proof = algorithm or self._known.algorithm
@@ -124,7 +136,6 @@ class PartedStream:
         self._md5s: dict[int, str] = {}
         self._checksums: dict[int, str] = {}
         self._is_etag_known = are_kept and properties.is_etag_md5
-        is_md5_known = properties.is_etag_md5 and PLAIN_MD5.fullmatch(task.source_etag) is not None
         is_checksum_known = is_whole and self._known.is_of_whole and self._proof in self._known.values
         # Only if nothing else proves the whole, as it hashes all parts in order.
         self._digest = OrderedDigest() if is_md5_known and not is_checksum_known else None
@@ -158,23 +169,37 @@ class PartedStream:
             if self._ways.budget.is_closed:
                 raise BudgetClosedError
             data = read_range(self._ways.source, self._task, part)
-            needs_md5 = self._is_etag_known or not self._ways.proves_checksums
+            ways = self._ways
+            # The ETags of all parts together are compared with the source's ETag.
+            needs_md5 = not (ways.proves_etags if self._is_etag_known else ways.proves_checksums)
             content = Content.of(data, self._algorithm, needs_md5=needs_md5)
-            if content.md5 is not None:
-                self._md5s[part.number] = content.md5
             if self._proof is not None:
                 self._checksums[part.number] = content.checksum or checksum(self._proof, data)
             if self._digest is not None:
                 self._digest.update(part.number, content.data)
             query = (("partNumber", str(part.number)), ("uploadId", upload_id))
             request = Request("UploadPart", "PUT", self._task.store_key, query=query)
-            sent = put_content(self._ways.store, request, content).result().part
-            self._ways.proves_checksums |= sent.checksum is not None
-            return sent
+            put = put_content(ways.store, request, content).result()
+            self._learn(part.number, request, content, put)
+            return put.part
         except BaseException:
             if self._digest is not None:
                 self._digest.fail()
             raise
+
+    def _learn(self, number: int, request: Request, content: Content, put: Put) -> None:
+        """Note what a part that was sent shows of the store."""
+        ways, etag = self._ways, put.part.etag
+        ways.proves_checksums |= put.part.checksum is not None
+        is_md5 = PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(put.response)
+        if content.md5 is not None:
+            self._md5s[number] = content.md5
+            ways.proves_etags |= is_md5 and same_etag(etag, content.md5)
+        elif self._is_etag_known and not is_md5:
+            # Such as after the bucket got a KMS key. The next attempt hashes the parts here.
+            ways.proves_etags = False
+            reason = f"the part's ETag {etag} is no MD5, as those of earlier ones were"
+            raise invalid_response(ways.store.bucket, request, put.response, reason)
 
     def _judge(self, parts: Sequence[Part]) -> Pairs:
         """Check all parts against the source's ETag and checksum; see `multipart_upload.Judge`."""
@@ -185,6 +210,8 @@ class PartedStream:
         if md5s is not None:
             etag = composite_etag(md5s)
             if not same_etag(etag, task.source_etag):
+                # The next attempt hashes the parts here.
+                self._ways.proves_etags = False
                 raise other_content(
                     source,
                     task,

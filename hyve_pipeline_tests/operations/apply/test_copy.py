@@ -209,9 +209,8 @@ def test_other_headers_that_a_store_refuses_are_left_out(
     pair: Pair, faulty: FaultyServer, headers: tuple[str, ...], lack: str
 ) -> None:
     for key, size in (("small", 1), ("large", len(LARGE))):
-        pair.source.client.put_object(
-            Bucket=pair.source.name, Key=key, Body=LARGE[:size], WebsiteRedirectLocation="/else", Tagging="team=data"
-        )
+        properties = {"WebsiteRedirectLocation": "/else", "Tagging": "team=data", "ChecksumAlgorithm": "CRC32"}
+        pair.source.client.put_object(Bucket=pair.source.name, Key=key, Body=LARGE[:size], **properties)
     answer = error_answer(501, "NotImplemented", "A header you provided implies functionality that is not implemented.")
     refusing(faulty, pair.store.name, *headers, answer=answer)
     plan, context = copied(pair, "stream")

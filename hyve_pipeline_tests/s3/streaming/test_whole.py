@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,6 @@ from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request
-from hyve_pipeline.s3.wire import checksums
 from hyve_pipeline.s3.wire.checksums import checksum
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
@@ -25,20 +23,6 @@ from hyve_pipeline_tests.servers import client_for, put_objects, read_bucket
 BODY = bytes(range(256)) * 20
 ETAG = hashlib.md5(BODY).hexdigest()
 POSITIONS = pytest.mark.parametrize("position", [0.0, 0.37, 1.0])
-
-
-@pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many bytes were hashed here, by algorithm."""
-    counted: Counter[str] = Counter()
-    digest: Callable[[str, bytes], bytes] = checksums._digest  # pyright: ignore[reportPrivateUsage]
-
-    def count(algorithm: str, data: bytes) -> bytes:
-        counted[algorithm] += len(data)
-        return digest(algorithm, data)
-
-    monkeypatch.setattr(checksums, "_digest", count)
-    return counted
 
 
 class Pair:

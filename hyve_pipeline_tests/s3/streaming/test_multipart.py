@@ -1,0 +1,149 @@
+"""Objects that are streamed in parts: who hashes them, and bits that flip on the way."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
+from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.streaming.streamer import Streamer
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
+from hyve_pipeline_tests.conftest import MakePlace
+from hyve_pipeline_tests.digests import DigestStore
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.s3.conftest import Connect
+from hyve_pipeline_tests.s3.scripted import Answer, Received
+from hyve_pipeline_tests.servers import client_for, read_bucket
+
+SIZES = (5 * MIB, 5 * MIB, 3)
+BODY = bytes(range(256)) * (10 * MIB // 256) + b"end"
+_PATIENCE = 120
+
+
+class Pair:
+    """A source and a store behind one proxy, which checks what arrives in the store."""
+
+    def __init__(self, make_place: MakePlace, faulty: FaultyServer, connect: Connect) -> None:
+        places = (make_place("source"), make_place("store"))
+        self.client = client_for(str(places[0].endpoint_url))
+        self.source, self.store = (
+            connect(place.model_copy(update={"endpoint_url": faulty.endpoint_url})) for place in places
+        )
+        self.server = DigestStore(faulty, self.store.bucket)
+
+    def put_in_parts(self, key: str) -> str:
+        where: dict[str, Any] = {"Bucket": self.source.bucket, "Key": key}
+        where["UploadId"] = self.client.create_multipart_upload(**where)["UploadId"]
+        parts: list[dict[str, Any]] = []
+        for number, size in enumerate(SIZES, start=1):
+            first = sum(SIZES[: number - 1])
+            answer = self.client.upload_part(**where, PartNumber=number, Body=BODY[first : first + size])
+            parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        return self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})["ETag"].strip('"')
+
+    def put(self, key: str) -> str:
+        return self.client.put_object(Bucket=self.source.bucket, Key=key, Body=BODY)["ETag"].strip('"')
+
+    def stored(self) -> dict[str, bytes]:
+        return read_bucket(self.client, self.store.bucket)
+
+    def open_uploads(self) -> list[Any]:
+        return self.client.list_multipart_uploads(Bucket=self.store.bucket).get("Uploads", [])
+
+
+@pytest.fixture
+def pair(make_place: MakePlace, faulty: FaultyServer, connect: Connect) -> Pair:
+    return Pair(make_place, faulty, connect)
+
+
+@pytest.fixture
+def streamer(pair: Pair) -> Iterator[Streamer]:
+    with Streamer(pair.source, pair.store, memory=32 * MIB, threads=1, window=Window(1)) as streamer:
+        yield streamer
+
+
+def _copy(streamer: Streamer, key: str, etag: str) -> str:
+    task = CopyTask(key, key, len(BODY), etag, rules=CopyRules(keeps_parts=True), store_etag=NO_OBJECT)
+    return streamer.copy(task).result(timeout=_PATIENCE).etag
+
+
+def _is_of_part(part: int, received: Received) -> bool:
+    """Whether a request reads or writes a part, by its number from 1."""
+    if received.method == "GET":
+        return received.headers.get("range", "").startswith(f"bytes={sum(SIZES[: part - 1])}-")
+    return received.query.get("partNumber") == str(part)
+
+
+def test_no_md5_is_made_of_parts_once_etags_have_proved_them(
+    pair: Pair, streamer: Streamer, hashed: Counter[str]
+) -> None:
+    etags = [pair.put_in_parts(key) for key in ("a", "b")]
+    pair.server.checks = False
+    assert _copy(streamer, "a", etags[0]) == etags[0]
+    hashed.clear()
+    assert _copy(streamer, "b", etags[1]) == etags[1]
+    assert hashed == {"CRC64NVME": len(BODY)}
+    assert pair.stored() == {"a": BODY, "b": BODY}
+
+
+def test_no_byte_is_hashed_three_times_for_the_md5_of_the_whole(
+    pair: Pair, streamer: Streamer, hashed: Counter[str]
+) -> None:
+    etag = pair.put("k")
+    pair.server.checks = False
+    _copy(streamer, "k", etag)
+    # Besides, all parts are hashed in order.
+    assert hashed == {"MD5": len(BODY)}
+    assert pair.stored() == {"k": BODY}
+
+
+@pytest.mark.parametrize(("leg", "checks"), [("GET", True), ("PUT", True), ("PUT", False)])
+@pytest.mark.parametrize(
+    ("keeps", "part", "position"),
+    [(True, 1, 0.0), (True, 2, 0.6), (True, 3, 1.0), (False, 1, 0.0), (False, 1, 1.0)],
+)
+def test_a_bit_that_flips_in_a_part_is_noticed(
+    pair: Pair, streamer: Streamer, leg: str, checks: bool, keeps: bool, part: int, position: float
+) -> None:
+    etags = [pair.put_in_parts(key) if keeps else pair.put(key) for key in ("first", "k")]
+    pair.server.checks = checks
+    _copy(streamer, "first", etags[0])
+    pair.server.is_meant = partial(_is_of_part, part)
+    pair.server.flips[leg], pair.server.position = 1, position
+    if leg == "PUT" and checks:
+        _copy(streamer, "k", etags[1])
+        assert pair.server.refused == ["k"]
+    else:
+        with pytest.raises(S3RequestError) as raised:
+            _copy(streamer, "k", etags[1])
+        assert raised.value.code == INVALID_RESPONSE
+        assert set(pair.stored()) == {"first"}
+        _copy(streamer, "k", etags[1])
+    assert pair.server.flips == {"GET": 0, "PUT": 0}
+    assert pair.stored() == {"first": BODY, "k": BODY}
+    assert pair.open_uploads() == []
+
+
+def test_parts_are_hashed_again_once_their_etags_are_no_md5s(
+    pair: Pair, streamer: Streamer, hashed: Counter[str]
+) -> None:
+    """As after the bucket got a KMS key."""
+    etags = [pair.put_in_parts(key) for key in ("first", "k")]
+    _copy(streamer, "first", etags[0])
+
+    def encrypt(received: Received, answer: Answer) -> Answer:
+        encrypted = {"x-amz-server-side-encryption": "aws:kms"}
+        return replace(answer, headers=answer.headers | encrypted) if "partNumber" in received.query else answer
+
+    pair.server.change = encrypt
+    with pytest.raises(S3RequestError, match="is no MD5, as those of earlier ones were"):
+        _copy(streamer, "k", etags[1])
+    hashed.clear()
+    _copy(streamer, "k", etags[1])
+    assert hashed["MD5"] == len(BODY)
+    assert pair.stored() == {"first": BODY, "k": BODY}
