@@ -23,9 +23,10 @@ from hyve_pipeline_tests.processes import run_hyve
 from hyve_pipeline_tests.servers import REGION, client_for, put_objects
 from hyve_pipeline_tests.syncs import sync_table
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
-_SECONDS = 120
+# In a project of its own, each step of a run is a process, which a busy machine starts slowly.
+_SECONDS = 240
 _BUCKETS = ("component-source", "component-store")
 
 
