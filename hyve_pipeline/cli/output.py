@@ -136,8 +136,9 @@ def describe_shards(status: PlanStatus) -> None:
     """Print the progress of each shard of a plan as text."""
     for entry in status.shards:
         shard = entry.shard
+        word = "object " if shard.objects == 1 else "objects"
         say(
-            f"  {status.plan.partition_key(shard)}  {shard.action:<6}  {entry.state:<8}  {shard.objects:>9,} objects"
+            f"  {status.plan.partition_key(shard)}  {shard.action:<6}  {entry.state:<8}  {shard.objects:>9,} {word}"
             f"  {readable_bytes(shard.bytes):>10}  {displayed(shard.first_key)} to {displayed(shard.last_key)}"
         )
 

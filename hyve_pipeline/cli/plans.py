@@ -107,13 +107,28 @@ def show(
         return 0
     describe_plan(plan, sync, keys=keys)
     describe_status(status)
+    is_undone = last_undo(sync, plan) > 0
+    if is_undone:
+        _describe_undo(sync, plan)
     say_what_servers_lack(status)
     describe_shards(status)
     warn_of_loss(plan, [action for action in ACTIONS if status.unfinished(action)])
     describe_refusals(status.refusals)
     describe_totals(plan)
-    describe_next(sync, status, is_undone=last_undo(sync, plan) > 0)
+    describe_next(sync, status, is_undone=is_undone)
     return 0
+
+
+def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:
+    from hyve_pipeline.cli.output import counted, say
+    from hyve_pipeline.operations.undo import latest_undo
+
+    summary = latest_undo(sync, plan)
+    if summary is None:
+        say(f"undone in part: the undo was interrupted; 'hyve undo {plan.id}' continues")
+        return
+    rest = {"skipped": summary.skipped, "failed": summary.failed}
+    say(f"undone: {counted(summary.restored)} put back" + "".join(f", {n:,} {word}" for word, n in rest.items() if n))
 
 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:

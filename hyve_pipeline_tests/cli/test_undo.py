@@ -65,7 +65,9 @@ def test_a_second_undo_finds_everything_back(kept: Pair, hyve: Hyve) -> None:
     kept.store.put({"below/gone": b"gone", "below/same": b"longer before"})
     kept.source.put({"same": b"after"})
     plan = synced(kept, hyve)
+    assert "undone" not in hyve("show", plan).out
     assert hyve("undo", plan, "--json").document["restored"] == 2
+    assert "\nundone: 2 objects put back\n" in hyve("show", plan).out
     listing = kept.store.listing()
     again = hyve("undo", plan, "--json")
     assert (again.code, again.document["restored"], again.document["skipped"]) == (0, 2, 0)
@@ -100,6 +102,7 @@ def test_leaves_what_somebody_changed_since(kept: Pair, hyve: Hyve) -> None:
 
     assert undone.code == 1
     assert (undone.document["restored"], undone.document["reasons"]) == (1, {"ChangedSincePlan": 3})
+    assert "\nundone: 1 object put back, 3 skipped\n" in hyve("show", plan).out
     assert kept.store.read() == {"below/gone": b"theirs", "below/same": b"theirs", "below/other": b"longer before"}
 
 
