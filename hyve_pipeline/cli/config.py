@@ -55,7 +55,7 @@ def config(context: click.Context, home: Path, sync_name: str | None, as_json: b
         print_json(settings_schema())
         return 0
     if what == "check":
-        return _check(Home(home), as_json=as_json)
+        return _check(Home(home), sync_name, as_json=as_json)
     return _show(Home(home), _origin(context), sync_name, as_json=as_json)
 
 
@@ -126,14 +126,14 @@ def _value(setting: "Setting") -> str:
     return json.dumps(setting.value, ensure_ascii=False)
 
 
-def _check(home: Any, *, as_json: bool) -> int:
+def _check(home: Any, sync_name: str | None, *, as_json: bool) -> int:
     from hyve_pipeline.cli.failures import say_failure
     from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.operations.check_configuration import check_configuration
 
-    syncs, mistakes = check_configuration(home)
+    syncs, mistakes = check_configuration(home, sync_name)
     for mistake in mistakes:
         say_failure(mistake.text)
     file = str(home.settings_file)

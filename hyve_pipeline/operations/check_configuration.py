@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.keys import displayed, shortened
+from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.lines import Keys, key_lines
 from hyve_pipeline.core.settings.load import find_mistakes, parse_toml, read_text
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake
@@ -35,8 +36,12 @@ class FoundMistake:
     key: str | None = None
 
 
-def check_configuration(home: Home) -> tuple[list[str], list[FoundMistake]]:
+def check_configuration(home: Home, sync_name: str | None = None) -> tuple[list[str], list[FoundMistake]]:
     """Read everything that a command reads before its first request.
+
+    Args:
+        home: whose file is checked, as a whole.
+        sync_name: a sync that must be there, if one was named.
 
     Returns:
         The names of the syncs of the file that are right by themselves, and all mistakes.
@@ -61,6 +66,9 @@ def check_configuration(home: Home) -> tuple[list[str], list[FoundMistake]]:
         if ("sync", sync.name) not in wrong:
             mistakes += _of_environment(sync)
             others += _of_places(home, sync)
+    known = document.get("sync")
+    if sync_name is not None and isinstance(known, Mapping) and known and sync_name not in known:
+        mistakes.append(Mistake((), None, f"has no sync {shortened(sync_name)}{hint_for(sync_name, known)}"))
     lines = key_lines(text)
     found = [_of_file(home, mistake, lines) for mistake in mistakes]
     # What is wrong with the state is wrong for each sync.

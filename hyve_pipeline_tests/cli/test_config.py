@@ -123,6 +123,10 @@ def test_a_bandwidth_is_shown_as_the_file_may_have_it(hyve: Hyve, home: Path) ->
 def test_a_right_configuration_is_ok(hyve: Hyve, home: Path) -> None:
     outcome = hyve("config", "check")
     assert (outcome.code, outcome.out, outcome.err) == (0, f"ok: {home / 'hyve.toml'}: images\n", "")
+    assert hyve("config", "check", "--sync", "images").code == 0
+    unknown = hyve("config", "check", "--sync", "imags")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert unknown.only_line == f"hyve: {home / 'hyve.toml'}: has no sync 'imags'; did you mean images?"
     document = hyve("config", "check", "--json").document
     assert document == {"ok": True, "file": str(home / "hyve.toml"), "syncs": ["images"], "mistakes": []}
 

@@ -73,7 +73,8 @@ def split_uri(uri: str) -> tuple[str, str]:
     """
     match = _URI.fullmatch(uri)
     if match is None or not _BUCKET_NAME.fullmatch(match[1]):
-        raise ValueError(f"{uri!r} is not a URI such as 's3://bucket/prefix/'")
+        why = f": {match[1]!r} is not the name of a bucket" if match is not None else ""
+        raise ValueError(f"{uri!r} is not a URI such as 's3://bucket/prefix/'{why}")
     _check_kind(match[1])
     return match[1], _as_folder(match[2] or "")
 

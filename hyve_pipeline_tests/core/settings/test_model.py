@@ -283,11 +283,15 @@ def test_trash_is_not_accelerated() -> None:
     assert settings.trash == BucketSettings(bucket="my.trash", prefix="t/", requester_pays=True, dual_stack=True)
 
 
-@pytest.mark.parametrize(
-    "trash", ["", "bbb/t", "s3://", "s3:///t", "S3://bbb", "https://bbb/t", "s3://b", "s3://a b/t"]
-)
+@pytest.mark.parametrize("trash", ["", "bbb/t", "s3://", "s3:///t", "S3://bbb", "https://bbb/t"])
 def test_wrong_trash(trash: str) -> None:
     assert problem_of(Options, trash=trash) == f"{trash!r} is not a URI such as 's3://bucket/prefix/'"
+
+
+@pytest.mark.parametrize(("trash", "bucket"), [("s3://b", "b"), ("s3://a b/t", "a b")])
+def test_a_trash_in_what_can_be_no_bucket(trash: str, bucket: str) -> None:
+    problem = f"{trash!r} is not a URI such as 's3://bucket/prefix/': {bucket!r} is not the name of a bucket"
+    assert problem_of(Options, trash=trash) == problem
 
 
 @pytest.mark.parametrize(
