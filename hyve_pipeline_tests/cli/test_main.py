@@ -129,7 +129,13 @@ _HEAVY = ("pydantic", "pyarrow", "boto3", "botocore", "awscrt", "dagster", "rich
 _BEGUN = ("hyve_pipeline.operations", "hyve_pipeline.state", "hyve_pipeline.s3", "hyve_pipeline.orchestration")
 
 # What a text option checks itself.
-_WRONG_TEXTS = {"--max-deletes": "some", "--max-overwrites": "101%", "--content": "half", "--keys": "some"}
+_WRONG_TEXTS = {
+    "--max-deletes": "some",
+    "--max-overwrites": "101%",
+    "--content": "half",
+    "--keys": "some",
+    "--profile": "/dev/null/profile.txt",
+}
 
 
 def _wrong() -> list[list[str]]:
@@ -152,7 +158,7 @@ def _wrong() -> list[list[str]]:
             if not getattr(parameter, "_flag_needs_value", False):  # its value may be left out
                 wrong.append([name, option])
             assert parameter.callback is None or option in _WRONG_TEXTS, option
-            if option in _WRONG_TEXTS:
+            if parameter.callback is not None:
                 wrong.append([name, option, _WRONG_TEXTS[option]])
             elif not isinstance(parameter.type, click.types.StringParamType | click.Path):
                 wrong.append([name, option, "no-such-value"])

@@ -154,7 +154,7 @@ def test_a_small_store_that_was_filled_at_once(tmp_path: Path) -> None:
     assert rules(plan_of(sync, OBJECTS, OBJECTS)) == []
     assert rules(plan_of(sync, OBJECTS, OBJECTS)) == []
     # Of another server nothing is known.
-    elsewhere = context(tmp_path, ONE, OTHER | {"endpoint_url": "http://third.example"})
+    elsewhere = context(tmp_path / "elsewhere", ONE, OTHER | {"endpoint_url": "http://third.example"})
     assert rules(plan_of(elsewhere, OBJECTS, OBJECTS)) == REFUSED
 
 
