@@ -217,7 +217,7 @@ def test_two_commands_can_open_a_new_home_at_once(pair: Pair, hyve: Hyve) -> Non
         finished = [(*child.communicate(timeout=_PATIENCE), child.returncode) for child in (one, other)]
     for out, err, code in finished:
         assert code == 0, err
-        assert re.search(r"new \(to copy\) +1 object ", out)
+        assert re.search(r"new +1 object .*\(to copy\)", out)
         # Nothing but progress: no warnings of libraries, no log of Dagster.
         assert [line for line in err.splitlines() if not line.startswith("images: ")] == []
     plans = [entry["plan"] for entry in hyve("plans", "--json").document["plans"]]
