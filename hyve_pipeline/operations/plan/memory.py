@@ -223,6 +223,8 @@ class _Writer:
         self._context = context
         self._memory = memory
         self._segments = list(memory.segments)
+        # Of segments that this memory writes: it may merge them before it is done.
+        self._written = 0
         self._database = RangeDatabase()
 
     def close(self) -> None:
@@ -250,7 +252,7 @@ class _Writer:
         groups = _groups(tables)
         following = next(groups, None)
         while following is not None:
-            files.append(self._context.memories.file_name(self._memory.id, len(self._segments), len(files)))
+            files.append(self._context.memories.file_name(self._memory.id, self._written, len(files)))
             with writing_parquet(self._context.state, files[-1], MEMORY_SCHEMA, repetitive=[]) as writer:
                 for _ in range(_FILE_GROUPS):
                     if following is None:
@@ -259,12 +261,17 @@ class _Writer:
                     rows += following.num_rows
                     following = next(groups, None)
         if files:
+            self._written += 1
             self._segments.append(Segment(files=tuple(files), rows=rows))
 
     def _rows_of(self, plan: Plan, shard: Shard) -> pa.Table:
         state = self._context.state
         columns = ["key", "outcome", "etag_after"]
-        tables = [table.select(columns) for table in ShardJournal(state, plan.id, shard).tables()]
+        try:
+            tables = [table.select(columns) for table in ShardJournal(state, plan.id, shard).tables()]
+        except StateError:
+            # A damaged journal must not prevent the next plan: what may have been copied is copied again.
+            tables = []
         empty = pa.table({name: pa.array([], pa.string()) for name in columns})
         journaled = pa.concat_tables([empty, *(table.cast(empty.schema) for table in tables)])
         journaled = journaled.append_column("number", pa.array(range(journaled.num_rows), pa.int64()))

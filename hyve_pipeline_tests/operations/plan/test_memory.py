@@ -214,6 +214,29 @@ def test_deleted_keys_are_forgotten_and_segments_are_merged(context: SyncContext
     assert {name for name in found if name.endswith(".parquet")} == needed
 
 
+def test_many_plans_are_added_at_once(context: SyncContext) -> None:
+    for number in "0123456789":
+        plan = plan_of(context, f"a{number}", number)
+        journal(context, plan, {key: outcome(key, Outcome.DONE, etag_after=number) for key in f"a{number}"}, ends=True)
+        for name in context.state.names("memory"):
+            context.state.remove(f"memory/{name}")
+    found = remembered(context)
+    assert {key: pair[1] for key, pair in found.items()} == {"a": "9"} | {key: key for key in "0123456789"}
+    newest = context.memories.newest()
+    assert newest is not None
+    assert len(newest.segments) == 1
+
+
+def test_what_a_damaged_journal_says_is_copied_again(context: SyncContext) -> None:
+    plan = plan_of(context, "ab")
+    journal(context, plan, {key: outcome(key, Outcome.DONE, etag_after=key) for key in "ab"}, ends=True)
+    folder = context.state.below(f"journals/{plan.id}/0001")
+    for entry in folder.entries(recursive=True):
+        if entry.name.endswith(".parquet"):
+            folder.write_text(entry.name, "damaged")
+    assert remembered(context) == dict.fromkeys("ab", ("", None))
+
+
 def test_another_pair_of_places_has_another_memory(context: SyncContext) -> None:
     plan = plan_of(context, "a")
     journal(context, plan, {"a": outcome("a", Outcome.DONE, etag_after="copied")}, ends=True)
