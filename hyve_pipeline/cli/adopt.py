@@ -15,18 +15,19 @@ def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> in
 
     For the first sync of a store that is full already: what is remembered is not copied again, whatever the times say.
     """
+    from hyve_pipeline.cli.interrupted import adopting
     from hyve_pipeline.cli.output import counted, print_json, say
     from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.plan.adopt import adopt as adopt_pairs
 
-    with opened(home, sync_name, "adopt") as sync:
+    with opened(home, sync_name, "adopt") as sync, adopting():
         found = adopt_pairs(sync, reads=content)
     if as_json:
         print_json({"sync": sync.name, **found.model_dump()})
         return 0
-    say(f"{counted(found.adopted)} of both buckets are equal and remembered: no plan copies them until one changes")
+    say(f"{counted(found.adopted)} equal in both buckets, and remembered: no plan copies what does not change")
     for number, what in (
-        (found.differing, "of both buckets differ; 'hyve dryrun' shows what a plan does with them"),
+        (found.differing, "different: 'hyve dryrun' shows what a plan does with them"),
         (found.only_in_source, "only in the source"),
         (found.only_in_store, "only in the store"),
     ):
@@ -34,5 +35,5 @@ def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> in
             say(f"{counted(number)} {what}")
     if found.unknown:
         hint = "they can't be read now" if content else "archived, or only reading them tells: 'hyve adopt --content'"
-        say(f"{counted(found.unknown)} of both buckets not compared: {hint}")
+        say(f"{counted(found.unknown)} not compared: {hint}")
     return 0

@@ -69,6 +69,14 @@ def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], 
 
 
 @contextmanager
+def adopting() -> Iterator[None]:
+    """A block that remembers what is equal already, at its end."""
+    message = "interrupted: nothing was remembered; run 'hyve adopt' again"
+    with _step(lambda: message, lambda _: message):
+        yield
+
+
+@contextmanager
 def making_plan(sync: SyncContext) -> Iterator[None]:
     """A block that makes a plan."""
     before = sync.plans.newest_id()
