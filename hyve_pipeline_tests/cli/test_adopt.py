@@ -1,5 +1,9 @@
 """``hyve adopt``: what another tool copied is not copied again."""
 
+import pytest
+
+from hyve_pipeline.cli.interrupted import adopting
+from hyve_pipeline.core.base.errors import InterruptedRunError
 from hyve_pipeline_tests.syncs import Hyve, MakePair, next_second
 
 
@@ -26,3 +30,8 @@ def test_what_is_equal_is_remembered_and_not_copied(make_pair: MakePair, hyve: H
         "only_in_source": 1,
         "only_in_store": 1,
     }
+
+
+def test_an_interrupt_says_that_nothing_was_remembered() -> None:
+    with pytest.raises(InterruptedRunError, match="nothing was remembered; run 'hyve adopt' again"), adopting():
+        raise KeyboardInterrupt

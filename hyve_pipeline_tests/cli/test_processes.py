@@ -211,19 +211,6 @@ def test_an_interrupted_listing_ends_at_once_and_makes_no_plan(held: Pair, fault
     assert hyve("plans", "--json").document["plans"] == []
 
 
-@pytest.mark.parametrize("held", [1], indirect=True)
-def test_an_interrupted_adoption_remembers_nothing(held: Pair, faulty: FaultyServer) -> None:
-    faulty.page_keys = 4
-    stall = faulty.fault = Stall("GET", f"/{held.source.name}", after=2)
-    with started(["adopt"]) as child:
-        assert stall.reached.wait(_PATIENCE)
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=_PATIENCE - 15)
-    stall.release.set()
-    assert child.returncode == 130
-    assert (out, err.splitlines()[-1]) == ("", "hyve: interrupted: nothing was remembered; run 'hyve adopt' again")
-
-
 def test_two_commands_can_open_a_new_home_at_once(pair: Pair, hyve: Hyve) -> None:
     pair.source.put({"a": b"1"})
     with started(["dryrun"]) as one, started(["dryrun"]) as other:
