@@ -6,6 +6,7 @@ import click
 
 from hyve_pipeline.cli.candidates import complete_sync
 from hyve_pipeline.cli.options import home_option, json_option
+from hyve_pipeline.cli.output_file import write_output
 
 # A collector of another user reads it, and it has no keys.
 _FILE_MODE = 0o644
@@ -35,10 +36,8 @@ def metrics(home: Path, sync_name: str | None, output: Path | None, as_json: boo
     """
     from hyve_pipeline import __version__
     from hyve_pipeline.cli.output import print_json, warn
-    from hyve_pipeline.core.base.errors import ConfigurationError, StateError
-    from hyve_pipeline.core.base.keys import displayed
+    from hyve_pipeline.core.base.errors import StateError
     from hyve_pipeline.core.model.metrics import document, exposition
-    from hyve_pipeline.core.runtime.atomic_write import replace_file
     from hyve_pipeline.operations.context import Home
     from hyve_pipeline.operations.metrics import MetricsReader
 
@@ -50,11 +49,7 @@ def metrics(home: Path, sync_name: str | None, output: Path | None, as_json: boo
     elif output is None:
         click.echo(exposition(found, __version__), nl=False)
     else:
-        path = output.expanduser().absolute()
-        try:
-            replace_file(path, exposition(found, __version__).encode(), _FILE_MODE)
-        except OSError as error:
-            raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror or error}") from None
+        write_output(output, exposition(found, __version__).encode(), _FILE_MODE)
     problems = [one for one in found if one.problem is not None]
     for one in problems:
         warn(f"hyve: sync {one.sync}: {one.problem}")

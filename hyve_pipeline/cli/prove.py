@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyve_pipeline.cli.options import is_given, plan_argument, sync_options
+from hyve_pipeline.cli.options import plan_argument, sync_options
+from hyve_pipeline.cli.output_file import is_standard_output, write_beside_lists
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.proof import Proof
@@ -53,17 +54,12 @@ def prove(
 def _write(
     home: Path, sync_name: str | None, plan_id: str | None, output: Path | None, sign: Path | None, *, as_json: bool
 ) -> int:
-    to_standard_output = output is not None and str(output) == "-"
-    # With HYVE_JSON alone, the option decides.
-    if to_standard_output and as_json and is_given("as_json"):
-        raise click.UsageError("--output - and --json both want standard output")
+    to_standard_output = is_standard_output(output, as_json=as_json)
     from hyve_pipeline.cli.extras import require_extra
     from hyve_pipeline.cli.output import print_json, warn
     from hyve_pipeline.cli.work import working
-    from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.event import Actor
-    from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.prove.evidence import choose_verified
     from hyve_pipeline.operations.prove.prove import prove_plan
@@ -83,13 +79,7 @@ def _write(
         # As bytes: a terminal's own encoding may not have all characters.
         click.echo(document, nl=False)
         return 0
-    path = Path(sync.lists.uri_of(f"{plan.id}.proof.json")) if output is None else output.expanduser().absolute()
-    try:
-        if output is None:
-            make_folder(path.parent)
-        replace_file(path, document, FILE_MODE)
-    except OSError as error:
-        raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror or error}") from None
+    path = write_beside_lists(sync, f"{plan.id}.proof.json", output, document)
     if as_json:
         print_json({**_summary(proof), "file": str(path)})
     else:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import is_given, plan_argument, sync_options
+from hyve_pipeline.cli.options import plan_argument, sync_options
+from hyve_pipeline.cli.output_file import is_standard_output, write_beside_lists
 
 
 @click.command()
@@ -24,17 +25,12 @@ def report(
 
     The file has no script and loads nothing. No request is sent to a bucket.
     """
-    to_standard_output = output is not None and str(output) == "-"
-    # With HYVE_JSON alone, the option decides.
-    if to_standard_output and as_json and is_given("as_json"):
-        raise click.UsageError("--output - and --json both want standard output")
+    to_standard_output = is_standard_output(output, as_json=as_json)
     if to_standard_output and is_shown:
         raise click.UsageError("--output - writes no file that --open could show")
     from hyve_pipeline.cli.browser import show_file
     from hyve_pipeline.cli.output import print_json, say, warn
-    from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
-    from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.report.page import render_page
 
@@ -45,13 +41,7 @@ def report(
         # As bytes: a terminal's own encoding may not have all characters.
         click.echo(page, nl=False)
         return 0
-    path = Path(sync.lists.uri_of(f"{plan.id}.html")) if output is None else output.expanduser().absolute()
-    try:
-        if output is None:
-            make_folder(path.parent)
-        replace_file(path, page, FILE_MODE)
-    except OSError as error:
-        raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror or error}") from None
+    path = write_beside_lists(sync, f"{plan.id}.html", output, page)
     if as_json:
         print_json({"sync": sync.name, "plan": plan.id, "file": str(path)})
     else:
