@@ -206,7 +206,7 @@ class SyncContext:
         if place.server is None:
             # Only a run has the resource or the AWS profile; it checks again.
             return (place.uri, place.resource) == (planned.uri, planned.resource)
-        return (place.uri, place.server) == (planned.uri, planned.server)
+        return place.is_same_place(planned)
 
     def check_pair(self) -> None:
         """Check that the state belongs to these two buckets: it is that of the pair which its newest plan is of.

@@ -148,6 +148,10 @@ class BucketSettings(SettingsTable):
         """
         return None if self.endpoint_url is None else _server_of(self.endpoint_url)
 
+    def is_same_place(self, other: "BucketSettings") -> bool:
+        """Whether both are the same bucket and prefix on the same server."""
+        return (self.uri, self.server) == (other.uri, other.server)
+
     def overlaps(self, other: "BucketSettings") -> bool:
         """Whether a key of one side can also be a key of the other.
 

@@ -107,7 +107,7 @@ def update_memory(context: SyncContext, source: Place, store: Place) -> Memory |
         StateError: what is remembered is damaged, or can't be written.
     """
     newest = context.memories.newest()
-    if newest is not None and not (_is_same(newest.source, source) and _is_same(newest.store, store)):
+    if newest is not None and not (newest.source.is_same_place(source) and newest.store.is_same_place(store)):
         newest = None
     event, interrupted = (0, ()) if newest is None else (newest.event, newest.interrupted)
     found = _Found(context, source, store, interrupted)
@@ -123,10 +123,6 @@ def update_memory(context: SyncContext, source: Place, store: Place) -> Memory |
         memory = memory.model_copy(update={"segments": writer.segments()})
     context.memories.save(memory)
     return memory
-
-
-def _is_same(left: Place, right: Place) -> bool:
-    return (left.uri, left.server) == (right.uri, right.server)
 
 
 def add_to_memory(context: SyncContext, source: Place, store: Place, pairs: Iterable[pa.Table]) -> None:
@@ -211,7 +207,7 @@ class _Found:
             except (ConfigurationError, StateError):
                 plan = None
             source, store = self._places
-            is_wanted = plan is not None and _is_same(plan.source, source) and _is_same(plan.store, store)
+            is_wanted = plan is not None and plan.source.is_same_place(source) and plan.store.is_same_place(store)
             self._plans[plan_id] = plan if is_wanted else None
         return self._plans[plan_id]
 

@@ -83,8 +83,7 @@ def _were_apart(context: SyncContext, source: Place, store: Place) -> bool:
         return False
     if earlier is None or earlier.figures.shared is None or not earlier.figures.shared.were_apart:
         return False
-    pairs = ((earlier.source, source), (earlier.store, store))
-    return all((before.uri, before.server) == (now.uri, now.server) for before, now in pairs)
+    return earlier.source.is_same_place(source) and earlier.store.is_same_place(store)
 
 
 def _are_two(context: SyncContext, source: Place, store: Place, key: str) -> bool:

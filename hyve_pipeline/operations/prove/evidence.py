@@ -126,8 +126,7 @@ def _evidence(
 
 def _is_of(memory: Memory, plan: Plan) -> bool:
     """Whether a memory is of the places of a plan."""
-    pairs = ((memory.source, plan.source), (memory.store, plan.store))
-    return all((left.uri, left.server) == (right.uri, right.server) for left, right in pairs)
+    return memory.source.is_same_place(plan.source) and memory.store.is_same_place(plan.store)
 
 
 def used_files(context: SyncContext, evidence: Evidence) -> tuple[UsedFile, ...]:
