@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from hyve_pipeline.cli.output import counted, say, say_lines, warn
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import readable_bytes
-from hyve_pipeline.core.model.diff import ChangeSet, planned_sets
+from hyve_pipeline.core.model.diff import ACTION_OF, ChangeSet, planned_sets
 from hyve_pipeline.core.model.listed_row import ListedRow
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Refusal
@@ -34,12 +34,8 @@ _RARE = (ChangeSet.ALTERED, ChangeSet.SKIPPED, ChangeSet.EXCLUDED)
 # What becomes of the objects of sets that a plan does not act on.
 _UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out"}
 
-# The action on each set that changes objects of the store, and its name.
-_LOSSES: dict[ChangeSet, tuple[Action, str]] = {
-    ChangeSet.MODIFIED: ("copy", "overwrite"),
-    ChangeSet.DRIFTED: ("copy", "repair"),
-    ChangeSet.DUPLICATE: ("delete", "delete"),
-}
+# What is done with an object of each set that changes objects of the store.
+_LOSSES = {ChangeSet.MODIFIED: "overwrite", ChangeSet.DRIFTED: "repair", ChangeSet.DUPLICATE: "delete"}
 
 _LINES_AT_ONCE = 1_000
 
@@ -132,8 +128,8 @@ def warn_of_loss(plan: Plan, actions: Iterable[Action] = ACTIONS) -> None:
     wanted = set(actions)
     lost = [
         counted(plan.count(name).objects, word)
-        for name, (action, word) in _LOSSES.items()
-        if action in wanted and plan.count(name).objects and plan.keeps(name) is False
+        for name, word in _LOSSES.items()
+        if ACTION_OF[name] in wanted and plan.count(name).objects and plan.keeps(name) is False
     ]
     if not lost:
         return

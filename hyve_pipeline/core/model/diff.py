@@ -4,7 +4,7 @@ It is a full outer join in DuckDB. Only one range's rows are in memory, so memor
 not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
-from hyve_pipeline.core.model.safety_rules import SharedKeys
+from hyve_pipeline.core.model.safety_rules import Action, SharedKeys
 from hyve_pipeline.core.settings.model import CompareRule, Options
 
 
@@ -54,8 +54,15 @@ _ACTS = {
 }
 
 
-# The sets whose objects a plan may act on, in the order in which they are displayed.
-PLANNED_SETS = (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED, ChangeSet.DUPLICATE)
+# What a plan does with the sets that it may act on, in the order in which they are displayed.
+ACTION_OF: dict[ChangeSet, Action] = {
+    ChangeSet.NEW: "copy",
+    ChangeSet.MODIFIED: "copy",
+    ChangeSet.DRIFTED: "copy",
+    ChangeSet.DUPLICATE: "delete",
+}
+
+PLANNED_SETS = tuple(ACTION_OF)
 
 # The sets whose rows are kept; of the others only the totals matter.
 LISTED_SETS = (*PLANNED_SETS, ChangeSet.ALTERED, ChangeSet.SKIPPED)
@@ -114,6 +121,15 @@ CHANGE_SCHEMA = pa.schema(
         pa.field("store_size", pa.int64(), metadata={"description": "bytes of the store's copy"}),
     ]
 )
+
+
+def rows_of_set(rows: pa.Table, name: ChangeSet, reasons: Sequence[str]) -> pa.Table:
+    """Rows as in `CHANGE_SCHEMA` as rows of a set, with a reason for each."""
+    for column, values in (("set", [name.value] * rows.num_rows), ("reason", list(reasons))):
+        place = CHANGE_SCHEMA.get_field_index(column)
+        rows = rows.set_column(place, CHANGE_SCHEMA.field(place), pa.array(values, pa.string()))
+    return rows
+
 
 # The keys, below the prefix, that were undone and not copied since.
 UNDONE_SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False)])

@@ -58,7 +58,7 @@ def end_comparison(options: Options, keys: int | None = None) -> None:
 
         end(COMPARE_PROPERTIES)
     if options.compare == "content":
-        from hyve_pipeline.operations.plan.content_rule import COMPARE_CONTENT
+        from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT
 
         end(COMPARE_CONTENT)
 

@@ -1,6 +1,5 @@
 """The rule ``content``: compares the objects that ETags can't decide by checksum, else by reading both."""
 
-from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -10,16 +9,13 @@ from hyve_pipeline.core.base.arrow_columns import rows_with, rows_without, total
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, CONTENT_UNKNOWN, ChangeSet, RangeDiff
+from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN, ChangeSet, RangeDiff, rows_of_set
 from hyve_pipeline.core.runtime.progress import expect, report
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.requests.contents import ContentPair, Contents
+from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT, ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError, bucket_error
-
-# The activity, for progress reports.
-COMPARE_CONTENT = "compare content"
 
 _DIFFERS = "content differs"
 _UNREADABLE = "content can't be read now"
@@ -101,25 +97,21 @@ class ContentRule:
 
 
 def _decided(found: RangeDiff, open_rows: pa.Table, reasons: dict[str, str | None]) -> RangeDiff:
+    """The range with the open rows decided: without a reason they are unchanged."""
     equal = [key for key, reason in reasons.items() if reason is None]
     modified = rows_without(open_rows, "key", equal)
-    place = CHANGE_SCHEMA.get_field_index("reason")
-    said = pa.array([reasons[key] for key in modified.column("key").to_pylist()], pa.string())
-    modified = modified.set_column(place, CHANGE_SCHEMA.field(place), said)
-    rows = pa.concat_tables([rows_without(found.rows, "key", reasons.keys()), modified]).sort_by("key")
-    return replace(_unchanged(found, open_rows, equal), rows=rows)
-
-
-def _unchanged(found: RangeDiff, open_rows: pa.Table, keys: Collection[str]) -> RangeDiff:
-    """The range with some of its modified rows counted, and listed, among the unchanged ones."""
-    if not keys:
-        return found
-    moved = rows_with(open_rows, "key", keys)
-    for name, value in (("set", ChangeSet.UNCHANGED.value), ("reason", "")):
-        place = CHANGE_SCHEMA.get_field_index(name)
-        moved = moved.set_column(place, CHANGE_SCHEMA.field(place), pa.array([value] * moved.num_rows, pa.string()))
+    said = [reasons[key] or "" for key in modified.column("key").to_pylist()]
+    others = rows_without(found.rows, "key", reasons.keys())
+    rows = pa.concat_tables([others, rows_of_set(modified, ChangeSet.MODIFIED, said)]).sort_by("key")
+    if not equal:
+        return replace(found, rows=rows)
+    moved = rows_with(open_rows, "key", equal)
+    moved = rows_of_set(moved, ChangeSet.UNCHANGED, [""] * moved.num_rows)
     count = Count(objects=moved.num_rows, bytes=total(moved.column("size")))
-    counts = dict(found.counts)
-    counts[ChangeSet.MODIFIED] = counts[ChangeSet.MODIFIED] - count
-    counts[ChangeSet.UNCHANGED] = counts.get(ChangeSet.UNCHANGED, Count()) + count
-    return replace(found, counts=counts, unchanged=pa.concat_tables([found.unchanged, moved]).sort_by("key"))
+    unchanged = found.counts.get(ChangeSet.UNCHANGED, Count()) + count
+    counts = {
+        **found.counts,
+        ChangeSet.MODIFIED: found.counts[ChangeSet.MODIFIED] - count,
+        ChangeSet.UNCHANGED: unchanged,
+    }
+    return RangeDiff(rows, counts, pa.concat_tables([found.unchanged, moved]).sort_by("key"))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from hyve_pipeline.core.base.arrow_columns import rows_with, total
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, Diff
+from hyve_pipeline.core.model.diff import ACTION_OF, CHANGE_SCHEMA, PLANNED_SETS, ChangeSet, Diff
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Approval, Plan, Transfer, plan_id
@@ -42,8 +42,7 @@ _FILE_ROW_GROUPS = 256
 _WRITE_PLAN = "write plan"
 
 _SETS_OF: dict[Action, list[ChangeSet]] = {
-    "copy": [ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED],
-    "delete": [ChangeSet.DUPLICATE],
+    action: [name for name in PLANNED_SETS if ACTION_OF[name] == action] for action in ACTIONS
 }
 
 

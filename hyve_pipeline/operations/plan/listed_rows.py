@@ -5,10 +5,9 @@ from contextlib import closing
 
 from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.base.errors import StateError
-from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.model.diff import ACTION_OF, ChangeSet
 from hyve_pipeline.core.model.listed_row import ListedRow
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
@@ -16,14 +15,6 @@ from hyve_pipeline.state.parquet import ParquetReader
 _BATCH_ROWS = 8_192
 
 _COLUMNS = ["key", "set", "size", "store_size", "reason"]
-
-# The action whose files have the rows of a set; those of other sets are in the files of the comparison alone.
-_ACTION_OF: dict[ChangeSet, Action] = {
-    ChangeSet.NEW: "copy",
-    ChangeSet.MODIFIED: "copy",
-    ChangeSet.DRIFTED: "copy",
-    ChangeSet.DUPLICATE: "delete",
-}
 
 
 def listed_rows(state: Folder, plan: Plan, name: ChangeSet, most: int | None = None) -> Iterator[ListedRow]:
@@ -40,7 +31,8 @@ def listed_rows(state: Folder, plan: Plan, name: ChangeSet, most: int | None = N
     """
     there_are = plan.count(name).objects
     left = there_are if most is None else min(most, there_are)
-    action = _ACTION_OF.get(name)
+    # The rows of sets that the plan does not act on are in the files of the comparison alone.
+    action = ACTION_OF.get(name)
     files = plan.changes if action is None else plan.files[action]
     if left and action is None and not all(map(state.exists, files[:1] or [""])):
         # Of an earlier version, or what it was made from was removed.

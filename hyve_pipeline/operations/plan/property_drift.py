@@ -11,7 +11,7 @@ from hyve_pipeline.core.base.arrow_columns import total
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, ChangeSet, RangeDiff
+from hyve_pipeline.core.model.diff import ChangeSet, RangeDiff, rows_of_set
 from hyve_pipeline.core.model.property_drift import Carried, drift
 from hyve_pipeline.core.runtime.progress import expect, report
 from hyve_pipeline.core.settings.model import BucketSettings
@@ -144,14 +144,8 @@ def _with_drifted(found: RangeDiff, names: Mapping[int, tuple[str, ...]]) -> Ran
     if not names:
         return found
     numbers = sorted(names)
-    drifted = found.unchanged.take(numbers)
-    columns = {
-        "set": [ChangeSet.DRIFTED.value] * len(numbers),
-        "reason": [f"differs: {', '.join(names[number])}" for number in numbers],
-    }
-    for name, values in columns.items():
-        place = CHANGE_SCHEMA.get_field_index(name)
-        drifted = drifted.set_column(place, CHANGE_SCHEMA.field(place), pa.array(values, pa.string()))
+    reasons = [f"differs: {', '.join(names[number])}" for number in numbers]
+    drifted = rows_of_set(found.unchanged.take(numbers), ChangeSet.DRIFTED, reasons)
     count = Count(objects=len(numbers), bytes=total(drifted.column("size")))
     left = found.counts[ChangeSet.UNCHANGED] - count
     return replace(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from hyve_pipeline.core.base.arrow_columns import bounds, total
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import PLANNED_SETS, ChangeSet
+from hyve_pipeline.core.model.diff import ACTION_OF, PLANNED_SETS, ChangeSet
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.model.summary import (
@@ -34,13 +34,6 @@ from hyve_pipeline.state.parquet import ParquetReader
 _BATCH_ROWS = 65_536
 
 _ROW_COLUMNS = ["key", "size", "reason", "source_last_modified", "store_last_modified"]
-
-_ACTION_OF: dict[ChangeSet, Action] = {
-    ChangeSet.NEW: "copy",
-    ChangeSet.MODIFIED: "copy",
-    ChangeSet.DRIFTED: "copy",
-    ChangeSet.DUPLICATE: "delete",
-}
 
 # The column of an object's age: that of the object that is copied, or of the one that is deleted.
 _DATE_OF: dict[Action, str] = {"copy": "source_last_modified", "delete": "store_last_modified"}
@@ -60,7 +53,7 @@ def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_ro
     """
     found: dict[ChangeSet, SetSummary] = {}
     for action in ACTIONS:
-        names = [name for name in PLANNED_SETS if _ACTION_OF[name] == action and plan.count(name).objects]
+        names = [name for name in PLANNED_SETS if ACTION_OF[name] == action and plan.count(name).objects]
         if not names:
             continue
         date = _DATE_OF[action]

@@ -12,6 +12,9 @@ from hyve_pipeline.s3.objects.get import read_bytes, read_checksums
 from hyve_pipeline.s3.wire.checksums import Checksums
 from hyve_pipeline.s3.wire.errors import S3RequestError
 
+# The activity, for progress reports.
+COMPARE_CONTENT = "compare content"
+
 # Bytes that are read of an object at a time, from both sides, and objects that are compared at a time.
 _PART = 8 * MIB
 _AT_ONCE = 8

@@ -15,13 +15,10 @@ from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHE
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
-from hyve_pipeline.operations.requests.contents import Comparison, ContentPair, Contents
+from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT, Comparison, ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.state.parquet import writing_parquet
-
-# The activity, for progress reports.
-COMPARE_CONTENT = "compare content"
 
 # Why the contents of two objects were not compared.
 _CHANGED = "changed since the plan"

@@ -29,8 +29,9 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
 from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
+from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
-from hyve_pipeline.operations.verify.content import COMPARE_CONTENT, ContentComparer
+from hyve_pipeline.operations.verify.content import ContentComparer
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 
