@@ -119,7 +119,7 @@ def update_memory(context: SyncContext, source: Place, store: Place) -> Memory |
     memory = memory.model_copy(update={"event": last, "interrupted": tuple(sorted(found.interrupted))})
     with closing(_Writer(context, memory)) as writer:
         for plan, shards in found.shards:
-            writer.add_plan(plan, shards)
+            writer.add_plan(plan, shards.values())
         memory = memory.model_copy(update={"segments": writer.segments()})
     context.memories.save(memory)
     return memory
@@ -165,7 +165,7 @@ class _Found:
         self._plans: dict[str, Plan | None] = {}
         self._before = frozenset(interrupted)
         self.interrupted: set[str] = set()
-        self.shards: list[tuple[Plan, list[Shard]]] = []
+        self.shards: list[tuple[Plan, dict[int, Shard]]] = []
 
     def add_ended(self, event: int) -> int:
         """Add the shards that ended after an event, and return the number of the last event."""
@@ -195,9 +195,8 @@ class _Found:
         if plan is None or shard is None:
             return
         if not self.shards or self.shards[-1][0].id != plan_id:
-            self.shards.append((plan, []))
-        if shard not in self.shards[-1][1]:
-            self.shards[-1][1].append(shard)
+            self.shards.append((plan, {}))
+        self.shards[-1][1][number] = shard
 
     def _plan(self, plan_id: str) -> Plan | None:
         """A plan for these places; None for any other, and for one that was dropped."""
