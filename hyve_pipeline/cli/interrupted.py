@@ -47,17 +47,17 @@ last_words = LastWords()
 
 
 @contextmanager
-def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], str]) -> Iterator[None]:
+def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], str] | None = None) -> Iterator[None]:
     """Turn an interrupt of the block into an error with a message.
 
     Args:
         describe: gives the message; it may read the state.
-        describe_at_once: gives it from the figures of this process, for a second signal.
+        describe_at_once: gives it from the figures of this process, for a second signal; None if it is the same.
 
     Raises:
         InterruptedRunError: the block was interrupted.
     """
-    with last_words.step(describe_at_once):
+    with last_words.step(describe_at_once or (lambda _: describe())):
         try:
             yield
         except (KeyboardInterrupt, InterruptedRunError) as interrupt:
@@ -72,7 +72,7 @@ def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], 
 def adopting() -> Iterator[None]:
     """A block that remembers what is equal already, at its end."""
     message = "interrupted: nothing was remembered; run 'hyve adopt' again"
-    with _step(lambda: message, lambda _: message):
+    with _step(lambda: message):
         yield
 
 
@@ -94,7 +94,7 @@ def making_plan(sync: SyncContext) -> Iterator[None]:
 def helping_to_plan(sync: SyncContext) -> Iterator[None]:
     """A block that does parts of the plan that another process makes."""
     line = f"interrupted while a plan was being made; 'hyve {sync.actor.command}' continues"
-    with _step(lambda: line, lambda _: line):
+    with _step(lambda: line):
         yield
 
 
@@ -128,7 +128,7 @@ def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[Non
 def verifying_plan(plan: Plan) -> Iterator[None]:
     """A block that verifies a plan."""
     line = f"interrupted: plan {plan.id} was not verified; run 'hyve verify --plan {plan.id}' again"
-    with _step(lambda: line, lambda _: line):
+    with _step(lambda: line):
         yield
 
 

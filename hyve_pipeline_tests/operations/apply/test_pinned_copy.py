@@ -48,6 +48,10 @@ def _filled(pair: Pair, context: SyncContext) -> Plan:
     return planned(context)
 
 
+# What another program puts under all keys of the plan.
+THEIRS: dict[str, bytes] = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
+
+
 def _ignored(aws: ConditionalStore, *, keeps: bool) -> None:
     if not keeps:
         aws.keeps.clear()
@@ -61,11 +65,10 @@ def test_what_another_program_wrote_after_the_plan_stays(
     _ignored(aws, keeps=keeps)
     context = _context(pair, way)
     plan = _filled(pair, context)
-    theirs: dict[str, bytes] = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
-    pair.store.put(theirs)
+    pair.store.put(THEIRS)
     apply(context, plan, "copy")
-    assert outcomes(context, plan) == dict.fromkeys(theirs, SKIPPED)
-    assert pair.store.read() == theirs
+    assert outcomes(context, plan) == dict.fromkeys(THEIRS, SKIPPED)
+    assert pair.store.read() == THEIRS
     for row in rows_of(context, plan).values():
         assert row.detail is not None
         assert pair.store.name in row.detail
@@ -85,9 +88,8 @@ def test_what_another_program_writes_in_the_last_moment_stays(pair: Pair, aws: C
 
     aws.before = write
     apply(context, plan, "copy")
-    theirs: dict[str, bytes] = dict.fromkeys(("old", "old large", "new", "new large"), b"theirs")
-    assert outcomes(context, plan) == dict.fromkeys(theirs, SKIPPED)
-    assert pair.store.read() == theirs
+    assert outcomes(context, plan) == dict.fromkeys(THEIRS, SKIPPED)
+    assert pair.store.read() == THEIRS
 
 
 @WAYS
