@@ -10,7 +10,7 @@ highest number; clocks do not count.
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -263,7 +263,11 @@ class PlanShelf:
 
     def newest_id(self) -> str | None:
         """The id of the newest plan; None when there is none yet."""
-        return next(filter(self.exists, reversed(self._names())), None)
+        return next(self.newest_ids(), None)
+
+    def newest_ids(self) -> Iterator[str]:
+        """The ids of all plans, newest first; each is looked up only when it is taken."""
+        return filter(self.exists, reversed(self._names()))
 
     def approve(self, plan_id: str, approval: Approval) -> None:
         """Write the user's approval of a refused plan; it takes the place of those before."""

@@ -8,6 +8,7 @@ interrupted: their objects may be incomplete, so the next plan copies them again
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from itertools import islice
 
 import pyarrow as pa
 
@@ -179,7 +180,8 @@ class _Found:
     def add_interrupted(self) -> None:
         """Add the shards of the newest plans that were begun and have no end."""
         state = self._context.state
-        for plan_id in self._context.plans.ids()[-_WATCHED_PLANS:]:
+        newest_first = list(islice(self._context.plans.newest_ids(), _WATCHED_PLANS))
+        for plan_id in reversed(newest_first):
             for number in sorted(begun_shards(state, plan_id) - ended_attempts(state, plan_id).keys()):
                 plan = self._plan(plan_id)
                 shard = None if plan is None else plan.shard(number)
