@@ -37,6 +37,7 @@ def showing_progress(sync: str) -> Iterator[Activities]:
         try:
             with listening(lines):
                 yield lines
+            lines.say_empty()
         finally:
             lines.close()
         return
@@ -61,6 +62,15 @@ class _Lines(Activities):
         self._stream = stream
         # When each activity had its last line.
         self._said: dict[str, float] = {}
+        # What ended and did nothing: it is said before the next line. Where a command fails, its error is the one line.
+        self._empty: list[Activity] = []
+
+    def say_empty(self) -> None:
+        """Say what ended and did nothing."""
+        with self._lock:
+            waiting, self._empty = self._empty, []
+            for activity in waiting:
+                self._write(activity)
 
     def _advanced(self, activity: Activity) -> None:
         now = time.monotonic()
@@ -70,10 +80,16 @@ class _Lines(Activities):
 
     def _ended(self, activity: Activity) -> None:
         # What was cut short before it did anything is no progress; the error's own line says what happened.
-        if activity.is_done or activity.objects:
+        if activity.objects or activity.failed:
             self._say(activity)
+        elif activity.is_done:
+            self._empty.append(activity)
 
     def _say(self, activity: Activity) -> None:
+        self.say_empty()
+        self._write(activity)
+
+    def _write(self, activity: Activity) -> None:
         about = "" if activity.is_total_exact else "about "
         of = f" of {about}{activity.total:,}" if activity.total else ""
         size = activity.described_size().replace("/", " of ")

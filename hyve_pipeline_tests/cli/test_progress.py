@@ -153,6 +153,27 @@ def test_what_did_nothing_before_it_was_cut_short_gets_no_line(monkeypatch: pyte
         assert file.read().splitlines() == ["images: list store: 0 objects"]
 
 
+def _list_in_vain() -> None:
+    with showing_progress("images"):
+        report("list source", 0, 0)
+        end("list store", 0, 0)
+        raise ValueError("the source can't be listed")
+
+
+def test_an_empty_bucket_is_no_progress_where_the_command_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (tmp_path / "err").open("w+") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with pytest.raises(ValueError, match="the source"):
+            _list_in_vain()
+        with showing_progress("films"):
+            end("list store", 0, 0)
+            end("list source", 3, 0)
+        file.seek(0)
+        assert file.read().splitlines() == ["films: list store: 0 objects", "films: list source: 3 objects"]
+
+
 def test_progress_ends_with_its_block(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal()
     # The reader has gone: nothing may fail, and nothing may be written to a closed stream.
