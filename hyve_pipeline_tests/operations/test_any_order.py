@@ -29,7 +29,7 @@ from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.plan.freeze import read_shard
 from hyve_pipeline.operations.verify.verify import verify_plan
-from hyve_pipeline.state.journals import AttemptWriter
+from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.operations.applying import apply, planned, rows_of
 from hyve_pipeline_tests.syncs import Bucket, Pair, new_pair
@@ -83,11 +83,16 @@ class _Syncs(RuleBasedStateMachine):
     )
     def begin(self, source: Content, store: Content) -> None:
         self.pair: Pair = new_pair(self.make_place, next(self.folders))
-        self.context = self.pair.context(compare="etag", max_deletes="100%", shard_objects=3, concurrency=4)
+        # What somebody else wrote in the store would be kept otherwise, as altered.
+        self.context = self.pair.context(
+            compare="etag", altered="overwrite", max_deletes="100%", shard_objects=3, concurrency=4
+        )
         self.model: dict[str, Content] = {"source": source, "store": store}
         self.pair.source.put(source)
         self.pair.store.put(store)
         self.plan: Plan | None = None
+        # Keys whose last copy was cut short: the next plan copies them again, whatever is in the store.
+        self.half_done: set[str] = set()
 
     def _bucket(self, side: str) -> Bucket:
         return self.pair.source if side == "source" else self.pair.store
@@ -117,7 +122,8 @@ class _Syncs(RuleBasedStateMachine):
     def _take_plan(self) -> None:
         self.plan = planned(self.context)
         source, store = self.model["source"], self.model["store"]
-        assert self._planned_keys("copy") == {key for key in source if store.get(key) != source[key]}
+        differing = {key for key in source if store.get(key) != source[key]}
+        assert self._planned_keys("copy") == differing | (self.half_done & source.keys() & store.keys())
         assert self._planned_keys("delete") == {key for key in store if key not in source}
 
     @precondition(lambda self: self.plan is not None)
@@ -142,7 +148,19 @@ class _Syncs(RuleBasedStateMachine):
                 assert store.get(key) in (expected.get(key), self.model["store"].get(key))
             self.model["store"] = store
             return
+        finally:
+            self._note_half_done(plan)
         self.model["store"] = dict(expected)
+
+    def _note_half_done(self, plan: Plan) -> None:
+        """Add the keys without an outcome of the copy shards that were begun, and remove those that are done."""
+        for entry in plan_status(self.context, plan).shards:
+            if entry.state == "pending":
+                continue
+            rows = ShardJournal(self.context.state, plan.id, entry.shard).last_rows()
+            self.half_done -= {key for key, row in rows.items() if row.outcome is Outcome.DONE}
+            if entry.shard.action == "copy":
+                self.half_done |= set(read_shard(self.context, plan, entry.shard)["key"].to_pylist()) - rows.keys()
 
     def _check_refusal(self, refused_by: str, plan: Plan, action: Action) -> None:
         """A delete may be refused, since copies are not done or since the source was empty; nothing else."""
@@ -154,10 +172,13 @@ class _Syncs(RuleBasedStateMachine):
     def sync(self) -> None:
         self.plan = planned(self.context)
         before = self.pair.store.listing()
-        unchanged = {key for key, content in self.model["source"].items() if self.model["store"].get(key) == content}
+        equal = {key for key, content in self.model["source"].items() if self.model["store"].get(key) == content}
+        unchanged = equal - self.half_done
         apply(self.context, self.plan, "copy")
+        self._note_half_done(self.plan)
         if self.model["source"]:
             apply(self.context, self.plan, "delete")
+            self._note_half_done(self.plan)
             self.model["store"] = dict(self.model["source"])
             assert verify_plan(self.context, self.plan).verified
         after = self.pair.store.listing()
@@ -189,7 +210,8 @@ class _Syncs(RuleBasedStateMachine):
         for row in self._objects(plan, action):
             if row.key in settled:
                 continue
-            if action == "copy" and _etag(source.get(row.key)) == row.source_etag:
+            is_planned = _etag(store.get(row.key)) in (row.store_etag, row.source_etag)
+            if action == "copy" and _etag(source.get(row.key)) == row.source_etag and is_planned:
                 store[row.key] = source[row.key]
             if action == "delete" and row.key not in source and _etag(store.get(row.key)) == row.store_etag:
                 store.pop(row.key, None)
