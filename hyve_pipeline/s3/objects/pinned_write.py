@@ -219,7 +219,8 @@ class _PinnedWrite(Generic[T]):
             self._store.abilities.note(kept_conditions(self._operation))
             self._on_end(ended)
             return
-        if isinstance(ended, S3RequestError) and ended.written is not None:
+        if isinstance(ended, S3RequestError) and (ended.written is not None or ended.is_transient):
+            # Of a transient failure all retries are spent: the write itself would spend as many again.
             self._end_trial()
             self._on_end(ended)
             return

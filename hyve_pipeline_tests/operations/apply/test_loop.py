@@ -132,6 +132,18 @@ def test_no_request_is_sent_more_often_than_one_policy_says(make_pair: MakePair,
     assert (endings.numbers, copied_keys(faulty.received)) == ([1, 2], ["01", "06"])
 
 
+def test_a_request_that_tries_a_condition_has_the_same_policy(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    # The first copy of a connection is sent with a condition that can't hold: here it is the only one.
+    pair.source.put({"01": b"new"})
+    context = pair.context(processes=1, patience_seconds=4)
+    plan = planned(context)
+    faulty.fault = lambda received: error_answer(503, "SlowDown") if "x-amz-copy-source" in received.headers else None
+    faulty.received.clear()
+    assert apply_plan(context, plan, "copy").reasons() == {"SlowDown": 1}
+    assert 4 <= len(copied_keys(faulty.received)) <= 10
+
+
 @pytest.mark.both_states
 def test_a_killed_process_leaves_its_shard_and_the_others_go_on(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
