@@ -72,9 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience",
         type=float,
-        default=40,
+        default=30,
         metavar="SECONDS",
-        help="a tool that took longer gets no other round or larger size; Hyve always does",
+        help="a tool that needs longer for a task is stopped; one that took longer for all rounds so far gets no other "
+        "round or larger size; Hyve always does",
     )
     parser.add_argument("--growth", type=int, nargs="+", metavar="N", help="objects in each bucket, as many sizes")
     parser.add_argument("--in-flight", type=int, default=256, help="requests that each tool may have in flight")
@@ -103,9 +104,9 @@ def _measure(
     runs: dict[int, list[tuple[Usage, float]]] = {place: [] for place in range(len(contenders))}
     for number in range(1, rounds + 1):
         for place, contender in enumerate(contenders):
-            if runs[place] and contender.tool != "hyve" and runs[place][0][0].wall > patience:
+            if contender.tool != "hyve" and sum(usage.wall for usage, _ in runs[place]) > patience:
                 continue
-            usage, busy = task.run(contender, server, site)
+            usage, busy = task.run(contender, server, site, patience)
             runs[place].append((usage, busy))
             print(
                 f"{task.name} {number}/{rounds}: {usage.wall:7.2f} s, {usage.cpu:7.2f} s CPU  {contender.title}",

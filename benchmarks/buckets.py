@@ -36,10 +36,17 @@ def make_entry(key: str, size: int, etag: str, modified: float) -> Entry:
 
 
 class Bucket:
-    """The objects of a bucket by key."""
+    """The objects of a bucket by key.
+
+    Attributes:
+        objects: all of them.
+        tags: those of the objects that have any, in the form of the header ``x-amz-tagging``.
+        filling: how many made-up objects it has, and of when; None if it has others.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Entry] = {}
+        self.tags: dict[str, str] = {}
         self.filling: tuple[int, float] | None = None
         self._order: list[str] | None = []
 
@@ -48,6 +55,7 @@ class Bucket:
         if self.filling == (count, modified):
             return
         self.objects = {}  # before new ones are made: two sets of millions would not fit in memory
+        self.tags = {}
         for number in range(count):
             etag = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
             key = f"images/{number // FOLDER_KEYS:06d}/{etag[:16]}.jpg"
@@ -66,13 +74,17 @@ class Bucket:
             self.put(key, make_entry(key, 1000, etag, time.time()))
 
     def fill_with_content(self, count: int, size: int, modified: float) -> None:
-        """Replace everything by `count` objects that can be read, all of one size."""
+        """Replace everything by `count` objects that can be read, all of one size; the first one has a tag."""
         etag = content_etag(size)
         self.objects = {key: make_entry(key, size, etag, modified) for key in content_keys(count)}
+        self.tags = {next(content_keys(1)): "made=up"}
         self._order = self.filling = None
 
-    def put(self, key: str, entry: Entry) -> None:
+    def put(self, key: str, entry: Entry, tags: str | None = None) -> None:
         """Add or overwrite an object."""
+        self.tags.pop(key, None)
+        if tags:
+            self.tags[key] = tags
         if key not in self.objects:
             self._order = None
         self.filling = None

@@ -57,10 +57,11 @@ def measure_growth(
         for contender in task.contenders:
             if contender.tool not in tools or contender.tool in tired:
                 continue
-            usage, _ = task.run(contender, server, site)
-            points.append(Point(contender.tool, contender.title, size, usage))
-            if usage.wall > patience and contender.tool != "hyve":
+            usage, _ = task.run(contender, server, site, patience)
+            if usage.is_stopped:
                 tired.add(contender.tool)
+                continue
+            points.append(Point(contender.tool, contender.title, size, usage))
             print(f"growth {size}: {usage.wall:7.2f} s, {usage.cpu:7.2f} s CPU  {contender.title}", file=sys.stderr)
     return points
 
@@ -87,8 +88,8 @@ def describe_growth(points: Sequence[Point], patience: float) -> str:
         [
             *lines,
             "",
-            f"Seconds, CPU seconds and MiB, of one run each: {commands}. A tool that took over {patience:.0f} seconds "
-            "got no larger size.",
+            f"Seconds, CPU seconds and MiB, of one run each: {commands}. A tool was stopped after {patience:.0f} "
+            "seconds, and got no larger size.",
         ]
     )
 

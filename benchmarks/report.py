@@ -48,6 +48,11 @@ class Row:
         return median(run.memory for run in self.runs)
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped before it was done."""
+        return any(run.is_stopped for run in self.runs)
+
+    @property
     def server_load(self) -> float:
         """The share of its one core that the server used."""
         return median(cpu / run.wall for cpu, run in zip(self.server, self.runs, strict=True))
@@ -65,10 +70,11 @@ def describe_task(task: Task, rows: list[Row]) -> str:
     for row in rows:
         walls = [run.wall for run in row.runs]
         bound = " (!)" if row.server_load > _SERVER_BOUND else ""
+        more, less = ("over ", "under ") if row.is_stopped else ("", "")
         lines.append(
-            f"| {row.contender.title} | {row.wall:.2f} | {min(walls):.2f} to {max(walls):.2f} | {row.cpu:.2f} "
-            f"| {row.memory / MIB:.0f} | {task.objects / row.wall:,.0f} | {row.wall / first.wall:.2f} "
-            f"| {row.cpu / first.cpu:.2f} | {row.server_load:.0%}{bound} |"
+            f"| {row.contender.title} | {more}{row.wall:.2f} | {min(walls):.2f} to {max(walls):.2f} "
+            f"| {more}{row.cpu:.2f} | {row.memory / MIB:.0f} | {less}{task.objects / row.wall:,.0f} "
+            f"| {more}{row.wall / first.wall:.2f} | {more}{row.cpu / first.cpu:.2f} | {row.server_load:.0%}{bound} |"
         )
     return "\n".join([*lines, "", _judge(rows)])
 
@@ -84,7 +90,8 @@ def _judge(rows: list[Row]) -> str:
         ahead = {}
         for row in peers:
             ratio = getattr(first, measure) / getattr(row, measure)
-            if ratio > 1:
+            # What a tool that was stopped would have cost is unknown.
+            if ratio > 1 and not row.is_stopped:
                 ahead[row.contender.tool] = max(ratio, ahead.get(row.contender.tool, 0))
         if ahead:
             said = ", ".join(f"{tool} ({ratio:.1f} times)" for tool, ratio in ahead.items())
@@ -99,7 +106,8 @@ def describe_machine(versions: dict[str, str], rounds: int, patience: float, in_
     taken = (
         "One round"
         if rounds == 1
-        else f"Medians of {rounds} rounds; a tool that took over {patience:.0f} seconds ran only once"
+        else f"Medians of {rounds} rounds; another tool was stopped after {patience:.0f} seconds, and got no other "
+        "round when it had taken that long in all"
     )
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, "

@@ -3,8 +3,11 @@
 It stores no content: an object is its key, size, ETag and date, and content is generated on request (see
 `benchmarks.contents`). Its buckets are in `benchmarks.buckets`.
 
+It answers as AWS does where that decides how many requests a tool needs: the number of tags comes with each object that
+has some, and Content-MD5 and CRC64NVME are checked.
+
 Besides S3 it has one path of its own, ``/-/benchmark``, with which `benchmarks.serving` prepares buckets and reads the
-counters.
+counters. It listens on a second port for TLS, with a certificate of an authority that it makes up.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import json
 import os
 import random
 import re
+import ssl
 import sys
 import threading
 import time
@@ -27,8 +31,10 @@ from email.utils import formatdate
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote
 
+import trustme
+
 from benchmarks.buckets import Bucket, Entry, make_entry
-from benchmarks.contents import Uploads, ranged
+from benchmarks.contents import CHECKSUM, Uploads, checksum, content_checksum, content_etag, ranged
 from benchmarks.serving import CONTROL
 
 _XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -68,9 +74,30 @@ def _error(status: int, code: str) -> Answer:
     return Answer(status, _XML + f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
 
 
-def _described(entry: Entry) -> str:
+def _described(bucket: Bucket, entry: Entry, request: Request) -> str:
+    """The headers of an object."""
     date = formatdate(entry.modified, usegmt=True)
-    return f'ETag: "{entry.etag}"\r\nLast-Modified: {date}\r\nContent-Type: image/jpeg\r\nAccept-Ranges: bytes\r\n'
+    tags = bucket.tags.get(request.key)
+    more = "" if tags is None else f"x-amz-tagging-count: {tags.count('&') + 1}\r\n"
+    if "x-amz-checksum-mode" in request.headers and entry.etag == content_etag(entry.size):
+        more += f"{CHECKSUM}: {content_checksum(entry.size)}\r\nx-amz-checksum-type: FULL_OBJECT\r\n"
+    return (
+        f'ETag: "{entry.etag}"\r\nLast-Modified: {date}\r\nContent-Type: image/jpeg\r\nAccept-Ranges: bytes\r\n{more}'
+    )
+
+
+def _written(request: Request, md5: bytes) -> Answer:
+    """The answer to a write of content: refused if a checksum that came with it is of other bytes."""
+    sent = request.headers.get("content-md5")
+    if sent is not None and sent != base64.b64encode(md5).decode():
+        return _error(400, "BadDigest")
+    headers = f'ETag: "{md5.hex()}"\r\nContent-Length: 0\r\n'
+    sent = request.headers.get(CHECKSUM)
+    if sent is None:
+        return Answer(200, b"", headers)
+    if sent != checksum(request.body):
+        return _error(400, "BadDigest")
+    return Answer(200, b"", f"{headers}{CHECKSUM}: {sent}\r\n")
 
 
 def _refusal(bucket: Bucket, request: Request) -> Answer | None:
@@ -93,9 +120,13 @@ class Store:
         counts: requests by operation, and the keys that were listed, copied and deleted.
         latencies: seconds by which an operation's answers are delayed.
         slow_downs: the share of requests that are answered 503 SlowDown.
+        tls_port: where it listens for TLS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, authority: str) -> None:
+        """Have no buckets; `authority` is the certificate to trust, in PEM."""
+        self.tls_port = 0
+        self._authority = authority
         self.buckets: dict[str, Bucket] = {}
         self.counts: Counter[str] = Counter()
         self.latencies: dict[str, float] = {}
@@ -110,7 +141,8 @@ class Store:
         Args:
             wish: ``fill`` (bucket: [objects, modified]), ``contents`` (bucket: [objects, bytes of each, modified]),
                 ``differ`` (bucket: [objects with other content, more objects]), ``snapshot`` (bucket), ``latencies``,
-                ``slow_downs``, ``compare`` (two buckets), ``restored`` (a bucket of a snapshot).
+                ``slow_downs``, ``compare`` (two buckets), ``restored`` (a bucket of a snapshot), ``tls`` (the port, and
+                the certificate to trust).
         """
         for name, (count, modified) in wish.get("fill", {}).items():
             self.buckets.setdefault(name, Bucket()).fill(count, modified)
@@ -124,8 +156,11 @@ class Store:
         self.latencies = wish.get("latencies", self.latencies)
         self.slow_downs = wish.get("slow_downs", self.slow_downs)
         report: dict[str, Any] = {"counts": self.counts, "cpu": time.process_time()}
+        if "tls" in wish:
+            report["tls"] = [self.tls_port, self._authority]
         if "compare" in wish:
             source, store = (self.buckets[name].objects for name in wish["compare"])
+            report["same tags"] = len({tuple(self.buckets[name].tags.items()) for name in wish["compare"]}) == 1
             # A multipart object has another ETag; the MD5s of its parts have covered every byte.
             report["equal"] = source.keys() == store.keys() and all(
                 entry.size == store[key].size and ("-" in store[key].etag or entry.etag == store[key].etag)
@@ -163,7 +198,7 @@ class Store:
                 known = {"PUT": ("UploadPart", self._put_part), "POST": ("CompleteMultipartUpload", self._complete)}
                 return known.get(method, (f"{method} upload", self._refuse))
             if "tagging" in query:
-                return "GetObjectTagging", lambda *_: Answer(200, _XML + b"<Tagging><TagSet/></Tagging>")
+                return "GetObjectTagging", self._tags
             known = {
                 "HEAD": ("HeadObject", self._head),
                 "GET": ("GetObject", self._get),
@@ -236,7 +271,12 @@ class Store:
         entry = bucket.objects.get(request.key)
         if entry is None:
             return Answer(404)
-        return Answer(200, b"", f"{_described(entry)}Content-Length: {entry.size}\r\n")
+        return Answer(200, b"", f"{_described(bucket, entry, request)}Content-Length: {entry.size}\r\n")
+
+    def _tags(self, bucket: Bucket, request: Request) -> Answer:
+        pairs = parse_qsl(bucket.tags.get(request.key, ""), keep_blank_values=True)
+        tags = "".join(f"<Tag><Key>{name}</Key><Value>{value}</Value></Tag>" for name, value in pairs)
+        return Answer(200, _XML + f"<Tagging><TagSet>{tags}</TagSet></Tagging>".encode())
 
     def _get(self, bucket: Bucket, request: Request) -> Answer:
         entry = bucket.objects.get(request.key)
@@ -245,7 +285,7 @@ class Store:
         if request.headers.get("if-match", entry.etag).strip('"') != entry.etag:
             return _error(412, "PreconditionFailed")
         body, content_range = ranged(entry.size, request.headers.get("range"))
-        headers = f"{_described(entry)}Content-Length: {len(body)}\r\n"
+        headers = f"{_described(bucket, entry, request)}Content-Length: {len(body)}\r\n"
         if content_range is None:
             return Answer(200, body, headers)
         return Answer(206, body, f"{headers}Content-Range: {content_range}\r\n")
@@ -254,30 +294,29 @@ class Store:
         refusal = _refusal(bucket, request)
         if refusal is not None:
             return refusal
-        md5 = hashlib.md5(request.body, usedforsecurity=False)
-        if request.headers.get("content-md5", expected := base64.b64encode(md5.digest()).decode()) != expected:
-            return _error(400, "BadDigest")
-        etag = md5.hexdigest()
-        bucket.put(request.key, make_entry(request.key, len(request.body), etag, time.time()))
-        self.counts["copied"] += 1
-        return Answer(200, b"", f'ETag: "{etag}"\r\nContent-Length: 0\r\n')
+        md5 = hashlib.md5(request.body, usedforsecurity=False).digest()
+        answer = _written(request, md5)
+        if answer.status == 200:
+            entry = make_entry(request.key, len(request.body), md5.hex(), time.time())
+            bucket.put(request.key, entry, request.headers.get("x-amz-tagging"))
+            self.counts["copied"] += 1
+        return answer
 
-    def _create(self, _bucket: Bucket, _request: Request) -> Answer:
-        upload_id = f"<UploadId>{self._uploads.begin()}</UploadId>".encode()
+    def _create(self, _bucket: Bucket, request: Request) -> Answer:
+        upload_id = f"<UploadId>{self._uploads.begin(request.headers.get('x-amz-tagging'))}</UploadId>".encode()
         result = b"<InitiateMultipartUploadResult%b>%b</InitiateMultipartUploadResult>" % (_NAMESPACE, upload_id)
         return Answer(200, _XML + result)
 
     def _put_part(self, _bucket: Bucket, request: Request) -> Answer:
         query = request.query
-        etag = self._uploads.put(query["uploadId"], int(query["partNumber"]), request.body)
-        return Answer(200, b"", f'ETag: "{etag}"\r\nContent-Length: 0\r\n')
+        return _written(request, self._uploads.put(query["uploadId"], int(query["partNumber"]), request.body))
 
     def _complete(self, bucket: Bucket, request: Request) -> Answer:
         refusal = _refusal(bucket, request)
         if refusal is not None:
             return refusal
-        size, etag = self._uploads.complete(request.query["uploadId"])
-        bucket.put(request.key, make_entry(request.key, size, etag, time.time()))
+        size, etag, tags = self._uploads.complete(request.query["uploadId"])
+        bucket.put(request.key, make_entry(request.key, size, etag, time.time()), tags)
         self.counts["copied"] += 1
         fields = f"<ETag>&quot;{etag}&quot;</ETag>".encode()
         result = b"<CompleteMultipartUploadResult%b>%b</CompleteMultipartUploadResult>" % (_NAMESPACE, fields)
@@ -350,9 +389,14 @@ class Exchange(asyncio.Protocol):
 
 async def serve(port: int) -> None:
     """Listen on 127.0.0.1 until standard input closes; the port is the one line written to standard output."""
-    store = Store()
+    authority = trustme.CA()
+    store = Store(authority.cert_pem.bytes().decode())
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Exchange(store), "127.0.0.1", port, backlog=2048)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    secure = await loop.create_server(lambda: Exchange(store), "127.0.0.1", 0, backlog=2048, ssl=context)
+    store.tls_port = secure.sockets[0].getsockname()[1]
     print(server.sockets[0].getsockname()[1], flush=True)
     # Many objects without cycles: garbage collection would only delay some answers.
     gc.disable()

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,12 @@ class ServerProcess(EmbeddedServer):
     """The benchmarks' server, on a free port. Use it as a context manager."""
 
     MODULE = "benchmarks.server"
+
+    def tls(self, authority: Path) -> str:
+        """Where it listens for TLS; the certificate to trust is written into a file."""
+        port, certificate = self.control(tls=True)["tls"]
+        authority.write_text(certificate)
+        return f"https://127.0.0.1:{port}"
 
     def control(self, **wish: Any) -> dict[str, Any]:
         """Prepare the server, and read and reset its counters, see `server.Store.control`."""

@@ -1,11 +1,26 @@
 """The kinds of work that are measured, and what must be true after each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.measure import Usage, run
 from benchmarks.serving import ServerProcess
-from benchmarks.tools import COPY, DELETE, DRYRUN, GROWTH, LIST, LIST_BOTH, SOURCE, STORE, STREAM, SYNC, Contender, Site
+from benchmarks.tools import (
+    COPY,
+    COPY_ONCE,
+    DELETE,
+    DRYRUN,
+    GROWTH,
+    LIST,
+    LIST_BOTH,
+    SOURCE,
+    STORE,
+    STREAM,
+    STREAM_ONCE,
+    SYNC,
+    Contender,
+    Site,
+)
 
 # When the made-up objects were written, seconds since 1970; the store's are copies made an hour later.
 _SOURCE_WRITTEN = 1_700_000_000
@@ -34,6 +49,7 @@ class Task:
         deleted: objects to delete.
         latencies: seconds by operation.
         size: bytes of each object, where the objects have content.
+        is_tls: the tools reach the server by TLS, and trust an authority that was made for it.
     """
 
     name: str
@@ -46,9 +62,18 @@ class Task:
     deleted: int = 0
     latencies: dict[str, float] = field(default_factory=dict)
     size: int | None = None
+    is_tls: bool = False
 
-    def run(self, contender: Contender, server: ServerProcess, site: Site) -> tuple[Usage, float]:
+    def run(
+        self, contender: Contender, server: ServerProcess, site: Site, most: float | None = None
+    ) -> tuple[Usage, float]:
         """Run the task once with a tool.
+
+        Args:
+            contender: the tool; Hyve itself is never stopped.
+            server: the server.
+            site: where the tools work.
+            most: seconds after which it is stopped.
 
         Returns:
             The tool's usage, and the CPU seconds of the server.
@@ -60,12 +85,16 @@ class Task:
         filled = {SOURCE: (self.source, _SOURCE_WRITTEN), STORE: (self.store, _STORE_WRITTEN)}
         contents = {} if self.size is None else {SOURCE: (self.source, self.size, _SOURCE_WRITTEN)}
         server.control(fill=filled, contents=contents, latencies={})
+        if self.is_tls:
+            authority = site.folder / "authority.pem"
+            site = replace(site, endpoint_url=server.tls(authority), authority=authority)
         if contender.prepare is not None:
             contender.prepare(site)
         before = server.control(latencies=self.latencies)
-        usage = run(contender.command(site), site.environment)
+        usage = run(contender.command(site), site.environment, most=None if contender.tool == "hyve" else most)
         after = server.control(compare=(SOURCE, STORE), latencies={})
-        self._check(contender, after)
+        if not usage.is_stopped:
+            self._check(contender, after)
         return usage, after["cpu"] - before["cpu"]
 
     def _check(self, contender: Contender, report: dict[str, Any]) -> None:
@@ -82,6 +111,8 @@ class Task:
             problems.append(f"deleted {counts.get('deleted', 0)} objects instead of {self.deleted}")
         if not report["equal"]:
             problems.append("source and store differ afterwards")
+        if contender.tool == "hyve" and not report["same tags"]:
+            problems.append("the objects in the store have other tags")
         if counts.get("refused"):
             problems.append("sent requests that the server does not support")
         if problems:
@@ -112,30 +143,26 @@ _STREAMED_FOR_A_LARGE_ONE = 500
 def tasks(sizes: Sizes) -> list[Task]:
     """All kinds of work, at the given sizes."""
     slow_page, slow_copy = {"ListObjectsV2": 0.060}, {"CopyObject": 0.030}
+    slow_stream = dict.fromkeys(("GetObject", "GetObjectTagging", "HeadObject", "PutObject"), 0.030)
     listed, slowly, both, unchanged = sizes.listed, sizes.listed_slowly, sizes.listed_both, sizes.unchanged
     copied, streamed, deleted = sizes.copied, sizes.streamed, sizes.deleted
     large = max(1, streamed // _STREAMED_FOR_A_LARGE_ONE)
+    small_title = f"Streaming {streamed:,} objects of 20 kB from one server to another"
+    large_title = f"Streaming {large} objects of 100 MiB from one server to another"
     return [
         _equal("list", f"Listing {listed:,} objects", LIST, listed),
         _equal("list-slow", f"Listing {slowly:,} objects, 60 ms a page", LIST, slowly, latencies=slow_page),
         Task("list-both", f"Listing two buckets of {both:,} objects each", LIST_BOTH, 2 * both, both, both),
         _equal("unchanged", f"Sync of {unchanged:,} objects with nothing to do", SYNC, unchanged),
         _copy("copy", f"Copy of {copied:,} small objects", COPY, copied),
-        _copy("copy-slow", f"Copy of {copied:,} small objects, 30 ms each", COPY, copied, latencies=slow_copy),
+        _copy("copy-slow", f"Copy of {copied:,} small objects, 30 ms each", COPY_ONCE, copied, latencies=slow_copy),
+        _copy("stream", small_title, STREAM, streamed, size=_SMALL),
         _copy(
-            "stream",
-            f"Streaming {streamed:,} objects of 20 kB from one server to another",
-            STREAM,
-            streamed,
-            size=_SMALL,
+            "stream-slow", f"{small_title}, 30 ms a request", STREAM_ONCE, streamed, size=_SMALL, latencies=slow_stream
         ),
-        _copy(
-            "stream-large",
-            f"Streaming {large} objects of 100 MiB from one server to another",
-            STREAM,
-            large,
-            size=_LARGE,
-        ),
+        _copy("stream-tls", f"{small_title}, over TLS", STREAM_ONCE, streamed, size=_SMALL, is_tls=True),
+        _copy("stream-large", large_title, STREAM, large, size=_LARGE),
+        _copy("stream-large-tls", f"{large_title}, over TLS", STREAM_ONCE, large, size=_LARGE, is_tls=True),
         Task("delete", f"Delete of {deleted:,} objects", DELETE, deleted, _KEPT, _KEPT + deleted, deleted=deleted),
         _equal("dryrun", "Dryrun of 1,000 objects, all unchanged", DRYRUN, 1000),
     ]

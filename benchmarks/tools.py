@@ -57,11 +57,13 @@ class Site:
         endpoint_url: the server.
         folder: a folder for their configurations and state.
         in_flight: requests that each may have in flight at once.
+        authority: the file with the certificate to trust, where the server is reached by TLS.
     """
 
     endpoint_url: str
     folder: Path
     in_flight: int
+    authority: Path | None = None
 
     @property
     def hyve_home(self) -> Path:
@@ -84,7 +86,9 @@ class Site:
         }
         # The same server under two names: for rclone these are two servers.
         remotes = ("S3", "OTHER")
+        trusted = {} if self.authority is None else dict.fromkeys(("AWS_CA_BUNDLE", "RCLONE_CA_CERT"), self.authority)
         return {
+            **{name: str(file) for name, file in trusted.items()},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
             "HYVE_HOME": str(self.hyve_home),
@@ -243,6 +247,10 @@ STREAM = (
         *("--s3-no-check-bucket", "--s3-use-unsigned-payload=true"),
     ),
 )
+
+# Where the network is what differs, one row a tool.
+STREAM_ONCE = (STREAM[0], STREAM[-1])
+COPY_ONCE = (COPY[0], *COPY[3:])
 
 DELETE = (
     _hyve("sync", note="verifies too, by a third listing"),
