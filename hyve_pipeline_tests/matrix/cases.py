@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
+from hyve_pipeline.s3.wire.checksums import ALGORITHMS
 from hyve_pipeline_tests.matrix.uploads import Upload
 from hyve_pipeline_tests.s3.keys import MOST_BYTES, ODD_KEYS
 
@@ -129,7 +130,6 @@ _TAGS = {
 }
 
 _CLASSES = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY", "GLACIER_IR")
-_ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 
 
 def _others() -> Iterator[Case]:
@@ -171,7 +171,7 @@ def _of_properties() -> Iterator[Case]:
         yield Case(CLASSES, name, f"classes/{name}", Upload(headers={"x-amz-storage-class": name}))
     in_parts = Upload(THRESHOLD + 1, headers={"x-amz-storage-class": _CLASSES[0]})
     yield Case(CLASSES, f"{_CLASSES[0]}, multipart copy", "classes/in parts", in_parts, is_copied_in_parts=True)
-    for name in _ALGORITHMS:
+    for name in ALGORITHMS:
         yield Case(CHECKSUMS, name, f"checksums/{name}", Upload(checksum=name))
         large = Upload(THRESHOLD + 1, checksum=name)
         yield Case(CHECKSUMS, f"{name}, multipart copy", f"checksums/{name} in parts", large, is_copied_in_parts=True)

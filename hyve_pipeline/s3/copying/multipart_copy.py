@@ -29,7 +29,7 @@ from hyve_pipeline.s3.objects.source_responses import (
     source_answer,
     source_error,
 )
-from hyve_pipeline.s3.wire.checksums import upload_headers
+from hyve_pipeline.s3.wire.checksums import kind_of_parts, upload_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Request, copy_source
 
@@ -88,18 +88,20 @@ def copy_in_parts(
                 read_properties(source, task.source_key, task.source_etag).result()
             return ()
 
+        algorithm = properties.checksums.algorithm
+        kind = kind_of_parts(properties.checksums, algorithm, are_kept=True)
         planned = PartedObject(
             task=task,
             sizes=sizes,
             new=new_object(properties, task.rules),
-            headers=(*upload_headers(properties.checksums.algorithm, properties.checksums.kind), *task.rules.headers),
-            algorithm=properties.checksums.algorithm,
+            headers=(*upload_headers(algorithm, kind), *task.rules.headers),
+            algorithm=algorithm,
             judge=judge,
             is_rewritten=carried is not None,
         )
 
         def send(part: PartRange, upload_id: str) -> "Future[Part]":
-            return _copy_part(source, store, task, part, upload_id, planned.algorithm)
+            return _copy_part(source, store, task, part, upload_id, algorithm)
 
         made = make_of_parts(store, planned, send, window or Window(PARTS_IN_FLIGHT), log)
     except S3RequestError as error:

@@ -22,12 +22,12 @@ from hyve_pipeline.s3.wire.checksums import (
     FULL_OBJECT,
     HEADER,
     PLAIN_MD5,
-    can_combine,
     checksum,
     combined,
     composite,
     composite_etag,
     keeps_md5_etags,
+    kind_of_parts,
     upload_headers,
 )
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, invalid_response
@@ -126,11 +126,8 @@ class PartedStream:
         self._algorithm = algorithm
         # The whole is checked with this algorithm, even if the store has no checksums.
         self._proof = algorithm or self._known.algorithm
-        # With other algorithms, checksums of multipart uploads are always composite.
-        is_whole = self._proof is not None and can_combine(self._proof)
-        if self._known.algorithm is not None and are_kept:
-            is_whole = self._known.is_of_whole
-        self._kind = FULL_OBJECT if is_whole else COMPOSITE
+        self._kind = kind_of_parts(self._known, self._proof, are_kept=are_kept)
+        is_whole = self._kind == FULL_OBJECT
         # Composite checksums are comparable only with the same parts.
         self._is_comparable = self._known.kind == self._kind and (is_whole or are_kept)
         self._md5s: dict[int, str] = {}

@@ -24,25 +24,36 @@ DEFAULT_ALGORITHM = "CRC64NVME"
 FULL_OBJECT = "FULL_OBJECT"
 COMPOSITE = "COMPOSITE"
 
-# Bytes of a checksum by S3's name of the algorithm.
-_SIZES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
+# Bytes of a checksum by S3's name of the algorithm, for those that are polynomials: the checksum of an object can be
+# computed from those of its parts.
+_LINEAR = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8}
 
-# The algorithms for which the checksum of an object can be computed from those of its parts.
-_LINEAR = {"CRC32", "CRC32C", "CRC64NVME"}
+# All others, and the function that computes them: of `hashlib`, or else of `awscrt.checksums.XXHash`.
+_HASHES = {
+    "SHA1": "sha1",
+    "SHA256": "sha256",
+    "SHA512": "sha512",
+    "MD5": "md5",
+    "XXHASH64": "compute_xxhash64",
+    "XXHASH3": "compute_xxhash3_64",
+    "XXHASH128": "compute_xxhash3_128",
+}
+
+# The algorithms of S3, in the order in which one is chosen where an object has several.
+ALGORITHMS = (*_LINEAR, *_HASHES)
 
 
 def _digest(algorithm: str, data: bytes) -> bytes:
-    if algorithm == "MD5":
-        return hashlib.md5(data, usedforsecurity=False).digest()
-    if algorithm == "SHA256":
-        return hashlib.sha256(data).digest()
-    if algorithm == "SHA1":
-        return hashlib.sha1(data, usedforsecurity=False).digest()
+    if algorithm not in _LINEAR and (name := _HASHES[algorithm]) in hashlib.algorithms_guaranteed:
+        return hashlib.new(name, data, usedforsecurity=False).digest()
     # Imported late: reading checksums does not require the library that computes them.
     from awscrt import checksums
 
-    compute: Callable[[bytes], int] = getattr(checksums, algorithm.lower())
-    return compute(data).to_bytes(_SIZES[algorithm], "big")
+    if algorithm in _LINEAR:
+        compute: Callable[[bytes], int] = getattr(checksums, algorithm.lower())
+        return compute(data).to_bytes(_LINEAR[algorithm], "big")
+    hash_of: Callable[[bytes], bytes] = getattr(checksums.XXHash, _HASHES[algorithm])
+    return hash_of(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,7 @@ def has_other_content(planned: str, copied: str, response: Response) -> bool:
 def read_checksum_headers(headers: Pairs) -> Checksums:
     """The checksums in an answer's headers; empty if there are none of a known algorithm."""
     named = {name.lower(): value for name, value in headers if name.lower().startswith(HEADER)}
-    values = {name: named[key] for name in _SIZES if (key := HEADER + name.lower()) in named}
+    values = {name: named[key] for name in ALGORITHMS if (key := HEADER + name.lower()) in named}
     kind = named.get(f"{HEADER}type")
     # Without a type, the number of parts at the end of a value or of the ETag shows it.
     etags = (value for name, value in headers if name.lower() == "etag")
@@ -101,6 +112,23 @@ def md5_of(data: bytes) -> str:
     return _digest("MD5", data).hex()
 
 
+def kind_of_parts(known: Checksums, algorithm: str | None, *, are_kept: bool) -> str:
+    """The kind of checksum that an object gets which is written in parts: that of another object, as far as S3 has it.
+
+    S3 computes full-object checksums of parts only where they can be combined, and has no composite CRC64NVME.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+
+    Args:
+        known: the checksums of the other.
+        algorithm: of the new checksum, or None.
+        are_kept: the parts are those of the other.
+    """
+    if algorithm is None or algorithm not in _LINEAR:
+        return COMPOSITE
+    is_composite = known.algorithm == algorithm and not known.is_of_whole and are_kept and algorithm != "CRC64NVME"
+    return COMPOSITE if is_composite else FULL_OBJECT
+
+
 def upload_headers(algorithm: str | None, kind: str) -> Pairs:
     """The headers with which a server stores a checksum of that algorithm and kind for a multipart upload."""
     return () if algorithm is None else ((f"{HEADER}algorithm", algorithm), (f"{HEADER}type", kind))
@@ -111,16 +139,11 @@ def checksum(algorithm: str, data: bytes) -> str:
     return base64.b64encode(_digest(algorithm, data)).decode()
 
 
-def can_combine(algorithm: str) -> bool:
-    """Whether the checksum of an object can be computed from those of its parts."""
-    return algorithm in _LINEAR
-
-
 def combined(algorithm: str, parts: Sequence[tuple[str, int]]) -> str:
     """The checksum of an object, computed from those of its parts.
 
     Args:
-        algorithm: one that `can_combine`.
+        algorithm: one of which parts can have a full-object checksum, see `kind_of_parts`.
         parts: checksum in base64 and bytes of each part, in order.
     """
     from awscrt import checksums
@@ -131,7 +154,7 @@ def combined(algorithm: str, parts: Sequence[tuple[str, int]]) -> str:
         return combine(left[0], right[0], right[1]), left[1] + right[1]
 
     numbers = ((int.from_bytes(base64.b64decode(value), "big"), size) for value, size in parts)
-    return base64.b64encode(reduce(join, numbers)[0].to_bytes(_SIZES[algorithm], "big")).decode()
+    return base64.b64encode(reduce(join, numbers)[0].to_bytes(_LINEAR[algorithm], "big")).decode()
 
 
 def composite(algorithm: str, parts: Iterable[str]) -> str:
