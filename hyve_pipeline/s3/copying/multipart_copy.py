@@ -49,7 +49,7 @@ def submit_copy_in_parts(
             sizes = read_part_sizes(source, task) if task.rules.keeps_parts else None
         except S3RequestError as error:
             raise source_error(error) from None
-        return copy_in_parts(source, store, task, sizes or part_sizes(task.size, part_size), window, log)
+        return copy_in_parts(source, store, task, sizes or part_sizes(store, task, part_size), window, log)
 
     return store.workers.submit(copy)
 

@@ -20,7 +20,7 @@ from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.objects.head import head_object, version_of
 from hyve_pipeline.s3.objects.multipart_api import (
-    MAX_PART_SIZE,
+    MAX_OBJECT_SIZE,
     MAX_PARTS,
     NO_SUCH_UPLOAD,
     Part,
@@ -37,6 +37,9 @@ from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, composite_etag
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import deliver
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+
+# S3's code for an object that is larger than it stores.
+TOO_LARGE = "EntityTooLarge"
 
 # Parts of one object that are in flight at once.
 PARTS_IN_FLIGHT = 16
@@ -107,9 +110,20 @@ class MadeObject:
     lost: tuple[str, ...] = ()
 
 
-def part_sizes(size: int, part_size: int) -> tuple[int, ...]:
-    """Divide an object into parts of one size, larger if there would be over 10,000; the last may be smaller."""
-    part_size = min(MAX_PART_SIZE, max(part_size, -(-size // MAX_PARTS)))
+def part_sizes(store: Connection, task: CopyTask, part_size: int) -> tuple[int, ...]:
+    """Divide an object into parts of one size, larger if there would be over 10,000; the last may be smaller.
+
+    Raises:
+        S3RequestError: no store can have the object, as it is too large for 10,000 parts of 5 GiB.
+    """
+    size = task.size
+    if size > MAX_OBJECT_SIZE:
+        reason = (
+            f"it has {size:,} bytes, and S3 stores at most {MAX_OBJECT_SIZE:,} (48.8 TiB), in 10,000 parts of 5 GiB: "
+            "exclude it"
+        )
+        raise S3RequestError(store.bucket, Request("CreateMultipartUpload", "POST", task.store_key), TOO_LARGE, reason)
+    part_size = max(part_size, -(-size // MAX_PARTS))
     return tuple(min(part_size, size - first) for first in range(0, size, part_size))
 
 

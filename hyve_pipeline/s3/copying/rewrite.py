@@ -64,7 +64,7 @@ def rewrite_object(
             raise source_error(error) from None
         if sizes is None and task.size <= MAX_SINGLE_COPY:
             return _rewrite_whole(store, task, carried).result()
-        return copy_in_parts(store, store, task, sizes or part_sizes(task.size, part_size), window, log, carried)
+        return copy_in_parts(store, store, task, sizes or part_sizes(store, task, part_size), window, log, carried)
 
     return store.workers.submit(rewrite)
 

@@ -19,6 +19,7 @@ from hyve_pipeline.s3.wire.xml import Element, child_text, escape_text, unquote_
 MAX_PARTS = 10_000
 MIN_PART_SIZE = 5 * 1024**2
 MAX_PART_SIZE = 5 * 1024**3
+MAX_OBJECT_SIZE = MAX_PARTS * MAX_PART_SIZE
 
 NO_SUCH_UPLOAD = "NoSuchUpload"
 

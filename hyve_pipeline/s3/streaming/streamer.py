@@ -133,7 +133,7 @@ class Streamer:
             if task.size <= self._max_whole:
                 with self._budget.holding(memory_of(task.size)):
                     return put_whole(self._source, self._store, task, read_whole(self._source, task)).result()
-            return self._copy_parts(task, part_sizes(task.size, _PART), are_kept=False)
+            return self._copy_parts(task, part_sizes(self._store, task, _PART), are_kept=False)
         except BudgetClosedError:
             request = Request("GetObject", "GET", task.source_key)
             raise S3RequestError(self._source.bucket, request, CONNECTION_ERROR, "the copy was interrupted") from None

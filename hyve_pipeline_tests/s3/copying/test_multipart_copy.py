@@ -12,7 +12,7 @@ from hyve_pipeline.core.settings.model import GIB, MIB
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.multipart_upload import part_ranges, part_sizes
-from hyve_pipeline.s3.objects.multipart_api import MAX_PART_SIZE, MAX_PARTS
+from hyve_pipeline.s3.objects.multipart_api import MAX_OBJECT_SIZE, MAX_PART_SIZE, MAX_PARTS
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -22,6 +22,7 @@ from hyve_pipeline_tests.servers import client_for, list_keys
 
 BODY = bytes(range(256)) * (11 * MIB // 256) + b"tail"
 THRESHOLD = 5 * MIB
+TIB = 1024 * GIB
 PART = 5 * MIB
 
 
@@ -282,12 +283,16 @@ def test_closing_takes_back_what_was_begun(connect: Connect) -> None:
         (10, 5, 2),
         (11, 5, 3),
         (5 * GIB + 1, 256 * MIB, 21),
-        (48 * 1024 * GIB, 256 * MIB, MAX_PARTS),
-        (50_000 * GIB, 5, MAX_PARTS),
+        (5 * TIB, 256 * MIB, MAX_PARTS),
+        (20 * TIB, 256 * MIB, MAX_PARTS),
+        (20 * TIB, 4 * GIB, 5_120),
+        (MAX_OBJECT_SIZE, 256 * MIB, MAX_PARTS),
     ],
 )
-def test_parts_tile_the_object(size: int, part_size: int, parts: int) -> None:
-    ranges = list(part_ranges(part_sizes(size, part_size)))
+def test_parts_tile_the_object(connect: Connect, size: int, part_size: int, parts: int) -> None:
+    with scripted_server([Answer()]) as server:
+        ranges = list(part_ranges(part_sizes(connect(server.place()), CopyTask("a", "b", size, ETAG), part_size)))
+    # A larger part only where there would be too many.
     assert len(ranges) == parts <= MAX_PARTS
     assert [part.number for part in ranges] == list(range(1, parts + 1))
     assert ranges[0].first == 0
