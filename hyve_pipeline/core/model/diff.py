@@ -119,6 +119,7 @@ CHANGE_SCHEMA = pa.schema(
         pa.field("store_etag", pa.string(), metadata={"description": "the store's ETag when it was listed"}),
         pa.field("store_last_modified", _TIME, metadata={"description": "when the store's copy was last written"}),
         pa.field("store_size", pa.int64(), metadata={"description": "bytes of the store's copy"}),
+        pa.field("store_storage_class", pa.string(), metadata={"description": "the storage class of the store's copy"}),
     ]
 )
 
@@ -353,7 +354,8 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 s.storage_class AS storage_class,
                 t.etag AS store_etag,
                 t.last_modified AS store_last_modified,
-                t.size AS store_size
+                t.size AS store_size,
+                t.storage_class AS store_storage_class
             FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
                 LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
         ),

@@ -13,10 +13,10 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 
 # A page of a listing costs about as much, in work and in money, as this many HEAD requests.
-_FEWEST_KEYS = 16
+FEWEST_KEYS = 16
 
 # A span with more pages has so many other keys that HEAD requests for the rest are cheaper.
-_MOST_PAGES = 4
+MOST_PAGES = 4
 
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -42,7 +42,7 @@ class ListedKeys:
         return self.knows(key) and self.etags.get(key) != ""
 
 
-def list_batch(connection: Connection, keys: Sequence[str], *, fewest: int = _FEWEST_KEYS) -> "Future[ListedKeys]":
+def list_batch(connection: Connection, keys: Sequence[str], *, fewest: int = FEWEST_KEYS) -> "Future[ListedKeys]":
     """List the span of some keys of a bucket.
 
     Args:
@@ -72,7 +72,7 @@ def _list_span(connection: Connection, keys: Sequence[str]) -> ListedKeys:
             listed = page.keys
             etags.update((key, etag) for key, etag in zip(listed, page.etags, strict=True) if key in wanted)
             seen = listed[-1]
-            if number == _MOST_PAGES:
+            if number == MOST_PAGES:
                 return ListedKeys(seen, etags)
     except HyveError:
         # What was listed before counts; each of the other keys gets a HEAD request, with a failure of its own.

@@ -36,6 +36,7 @@ from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.listing.probe import probe_bucket
+from hyve_pipeline.s3.objects.delete import MAX_KEYS
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.state.claims import Claim
@@ -285,14 +286,14 @@ def _keeps_versions(store: Connection) -> bool:
         return True
 
 
-_BATCH_KEYS = 1_000  # the most that one DeleteObjects takes
+BATCH_KEYS = MAX_KEYS  # as many as one DeleteObjects takes
 
 # Some batches are checked while others are deleted. More would only be throttled by S3.
 _BATCHES_IN_FLIGHT = 4
 
 
 def _batches(rows: Iterator[PlannedObject]) -> Iterator[list[PlannedObject]]:
-    while batch := list(islice(rows, _BATCH_KEYS)):
+    while batch := list(islice(rows, BATCH_KEYS)):
         yield batch
 
 

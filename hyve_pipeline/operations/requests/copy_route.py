@@ -18,7 +18,7 @@ from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES
 from hyve_pipeline.s3.copying.copy_object import OnCopied, begin_copy
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
-from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag
+from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.errors import S3RequestError
@@ -56,7 +56,7 @@ class CopyRoute:
 
     def sends_tags(self, task: CopyTask) -> bool:
         """Whether an object's tags are read and sent, in a separate request if they are long."""
-        has_parts = self.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
+        has_parts = kept_parts(self.rules, task.source_etag) is not None
         return self.rules.tags != "skip" and (task.size > self._most_by_server or has_parts)
 
 
@@ -127,7 +127,7 @@ class ServerCopier:
         """Copy an object, see `begin_copy`."""
         options = self._options
         abilities = self._store.abilities
-        has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
+        has_parts = kept_parts(task.rules, task.source_etag) is not None
         is_parted = task.size > options.multipart_threshold or has_parts
         if abilities.lacks(COPIES) or (is_parted and abilities.lacks(PART_COPIES)):
             self._stream(task, on_end)

@@ -233,6 +233,7 @@ _LINEAGE: dict[str, list[tuple[Side, str]]] = {
     "store_etag": [("store", "etag")],
     "store_last_modified": [("store", "last_modified")],
     "store_size": [("store", "size")],
+    "store_storage_class": [("store", "storage_class")],
 }
 
 

@@ -18,7 +18,7 @@ from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
 from hyve_pipeline.s3.objects.new_object import copied_object
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
-from hyve_pipeline.s3.objects.properties import parts_of_etag, read_part_sizes, read_properties
+from hyve_pipeline.s3.objects.properties import kept_parts, read_part_sizes, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
     CopyResult,
@@ -94,7 +94,7 @@ def begin_copy(
     if task.size > multipart_threshold:
         deliver(submit_copy_in_parts(source, store, task, part_size, window, log), on_end)
         return
-    if task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None:
+    if kept_parts(task.rules, task.source_etag) is not None:
         deliver(store.workers.submit(_copy_keeping_parts, source, store, task, window, log), on_end)
         return
     copy = _WholeCopy(source, store, task, on_end)

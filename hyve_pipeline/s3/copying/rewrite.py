@@ -17,7 +17,7 @@ from hyve_pipeline.s3.copying.multipart_upload import part_sizes
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, wait_for_pinned
-from hyve_pipeline.s3.objects.properties import ObjectProperties, parts_of_etag, read_part_sizes
+from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts, read_part_sizes
 from hyve_pipeline.s3.objects.source_responses import CopyResult, raise_source_error, read_copied_etag, source_error
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
@@ -53,7 +53,7 @@ def rewrite_object(
         A future that gives the result or raises `ObjectChangedError` (overwritten or deleted since),
         `ObjectUnreadableError` (archived), or another `S3RequestError`.
     """
-    has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
+    has_parts = kept_parts(task.rules, task.source_etag) is not None
     if task.size <= MAX_SINGLE_COPY and not has_parts:
         return _rewrite_whole(store, task, carried)
 

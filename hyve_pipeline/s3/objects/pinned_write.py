@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import NO_OBJECT
@@ -20,6 +20,7 @@ from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import (
+    Ability,
     accepted_conditions,
     kept_conditions,
     match_of_writes,
@@ -52,6 +53,34 @@ _MOST_TRIAL_BYTES = 1024**2
 def expectation(store_etag: str) -> Pairs:
     """The header that says what a write expects in the store, see `CopyTask.store_etag`."""
     return ((_NONE_MATCH, "*"),) if store_etag == NO_OBJECT else condition_headers(store_etag)
+
+
+class KnownAbilities(Protocol):
+    """What is known of a server, see `ServerAbilities`."""
+
+    def lacks(self, ability: Ability) -> bool:
+        """Whether it is known to lack something."""
+        ...
+
+    def has_proved(self, ability: Ability) -> bool:
+        """Whether it has shown that it has something."""
+        ...
+
+
+def is_relied_on(server: str, abilities: KnownAbilities, operation: str, header: str) -> bool:
+    """Whether a server is known to keep a condition, so that nothing is looked at before a write.
+
+    Args:
+        server: the server, see `Place.server`.
+        abilities: what is known of it.
+        operation: the operation that writes.
+        header: the condition, as `expectation` names it.
+    """
+    if abilities.lacks(kept_conditions(operation)) or abilities.lacks(accepted_conditions(operation)):
+        return False
+    if header == _MATCH and abilities.lacks(match_of_writes(operation)):
+        return False
+    return server == AWS or abilities.has_proved(relied_on(operation, header))
 
 
 def write_pinned(
@@ -156,12 +185,7 @@ class _PinnedWrite(Generic[T]):
 
     def _is_kept(self) -> bool:
         """Whether the server keeps the condition, so that nothing needs to be looked at before."""
-        abilities, operation = self._store.abilities, self._operation
-        if abilities.lacks(kept_conditions(operation)) or abilities.lacks(accepted_conditions(operation)):
-            return False
-        if self._header == _MATCH and abilities.lacks(match_of_writes(operation)):
-            return False
-        return self._store.place.server == AWS or abilities.has_proved(relied_on(operation, self._header))
+        return is_relied_on(self._store.place.server, self._store.abilities, self._operation, self._header)
 
     def _guarded(self, step: Callable[[], object]) -> None:
         """Take a step on a thread of the transport, where nothing may raise."""

@@ -8,7 +8,7 @@ import re
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import ResponseOrError
@@ -184,6 +184,11 @@ def parts_of_etag(etag: str) -> int | None:
     # Most have no hyphen: the pattern takes ten times as long to see that, and each object is asked for it.
     found = _PARTED_ETAG.fullmatch(etag) if "-" in etag else None
     return int(found[1]) if found else None
+
+
+def kept_parts(rules: CopyRules, etag: str) -> int | None:
+    """The number of parts that a copy of an object with this ETag keeps; None if it need not have the same parts."""
+    return parts_of_etag(etag) if rules.keeps_parts else None
 
 
 def _ask_part_size(source: Connection, key: str, number: int, count: int) -> "Future[int | None]":

@@ -14,7 +14,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.multipart_upload import make_of_parts, part_sizes
 from hyve_pipeline.s3.objects.properties import (
-    parts_of_etag,
+    kept_parts,
     read_all_properties,
     read_part_sizes,
 )
@@ -31,7 +31,7 @@ from hyve_pipeline.s3.wire.messages import Request
 _MAX_WHOLE = 64 * MIB
 
 # Bytes of a part, if the source's are unknown, or too large for the memory.
-_PART = 16 * MIB
+STREAMED_PART = 16 * MIB
 
 # Smaller objects need no thread: their checksums take so little time that other requests can wait for them.
 _MAX_UNTHREADED = MIB
@@ -41,6 +41,11 @@ _PART_THREADS = 32
 
 # After an interrupt, the threads may take so long to end before the connections are closed.
 _CLOSE_SECONDS = 5.0
+
+
+def most_in_one(memory: int) -> int:
+    """The most bytes of an object, or of a part, that is written by one request, where so much memory may be used."""
+    return min(_MAX_WHOLE, memory // 4)
 
 
 class Streamer:
@@ -70,7 +75,7 @@ class Streamer:
         self._window = window
         self._log = log
         self._budget = Budget(memory)
-        self._max_whole = min(_MAX_WHOLE, memory // 4)
+        self._max_whole = most_in_one(memory)
         self._running: set[Future[CopyResult]] = set()
         self._objects = ThreadPoolExecutor(min(threads, _MAX_THREADS), thread_name_prefix="stream")
         # Not those of the objects, which wait for the parts.
@@ -108,7 +113,7 @@ class Streamer:
 
         For small objects, switching between threads that wait takes longer than everything else.
         """
-        has_parts = task.rules.keeps_parts and parts_of_etag(task.source_etag) is not None
+        has_parts = kept_parts(task.rules, task.source_etag) is not None
         if task.size > _MAX_UNTHREADED or has_parts:
             return None
         taken = self._budget.try_take(memory_of(task.size))
@@ -133,7 +138,7 @@ class Streamer:
             if task.size <= self._max_whole:
                 with self._budget.holding(memory_of(task.size)):
                     return put_whole(self._source, self._store, task, read_whole(self._source, task)).result()
-            return self._copy_parts(task, part_sizes(self._store, task, _PART), are_kept=False)
+            return self._copy_parts(task, part_sizes(self._store, task, STREAMED_PART), are_kept=False)
         except BudgetClosedError:
             request = Request("GetObject", "GET", task.source_key)
             raise S3RequestError(self._source.bucket, request, CONNECTION_ERROR, "the copy was interrupted") from None

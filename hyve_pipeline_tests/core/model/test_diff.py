@@ -201,6 +201,7 @@ def test_a_row_has_what_users_and_copies_need() -> None:
             "store_etag": MD5[0],
             "store_last_modified": BEGIN + timedelta(seconds=3),
             "store_size": 7,
+            "store_storage_class": "STANDARD",
         }
     ]
 

@@ -35,7 +35,7 @@ def test_deletes_go_by_the_plan(pair: Pair) -> None:
 
 
 def test_many_deletes_go_in_batches(make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hyve_pipeline.operations.apply.shard._BATCH_KEYS", 10)
+    monkeypatch.setattr("hyve_pipeline.operations.apply.shard.BATCH_KEYS", 10)
     pair = make_pair(through=faulty)
     pair.source.put({"kept": b"1"})
     pair.store.put({"kept": b"1", **{f"gone/{number:02d}": b"22" for number in range(25)}})
