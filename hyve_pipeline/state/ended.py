@@ -4,8 +4,9 @@
     and -more at the end where the summary says more: why objects failed or were skipped, what copies lack, and what
     servers lack. Markers of earlier versions have no requests, retries and milliseconds
 
-One listing of this folder is the progress of a whole plan. A marker is written after the summary of its attempt, and
-only repeats it: where one is missing, the summary says the same.
+One listing of this folder is the progress of a whole plan. A marker is written after the summary of its attempt and
+after the event of its end, and only repeats them: where one is missing, the summary says the same, and the event may be
+missing too.
 """
 
 import re

@@ -10,11 +10,10 @@ that is killed loses at most the rows in its memory.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 
 import pyarrow as pa
@@ -66,11 +65,8 @@ class AttemptWriter:
     wait for it.
     """
 
-    def __init__(
-        self, folder: Folder, begun: AttemptBegun, mark: Callable[[AttemptSummary], None] | None = None
-    ) -> None:
+    def __init__(self, folder: Folder, begun: AttemptBegun) -> None:
         self.begun = begun
-        self._mark = mark
         self._folder = folder
         # Rows are kept in memory until their file is complete, so an interrupt loses none. At worst some rows are
         # written twice.
@@ -121,8 +117,6 @@ class AttemptWriter:
         self.flush()
         with _after_changes():
             self._folder.write_manifest(_SUMMARY, summary)
-            if self._mark is not None:
-                self._mark(summary)
 
     def _write_behind(self, now: float) -> None:
         """Start to write the buffered rows, unless the previous batch is still being written and there is room."""
@@ -176,7 +170,9 @@ class ShardJournal:
     """The journal of one shard: its attempts in order."""
 
     def __init__(self, state: Folder, plan_id: str, shard: Shard) -> None:
-        self._mark = partial(mark_ended, state, plan_id, shard.number)
+        self._state = state
+        self._plan_id = plan_id
+        self._shard = shard.number
         self._path = f"journals/{plan_id}/{shard.number:04d}"
         self._folder = state.below(self._path)
         self._name = f"shard {plan_id}-{shard.number:04d}"
@@ -217,7 +213,7 @@ class ShardJournal:
     def begin(self, claim: Claim, run_id: str, now: datetime) -> AttemptWriter:
         """A writer for the next attempt, whose number is that of the claim."""
         begun = AttemptBegun(attempt=claim.number, run_id=run_id, started=now)
-        return AttemptWriter(self._folder.below(numbered(claim.number)), begun, self._mark)
+        return AttemptWriter(self._folder.below(numbered(claim.number)), begun)
 
     def last_run(self) -> str | None:
         """The run of the last attempt; None when there is none, or its start could not be recorded.
@@ -297,6 +293,15 @@ class ShardJournal:
             writer.finish(summary)
             if _sizes(self._entries()) == read:
                 return summary
+
+    def mark_ended(self, summary: AttemptSummary) -> None:
+        """Write the marker of an attempt that completed, after its event: one without a marker may have no event.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        with _after_changes():
+            mark_ended(self._state, self._plan_id, self._shard, summary)
 
     def recount(self) -> None:
         """Write the summary of the newest attempt again, if it completed, by all rows that are there now.

@@ -16,6 +16,7 @@ from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import end, expect
 from hyve_pipeline.operations.apply.shard import ShardApplier, check_allowed
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.ends import note_missed_ends
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.workers.pool import processes_for, run_in_processes
 from hyve_pipeline.operations.workers.worker import send_note
@@ -64,6 +65,7 @@ def apply_plan(
     # Until the last shard has ended, no other plan may be applied, nor this one undone.
     with context.applying(plan.id) as epoch:
         before = plan_status(context, plan, finished)
+        note_missed_ends(context, before)
         check_allowed(context, plan, action, before)
         left = before.left(action)
         do_shards(context, plan, epoch, left, on_shard_ended, concurrency)

@@ -15,7 +15,6 @@ from types import TracebackType
 
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.planned_object import PlannedObject, planned_objects
@@ -29,6 +28,7 @@ from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon
 from hyve_pipeline.operations.apply.outage import Outage
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.ends import note_end
 from hyve_pipeline.operations.journal.status import plan_refusals, plan_status, raise_if_undone, raise_refusal
 from hyve_pipeline.operations.plan.freeze import read_shard
 from hyve_pipeline.operations.requests.copy_route import open_copy_route
@@ -166,7 +166,7 @@ class ShardApplier:
             # The attempt that took over may have completed before the last rows of this one were written.
             journal.recount()
             raise
-        self._context.note(EventKind.SHARD_ENDED, plan=self._plan.id, shard=shard.number, attempt=summary.attempt)
+        note_end(self._context, self._plan, shard, summary)
         return summary
 
     def _check(self) -> None:

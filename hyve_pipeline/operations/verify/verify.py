@@ -28,6 +28,7 @@ from hyve_pipeline.core.runtime.progress import end, estimate, report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
+from hyve_pipeline.operations.journal.ends import note_missed_ends
 from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
 from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
@@ -66,7 +67,8 @@ def verify_plan(
     """
     raise_refusal((refusal for refusal in plan.refusals if refusal.rule == ONE_BUCKET), "copy")
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
-    attempts = plan_status(context, plan).attempts
+    status = plan_status(context, plan)
+    note_missed_ends(context, status)
     before = context.inventories("store").load(plan.store_inventory)
     is_listed = list_again or not plan.is_empty
     inventory = take_inventory(context, "store", activity="list store again") if is_listed else before
@@ -126,7 +128,7 @@ def verify_plan(
         inventory=inventory.id,
         file=f"verifications/{plan.id}/{inventory.id}.parquet",
         content=None if comparer is None else comparer.summary,
-        attempts=attempts,
+        attempts=status.attempts,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     table = StoredTable(id=plan.id, files=(verification.file,))

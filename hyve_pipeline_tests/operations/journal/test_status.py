@@ -52,6 +52,7 @@ class Journaled:
             summary = AttemptSummary(**dict(counted), attempt=writer.begun.attempt, run_id=run, started=NOW, ended=NOW)
             if ends:
                 writer.finish(summary)
+                journal.mark_ended(summary)
         return summary
 
     def status(self) -> PlanStatus:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import CHANGED, AttemptSummary, JournalRow, Outcome, count_outcomes
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.operations.journal.ends import note_end
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, read_shard
 from hyve_pipeline.state.journals import ShardJournal
@@ -100,9 +100,9 @@ class World:
                 if fate == "done":
                     now = datetime.now(UTC)
                     totals = dict(count_outcomes(rows))
-                    writer.finish(AttemptSummary(attempt=1, run_id="run", started=now, ended=now, **totals))
-            if fate == "done":
-                self.context.note(EventKind.SHARD_ENDED, plan=plan.id, shard=shard.number, attempt=1)
+                    summary = AttemptSummary(attempt=1, run_id="run", started=now, ended=now, **totals)
+                    writer.finish(summary)
+                    note_end(self.context, plan, shard, summary)
 
     def do(self, key: str, action: str, *, may_fail: bool) -> JournalRow | None:
         """Copy or delete an object, and return its row; None where a crash came before the row was written."""

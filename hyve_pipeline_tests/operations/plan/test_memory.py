@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import CHANGED, AttemptSummary, JournalRow, Outcome, count_outcomes
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.ends import note_end
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, read_shard
 from hyve_pipeline.operations.plan.memory import MemoryRows, update_memory
@@ -142,9 +142,9 @@ def journal(context: SyncContext, plan: Plan, outcomes: dict[str, JournalRow], *
             if ends:
                 now = datetime.now(UTC)
                 totals = dict(count_outcomes(outcomes.values()))
-                writer.finish(AttemptSummary(attempt=1, run_id="a run", started=now, ended=now, **totals))
-        if ends:
-            context.note(EventKind.SHARD_ENDED, plan=plan.id, shard=shard.number, attempt=1)
+                summary = AttemptSummary(attempt=1, run_id="a run", started=now, ended=now, **totals)
+                writer.finish(summary)
+                note_end(context, plan, shard, summary)
 
 
 def outcome(

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, count_outcomes
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA, ContentSummary, Verification
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.ends import note_end
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, read_shard
@@ -43,8 +43,9 @@ def journal(context: SyncContext, plan: Plan, copied: Mapping[str, str | None]) 
             for row in rows:
                 writer.append(row)
             totals = dict(count_outcomes(rows))
-            writer.finish(AttemptSummary(attempt=claim.number, run_id="a run", started=now, ended=now, **totals))
-        context.note(EventKind.SHARD_ENDED, plan=plan.id, shard=shard.number, attempt=1)
+            summary = AttemptSummary(attempt=claim.number, run_id="a run", started=now, ended=now, **totals)
+            writer.finish(summary)
+        note_end(context, plan, shard, summary)
 
 
 def verify(context: SyncContext, plan: Plan, listed: Inventory, compared: Sequence[ProvedRow] | None = None) -> None:
