@@ -189,7 +189,7 @@ COMMANDS: dict[str, Entry] = {
         "hyve_pipeline.cli.undo:undo",
         "Put back what a plan overwrote or deleted.",
         "Mend",
-        ("hyve undo latest", "hyve undo 000004"),
+        ("hyve undo latest", "hyve undo 000004", "hyve undo --since 000004"),
         is_work=True,
     ),
 }

@@ -133,14 +133,17 @@ def verifying_plan(plan: Plan) -> Iterator[None]:
 
 
 @contextmanager
-def undoing_plan(plan: Plan, count_restored: Callable[[], int]) -> Iterator[None]:
-    """A block that undoes a plan; `count_restored` gives how many objects it has put back so far."""
+def undoing(what: str, arguments: str, count_restored: Callable[[], int]) -> Iterator[None]:
+    """A block that undoes a plan, or several.
+
+    Args:
+        what: what it undoes, for the message.
+        arguments: those of the command that continues.
+        count_restored: gives how many objects it has put back so far.
+    """
 
     def line(about: str) -> str:
-        return (
-            f"interrupted: undo of plan {plan.id}: {about}{count_restored():,} put back; "
-            f"'hyve undo {plan.id}' continues"
-        )
+        return f"interrupted: undo of {what}: {about}{count_restored():,} put back; 'hyve undo {arguments}' continues"
 
     with _step(lambda: line(""), lambda _: line("about ")):
         yield

@@ -102,12 +102,13 @@ def show(
     if only_unsettled:
         return _show_unsettled(sync, plan, as_json=as_json)
     status = plan_status(sync, plan)
+    is_undone = last_undo(sync, plan) > 0
     if as_json:
-        print_json(status_document(status, with_shards=True))
+        undone = {"undone": _undo_document(sync, plan) if is_undone else None}
+        print_json({**status_document(status, with_shards=True), **undone})
         return 0
     describe_plan(plan, sync, keys=keys)
     describe_status(status)
-    is_undone = last_undo(sync, plan) > 0
     if is_undone:
         _describe_undo(sync, plan)
     say_what_servers_lack(status)
@@ -119,9 +120,20 @@ def show(
     return 0
 
 
+def _undo_document(sync: "SyncContext", plan: "Plan") -> "dict[str, Any]":
+    """What was undone of a plan; the figures are null where the undo was interrupted."""
+    from hyve_pipeline.core.model.undo_summary import UndoSummary
+    from hyve_pipeline.operations.journal.undos import latest_undo
+
+    summary = latest_undo(sync, plan)
+    names = sorted(UndoSummary.model_fields.keys() - {"plan", "in_order"})
+    return {name: None if summary is None else getattr(summary, name) for name in names}
+
+
 def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:
     from hyve_pipeline.cli.output import counted, say
-    from hyve_pipeline.operations.undo import latest_undo
+    from hyve_pipeline.core.base.codes import in_words
+    from hyve_pipeline.operations.journal.undos import latest_undo
 
     summary = latest_undo(sync, plan)
     if summary is None:
@@ -129,6 +141,8 @@ def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:
         return
     rest = {"skipped": summary.skipped, "failed": summary.failed}
     say(f"undone: {counted(summary.restored)} put back" + "".join(f", {n:,} {word}" for word, n in rest.items() if n))
+    for code, objects in summary.reasons.items():
+        say(f"    {objects:,} {in_words(code)}")
 
 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:

@@ -1,60 +1,142 @@
-"""``hyve undo``: put back what a plan overwrote or deleted."""
+"""``hyve undo``: put back what a plan, or a range of plans, overwrote or deleted."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyve_pipeline.cli.candidates import complete_plan
 from hyve_pipeline.cli.options import sync_options
 
+if TYPE_CHECKING:
+    from hyve_pipeline.core.model.plan import Plan
+    from hyve_pipeline.core.model.undo_summary import UndoPreview, UndoSummary
+    from hyve_pipeline.operations.undo_range import UndoStep
+
+_FIGURES = {"plan", "restored", "skipped", "failed", "left", "reasons"}
+
 
 @click.command()
-@click.argument("plan_id", metavar="ID", shell_complete=complete_plan)
+@click.argument("plan_id", metavar="[ID]", required=False, shell_complete=complete_plan)
+@click.option(
+    "--since",
+    metavar="ID",
+    shell_complete=complete_plan,
+    help="Undo this plan and all that were applied after it, newest first.",
+)
 @sync_options
-def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str) -> int:
+def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, since: str | None) -> int:
     """Put back what a plan overwrote or deleted, from the trash or from an earlier version.
 
-    Before it begins it makes sure that something can be put back, and is refused otherwise.
+    Before it begins it makes sure that something can be put back, of each plan, and is refused otherwise.
     An object is put back only where the store still has what the plan left there. Objects that the plan added stay.
     Nothing is removed from the trash, and no version is removed.
     """
-    from hyve_pipeline.cli.interrupted import undoing_plan
-    from hyve_pipeline.cli.output import counted, print_json, say, warn
+    if (plan_id is None) == (since is None):
+        raise click.UsageError("give the ID of the plan to undo, or --since ID for that plan and all later ones")
+    if since is not None:
+        return _undo_range(home, sync_name, since, as_json=as_json)
+    from hyve_pipeline.cli.interrupted import undoing
+    from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.cli.work import changed_error, opened
-    from hyve_pipeline.core.base.codes import in_words
-    from hyve_pipeline.core.model.undo_summary import UndoPreview, UndoSummary
+    from hyve_pipeline.core.model.undo_summary import UndoSummary
     from hyve_pipeline.operations.journal.status import last_undo
     from hyve_pipeline.operations.plan.freeze import choose_plan
     from hyve_pipeline.operations.undo import OutcomeCounts, undo_plan
 
     outcomes = OutcomeCounts()
     cut_short_by: Exception | KeyboardInterrupt | None = None
-
-    def show(preview: UndoPreview) -> None:
-        if preview.kept < preview.objects:
-            warn(preview.described)
-
     with opened(home, sync_name, "undo") as sync:
         plan = choose_plan(sync, plan_id)
         before = last_undo(sync, plan)
         try:
-            with undoing_plan(plan, lambda: UndoSummary.of(plan.id, outcomes).restored):
-                undo_plan(sync, plan, sync.actor.id, outcomes, show)
+            with undoing(f"plan {plan.id}", plan.id, lambda: UndoSummary.of(plan.id, outcomes).restored):
+                undo_plan(sync, plan, sync.actor.id, outcomes, _show_preview)
         except (Exception, KeyboardInterrupt) as error:
             if last_undo(sync, plan) == before:
                 raise
             cut_short_by = error
     summary = UndoSummary.of(plan.id, outcomes)
     if as_json:
-        counts = summary.model_dump(include={"plan", "restored", "skipped", "failed", "left", "reasons"})
-        print_json({"sync": sync.name, **counts})
+        print_json({"sync": sync.name, **_figures(summary)})
     else:
-        say(f"plan {plan.id}: {counted(summary.restored)} of {plan.store.uri} put back as before it")
-        if summary.left:
-            say(f"  {counted(summary.left)} that it copied where nothing was stay as they are")
-        for code, objects in summary.reasons.items():
-            warn(f"  not put back: {counted(objects)}, {in_words(code)}")
-        say("the next dryrun compares the buckets anew: what is only in the store is listed for deletion again")
+        _describe(plan, summary)
+        say(_NEXT)
     if cut_short_by is not None:
         raise changed_error(cut_short_by, lambda: True) from cut_short_by
     return 1 if summary.skipped or summary.failed else 0
+
+
+_NEXT = "the next dryrun compares the buckets anew: what is only in the store is listed for deletion again"
+
+
+def _show_preview(preview: "UndoPreview") -> None:
+    from hyve_pipeline.cli.output import warn
+
+    if preview.kept < preview.objects:
+        warn(preview.described)
+
+
+def _figures(summary: "UndoSummary") -> dict[str, Any]:
+    return summary.model_dump(include=_FIGURES)
+
+
+def _describe(plan: "Plan", summary: "UndoSummary") -> None:
+    from hyve_pipeline.cli.output import counted, say, warn
+    from hyve_pipeline.core.base.codes import in_words
+
+    say(f"plan {plan.id}: {counted(summary.restored)} of {plan.store.uri} put back as before it")
+    if summary.left:
+        say(f"  {counted(summary.left)} that it copied where nothing was stay as they are")
+    for code, objects in summary.reasons.items():
+        warn(f"  not put back: {counted(objects)}, {in_words(code)}")
+
+
+def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool) -> int:
+    from hyve_pipeline.cli.interrupted import undoing
+    from hyve_pipeline.cli.output import print_json, say, warn
+    from hyve_pipeline.cli.work import changed_error, opened
+    from hyve_pipeline.operations.plan.freeze import check_places, choose_plan
+    from hyve_pipeline.operations.undo_range import StepState, range_to_undo, undo_range
+
+    cut_short_by: Exception | KeyboardInterrupt | None = None
+    with opened(home, sync_name, "undo") as sync:
+        oldest = choose_plan(sync, since)
+        steps = range_to_undo(sync, oldest)
+        for step in steps:
+            check_places(sync, step.plan)
+
+        def count_restored() -> int:
+            return sum(step.summary.restored for step in steps if step.before is None)
+
+        try:
+            with undoing(f"{len(steps)} plans", f"--since {oldest.id}", count_restored):
+                undo_range(sync, steps, sync.actor.id, _show_preview)
+        except (Exception, KeyboardInterrupt) as error:
+            if not any(step.state in (StepState.UNDONE, StepState.CUT_SHORT) for step in steps):
+                raise
+            cut_short_by = error
+    if as_json:
+        plans = [{**_figures(step.summary), "state": step.state.value} for step in steps]
+        print_json({"sync": sync.name, "since": oldest.id, "plans": plans})
+    else:
+        for step in steps:
+            _describe_step(step)
+        say(_NEXT)
+    if cut_short_by is not None:
+        raise changed_error(cut_short_by, lambda: True) from cut_short_by
+    if any(step.state is StepState.NOT_BEGUN for step in steps):
+        warn(f"stopped, as objects of one plan failed: 'hyve undo --since {oldest.id}' continues")
+    return 1 if any(step.summary.skipped or step.summary.failed for step in steps) else 0
+
+
+def _describe_step(step: "UndoStep") -> None:
+    from hyve_pipeline.cli.output import say
+    from hyve_pipeline.operations.undo_range import StepState
+
+    if step.state is StepState.NOT_BEGUN:
+        say(f"plan {step.plan.id}: not undone yet")
+        return
+    if step.state is StepState.UNDONE_BEFORE:
+        say(f"plan {step.plan.id}: undone before")
+    _describe(step.plan, step.summary)

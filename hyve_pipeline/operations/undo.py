@@ -8,8 +8,8 @@ say.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -25,6 +25,7 @@ from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
+from hyve_pipeline.operations.journal.undos import UNDO_SUMMARY, applied_since, is_undone_in_order, left_by_undos
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import restored_rules
 from hyve_pipeline.operations.requests.in_flight import Work, run_in_flight
@@ -42,8 +43,6 @@ from hyve_pipeline.state.undone import UndoneKeys
 
 # How far the server's clock may be ahead of the clock in the journal.
 _CLOCK_SLACK = timedelta(minutes=5)
-
-_SUMMARY = "summary.json"
 
 # The activity, for progress reports.
 _UNDO = "undo"
@@ -81,25 +80,21 @@ def undo_plan(
         BucketError: the store or the trash can't be reached.
         StateError: the plan's journal is damaged.
     """
-    options = plan.options
     outcomes = Counter() if outcomes is None else outcomes
     with ExitStack() as stack:
         epoch = stack.enter_context(context.applying(plan.id, alone=True))
-        preview = _preview(context, plan)
-        if preview is not None and preview.objects and not preview.kept:
-            raise _nothing_kept(plan, preview.objects, {NOT_KEPT: preview.objects})
-        store = stack.enter_context(context.connect(plan.store))
-        # The trash of the plan; the configuration may have changed since.
-        place = context.settings.model_copy(update={"options": options}).trash
-        trash = None if place is None else stack.enter_context(context.connect(place))
-        connections = [connection for connection in (store, trash) if connection is not None]
-        for connection in connections:
-            probe_bucket(connection)
-            connection.guard = epoch.check
-        window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
-        restorer = _Restorer(options, store, trash, window, stack)
+        try:
+            preview = _preview(context, plan)
+        except StateError:
+            # The undo restores what the other journals have before it fails at the damaged one.
+            preview = None
+        later = applied_since(context, plan)[:-1]
+        in_order = all(is_undone_in_order(context, other) for other in later)
+        # Without that order, an object that an undo left says nothing of this plan.
+        left_since = left_by_undos(context, later) if in_order else {}
+        restorer = stack.enter_context(_restoring(context, plan, epoch.check, left_since=left_since))
         if preview is not None:
-            _raise_if_nothing_is_left(context, plan, restorer, window)
+            _raise_if_nothing_is_left(context, plan, restorer)
             if on_preview is not None:
                 on_preview(preview)
         folder, begun = _next_undo(context, plan, run_id)
@@ -122,30 +117,83 @@ def undo_plan(
                 rows = [row for row in journal.last_rows().values() if row.outcome is Outcome.DONE]
                 undone.keep(undo_id, shard.number, [row.key for row in rows if row.etag_before is not None])
                 put_back.clear()
-                run_in_flight((restorer.restore(row) for row in rows), window, settle)
+                run_in_flight((restorer.restore(row) for row in rows), restorer.window, settle)
                 undone.keep(undo_id, shard.number, put_back)
-    summary = UndoSummary.of(plan.id, outcomes)
+    summary = UndoSummary.of(plan.id, outcomes, in_order=in_order)
     end(_UNDO, failed=summary.failed)
-    folder.write_manifest(_SUMMARY, summary)
+    folder.write_manifest(UNDO_SUMMARY, summary)
     context.note(EventKind.PLAN_UNDONE, plan=plan.id, undo=begun.attempt)
     return summary
 
 
-def _preview(context: SyncContext, plan: Plan) -> UndoPreview | None:
-    """What the journals say; None if one of them is damaged."""
+def check_kept(context: SyncContext, plan: Plan, *, expects_changes: bool) -> None:
+    """Make sure that something of `plan` was kept that an undo can put back. Writes nothing.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        expects_changes: whether later plans will be undone first, so that what they left in the store is no obstacle.
+
+    Raises:
+        RefusedError: nothing was kept, or what was kept is gone.
+        BucketError: the store or the trash can't be reached.
+        StateError: the plan's journal is damaged.
+    """
+    if _preview(context, plan).objects:
+        with _restoring(context, plan, expects_changes=expects_changes) as restorer:
+            _raise_if_nothing_is_left(context, plan, restorer)
+
+
+@contextmanager
+def _restoring(
+    context: SyncContext,
+    plan: Plan,
+    guard: Callable[[], object] | None = None,
+    *,
+    expects_changes: bool = False,
+    left_since: Mapping[str, Collection[str]] | None = None,
+) -> Iterator["_Restorer"]:
+    """What puts back the objects of a plan.
+
+    Args:
+        context: the sync.
+        plan: the plan.
+        guard: is called before each request that writes.
+        expects_changes: whether later plans, not undone yet, may have changed what the plan left.
+        left_since: the ETags of objects that undos of later plans left in the store, by key.
+    """
+    options = plan.options
+    with ExitStack() as stack:
+        store = stack.enter_context(context.connect(plan.store))
+        # The trash of the plan; the configuration may have changed since.
+        place = context.settings.model_copy(update={"options": options}).trash
+        trash = None if place is None else stack.enter_context(context.connect(place))
+        connections = [connection for connection in (store, trash) if connection is not None]
+        for connection in connections:
+            probe_bucket(connection)
+            connection.guard = guard
+        window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
+        yield _Restorer(options, store, trash, window, stack, left_since or {}, expects_changes=expects_changes)
+
+
+def _preview(context: SyncContext, plan: Plan) -> UndoPreview:
+    """What the journals say.
+
+    Raises:
+        RefusedError: by them, nothing was kept.
+        StateError: one of them is damaged.
+    """
     objects = kept = 0
     for _, journal in shard_journals(context.state, plan):
-        try:
-            rows = _rows_to_restore(journal)
-        except StateError:
-            # The undo restores what the other journals have before it fails there.
-            return None
+        rows = _rows_to_restore(journal)
         objects += len(rows)
         kept += sum(_may_be_in_trash(row, plan.options) or _may_have_versions(row) for row in rows)
+    if objects and not kept:
+        raise _nothing_kept(plan, objects, {NOT_KEPT: objects})
     return UndoPreview(objects, kept)
 
 
-def _raise_if_nothing_is_left(context: SyncContext, plan: Plan, restorer: "_Restorer", window: Window) -> None:
+def _raise_if_nothing_is_left(context: SyncContext, plan: Plan, restorer: "_Restorer") -> None:
     """Read what was kept until something is found that can be restored.
 
     Raises:
@@ -162,7 +210,7 @@ def _raise_if_nothing_is_left(context: SyncContext, plan: Plan, restorer: "_Rest
                     return
                 yield row
 
-        run_in_flight((restorer.obstacle(row) for row in left()), window, found.append)
+        run_in_flight((restorer.obstacle(row) for row in left()), restorer.window, found.append)
         if None in found:
             return
         reasons.update(row.code or "unknown" for row in found if row is not None)
@@ -194,17 +242,6 @@ def _may_have_versions(row: JournalRow) -> bool:
     return row.version_before is not None or row.version_after is not None
 
 
-def latest_undo(context: SyncContext, plan: Plan) -> UndoSummary | None:
-    """The result of the last undo of `plan`; None if there was none, or the last one was interrupted.
-
-    Raises:
-        StateError: its file is damaged.
-    """
-    folder = undo_folder(context, plan)
-    path = f"{last_undo(context, plan):04d}/{_SUMMARY}"
-    return folder.read_manifest(path, UndoSummary) if folder.exists(path) else None
-
-
 def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, AttemptBegun]:
     folder = undo_folder(context, plan)
     number = last_undo(context, plan) + 1
@@ -213,9 +250,26 @@ def _next_undo(context: SyncContext, plan: Plan, run_id: str) -> tuple[Folder, A
 
 
 class _Restorer:
+    """Puts back objects, one by one.
+
+    Attributes:
+        window: bounds how many requests are in flight.
+    """
+
     def __init__(
-        self, options: Options, store: Connection, trash: Connection | None, window: Window, stack: ExitStack
+        self,
+        options: Options,
+        store: Connection,
+        trash: Connection | None,
+        window: Window,
+        stack: ExitStack,
+        left_since: Mapping[str, Collection[str]],
+        *,
+        expects_changes: bool,
     ) -> None:
+        self.window = window
+        self._expects_changes = expects_changes
+        self._left_since = left_since
         self._options = options
         self._store = store
         self._trash = trash
@@ -253,18 +307,19 @@ class _Restorer:
             return found
         key = self._store.place.prefix + row.key
         left, kept = found
+        back = _undo_row(row, Outcome.DONE)._replace(etag_before=None if left == NO_OBJECT else left)
         try:
             if isinstance(kept, CopyTask):
                 result = await tries.call(partial(self._copier.copy, kept))
-                return _undo_row(row, Outcome.DONE)._replace(etag_after=result.etag, version_after=result.version_id)
+                return back._replace(etag_after=result.etag, version_after=result.version_id)
             etag = await tries.answer(lambda: copy_version(self._store, key, kept, left))
-            return _undo_row(row, Outcome.DONE)._replace(etag_after=etag, version_before=kept.version_id)
+            return back._replace(etag_after=etag, version_before=kept.version_id)
         except StoreChangedError as error:
             # A request whose answer was lost is refused when it is sent again: it has done its work.
             if error.found is None or not same_etag(error.found.etag, row.etag_before):
                 raise
             after = error.found
-            return _undo_row(row, Outcome.DONE)._replace(etag_after=after.etag, version_after=after.version_id)
+            return back._replace(etag_after=after.etag, version_after=after.version_id)
 
     async def _find(self, row: JournalRow, tries: Tries) -> JournalRow | tuple[str, CopyTask | ObjectVersion]:
         """What restores an object, from the trash or from a version, with the ETag that the store has now.
@@ -280,10 +335,13 @@ class _Restorer:
         if not same_etag(etag, row.etag_after):
             if same_etag(etag, row.etag_before):
                 return _undo_row(row, Outcome.DONE, ALREADY_BACK)
-            found = "is gone" if etag is None else f"has ETag {etag}"
-            left = "none" if row.etag_after is None else row.etag_after
-            detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
-            return _undo_row(row, Outcome.SKIPPED, CHANGED, detail)
+            if not self._expects_changes and not any(
+                same_etag(etag, left) for left in self._left_since.get(row.key, ())
+            ):
+                found = "is gone" if etag is None else f"has ETag {etag}"
+                left = "none" if row.etag_after is None else row.etag_after
+                detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
+                return _undo_row(row, Outcome.SKIPPED, CHANGED, detail)
         left = NO_OBJECT if etag is None else etag
         kept = await self._in_trash(row, key, left, tries) or await self._in_versions(row, key, tries)
         if kept is None and row.code == ALREADY_GONE:

@@ -46,6 +46,7 @@ class UndoSummary(Frozen):
         failed: objects that could not be restored.
         left: new objects of the plan; they stay.
         reasons: how many objects were skipped or failed, by code.
+        in_order: whether all plans that were applied after it had been undone before, in the same way.
     """
 
     plan: str
@@ -54,9 +55,10 @@ class UndoSummary(Frozen):
     failed: int
     left: int
     reasons: dict[str, int]
+    in_order: bool = False
 
     @classmethod
-    def of(cls, plan: str, endings: Counter[tuple[Outcome, str | None]]) -> "UndoSummary":
+    def of(cls, plan: str, endings: Counter[tuple[Outcome, str | None]], *, in_order: bool = False) -> "UndoSummary":
         """Add up how many objects ended with which outcome and code."""
         left = endings[Outcome.SKIPPED, WAS_NEW]
         outcomes: Counter[Outcome] = Counter()
@@ -72,4 +74,5 @@ class UndoSummary(Frozen):
             failed=outcomes[Outcome.FAILED],
             left=left,
             reasons=dict(sorted(reasons.items())),
+            in_order=in_order,
         )

@@ -10,8 +10,8 @@ from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import ended_attempt, plan_refusals, plan_status
+from hyve_pipeline.operations.journal.undos import latest_undo
 from hyve_pipeline.operations.stored_tables import StoredTable
-from hyve_pipeline.operations.undo import latest_undo
 from hyve_pipeline.operations.verify.read import read_verification
 from hyve_pipeline.orchestration.common.checks import (
     ALTERED_CHECK_SET,
