@@ -4,12 +4,13 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import subprocess
-import sys
 import termios
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+
+from hyve_pipeline_tests.forks import fork_hyve
 
 
 @dataclass
@@ -57,19 +58,18 @@ class Terminal:
 def take_terminal(descriptor: int) -> None:
     """Make a terminal the controlling one, so that Ctrl-C is a signal and secrets are asked for there."""
     fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored in what a script started in the background
 
 
 def open_terminal(*arguments: str) -> Terminal:
     """Start `hyve` with these arguments at a terminal of its own."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hyve_pipeline", *arguments],
+    process = fork_hyve(
+        arguments,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: take_terminal(theirs),
+        preexec_fn=partial(take_terminal, 0),
     )
     os.close(theirs)
     return Terminal(process, ours)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hyve_pipeline_tests.children import heed_permissions, started
+from hyve_pipeline_tests.children import started
+from hyve_pipeline_tests.heeding import heed_permissions
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 Damage = Callable[[bytes], bytes]
@@ -136,7 +137,7 @@ def test_a_read_only_home(planned: Pair, hyve: Hyve) -> None:
     _allow(folders, stat.S_IRUSR | stat.S_IXUSR)
     try:
         for command in ("dryrun", "copy"):
-            with started([command], preexec_fn=heed_permissions) as child:
+            with started([command], is_new_interpreter=True, preexec_fn=heed_permissions) as child:
                 out, err = child.communicate(timeout=60)
             assert (child.returncode, out) == (4, ""), err
             (line,) = err.splitlines()

@@ -62,7 +62,7 @@ def test_version(hyve: Hyve) -> None:
 
 
 def test_the_module_can_be_run_too() -> None:
-    with started(["help"]) as child:
+    with started(["help"], is_new_interpreter=True) as child:
         out, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
     installed = subprocess.run(

@@ -2,19 +2,11 @@
 
 import os
 import stat
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from hyve_pipeline_tests.children import heed_signals, started
+from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.syncs import Pair
-
-
-def with_umask(mask: int) -> Callable[[], None]:
-    def prepare() -> None:
-        heed_signals()
-        os.umask(mask)
-
-    return prepare
 
 
 def test_all_that_a_sync_and_a_report_leave_is_their_owners_alone(pair: Pair) -> None:
@@ -22,7 +14,7 @@ def test_all_that_a_sync_and_a_report_leave_is_their_owners_alone(pair: Pair) ->
     pair.store.put({"c": b"3"})
     pair.home.chmod(0o755)
     for command in ("sync", "report"):
-        with started([command, "--home", str(pair.home)], preexec_fn=with_umask(0)) as process:
+        with started([command, "--home", str(pair.home)], preexec_fn=partial(os.umask, 0)) as process:
             _, errors = process.communicate()
             assert process.returncode == 0, errors
     assert wide_files(pair.home) == {}

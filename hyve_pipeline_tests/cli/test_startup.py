@@ -103,7 +103,7 @@ def _buckets(pair: Pair) -> list[str]:
 
 def test_the_end_loses_nothing_that_was_printed(pair: Pair, hyve: Hyve) -> None:
     pair.source.put({f"{number}": b"1" for number in range(7)})
-    with started(["dryrun"]) as child:
+    with started(["dryrun"], is_new_interpreter=True) as child:
         out, err = child.communicate(timeout=_PATIENCE)
     assert child.returncode == 0
     assert out.splitlines()[-1].startswith("next: ")
@@ -115,7 +115,7 @@ def test_the_end_loses_nothing_that_was_printed(pair: Pair, hyve: Hyve) -> None:
 
 @pytest.mark.parametrize("arguments", [("dryrun", "--sync", "unknown"), ("copy", "--plan", "unknown")], ids=" ".join)
 def test_a_command_that_fails_early_ends_with_its_code(pair: Pair, arguments: tuple[str, ...]) -> None:
-    with started(arguments) as child:
+    with started(arguments, is_new_interpreter=True) as child:
         _, err = child.communicate(timeout=_PATIENCE)
     assert child.returncode == 2
     assert err.startswith("hyve: ")

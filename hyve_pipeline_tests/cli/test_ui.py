@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from hyve_pipeline.demo.server import EmbeddedServer
-from hyve_pipeline_tests.cli.test_private import wide_files, with_umask
+from hyve_pipeline_tests.cli.test_private import wide_files
 from hyve_pipeline_tests.pages import Page, running_ui, write_home
 from hyve_pipeline_tests.processes import descendants
 from hyve_pipeline_tests.servers import client_for, put_objects
@@ -50,7 +50,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         client.create_bucket(Bucket="store")
         put_objects(client, "rootwork", {"a": b"1", "b": b"2"})
         variables = write_home(home, server.endpoint_url)
-        with running_ui(home, variables, preexec_fn=with_umask(0)) as page:
+        with running_ui(home, variables, umask=0) as page:
             yield page
 
 

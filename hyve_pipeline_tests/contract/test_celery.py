@@ -22,9 +22,9 @@ import pytest
 import sqlalchemy as sa
 
 from hyve_pipeline.core.model.event import EventKind
-from hyve_pipeline_tests.children import heed_signals
 from hyve_pipeline_tests.conftest import MakeBucket, MakePlace
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.heeding import heed_signals
 from hyve_pipeline_tests.postgresql import PostgreSql, postgresql_server
 from hyve_pipeline_tests.redis import redis_server
 from hyve_pipeline_tests.s3.scripted import Received

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.heartbeat import ClaimTimes
-from hyve_pipeline_tests.children import heed_signals
+from hyve_pipeline_tests.heeding import heed_signals
 
 # Ages have whole seconds on moto's server, so that less is too little.
 FAST = ClaimTimes(beat=0.2, stale=4, give_up=2)

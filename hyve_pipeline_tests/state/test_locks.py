@@ -12,7 +12,7 @@ import pytest
 from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.locks import locking
-from hyve_pipeline_tests.children import heed_signals
+from hyve_pipeline_tests.heeding import heed_signals
 
 _OWNER = """
 import pathlib, sys, time

@@ -21,8 +21,8 @@ from hyve_pipeline.operations.apply.join import join_plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.state.journals import ShardJournal
-from hyve_pipeline_tests.children import heed_signals
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.heeding import heed_signals
 from hyve_pipeline_tests.operations.applying import planned, rows_of
 from hyve_pipeline_tests.places import MakeBucket
 from hyve_pipeline_tests.processes import start_hyve
