@@ -15,6 +15,9 @@ ARGS ?=
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) * 3 // 2))' 2>/dev/null || echo 2)
 PYTEST_OPTIONS := -n $(WORKERS) --dist loadgroup
 
+# What was compiled is kept for the next of the many processes that tests start, even where the environment forbids it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:

@@ -74,6 +74,13 @@ def moto_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def second_moto_endpoint() -> Iterator[str]:
+    """The endpoint of a second server of the same kind, which knows nothing of the first one's buckets."""
+    with EmbeddedServer() as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
 def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of `rclone serve s3`, shared by the tests of one worker; it checks signatures."""
     with rclone_server(tmp_path_factory.mktemp("rclone")) as endpoint_url:

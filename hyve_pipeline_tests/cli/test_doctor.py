@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
-from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
@@ -131,13 +130,6 @@ def test_a_wrong_configuration_is_the_only_finding_about_syncs(pair: Pair, hyve:
     assert verdicts(finished) == {("configuration", "home"): "fail"}
 
 
-@pytest.fixture(scope="module")
-def other_endpoint() -> Iterator[str]:
-    """A second server."""
-    with EmbeddedServer() as server:
-        yield server.endpoint_url
-
-
 def put_store_on(pair: Pair, endpoint_url: str, **options: str) -> None:
     """Let the store be on another server."""
     client_for(endpoint_url).create_bucket(Bucket=pair.store.name)
@@ -145,18 +137,18 @@ def put_store_on(pair: Pair, endpoint_url: str, **options: str) -> None:
     (pair.home / "hyve.toml").write_text(sync_table(NAME, pair.source.place, store, **options))
 
 
-def test_two_servers_mean_streaming(pair: Pair, hyve: Hyve, other_endpoint: str) -> None:
-    put_store_on(pair, other_endpoint)
+def test_two_servers_mean_streaming(pair: Pair, hyve: Hyve, second_moto_endpoint: str) -> None:
+    put_store_on(pair, second_moto_endpoint)
     pair.source.put({"a": b"1"})
     finished = hyve("doctor", "--json", "--write")
     assert finished.code == 0
     assert detail(finished, "copying", "store").startswith("through this process: ")
     assert verdicts(finished)["writing", "store"] == "ok"
-    assert client_for(other_endpoint).list_objects_v2(Bucket=pair.store.name)["KeyCount"] == 0
+    assert client_for(second_moto_endpoint).list_objects_v2(Bucket=pair.store.name)["KeyCount"] == 0
 
 
-def test_two_servers_and_copies_by_the_server_are_a_mistake(pair: Pair, hyve: Hyve, other_endpoint: str) -> None:
-    put_store_on(pair, other_endpoint, transfer="server")
+def test_two_servers_and_copies_by_the_server_are_a_mistake(pair: Pair, hyve: Hyve, second_moto_endpoint: str) -> None:
+    put_store_on(pair, second_moto_endpoint, transfer="server")
     finished = hyve("doctor", "--json")
     assert finished.code == 2
     assert verdicts(finished)["servers", "home"] == "fail"

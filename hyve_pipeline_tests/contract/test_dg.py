@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+# What the tests look at is made once, in some seconds, for all of them.
+pytestmark = pytest.mark.xdist_group("dg")
+
 _PYPROJECT = """
 [tool.dg]
 directory_type = "project"

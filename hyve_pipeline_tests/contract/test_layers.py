@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,16 @@ def _layer(path: Path) -> str:
     return relative.parts[0] if len(relative.parts) > 1 else ""
 
 
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    """All that a module consists of."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def _imports(path: Path) -> Iterator[str]:
     """Every module that a module imports anywhere, also within functions and for type checkers alone."""
     package = ["hyve_pipeline", *path.relative_to(_PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -133,7 +140,7 @@ def test_only_s3_builds_requests_and_names_headers() -> None:
     for path in _MODULES:
         if _layer(path) in ("s3", "demo"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if (
                 isinstance(node, ast.ImportFrom)
                 and node.module == "hyve_pipeline.s3.wire.messages"
@@ -149,7 +156,7 @@ def test_only_one_module_uses_what_dagster_does_not_promise_to_keep() -> None:
     """Anything of it may change in any release: it is in one place, with its reason, and nothing comes unseen."""
     private: dict[str, set[str]] = {}
     for path in _MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if any(re.match(r"dagster(_\w+)?\.(.*\.)?_", module) for module in modules):

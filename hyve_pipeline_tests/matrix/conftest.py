@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
-from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
 from hyve_pipeline_tests.matrix.abilities import Scratch
 from hyve_pipeline_tests.matrix.cases import Case
@@ -28,13 +27,6 @@ FindRun = Callable[[Setting], Run]
 # The journal's row of each race, and why the server alone did not hold the write back; None if it did.
 Races = dict[str, tuple[dict[str, Any], str | None]]
 FindRaces = Callable[[Setting], Races]
-
-
-@pytest.fixture(scope="session")
-def second_moto_endpoint() -> Iterator[str]:
-    """A second server, independent of the first."""
-    with EmbeddedServer() as server:
-        yield server.endpoint_url
 
 
 @pytest.fixture(scope="session")

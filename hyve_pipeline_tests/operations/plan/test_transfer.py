@@ -1,6 +1,5 @@
 """Who moves the bytes, and objects that are moved through this process."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.settings.model import MIB, Options, SyncSettings
-from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.s3.streaming import streamer
 from hyve_pipeline_tests.conftest import MakePlace
@@ -39,13 +37,6 @@ PROPERTIES: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def other_endpoint() -> Iterator[str]:
-    """A second server, which knows nothing of the first one's buckets."""
-    with EmbeddedServer() as server:
-        yield server.endpoint_url
-
-
 def between(source: Bucket, store: Bucket, home: Path, **options: Any) -> Pair:
     pair = Pair(home, source, store)
     pair.configure(**options)
@@ -53,9 +44,9 @@ def between(source: Bucket, store: Bucket, home: Path, **options: Any) -> Pair:
 
 
 @pytest.fixture
-def apart(make_place: MakePlace, other_endpoint: str, tmp_path: Path) -> Pair:
+def apart(make_place: MakePlace, second_moto_endpoint: str, tmp_path: Path) -> Pair:
     """Two buckets on two servers."""
-    places = make_place("source"), make_place("store", endpoint_url=other_endpoint)
+    places = make_place("source"), make_place("store", endpoint_url=second_moto_endpoint)
     source, store = (Bucket(place, str(place.endpoint_url)) for place in places)
     return between(source, store, tmp_path / "home")
 
