@@ -7,6 +7,7 @@ byte strings. Keys have only characters that need no encoding in XML or in a URL
 import hashlib
 import time
 from bisect import bisect_left, bisect_right
+from itertools import islice
 from typing import NamedTuple
 
 from benchmarks.contents import content_etag, content_keys
@@ -74,10 +75,10 @@ class Bucket:
             self.put(key, make_entry(key, 1000, etag, time.time()))
 
     def fill_with_content(self, count: int, size: int, modified: float) -> None:
-        """Replace everything by `count` objects that can be read, all of one size; the first one has a tag."""
+        """Replace everything by `count` objects of one size that can be read; the first of each folder has a tag."""
         etag = content_etag(size)
         self.objects = {key: make_entry(key, size, etag, modified) for key in content_keys(count)}
-        self.tags = {next(content_keys(1)): "made=up"}
+        self.tags = dict.fromkeys(islice(content_keys(count), 0, None, FOLDER_KEYS), "made=up")
         self._order = self.filling = None
 
     def put(self, key: str, entry: Entry, tags: str | None = None) -> None:
