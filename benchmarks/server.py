@@ -159,8 +159,9 @@ class Store:
         if "tls" in wish:
             report["tls"] = [self.tls_port, self._authority]
         if "compare" in wish:
-            source, store = (self.buckets[name].objects for name in wish["compare"])
-            report["same tags"] = len({tuple(self.buckets[name].tags.items()) for name in wish["compare"]}) == 1
+            compared, copies = (self.buckets[name] for name in wish["compare"])
+            report["same tags"] = compared.tags == copies.tags
+            source, store = compared.objects, copies.objects
             # A multipart object has another ETag; the MD5s of its parts have covered every byte.
             report["equal"] = source.keys() == store.keys() and all(
                 entry.size == store[key].size and ("-" in store[key].etag or entry.etag == store[key].etag)

@@ -84,7 +84,8 @@ def _problem(words: list[str]) -> click.ClickException | None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_command_line_can_be_typed(page: Path) -> None:
+def test_every_command_line_can_be_typed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # --profile begins its file at once
     wrong = {" ".join(words): error.format_message() for words in _typed(page) if (error := _problem(words))}
     for words in _named(page):
         error = _problem(words)

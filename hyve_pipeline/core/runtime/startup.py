@@ -8,8 +8,8 @@ import os
 import sys
 from datetime import UTC, datetime
 
-# A few megabytes, if all of them are garbage.
-_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+# Some ten megabytes, if all of them are garbage. What 256 requests in flight have comes and goes by less than that.
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 # No command needs these. Arrow imports them only to check whether a value is one of their types, which costs a third
 # of a second and 60 MiB. It checks once, and works without them.

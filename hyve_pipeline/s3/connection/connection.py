@@ -24,7 +24,7 @@ from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
-from hyve_pipeline.s3.wire.futures import finish_reading
+from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import error_of, is_error
 
@@ -126,7 +126,7 @@ class Connection:
 
     def ask(self, request: Request, read: Read[T], *, is_slow: bool = False) -> "Future[T]":
         """Like `send`, for what `read` makes of the answer or of the failure."""
-        outcome: Future[T] = Future()
+        outcome: Future[T] = LightFuture()
         self.exchange(request, lambda ended: finish_reading(outcome, read, ended), read=read, is_slow=is_slow)
         return outcome
 

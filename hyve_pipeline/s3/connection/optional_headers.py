@@ -9,7 +9,7 @@ from hyve_pipeline.s3.connection.connection import Connection, itself
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
-from hyve_pipeline.s3.wire.futures import complete
+from hyve_pipeline.s3.wire.futures import LightFuture, complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ def ask_with(
     check_content: Callable[[], S3RequestError | None] | None = None,
 ) -> "Future[tuple[T, tuple[Ability, ...]]]":
     """Like `exchange_with`, as a future for `read` of the answer or failure, and for what the server lacks."""
-    outcome: Future[tuple[T, tuple[Ability, ...]]] = Future()
+    outcome: Future[tuple[T, tuple[Ability, ...]]] = LightFuture()
 
     def on_end(ended: ResponseOrError, without: tuple[Ability, ...]) -> None:
         complete(outcome, lambda found: (read(found), without), ended)

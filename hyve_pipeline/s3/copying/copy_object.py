@@ -28,7 +28,7 @@ from hyve_pipeline.s3.objects.source_responses import (
 )
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import both, deliver, finish, then
+from hyve_pipeline.s3.wire.futures import LightFuture, both, deliver, finish, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
@@ -50,7 +50,7 @@ def copy_object(
     log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
     """Like `begin_copy`, with a future that gives the result or raises the error."""
-    outcome: Future[CopyResult] = Future()
+    outcome: Future[CopyResult] = LightFuture()
     begin_copy(
         source,
         store,

@@ -6,7 +6,7 @@ interrupt or a transient failure it is left open if a log records it, and the ne
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -35,7 +35,7 @@ from hyve_pipeline.s3.objects.pinned_write import OnEnd, StoreChangedError, wait
 from hyve_pipeline.s3.objects.source_responses import read_copied_etag
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, composite_etag
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import deliver
+from hyve_pipeline.s3.wire.futures import deliver, wait_for_ends
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # S3's code for an object that is larger than it stores.
@@ -337,7 +337,7 @@ def _send_all(
             store.raise_if_closing(Request("UploadPart", "PUT", upload.key))
     finally:
         # A part that arrives after the upload was aborted would stay in the bucket.
-        wait(in_flight.values())
+        wait_for_ends(in_flight.values())
         for _ in range(borrowed):
             window.give_back()
     return done

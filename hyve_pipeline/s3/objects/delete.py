@@ -14,7 +14,7 @@ from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.read_headers import condition_headers
 from hyve_pipeline.s3.objects.write_headers import document_headers
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, refined_code, shortened
-from hyve_pipeline.s3.wire.futures import both, completed, follow, retry, then
+from hyve_pipeline.s3.wire.futures import LightFuture, both, completed, follow, retry, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import parse_response
 from hyve_pipeline.s3.wire.xml import escape_text, fits_in_xml
@@ -186,7 +186,7 @@ class _OneByOne:
         self._deleted: dict[str, DeletedObject] = {}
         self._errors: dict[str, DeleteFailure] = {}
         self._is_conditional = False
-        self._outcome: Future[DeleteResult] = Future()
+        self._outcome: Future[DeleteResult] = LightFuture()
 
     def begin(self) -> "Future[DeleteResult]":
         """Begin; the future gives the result for each key, and raises nothing."""

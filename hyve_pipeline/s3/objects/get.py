@@ -3,7 +3,7 @@
 from concurrent.futures import Future
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import ask_with
+from hyve_pipeline.s3.connection.optional_headers import exchange_with
 from hyve_pipeline.s3.connection.server_abilities import ORIGINAL_CODING, READ_CONDITIONS
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.head import ask_head
@@ -19,7 +19,7 @@ from hyve_pipeline.s3.objects.read_headers import (
 from hyve_pipeline.s3.objects.source_responses import pinned_answer
 from hyve_pipeline.s3.wire.checksums import Checksums, read_checksum_headers
 from hyve_pipeline.s3.wire.errors import invalid_response
-from hyve_pipeline.s3.wire.futures import completed, follow, then
+from hyve_pipeline.s3.wire.futures import LightFuture, complete, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 
@@ -88,9 +88,9 @@ def _read(
     if coding == PLAIN_CODING:
         return then(asked, lambda response: _checked(connection, request, response, first, count))
 
-    def judge(response: Response) -> "Future[Response]":
+    def judge(response: Response) -> "Future[Response] | Response":
         if len(response.body) == count or not is_gzip(response):
-            return completed(_checked(connection, request, response, first, count))
+            return _checked(connection, request, response, first, count)
         return then(_ask(connection, request, PLAIN_CODING, etag, is_slow), lambda plain: choose(response, plain))
 
     def choose(compressed: Response, plain: Response) -> Response:
@@ -111,9 +111,17 @@ def _ask(connection: Connection, request: Request, coding: Pairs, etag: str, is_
         return response
 
     full = request._replace(headers=(*request.headers, *coding))
+    outcome: Future[Response] = LightFuture()
     # `read` once more at the end: only then is it known whether the server refuses the condition.
-    asked = ask_with(connection, full, OPTIONAL_READ_HEADERS, read, is_slow=is_slow, check=read)
-    return then(asked, lambda found: found[0])
+    exchange_with(
+        connection,
+        full,
+        OPTIONAL_READ_HEADERS,
+        lambda ended, _: complete(outcome, read, ended),
+        read=read,
+        is_slow=is_slow,
+    )
+    return outcome
 
 
 def _checked(connection: Connection, request: Request, response: Response, first: int, count: int) -> Response:

@@ -15,13 +15,22 @@ from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.read_headers import OPTIONAL_READ_HEADERS, PLAIN_CODING, coding_headers, is_gzip
 from hyve_pipeline.s3.wire.checksums import keeps_md5_etags
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import complete
+from hyve_pipeline.s3.wire.futures import LightFuture, complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.responses import whole_number
 from hyve_pipeline.s3.wire.xml import unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _METADATA = "x-amz-meta-"
+
+# As in "Sun, 06 Nov 1994 08:49:37 GMT".
+_DATE_LENGTH = 29
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
+    )
+}
 
 # Statuses that are not clear without a body: some servers use them if there is no object, or if they lack HEAD.
 _UNCLEAR = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
@@ -94,7 +103,7 @@ def ask_head(
         read: converts the answer, which has the form of one to HEAD, or the failure; it may raise another.
         needs_size: whether an answer without Content-Length is not enough.
     """
-    outcome: Future[T] = Future()
+    outcome: Future[T] = LightFuture()
     _Heading(connection, key, headers, needs_size, lambda ending: complete(outcome, read, ending)).begin()
     return outcome
 
@@ -198,8 +207,7 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
     except ValueError as error:
         raise invalid_response(bucket, request, response, f"the answer has the Content-Length {error}") from None
     try:
-        modified = parsedate_to_datetime(date)
-        last_modified = (modified - _EPOCH) // timedelta(microseconds=1)
+        last_modified = _microseconds(date)
     except (TypeError, ValueError, OverflowError):
         raise invalid_response(bucket, request, response, f"the answer has the date {date!r:.100}") from None
     return ObjectHead(
@@ -218,6 +226,28 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
         },
         is_etag_md5=keeps_md5_etags(response),
     )
+
+
+def _microseconds(date: str) -> int:
+    """A date of HTTP, in microseconds since 1970 UTC.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none.
+    """
+    # The one form that servers should send takes a tenth of the time that all others do.
+    if len(date) == _DATE_LENGTH and date.endswith(" GMT") and date[8:11] in _MONTHS and date[5:7].isdecimal():
+        at = datetime(
+            int(date[12:16]),
+            _MONTHS[date[8:11]],
+            int(date[5:7]),
+            int(date[17:19]),
+            int(date[20:22]),
+            int(date[23:25]),
+            tzinfo=UTC,
+        )
+    else:
+        at = parsedate_to_datetime(date)
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def version_of(response: Response) -> str | None:

@@ -30,7 +30,7 @@ from hyve_pipeline.s3.objects.exact_key import is_other_key
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.read_headers import condition_headers
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
-from hyve_pipeline.s3.wire.futures import completed, deliver, finish, follow, then
+from hyve_pipeline.s3.wire.futures import LightFuture, completed, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def wait_for_pinned(
     store: Connection, operation: str, key: str, store_etag: str | None, send: Send[T], *, was_seen: bool = False
 ) -> "Future[T]":
     """Like `write_pinned`, with a future."""
-    outcome: Future[T] = Future()
+    outcome: Future[T] = LightFuture()
     write_pinned(store, operation, key, store_etag, send, partial(finish, outcome), was_seen=was_seen)
     return outcome
 

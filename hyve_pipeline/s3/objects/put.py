@@ -36,7 +36,7 @@ from hyve_pipeline.s3.wire.checksums import (
     md5_of,
 )
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import completed, follow, retry, then
+from hyve_pipeline.s3.wire.futures import follow, retry, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.xml import unquote_etag
 
@@ -175,7 +175,7 @@ def put_object(
     wrong = replace(content, md5=_WRONG_MD5)
     tried = request._replace(headers=(*request.headers, *wrong.headers), body=content.data)
 
-    def go_on(answer: tuple[Response, tuple[Ability, ...]]) -> "Future[Put]":
+    def go_on(answer: tuple[Response, tuple[Ability, ...]]) -> "Future[Put] | Put":
         return _judge(store, request, content, *answer)
 
     def judge(error: BaseException) -> "Future[Put]":
@@ -192,17 +192,22 @@ def put_object(
 
 def _judge(
     store: Connection, request: Request, content: Content, response: Response, without: tuple[Ability, ...]
-) -> "Future[Put]":
+) -> "Future[Put] | Put":
     """The result of a write that the server has accepted."""
-
-    def judge(response: Response) -> Put:
-        part = _proved(store, request, content, response, is_md5_checked=CONTENT_MD5 not in without)
-        return Put(part, response, without)
-
     if response.header("etag") or request.operation != "PutObject":
-        return completed(judge(response))
+        return _proved_put(store, request, content, response, without)
     # The answer does not have the ETag of the new object.
-    return then(head_object(store, request.key or ""), lambda head: judge(_with_etag(response, head)))
+    return then(
+        head_object(store, request.key or ""),
+        lambda head: _proved_put(store, request, content, _with_etag(response, head), without),
+    )
+
+
+def _proved_put(
+    store: Connection, request: Request, content: Content, response: Response, without: tuple[Ability, ...]
+) -> Put:
+    part = _proved(store, request, content, response, is_md5_checked=CONTENT_MD5 not in without)
+    return Put(part, response, without)
 
 
 def _with_etag(response: Response, head: ObjectHead | None) -> Response:

@@ -18,7 +18,7 @@ from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.source_responses import source_answer
 from hyve_pipeline.s3.objects.write_headers import document_headers
 from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, INVALID_RESPONSE, S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import complete, completed, then
+from hyve_pipeline.s3.wire.futures import LightFuture, complete, completed, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import child_text, escape_text
@@ -46,7 +46,7 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
     """
     if connection.abilities.lacks(TAGS_READ):
         return completed(None)
-    outcome: Future[Tags | None] = Future()
+    outcome: Future[Tags | None] = LightFuture()
     request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
 
     def on_end(ending: ResponseOrError) -> None:

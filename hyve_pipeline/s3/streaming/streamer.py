@@ -4,7 +4,7 @@ Objects are read in ranges that are pinned to the planned ETag, and written with
 checks. What was read is checked against the source's checksum, or its MD5 if the ETag is one. The memory is limited.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from hyve_pipeline.core.model.copy_task import CopyTask
@@ -24,7 +24,7 @@ from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
 from hyve_pipeline.s3.streaming.multipart import PartedStream, Ways, memory_of
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request, read_whole
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError
-from hyve_pipeline.s3.wire.futures import follow, recover
+from hyve_pipeline.s3.wire.futures import follow, recover, wait_for_ends
 from hyve_pipeline.s3.wire.messages import Request
 
 # Larger objects are written in parts; up to this size an ETag that is the MD5 stays the same.
@@ -90,10 +90,9 @@ class Streamer:
     ) -> None:
         self._budget.close()
         self._objects.shutdown(wait=False, cancel_futures=True)
-        # Parts that were not started notice that the budget is closed. Cancelled ones would leave their object waiting:
-        # for `concurrent.futures.wait`, a future that a pool cancels has not ended.
+        # Parts that were not started notice that the budget is closed. Cancelled ones would leave their object waiting.
         self._parts.shutdown(wait=False)
-        wait(list(self._running), _CLOSE_SECONDS)
+        wait_for_ends(self._running, _CLOSE_SECONDS)
 
     def copy(self, task: CopyTask) -> "Future[CopyResult]":
         """Copy an object.

@@ -13,7 +13,7 @@ from hyve_pipeline.s3.copying.multipart_upload import PartRange
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.get import read_object
 from hyve_pipeline.s3.objects.head import version_of
-from hyve_pipeline.s3.objects.new_object import new_object, settle
+from hyve_pipeline.s3.objects.new_object import NewObject, new_object, settle
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
 from hyve_pipeline.s3.objects.put import Content, Put, checks_md5, put_object, written_algorithm
@@ -21,7 +21,7 @@ from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, learn_tag_counts, read_tags, tells_tag_counts
 from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum, md5_of
-from hyve_pipeline.s3.wire.futures import both, completed, deliver, finish, follow, then
+from hyve_pipeline.s3.wire.futures import LightFuture, both, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # An object's properties, and its content.
@@ -64,11 +64,11 @@ def _whole_of(source: Connection, key: str, response: Response) -> WholeObject:
     return properties_of(source, Request("GetObject", "GET", key), response), response.body
 
 
-def _ask_counted_tags(source: Connection, key: str, response: Response) -> "Future[WholeObject]":
+def _ask_counted_tags(source: Connection, key: str, response: Response) -> "Future[WholeObject] | WholeObject":
     """Request the tags of an object if its headers say that it has some."""
     properties, body = _whole_of(source, key, response)
     if not properties.tag_count:
-        return completed((properties, body))
+        return properties, body
     return then(read_tags(source, key), lambda tags: _with_tags(source, key, response, tags))
 
 
@@ -98,22 +98,40 @@ def put_whole(source: Connection, store: Connection, task: CopyTask, read: Whole
     new = new_object(properties, task.rules)
     request = Request("PutObject", "PUT", task.store_key, headers=(*new.headers, *task.rules.headers))
 
-    def go_on(put: Put) -> "Future[CopyResult]":
-        version_id = version_of(put.response)
-        result = CopyResult(put.part.etag, version_id, properties.version_id, task.size)
-        return then(
-            settle(store, task.store_key, version_id, new, put.without), lambda lost: result._replace(lost=lost)
-        )
-
-    def send(condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[Put]) -> None:
-        pinned = request._replace(headers=(*request.headers, *condition))
-        deliver(put_object(store, pinned, content, (*optional, *new.optional)), on_end)
-
-    outcome: Future[Put] = Future()
+    outcome: Future[Put] = LightFuture()
     write_pinned(
-        store, "PutObject", task.store_key, task.store_etag, send, partial(finish, outcome), size=len(content.data)
+        store,
+        "PutObject",
+        task.store_key,
+        task.store_etag,
+        partial(_send, store, request, content, new),
+        partial(finish, outcome),
+        size=len(content.data),
     )
-    return follow(outcome, go_on)
+    return follow(outcome, partial(_settle, store, task, properties, new))
+
+
+def _send(
+    store: Connection,
+    request: Request,
+    content: Content,
+    new: NewObject,
+    condition: Pairs,
+    optional: tuple[Optional, ...],
+    on_end: OnEnd[Put],
+) -> None:
+    """Send the write with a condition, see `pinned_write.Send`."""
+    pinned = request._replace(headers=(*request.headers, *condition))
+    deliver(put_object(store, pinned, content, (*optional, *new.optional)), on_end)
+
+
+def _settle(
+    store: Connection, task: CopyTask, properties: ObjectProperties, new: NewObject, put: Put
+) -> "Future[CopyResult]":
+    """Send what was not in the write."""
+    version_id = version_of(put.response)
+    result = CopyResult(put.part.etag, version_id, properties.version_id, task.size)
+    return then(settle(store, task.store_key, version_id, new, put.without), lambda lost: result._replace(lost=lost))
 
 
 def _content(

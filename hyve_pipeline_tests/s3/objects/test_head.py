@@ -1,10 +1,16 @@
 """Looking at single objects."""
 
-import pytest
+from datetime import UTC, datetime
+from email.utils import format_datetime, formatdate
 
-from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hyve_pipeline.s3.objects.head import ObjectHead, head_object, read_head
 from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
+from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
@@ -151,3 +157,12 @@ def test_second_server(rclone_endpoint: str, make_place: MakePlace, connect: Con
     assert head is not None
     assert (head.size, head.etag) == (3, "202cb962ac59075b964b07152d234b70")
     assert head_object(connection, "a b/u.txt").result() is None
+
+
+@given(st.integers(0, 253_000_000_000))
+def test_a_date_means_the_same_in_each_form(seconds: int) -> None:
+    at = datetime.fromtimestamp(seconds, UTC)
+    # The form that HTTP asks for, and one that some servers send.
+    for date in (formatdate(seconds, usegmt=True), format_datetime(at)):
+        response = Response(200, (("ETag", f'"{ETAG}"'), ("Last-Modified", date)))
+        assert read_head("b", Request("HeadObject", "HEAD", "k"), response).last_modified == seconds * 1_000_000

@@ -1,16 +1,18 @@
 """Futures that follow others: what they give, what they raise, and that they leave nothing behind."""
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from itertools import permutations
 from typing import Any, NoReturn
 
 import pytest
 
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.futures import both, follow, recover, retry, then
+from hyve_pipeline.s3.wire.futures import LightFuture, both, follow, recover, retry, then, wait_for_ends
 from hyve_pipeline.s3.wire.messages import Request
 
 Join = Callable[["Future[int]", "Future[int]"], "Future[Any]"]
@@ -149,3 +151,43 @@ def test_a_failure_holds_nothing_of_what_failed(fail: "Callable[[object], Future
     del content
     assert isinstance(outcome.exception(timeout=0), S3RequestError)
     assert is_there() is None
+
+
+def _note(called: list[int], number: int, _: object) -> None:
+    called.append(number)
+
+
+class TestLightFuture:
+    def test_it_is_waited_for_by_another_thread(self) -> None:
+        future: LightFuture[int] = LightFuture()
+        with pytest.raises(TimeoutError):
+            future.result(timeout=0)
+        wait_for_ends([future], 0)
+        threading.Timer(0.01, future.set_result, [7]).start()
+        wait_for_ends([future])
+        assert (future.result(), future.exception(), future.done(), future.cancel()) == (7, None, True, False)
+
+    def test_it_ends_once_and_calls_each_function_once(self) -> None:
+        future: LightFuture[int] = LightFuture()
+        called: list[str] = []
+        future.add_done_callback(lambda _: called.append("before"))
+        future.add_done_callback(lambda _: 1 // 0)  # does not keep the others from being called
+        future.add_done_callback(lambda done: called.append(str(done.exception())))
+        future.set_exception(OSError("no answer"))
+        future.add_done_callback(lambda _: called.append("after"))
+        with pytest.raises(InvalidStateError):
+            future.set_result(1)
+        with pytest.raises(OSError, match="no answer"):
+            future.result()
+        assert called == ["before", "no answer", "after"]
+
+    def test_no_callback_is_lost_while_it_ends(self) -> None:
+        for _ in range(200):
+            future: LightFuture[int] = LightFuture()
+            called: list[int] = []
+            other = threading.Thread(target=future.set_result, args=[1])
+            other.start()
+            for number in range(20):
+                future.add_done_callback(partial(_note, called, number))
+            other.join()
+            assert sorted(called) == list(range(20))
