@@ -4,23 +4,23 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import limit_option, plan_option, sync_options, yes_option
+from hyve_pipeline.cli.options import limit_options, plan_option, sync_options, yes_option
 
 
 @click.command()
 @sync_options
 @plan_option
-@limit_option("max-overwrites")
-def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, max_overwrites: str | None) -> int:
+@limit_options("max-overwrites")
+def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, **limits: str | None) -> int:
     """Copy what the newest plan lists as new and modified. Make a plan first when there is none."""
     from hyve_pipeline.cli.work import Work, opened
 
     with opened(home, sync_name, "copy") as sync:
         work = Work(sync)
         if plan_id is None and sync.plans.newest() is None:
-            work.take_plan(max_overwrites=max_overwrites)
+            work.take_plan(**limits)
         else:
-            work.choose_plan(plan_id, max_overwrites=max_overwrites)
+            work.choose_plan(plan_id, **limits)
         work.warn_of_loss("copy")
         work.act("copy")
     return work.finish(as_json=as_json)
@@ -29,15 +29,15 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
 @click.command()
 @sync_options
 @plan_option
-@limit_option("max-deletes")
+@limit_options("max-deletes")
 @yes_option
 def delete(
     home: Path,
     sync_name: str | None,
     as_json: bool,
     plan_id: str | None,
-    max_deletes: str | None,
     yes: bool,
+    **limits: str | None,
 ) -> int:
     """Delete what only the store has: the plan's duplicate objects, after all of its copies have succeeded.
 
@@ -50,7 +50,7 @@ def delete(
     sync = chosen(home, sync_name, "delete")
     work = Work(sync)
     with working(sync):
-        work.choose_plan(plan_id, max_deletes=max_deletes)
+        work.choose_plan(plan_id, **limits)
     if asks and work.has_deletes_to_ask_about():
         work.show_plan()
     work.warn_of_loss("delete")
@@ -83,16 +83,14 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
 
 @click.command()
 @sync_options
-@limit_option("max-deletes")
-@limit_option("max-overwrites")
+@limit_options("max-deletes", "max-overwrites")
 @yes_option
 def sync(
     home: Path,
     sync_name: str | None,
     as_json: bool,
-    max_deletes: str | None,
-    max_overwrites: str | None,
     yes: bool,
+    **limits: str | None,
 ) -> int:
     """Make a plan, copy, delete and verify.
 
@@ -105,7 +103,7 @@ def sync(
     context = chosen(home, sync_name, "sync")
     work = Work(context)
     with working(context):
-        work.take_plan(max_deletes=max_deletes, max_overwrites=max_overwrites)
+        work.take_plan(**limits)
     if asks:
         work.show_plan()
     work.warn_of_loss("copy", "delete")

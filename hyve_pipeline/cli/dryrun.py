@@ -4,21 +4,19 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import keys_option, limit_option, sync_options
+from hyve_pipeline.cli.options import keys_option, limit_options, sync_options
 
 
 @click.command()
 @sync_options
-@limit_option("max-deletes")
-@limit_option("max-overwrites")
+@limit_options("max-deletes", "max-overwrites")
 @keys_option
 def dryrun(
     home: Path,
     sync_name: str | None,
     as_json: bool,
-    max_deletes: str | None,
-    max_overwrites: str | None,
     keys: int,
+    **limits: str | None,
 ) -> int:
     """List both buckets, write the plan and its lists, and change nothing in either bucket."""
     from hyve_pipeline.cli.interrupted import making_plan
@@ -35,7 +33,7 @@ def dryrun(
     from hyve_pipeline.operations.plan.dryrun import take_plan
 
     with opened(home, sync_name, "dryrun") as sync, making_plan(sync):
-        plan = take_plan(sync.overridden(max_deletes=max_deletes, max_overwrites=max_overwrites))
+        plan = take_plan(sync.overridden(**limits))
     if as_json:
         print_json(plan_document(sync, plan))
         warn_of_loss(plan)

@@ -113,23 +113,41 @@ def is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
+# What each limit of a plan is given as, and what it accepts.
+_LIMITS = {
+    "max-deletes": ("N|P%", "Accept this many deletes, instead of the configured limit."),
+    "max-overwrites": ("N|P%", "Accept this many overwrites, instead of the configured limit."),
+    "max-cost": ("DOLLARS", "Accept a plan that is estimated to cost so much, instead of the configured limit."),
+    "max-duration": ("DURATION", "Accept a plan that is estimated to take so long, instead of the configured limit."),
+}
+
+
 def limit_option(name: str) -> Callable[[Command], Command]:
-    """The option that overrides one of the two limits."""
-    what = {"max-deletes": "deletes", "max-overwrites": "overwrites"}[name]
-    return click.option(
-        f"--{name}",
-        metavar="N|P%",
-        callback=_check_limit,
-        help=f"Accept this many {what}, instead of the configured limit.",
-    )
+    """The option that overrides one of the limits of a plan."""
+    metavar, help_text = _LIMITS[name]
+    return click.option(f"--{name}", metavar=metavar, callback=_check_limit, help=help_text)
 
 
-def _check_limit(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+def limit_options(*names: str) -> Callable[[Command], Command]:
+    """The options that override these limits, and those on cost and duration; a command takes them as keywords."""
+
+    def add(command: Command) -> Command:
+        for name in reversed((*names, "max-cost", "max-duration")):
+            command = limit_option(name)(command)
+        return command
+
+    return add
+
+
+def _check_limit(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None:
+        from hyve_pipeline.core.base.durations import parse_duration
+        from hyve_pipeline.core.base.money import parse_dollars
         from hyve_pipeline.core.settings.limits import Limit
 
+        parse = {"max_cost": parse_dollars, "max_duration": parse_duration}.get(parameter.name or "", Limit.parse)
         try:
-            Limit.parse(value)
+            parse(value)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
     return value

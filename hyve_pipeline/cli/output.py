@@ -84,6 +84,34 @@ def list_files(sync: SyncContext, plan: Plan) -> dict[str, str]:
     return {name: sync.lists.uri_of(f"{name}.txt") for name in names}
 
 
+def estimate_document(plan: Plan) -> dict[str, Any] | None:
+    """What a plan costs, as the JSON documents have it; None for a plan of an earlier version."""
+    estimate = plan.estimate
+    if estimate is None:
+        return None
+    steps = {
+        step.value: {
+            "requests": one.by_operation,
+            "bytes": one.bytes,
+            "retrieved": one.retrieved,
+            "early_deletion_byte_days": one.early_deletion,
+            "kms_calls": one.kms_calls,
+            "cost": None if one.cost is None else str(one.cost),
+            "seconds": one.seconds,
+        }
+        for step, one in estimate.steps.items()
+    }
+    return {
+        "requests": estimate.by_operation,
+        "bytes": estimate.bytes,
+        "cost": None if estimate.cost is None else str(estimate.cost),
+        "seconds": estimate.seconds,
+        "prices": None if estimate.prices is None else estimate.prices.model_dump(mode="json"),
+        "unpriced": estimate.unpriced,
+        "steps": steps,
+    }
+
+
 def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
     """A plan as `dryrun --json` prints it."""
     counts = {name.value: plan.count(name).model_dump() for name in _sets(plan)}
@@ -94,6 +122,7 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
         **counts,
         "refused": refusal_document(refusal),
         "files": list_files(sync, plan),
+        "estimate": estimate_document(plan),
     }
 
 
@@ -155,6 +184,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         "refused": refusal_document(next(iter(status.refusals), None)),
         "skipped_examples": [{"key": key, "reason": reason} for key, reason in plan.skipped_examples],
         "transfer": {"by": plan.transfer.by, "reason": plan.transfer.reason},
+        "estimate": estimate_document(plan),
     }
     for action in ACTIONS:
         tally = asdict(status.tally(action))

@@ -9,8 +9,10 @@ from click.core import ParameterSource
 
 from hyve_pipeline.cli.output import counted, say, say_lines, warn
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ACTION_OF, ChangeSet, planned_sets
+from hyve_pipeline.core.model.estimate import estimate_text
 from hyve_pipeline.core.model.listed_row import ListedRow
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Refusal
@@ -143,12 +145,15 @@ def warn_of_loss(plan: Plan, actions: Iterable[Action] = ACTIONS) -> None:
 
 def describe_refusals(refusals: Iterable[Refusal]) -> None:
     """Print as text what the safety rules forbid, and what overrides them."""
-    for refusal in refusals:
-        warn(f"! {refusal.described}", "red")
+    # One rule may refuse both actions.
+    for line in dict.fromkeys(refusal.described for refusal in refusals):
+        warn(f"! {line}", "red")
 
 
 def describe_totals(plan: Plan) -> None:
-    """Print in one line what a plan does."""
+    """Print in one line what a plan does, and in another what it costs."""
+    if plan.estimate is not None and not plan.is_empty:
+        say(f"estimate: {estimate_text(plan.estimate)}")
     say(total_line(plan), bold=True)
 
 
@@ -208,9 +213,21 @@ def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = Fals
         return "retry"
     action: Action = "copy" if status.unfinished("copy") else "delete"
     refusal = status.refusal(action)
-    if refusal is None or refusal.rule not in _ACCEPTED:
+    if refusal is None:
         return action
-    return f"{action} --{refusal.rule.replace('_', '-')} {status.plan.count(_ACCEPTED[refusal.rule]).objects}"
+    accepted = _accepted(status.plan, refusal.rule)
+    return action if accepted is None else f"{action} --{refusal.rule.replace('_', '-')} {accepted}"
+
+
+def _accepted(plan: Plan, rule: str) -> str | None:
+    """The value of the option by which the user accepts a plan that a rule refuses; None if there is none."""
+    if rule in _ACCEPTED:
+        return str(plan.count(_ACCEPTED[rule]).objects)
+    if rule == "max_cost" and plan.figures.cost is not None:
+        return in_dollars(plan.figures.cost).removeprefix("$").replace(",", "")
+    if rule == "max_duration" and plan.figures.seconds is not None:
+        return f"{-(-plan.figures.seconds // 60)}min"
+    return None
 
 
 def _options_given() -> str:

@@ -149,12 +149,10 @@ class Work:
         with making_plan(self._sync):
             self._plan = take_plan(self._sync.overridden(**limits))
 
-    def choose_plan(
-        self, plan_id: str | None, *, max_deletes: str | None = None, max_overwrites: str | None = None
-    ) -> None:
-        """Take up an existing plan, the newest one by default; limits given here apply from now on."""
+    def choose_plan(self, plan_id: str | None, **limits: str | None) -> None:
+        """Take up an existing plan, the newest one by default; limits given here, by name, apply from now on."""
         self._plan = choose_plan(self._sync, plan_id)
-        approve_plan(self._sync, self._plan, max_deletes, max_overwrites)
+        approve_plan(self._sync, self._plan, **limits)
 
     def show_plan(self) -> None:
         """Print the plan before anything is done, for the user who is asked."""

@@ -14,8 +14,10 @@ from typing import Any
 
 from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed, printable
+from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
+from hyve_pipeline.core.model.estimate import estimate_text
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.settings.model import Options
@@ -66,12 +68,15 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         "size": readable_bytes,
         "number": "{:,}".format,
         "moment": _moment,
+        "dollars": in_dollars,
+        "estimate": estimate_text,
     }
     status = plan_status(sync, plan)
     summary = summarize_plan(sync.state, plan)
     unsettled = list(islice(unsettled_rows(sync, status), _MOST_UNSETTLED + 1))
     return environment.get_template(_TEMPLATE).render(
         plan=plan,
+        estimate=plan.estimate,
         now=datetime.now(UTC),
         counts=[
             (name, name.act or _UNTOUCHED[name], plan.count(name))

@@ -31,7 +31,16 @@ CONFIGURATION = ROOT / "docs" / "configuration.md"
 COMMANDS_PAGE = ROOT / "docs" / "commands.md"
 
 # What the pages write where a reader puts something of their own.
-_PLACEHOLDERS = {"COMMAND": "dryrun", "N|P%": "10%", "N": "10", "P%": "10%", "SAMPLE%": "5%", "…": ""}
+_PLACEHOLDERS = {
+    "COMMAND": "dryrun",
+    "DOLLARS": "25",
+    "DURATION": "8h",
+    "N|P%": "10%",
+    "N": "10",
+    "P%": "10%",
+    "SAMPLE%": "5%",
+    "…": "",
+}
 _HYVE = re.compile(r"(?:^|(?<=[\s/]))(?:hyve|python -m hyve_pipeline) (?![(/])(.*)")
 _ENDS = {"|", ">", ">>", "2>>", "&&"}
 

@@ -9,6 +9,8 @@ RULES = {
     "empty_source": "the source is empty",
     "max_deletes": "too many deletes",
     "max_overwrites": "too many overwrites",
+    "max_cost": "too expensive",
+    "max_duration": "it takes too long",
     "one_bucket": "source and store are one bucket",
     "copies_first": "copies are missing",
     "one_at_a_time": "another process is at work",

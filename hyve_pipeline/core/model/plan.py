@@ -8,6 +8,7 @@ the options and the rows; no id is used twice. Shards are numbered through the p
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName, StateNames
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
+from hyve_pipeline.core.model.estimate import Estimate
 from hyve_pipeline.core.model.inventory import Versioning
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
@@ -30,12 +32,14 @@ class Approval(Frozen):
 
     Attributes:
         given: when.
-        max_deletes, max_overwrites: the limits that apply instead; None keeps the plan's own.
+        max_deletes, max_overwrites, max_cost, max_duration: the limits that apply instead; None keeps the plan's own.
     """
 
     given: datetime
     max_deletes: Limit | None = None
     max_overwrites: Limit | None = None
+    max_cost: Decimal | None = None
+    max_duration: int | None = None
 
 
 class Transfer(Frozen):
@@ -87,6 +91,7 @@ class Plan(Frozen):
         own_shards: the shards of a plan of an earlier version, which has them in its manifest.
         refusals: what the safety rules refused when the plan was made.
         transfer: who moves the bytes of its copies.
+        estimate: what it will cost; None in a plan of an earlier version.
     """
 
     id: str
@@ -111,6 +116,7 @@ class Plan(Frozen):
     own_shards: tuple[Shard, ...] = Field(default=(), validation_alias=AliasChoices("own_shards", "shards"))
     refusals: tuple[Refusal, ...]
     transfer: Transfer = Transfer()
+    estimate: Estimate | None = None
     _stored: StoredShards = PrivateAttr(default_factory=StoredShards)
 
     def read_shards_by(self, read: Callable[[], pa.Table]) -> None:
@@ -183,7 +189,7 @@ class Plan(Frozen):
         """What the safety rules refuse under `approval`."""
         if approval is None:
             return self.refusals
-        given = {"max_deletes": approval.max_deletes, "max_overwrites": approval.max_overwrites}
+        given = {name: getattr(approval, name) for name in Approval.model_fields if name != "given"}
         overrides = {name: limit for name, limit in given.items() if limit is not None}
         return judge(self.figures, self.options.model_copy(update=overrides))
 

@@ -4,11 +4,14 @@ Each refusal names the rule, the figures and what overrides it. Rules about one 
 the source still lacks the key) are applied where that object is handled.
 """
 
+from decimal import Decimal
 from typing import Literal
 
 from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.durations import readable_duration
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.settings.model import Options
 
 Action = Literal["copy", "delete"]
@@ -66,13 +69,22 @@ class SharedKeys(Frozen):
 
 
 class Figures(Frozen):
-    """The input of the rules: sizes of the inventories and of the sets, in objects; and what both listings share."""
+    """The input of the rules.
+
+    Attributes:
+        source_objects, store_objects: sizes of the inventories.
+        modified, duplicate: sizes of the sets, in objects.
+        shared: what both listings share.
+        cost, seconds: the estimate of what the plan costs, in US dollars, and takes; None where that is not known.
+    """
 
     source_objects: int
     store_objects: int
     modified: int
     duplicate: int
     shared: SharedKeys | None = None
+    cost: Decimal | None = None
+    seconds: int | None = None
 
 
 def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
@@ -93,6 +105,22 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
             f"{figures.modified} of the store's {figures.store_objects} objects would be overwritten, "
             f"max_overwrites is {limit}; --max-overwrites N|P% overrides",
         )
+    if options.max_cost is not None and figures.cost is not None and figures.cost > options.max_cost:
+        for action in ACTIONS:
+            refuse(
+                "max_cost",
+                action,
+                f"the plan is estimated to cost {in_dollars(figures.cost)}, "
+                f"max_cost is {in_dollars(options.max_cost)}; --max-cost DOLLARS overrides",
+            )
+    if options.max_duration is not None and figures.seconds is not None and figures.seconds > options.max_duration:
+        for action in ACTIONS:
+            refuse(
+                "max_duration",
+                action,
+                f"the plan is estimated to take {readable_duration(figures.seconds)}, max_duration is "
+                f"{readable_duration(options.max_duration)}; --max-duration DURATION overrides",
+            )
     if figures.duplicate and figures.source_objects == 0:
         refuse(
             "empty_source",

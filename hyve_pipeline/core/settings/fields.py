@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, PydanticKnownError
 
+from hyve_pipeline.core.base.durations import parse_duration
 from hyve_pipeline.core.base.sizes import parse_size
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.cron import NICKNAMES, check_cron
@@ -215,6 +216,10 @@ def _size_from_text(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
+def _duration_from_text(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
 def _bandwidth_from_text(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -262,6 +267,7 @@ _ENDPOINT = re.compile(r"https?://[^/?#@ ]+/?")
 _WEBHOOK = re.compile(r"https?://[^@ ]+")
 _CRON = re.compile(rf"{'|'.join(sorted(NICKNAMES))}|\s*\S+(\s+\S+){{4}}\s*")
 _SIZE = re.compile(r"\s*[0-9]{1,18}(\.[0-9]{1,18})?\s*([kmgtpKMGTP][iI]?)?[bB]?\s*")
+_DURATION = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*(m|min|minutes?|h|hours?|d|days?)\s*")
 _ANY_OWNER = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _ANY_CLASS = re.compile(rf"source|default|{_STORAGE_CLASS.pattern}")
 
@@ -310,6 +316,12 @@ Size = Annotated[
     int,
     BeforeValidator(_size_from_text),
     JsonSchema(_SIZE, type=["integer", "string"], examples=["1 GiB", 1_000_000_000]),
+]
+# In seconds; a text has a unit.
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration_from_text),
+    JsonSchema(_DURATION, type=["integer", "string"], examples=["48 h", "7 days"]),
 ]
 Bandwidth = Annotated[
     int,

@@ -11,8 +11,10 @@ from pydantic_core import PydanticCustomError
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
+from hyve_pipeline.core.settings.cost_fields import Dollars, PriceFile
 from hyve_pipeline.core.settings.fields import (
     Bandwidth,
+    Duration,
     EndpointUrl,
     ExternalId,
     Globs,
@@ -84,6 +86,10 @@ class Options(SettingsTable):
         max_deletes: more deletes than this are refused: a number, or a share of the store's objects, which is judged
             above 100 deletes.
         max_overwrites: more overwrites than this are refused; None means no limit.
+        max_cost: a plan that is estimated to cost more US dollars than this is refused; None means no limit.
+        max_duration: a plan that is estimated to take longer than this, in seconds or as ``8 h``, is refused; None
+            means no limit.
+        prices: the TOML file with the prices of estimates; None means example prices of Amazon S3.
         trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means no trash.
         shard_objects: the most objects of a shard; ``auto`` means 10,000. Those of plans that would have more than
             2,000 shards are larger.
@@ -124,6 +130,9 @@ class Options(SettingsTable):
     exclude: Globs = ()
     max_deletes: Limit = Limit.parse("10%")
     max_overwrites: Limit | None = None
+    max_cost: Dollars | None = None
+    max_duration: Annotated[Duration, Field(ge=1)] | None = None
+    prices: PriceFile | None = None
     trash: TrashUri | None = None
     shard_objects: ShardObjects = "auto"
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB

@@ -19,7 +19,7 @@ from hyve_pipeline.operations.requests.in_flight import Reply, Together
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import send_probe
-from hyve_pipeline.s3.objects.delete import delete_objects
+from hyve_pipeline.s3.objects.delete import MAX_KEYS, delete_objects
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 
@@ -33,6 +33,9 @@ _CONDITION_FAILED = {
     "InvalidRequest",
     "InvalidArgument",
 }
+
+
+BATCH_KEYS = MAX_KEYS  # as many as one DeleteObjects takes
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from hyve_pipeline.core.model.server_lack import ServerLack, merged
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.apply.copy import ObjectCopier
-from hyve_pipeline.operations.apply.delete import ObjectDeleter
+from hyve_pipeline.operations.apply.delete import BATCH_KEYS, ObjectDeleter
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
 from hyve_pipeline.operations.apply.outage import Outage
 from hyve_pipeline.operations.apply.trash import Trash
@@ -36,7 +36,6 @@ from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.listing.probe import probe_bucket
-from hyve_pipeline.s3.objects.delete import MAX_KEYS
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline.state.claims import Claim
@@ -285,8 +284,6 @@ def _keeps_versions(store: Connection) -> bool:
     except S3RequestError:
         return True
 
-
-BATCH_KEYS = MAX_KEYS  # as many as one DeleteObjects takes
 
 # Some batches are checked while others are deleted. More would only be throttled by S3.
 _BATCHES_IN_FLIGHT = 4

@@ -4,6 +4,7 @@ from hyve_pipeline.core.model.diff import LIST_NAMES, planned_sets
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.estimate.prices import read_prices
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
@@ -22,6 +23,8 @@ def take_plan(context: SyncContext) -> Plan:
         IncompleteInventoryError: a listing failed or can't be proved complete.
         StateError: a file of the state can't be written or read.
     """
+    # A file of prices that can't be read is known before a bucket is listed.
+    read_prices(context.settings.options.prices)
     with planning(context):
         taken = take_inventories(context, SIDES)
         diff = diff_inventories(context, taken["source"], taken["store"])

@@ -1,12 +1,14 @@
 """Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from math import ceil
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -14,6 +16,7 @@ from hyve_pipeline.core.base.arrow_columns import rows_with, total
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ACTION_OF, CHANGE_SCHEMA, PLANNED_SETS, ChangeSet, Diff
+from hyve_pipeline.core.model.estimate import Estimate
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Approval, Plan, Transfer, plan_id
@@ -26,6 +29,9 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import plan_file
+
+if TYPE_CHECKING:
+    from hyve_pipeline.operations.estimate.estimate import PlanEstimate
 
 _logger = logging.getLogger(__name__)
 
@@ -46,20 +52,43 @@ _SETS_OF: dict[Action, list[ChangeSet]] = {
 }
 
 
-def figures_of(diff: Diff) -> Figures:
-    """The input of the safety rules for a diff."""
+def figures_of(diff: Diff, estimate: Estimate | None) -> Figures:
+    """The input of the safety rules for a diff, with what it costs where that is known."""
     return Figures(
         source_objects=diff.source.objects,
         store_objects=diff.store.objects,
         modified=diff.counts[ChangeSet.MODIFIED].objects,
         duplicate=diff.counts[ChangeSet.DUPLICATE].objects,
         shared=diff.shared,
+        cost=None if estimate is None else estimate.cost,
+        seconds=None if estimate is None else estimate.seconds,
     )
 
 
-def judge_diff(diff: Diff) -> tuple[Refusal, ...]:
-    """What the safety rules refuse of a diff under its options."""
-    return judge(figures_of(diff), diff.options)
+def judge_diff(context: SyncContext, diff: Diff) -> tuple[Refusal, ...]:
+    """What the safety rules refuse of a diff under its options.
+
+    Raises:
+        ConfigurationError, BucketError, StateError: as `freeze_plan`, where a limit is on what the plan costs.
+    """
+    estimate = None
+    if diff.options.max_cost is not None or diff.options.max_duration is not None:
+        transfer = _choose_transfer(context, diff)
+        limits = shard_limits(diff.options, planned_total(diff), transfer.cost, MOST_SHARDS)
+        with _estimating(context, diff, transfer) as costs:
+            for action in ACTIONS:
+                with closing(_rows_of(context.state, diff, action)) as tables:
+                    for rows in cut_shards(tables, limits[action].objects, limits[action].bytes):
+                        costs.add(action, rows)
+            estimate = costs.result()
+    return judge(figures_of(diff, estimate), diff.options)
+
+
+def _estimating(context: SyncContext, diff: Diff, transfer: Transfer) -> "PlanEstimate":
+    # Imported late, as below.
+    from hyve_pipeline.operations.estimate.estimate import PlanEstimate
+
+    return PlanEstimate(context, diff, transfer)
 
 
 def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHARDS) -> Plan:
@@ -87,9 +116,14 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
     files: dict[Action, tuple[str, ...]] = {}
     shards: list[Shard] = []
     limits = shard_limits(diff.options, planned, transfer.cost, most_shards)
-    for action in ACTIONS:
-        found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], len(shards) + 1)
-        shards += found
+    with _estimating(context, diff, transfer) as costs:
+        for action in ACTIONS:
+            add = partial(costs.add, action)
+            first = len(shards) + 1
+            found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], first, add)
+            shards += found
+        estimate = costs.result()
+    figures = figures_of(diff, estimate)
     plan = Plan(
         id=identity,
         sync=context.name,
@@ -99,7 +133,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         options=diff.options,
         source_inventory=diff.source.id,
         store_inventory=diff.store.id,
-        figures=figures_of(diff),
+        figures=figures,
         counts=diff.counts,
         uncompared=diff.uncompared,
         unpinned=diff.unpinned,
@@ -110,8 +144,9 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         files=files,
         totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},
         shard_file=context.plans.save_shards(identity, shards),
-        refusals=judge_diff(diff),
+        refusals=judge(figures, diff.options),
         transfer=transfer,
+        estimate=estimate,
     )
     saved = context.plans.save(plan)
     end(_WRITE_PLAN)
@@ -163,21 +198,19 @@ def check_places(context: SyncContext, plan: Plan) -> None:
         )
 
 
-def approve_plan(context: SyncContext, plan: Plan, max_deletes: str | None, max_overwrites: str | None) -> None:
-    """Record the user's approval of a plan under other limits. None keeps a limit.
+def approve_plan(context: SyncContext, plan: Plan, **limits: str | None) -> None:
+    """Record the user's approval of a plan under other limits, by the names of the options. None keeps a limit.
 
     Raises:
-        ConfigurationError: a limit is neither a number nor a share.
+        ConfigurationError: a limit is not one that the option may have.
     """
-    if max_deletes is None and max_overwrites is None:
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    if not given:
         return
-    limits = context.overridden(max_deletes=max_deletes, max_overwrites=max_overwrites).settings.options
-    before = context.plans.approval(plan.id) or Approval(given=datetime.now(UTC))
-    approval = Approval(
-        given=datetime.now(UTC),
-        max_deletes=before.max_deletes if max_deletes is None else limits.max_deletes,
-        max_overwrites=before.max_overwrites if max_overwrites is None else limits.max_overwrites,
-    )
+    options = context.overridden(**given).settings.options
+    now = datetime.now(UTC)
+    before = context.plans.approval(plan.id) or Approval(given=now)
+    approval = before.model_copy(update={"given": now, **{name: getattr(options, name) for name in given}})
     context.plans.approve(plan.id, approval)
     context.note(EventKind.PLAN_APPROVED, plan=plan.id)
 
@@ -250,9 +283,15 @@ def shard_limits(
 
 
 def _write_shards(
-    state: Folder, identity: str, diff: Diff, action: Action, limits: ShardLimits, first_number: int
+    state: Folder,
+    identity: str,
+    diff: Diff,
+    action: Action,
+    limits: ShardLimits,
+    first_number: int,
+    on_shard: Callable[[pa.Table], object],
 ) -> tuple[list[Shard], tuple[str, ...]]:
-    """Write the files of one action; returns its shards, and the files' names."""
+    """Write the files of one action; returns its shards, and the files' names. `on_shard` gets the rows of each."""
     shards: list[Shard] = []
     files: list[str] = []
     with closing(_rows_of(state, diff, action)) as tables:
@@ -266,6 +305,7 @@ def _write_shards(
                     if following is None:
                         break
                     writer.write_table(following, row_group_size=following.num_rows)
+                    on_shard(following)
                     keys = following.column("key")
                     shards.append(
                         Shard(

@@ -9,11 +9,16 @@ from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryptio
 
 def copy_rules(options: Options, source: Connection) -> CopyRules:
     """How objects are copied from the source to the store."""
+    return rules_of_copies(options, keeps_redirect=_keeps_redirects(options, source))
+
+
+def rules_of_copies(options: Options, *, keeps_redirect: bool) -> CopyRules:
+    """The same, where it is known whether redirects are copied."""
     return CopyRules(
         headers=(*_encryption(options), *_canned_acl(options)),
         keeps_parts=options.keep_parts,
         copies_grants=options.acl == "source",
-        keeps_redirect=_keeps_redirects(options, source),
+        keeps_redirect=keeps_redirect,
         storage_class=options.storage_class,
         tags=options.object_tags,
     )
@@ -21,9 +26,12 @@ def copy_rules(options: Options, source: Connection) -> CopyRules:
 
 def trash_rules(options: Options, store: Connection) -> CopyRules:
     """How objects are copied from the store to the trash, which only its owner needs to read."""
-    return CopyRules(
-        headers=_encryption(options), keeps_parts=options.keep_parts, keeps_redirect=_keeps_redirects(options, store)
-    )
+    return rules_of_trash(options, keeps_redirect=_keeps_redirects(options, store))
+
+
+def rules_of_trash(options: Options, *, keeps_redirect: bool) -> CopyRules:
+    """The same, where it is known whether redirects are copied."""
+    return CopyRules(headers=_encryption(options), keeps_parts=options.keep_parts, keeps_redirect=keeps_redirect)
 
 
 def restored_rules(options: Options, store: Connection) -> CopyRules:

@@ -12,8 +12,10 @@ import dagster as dg
 
 from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
+from hyve_pipeline.core.model.estimate import cost_text, duration_text, effort_text
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.summary import PlannedRow, PlanSummary
 from hyve_pipeline.operations.context import SyncContext
@@ -65,6 +67,7 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     for name, entry in summary.sets.items():
         metadata[f"largest {name.value}"] = _objects(entry.largest)
         metadata[f"first {name.value}"] = _objects(entry.first)
+    metadata |= _estimate(plan)
     metadata |= {
         "copies are made": plan.transfer.described,
         "copy shards": plan.total("copy").shards,
@@ -73,6 +76,29 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
         "store inventory": plan.store_inventory,
     }
     return in_reading_order(metadata)
+
+
+def _estimate(plan: Plan) -> Metadata:
+    """What the plan costs, step by step."""
+    estimate = plan.estimate
+    if estimate is None:
+        return {}
+    rows = [
+        {
+            "step": step.value,
+            "requests": one.total,
+            "by operation": ", ".join(f"{count:,} {name}" for name, count in one.by_operation.items()),
+            "cost": "unknown" if one.cost is None else in_dollars(one.cost),
+            "duration": "unknown" if one.seconds is None else f"{one.seconds:,} s",
+        }
+        for step, one in estimate.steps.items()
+    ]
+    return {
+        "estimated cost": cost_text(estimate),
+        "estimated effort": effort_text(estimate),
+        "estimated duration": duration_text(estimate),
+        "estimate by step": table_of(rows, ["step", "requests", "by operation", "cost", "duration"]),
+    }
 
 
 def _repairs(plan: Plan) -> Metadata:

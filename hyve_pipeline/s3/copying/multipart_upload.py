@@ -123,6 +123,11 @@ def part_sizes(store: Connection, task: CopyTask, part_size: int) -> tuple[int, 
             "exclude it"
         )
         raise S3RequestError(store.bucket, Request("CreateMultipartUpload", "POST", task.store_key), TOO_LARGE, reason)
+    return equal_sizes(size, part_size)
+
+
+def equal_sizes(size: int, part_size: int) -> tuple[int, ...]:
+    """As many parts of `part_size` bytes as `size` needs, or 10,000 larger ones; the last may be smaller."""
     part_size = max(part_size, -(-size // MAX_PARTS))
     return tuple(min(part_size, size - first) for first in range(0, size, part_size))
 

@@ -251,7 +251,7 @@ def test_an_empty_source_is_no_source(tmp_path: Path) -> None:
     context = context_at(tmp_path, max_deletes="100%")
     plan = _plan(context, {}, _numbered(1))
     assert [refusal.rule for refusal in plan.refusals] == ["empty_source"]
-    approve_plan(context, plan, "100%", None)
+    approve_plan(context, plan, max_deletes="100%")
     assert [refusal.rule for refusal in plan.judged(context.plans.approval(plan.id))] == ["empty_source"]
 
 
@@ -263,16 +263,16 @@ def test_an_approval_lifts_its_own_limit_alone(tmp_path: Path) -> None:
         return [refusal.rule for refusal in plan.judged(context.plans.approval(plan.id))]
 
     assert rules() == ["max_overwrites", "max_deletes"]
-    approve_plan(context, plan, None, None)
+    approve_plan(context, plan, max_deletes=None)
     assert context.plans.approval(plan.id) is None
-    approve_plan(context, plan, "2", None)
+    approve_plan(context, plan, max_deletes="2")
     assert rules() == ["max_overwrites", "max_deletes"]
-    approve_plan(context, plan, "3", None)
+    approve_plan(context, plan, max_deletes="3")
     assert rules() == ["max_overwrites"]
-    approve_plan(context, plan, None, "1")
+    approve_plan(context, plan, max_overwrites="1")
     assert rules() == []
     with pytest.raises(ConfigurationError, match="'all'"):
-        approve_plan(context, plan, "all", None)
+        approve_plan(context, plan, max_deletes="all")
     assert rules() == []
     assert context.plans.load(plan.id) == plan
 

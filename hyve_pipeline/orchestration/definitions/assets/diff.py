@@ -88,7 +88,7 @@ def build_diff(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
             config.check_limits(configured.settings.options, store.objects)
             sync = configured.overridden(**config.options())
             found = diff_inventories(sync, sync.inventories("source").load(source_inventory.id), store)
-            refusals = judge_diff(found)
+            refusals = judge_diff(sync, found)
             refused_plan = None
             if refusals:
                 # Nothing that follows a failed blocking check runs, but a refused plan is kept all the

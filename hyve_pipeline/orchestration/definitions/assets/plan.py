@@ -45,7 +45,7 @@ def build_plan(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
         with as_failure():
             sync = sync_of_run(context, names)
             diff = sync.diffs.load(diffs.pop())
-            _raise_refusals(judge_diff(diff))
+            _raise_refusals(judge_diff(sync, diff))
             frozen = freeze_plan(sync, diff)
             metadata = plan_metadata(sync, frozen)
         register_shards(context.instance, names, frozen, ())

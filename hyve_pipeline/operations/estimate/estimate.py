@@ -1,0 +1,170 @@
+"""Estimates what a plan will cost: all steps of a sync, in requests, bytes, money and time."""
+
+from collections import Counter
+from contextlib import ExitStack
+from types import TracebackType
+
+import pyarrow as pa
+
+from hyve_pipeline.core.model.diff import ChangeSet, Diff
+from hyve_pipeline.core.model.estimate import Bucket, Estimate, PricesUsed, Step, StepEstimate, merged_counts
+from hyve_pipeline.core.model.inventory import SIDES, Inventory
+from hyve_pipeline.core.model.plan import Transfer
+from hyve_pipeline.core.model.prices import STANDARD, Way
+from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
+from hyve_pipeline.core.settings.places import AWS, BucketSettings, Place
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.estimate.copy_requests import BucketServer, CopyRequests, Requests
+from hyve_pipeline.operations.estimate.delete_requests import DeleteRequests
+from hyve_pipeline.operations.estimate.earlier_runs import EarlierRuns
+from hyve_pipeline.operations.estimate.estimator import CopyPlan, Estimator
+from hyve_pipeline.operations.estimate.prices import read_prices
+from hyve_pipeline.operations.requests.copy_rules import rules_of_copies, rules_of_trash
+from hyve_pipeline.s3.connection.regions import find_region
+from hyve_pipeline.s3.listing.walk import MAX_KEYS
+
+
+class PlanEstimate:
+    """Estimates one plan. Use it as a context manager: give it all shards in order, then take `result`.
+
+    Args:
+        context: the sync.
+        diff: what is planned.
+        transfer: who moves the bytes.
+
+    Raises:
+        ConfigurationError: the file of prices can't be read, or is none.
+    """
+
+    def __init__(self, context: SyncContext, diff: Diff, transfer: Transfer) -> None:
+        self._context = context
+        self._diff = diff
+        self._transfer = transfer
+        self._prices = read_prices(diff.options.prices)
+        source, store = diff.source.place, diff.store.place
+        self._earlier = EarlierRuns(context, source, store, transfer.by)
+        self._stack = ExitStack()
+        self._estimator = self._open(source, store)
+
+    def __enter__(self) -> "PlanEstimate":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _open(self, source: Place, store: Place) -> Estimator:
+        diff, options = self._diff, self._diff.options
+        reader = BucketServer("source", source.server, self._earlier.server(source))
+        writer = BucketServer("store", store.server, self._earlier.server(store))
+        # Whether a bucket is a website is seen when the plan is applied.
+        keeps_redirect = options.website_redirects is True
+        rules = rules_of_copies(options, keeps_redirect=keeps_redirect)
+        to_store = CopyRequests(reader, writer, rules, options, streams=self._transfer.by == "stream")
+        to_trash = None
+        if options.trash is not None:
+            rules = rules_of_trash(options, keeps_redirect=keeps_redirect)
+            trash = BucketServer("trash", store.server, writer.known)
+            to_trash = CopyRequests(writer, trash, rules, options, streams=False)
+        deletes = DeleteRequests(
+            self._context.state,
+            diff.source,
+            diff.store,
+            writer,
+            keeps_versions=diff.store.versioning in ("enabled", "suspended"),
+            stack=self._stack,
+        )
+        copies = CopyPlan(to_store, to_trash, _way(source, store, self._transfer))
+        return Estimator(diff, copies, deletes, self._prices)
+
+    def add(self, action: Action, rows: pa.Table) -> None:
+        """Add the rows of one shard.
+
+        Raises:
+            StateError: an inventory is damaged.
+        """
+        self._estimator.add(action, rows)
+
+    def result(self) -> Estimate:
+        """The estimate of all that was added."""
+        diff, prices = self._diff, self._prices
+        steps = {Step.PLAN: self._planned(), **self._estimator.steps}
+        steps[Step.VERIFY] = self._verification(changes=len(steps) > 1)
+        servers: dict[Bucket, str] = {"source": diff.source.place.server, "store": diff.store.place.server}
+        charged: set[Bucket] = {bucket for bucket, server in servers.items() if server in prices.servers}
+        places = (diff.source.place, diff.store.place)
+        unpriced = dict.fromkeys(place.shown_server for place in places if place.server not in prices.servers)
+        if not charged:
+            return Estimate(steps=self._timed(steps), unpriced=tuple(unpriced))
+        if "store" in charged:
+            charged.add("trash")
+        used = PricesUsed(date=prices.date, source=prices.source, region=prices.region, file=diff.options.prices)
+        priced = {
+            step: one.model_copy(update={"cost": one.priced(prices, charged)})
+            for step, one in self._timed(steps).items()
+        }
+        return Estimate(steps=priced, prices=used, unpriced=tuple(unpriced))
+
+    def _planned(self) -> StepEstimate:
+        """What the plan itself has taken."""
+        requests: Requests = Counter()
+        for inventory in (self._diff.source, self._diff.store):
+            # One request proves before that the bucket can be listed.
+            requests[inventory.side, "ListObjectsV2"] += 1 + sum(walk.pages for walk in inventory.proof)
+        requests["store", "GetBucketVersioning"] += 1
+        if self._diff.options.compare_properties:
+            unchanged = self._diff.counts[ChangeSet.UNCHANGED] + self._diff.counts[ChangeSet.DRIFTED]
+            compared = unchanged.objects - sum(self._diff.uncompared.values())
+            for side in SIDES:
+                requests[side, "HeadObject"] += compared
+                requests[side, "GetObjectTagging"] += compared
+        return _step(requests)
+
+    def _verification(self, *, changes: bool) -> StepEstimate:
+        """The listing of the store after all: like the one before, for as many more or fewer objects."""
+        if not changes:
+            return StepEstimate(seconds=0)
+        store, counts = self._diff.store, self._diff.counts
+        objects = store.objects + counts[ChangeSet.NEW].objects - counts[ChangeSet.DUPLICATE].objects
+        pages = _pages(store, objects)
+        seconds = (store.ended - store.started).total_seconds()
+        requests: Requests = Counter({("store", "ListObjectsV2"): 1 + pages, ("store", "GetBucketVersioning"): 1})
+        listed = sum(walk.pages for walk in store.proof) or 1
+        return _step(requests).model_copy(update={"seconds": round(seconds * pages / listed)})
+
+    def _timed(self, steps: dict[Step, StepEstimate]) -> dict[Step, StepEstimate]:
+        """The steps with the time that they take, where earlier runs show it."""
+        timed = dict(steps)
+        for action in ACTIONS:
+            step = Step(action)
+            rate = self._earlier.rate(action) if step in steps else None
+            if rate is not None:
+                size = sum(steps[step].bytes.values()) if self._transfer.by == "stream" else 0
+                timed[step] = steps[step].model_copy(update={"seconds": rate.seconds_for(steps[step].total, size)})
+        return timed
+
+
+def _step(requests: Requests) -> StepEstimate:
+    counts = Counter[tuple[Bucket, str, str]]()
+    for (bucket, operation), count in requests.items():
+        counts[bucket, operation, STANDARD] += count
+    return StepEstimate(requests=merged_counts(counts))
+
+
+def _pages(inventory: Inventory, objects: int) -> int:
+    """How many pages the next listing has, of so many objects: the full ones, and as many that are not full as now."""
+    partial = sum(walk.pages for walk in inventory.proof) - inventory.objects // MAX_KEYS
+    return max(1, objects // MAX_KEYS + max(partial, 1))
+
+
+def _way(source: Place, store: Place, transfer: Transfer) -> Way:
+    if transfer.by == "stream":
+        return "through_this_machine"
+    if store.server != AWS:
+        return "within_region"
+    return "within_region" if _region(source) == _region(store) else "between_regions"
+
+
+def _region(place: BucketSettings) -> str | None:
+    return find_region(place)[0] if isinstance(place, Place) else place.region

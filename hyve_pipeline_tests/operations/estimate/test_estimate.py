@@ -1,0 +1,157 @@
+"""What a plan is estimated to take, against what is counted when it is applied."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.s3.scripted import Received
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
+
+_MIB = 1024**2
+_SOME = 60
+
+
+def _operation(received: Received) -> str:
+    """The operation of S3 that a request is."""
+    query, is_copy = received.query, "x-amz-copy-source" in received.headers
+    method = received.method
+    if received.path.count("/") < 2 or (received.path.endswith("/") and received.path.count("/") == 2):
+        if "delete" in query:
+            return "DeleteObjects"
+        names = {"versioning": "GetBucketVersioning", "website": "GetBucketWebsite", "list-type": "ListObjectsV2"}
+        return next((name for parameter, name in names.items() if parameter in query), f"{method} bucket {query}")
+    if "tagging" in query:
+        return {"GET": "GetObjectTagging", "PUT": "PutObjectTagging"}[method]
+    if "uploads" in query:
+        return "CreateMultipartUpload"
+    if method == "POST":
+        return "CompleteMultipartUpload"
+    if method == "PUT" and "partNumber" in query:
+        return "UploadPartCopy" if is_copy else "UploadPart"
+    if "acl" in query:
+        return "GetObjectAcl"
+    return {"HEAD": "HeadObject", "GET": "GetObject", "PUT": "CopyObject" if is_copy else "PutObject"}[method]
+
+
+def _count(received: Iterable[Received]) -> dict[str, int]:
+    return dict(Counter(map(_operation, received)))
+
+
+def _keys(count: int = _SOME, folder: str = "k") -> list[str]:
+    return [f"{folder}/{number:05d}" for number in range(count)]
+
+
+def _new(pair: Pair) -> None:
+    pair.source.put(dict.fromkeys(_keys(), b"new"))
+
+
+def _overwritten(pair: Pair) -> None:
+    pair.store.put(dict.fromkeys(_keys(), b"old"))
+    next_second()
+    pair.source.put(dict.fromkeys(_keys(), b"newer"))
+
+
+def _deleted(pair: Pair) -> None:
+    pair.source.put(dict.fromkeys(_keys(1_100), b"same"))
+    pair.store.put(dict.fromkeys(_keys(1_100), b"same"))
+    pair.store.put({f"{key}x": b"gone" for key in _keys(1_100)[::10]})
+
+
+def _few_deleted(pair: Pair) -> None:
+    pair.source.put({"k": b"same"})
+    pair.store.put({"k": b"same"} | dict.fromkeys(_keys(12), b"gone"))
+
+
+def _trashed(pair: Pair) -> None:
+    _overwritten(pair)
+    pair.store.put({f"{key}x": b"gone" for key in _keys()})
+
+
+def _parts(pair: Pair) -> None:
+    for key in _keys(4):
+        _upload(pair, key, [b"p" * 5 * _MIB, b"q" * 5 * _MIB, b"r"])
+    pair.source.put(dict.fromkeys(_keys(3, "large"), b"l" * 13 * _MIB))
+
+
+def _upload(pair: Pair, key: str, parts: list[bytes]) -> None:
+    client, bucket = pair.source.client, pair.source.name
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    named = {"Bucket": bucket, "Key": key, "UploadId": upload}
+    sent = [
+        {"PartNumber": number, "ETag": client.upload_part(**named, PartNumber=number, Body=part)["ETag"]}
+        for number, part in enumerate(parts, start=1)
+    ]
+    client.complete_multipart_upload(**named, MultipartUpload={"Parts": sent})
+
+
+def _streamed(pair: Pair) -> None:
+    _new(pair)
+    pair.source.put(dict.fromkeys(_keys(3, "large"), b"l" * 9 * _MIB))
+
+
+def _tagged(pair: Pair) -> None:
+    pair.source.put(dict.fromkeys(_keys(), b"tagged"), Tagging="a=1&b=2")
+
+
+def _drifted(pair: Pair) -> None:
+    keys = _keys(2 * _SOME)
+    pair.source.put(dict.fromkeys(keys, b"same"), ContentType="image/png", Tagging="a=1")
+    pair.store.put(dict.fromkeys(keys[:_SOME], b"same"), ContentType="image/png", Tagging="a=2")
+    pair.store.put(dict.fromkeys(keys[_SOME:], b"same"), ContentType="image/jpeg", Tagging="a=1")
+
+
+def _below_prefix(pair: Pair) -> None:
+    pair.source.put({f"in/{key}": b"new" for key in _keys()} | {f"other/{key}": b"not" for key in _keys()})
+    pair.store.put({f"copy/{key}": b"gone" for key in _keys(20, "gone")})
+
+
+_PLANS: dict[str, tuple[Callable[[Pair], None], dict[str, Any]]] = {
+    "copies": (_new, {}),
+    "overwrites": (_overwritten, {}),
+    "overwrites, with versions": (_overwritten, {"versioned": True}),
+    "deletes": (_deleted, {"max_deletes": "100%"}),
+    "few deletes": (_few_deleted, {}),
+    "trash": (_trashed, {"trash": True, "max_deletes": "100%"}),
+    "parts": (_parts, {"multipart_threshold": 12 * _MIB, "multipart_part_size": 5 * _MIB}),
+    "streamed": (_streamed, {"transfer": "stream"}),
+    "streamed parts": (_parts, {"transfer": "stream", "stream_memory": 32 * _MIB}),
+    "tags": (_tagged, {"transfer": "stream"}),
+    "grants": (_new, {"acl": "source"}),
+    "repairs": (_drifted, {"compare_properties": True}),
+    "a prefix": (_below_prefix, {"prefixes": ("in/", "copy/")}),
+}
+
+
+@pytest.mark.parametrize("kind", _PLANS)
+def test_estimated_requests_are_those_that_are_counted(
+    kind: str, make_pair: MakePair, make_bucket: Callable[[str], str], faulty: FaultyServer, hyve: Hyve
+) -> None:
+    prepare, options = _PLANS[kind]
+    options = dict(options)
+    if options.pop("trash", False):
+        options["trash"] = f"s3://{make_bucket('trash')}/"
+    pair = make_pair(through=faulty, **options)
+    # What the server lacks is known from an earlier run.
+    pair.source.put({f"{options.get('prefixes', ('',))[0]}first": b"1"})
+    assert hyve("sync", "--max-deletes", "0").code == 0
+    prepare(pair)
+    faulty.received.clear()
+    planned = hyve("dryrun", "--json")
+    assert planned.code == 0, planned.err
+    estimate = planned.document["estimate"]
+    _agree(estimate["steps"]["plan"]["requests"], _count(faulty.received))
+    faulty.received.clear()
+    for command in ("copy", "delete", "verify"):
+        assert hyve(command, "--json").code == 0
+    _agree(estimate["requests"], _count(faulty.received))
+
+
+def _agree(estimated: dict[str, int], counted: dict[str, int]) -> None:
+    """Within 5 % in all, and of each operation as far as so few requests show it."""
+    assert sum(estimated.values()) == pytest.approx(sum(counted.values()), rel=0.05), (estimated, counted)
+    for operation in {*estimated, *counted}:
+        expected = pytest.approx(counted.get(operation, 0), rel=0.05, abs=2)
+        assert estimated.get(operation, 0) == expected, (operation, estimated, counted)
