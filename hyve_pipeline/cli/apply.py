@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import limit_options, plan_option, sync_options, yes_option
+from hyve_pipeline.cli.options import date_option, limit_options, plan_option, sync_options, yes_option
 
 
 @click.command()
@@ -84,11 +84,13 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
 @click.command()
 @sync_options
 @limit_options("max-deletes", "max-overwrites")
+@date_option
 @yes_option
 def sync(
     home: Path,
     sync_name: str | None,
     as_json: bool,
+    inventory_date: str | None,
     yes: bool,
     **limits: str | None,
 ) -> int:
@@ -103,7 +105,7 @@ def sync(
     context = chosen(home, sync_name, "sync")
     work = Work(context)
     with working(context):
-        work.take_plan(**limits)
+        work.take_plan(inventory_date, **limits)
     if asks:
         work.show_plan()
     work.warn_of_loss("copy", "delete")

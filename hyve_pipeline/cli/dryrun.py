@@ -4,17 +4,19 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import keys_option, limit_options, sync_options
+from hyve_pipeline.cli.options import date_option, keys_option, limit_options, sync_options
 
 
 @click.command()
 @sync_options
 @limit_options("max-deletes", "max-overwrites")
+@date_option
 @keys_option
 def dryrun(
     home: Path,
     sync_name: str | None,
     as_json: bool,
+    inventory_date: str | None,
     keys: int,
     **limits: str | None,
 ) -> int:
@@ -33,7 +35,7 @@ def dryrun(
     from hyve_pipeline.operations.plan.dryrun import take_plan
 
     with opened(home, sync_name, "dryrun") as sync, making_plan(sync):
-        plan = take_plan(sync.overridden(**limits))
+        plan = take_plan(sync.with_inventory_date(inventory_date).overridden(**limits))
     if as_json:
         print_json(plan_document(sync, plan))
         warn_of_loss(plan)

@@ -105,6 +105,23 @@ keys_option = click.option(
     "--keys", type=_Keys(), metavar="N|all", default=10, show_default=True, help="Show so many keys of each set."
 )
 
+date_option = click.option(
+    "--inventory-date",
+    metavar="DATE",
+    callback=lambda _context, _parameter, value: _check_date(value),
+    help="Read the S3 Inventory report of this date, such as 2026-11-28, instead of the newest.",
+)
+
+
+def _check_date(value: str | None) -> str | None:
+    if value is not None:
+        from hyve_pipeline.core.model.inventory_report import is_report_date
+
+        if not is_report_date(value):
+            raise click.BadParameter(f"{value!r} is not the date of a report such as 2026-11-28 or 2026-11-28T01-00Z")
+    return value
+
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Delete without asking.")
 
 

@@ -63,6 +63,8 @@ class SyncContext:
         actor: the command or run that acts, for the events.
         claim_times: the intervals of heartbeats of claims, in a state in a bucket; the same in all processes.
         rates: this process's share of `bandwidth` and `requests_per_second`.
+        inventory_date: the report of S3 Inventory to read, by the beginning of its name such as ``2026-11-28``; None
+            for the newest.
     """
 
     home: Home
@@ -71,6 +73,7 @@ class SyncContext:
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
     claim_times: ClaimTimes = field(default_factory=ClaimTimes, compare=False)
     rates: RateShares = field(default_factory=RateShares, repr=False, compare=False)
+    inventory_date: str | None = None
 
     def __post_init__(self) -> None:
         """Determine the servers that requests go to.
@@ -134,6 +137,19 @@ class SyncContext:
             first = error.errors()[0]
             raise ConfigurationError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
         return replace(self, settings=self.settings.model_copy(update={"options": changed}))
+
+    def with_inventory_date(self, date: str | None) -> "SyncContext":
+        """The same sync, whose dryruns read the S3 Inventory reports of a date; None for the newest.
+
+        Raises:
+            ConfigurationError: no side has reports.
+        """
+        if date is not None and self.settings.source.inventory is None and self.settings.store.inventory is None:
+            raise ConfigurationError(
+                f"--inventory-date: sync {self.name} has no reports: set inventory in [sync.{self.name}.source] or "
+                f"[sync.{self.name}.store]"
+            )
+        return self if date is None else replace(self, inventory_date=date)
 
     @property
     def name(self) -> str:

@@ -182,6 +182,7 @@ def test_resources_show_the_profile_by_name_and_hold_no_key(definitions: dg.Defi
         "accelerate": False,
         "dual_stack": False,
         "addressing_style": "auto",
+        "inventory": None,
         "role_arn": None,
         "external_id": None,
         "anonymous": False,

@@ -19,6 +19,7 @@ from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateNames
+from hyve_pipeline.core.model.inventory_report import ReportOrigin
 from hyve_pipeline.core.settings.places import Place
 
 Side = Literal["source", "store"]
@@ -67,6 +68,7 @@ class RangeEnd(StrEnum):
 
     END_OF_LISTING = "end_of_listing"  # the server answered that the listing is not truncated
     PASSED_BOUND = "passed_bound"  # a key at or after the upper bound was seen
+    END_OF_REPORT = "end_of_report"  # every file of an S3 Inventory report was read, each with its MD5
 
 
 class RangeProof(Frozen):
@@ -77,7 +79,7 @@ class RangeProof(Frozen):
         first_key: the first key found in it; None if there was none.
         last_key: the last key found in it, likewise.
         keys: how many keys were found.
-        pages: how many pages were read.
+        pages: how many pages were read; of a report its manifest and files.
         end: why the walk ended.
     """
 
@@ -90,19 +92,21 @@ class RangeProof(Frozen):
 
 
 class Inventory(Frozen):
-    """The manifest of one complete listing of one bucket, or of one prefix, at one time.
+    """The manifest of one complete listing or report of one bucket, or of one prefix, at one time.
 
     Attributes:
         id: unique for the sync and side.
         side: which side of the sync was listed.
         place: the bucket, its prefix and server.
         files: the Parquet files in key order, columns as in `INVENTORY_SCHEMA`.
-        started, ended: when the first page was requested and the last one received.
+        started, ended: when the first page was requested and the last one received; both are the time of the report,
+            where the inventory is from one.
         objects, bytes: totals.
         oldest, newest: bounds of `last_modified`; None when empty.
         proof: one entry for each key range, in key order.
         cuts: keys that divide it into ranges of about equal size, in order; the next listing starts with them.
         versioning: of a store, whether the bucket keeps versions; None where the server does not say.
+        report: the report of S3 Inventory that it was read from; None for a listing.
     """
 
     id: str
@@ -118,6 +122,7 @@ class Inventory(Frozen):
     proof: tuple[RangeProof, ...]
     cuts: tuple[str, ...] = ()
     versioning: Versioning | None = None
+    report: ReportOrigin | None = None
 
 
 def check_proof(proof: Sequence[RangeProof], objects: int, place: str, key_range: KeyRange | None = None) -> None:

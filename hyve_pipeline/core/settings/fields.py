@@ -160,6 +160,13 @@ def _valid_uri(uri: str) -> str:
     return f"s3://{bucket}/{prefix}"
 
 
+def _valid_report_uri(uri: str) -> str:
+    bucket, prefix = split_uri(uri)
+    if not prefix:
+        raise ValueError(f"{uri!r} is a whole bucket: name the folder of the reports, 's3://reports/bucket/config-id/'")
+    return f"s3://{bucket}/{prefix}"
+
+
 def _valid_glob(glob: str) -> str:
     if not glob:
         raise ValueError("an empty glob matches nothing: leave it out, or write '*' for everything")
@@ -308,6 +315,11 @@ TrashUri = Annotated[
 ]
 StateUri = Annotated[
     str, AfterValidator(_valid_uri), JsonSchema(re.compile("s3://[^/]+(/.*)?"), examples=["s3://hyve-state/home/"])
+]
+ReportUri = Annotated[
+    str,
+    AfterValidator(_valid_report_uri),
+    JsonSchema(re.compile("s3://[^/]+/.+"), examples=["s3://hyve-reports/hyve-rootwork/daily/"]),
 ]
 _Glob = Annotated[str, AfterValidator(_valid_glob), JsonSchema(minLength=1, examples=["*.jpg", "albums/*"])]
 # Not strict, so that the list of a TOML file becomes a tuple; its items must still be strings.

@@ -101,6 +101,7 @@ class Options(SettingsTable):
             and trash together; None means no limit. All processes and workers share it.
         bandwidth: bytes of content that pass through this process a second at most, in each direction; None means no
             limit. All processes and workers share it.
+        inventory_max_age: a report of S3 Inventory that is older is refused, in seconds; for sides with `inventory`.
         listing_concurrency: pages of one listing in flight at most; as many are used as make it faster.
         patience_seconds: for so many seconds a transient failure is retried with backoff, about ten times at most.
         transport: the HTTP client of the most frequent requests; ``auto`` means the CRT, else botocore.
@@ -140,6 +141,7 @@ class Options(SettingsTable):
     processes: Annotated[int, Field(ge=1, le=64), JsonSchema(examples=[2])] | None = None
     requests_per_second: Annotated[int, Field(ge=1, le=1_000_000), JsonSchema(examples=[500])] | None = None
     bandwidth: Annotated[Bandwidth, Field(ge=100_000)] | None = None
+    inventory_max_age: Annotated[Duration, Field(ge=60)] = 48 * 3600
     listing_concurrency: Annotated[int, Field(ge=1, le=1024)] = 32
     patience_seconds: Annotated[int, Field(ge=0, le=3600)] = 65
     transport: TransportName = "auto"
@@ -255,13 +257,17 @@ class SyncSettings(SettingsTable):
 
     @property
     def overlap(self) -> "Overlap | None":
-        """Two of source, store and trash that overlap, as far as their servers are known; else None."""
+        """Two of source, store, trash and reports that overlap, as far as their servers are known; else None."""
         if self.source.overlaps(self.store):
             return Overlap("store", self.store, "source", self.source)
         trash = self.trash
         for side, place in (("source", self.source), ("store", self.store)):
             if trash is not None and trash.overlaps(place):
                 return Overlap("options.trash", trash, side, place)
+            # What the source does not have is deleted from the store.
+            reports = place.reports
+            if reports is not None and reports.overlaps(self.store):
+                return Overlap(f"{side}.inventory", reports, "store", self.store)
         return None
 
     @property
@@ -273,7 +279,9 @@ class SyncSettings(SettingsTable):
         if self.options.trash is None:
             return None
         bucket, prefix = split_uri(self.options.trash)
-        return self.store.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False})
+        return self.store.model_copy(
+            update={"bucket": bucket, "prefix": prefix, "accelerate": False, "inventory": None}
+        )
 
 
 @dataclass(frozen=True)
@@ -281,7 +289,7 @@ class Overlap:
     """Two places of a sync that overlap.
 
     Attributes:
-        setting: the setting to correct, ``store`` or ``options.trash``.
+        setting: the setting to correct, ``store``, ``options.trash`` or ``SIDE.inventory``.
         place: its place.
         other: the side that it overlaps.
         other_place: the place of that side.

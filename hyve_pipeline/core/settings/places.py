@@ -15,9 +15,11 @@ from hyve_pipeline.core.settings.fields import (
     Prefix,
     ProfileName,
     Region,
+    ReportUri,
     ResourceName,
     RoleArn,
     is_host_label,
+    split_uri,
 )
 
 AddressingStyle = Literal["auto", "path", "virtual"]
@@ -65,6 +67,8 @@ class BucketSettings(SettingsTable):
         dual_stack: whether requests use AWS's dual-stack endpoint, for IPv6 and IPv4.
         addressing_style: whether the bucket's name is part of the URL's ``path`` or of its host name (``virtual``);
             ``auto`` means virtual on AWS, where the name allows it, and path elsewhere.
+        inventory: ``s3://bucket/prefix/`` of the reports that S3 Inventory writes of this side, which dryruns read
+            instead of listing it; None means that it is listed. It is reached like the side.
     """
 
     bucket: BucketName
@@ -80,6 +84,7 @@ class BucketSettings(SettingsTable):
     accelerate: bool = False
     dual_stack: bool = False
     addressing_style: AddressingStyle = "auto"
+    inventory: ReportUri | None = None
 
     @model_validator(mode="after")
     def _check_credentials(self) -> "BucketSettings":
@@ -116,6 +121,14 @@ class BucketSettings(SettingsTable):
         if self.endpoint_url is not None and _is_address(urlsplit(self.endpoint_url).hostname or ""):
             return f'"virtual" requires a host name, and {self.endpoint_url} has an IP address: use "path"'
         return None
+
+    @property
+    def reports(self) -> "BucketSettings | None":
+        """Where the S3 Inventory reports of the side are, reached with its settings; None if it is listed."""
+        if self.inventory is None:
+            return None
+        bucket, prefix = split_uri(self.inventory)
+        return self.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False, "inventory": None})
 
     @property
     def signer(self) -> str:

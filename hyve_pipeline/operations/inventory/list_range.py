@@ -89,7 +89,7 @@ def list_range(
         writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
         tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
     ):
-        rows = _RowGroups(writer, connection.place.uri)
+        rows = RowGroups(writer, connection.place.uri)
         assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add, first=key_range.after)
         etags = MissingEtags(connection)
         for walk, page in listing:
@@ -133,8 +133,16 @@ class _KeySample:
         self._passed += len(keys)
 
 
-class _RowGroups:
-    """Writes rows in key order, and computes the totals for the manifest."""
+class RowGroups:
+    """Writes rows in key order, and computes the totals for the manifest.
+
+    Args:
+        writer: the Parquet file.
+        place: the bucket, for messages.
+
+    Attributes:
+        objects, bytes, oldest, newest, sample: totals of the rows that were written, and keys to cut a listing at.
+    """
 
     def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
         self.objects = 0
@@ -149,6 +157,7 @@ class _RowGroups:
         self._held = 0
 
     def add(self, table: pa.Table) -> None:
+        """Add the next rows; they are written when they are enough for a row group."""
         self._tables.append(table)
         self._held += table.num_rows
         if self._held >= _ROW_GROUP_ROWS:

@@ -1,4 +1,7 @@
-"""Takes inventories: lists a bucket, writes it to Parquet, and keeps the file only with a proof of completeness."""
+"""Takes inventories: lists a bucket, writes it to Parquet, and keeps the file only with a proof of completeness.
+
+Dryruns read a report of S3 Inventory instead where the settings name one, see `from_report`.
+"""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,19 +12,19 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import BucketError, StateError
+from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.event import EventKind
-from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, Versioning, check_proof
+from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, check_proof
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.progress import end, estimate
-from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.from_report import read_report
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
+from hyve_pipeline.operations.inventory.versioning import versioning_of
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
-from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.plans import next_id
@@ -31,13 +34,19 @@ _ROWS_BETWEEN_CUTS = 8_000
 _MOST_CUTS = 128
 
 
-def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, Inventory]:
-    """List the buckets of some sides at the same time; large ones in a process of their own.
+def take_inventories(context: SyncContext, sides: Sequence[Side], *, by_listing: bool = False) -> dict[Side, Inventory]:
+    """Take the inventories of some sides at the same time; large ones in a process of their own.
+
+    Args:
+        context: the sync.
+        sides: which sides.
+        by_listing: whether to list the buckets, although the settings name reports to read instead: for what must be
+            known as of now.
 
     Raises:
         ConfigurationError: the state belongs to other buckets.
         BucketError: a bucket can't be reached.
-        IncompleteInventoryError: a listing failed or can't be proved complete.
+        IncompleteInventoryError: a listing failed, or it or a report can't be proved complete.
     """
     context.check_pair()
     for side in sides:
@@ -51,8 +60,8 @@ def take_inventories(context: SyncContext, sides: Sequence[Side]) -> dict[Side, 
         def take(side: Side) -> Inventory:
             with interrupted_by(stop):
                 if side in others:
-                    return others[side].run(take_inventory, shared, side)
-                return take_inventory(shared, side)
+                    return others[side].run(_take, shared, side, by_listing)
+                return _take(shared, side, by_listing)
 
         futures: dict[Side, Future[Inventory]] = {side: pool.submit(take, side) for side in sides}
         try:
@@ -77,6 +86,11 @@ def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Sid
         return
     with closing(WorkerProcess(__name__)) as worker:
         yield {sides[1]: worker}
+
+
+def _take(context: SyncContext, side: Side, by_listing: bool) -> Inventory:
+    reports = None if by_listing else context.place(side).reports
+    return take_inventory(context, side) if reports is None else read_report(context, side, reports)
 
 
 def take_inventory(
@@ -148,22 +162,11 @@ def _list_bucket(
         newest=max((part.newest for part in parts if part.newest is not None), default=None),
         proof=proof,
         cuts=new_cuts[:: 1 + len(new_cuts) // MOST_SAMPLES],
-        versioning=_versioning(context, connection.place) if side == "store" else None,
+        versioning=versioning_of(context, connection.place) if side == "store" else None,
     )
     context.inventories(side).save(inventory)
     end(activity, inventory.objects, inventory.bytes)
     return inventory
-
-
-def _versioning(context: SyncContext, place: Place) -> Versioning | None:
-    """Whether a bucket keeps versions; None where the server does not say."""
-    # By a connection of its own, with no patience: no listing fails or waits for what only a warning needs.
-    try:
-        with context.overridden(patience_seconds=0).connect(place) as connection:
-            state = versioning_state(connection)
-    except (S3RequestError, BucketError):
-        return None
-    return "never enabled" if state is None else "enabled" if state == "Enabled" else "suspended"
 
 
 def _shared_ranges(earlier: Inventory, objects: int) -> tuple[KeyRange, ...]:

@@ -52,7 +52,7 @@ def adopt(context: SyncContext, *, reads: bool) -> Adoption:
         IncompleteInventoryError: a listing failed or can't be proved complete.
         StateError: a file of the state can't be written or read.
     """
-    taken = take_inventories(context, SIDES)
+    taken = take_inventories(context, SIDES, by_listing=True)
     source, store = taken["source"], taken["store"]
     counted = Adoption()
 

@@ -86,7 +86,7 @@ def check_buckets(context: SyncContext, proof: Proof) -> Checked:
     has_memory = _check_files(context, proof, checked, kept)
     if checked.differences:
         return checked
-    taken = take_inventories(context, SIDES)
+    taken = take_inventories(context, SIDES, by_listing=True)
     for side in SIDES:
         place, was = taken[side].place, proof.listing(side)
         if place.uri != was.uri:

@@ -41,6 +41,7 @@ class BucketResource(dg.ConfigurableResource):
     accelerate: bool = Field(default=False, description="Requests go to AWS's endpoint for Transfer Acceleration.")
     dual_stack: bool = Field(default=False, description="Requests go to AWS's endpoint for IPv6 and IPv4.")
     addressing_style: str = Field(default="auto", description="Where in the URL the bucket is: auto, path or virtual.")
+    inventory: str | None = Field(default=None, description="The reports of S3 Inventory that are read, not listed.")
 
     @classmethod
     def of(cls, place: BucketSettings) -> "BucketResource":

@@ -48,7 +48,7 @@ SYNC = SOURCE + STORE + "[sync.images]\n"
 
 BUCKET_KEYS = (
     "known: bucket, prefix, profile, role_arn, external_id, anonymous, region, endpoint_url, requester_pays, "
-    "accelerate, dual_stack, addressing_style"
+    "accelerate, dual_stack, addressing_style, inventory"
 )
 SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
@@ -78,6 +78,7 @@ def test_a_complete_file_is_read() -> None:
         "accelerate": False,
         "dual_stack": False,
         "addressing_style": "auto",
+        "inventory": None,
     }
     assert sync.store.uri == "s3://hyve-store/"
     assert sync.options.model_dump(exclude_defaults=True) == {

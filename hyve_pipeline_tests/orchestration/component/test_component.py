@@ -202,7 +202,7 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
     lines = [line for line in told.splitlines() if "defs.yaml:" in line]
     known = (
         "known: bucket, prefix, profile, role_arn, external_id, anonymous, region, endpoint_url, resource, "
-        "requester_pays, accelerate, dual_stack, addressing_style"
+        "requester_pays, accelerate, dual_stack, addressing_style, inventory"
     )
     assert [line.partition("/images/defs.yaml:")[2] for line in lines] == [
         f"5 - attributes.source.bukcet: unknown key ({known}; did you mean bucket?)",
