@@ -116,9 +116,11 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
     """A plan as `dryrun --json` prints it."""
     counts = {name.value: plan.count(name).model_dump() for name in _sets(plan)}
     refusal = next(iter(plan.refusals), None)
+    origins = {side: {"uri": one.uri, "as_of": one.as_of.isoformat()} for side, one in plan.reports.items()}
     return {
         "sync": sync.name,
         "plan": plan.id,
+        **({"reports": origins} if origins else {}),
         **counts,
         "refused": refusal_document(refusal),
         "files": list_files(sync, plan),
@@ -217,6 +219,11 @@ def describe_verification(sync: SyncContext, outcome: Verification) -> None:
             f"content: {counted(compared.objects)} compared, {readable_bytes(compared.bytes)} "
             f"({compared.by_checksum:,} by stored checksum, {counted(compared.gets, 'GET')})"
             + "".join(f", {count:,} not: {reason}" for reason, count in compared.skipped.items())
+        )
+    if outcome.since_report:
+        warn(
+            f"warning: {counted(outcome.since_report)} of the store were written since its report, by an earlier plan "
+            "or by somebody else, and are not compared: the next report has them"
         )
     if outcome.verified:
         say(f"verified: all {outcome.objects:,} objects of the store are as plan {outcome.plan} has them")

@@ -57,6 +57,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         StateError: a file of the plan is damaged or can't be read.
     """
     say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
+    for side, origin in plan.reports.items():
+        say(f"  {side} from {origin.described}")
     for name in (*planned_sets(plan.options), *_RARE[:-1], ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name in _RARE and not count.objects:
@@ -96,11 +98,17 @@ def _described_row(sign: str, row: ListedRow) -> str:
 def _warn_of_plan(plan: Plan) -> None:
     altered = plan.count(ChangeSet.ALTERED).objects
     if altered:
+        who = "by somebody else" if "store" not in plan.reports else "by somebody else, or were copied since the report"
         warn(
-            f"warning: {counted(altered)} of the store changed since they were copied, by somebody else, and are kept: "
+            f"warning: {counted(altered)} of the store changed since they were copied, {who}, and are kept: "
             'set options.altered = "overwrite" to copy them again'
         )
-    archived = plan.count(ChangeSet.SKIPPED).objects - plan.unpinned
+    if plan.newer:
+        warn(
+            f"warning: {counted(plan.newer)} of the store are newer than the report of the source, which lacks them; "
+            "they stay, and the next report shows whether the source has them"
+        )
+    archived = plan.count(ChangeSet.SKIPPED).objects - plan.unpinned - plan.newer
     if archived:
         warn(
             f"warning: {counted(archived, 'archived object')} can't be read now; skipped, "

@@ -203,7 +203,7 @@ def _inventory(context: SyncContext, side: Side) -> InventoryFigures | None:
         taken=newest.started,
         objects=newest.objects,
         bytes=newest.bytes,
-        seconds=max((newest.ended - newest.started).total_seconds(), 0.0),
+        seconds=max(newest.seconds, 0.0),
         pages=sum(proof.pages for proof in newest.proof),
     )
 

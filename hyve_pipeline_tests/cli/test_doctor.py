@@ -14,9 +14,10 @@ from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
+from hyve_pipeline_tests.reports import Report, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.servers import SECRET_ACCESS_KEY, client_for
-from hyve_pipeline_tests.syncs import NAME, Finished, Hyve, MakePair, Pair, sync_table
+from hyve_pipeline_tests.syncs import NAME, Bucket, Finished, Hyve, MakePair, Pair, sync_table
 
 
 def verdicts(finished: Finished) -> dict[tuple[str, str], str]:
@@ -110,6 +111,22 @@ def test_examines_the_trash(make_pair: MakePair, hyve: Hyve) -> None:
     assert verdicts(finished)["versioning", "store"] == "ok"
     assert "there is no bucket 'no-such-bucket'" in detail(finished, "listing", "trash")
     assert pair.store.keys() == []
+
+
+def test_reads_the_manifest_of_a_report(make_pair: MakePair, make_place: MakePlace, hyve: Hyve) -> None:
+    pair = make_pair()
+    pair.source.put({"a": b"1"})
+    place = make_place("reports", prefix="daily/")
+    file = pair.home / "hyve.toml"
+    head = "[sync.images.source]\n"
+    file.write_text(file.read_text().replace(head, f'{head}inventory = "{place.uri}"\n'))
+    missing = hyve("doctor", "--json")
+    assert (missing.code, verdicts(missing)["inventory", "source report"]) == (4, "fail")
+    assert "there is no S3 Inventory report: set inventory to" in detail(missing, "inventory", "source report")
+    Report(pair.source.name, rows_of(pair.source)).write(Bucket(place, str(place.endpoint_url)))
+    found = hyve("doctor", "--json")
+    assert (found.code, verdicts(found)["inventory", "source report"]) == (0, "ok")
+    assert ", 0 min ago: CSV, 1 files, current versions" in detail(found, "inventory", "source report")
 
 
 def test_says_that_a_bucket_is_missing_and_goes_on(pair: Pair, hyve: Hyve) -> None:

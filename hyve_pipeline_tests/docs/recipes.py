@@ -65,6 +65,11 @@ class Recipe:
         return found
 
 
+def recipe_of(page: Path) -> Recipe:
+    """All blocks of a page as one recipe."""
+    return Recipe(1, page.stem, tuple(_BLOCK.findall(page.read_text(encoding="utf-8"))))
+
+
 def recipes() -> dict[int, Recipe]:
     """All recipes by their numbers."""
     text = COOKBOOK.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hyve_pipeline.cli.main import COMMANDS, hyve
+from hyve_pipeline.core.base.durations import parse_duration
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.sizes import parse_size
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA
@@ -170,7 +172,8 @@ def _is_default(shown: str, value: object) -> bool:
     if isinstance(value, bool):
         return plain == str(value).lower()
     if isinstance(value, int):
-        return plain.strip('"').replace(",", "") == str(value) or _size(plain.strip('"')) == value
+        text = plain.strip('"')
+        return text.replace(",", "") == str(value) or value in (_read(parse_size, text), _read(parse_duration, text))
     if isinstance(value, Limit):
         return plain.strip('"') == str(value)
     if isinstance(value, (tuple, dict)):
@@ -180,9 +183,9 @@ def _is_default(shown: str, value: object) -> bool:
     return plain == f'"{value}"'
 
 
-def _size(text: str) -> int | None:
+def _read(parse: Callable[[str], int], text: str) -> int | None:
     try:
-        return parse_size(text)
+        return parse(text)
     except ValueError:
         return None
 

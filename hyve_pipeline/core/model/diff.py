@@ -100,6 +100,10 @@ ARCHIVED_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 # The start of the reason of an object that is skipped since neither the listing nor HEAD has an ETag.
 NO_ETAG = "no ETag"
 
+# The start of the reason of an object of the store that was written after the report of the source was begun: its
+# source may have been, too.
+NEWER = "newer than the report of the source"
+
 # The most skipped objects that a plan names.
 SKIPPED_EXAMPLES = 5
 
@@ -192,6 +196,7 @@ class Diff(Frozen):
         counts: objects and bytes by set; bytes are the source's, for duplicates the store's.
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned: how many objects are skipped since they have no ETag.
+        newer: how many objects of the store are skipped since they are newer than the report of the source.
         skipped_examples: the first few objects that are skipped, as (key, reason).
         shared: what shows whether both inventories are of one bucket; None where their places alone show that they are
             not.
@@ -212,6 +217,7 @@ class Diff(Frozen):
     counts: dict[ChangeSet, Count]
     uncompared: dict[str, int] = Field(default_factory=dict)
     unpinned: int = 0
+    newer: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
     shared: SharedKeys | None = None
     future: FutureDates | None = None
@@ -245,6 +251,8 @@ class Differ:
         source_prefix: the prefix to remove from the source's keys.
         store_prefix: the prefix to remove from the store's keys.
         compared: the time of the comparison, after which a restored object must still be readable; by default now.
+        source_as_of: what the store has of a later time is not deleted, though the source lacks it: the time of the
+            report that the source's rows are from. None for a listing.
         gives_unchanged: whether to return the rows of unchanged objects too.
         overwrites_altered: whether altered objects count as modified.
     """
@@ -257,11 +265,13 @@ class Differ:
         source_prefix: str = "",
         store_prefix: str = "",
         compared: datetime | None = None,
+        source_as_of: datetime | None = None,
         gives_unchanged: bool = False,
         overwrites_altered: bool = False,
     ) -> None:
         self._gives_unchanged = gives_unchanged
         self._compared = compared or datetime.now(UTC)
+        self._source_as_of = source_as_of
         self._database = RangeDatabase()
         prefixes = {"source": source_prefix, "store": store_prefix}
         altered = ChangeSet.MODIFIED if overwrites_altered else ChangeSet.ALTERED
@@ -292,6 +302,7 @@ class Differ:
             memory: what is remembered of copied keys, without prefix, as in `core.memory.MEMORY_SCHEMA`; each key once.
         """
         bounds = {"first": key_range.first, "end": key_range.end, "compared": self._compared}
+        bounds["as_of"] = self._source_as_of
         undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
         memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
         tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
@@ -347,6 +358,7 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 coalesce(s.etag = '', false) AS lacks_source_etag,
                 coalesce(t.etag = '', false) AS lacks_store_etag,
                 s.relative IS NULL AS only_in_store,
+                coalesce(only_in_store AND t.last_modified >= $as_of::TIMESTAMPTZ, false) AS is_newer,
                 t.relative IS NULL AS only_in_source,
                 coalesce(s.size, t.size) AS size,
                 s.etag AS source_etag,
@@ -360,12 +372,12 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
         ),
         classified AS (SELECT
-            * EXCLUDE (difference, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag),
+            * EXCLUDE (difference, is_newer, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag),
             CASE
                 WHEN NOT ({filters.condition("key")}) THEN 'excluded'
                 WHEN difference IS NULL THEN 'unchanged'
                 WHEN difference = '{ALTERED_REASON}' AND '{altered}' = 'altered' THEN 'altered'
-                WHEN lacks_source_etag OR lacks_store_etag THEN 'skipped'
+                WHEN lacks_source_etag OR lacks_store_etag OR is_newer THEN 'skipped'
                 WHEN only_in_store THEN 'duplicate'
                 WHEN is_archived THEN 'skipped'
                 WHEN only_in_source THEN 'new'
@@ -374,6 +386,7 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
             CASE
                 WHEN lacks_source_etag THEN '{NO_ETAG} in the source''s listing, ' || difference
                 WHEN lacks_store_etag THEN '{NO_ETAG} in the store''s listing, ' || difference
+                WHEN is_newer THEN '{NEWER}, ' || difference
                 WHEN is_archived THEN 'archived as ' || storage_class || ', ' || difference
             END AS hindrance,
             coalesce(hindrance, difference, '') AS reason

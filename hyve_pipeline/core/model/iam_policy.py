@@ -109,14 +109,27 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
     if sync.trash is not None:
         store.append(_listing("ListTrash", sync.trash))
         store.append(_objects("ReadAndWriteTrash", sync.trash, (*_READ, *_WRITE)))
+    store += _reading_reports(sync.store, "Store")
     if sync.options.kms_key_id is not None:
         store.append(_encrypting(sync.options.kms_key_id))
     source = [
         _listing("ListSource", sync.source),
         _allow("AskSource", _ABOUT_SOURCE, _arn(sync.source)),
         _objects("ReadSource", sync.source, read),
+        *_reading_reports(sync.source, "Source"),
     ]
     return {"source": _policy(source), "store": _policy(store)}
+
+
+def _reading_reports(side: BucketSettings, name: str) -> list[dict[str, Any]]:
+    """The statements for the S3 Inventory reports of a side; none where it is listed."""
+    reports = side.reports
+    if reports is None:
+        return []
+    return [
+        _listing(f"List{name}Reports", reports),
+        _objects(f"Read{name}Reports", reports, ("s3:GetObject",)),
+    ]
 
 
 def pinned_writes(place: BucketSettings) -> dict[str, Any]:

@@ -124,6 +124,11 @@ class Inventory(Frozen):
     versioning: Versioning | None = None
     report: ReportOrigin | None = None
 
+    @property
+    def seconds(self) -> float:
+        """How long it took to list the bucket, or to read the report."""
+        return (self.ended - self.started).total_seconds() if self.report is None else self.report.seconds
+
 
 def check_proof(proof: Sequence[RangeProof], objects: int, place: str, key_range: KeyRange | None = None) -> None:
     """Check the proof of a listing, or of one range of it.

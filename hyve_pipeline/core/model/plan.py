@@ -19,7 +19,8 @@ from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName, StateNames
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
 from hyve_pipeline.core.model.estimate import Estimate
-from hyve_pipeline.core.model.inventory import Versioning
+from hyve_pipeline.core.model.inventory import Side, Versioning
+from hyve_pipeline.core.model.inventory_report import ReportOrigin
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
 from hyve_pipeline.core.settings.limits import Limit
@@ -78,9 +79,10 @@ class Plan(Frozen):
         figures: the input of the safety rules.
         counts: objects and bytes by set.
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
-        unpinned, skipped_examples: as in `core.model.diff.Diff`.
+        unpinned, newer, skipped_examples: as in `core.model.diff.Diff`.
         future: the source's objects that are dated in the future; the next plan copies them again.
         versioning: whether the store's bucket keeps versions; None where the server does not say.
+        reports: of each side whose inventory is from a report of S3 Inventory, that report.
         changes: the Parquet files of all listed sets, those that a plan does not act on included; columns as in
             `core.diff.CHANGE_SCHEMA`. Empty in a plan of an earlier version.
         files: the Parquet files of copies and of deletes, whose rows follow each other; one row group a shard. Columns
@@ -106,9 +108,11 @@ class Plan(Frozen):
     counts: dict[ChangeSet, Count]
     uncompared: dict[str, int] = Field(default_factory=dict)
     unpinned: int = 0
+    newer: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
     future: FutureDates | None = None
     versioning: Versioning | None = None
+    reports: dict[Side, ReportOrigin] = Field(default_factory=dict)
     changes: StateNames = ()
     files: dict[Action, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
     totals: dict[Action, ShardTotals] = Field(default_factory=dict)

@@ -116,6 +116,8 @@ class Verification(Frozen):
         content: what was compared by content, if anything.
         attempts: how many attempts at the plan's shards had completed before; None in files of versions that did not
             count them.
+        since_report: how many keys were left out, because the plan was made from a report of S3 Inventory of the store
+            and their objects were written after it.
     """
 
     sync: str
@@ -128,6 +130,7 @@ class Verification(Frozen):
     file: StateName = Field(validation_alias=AliasChoices("file", "uri"))
     content: ContentSummary | None = None
     attempts: int | None = None
+    since_report: int = 0
 
     @property
     def verified(self) -> bool:

@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
+from hyve_pipeline.operations.doctor.reports import examine_reports
 from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
 from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
@@ -82,6 +83,8 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
                 yield from _examine_lacks(name, reached.connection)
         if sync.settings.trash is not None:
             yield from _examine_place(sync, "trash", sync.settings.trash, stack)
+    for side in SIDES:
+        yield from examine_reports(sync, side)
 
 
 def _examine_state(home: Home) -> Finding:

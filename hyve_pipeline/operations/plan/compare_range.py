@@ -13,6 +13,7 @@ from hyve_pipeline.core.base.manifest import Count, Frozen, StateName
 from hyve_pipeline.core.model.diff import (
     CHANGE_SCHEMA,
     LIST_NAMES,
+    NEWER,
     NO_ETAG,
     SKIPPED_EXAMPLES,
     ChangeSet,
@@ -70,7 +71,7 @@ class ComparedRange(Frozen):
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         files: the Parquet file of each set that has a list.
         counts: objects and bytes by set.
-        uncompared, unpinned, skipped_examples: as in `core.model.diff.Diff`.
+        uncompared, unpinned, newer, skipped_examples: as in `core.model.diff.Diff`.
     """
 
     changes: StateName
@@ -78,6 +79,7 @@ class ComparedRange(Frozen):
     counts: dict[ChangeSet, Count]
     uncompared: dict[str, int]
     unpinned: int
+    newer: int = 0
     skipped_examples: tuple[tuple[str, str], ...]
 
 
@@ -136,6 +138,7 @@ def compare_range(
         counts=counts,
         uncompared={} if comparer is None else dict(comparer.uncompared),
         unpinned=skipped.unpinned,
+        newer=skipped.newer,
         skipped_examples=tuple(skipped.examples),
     )
 
@@ -179,6 +182,7 @@ def _range_diffs(
         source_prefix=source.place.prefix,
         store_prefix=store.place.prefix,
         compared=compared,
+        source_as_of=None if source.report is None else source.report.as_of,
         gives_unchanged=options.compare_properties,
         overwrites_altered=options.altered == "overwrite",
     )
@@ -195,15 +199,17 @@ def _range_diffs(
 
 
 class _Skipped:
-    """What the plan says about skipped objects: how many have no ETag, and examples."""
+    """What the plan says about skipped objects: how many have no ETag or are newer than a report, and examples."""
 
     def __init__(self) -> None:
         self.unpinned = 0
+        self.newer = 0
         self.examples: list[tuple[str, str]] = []
 
     def add(self, found: pa.Table) -> None:
         rows = rows_with(found, "set", [ChangeSet.SKIPPED.value])
         reasons = rows.column("reason").to_pylist()
         self.unpinned += sum(reason.startswith(NO_ETAG) for reason in reasons)
+        self.newer += sum(reason.startswith(NEWER) for reason in reasons)
         left = SKIPPED_EXAMPLES - len(self.examples)
         self.examples += list(zip(rows.column("key").to_pylist()[:left], reasons[:left], strict=True))

@@ -83,6 +83,7 @@ def diff_inventories(
         },
         uncompared=dict(uncompared),
         unpinned=sum(part.unpinned for part in parts),
+        newer=sum(part.newer for part in parts),
         skipped_examples=tuple(example for part in parts for example in part.skipped_examples)[:SKIPPED_EXAMPLES],
         shared=find_shared_keys(context, source, store),
         future=find_future_dates(context.state, source, created) if options.compare != "size" else None,

@@ -7,8 +7,9 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from hyve_pipeline.core.base.arrow_columns import rows_without
+from hyve_pipeline.core.base.arrow_columns import rows_unlike, rows_with, rows_without
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.journal import UNREADABLE, JournalRow, Outcome
@@ -45,6 +46,9 @@ _VERIFY = "verify"
 # The columns of a listed object that are compared.
 _COMPARED = ["key", "size", "etag"]
 
+# The differences that may be of what was written since a report, by an earlier plan or by somebody else.
+_OF_WRITES = [Difference.DIFFERENT.value, Difference.UNEXPECTED.value]
+
 
 def verify_plan(
     context: SyncContext, plan: Plan, *, list_again: bool = True, content: str | None = None
@@ -55,7 +59,7 @@ def verify_plan(
         context: the sync.
         plan: the plan.
         list_again: False uses the listing that the plan was made from if the plan is empty, so that applying it
-            changed nothing.
+            changed nothing. A report of S3 Inventory is no listing: then the store is listed.
         content: the share of the objects whose content is compared too, such as ``1%``; each time another sample.
 
     Raises:
@@ -70,19 +74,19 @@ def verify_plan(
     status = plan_status(context, plan)
     note_missed_ends(context, status)
     before = context.inventories("store").load(plan.store_inventory)
-    is_listed = list_again or not plan.is_empty
+    is_listed = list_again or not plan.is_empty or before.report is not None
     inventory = take_inventory(context, "store", activity="list store again") if is_listed else before
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
     examples: list[tuple[Difference, str]] = []
-    objects = 0
+    objects = since = 0
     estimate(_VERIFY, inventory.objects)
     state = context.state
     folder = state.below(f"verifications/{plan.id}")
     filters = Filters(plan.options.include, plan.options.exclude)
     with (
         ExitStack() as stack,
-        closing(open_inventory(state, inventory, _COMPARED)) as listed,
+        closing(open_inventory(state, inventory, [*_COMPARED, "last_modified"])) as listed,
         closing(SortedRows(state, before.files, prefix, _COMPARED)) as planned,
         closing(SortedRows(state, plan.files["copy"])) as copies,
         closing(SortedRows(state, plan.files["delete"])) as deletes,
@@ -103,6 +107,11 @@ def verify_plan(
             # As if they were not planned: the store should have the same object as before.
             tables["copies"] = rows_without(tables["copies"], "key", unreadable)
             differences, same = verifier.compare(key_range, copied=copied, **tables)
+            if before.report is not None:
+                written = _written_since(before.report.as_of, differences, tables["listed"], rows[copies], prefix)
+                differences = rows_without(differences, "key", written)
+                unreadable = [*unreadable, *written]
+                since += len(written)
             if comparer is not None:
                 differing = {*differences.column("key").to_pylist(), *unreadable}
                 more = comparer.compare(key_range, tables["listed"], differing)
@@ -129,12 +138,29 @@ def verify_plan(
         file=f"verifications/{plan.id}/{inventory.id}.parquet",
         content=None if comparer is None else comparer.summary,
         attempts=status.attempts,
+        since_report=since,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     table = StoredTable(id=plan.id, files=(verification.file,))
     TableShelf(context.home, context.name, "verification").keep(table, context.actor.id)
     context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)
     return verification
+
+
+def _written_since(
+    as_of: datetime, differences: pa.Table, listed: pa.Table, copies: pa.Table, prefix: str
+) -> list[str]:
+    """Keys that differ, that the plan did not copy, and whose objects were written after a report was begun.
+
+    The plan says nothing of these objects: it was made from the report.
+    """
+    differing = rows_with(differences, "difference", _OF_WRITES)
+    if not differing.num_rows:
+        return []
+    later = listed.filter(pc.field("last_modified") >= as_of).column("key").to_pylist()
+    below = {key[len(prefix) :] for key in later}
+    keys = rows_unlike(differing, "key", copies).column("key").to_pylist()
+    return [key for key in keys if key in below]
 
 
 class _JournaledCopies:

@@ -43,13 +43,35 @@ def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
         "bucket": inventory.place.uri,
         "objects": inventory.objects,
         "bytes": inventory.bytes,
-        "listed in (s)": round((inventory.ended - inventory.started).total_seconds(), 3),
+        **_origin(inventory),
         "top-level prefixes": table_of(sizes, ["prefix", "objects", "size"]),
     }
     if inventory.oldest is not None and inventory.newest is not None:
         metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
         metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)
     return in_reading_order(metadata)
+
+
+def _origin(inventory: Inventory) -> Metadata:
+    """Where an inventory is from, and as of when it is."""
+    as_of = dg.MetadataValue.timestamp(inventory.started)
+    origin = inventory.report
+    if origin is None:
+        return {"as of": as_of, "listed in (s)": round(inventory.seconds, 3)}
+    details = [
+        {"column": name, "value": displayed(value), "objects": count}
+        for name, counts in origin.details.items()
+        for value, count in sorted(counts.items())
+    ]
+    return {
+        "as of": as_of,
+        "report": displayed(origin.uri),
+        "report format": origin.format,
+        "report files": origin.files,
+        "report rows": origin.rows,
+        "read in (s)": origin.seconds,
+        **({"report says": table_of(details, ["column", "value", "objects"])} if details else {}),
+    }
 
 
 def proof_metadata(inventory: Inventory) -> Metadata:
@@ -181,6 +203,7 @@ def verification_metadata(outcome: Verification) -> Metadata:
             PLAN_ENTRY: outcome.plan,
             "verified": outcome.verified,
             "objects as planned": outcome.objects,
+            **({"written since the report": outcome.since_report} if outcome.since_report else {}),
             "differences": sum(outcome.differences.values()),
             **{kind.value: count for kind, count in outcome.differences.items()},
             **_content_metadata(outcome.content),

@@ -92,6 +92,21 @@ def test_each_side_may_do_its_part(side: Any, action: str, resource: str) -> Non
     assert allows(policies(sync(trash="s3://trash-bucket/t"))[side], action, f"arn:aws:s3:::{resource}")
 
 
+def test_the_reports_of_a_side_may_be_read_by_its_credentials() -> None:
+    both = policies(
+        SyncSettings(
+            name="images",
+            source=BucketSettings(bucket="in-bucket", inventory="s3://reports/in-bucket/daily"),
+            store=BucketSettings(bucket="out-bucket"),
+        )
+    )
+    assert allows(both["source"], "s3:ListBucket", "arn:aws:s3:::reports", prefix="in-bucket/daily/")
+    assert allows(both["source"], "s3:GetObject", "arn:aws:s3:::reports/in-bucket/daily/data/1.orc")
+    assert not allows(both["source"], "s3:GetObject", "arn:aws:s3:::reports/another/daily/data/1.orc")
+    assert not allows(both["source"], "s3:PutObject", "arn:aws:s3:::reports/in-bucket/daily/data/1.orc")
+    assert not allows(both["store"], "s3:GetObject", "arn:aws:s3:::reports/in-bucket/daily/data/1.orc")
+
+
 def test_objects_in_the_trash_may_not_be_deleted() -> None:
     policy = policies(sync(trash="s3://trash-bucket/t"))["store"]
     assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::trash-bucket/t/a")

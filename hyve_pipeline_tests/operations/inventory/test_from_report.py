@@ -95,7 +95,7 @@ def _refusal(pair: Pair, reports: Bucket, **options: Any) -> str:
 
 def _replace(reports: Bucket, name: str, change: Callable[[bytes], bytes | None]) -> None:
     """Replace the object whose key ends so, or delete it."""
-    key = next(key for key in reports.keys() if key.endswith(name))
+    key = next(key for key in reports.read() if key.endswith(name))
     content = change(reports.read()[key])
     if content is None:
         reports.delete(key)
@@ -205,7 +205,7 @@ def test_a_report_that_is_too_old_or_of_the_future_is_refused(pair: Pair, report
     assert f"it is too old: as of {old.as_of:%Y-%m-%d %H:%M} UTC, 50 h ago, and inventory_max_age is 48 h" in message
     assert _read(pair, reports, inventory_max_age="3 days").objects == 1
     _write(pair, reports, as_of=now + timedelta(hours=1))
-    with pytest.raises(IncompleteInventoryError, match="it is of the future, .*: set this machine's clock"):
+    with pytest.raises(IncompleteInventoryError, match=r"it is of the future, .*: set this machine's clock"):
         _read(pair, reports)
 
 
