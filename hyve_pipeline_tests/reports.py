@@ -103,7 +103,7 @@ class Report:
                 for key, content in files
             ],
         }
-        return json.dumps(document | self.manifest, indent=2).encode()
+        return json.dumps({**document, **self.manifest}, indent=2).encode()
 
     def write(self, bucket: Bucket, *, only: Literal["all", "no checksum"] = "all") -> str:
         """Write it below a bucket's prefix as its folder, and return the URI of that."""
