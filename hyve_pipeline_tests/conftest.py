@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import duckdb
 import pytest
 from hypothesis import settings
 
@@ -64,6 +65,19 @@ def hasty_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def shared_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory, shared by the tests of one worker."""
+    with duckdb.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def hasty_database(shared_database: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Diffs in this process share a database: to make one takes longer than most of them."""
+    monkeypatch.setattr(duckdb, "connect", shared_database.cursor)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, QueuePool, create_engine, event
 
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.operations.context import Home, SyncContext
@@ -32,8 +32,8 @@ from hyve_pipeline_tests.syncs import NAME, Pair
 def hasty_storage() -> Iterator[None]:
     """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug.
 
-    Nor are engines made anew for each connection, and the scripts of Dagster's migrations loaded anew for the database
-    of each run: both take longer than most of what is tested.
+    Nor are engines and connections made anew for each statement, and the scripts of Dagster's migrations loaded anew
+    for the database of each run: both take longer than most of what is tested.
     """
 
     def hurry(connection: Any, _record: object) -> None:
@@ -49,10 +49,11 @@ def hasty_storage() -> Iterator[None]:
         return known[key]
 
     event.listen(Engine, "connect", hurry)
-    engines: dict[str, Engine] = {}
 
     def engine_of(url: str, **settings: Any) -> Engine:
-        return engines.get(url) or engines.setdefault(url, create_engine(url, **settings))
+        if url not in _engines:
+            _engines[url] = create_engine(url, **(settings | {"poolclass": QueuePool}))
+        return _engines[url]
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ScriptDirectory, "from_config", load_once)
@@ -62,12 +63,30 @@ def hasty_storage() -> Iterator[None]:
     event.remove(Engine, "connect", hurry)
 
 
+# One for each database of Dagster that a test uses.
+_engines: dict[str, Engine] = {}
+
+
+@pytest.fixture(autouse=True)
+def closed_databases() -> Iterator[None]:
+    """Closes Dagster's databases after each test."""
+    yield
+    close_databases()
+
+
+def close_databases() -> None:
+    while _engines:
+        _engines.popitem()[1].dispose()
+
+
 @pytest.fixture(scope="session")
 def empty_dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dagster's storage without any run: to make its tables takes a second."""
     home = Home(tmp_path_factory.mktemp("empty"))
     with open_instance(home):
-        return home.path / "dagster"
+        pass
+    close_databases()
+    return home.path / "dagster"
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

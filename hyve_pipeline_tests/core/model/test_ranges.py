@@ -14,6 +14,11 @@ from hyve_pipeline.core.model.ranges import RangeDatabase
 _ROWS = pa.table({"key": [f"{number * 7919 % 300_007:040}" for number in range(300_000)]})
 
 
+@pytest.fixture(autouse=True)
+def hasty_database() -> None:
+    """Each of these tests has a database of its own, and fills its memory."""
+
+
 def _sorted(database: RangeDatabase) -> int:
     with database.showing({"rows": _ROWS}) as connection:
         return connection.sql("SELECT * FROM rows ORDER BY key").to_arrow_table().num_rows
