@@ -150,10 +150,12 @@ class Activities(Listener):
                     self._ended(activity)
 
     def _going_on(self, name: str) -> Activity:
-        now = time.monotonic()
-        found = self._by_name.setdefault(name, Activity(name, now))
-        if found.ended is not None:
+        found = self._by_name.get(name)
+        if found is None:
+            found = self._by_name[name] = Activity(name, time.monotonic())
+        elif found.ended is not None:
             # The time between does not count.
+            now = time.monotonic()
             found.begun, found.ended, found.is_done = now - found.seconds, None, False
         return found
 

@@ -5,9 +5,9 @@ without what may have been refused, and what then proves to be missing is left o
 """
 
 import logging
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
+from typing import NamedTuple
 
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.s3.connection.transport import Endpoint
@@ -15,9 +15,8 @@ from hyve_pipeline.s3.connection.transport import Endpoint
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ability:
-    """Something that a server may lack.
+class Ability(NamedTuple):
+    """Something that a server may lack. A tuple, as several are looked up in sets for each object.
 
     Attributes:
         lack: what it lacks then, as the predicate of a sentence about the server.

@@ -1,6 +1,6 @@
 """Requests and responses, the same for both transports, and how keys are encoded in them."""
 
-import re
+import string
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -11,8 +11,8 @@ Pairs = tuple[tuple[str, str], ...]
 # so that no client, proxy or server on the way normalises anything.
 _SAFE_IN_PATH = "/~"
 
-# Most keys need no encoding, and this check is ten times as fast as encoding.
-_NEEDS_NO_ENCODING = re.compile(r"[A-Za-z0-9/._~-]*")
+# The bytes that need no encoding. Most keys have no others, and that is checked ten times as fast as they are encoded.
+_PLAIN = (string.ascii_letters + string.digits + "/._~-").encode()
 
 
 class Request(NamedTuple):
@@ -64,7 +64,7 @@ class Response(NamedTuple):
 
 def encode_key(key: str) -> str:
     """Percent-encode a key for a path: all bytes but ``/`` and the unreserved characters."""
-    return key if _NEEDS_NO_ENCODING.fullmatch(key) else quote(key, safe=_SAFE_IN_PATH)
+    return quote(key, safe=_SAFE_IN_PATH) if key.encode().translate(None, _PLAIN) else key
 
 
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
