@@ -23,9 +23,9 @@ from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
+from hyve_pipeline.operations.requests.in_flight import Call
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.copying.copy_object import OnCopied
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.new_object import NewObject, settle
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
@@ -163,19 +163,16 @@ class ObjectCopier:
 
     async def _write(self, task: CopyTask, tries: Tries) -> CopyResult:
         """Copy an object by its route, again if its bytes changed on the way."""
-        pinned = task
-
-        def begin(on_end: OnCopied) -> None:
-            self._route.copy(pinned, partial(judge, on_end))
-
-        def judge(on_end: OnCopied, ended: CopyResult | BaseException) -> None:
-            nonlocal pinned
-            if isinstance(ended, S3RequestError) and ended.written is not None:
-                # The other bytes are in the store, and are to be overwritten.
-                pinned = task._replace(store_etag=ended.written)
-            on_end(ended)
-
-        return await tries.call(begin)
+        moves = 1
+        while True:
+            try:
+                return tries.counted(await Call(partial(self._route.copy, task)))
+            except S3RequestError as error:
+                await tries.pause_after(error, moves)
+                moves += 1
+                if error.written is not None:
+                    # The other bytes are in the store, and are to be overwritten.
+                    task = task._replace(store_etag=error.written)
 
     async def _recognise(
         self, row: PlannedObject, task: CopyTask, head: ObjectHead, tries: Tries, **after: Any

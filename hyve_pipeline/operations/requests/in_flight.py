@@ -164,13 +164,15 @@ class _Driver(Generic[T]):
         raise_if_interrupted()
         while self._queued and self._window.has_room(self.in_flight):
             self._step(self._queued.popleft())
-        if not self.in_flight:
+        patience = _POLL_SECONDS
+        if self._paused:
+            left = self._paused[0][0] - time.monotonic()
+            if left <= 0:
+                self._step(heapq.heappop(self._paused)[2])
+                return
+            patience = min(patience, left)
+        elif not self._waiting:
             return
-        now = time.monotonic() if self._paused else 0.0
-        if self._paused and self._paused[0][0] <= now:
-            self._step(heapq.heappop(self._paused)[2])
-            return
-        patience = min(_POLL_SECONDS, self._paused[0][0] - now) if self._paused else _POLL_SECONDS
         try:
             work = self._answered.get(timeout=patience)
         except Empty:

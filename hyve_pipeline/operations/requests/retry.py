@@ -40,18 +40,32 @@ class Tries:
 
     async def call(self, begin: Begin[T]) -> T:
         """Like `answer`, for requests that hand their result to a callback."""
-        for move in range(_MOST_MOVES):
-            if move:
-                await Pause(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads load, guards nothing
-                self.count += 1
+        moves = 1
+        while True:
             try:
-                result = await Call(begin)
+                return self.counted(await Call(begin))
             except S3RequestError as error:
-                self.count += error.sends - 1
-                # Requests that the connection retried are not retried here: the tries would multiply.
-                if error.code != INVALID_RESPONSE or error.sends > 1 or move == _MOST_MOVES - 1:
-                    raise
-            else:
-                self.count += getattr(result, "sends", 1) - 1
-                return result
-        raise AssertionError("the last move returns or raises")
+                await self.pause_after(error, moves)
+                moves += 1
+
+    def counted(self, result: T) -> T:
+        """A result, whose requests are counted."""
+        self.count += getattr(result, "sends", 1) - 1
+        return result
+
+    async def pause_after(self, error: S3RequestError, moves: int) -> None:
+        """Wait before the next move after one that failed.
+
+        Args:
+            error: how it failed.
+            moves: how many there were.
+
+        Raises:
+            S3RequestError: it failed for good.
+        """
+        self.count += error.sends - 1
+        # Requests that the connection retried are not retried here: the tries would multiply.
+        if error.code != INVALID_RESPONSE or error.sends > 1 or moves == _MOST_MOVES:
+            raise error
+        await Pause(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads load, guards nothing
+        self.count += 1

@@ -334,32 +334,32 @@ class _Pending(Generic[T]):
             self.fail(error)
 
     def _judge(self, ended: ResponseOrError) -> None:
-        if isinstance(ended, Response):
-            self._judge_response(ended)
-        elif isinstance(ended, S3RequestError):
-            # The CRT reports the last response to a request that it retried by an error alone.
-            self._connection.is_reached |= ended.status is not None
-            self._failed(ended, self._transport.sends)
-        else:
-            self._on_end(ended)
-
-    def _judge_response(self, response: Response) -> None:
-        self._connection.is_reached = True
-        if is_error(response):
-            error = error_of(self._connection.bucket, self.request, response)
+        connection = self._connection
+        if not isinstance(ended, Response):
+            self._judge_failure(ended)
+            return
+        connection.is_reached = True
+        if is_error(ended):
+            error = error_of(connection.bucket, self.request, ended)
             self._failed(error, self._transport.sends if error.is_transient else 1)
             return
-        log_answer(self._connection.bucket, self.request, response)
-        if self.sends:
-            response = response._replace(sends=self.sends + 1)
+        log_answer(connection.bucket, self.request, ended)
         try:
-            result = self._read(response)
+            result = self._read(ended._replace(sends=self.sends + 1) if self.sends else ended)
         except S3RequestError as error:
             self._failed(error, 1)
         except BaseException as error:  # noqa: BLE001 - it is handed to the caller
             self._on_end(error)
         else:
             self._on_end(result)
+
+    def _judge_failure(self, error: BaseException) -> None:
+        if isinstance(error, S3RequestError):
+            # The CRT reports the last response to a request that it retried by an error alone.
+            self._connection.is_reached |= error.status is not None
+            self._failed(error, self._transport.sends)
+        else:
+            self._on_end(error)
 
 
 def open_connection(

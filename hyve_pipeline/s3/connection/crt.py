@@ -179,8 +179,6 @@ class _Exchange:
         "_status",
         "_transport",
         "begun",
-        "known_bytes",
-        "seconds",
         "size_then",
     )
 
@@ -196,10 +194,17 @@ class _Exchange:
         self._size = 0
         # Why it was cancelled.
         self._failed: S3RequestError | None = None
-        self.begun = 0.0
-        self.size_then = 0
-        self.seconds = transport.bounds.fast_seconds(request)
-        self.known_bytes = len(request.body) + request.expected
+        # The watch sets these two.
+        self.begun: float
+        self.size_then: int
+
+    @property
+    def seconds(self) -> float:
+        return self._transport.bounds.fast_seconds(self._request)
+
+    @property
+    def known_bytes(self) -> int:
+        return len(self._request.body) + self._request.expected
 
     def begin(self, client: S3Client, endpoint: Endpoint) -> None:
         request = self._request

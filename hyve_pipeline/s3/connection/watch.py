@@ -31,12 +31,15 @@ class Exchange(Protocol):
     Attributes:
         begun: when, in seconds of the watch's clock.
         size_then: bytes of the process then.
-        known_bytes: what is sent and expected.
     """
 
     begun: float
     size_then: int
-    known_bytes: int
+
+    @property
+    def known_bytes(self) -> int:
+        """What is sent and expected."""
+        ...
 
     @property
     def seconds(self) -> float:

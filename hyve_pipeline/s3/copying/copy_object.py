@@ -137,7 +137,7 @@ _Copied = tuple[CopyResult, bool, tuple[Ability, ...]]
 class _WholeCopy:
     """One CopyObject, from its request to its result."""
 
-    __slots__ = ("_new", "_on_end", "_request", "_source", "_store", "_task")
+    __slots__ = ("_headers", "_new", "_on_end", "_request", "_source", "_store", "_task")
 
     def __init__(self, source: Connection, store: Connection, task: CopyTask, on_end: OnCopied) -> None:
         self._source = source
@@ -149,17 +149,12 @@ class _WholeCopy:
         """Send the request, with headers for what it does not take over by itself."""
         task = self._task
         self._new = new = copied_object(task.storage_class, task.rules, headers)
-        self._request = Request(
-            "CopyObject",
-            "PUT",
-            task.store_key,
-            headers=(
-                ("x-amz-copy-source", copy_source(self._source.bucket, task.source_key)),
-                ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
-                *new.headers,
-                *task.rules.headers,
-                *self._source.payer_headers,
-            ),
+        self._headers = (
+            ("x-amz-copy-source", copy_source(self._source.bucket, task.source_key)),
+            ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
+            *new.headers,
+            *task.rules.headers,
+            *self._source.payer_headers,
         )
         write_pinned(
             self._store,
@@ -174,9 +169,9 @@ class _WholeCopy:
 
     def _send(self, condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[_Copied]) -> None:
         """Send the request with a condition on the store's object, see `pinned_write.Send`."""
-        request = self._request
-        if condition:
-            request = request._replace(headers=(*request.headers, *condition))
+        self._request = request = Request(
+            "CopyObject", "PUT", self._task.store_key, headers=(*self._headers, *condition)
+        )
         is_slow = self._task.size > SLOW_COPY
         optional = (*optional, *self._new.optional)
         if optional:
