@@ -75,8 +75,13 @@ def longest(column: pa.ChunkedArray) -> int:
     return pc.call_function("max", [pc.call_function("binary_length", [_in_one_piece(column)])]).as_py() or 0
 
 
-def are_all_matched(column: pa.ChunkedArray, pattern: str) -> bool:
-    """Whether an RE2 regular expression matches the whole of every string."""
+def are_all_matched(column: pa.ChunkedArray, pattern: str, most_bytes: int) -> bool:
+    """Whether an RE2 regular expression matches the whole of every string, and none is longer than so many bytes.
+
+    RE2 compiles a bound within the pattern, such as ``{1,1000}``, into a thousand states, anew for each call.
+    """
+    if longest(column) > most_bytes:
+        return False
     options = pc.MatchSubstringOptions(f"^(?:{pattern})$")
     matched = pc.call_function("match_substring_regex", [_in_one_piece(column)], options)
     return pc.call_function("all", [matched]).as_py() is not False

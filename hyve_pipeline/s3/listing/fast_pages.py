@@ -45,10 +45,10 @@ _TYPES = {field.name: field.type for field in INVENTORY_SCHEMA}
 
 # Arrow accepts more than decimal digits as a number, such as hexadecimal ones.
 _TYPES_AS_WRITTEN = _TYPES | {"size": pa.string()}
-_SIZE_PATTERN = "[0-9]{1,19}"
+_SIZE_PATTERN, _MOST_DIGITS = "[0-9]+", 19
 
 # ETags that `pages` would not change; one with a slash may begin with the mark of a weak one.
-_ETAG_PATTERN = "[!#-.0-~]{1,1000}"
+_ETAG_PATTERN, _MOST_ETAG_BYTES = "[!#-.0-~]+", 1000
 _PARSE = csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False)
 
 
@@ -164,7 +164,8 @@ def _read_lines(lines: bytes, columns: list[str], plus: Plus | None) -> pa.Table
         ),
     )
     arrays = {name: table.column(name) for name in table.column_names}
-    if not are_all_matched(arrays["size"], _SIZE_PATTERN) or not are_all_matched(arrays["etag"], _ETAG_PATTERN):
+    are_sizes = are_all_matched(arrays["size"], _SIZE_PATTERN, _MOST_DIGITS)
+    if not are_sizes or not are_all_matched(arrays["etag"], _ETAG_PATTERN, _MOST_ETAG_BYTES):
         raise MalformedPageError("a size or an ETag is not valid")
     arrays["size"] = arrays["size"].cast(pa.int64())
     if b"%" in lines or b"+" in lines:
