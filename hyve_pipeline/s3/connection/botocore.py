@@ -60,8 +60,11 @@ _WATCH_SECONDS = 1.0
 
 _UNSIGNED_PAYLOAD = Config(s3={"payload_signing_enabled": False})
 
-# The most that is taken from a socket at once.
+# The most that is taken from a socket at once, of an answer whose size is not known.
 _PIECE_BYTES = 1024**2
+
+# Headers that tell of the body, and are signed.
+_PROOFS = ("content-md5", "x-amz-checksum-")
 
 # A server may be silent while it copies up to 5 GiB, or joins 10,000 parts.
 _LONG_OPERATIONS = {"CopyObject", "UploadPartCopy", "CompleteMultipartUpload"}
@@ -139,8 +142,9 @@ class BotocoreTransport:
             data=request.body or None,
             stream_output=True,
         )
-        if self._endpoint.scheme == "https":
-            # As the CRT sends it: TLS guards the body already, and hashing it takes longer than all else.
+        if self._endpoint.scheme == "https" or any(name.startswith(_PROOFS) for name in headers):
+            # As the CRT sends it: TLS guards the body already, or a checksum among the headers, which are signed.
+            # Hashing it once more takes longer than all else.
             message.context["client_config"] = _UNSIGNED_PAYLOAD
         if exchange.is_long:
             message.context["read_timeout"] = self.bounds.long_silence
@@ -189,6 +193,12 @@ class BotocoreTransport:
                 raise answer_too_large(self._endpoint.bucket, request, f"{most} bytes", raw.status)
             exchange.seconds = waited + bounds.seconds
             rate = None if self._limits is None or is_failure else self._limits.reading(request)
+            expected = 0 if is_failure or rate is not None else min(request.expected, most)
+            if expected:
+                # In one piece, so that nothing has to be joined.
+                exchange.seconds += expected / bounds.slowest_rate
+                pieces.append(raw.read(expected))
+                size = len(pieces[0])
             while piece := raw.read1(_PIECE_BYTES if rate is None else piece_of(rate)):
                 pieces.append(piece)
                 size += len(piece)

@@ -138,7 +138,7 @@ class Put:
 
 
 def put_content(
-    store: Connection, request: Request, content: Content, optional: Iterable[Optional] = ()
+    store: Connection, request: Request, content: Content, optional: Iterable[Optional] = (), *, is_slow: bool = False
 ) -> "Future[Put]":
     """Send a PutObject or UploadPart with its content.
 
@@ -147,6 +147,7 @@ def put_content(
         request: the request without the content.
         content: the content.
         optional: the headers that may be left out, besides those with checksums.
+        is_slow: see `Connection.send`; the transport for that does not copy the content either.
 
     Returns:
         A future that gives the proved result. It raises `S3RequestError` if the request failed, or the answer does not
@@ -160,18 +161,19 @@ def put_content(
             raise S3RequestError(store.bucket, request, INVALID_RESPONSE, reason, request_id=ended.request_id)
         return answer_of(ended)
 
-    asked = ask_with(store, full, (*optional, *_optional_proofs(content)), read, check_content=content.problem)
+    headers = (*optional, *_optional_proofs(content))
+    asked = ask_with(store, full, headers, read, is_slow=is_slow, check_content=content.problem)
     return follow(asked, lambda answer: _judge(store, request, content, *answer))
 
 
 def put_object(
-    store: Connection, request: Request, content: Content, optional: Iterable[Optional] = ()
+    store: Connection, request: Request, content: Content, optional: Iterable[Optional] = (), *, is_slow: bool = False
 ) -> "Future[Put]":
     """Like `put_content`; finds out whether the server checks Content-MD5, if that is not known yet."""
     abilities, size = store.abilities, len(content.data)
     is_known = checks_md5(store) or abilities.lacks(CONTENT_MD5)
     if is_known or content.md5 is None or size > _MOST_TRIAL_BYTES or not abilities.begin_trial(CHECKED_MD5):
-        return put_content(store, request, content, optional)
+        return put_content(store, request, content, optional, is_slow=is_slow)
     wrong = replace(content, md5=_WRONG_MD5)
     tried = request._replace(headers=(*request.headers, *wrong.headers), body=content.data)
 

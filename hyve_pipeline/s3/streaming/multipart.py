@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
@@ -28,13 +28,18 @@ from hyve_pipeline.s3.wire.checksums import (
     composite_etag,
     keeps_md5_etags,
     kind_of_parts,
+    md5_of,
     upload_headers,
 )
-from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # The most that is read by one request.
-MOST_READ = 8 * MIB
+MOST_READ = 16 * MIB
+
+# Larger content goes by the transport that neither joins what it reads nor copies what it sends. For smaller one the
+# other is faster.
+LARGE = MIB
 
 
 @dataclass
@@ -47,7 +52,7 @@ class Ways:
         pool: the threads that stream them.
         proves_checksums: the store checks checksums: it is AWS, or an answer had one. So no MD5 is needed for what
             arrives.
-        proves_etags: the ETag of a part was its MD5, so that the ETags of all parts show what arrived.
+        hides_md5s: the ETag of a part was not its MD5, so that what arrives is sent with its MD5.
     """
 
     source: Connection
@@ -55,7 +60,7 @@ class Ways:
     budget: Budget
     pool: ThreadPoolExecutor
     proves_checksums: bool = False
-    proves_etags: bool = False
+    hides_md5s: bool = False
 
     def __post_init__(self) -> None:
         self.proves_checksums = self.store.place.server == AWS
@@ -64,10 +69,10 @@ class Ways:
 def memory_of(size: int) -> int:
     """The most bytes of memory for streaming `size` bytes, as measured.
 
-    The transport reads an answer into a growing buffer, and copies what it sends. Larger parts are read in pieces and
-    joined.
+    The transport for small content copies it twice. Larger content stays where it was read, or was joined, but what is
+    freed of it is not used again at once.
     """
-    return 3 * size if size <= MOST_READ else 4 * size
+    return 3 * size if size <= LARGE else 4 * size
 
 
 def read_range(source: Connection, task: CopyTask, part: PartRange) -> bytes:
@@ -166,37 +171,43 @@ class PartedStream:
             if self._ways.budget.is_closed:
                 raise BudgetClosedError
             data = read_range(self._ways.source, self._task, part)
-            ways = self._ways
-            # The ETags of all parts together are compared with the source's ETag.
-            needs_md5 = not (ways.proves_etags if self._is_etag_known else ways.proves_checksums)
-            content = Content.of(data, self._algorithm, needs_md5=needs_md5)
+            content = Content.of(data, self._algorithm, needs_md5=self._ways.hides_md5s and self._may_need_md5)
             if self._proof is not None:
                 self._checksums[part.number] = content.checksum or checksum(self._proof, data)
             if self._digest is not None:
                 self._digest.update(part.number, content.data)
             query = (("partNumber", str(part.number)), ("uploadId", upload_id))
-            request = Request("UploadPart", "PUT", self._task.store_key, query=query)
-            put = put_content(ways.store, request, content).result()
-            self._learn(part.number, request, content, put)
-            return put.part
+            return self._put(part.number, Request("UploadPart", "PUT", self._task.store_key, query=query), content)
         except BaseException:
             if self._digest is not None:
                 self._digest.fail()
             raise
 
-    def _learn(self, number: int, request: Request, content: Content, put: Put) -> None:
-        """Note what a part that was sent shows of the store."""
-        ways, etag = self._ways, put.part.etag
-        ways.proves_checksums |= put.part.checksum is not None
+    @property
+    def _may_need_md5(self) -> bool:
+        """Whether a checksum of each part may not be enough."""
+        return self._is_etag_known or not self._ways.proves_checksums
+
+    def _put(self, number: int, request: Request, content: Content) -> Part:
+        """Send a part; its MD5 is computed only where neither a checksum nor the ETag of the answer shows enough."""
+        ways = self._ways
+        put = self._put_once(request, content)
+        etag = put.part.etag
         is_md5 = PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(put.response)
+        if content.md5 is None and not (is_md5 if self._is_etag_known else ways.proves_checksums):
+            content = replace(content, md5=md5_of(content.data))
+            if not ways.proves_checksums and not (is_md5 and same_etag(etag, content.md5)):
+                # Nothing shows what arrived, so the server has to compare.
+                put = self._put_once(request, content)
         if content.md5 is not None:
             self._md5s[number] = content.md5
-            ways.proves_etags |= is_md5 and same_etag(etag, content.md5)
-        elif self._is_etag_known and not is_md5:
-            # Such as after the bucket got a KMS key. The next attempt hashes the parts here.
-            ways.proves_etags = False
-            reason = f"the part's ETag {etag} is no MD5, as those of earlier ones were"
-            raise invalid_response(ways.store.bucket, request, put.response, reason)
+            ways.hides_md5s = not (is_md5 and same_etag(etag, content.md5))
+        return put.part
+
+    def _put_once(self, request: Request, content: Content) -> Put:
+        put = put_content(self._ways.store, request, content, is_slow=len(content.data) > LARGE).result()
+        self._ways.proves_checksums |= put.part.checksum is not None
+        return put
 
     def _judge(self, parts: Sequence[Part]) -> Pairs:
         """Check all parts against the source's ETag and checksum; see `multipart_upload.Judge`."""
@@ -208,7 +219,7 @@ class PartedStream:
             etag = composite_etag(md5s)
             if not same_etag(etag, task.source_etag):
                 # The next attempt hashes the parts here.
-                self._ways.proves_etags = False
+                self._ways.hides_md5s = True
                 raise other_content(
                     source,
                     task,

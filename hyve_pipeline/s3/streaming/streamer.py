@@ -21,7 +21,7 @@ from hyve_pipeline.s3.objects.properties import (
 from hyve_pipeline.s3.objects.put import written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult, raise_source_error, source_error
 from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
-from hyve_pipeline.s3.streaming.multipart import PartedStream, Ways, memory_of
+from hyve_pipeline.s3.streaming.multipart import LARGE, PartedStream, Ways, memory_of
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request, read_whole
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError
 from hyve_pipeline.s3.wire.futures import follow, recover, wait_for_ends
@@ -32,9 +32,6 @@ _MAX_WHOLE = 64 * MIB
 
 # Bytes of a part, if the source's are unknown, or too large for the memory.
 STREAMED_PART = 16 * MIB
-
-# Smaller objects need no thread: their checksums take so little time that other requests can wait for them.
-_MAX_UNTHREADED = MIB
 
 _MAX_THREADS = 64
 _PART_THREADS = 32
@@ -110,10 +107,11 @@ class Streamer:
     def _begin_small(self, task: CopyTask) -> "Future[CopyResult] | None":
         """Begin to copy an object without a thread of its own; None if it needs one.
 
-        For small objects, switching between threads that wait takes longer than everything else.
+        For small objects, switching between threads that wait takes longer than everything else, and their checksums
+        take so little time that other requests can wait for them.
         """
         has_parts = kept_parts(task.rules, task.source_etag) is not None
-        if task.size > _MAX_UNTHREADED or has_parts:
+        if task.size > LARGE or has_parts:
             return None
         taken = self._budget.try_take(memory_of(task.size))
         if taken is None:

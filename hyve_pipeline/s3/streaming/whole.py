@@ -19,7 +19,7 @@ from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of,
 from hyve_pipeline.s3.objects.put import Content, Put, checks_md5, put_object, written_algorithm
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, learn_tag_counts, read_tags, tells_tag_counts
-from hyve_pipeline.s3.streaming.multipart import MOST_READ, other_content, read_range
+from hyve_pipeline.s3.streaming.multipart import LARGE, MOST_READ, other_content, read_range
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum, md5_of
 from hyve_pipeline.s3.wire.futures import LightFuture, both, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
@@ -122,7 +122,8 @@ def _send(
 ) -> None:
     """Send the write with a condition, see `pinned_write.Send`."""
     pinned = request._replace(headers=(*request.headers, *condition))
-    deliver(put_object(store, pinned, content, (*optional, *new.optional)), on_end)
+    is_large = len(content.data) > LARGE
+    deliver(put_object(store, pinned, content, (*optional, *new.optional), is_slow=is_large), on_end)
 
 
 def _settle(

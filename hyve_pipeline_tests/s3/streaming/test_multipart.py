@@ -141,8 +141,6 @@ def test_parts_are_hashed_again_once_their_etags_are_no_md5s(
         return replace(answer, headers=answer.headers | encrypted) if "partNumber" in received.query else answer
 
     pair.server.change = encrypt
-    with pytest.raises(S3RequestError, match="is no MD5, as those of earlier ones were"):
-        _copy(streamer, "k", etags[1])
     hashed.clear()
     _copy(streamer, "k", etags[1])
     assert hashed["MD5"] == len(BODY)
