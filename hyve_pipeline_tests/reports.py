@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -50,6 +50,7 @@ class Report:
         as_of: when S3 began it.
         files: how many files the rows are spread over.
         manifest: members of the manifest to replace.
+        encode: how keys are encoded in CSV files; by default as S3 does, with ``+`` for a space.
     """
 
     source_bucket: str
@@ -59,6 +60,7 @@ class Report:
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
     files: int = 1
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    encode: Callable[[str], str] = lambda key: quote_plus(key, safe="/*-._")
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ class Report:
         if self.format == "CSV":
             text = io.StringIO()
             writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            writer.writerows([_csv_value(name, row.get(name)) for name in self.fields] for row in rows)
+            writer.writerows([self._csv_value(name, row.get(name)) for name in self.fields] for row in rows)
             return gzip.compress(text.getvalue().encode(), mtime=0)
         stream = io.BytesIO()
         columns = {_snake(name): pa.array([row.get(name) for row in rows], self._type(name)) for name in self.fields}
@@ -131,6 +133,17 @@ class Report:
         else:
             pq.write_table(table, stream, row_group_size=7)
         return stream.getvalue()
+
+    def _csv_value(self, name: str, value: Any) -> str:
+        if value is None:
+            return ""
+        if name == "Key":
+            return self.encode(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, datetime):
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+        return str(value)
 
     def _type(self, name: str) -> pa.DataType:
         time = pa.timestamp("ms") if self.format == "ORC" else pa.timestamp("ms", tz="UTC")
@@ -184,15 +197,3 @@ def _kind(name: str) -> str:
 def _snake(name: str) -> str:
     letters = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
     return _SNAKE.get(name, letters)
-
-
-def _csv_value(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name == "Key":
-        return quote_plus(value, safe="/*-._")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
-    return str(value)

@@ -142,7 +142,7 @@ class _Reading:
         try:
             with tempfile.TemporaryDirectory(prefix="hyve-report-") as name:
                 folder = Path(name)
-                runs = SortedRuns(INVENTORY_SCHEMA, folder)
+                runs = SortedRuns(folder)
                 for file, path in fetched_files(self._connection, self._found, folder):
                     for table in self._rows.read(file, path):
                         raise_if_interrupted()

@@ -12,10 +12,10 @@ from hyve_pipeline.core.base.errors import spill_error
 from hyve_pipeline.core.model.ranges import cut_ranges
 
 # Rows that are sorted in memory; about 150 bytes each, twice while they are sorted.
-_RUN_ROWS = 1_000_000
+_RUN_ROWS = 500_000
 
-# Rows of a run that are in memory while runs are merged: 100 million rows are 100 runs.
-_BATCH_ROWS = 8_192
+# Rows of a run that are in memory while runs are merged: 100 million rows are 200 runs.
+_BATCH_ROWS = 4_096
 
 # Rows of all runs that are merged at a time.
 _RANGE_ROWS = 100_000
@@ -27,15 +27,15 @@ class SortedRuns:
     """Takes rows in any order, and gives them sorted by the column ``key``, by UTF-8 bytes.
 
     Args:
-        schema: the columns.
         folder: for temporary files; the caller removes it.
         run_rows: rows that are sorted in memory.
+        batch_rows: rows of each run that are in memory while runs are merged.
     """
 
-    def __init__(self, schema: pa.Schema, folder: Path, run_rows: int = _RUN_ROWS) -> None:
-        self._schema = schema
+    def __init__(self, folder: Path, run_rows: int = _RUN_ROWS, batch_rows: int = _BATCH_ROWS) -> None:
         self._folder = folder
         self._run_rows = run_rows
+        self._batch_rows = batch_rows
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._runs: list[_Run] = []
@@ -72,7 +72,7 @@ class SortedRuns:
         table = _sorted(pa.concat_tables(self._waiting))
         self._waiting, self._rows = [], 0
         try:
-            self._runs.append(_Run(self._folder / str(len(self._runs)), table))
+            self._runs.append(_Run(self._folder / str(len(self._runs)), table, self._batch_rows))
         except OSError as error:
             raise spill_error(str(self._folder), error) from error
 
@@ -84,10 +84,10 @@ class _Run:
         chunks: first key and number of rows of each batch.
     """
 
-    def __init__(self, path: Path, table: pa.Table) -> None:
+    def __init__(self, path: Path, table: pa.Table, batch_rows: int) -> None:
         self.chunks: list[tuple[str, int]] = []
         with ipc.new_file(str(path), table.schema, options=_COMPRESSED) as writer:
-            for batch in table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS):
+            for batch in table.combine_chunks().to_batches(max_chunksize=batch_rows):
                 self.chunks.append((batch.column("key")[0].as_py(), batch.num_rows))
                 writer.write_batch(batch)
         self._path = path
