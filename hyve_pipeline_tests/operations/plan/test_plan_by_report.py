@@ -1,9 +1,12 @@
 """Plans from reports of S3 Inventory: as from a listing of the same state, and safe where the report is old."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +18,8 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.adopt import adopt
 from hyve_pipeline.operations.plan.dryrun import take_plan
+from hyve_pipeline.orchestration.metadata.events import inventory_metadata
+from hyve_pipeline.orchestration.metadata.plan import plan_metadata
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.reports import CURRENT, FORMATS, OPTIONAL, Report, rows_of
@@ -225,3 +230,27 @@ def test_a_date_chooses_the_report_and_needs_one(reported: Reported, hyve: Hyve)
     assert refused.code == 4
     assert "there is no S3 Inventory report of 2020-01-01; the newest are" in refused.err.splitlines()[-1]
     assert hyve("dryrun", "--inventory-date", "yesterday").code == 2
+
+
+def test_whatever_shows_a_plan_names_its_reports(reported: Reported, hyve: Hyve, tmp_path: Path) -> None:
+    pair = reported.pair
+    pair.source.put({"a": b"a"})
+    as_of = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
+    reported.write("source", fields=(*CURRENT, "ChecksumAlgorithm"), as_of=as_of)
+    context = reported.context("source")
+    reported.configure("source")
+    plan = take_plan(context)
+    described = f"S3 Inventory as of {as_of:%Y-%m-%d %H:%M} UTC ({plan.reports['source'].uri})"
+    assert plan_metadata(context, plan)["source inventory from"] == described
+    inventory = context.inventories("source").load(plan.source_inventory)
+    shown = inventory_metadata(context, inventory)
+    assert shown["as of"] == dg.MetadataValue.timestamp(as_of)
+    assert (shown["report"], shown["report rows"]) == (plan.reports["source"].uri, 1)
+    assert [record.data for record in shown["report says"].records] == [
+        {"column": "ChecksumAlgorithm", "value": "CRC64NVME", "objects": 1}
+    ]
+    assert hyve("report", "--output", str(tmp_path / "plan.html")).code == 0
+    assert described in (tmp_path / "plan.html").read_text()
+    lag = re.search(r'^hyve_inventory_timestamp_seconds{.*"source".*} (.*)$', hyve("metrics").out, re.MULTILINE)
+    assert lag is not None
+    assert float(lag[1]) == as_of.timestamp()
