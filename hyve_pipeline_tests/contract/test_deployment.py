@@ -18,6 +18,9 @@ from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline_tests.postgresql import PostgreSql, postgresql_server
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
+# They share a server.
+pytestmark = pytest.mark.xdist_group("postgresql")
+
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 
 

@@ -15,6 +15,8 @@ from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.definitions.build import load_definitions
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
+pytestmark = pytest.mark.usefixtures("made_storage")
+
 _INVENTORY_COLUMNS = ["key", "size", "last_modified", "etag", "storage_class", "restored_until"]
 
 

@@ -22,6 +22,8 @@ from hyve_pipeline_tests.orchestration.projects import loaded, resource_of
 from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.servers import client_for, put_objects, read_bucket
 
+pytestmark = pytest.mark.usefixtures("made_storage")
+
 SECRETS = {"SHOP_KEY_ID": "AKIDRESOURCE", "SHOP_SECRET": "resource-secret", "SHOP_TOKEN": "resource-token"}
 
 RESOURCES = """

@@ -12,6 +12,8 @@ from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair
 
+pytestmark = pytest.mark.usefixtures("made_storage")
+
 
 def _files_with(folder: Path, *secrets: str) -> list[Path]:
     return [
