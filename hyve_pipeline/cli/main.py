@@ -108,6 +108,19 @@ def hyve(context: click.Context, **_given: object) -> None:
         click.echo(context.get_help())
 
 
+def _owners(context: click.Context, option: str) -> list[str]:
+    """The commands that have an option, if it stands where no command is named yet."""
+    group = context.command
+    if not isinstance(group, _Commands):
+        return []
+    commands = {name: group.get_command(context, name) for name in COMMANDS}
+    return [
+        name
+        for name, command in commands.items()
+        if command is not None and any(option in parameter.opts for parameter in command.params)
+    ]
+
+
 def _command_names(_context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
     return [name for name in COMMANDS if name.startswith(beginning)]
 
@@ -183,7 +196,11 @@ def _usage(error: click.UsageError) -> str:
     command = context.command_path if context is not None else "hyve"
     subject = command.removeprefix("hyve").strip()
     message = error.format_message().rstrip(".")
-    if isinstance(error, click.NoSuchOption):
+    owners = _owners(context, error.option_name) if isinstance(error, click.NoSuchOption) and context else []
+    if isinstance(error, click.NoSuchOption) and owners:
+        message = f"{error.option_name} stands after its command, as in 'hyve {owners[0]} {error.option_name}'"
+        message += f" ({', '.join(owners)} have it)" if len(owners) > 1 else ""
+    elif isinstance(error, click.NoSuchOption):
         from hyve_pipeline.core.base.suggestions import hint_for
 
         parameters = [] if context is None else context.command.params

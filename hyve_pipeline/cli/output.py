@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -20,6 +21,16 @@ from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
+
+
+def say_in_columns(*columns: str) -> None:
+    """Print a line of columns on standard output, or a line each where they are too wide for the terminal."""
+    line = "  ".join(columns)
+    if not sys.stdout.isatty() or len(line) <= shutil.get_terminal_size().columns:
+        say(line)
+        return
+    for number, column in enumerate(columns):
+        say(f"    {column}" if number else column.rstrip())
 
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
@@ -211,6 +222,13 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
     return document
 
 
+def _whole(objects: int) -> str:
+    """All objects of the store, and the verb."""
+    if objects == 0:
+        return "the store is empty,"
+    return "its 1 object is" if objects == 1 else f"all {objects:,} objects of the store are"
+
+
 def describe_verification(sync: SyncContext, outcome: Verification) -> None:
     """Print as text whether the store is as the plan requires."""
     if outcome.content is not None:
@@ -226,7 +244,7 @@ def describe_verification(sync: SyncContext, outcome: Verification) -> None:
             "or by somebody else, and are not compared: the next report has them"
         )
     if outcome.verified:
-        say(f"verified: all {outcome.objects:,} objects of the store are as plan {outcome.plan} has them")
+        say(f"verified: {_whole(outcome.objects)} as plan {outcome.plan} has {'it' if outcome.objects < 2 else 'them'}")
         return
     figures = ", ".join(f"{count:,} {kind.described}" for kind, count in outcome.differences.items())
     warn(f"not verified: the store differs from plan {outcome.plan} ({figures})")

@@ -27,7 +27,7 @@ class _Seconds(click.FloatRange):
 @sync_options
 def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     """List the plans, oldest first, and the state of each."""
-    from hyve_pipeline.cli.output import planned_objects, print_json, say, status_document
+    from hyve_pipeline.cli.output import planned_objects, print_json, say, say_in_columns, status_document
     from hyve_pipeline.core.model.safety_rules import ACTIONS
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import plan_status
@@ -35,18 +35,30 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     sync = SyncContext.of_state(Home(home), sync_name)
     statuses = [plan_status(sync, sync.plans.load(plan_id)) for plan_id in sync.plans.ids()]
     if as_json:
-        print_json({"sync": sync.name, "plans": [status_document(status) for status in statuses]})
+        entries = [{**status_document(status), **_undo_document(sync, status.plan)} for status in statuses]
+        print_json({"sync": sync.name, "plans": entries})
         return 0
     if not statuses:
         say(f"sync {sync.name} has no plan yet: run 'hyve dryrun'")
     for status in statuses:
         copied, deleted = status.tally("copy").done, status.tally("delete").done
         planned = {action: planned_objects(status.plan, action) for action in ACTIONS}
-        say(
-            f"{status.plan.id}  {status.plan.created:%Y-%m-%d %H:%M}  {status.state:<8}"
-            f"  copied {copied:,} of {planned['copy']:,}, deleted {deleted:,} of {planned['delete']:,}"
+        say_in_columns(
+            f"{status.plan.id}  {status.plan.created:%Y-%m-%d %H:%M}  {status.state:<8}",
+            f"copied {copied:,} of {planned['copy']:,}, deleted {deleted:,} of {planned['delete']:,}"
+            + _undone(sync, status.plan),
         )
     return 0
+
+
+def _undone(sync: "SyncContext", plan: "Plan") -> str:
+    """Whether a plan was undone, as the last part of its line."""
+    from hyve_pipeline.operations.journal.status import last_undo
+    from hyve_pipeline.operations.journal.undos import latest_undo
+
+    if last_undo(sync, plan) == 0:
+        return ""
+    return ", undone" if latest_undo(sync, plan) is not None else ", undone in part"
 
 
 @click.command()
@@ -104,8 +116,7 @@ def show(
     status = plan_status(sync, plan)
     is_undone = last_undo(sync, plan) > 0
     if as_json:
-        undone = {"undone": _undo_document(sync, plan) if is_undone else None}
-        print_json({**status_document(status, with_shards=True), **undone})
+        print_json({**status_document(status, with_shards=True), **_undo_document(sync, plan)})
         return 0
     describe_plan(plan, sync, keys=keys)
     describe_status(status)
@@ -121,13 +132,16 @@ def show(
 
 
 def _undo_document(sync: "SyncContext", plan: "Plan") -> "dict[str, Any]":
-    """What was undone of a plan; the figures are null where the undo was interrupted."""
+    """What was undone of a plan: null if nothing was; the figures are null where the undo was interrupted."""
     from hyve_pipeline.core.model.undo_summary import UndoSummary
+    from hyve_pipeline.operations.journal.status import last_undo
     from hyve_pipeline.operations.journal.undos import latest_undo
 
+    if last_undo(sync, plan) == 0:
+        return {"undone": None}
     summary = latest_undo(sync, plan)
     names = sorted(UndoSummary.model_fields.keys() - {"plan", "in_order"})
-    return {name: None if summary is None else getattr(summary, name) for name in names}
+    return {"undone": {name: None if summary is None else getattr(summary, name) for name in names}}
 
 
 def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:

@@ -139,6 +139,21 @@ def test_says_that_a_bucket_is_missing_and_goes_on(pair: Pair, hyve: Hyve) -> No
     assert ("reading", "source") not in verdicts(finished)
 
 
+def test_finds_a_state_of_other_buckets(pair: Pair, hyve: Hyve, make_place: MakePlace) -> None:
+    assert hyve("dryrun").code == 0
+    other = make_place("other")
+    (pair.home / "hyve.toml").write_text(sync_table(NAME, pair.source.place, other))
+    finished = hyve("doctor", "--json")
+    assert (finished.code, verdicts(finished)["state", "home"]) == (2, "fail")
+    found = detail(finished, "state", "home")
+    assert found.startswith(f"sync images is of {pair.source.place.uri} ")
+    assert f" is the state of {pair.source.place.uri} " in found
+    assert f" to {pair.store.place.uri} " in found
+    assert "give the sync another name or another home" in found
+    # The rest is examined all the same.
+    assert verdicts(finished)["listing", "store"] == "ok"
+
+
 @pytest.mark.parametrize("text", ["[sync.images]\nsorce = 1\n", ""], ids=["mistake", "no sync"])
 def test_a_wrong_configuration_is_the_only_finding_about_syncs(pair: Pair, hyve: Hyve, text: str) -> None:
     (pair.home / "hyve.toml").write_text(text)

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.cli.output import describe_verification
+from hyve_pipeline.operations.verify.read import latest_verification
 from hyve_pipeline_tests.syncs import Finished, Hyve, Pair
+from hyve_pipeline_tests.terminals import open_terminal
 
 _SETS = ("new", "modified", "duplicate", "altered", "unchanged", "skipped")
 
@@ -119,7 +122,7 @@ def test_plans_and_show(filled: Pair, hyve: Hyve) -> None:
     assert plans[0]["delete"] == {"planned": 1, "done": 0, "skipped": 0, "failed": 0, "bytes": 0}
 
     shown = hyve("show", first, "--json").document
-    assert shown.pop("undone") is None
+    assert shown["undone"] is None
     shards = shown.pop("shards")
     assert shown == plans[0]
     assert [
@@ -141,6 +144,41 @@ def test_plans_and_show(filled: Pair, hyve: Hyve) -> None:
     assert f"{first}-0003" in text
     assert "odd\\x0a☃" in text
     assert hyve("show", first, "--failed").out == ""
+
+
+def test_plans_fit_a_terminal_of_80_columns(filled: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    plan = hyve("dryrun", "--json").document["plan"]
+    (line,) = hyve("plans").out.splitlines()
+    assert len(line) > 80, "a file has one line a plan"
+    terminal = open_terminal("plans")
+    assert terminal.end() == 0
+    terminal.close()
+    first, second = terminal.shown.splitlines()
+    assert first.split() == line.split()[:4] == [plan, *first.split()[1:3], "planned"]
+    assert second == "    copied 0 of 8, deleted 0 of 1"
+
+
+@pytest.mark.parametrize(
+    ("objects", "shown"),
+    [
+        (0, "verified: the store is empty, as plan {} has it"),
+        (1, "verified: its 1 object is as plan {} has it"),
+        (1_500, "verified: all 1,500 objects of the store are as plan {} has them"),
+    ],
+)
+def test_a_verification_counts_in_plain_english(
+    objects: int, shown: str, filled: Pair, hyve: Hyve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert hyve("sync").code == 0
+    context = filled.context()
+    plan = context.plans.newest()
+    assert plan is not None
+    found = latest_verification(context, plan)
+    assert found is not None
+    describe_verification(context, found.model_copy(update={"objects": objects}))
+    assert capfd.readouterr().out == shown.format(found.plan) + "\n"
 
 
 def test_messages_go_to_standard_error(filled: Pair, hyve: Hyve) -> None:

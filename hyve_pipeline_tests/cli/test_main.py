@@ -58,6 +58,16 @@ def test_an_option_before_a_command_that_lacks_it_is_refused(hyve: Hyve) -> None
     assert finished.only_line.startswith("hyve: ui: no such option '--sync'")
 
 
+@pytest.mark.parametrize("arguments", [("--keys",), ("--keys", "5"), ("--keys=5", "show")], ids=" ".join)
+def test_an_option_of_some_commands_that_stands_before_them_names_them(arguments: tuple[str, ...], hyve: Hyve) -> None:
+    finished = hyve(*arguments)
+    owners = [name for name in COMMANDS if any("--keys" in parameter.opts for parameter in _command(name).params)]
+    assert finished.code == 2
+    assert finished.only_line == (
+        f"hyve: --keys stands after its command, as in 'hyve {owners[0]} --keys' ({', '.join(owners)} have it)"
+    )
+
+
 def test_every_option_before_the_command_is_one_of_a_command() -> None:
     known = {option for name in COMMANDS for parameter in _command(name).params for option in parameter.opts}
     missing = {name for option in global_options() for name in option.opts if name not in known}

@@ -175,7 +175,9 @@ def test_an_interrupted_undo_says_what_it_did(
     back = [key for key, content in pair.store.read().items() if content == b"longer before"]
     assert json.loads(out)["restored"] == len(back) == 3
     faulty.fault = lambda _: None
+    assert hyve("plans").out.endswith(", undone in part\n")
     assert hyve("undo", plan, "--json").document["restored"] == 5
+    assert hyve("plans").out.endswith(", undone\n")
 
 
 @pytest.mark.parametrize("held", [2], indirect=True)

@@ -65,9 +65,11 @@ def test_a_second_undo_finds_everything_back(kept: Pair, hyve: Hyve) -> None:
     kept.store.put({"below/gone": b"gone", "below/same": b"longer before"})
     kept.source.put({"same": b"after"})
     plan = synced(kept, hyve)
-    assert "undone" not in hyve("show", plan).out
+    assert "undone" not in hyve("show", plan).out + hyve("plans").out
     assert hyve("undo", plan, "--json").document["restored"] == 2
     assert "\nundone: 2 objects put back\n" in hyve("show", plan).out
+    assert [line.endswith(", undone") for line in hyve("plans").out.splitlines()][-1]
+    assert hyve("plans", "--json").document["plans"][-1]["undone"]["restored"] == 2
     listing = kept.store.listing()
     again = hyve("undo", plan, "--json")
     assert (again.code, again.document["restored"], again.document["skipped"]) == (0, 2, 0)

@@ -55,7 +55,7 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         yield failed("configuration", "home", error)
         return
     yield Finding("configuration", "home", Verdict.OK, f"sync {sync.name} in {home.settings_file}")
-    yield _examine_state(home)
+    yield _examine_state(sync)
     yield from examine_dagster(sync)
     yield _examine_servers(sync)
     with ExitStack() as stack:
@@ -87,15 +87,23 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         yield from examine_reports(sync, side)
 
 
-def _examine_state(home: Home) -> Finding:
-    if isinstance(home.storage, BucketStorage):
-        try:
-            home.storage.check_conditions()
-            home.storage.names("")
-        except HyveError as error:
-            return failed("state", "home", error)
-        detail = f"{home.storage.uri} can be listed and written, and its server keeps to If-None-Match"
+def _examine_state(sync: SyncContext) -> Finding:
+    """Check that the state can be written, and that it belongs to the buckets of the sync."""
+    storage = sync.home.storage
+    try:
+        if isinstance(storage, BucketStorage):
+            storage.check_conditions()
+            storage.names("")
+        sync.check_pair()
+    except HyveError as error:
+        return failed("state", "home", error)
+    if isinstance(storage, BucketStorage):
+        detail = f"{storage.uri} can be listed and written, and its server keeps to If-None-Match"
         return Finding("state", "home", Verdict.OK, detail)
+    return _examine_state_folder(sync.home)
+
+
+def _examine_state_folder(home: Home) -> Finding:
     folder = next(path for path in (home.path, *home.path.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
