@@ -43,7 +43,7 @@ _BLOCK_BYTES = 8 * 1024**2
 
 _GZIP = b"\x1f\x8b"
 
-_PLAIN_ETAG = "[0-9A-Za-z-]+"
+_PLAIN_ETAG, _MOST_ETAG_BYTES = "[0-9A-Za-z-]+", 1024
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -241,7 +241,7 @@ def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _etags(column: Any) -> Any:
     """ETags without quotes; empty where there is none that can be sent as a condition, as in a listing."""
     plain = pc.call_function("utf8_trim", [_or_else(column, "")], pc.TrimOptions('"'))
-    if are_all_matched(pa.chunked_array([plain]), _PLAIN_ETAG):
+    if are_all_matched(pa.chunked_array([plain]), _PLAIN_ETAG, _MOST_ETAG_BYTES):
         return plain
     return pa.array([etag if is_usable_etag(etag) else "" for etag in plain.to_pylist()], pa.string())
 

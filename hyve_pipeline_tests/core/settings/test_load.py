@@ -174,6 +174,16 @@ def test_invalid_toml_is_named_with_its_line(text: str, message: str) -> None:
         ),
         (SOURCE + "[sync.images.store]", "[sync.images.store] bucket: is missing"),
         (
+            SOURCE + 'inventory = "s3://reports"\n' + STORE,
+            "[sync.images.source] inventory: 's3://reports' is a whole bucket: name the folder of the reports, "
+            "'s3://reports/bucket/config-id/'",
+        ),
+        (
+            SOURCE + 'inventory = "s3://hyve-store/reports"\n' + STORE,
+            "[sync.images.source] inventory: overlaps the store: s3://hyve-store/reports/ and s3://hyve-store/; "
+            "neither may contain the other",
+        ),
+        (
             SOURCE + STORE.replace("hyve-store", "hyve-rootwork"),
             "[sync.images] store: overlaps the source: "
             "s3://hyve-rootwork/ and s3://hyve-rootwork/; neither may contain the other",
@@ -278,6 +288,12 @@ def test_an_accelerated_bucket_must_be_a_host_label(name: str) -> None:
         ),
         ("max_deletes = '101%'", f"max_deletes: '101%' {NO_LIMIT}"),
         ("max_deletes = true", f"max_deletes: True {NO_LIMIT}"),
+        ("inventory_max_age = '2'", "inventory_max_age: '2' is not a duration such as '48 h', '90 min' or '7 days'"),
+        (
+            "inventory_max_age = '1 s'",
+            "inventory_max_age: '1 s' is not a duration such as '48 h', '90 min' or '7 days'",
+        ),
+        ("inventory_max_age = 59", "inventory_max_age: must be at least 60, not 59"),
         ("trash = 'hyve-trash'", "trash: 'hyve-trash' is not a URI such as 's3://bucket/prefix/'"),
         (
             "trash = 's3://hyve-store/t'",

@@ -1,0 +1,1 @@
+"""Tests of `hyve_pipeline.s3.files`."""
