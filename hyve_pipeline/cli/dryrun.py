@@ -1,5 +1,6 @@
 """``hyve dryrun``: compare the buckets and make a plan."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -7,17 +8,37 @@ import click
 from hyve_pipeline.cli.options import date_option, keys_option, limit_options, sync_options
 
 
+def _time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    """A time with its zone; without one nobody could say later which time was meant."""
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise click.BadParameter(f"{value!r} is no time with a zone, such as 2026-11-01T00:00:00Z")
+    return time.astimezone(UTC)
+
+
 @click.command()
 @sync_options
 @limit_options("max-deletes", "max-overwrites")
 @date_option
 @keys_option
+@click.option(
+    "--as-of",
+    metavar="TIME",
+    callback=_time,
+    help="Plan the source as it was then, such as 2026-11-01T00:00:00Z, by the versions that it keeps.",
+)
 def dryrun(
     home: Path,
     sync_name: str | None,
     as_json: bool,
     inventory_date: str | None,
     keys: int,
+    as_of: datetime | None,
     **limits: str | None,
 ) -> int:
     """List both buckets, write the plan and its lists, and change nothing in either bucket."""
@@ -35,7 +56,7 @@ def dryrun(
     from hyve_pipeline.operations.plan.dryrun import take_plan
 
     with opened(home, sync_name, "dryrun") as sync, making_plan(sync):
-        plan = take_plan(sync.with_inventory_date(inventory_date).overridden(**limits))
+        plan = take_plan(sync.with_inventory_date(inventory_date).overridden(**limits), as_of=as_of)
     if as_json:
         print_json(plan_document(sync, plan))
         warn_of_loss(plan)

@@ -21,7 +21,8 @@ from hyve_pipeline.cli.options import Choice, home_option, sync_option
     is_flag=True,
     help="Let the store's policy deny writes without If-Match or If-None-Match.",
 )
-def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditional: bool) -> int:
+@click.option("--as-of", is_flag=True, help="Include what 'hyve dryrun --as-of' needs: the versions of the source.")
+def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditional: bool, as_of: bool) -> int:
     """Print the least policy that the credentials of each side need, as JSON; also that of a state in a bucket.
 
     Comes from the configuration alone; no request is sent. Credentials that serve several need all their policies. For
@@ -35,7 +36,7 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditi
     path = Home(home).settings_file
     # A policy is often needed before there are keys, so a missing profile is no error here.
     sync = SyncContext(Home(home), select_sync(load_settings(path), sync_name, path))
-    documents = all_policies(sync.settings, sync.home.state_place, only_pinned=only_conditional)
+    documents = all_policies(sync.settings, sync.home.state_place, only_pinned=only_conditional, as_of=as_of)
     if side is not None and side not in documents:
         raise click.UsageError("--side state: the state is in a folder of the home, and needs no policy")
     print_json(documents if side is None else documents[side])

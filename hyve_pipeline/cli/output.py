@@ -132,11 +132,17 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
         "sync": sync.name,
         "plan": plan.id,
         **({"reports": origins} if origins else {}),
+        **_as_of(plan),
         **counts,
         "refused": refusal_document(refusal),
         "files": list_files(sync, plan),
         "estimate": estimate_document(plan),
     }
+
+
+def _as_of(plan: Plan) -> dict[str, str]:
+    """The earlier time that a plan is of, if it is of one."""
+    return {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
 
 
 def planned_objects(plan: Plan, action: Action) -> int:
@@ -193,6 +199,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         "sync": plan.sync,
         "created": plan.created.isoformat(),
         "state": status.state,
+        **_as_of(plan),
         **{name.value: plan.count(name).model_dump() for name in _sets(plan)},
         "refused": refusal_document(next(iter(status.refusals), None)),
         "skipped_examples": [{"key": key, "reason": reason} for key, reason in plan.skipped_examples],

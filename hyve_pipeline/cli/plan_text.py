@@ -15,7 +15,7 @@ from hyve_pipeline.core.model.diff import ACTION_OF, ChangeSet, planned_sets
 from hyve_pipeline.core.model.estimate import estimate_text
 from hyve_pipeline.core.model.listed_row import ListedRow
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Refusal
+from hyve_pipeline.core.model.safety_rules import ACTIONS, AS_OF, ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.listed_rows import listed_rows
@@ -59,6 +59,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
     say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
     for side, origin in plan.reports.items():
         say(f"  {side} from {origin.described}")
+    if plan.as_of is not None:
+        say(f"of {plan.as_of.described}")
     for name in (*planned_sets(plan.options), *_RARE[:-1], ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name in _RARE and not count.objects:
@@ -221,6 +223,8 @@ def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = Fals
         return "retry"
     action: Action = "copy" if status.unfinished("copy") else "delete"
     refusal = status.refusal(action)
+    if refusal is not None and refusal.rule == AS_OF:
+        return "verify"
     if refusal is None:
         return action
     accepted = _accepted(status.plan, refusal.rule)

@@ -13,6 +13,7 @@ RULES = {
     "max_duration": "it takes too long",
     "one_bucket": "source and store are one bucket",
     "copies_first": "copies are missing",
+    "as_of": "an earlier time shows nothing to delete",
     "one_at_a_time": "another process is at work",
     "undone": "the plan was undone",
     "nothing_kept": "nothing is left to put back",

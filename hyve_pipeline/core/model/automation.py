@@ -124,6 +124,8 @@ def decide(
     plan = status.plan.id
     if mode == "never":
         return Decision((), 'apply is "never": plans are applied manually')
+    if status.plan.as_of is not None:
+        return Decision((), f"plan {plan} is of {status.plan.as_of.described}: it is applied manually")
     for action in _ACTIONS[mode]:
         refusal = status.refusal(action)
         is_whole = refusal is not None and refusal.rule == ONE_BUCKET

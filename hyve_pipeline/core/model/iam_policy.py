@@ -37,7 +37,9 @@ _STATE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartU
 CALLER_PLACEHOLDER = "THE ARN OF THE USER OR ROLE THAT RUNS HYVE"
 
 
-def all_policies(sync: SyncSettings, state: BucketSettings | None, *, only_pinned: bool = False) -> dict[str, Policy]:
+def all_policies(
+    sync: SyncSettings, state: BucketSettings | None, *, only_pinned: bool = False, as_of: bool = False
+) -> dict[str, Policy]:
     """The policies of source, store and a state in a bucket, and for each that has a role what assuming it requires.
 
     ``NAME`` is the policy of the credentials that sign: those of the role, where there is one. Then ``NAME_caller`` is
@@ -48,10 +50,11 @@ def all_policies(sync: SyncSettings, state: BucketSettings | None, *, only_pinne
         sync: the sync.
         state: the state's bucket, or None.
         only_pinned: whether the store's policy denies writes without a condition on what they would overwrite.
+        as_of: whether the source is also read as it was earlier, by its versions.
     """
     documents: dict[str, Policy] = {}
     places = {"source": sync.source, "store": sync.store, "state": state}
-    found: dict[str, Policy] = {**policies(sync)}
+    found: dict[str, Policy] = {**policies(sync, as_of=as_of)}
     if only_pinned:
         found["store"]["Statement"].append(pinned_writes(sync.store))
     if state is not None:
@@ -88,15 +91,16 @@ def _for_everyone(policy: Policy) -> Policy:
     return _policy([{**statement, "Principal": "*"} for statement in policy["Statement"]])
 
 
-def policies(sync: SyncSettings) -> dict[Side, Policy]:
+def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     """The policy for the credentials of each side. Credentials that are used for both sides require both.
 
     The store's credentials must be able to read the source too, since the server copies with them, unless the bytes
     pass through this process. No policy allows writes to the source.
     """
-    read, write = _READ, _WRITE
+    read = (*_READ, *_READ_VERSIONS) if as_of else _READ
+    write = _WRITE
     if sync.options.acl == "source":
-        read = (*read, "s3:GetObjectAcl")
+        read = (*read, "s3:GetObjectAcl", *(("s3:GetObjectVersionAcl",) if as_of else ()))
     if sync.options.acl != "none":
         write = (*write, "s3:PutObjectAcl")
     store = [
@@ -112,9 +116,10 @@ def policies(sync: SyncSettings) -> dict[Side, Policy]:
     store += _reading_reports(sync.store, "Store")
     if sync.options.kms_key_id is not None:
         store.append(_encrypting(sync.options.kms_key_id))
+    about_source = (*_ABOUT_SOURCE, "s3:GetBucketVersioning") if as_of else _ABOUT_SOURCE
     source = [
-        _listing("ListSource", sync.source),
-        _allow("AskSource", _ABOUT_SOURCE, _arn(sync.source)),
+        _listing("ListSource", sync.source, *(("s3:ListBucketVersions",) if as_of else ())),
+        _allow("AskSource", about_source, _arn(sync.source)),
         _objects("ReadSource", sync.source, read),
         *_reading_reports(sync.source, "Source"),
     ]

@@ -49,6 +49,33 @@ INVENTORY_SCHEMA = pa.schema(
 )
 
 
+# The columns of an inventory of a bucket as it was at an earlier time.
+VERSION_SCHEMA = INVENTORY_SCHEMA.append(
+    pa.field("version_id", pa.string(), nullable=False, metadata={"description": "the version that was the newest"})
+)
+
+
+class AsOf(Frozen):
+    """The time that an inventory is of, where that is not the time of its listing.
+
+    Attributes:
+        time: the time; versions that were written later do not count.
+        later: how many keys have later versions only: they were not there then, or what they were then has expired.
+    """
+
+    time: datetime
+    later: int = 0
+
+    @property
+    def described(self) -> str:
+        """The time, and what is not known of it, in one line."""
+        line = f"the source as of {self.time:%Y-%m-%d %H:%M:%S} UTC"
+        if not self.later:
+            return line
+        keys, have = ("1 key", "has") if self.later == 1 else (f"{self.later:,} keys", "have")
+        return f"{line}; {keys} of it {have} later versions only: not there then, or expired since"
+
+
 class KeyRange(Frozen):
     """The keys after `after` up to and including `until`; None means no upper bound.
 
@@ -107,6 +134,8 @@ class Inventory(Frozen):
         cuts: keys that divide it into ranges of about equal size, in order; the next listing starts with them.
         versioning: of a store, whether the bucket keeps versions; None where the server does not say.
         report: the report of S3 Inventory that it was read from; None for a listing.
+        as_of: the earlier time that it is of; its files have the columns of `VERSION_SCHEMA` then. None if it is of the
+            time of the listing.
     """
 
     id: str
@@ -123,6 +152,7 @@ class Inventory(Frozen):
     cuts: tuple[str, ...] = ()
     versioning: Versioning | None = None
     report: ReportOrigin | None = None
+    as_of: AsOf | None = None
 
     @property
     def seconds(self) -> float:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.manifest import Count, Frozen
@@ -96,6 +96,7 @@ class Listing(Frozen):
         inventory: the id of the inventory.
         started, ended: when the first page was requested and the last one received.
         objects, bytes: totals.
+        as_of: the earlier time that it is of, by the bucket's versions; left out where it is of its own time.
     """
 
     uri: str
@@ -105,6 +106,12 @@ class Listing(Frozen):
     ended: datetime
     objects: int
     bytes: int
+    as_of: datetime | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_time(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        return {name: value for name, value in members.items() if name != "as_of" or value is not None}
 
 
 class Verified(Frozen):

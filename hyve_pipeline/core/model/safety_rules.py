@@ -20,6 +20,9 @@ ACTIONS: tuple[Action, ...] = ("copy", "delete")
 # The rule that refuses a whole plan, even one with nothing to do.
 ONE_BUCKET = "one_bucket"
 
+# The rule that refuses the deletes of a plan of the source as it was earlier.
+AS_OF = "as_of"
+
 
 class Refusal(Frozen):
     """The refusal of one kind of action by one rule.
@@ -75,6 +78,7 @@ class Figures(Frozen):
         source_objects, store_objects: sizes of the inventories.
         modified, duplicate: sizes of the sets, in objects.
         shared: what both listings share.
+        is_earlier: whether the source's inventory is of an earlier time than its listing.
         cost, seconds: the estimate of what the plan costs, in US dollars, and takes; None where that is not known.
     """
 
@@ -83,6 +87,7 @@ class Figures(Frozen):
     modified: int
     duplicate: int
     shared: SharedKeys | None = None
+    is_earlier: bool = False
     cost: Decimal | None = None
     seconds: int | None = None
 
@@ -121,7 +126,14 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
                 f"the plan is estimated to take {readable_duration(figures.seconds)}, max_duration is "
                 f"{readable_duration(options.max_duration)}; --max-duration DURATION overrides",
             )
-    if figures.duplicate and figures.source_objects == 0:
+    if figures.duplicate and figures.is_earlier:
+        refuse(
+            AS_OF,
+            "delete",
+            f"the source has no version of {figures.duplicate} objects of the store from that time or before: they may "
+            "be newer, or what they were may have expired, so none is deleted",
+        )
+    elif figures.duplicate and figures.source_objects == 0:
         refuse(
             "empty_source",
             "delete",

@@ -28,6 +28,7 @@ from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon
 from hyve_pipeline.operations.apply.outage import Outage
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.as_of import version_pins
 from hyve_pipeline.operations.journal.ends import note_end
 from hyve_pipeline.operations.journal.status import plan_refusals, plan_status, raise_if_undone, raise_refusal
 from hyve_pipeline.operations.plan.freeze import read_shard
@@ -259,6 +260,9 @@ class _Buckets:
         """
         options = plan.options
         source = stack.enter_context(context.connect(plan.source))
+        if plan.as_of is not None:
+            inventory = context.inventories("source").load(plan.source_inventory)
+            source.versions = version_pins(context, inventory, stack)
         store = stack.enter_context(context.connect(plan.store))
         place = context.settings.model_copy(update={"options": options}).trash
         kept = stack.enter_context(context.connect(place)) if place is not None else None

@@ -20,7 +20,12 @@ from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, 
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
 from hyve_pipeline.operations.doctor.reports import examine_reports
-from hyve_pipeline.operations.doctor.store import examine_uploads, examine_versions, try_writing
+from hyve_pipeline.operations.doctor.store import (
+    examine_source_versions,
+    examine_uploads,
+    examine_versions,
+    try_writing,
+)
 from hyve_pipeline.operations.plan.transfer import as_reader, choose_transfer, have_same_credentials
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
@@ -64,6 +69,7 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         rules = copy_rules(sync.settings.options, source.connection) if source is not None else CopyRules()
         if source is not None:
             yield from _examine_reading("source", source.connection, source.first, rules)
+            yield examine_source_versions(source.connection)
         transfer = Transfer()
         if source is not None and store is not None:
             transfer = yield from _examine_transfer(sync, source, rules, stack)

@@ -51,6 +51,16 @@ def examine_versions(store: Connection, *, has_trash: bool) -> Finding:
     return Finding("versioning", "store", Verdict.WARN, detail)
 
 
+def examine_source_versions(source: Connection) -> Finding:
+    """Check whether the source shows what it was earlier."""
+    try:
+        state = versioning_state(source) or "never enabled"
+    except S3RequestError as error:
+        state = f"not known ({error.code})"
+    can = "possible" if state == "Enabled" else "not possible"
+    return Finding("versioning", "source", Verdict.OK, f"{state.lower()}: 'hyve dryrun --as-of' is {can}")
+
+
 def examine_uploads(store: Connection) -> Finding:
     """Check for open multipart uploads: their parts are in no listing, and are billed."""
     prefix = store.place.prefix

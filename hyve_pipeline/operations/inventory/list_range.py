@@ -1,7 +1,7 @@
 """Lists a range of a bucket into a Parquet file, in key order, with the proof that it is complete."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateName
-from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_proof
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, VERSION_SCHEMA, KeyRange, RangeProof, check_proof
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
@@ -19,6 +19,7 @@ from hyve_pipeline.operations.inventory.assembly import SortedAssembly
 from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.bucket_listing import BucketListing
+from hyve_pipeline.s3.listing.walk import Walk
 from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.parquet import writing_parquet
 
@@ -61,6 +62,7 @@ def list_range(
     cuts: Sequence[str],
     headers: Pairs,
     activity: str,
+    make_walk: Callable[..., Walk] | None = None,
 ) -> ListedRange:
     """List a range, and write its objects.
 
@@ -72,6 +74,7 @@ def list_range(
         cuts: where to cut the range at first; those outside of it do not matter.
         headers: headers of each request.
         activity: the name for progress reports.
+        make_walk: makes the walks of a listing of versions, whose rows have the columns of `VERSION_SCHEMA`.
 
     Raises:
         BucketError: the bucket can't be listed.
@@ -81,21 +84,23 @@ def list_range(
         connection,
         key_range=key_range,
         cuts=[cut for cut in cuts if key_range.after < cut and (key_range.until is None or cut < key_range.until)],
-        ceiling=context.settings.options.listing_concurrency,
+        ceiling=context.settings.options.listing_concurrency if make_walk is None else 1,
         headers=headers,
         stop=stop_event(),
+        make_walk=make_walk or Walk,
     )
+    schema = INVENTORY_SCHEMA if make_walk is None else VERSION_SCHEMA
     with (
-        writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
+        writing_parquet(context.state, file, schema, repetitive=["storage_class"]) as writer,
         tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
     ):
         rows = RowGroups(writer, connection.place.uri)
-        assembly = SortedAssembly(INVENTORY_SCHEMA, Path(folder), rows.add, first=key_range.after)
+        assembly = SortedAssembly(schema, Path(folder), rows.add, first=key_range.after)
         etags = MissingEtags(connection)
         for walk, page in listing:
             if len(page):
                 report(activity, len(page), total(page.table.column("size")))
-                assembly.add(walk.range.after, etags.fill(page.table))
+                assembly.add(walk.range.after, etags.fill(page.table) if make_walk is None else page.table)
             if walk.has_ended:
                 assembly.end(walk.range.after, walk.range.until)
         rows.flush()

@@ -18,6 +18,7 @@ from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, check_
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.progress import end, estimate
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.as_of import EarlierListing
 from hyve_pipeline.operations.inventory.from_report import read_report
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
@@ -34,17 +35,20 @@ _ROWS_BETWEEN_CUTS = 8_000
 _MOST_CUTS = 128
 
 
-def take_inventories(context: SyncContext, sides: Sequence[Side], *, by_listing: bool = False) -> dict[Side, Inventory]:
+def take_inventories(
+    context: SyncContext, sides: Sequence[Side], *, by_listing: bool = False, as_of: datetime | None = None
+) -> dict[Side, Inventory]:
     """Take the inventories of some sides at the same time; large ones in a process of their own.
 
     Args:
         context: the sync.
-        sides: which sides.
+        sides: which buckets.
         by_listing: whether to list the buckets, although the settings name reports to read instead: for what must be
             known as of now.
+        as_of: the time of which the source is listed, by its versions; None for now.
 
     Raises:
-        ConfigurationError: the state belongs to other buckets.
+        ConfigurationError: the state belongs to other buckets, or it is not known what the source had at that time.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed, or it or a report can't be proved complete.
     """
@@ -59,6 +63,8 @@ def take_inventories(context: SyncContext, sides: Sequence[Side], *, by_listing:
 
         def take(side: Side) -> Inventory:
             with interrupted_by(stop):
+                if as_of is not None and side == "source":
+                    return take_inventory(shared, side, as_of=as_of)
                 if side in others:
                     return others[side].run(_take, shared, side, by_listing)
                 return _take(shared, side, by_listing)
@@ -94,7 +100,12 @@ def _take(context: SyncContext, side: Side, by_listing: bool) -> Inventory:
 
 
 def take_inventory(
-    context: SyncContext, side: Side, activity: str | None = None, *, shared_objects: int = SHARED_RANGE_OBJECTS
+    context: SyncContext,
+    side: Side,
+    activity: str | None = None,
+    *,
+    shared_objects: int = SHARED_RANGE_OBJECTS,
+    as_of: datetime | None = None,
 ) -> Inventory:
     """List one side's bucket completely and keep the inventory.
 
@@ -103,15 +114,18 @@ def take_inventory(
         side: which bucket.
         activity: the name for progress reports; by default ``list SIDE``.
         shared_objects: objects of a range that a process lists, where several do.
+        as_of: the time of which the bucket is listed, by its versions; None for now.
 
     Raises:
+        ConfigurationError: it is not known what the bucket had at that time.
         BucketError: the bucket can't be reached.
         IncompleteInventoryError: the listing failed, was interrupted or can't be proved complete; nothing is kept.
     """
     with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
         try:
-            return _list_bucket(context, side, connection, headers, activity or f"list {side}", shared_objects)
+            earlier = None if as_of is None else EarlierListing(connection, as_of)
+            return _list_bucket(context, side, connection, headers, activity or f"list {side}", shared_objects, earlier)
         except S3RequestError as error:
             raise bucket_error(error, connection.place) from error
 
@@ -126,7 +140,13 @@ def _headers_for(connection: Connection, side: Side) -> Pairs:
 
 
 def _list_bucket(
-    context: SyncContext, side: Side, connection: Connection, headers: Pairs, activity: str, shared_objects: int
+    context: SyncContext,
+    side: Side,
+    connection: Connection,
+    headers: Pairs,
+    activity: str,
+    shared_objects: int,
+    versions: EarlierListing | None,
 ) -> Inventory:
     """List a bucket, check that the parts are one complete listing, and write its manifest."""
     started = datetime.now(UTC)
@@ -135,7 +155,7 @@ def _list_bucket(
     estimate(activity, 0 if earlier is None else earlier.objects)
     cuts = () if earlier is None else _known_cuts(earlier)
     ranges = (KeyRange(),)
-    if earlier is not None and context.state.local_path is None:
+    if earlier is not None and versions is None and context.state.local_path is None:
         ranges = _shared_ranges(earlier, shared_objects)
     if len(ranges) > 1:
         order = ListingOrder(
@@ -144,11 +164,23 @@ def _list_bucket(
         parts = list_together(context, order, connection, activity)
     else:
         file = context.inventories(side).file_name(inventory_id)
-        parts = [list_range(context, connection, KeyRange(), file, cuts=cuts, headers=headers, activity=activity)]
+        parts = [
+            list_range(
+                context,
+                connection,
+                KeyRange(),
+                file,
+                cuts=cuts if versions is None else (),
+                headers=headers,
+                activity=activity,
+                make_walk=None if versions is None else versions.make_walk,
+            )
+        ]
     proof = tuple(walk for part in parts for walk in part.proof)
     objects = sum(part.objects for part in parts)
     check_proof(proof, objects, connection.place.uri)
     new_cuts = tuple(key for part in parts for key in part.cuts)
+    as_of = None if versions is None else versions.finish()
     inventory = Inventory(
         id=inventory_id,
         side=side,
@@ -163,6 +195,7 @@ def _list_bucket(
         proof=proof,
         cuts=new_cuts[:: 1 + len(new_cuts) // MOST_SAMPLES],
         versioning=versioning_of(context, connection.place) if side == "store" else None,
+        as_of=as_of,
     )
     context.inventories(side).save(inventory)
     end(activity, inventory.objects, inventory.bytes)

@@ -72,7 +72,7 @@ def _compared(
 ) -> Iterator[RangeDiff]:
     options = context.settings.options
     readers = [stack.enter_context(closing(open_inventory(context.state, one))) for one in (source, store)]
-    contents = ContentRule(context, source.place, store.place, stack, reads=reads)
+    contents = ContentRule(context, source, store, stack, reads=reads)
     differ = Differ(
         "content",
         Filters(options.include, options.exclude),

@@ -149,7 +149,7 @@ def _content_rule(context: SyncContext, source: Inventory, store: Inventory, sta
     # Imported late, as below.
     from hyve_pipeline.operations.plan.content_rule import ContentRule
 
-    return ContentRule(context, source.place, store.place, stack)
+    return ContentRule(context, source, store, stack)
 
 
 def _property_comparer(
@@ -160,7 +160,7 @@ def _property_comparer(
     # Imported late: commands that only read plans need no S3 library.
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
 
-    return PropertyComparer(context, source.place, store.place, stack)
+    return PropertyComparer(context, source, store, stack)
 
 
 def _range_diffs(

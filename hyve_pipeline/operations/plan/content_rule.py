@@ -10,9 +10,10 @@ from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN, ChangeSet, RangeDiff, rows_of_set
+from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.runtime.progress import expect, report
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.as_of import connect_source
 from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT, ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError, bucket_error
@@ -36,8 +37,8 @@ class ContentRule:
 
     Args:
         context: the sync.
-        source: the source as it was listed.
-        store: the store, likewise.
+        source: the inventory of the source.
+        store: that of the store.
         stack: closes the connections.
         reads: whether objects are read that checksums can't decide; else their reason stays `CONTENT_UNKNOWN`.
     """
@@ -45,14 +46,14 @@ class ContentRule:
     def __init__(
         self,
         context: SyncContext,
-        source: BucketSettings,
-        store: BucketSettings,
+        source: Inventory,
+        store: Inventory,
         stack: ExitStack,
         *,
         reads: bool = True,
     ) -> None:
-        self._source = stack.enter_context(context.connect(source))
-        self._contents = Contents(self._source, stack.enter_context(context.connect(store)), reads=reads)
+        self._source = connect_source(context, source, stack)
+        self._contents = Contents(self._source, stack.enter_context(context.connect(store.place)), reads=reads)
         self._failure: BucketError | None = None
 
     def refine(self, found: RangeDiff) -> RangeDiff:

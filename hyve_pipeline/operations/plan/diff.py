@@ -33,7 +33,8 @@ def diff_inventories(
 ) -> Diff:
     """Compare two inventories and store the result.
 
-    What is remembered of earlier copies is brought up to date first, as it goes before the rule.
+    What is remembered of earlier copies is brought up to date first, as it goes before the rule. Where the source is of
+    an earlier time, the rule is ``content``.
 
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
     in the sync's ``out`` folder. The lists contain whole keys, prefix included: of the source for new and
@@ -57,6 +58,9 @@ def diff_inventories(
                 f"the inventory of the {inventory.side} is of {inventory.place.uri} at {inventory.place.shown_server}, "
                 f"and the {inventory.side} is another place now: take both inventories again, by 'hyve dryrun'"
             )
+    if source.as_of is not None:
+        # Times say nothing of an earlier version: the store's copy of a later one is newer, and so is that of this one.
+        context = context.overridden(compare="content")
     options = context.settings.options
     created = datetime.now(UTC)
     diff_id = next_id(context.state, created)

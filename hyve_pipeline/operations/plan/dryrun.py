@@ -1,5 +1,7 @@
 """Makes a plan: takes both inventories, compares them, and freezes the result."""
 
+from datetime import datetime
+
 from hyve_pipeline.core.model.diff import LIST_NAMES, planned_sets
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
@@ -12,13 +14,17 @@ from hyve_pipeline.operations.plan.planning import planning
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 
 
-def take_plan(context: SyncContext) -> Plan:
+def take_plan(context: SyncContext, *, as_of: datetime | None = None) -> Plan:
     """List both buckets, compare them and freeze a plan, refused or not; change nothing in either bucket.
 
     Dagster and notebooks load the newest version of each asset, whether a command or a run of Dagster made it.
 
+    Args:
+        context: the sync.
+        as_of: the earlier time at which the source was as the plan copies it, by its versions; None for now.
+
     Raises:
-        ConfigurationError: the options require what is impossible.
+        ConfigurationError: the options require what is impossible, or it is not known what the source had then.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed or can't be proved complete.
         StateError: a file of the state can't be written or read.
@@ -26,7 +32,7 @@ def take_plan(context: SyncContext) -> Plan:
     # A file of prices that can't be read is known before a bucket is listed.
     read_prices(context.settings.options.prices)
     with planning(context):
-        taken = take_inventories(context, SIDES)
+        taken = take_inventories(context, SIDES, as_of=as_of)
         diff = diff_inventories(context, taken["source"], taken["store"])
         plan = freeze_plan(context, diff)
     tables = {f"{side}_inventory": StoredTable(id=found.id, files=found.files) for side, found in taken.items()}

@@ -60,6 +60,7 @@ def figures_of(diff: Diff, estimate: Estimate | None) -> Figures:
         modified=diff.counts[ChangeSet.MODIFIED].objects,
         duplicate=diff.counts[ChangeSet.DUPLICATE].objects,
         shared=diff.shared,
+        is_earlier=diff.source.as_of is not None,
         cost=None if estimate is None else estimate.cost,
         seconds=None if estimate is None else estimate.seconds,
     )
@@ -142,6 +143,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         future=diff.future,
         versioning=diff.store.versioning,
         reports={one.side: one.report for one in (diff.source, diff.store) if one.report is not None},
+        as_of=diff.source.as_of,
         changes=diff.changes,
         files=files,
         totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},

@@ -12,10 +12,11 @@ from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ChangeSet, RangeDiff, rows_of_set
+from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.property_drift import Carried, drift
 from hyve_pipeline.core.runtime.progress import expect, report
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.as_of import connect_source
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.operations.requests.in_flight import Work, run_in_flight
 from hyve_pipeline.operations.requests.object_properties import ignored_by, read_carried
@@ -64,17 +65,17 @@ class PropertyComparer:
 
     Args:
         context: the sync.
-        source: the source as it was listed.
-        store: the store, likewise.
+        source: the inventory of the source.
+        store: that of the store.
         stack: closes the connections.
 
     Attributes:
         uncompared: how many objects could not be compared so far, by reason.
     """
 
-    def __init__(self, context: SyncContext, source: BucketSettings, store: BucketSettings, stack: ExitStack) -> None:
-        self._source = stack.enter_context(context.connect(source))
-        self._store = stack.enter_context(context.connect(store))
+    def __init__(self, context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack) -> None:
+        self._source = connect_source(context, source, stack)
+        self._store = stack.enter_context(context.connect(store.place))
         self._ignored = ignored_by(copy_rules(context.settings.options, self._source))
         self._window = Window(
             context.settings.options.concurrency, lambda: self._source.throttled + self._store.throttled

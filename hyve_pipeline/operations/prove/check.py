@@ -75,7 +75,8 @@ def check_buckets(context: SyncContext, proof: Proof) -> Checked:
     """List both buckets again, and compare with a proof; its plan and journal must be in the state.
 
     Raises:
-        ConfigurationError: it is of another sync, or the plan is no longer in the state.
+        ConfigurationError: it is of another sync, or the plan is no longer in the state, or the source no longer shows
+            what it had at the time that the plan is of.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing can't be proved complete.
         StateError: the state can't be read.
@@ -86,7 +87,8 @@ def check_buckets(context: SyncContext, proof: Proof) -> Checked:
     has_memory = _check_files(context, proof, checked, kept)
     if checked.differences:
         return checked
-    taken = take_inventories(context, SIDES, by_listing=True)
+    as_of = context.plans.load(proof.plan).as_of
+    taken = take_inventories(context, SIDES, by_listing=True, as_of=None if as_of is None else as_of.time)
     for side in SIDES:
         place, was = taken[side].place, proof.listing(side)
         if place.uri != was.uri:

@@ -98,6 +98,7 @@ def listing_of(inventory: Inventory) -> Listing:
         ended=inventory.ended,
         objects=inventory.objects,
         bytes=inventory.bytes,
+        as_of=None if inventory.as_of is None else inventory.as_of.time,
     )
 
 

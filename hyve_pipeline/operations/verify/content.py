@@ -14,6 +14,7 @@ from hyve_pipeline.core.model.sample import Sample
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA, ContentSummary, Difference
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.as_of import connect_source
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
 from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT, Comparison, ContentPair, Contents
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
@@ -56,10 +57,10 @@ class ContentComparer:
         self._file = file
         self._writer = stack.enter_context(writing_parquet(context.state, file, PROVED_SCHEMA))
         self._filters = Filters(plan.options.include, plan.options.exclude)
-        self._source = stack.enter_context(context.connect(plan.source))
+        before = context.inventories("source").load(plan.source_inventory)
+        self._source = connect_source(context, before, stack)
         self._store = stack.enter_context(context.connect(plan.store))
         self._contents = Contents(self._source, self._store)
-        before = context.inventories("source").load(plan.source_inventory)
         self._planned = SortedRows(context.state, before.files, plan.source.prefix, ["key", "etag"])
         stack.callback(self._planned.close)
         self._objects = 0

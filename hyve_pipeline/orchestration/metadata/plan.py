@@ -46,6 +46,8 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
         for name in sets_of(plan.options)
     ]
     metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
+    if plan.as_of is not None:
+        metadata["of"] = plan.as_of.described
     if plan.refusals:
         metadata["refused"] = refusals_text(plan)
     metadata |= {

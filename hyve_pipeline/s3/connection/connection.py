@@ -23,6 +23,7 @@ from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
+from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
 from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -67,13 +68,12 @@ class Connection:
         throttled: how many responses so far said that there are too many requests (503 SlowDown).
         requests: how many requests were made so far, each counted once however often it was sent.
         operations: the same by operation, such as ``GetObject``.
-        retries: how often requests were sent again so far, without the second times of the CRT, which does not report
-            them.
+        retries: how often requests were sent again so far, save what the CRT does not report.
         transport: sends its requests, save those that may take long.
         is_reached: the server has answered something.
-        guard: called right before each request that may write is sent, also again; a `HyveError` that it raises is what
-            becomes of the request. None lets all through.
+        guard: called before each sending of a request that may write; a `HyveError` that it raises ends the request.
         limits: what may be sent and received a second; None for no limit.
+        versions: the versions of objects that are read; None for the newest ones.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Connection:
         self.limits = limits
         self.is_reached = False
         self.guard: Callable[[], object] | None = None
+        self.versions: VersionPins | None = None
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._workers: ThreadPoolExecutor | None = None
@@ -150,6 +151,8 @@ class Connection:
         if self.payer_headers and self.payer_headers[0] not in request.headers:
             # A copy from another such bucket has it already, and no header may be there twice.
             request = request._replace(headers=(*request.headers, *self.payer_headers))
+        if self.versions is not None:
+            request = self.versions.pinned(request)
         with self._lock:
             self.requests += 1
             self.operations[request.operation] += 1

@@ -13,6 +13,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
+from hyve_pipeline.s3.connection.version_pins import pinned_source
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
@@ -29,7 +30,7 @@ from hyve_pipeline.s3.objects.source_responses import (
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import LightFuture, both, deliver, finish, then
-from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
+from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
@@ -150,7 +151,7 @@ class _WholeCopy:
         task = self._task
         self._new = new = copied_object(task.storage_class, task.rules, headers)
         self._headers = (
-            ("x-amz-copy-source", copy_source(self._source.bucket, task.source_key)),
+            ("x-amz-copy-source", pinned_source(self._source.bucket, task.source_key, self._source.versions)),
             ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
             *new.headers,
             *task.rules.headers,

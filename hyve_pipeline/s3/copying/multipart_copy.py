@@ -12,6 +12,7 @@ from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.transport import ResponseOrError
+from hyve_pipeline.s3.connection.version_pins import pinned_source
 from hyve_pipeline.s3.copying.multipart_upload import (
     PARTS_IN_FLIGHT,
     PartedObject,
@@ -31,7 +32,7 @@ from hyve_pipeline.s3.objects.source_responses import (
 )
 from hyve_pipeline.s3.wire.checksums import kind_of_parts, upload_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.messages import Pairs, Request, copy_source
+from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 
 def submit_copy_in_parts(
@@ -118,7 +119,7 @@ def _copy_part(
         task.store_key,
         query=(("partNumber", str(part.number)), ("uploadId", upload_id)),
         headers=(
-            ("x-amz-copy-source", copy_source(source.bucket, task.source_key)),
+            ("x-amz-copy-source", pinned_source(source.bucket, task.source_key, source.versions)),
             ("x-amz-copy-source-if-match", f'"{task.source_etag}"'),
             ("x-amz-copy-source-range", f"bytes={part.first}-{part.last}"),
             *source.payer_headers,

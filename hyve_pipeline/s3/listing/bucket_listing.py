@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import pairwise
 from queue import Empty, SimpleQueue
@@ -61,6 +61,7 @@ class BucketListing:
         headers: Pairs = (),
         stop: threading.Event | None = None,
         first_pause: float = FIRST_PAUSE_SECONDS,
+        make_walk: Callable[..., Walk] = Walk,
     ) -> None:
         """Describe the listing; nothing is sent yet.
 
@@ -73,12 +74,13 @@ class BucketListing:
             headers: headers of each request, such as `hyve_pipeline.s3.listing.walk.RESTORE_STATUS`.
             stop: interrupts the listing when it is set, even while it waits for a page.
             first_pause: seconds before a damaged page is requested again for the first time.
+            make_walk: makes each walk, with the arguments of `Walk`; one that can't be split needs a ceiling of 1.
         """
         bounds = [key_range.after, *cuts, key_range.until]
         self._connection = connection
         dialect = connection.listing_dialect
         self._walks = [
-            Walk(connection.place, KeyRange(after=str(after), until=until), max_keys, headers, dialect)
+            make_walk(connection.place, KeyRange(after=str(after), until=until), max_keys, headers, dialect)
             for after, until in pairwise(bounds)
         ]
         self._waiting = deque(self._walks)

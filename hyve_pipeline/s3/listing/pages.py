@@ -133,8 +133,8 @@ def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
     written = columns["Key"]
     arrays: dict[str, Sequence[object]] = {
         "key": decode_keys(written, plus) if envelope.is_encoded else written,
-        "size": _parse_sizes(columns["Size"], written),
-        "last_modified": _parse_dates(columns["LastModified"], written),
+        "size": parse_sizes(columns["Size"], written),
+        "last_modified": parse_dates(columns["LastModified"], written),
         "etag": [_usable(_text(entry, "ETag")) for entry in objects],
         # Servers without storage classes leave it out.
         "storage_class": [_text(entry, "StorageClass") or "STANDARD" for entry in objects],
@@ -219,14 +219,32 @@ def _usable(etag: str) -> str:
     return plain if is_usable_etag(plain) else ""
 
 
-def _parse_sizes(sizes: list[str], keys: list[str]) -> list[int]:
+def parse_sizes(sizes: list[str], keys: list[str]) -> list[int]:
+    """Sizes in bytes.
+
+    Args:
+        sizes: as the server wrote them.
+        keys: the keys that they are of, for the message.
+
+    Raises:
+        MalformedPageError: one is no size.
+    """
     for size, key in zip(sizes, keys, strict=True):
         if not _DIGITS.fullmatch(size) or int(size) > _LARGEST:
             raise MalformedPageError(f"{shown(key)} has the size {shown(size)}")
     return list(map(int, sizes))
 
 
-def _parse_dates(dates: list[str], keys: list[str]) -> list[int]:
+def parse_dates(dates: list[str], keys: list[str]) -> list[int]:
+    """Times in microseconds since 1970 UTC.
+
+    Args:
+        dates: as the server wrote them.
+        keys: the keys that they are of, for the message.
+
+    Raises:
+        MalformedPageError: one is no date, or has no zone.
+    """
     parsed: list[int] = []
     parse = datetime.fromisoformat
     try:
@@ -247,4 +265,4 @@ def _restored_until(fields: dict[str, Element]) -> int | None:
     date = texts.get("RestoreExpiryDate")
     if not date or texts.get("IsRestoreInProgress") == "true":
         return None
-    return _parse_dates([date], [_text(fields, "Key")])[0]
+    return parse_dates([date], [_text(fields, "Key")])[0]

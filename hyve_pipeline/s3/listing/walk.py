@@ -68,14 +68,23 @@ def parse_answer(body: bytes, plus: Plus | None = None) -> ListingAnswer:
     return read_uniform_page(body, plus) or read_any_page(body, plus)
 
 
+def check_bucket(name: str | None, place: Place) -> None:
+    """Check the bucket that a page names, if it does.
+
+    Raises:
+        MalformedPageError: it is another one.
+    """
+    if name not in (None, place.bucket) and not place.bucket.endswith(_ALIASES):
+        raise MalformedPageError(f"it is of the bucket {shown(name or '')}")
+
+
 def check_place(envelope: Envelope, place: Place) -> None:
     """Check the bucket and prefix that a page names, if it does.
 
     Raises:
         MalformedPageError: it is of another one.
     """
-    if envelope.name not in (None, place.bucket) and not place.bucket.endswith(_ALIASES):
-        raise MalformedPageError(f"it is of the bucket {shown(envelope.name or '')}")
+    check_bucket(envelope.name, place)
     if envelope.prefix is not None and _in_one_line(place.prefix) not in _forms(envelope.prefix):
         raise MalformedPageError(f"it is of the prefix {shown(envelope.prefix)}, not of {place.prefix!r}")
 
@@ -194,7 +203,7 @@ class Walk:
             IncompleteInventoryError: the listing never ends.
         """
         try:
-            _check_length(response)
+            check_length(response)
             answer = parse_answer(response.body, self._dialect.plus)
             if self._is_version_1(answer):
                 # Whatever start-after is, it lists the first keys: the page is requested again, by marker.
@@ -351,8 +360,12 @@ class Walk:
                 raise MalformedPageError(f"{shown(key)} does not begin with the prefix {self._place.prefix!r}")
 
 
-def _check_length(response: Response) -> None:
-    """Check that a page is as long as its Content-Length."""
+def check_length(response: Response) -> None:
+    """Check that a page is as long as its Content-Length.
+
+    Raises:
+        MalformedPageError: it is not.
+    """
     said = response.header("content-length")
     if said is None or response.header("content-encoding") is not None:
         return

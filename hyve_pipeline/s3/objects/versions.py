@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_plus
+from urllib.parse import unquote_plus
 
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
@@ -81,7 +81,7 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion, store
         A future that gives the new object's ETag, or raises `ObjectChangedError` if the version was deleted, or the
         newest is another one, or another `S3RequestError`. S3 refuses over 5 GiB.
     """
-    source = f"{copy_source(connection.bucket, key)}?versionId={quote(version.version_id, safe='')}"
+    source = copy_source(connection.bucket, key, version.version_id)
     request = Request(
         "CopyObject",
         "PUT",

@@ -72,6 +72,7 @@ def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
     return urlencode(sorted(pairs), quote_via=quote, safe="~")
 
 
-def copy_source(bucket: str, key: str) -> str:
-    """The value of ``x-amz-copy-source`` for an object."""
-    return f"{bucket}/{encode_key(key)}"
+def copy_source(bucket: str, key: str, version_id: str | None = None) -> str:
+    """The value of ``x-amz-copy-source`` for an object, or for one version of it."""
+    source = f"{bucket}/{encode_key(key)}"
+    return source if version_id is None else f"{source}?versionId={quote(version_id, safe='')}"

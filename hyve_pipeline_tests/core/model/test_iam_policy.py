@@ -107,6 +107,20 @@ def test_the_reports_of_a_side_may_be_read_by_its_credentials() -> None:
     assert not allows(both["store"], "s3:GetObject", "arn:aws:s3:::reports/in-bucket/daily/data/1.orc")
 
 
+def test_versions_of_the_source_are_read_only_where_that_is_asked_for() -> None:
+    for action, resource in (
+        ("s3:ListBucketVersions", "in-bucket"),
+        ("s3:GetBucketVersioning", "in-bucket"),
+        ("s3:GetObjectVersion", "in-bucket/a"),
+        ("s3:GetObjectVersionTagging", "in-bucket/a"),
+        ("s3:GetObjectVersionAcl", "in-bucket/a"),
+    ):
+        for side, is_read in (("source", True), ("store", "/" in resource)):
+            asked, unasked = (policies(sync(acl="source"), as_of=as_of)[side] for as_of in (True, False))
+            assert allows(asked, action, f"arn:aws:s3:::{resource}") is is_read
+            assert not allows(unasked, action, f"arn:aws:s3:::{resource}")
+
+
 def test_objects_in_the_trash_may_not_be_deleted() -> None:
     policy = policies(sync(trash="s3://trash-bucket/t"))["store"]
     assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::trash-bucket/t/a")
