@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -160,12 +160,14 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
 
 def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
     # Imported late: commands that only read plans need no S3 library.
+    from hyve_pipeline.operations.inventory.as_of import version_pins
     from hyve_pipeline.operations.plan.transfer import choose_transfer
 
     with closing(_rows_of(context.state, diff, "copy")) as tables:
         first = next(tables, None)
     example = None if first is None else context.settings.source.prefix + first.column("key")[0].as_py()
-    transfer = choose_transfer(context, example)
+    with ExitStack() as stack:
+        transfer = choose_transfer(context, example, version_pins(context, diff.source, stack))
     _logger.info("copies %s", transfer.described)
     return transfer
 

@@ -7,6 +7,7 @@ from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.objects.get import read_first_byte
 from hyve_pipeline.s3.objects.source_responses import source_error
 from hyve_pipeline.s3.wire.errors import ObjectUnreadableError, S3RequestError, bucket_error
@@ -15,7 +16,7 @@ from hyve_pipeline.s3.wire.errors import ObjectUnreadableError, S3RequestError, 
 _SIGNERS = ("profile", "resource", "role_arn", "external_id", "anonymous")
 
 
-def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
+def choose_transfer(context: SyncContext, example: str | None, versions: VersionPins | None = None) -> Transfer:
     """Determine who moves the bytes, unless the options set it.
 
     A server can copy between two of its own buckets with one set of credentials, the store's. Whether these may read
@@ -24,6 +25,7 @@ def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
     Args:
         context: the sync.
         example: the whole key of an object of the source to read; None if there is nothing to copy.
+        versions: the versions that are read; None for the newest ones.
 
     Raises:
         ConfigurationError: the options require what is impossible.
@@ -46,6 +48,7 @@ def choose_transfer(context: SyncContext, example: str | None) -> Transfer:
         return Transfer(reason="there is nothing to copy")
     reader = as_reader(source, store)
     with context.connect(reader) as connection:
+        connection.versions = versions
         problem = try_reading(connection, example)
     if problem is None:
         return Transfer(reason="the store's credentials may read the source")

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.model.automation import LOOP, MOST_AT_ONCE, VERIFICATION, Decision, Loops, Tries, decide
+from hyve_pipeline.core.model.inventory import AsOf
 from hyve_pipeline.core.model.journal import ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Figures, Refusal
@@ -231,3 +232,12 @@ def test_one_bucket_under_two_names_is_not_verified_either() -> None:
     assert found.requests == ()
     assert "is refused by one_bucket (source and store are one bucket): seen twice" in found.reason
     assert decision(status).requests
+
+
+def test_a_plan_of_an_earlier_time_is_left_to_a_person() -> None:
+    status = status_of([ShardState.PENDING], [])
+    assert decision(status).requests
+    earlier = replace(status, plan=status.plan.model_copy(update={"as_of": AsOf(time=NOW)}))
+    found = decision(earlier)
+    assert found.requests == ()
+    assert "of the source as of 2026-01-31 02:00:00 UTC: it is applied manually" in found.reason

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.model.iam_policy import Policy, all_policies, policies
+from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
 
 
@@ -115,7 +116,8 @@ def test_versions_of_the_source_are_read_only_where_that_is_asked_for() -> None:
         ("s3:GetObjectVersionTagging", "in-bucket/a"),
         ("s3:GetObjectVersionAcl", "in-bucket/a"),
     ):
-        for side, is_read in (("source", True), ("store", "/" in resource)):
+        sides: list[tuple[Side, bool]] = [("source", True), ("store", "/" in resource)]
+        for side, is_read in sides:
             asked, unasked = (policies(sync(acl="source"), as_of=as_of)[side] for as_of in (True, False))
             assert allows(asked, action, f"arn:aws:s3:::{resource}") is is_read
             assert not allows(unasked, action, f"arn:aws:s3:::{resource}")
