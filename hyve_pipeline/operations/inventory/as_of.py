@@ -57,15 +57,21 @@ class EarlierListing:
         Raises:
             ConfigurationError: the bucket may not have kept versions yet at that time.
         """
-        kept = [walk.first_kept for walk in self._walks if walk.first_kept is not None]
-        first = _EPOCH + timedelta(microseconds=min(kept)) if kept else None
+        first = _time(min((walk.first_kept for walk in self._walks if walk.first_kept is not None), default=None))
+        null = _time(max((walk.last_null for walk in self._walks if walk.last_null is not None), default=None))
+        unknown = f"--as-of: what {self._uri} had at {_shown(self._time)} is not known: "
         if first is None or self._time < first:
             known = "it has no version yet" if first is None else f"its oldest version is of {_shown(first)}"
+            raise ConfigurationError(f"{unknown}{known}, and whether it kept versions before can't be told")
+        if null is not None and first < null and self._time < null:
             raise ConfigurationError(
-                f"--as-of: what {self._uri} had at {_shown(self._time)} is not known: {known}, and whether it kept "
-                "versions before can't be told"
+                f"{unknown}at {_shown(null)} versioning was suspended, so what was before may be lost"
             )
         return AsOf(time=self._time, later=sum(walk.later for walk in self._walks))
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _shown(time: datetime) -> str:

@@ -46,6 +46,8 @@ def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
         **_origin(inventory),
         "top-level prefixes": table_of(sizes, ["prefix", "objects", "size"]),
     }
+    if inventory.as_of is not None:
+        metadata["of"] = inventory.as_of.described
     if inventory.oldest is not None and inventory.newest is not None:
         metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
         metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)

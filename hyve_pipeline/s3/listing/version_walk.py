@@ -32,6 +32,8 @@ class VersionWalk(Walk):
         later: how many keys have later versions only.
         first_kept: when the oldest version with an id of its own was written, in microseconds since 1970 UTC: the
             bucket kept versions by then. None if there is none.
+        last_null: when the newest version without an id of its own was written: the bucket kept no versions then. None
+            if there is none.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class VersionWalk(Walk):
         super().__init__(place, key_range, max_keys, headers, dialect)
         self.later = 0
         self.first_kept: int | None = None
+        self.last_null: int | None = None
         self._time = (time - _EPOCH) // _MICROSECOND
         # The version after which the next page begins, and the ids of the versions of its key that were listed.
         self._marker: tuple[str, str] | None = None
@@ -118,7 +121,9 @@ class VersionWalk(Walk):
             self._ids.clear()
             self._is_decided = False
         self._ids.add(version.version_id)
-        if version.version_id != NULL_VERSION:
+        if version.version_id == NULL_VERSION:
+            self.last_null = max(self.last_null or version.last_modified, version.last_modified)
+        else:
             self.first_kept = min(self.first_kept or version.last_modified, version.last_modified)
         if self._is_decided or version.last_modified > self._time:
             return False

@@ -151,7 +151,12 @@ def test_what_can_not_be_told_is_wrong_usage(make_pair: MakePair, hyve: Hyve) ->
     assert "is in the future" in refused((datetime.now(UTC) + timedelta(days=1)).isoformat())
     assert planned(hyve, moment())["new"]["objects"] == 2
     keep_versions(pair.source, "Suspended")
-    assert "versioning of" in refused(moment())
+    between = moment()
+    assert "versioning of" in refused(between)
+    pair.source.put({"a": b"null again"})
+    keep_versions(pair.source)
+    assert "versioning was suspended, so what was before may be lost" in refused(between)
+    assert planned(hyve, moment())["new"]["objects"] == 2
     assert hyve("plans", "--json").document["plans"][0]["as_of"]
 
 
