@@ -62,7 +62,7 @@ class EarlierListing:
         unknown = f"--as-of: what {self._uri} had at {_shown(self._time)} is not known: "
         if first is None or self._time < first:
             known = "it has no version yet" if first is None else f"its oldest version is of {_shown(first)}"
-            raise ConfigurationError(f"{unknown}{known}, and whether it kept versions before can't be told")
+            raise ConfigurationError(f"{unknown}{known}, and nothing shows whether it kept versions before")
         if null is not None and first < null and self._time < null:
             raise ConfigurationError(
                 f"{unknown}at {_shown(null)} versioning was suspended, so what was before may be lost"
