@@ -393,7 +393,7 @@ def open_connection(
     """
     session = Session(place, keys)
     endpoint = session.endpoint()
-    name = choose_transport(transport, endpoint, session)
+    name = choose_transport(transport, endpoint)
     bounds = bounds or Bounds()
     made = make_transport(name, endpoint, session, concurrency, bounds, limits)
     log_connection(session.place, endpoint, name)

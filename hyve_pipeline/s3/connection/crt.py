@@ -4,10 +4,13 @@ It spends a tenth of the CPU time that boto3 spends on one copy. It knows no HTT
 """
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from awscrt.auth import AwsCredentials, AwsCredentialsProvider
 from awscrt.http import HttpHeaders, HttpRequest
+from awscrt.io import ClientTlsContext, TlsConnectionOptions, TlsContextOptions
 from awscrt.s3 import (
     S3Client,
     S3Request,
@@ -17,6 +20,7 @@ from awscrt.s3 import (
     create_default_s3_signing_config,
 )
 
+from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.thread_state import keep_thread_state
 from hyve_pipeline.s3.connection.transport import (
@@ -87,6 +91,7 @@ class CrtTransport:
         concurrency: int,
         bounds: Bounds,
         *,
+        verify: bool | str = True,
         are_keys_fixed: bool = False,
     ) -> None:
         """Make the client; connections are opened when requests need them.
@@ -96,7 +101,11 @@ class CrtTransport:
             keys: gives the keys to sign with.
             concurrency: connections that may be open at once.
             bounds: what an answer may take.
+            verify: a file or folder of trusted certificates, or True for those of the system.
             are_keys_fixed: they are never renewed, so that they need not be asked for again.
+
+        Raises:
+            ConfigurationError: the certificates can't be used.
         """
         self._endpoint = endpoint
         self._keys = None if are_keys_fixed else keys
@@ -120,6 +129,7 @@ class CrtTransport:
                 initial_bucket_capacity=max(500, concurrency * _TOKENS_PER_RETRY * self.sends),
             ),
             connect_timeout_ms=CONNECT_SECONDS * 1000,
+            tls_connection_options=_tls_options(endpoint, verify),
         )
 
     def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
@@ -294,6 +304,22 @@ class _Exchange:
         message = getattr(error, "message", None) or str(error)
         status, code = _REFUSALS.get(name) or (None, _code(name))
         return S3RequestError(self._transport.bucket, self._request, code, f"{message} [{name}]", status=status)
+
+
+def _tls_options(endpoint: Endpoint, verify: bool | str) -> TlsConnectionOptions | None:
+    """Which certificates to trust; None for those of the system."""
+    if endpoint.scheme != "https" or not isinstance(verify, str):
+        return None
+    options = TlsContextOptions()
+    is_folder = Path(verify).is_dir()
+    try:
+        options.override_default_trust_store_from_path(verify if is_folder else None, None if is_folder else verify)
+        tls = ClientTlsContext(options).new_connection_options()
+    except Exception as error:
+        # Whatever it is: the CRT tells neither kinds nor reasons.
+        raise ConfigurationError(f"{verify}: no certificates to trust, in PEM ({error})") from error
+    tls.set_server_name((urlsplit(f"//{endpoint.authority}").hostname or "").rstrip("."))
+    return tls
 
 
 def _is_signed(name: str, **_: Any) -> bool:

@@ -3,6 +3,7 @@
 import os
 import threading
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -166,9 +167,18 @@ class Session:
 
     @property
     def verify(self) -> bool | str:
-        """The trusted certificates, as boto3 takes them: a file or folder, or True for its own."""
-        bundle = self._botocore.get_config_variable("ca_bundle")
-        return bundle or os.environ.get("REQUESTS_CA_BUNDLE") or True
+        """The trusted certificates, as boto3 takes them: a file or folder, or True for its own.
+
+        Raises:
+            ConfigurationError: there is no such file or folder.
+        """
+        bundle = self._botocore.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        if bundle and not Path(bundle).exists():
+            raise self._problem(
+                f"{bundle}: no such file or folder of certificates to trust: correct AWS_CA_BUNDLE, ca_bundle in the "
+                "AWS profile, or REQUESTS_CA_BUNDLE"
+            )
+        return bundle or True
 
     @property
     def payer_headers(self) -> Pairs:

@@ -10,10 +10,10 @@ from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, Transport
 
 
-def choose_transport(wanted: TransportName, endpoint: Endpoint, session: Session) -> TransportName:
+def choose_transport(wanted: TransportName, endpoint: Endpoint) -> TransportName:
     """The transport that is wanted; for ``auto`` the CRT, unless something is in force that only botocore can do.
 
-    That is a proxy, an own certificate authority, or that the CRT's library is missing.
+    That is a proxy, or that the CRT's library is missing.
     """
     if wanted != "auto":
         return wanted
@@ -23,8 +23,6 @@ def choose_transport(wanted: TransportName, endpoint: Endpoint, session: Session
 
         if endpoint.scheme in get_environ_proxies(f"{endpoint.scheme}://{endpoint.authority}"):
             return "botocore"
-    if endpoint.scheme == "https" and session.verify is not True:
-        return "botocore"
     try:
         import awscrt.s3  # noqa: F401
     except ImportError:
@@ -53,6 +51,8 @@ def make_transport(
     Raises:
         ConfigurationError: the CRT is wanted, and its library is missing.
     """
+    # To find it takes all of botocore.
+    verify = session.verify if endpoint.scheme == "https" else True
     # Each is imported only when it is wanted: the CRT may be missing.
     if name == "crt":
         try:
@@ -61,7 +61,9 @@ def make_transport(
             raise ConfigurationError(
                 f"transport 'crt' needs awscrt: install it, or set transport = 'auto' ({error})"
             ) from error
-        return CrtTransport(endpoint, session.keys, concurrency, bounds, are_keys_fixed=session.are_keys_fixed)
+        return CrtTransport(
+            endpoint, session.keys, concurrency, bounds, verify=verify, are_keys_fixed=session.are_keys_fixed
+        )
     from hyve_pipeline.s3.connection.botocore import BotocoreTransport
 
-    return BotocoreTransport(endpoint, session.keys, concurrency, bounds, session.verify, limits)
+    return BotocoreTransport(endpoint, session.keys, concurrency, bounds, verify, limits)

@@ -256,7 +256,10 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
     if error.code == NOT_FOUND and error.key is None:
         return f"{server} has no such resource: correct endpoint_url or the bucket's name ({error.message})"
     if error.code == TLS_ERROR:
-        return f"no trusted TLS connection to {server}: {error.message}"
+        return (
+            f"no trusted TLS connection to {server}: name the certificates of its authority by AWS_CA_BUNDLE, or by "
+            f"ca_bundle in the AWS profile ({error.message})"
+        )
     if error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER):
         return f"{server} does not answer as S3 does: {error.message}"
     if error.status is None:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
 from hyve_pipeline.core.settings.model import BucketSettings, TransportName
@@ -184,11 +185,18 @@ def test_proxy_asks_for_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_own_authority_asks_for_botocore(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_an_own_authority_must_be_there(monkeypatch: pytest.MonkeyPatch, variable: str, tmp_path: Path) -> None:
     aws = BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)
-    monkeypatch.setenv(variable, "/some/bundle.pem")
+    bundle = tmp_path / "bundle.pem"
+    monkeypatch.setenv(variable, str(bundle))
     assert _open(LOCAL).transport_name == "crt"
-    assert _open(aws).transport_name == "botocore"
+    with pytest.raises(ConfigurationError, match=f"{bundle}: no such file or folder of certificates"):
+        _open(aws)
+    bundle.write_text("no certificate")
+    with pytest.raises(ConfigurationError, match=f"{bundle}: no certificates to trust"):
+        _open(aws)
+    trustme.CA().cert_pem.write_to_path(bundle)
+    assert _open(aws).transport_name == "crt"
 
 
 def test_missing_crt_asks_for_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
