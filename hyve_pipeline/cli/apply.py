@@ -94,7 +94,7 @@ def sync(
     yes: bool,
     **limits: str | None,
 ) -> int:
-    """Make a plan, copy, delete and verify.
+    """Make a plan, copy, ask for restores where the option restore says so, delete and verify.
 
     On a terminal it shows the plan, and asks before it deletes.
     """
@@ -111,6 +111,7 @@ def sync(
     work.warn_of_loss("copy", "delete")
     with working(context):
         work.act("copy")
+        work.restore()
     if not work.is_stopped and work.is_agreed(asks=asks):
         with working(context):
             work.act("delete")

@@ -121,6 +121,13 @@ COMMANDS: dict[str, Entry] = {
         ("hyve work --until-done",),
         is_work=True,
     ),
+    "restore": Entry(
+        "hyve_pipeline.cli.restore:restore",
+        "Ask for the restore of archived objects, to copy them later.",
+        "Apply",
+        ("hyve restore", "hyve restore --plan 000004 --json"),
+        is_work=True,
+    ),
     "help": Entry(
         "hyve_pipeline.cli.main:show_help",
         "Show the commands, or one of them.",

@@ -99,9 +99,11 @@ def show(
         describe_totals,
         warn_of_loss,
     )
+    from hyve_pipeline.cli.restore_text import describe_restores
     from hyve_pipeline.core.model.safety_rules import ACTIONS
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import last_undo, plan_status
+    from hyve_pipeline.operations.restore.asked import restore_status
 
     if watch_seconds is not None and (as_json or only_unsettled):
         raise click.UsageError("--watch and --json or --failed exclude each other")
@@ -116,10 +118,12 @@ def show(
     status = plan_status(sync, plan)
     is_undone = last_undo(sync, plan) > 0
     if as_json:
-        print_json({**status_document(status, with_shards=True), **_undo_document(sync, plan)})
+        restores = {"restores": restore_status(sync).model_dump()}
+        print_json({**status_document(status, with_shards=True), **_undo_document(sync, plan), **restores})
         return 0
     describe_plan(plan, sync, keys=keys)
     describe_status(status)
+    describe_restores(restore_status(sync))
     if is_undone:
         _describe_undo(sync, plan)
     say_what_servers_lack(status)

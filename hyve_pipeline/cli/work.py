@@ -31,10 +31,12 @@ from hyve_pipeline.cli.plan_text import (
 )
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.questions import is_agreed
+from hyve_pipeline.cli.restore_text import describe_restore, describe_restores, restore_document
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.restore import RestoreStatus, RestoreSummary
 from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
@@ -124,6 +126,8 @@ class Work:
         self._asked: list[Action] = []
         self._refusal: Refusal | None = None
         self._verification: Verification | None = None
+        self._restore: RestoreSummary | None = None
+        self._restores = RestoreStatus()
         self._error: HyveError | None = None
         self._is_shown = False
         self._is_cancelled = False
@@ -244,6 +248,22 @@ class Work:
             return
         self.is_stopped = bool(self.status.unfinished(action))
 
+    def restore(self) -> None:
+        """Ask for the restore of what the plan skipped as archived, if the option says so; not where copies stopped."""
+        from hyve_pipeline.operations.restore.asked import restore_status
+        from hyve_pipeline.operations.restore.request import request_restores
+
+        if self.is_stopped or self.plan.options.restore is None:
+            return
+        try:
+            self._restore = request_restores(self._sync, self.plan)
+            self._restores = restore_status(self._sync)
+        except RefusedError:
+            pass  # the copies say so
+        except Exception as error:  # noqa: BLE001 - as above
+            # What is archived stays skipped, as without the option.
+            warn(f"warning: nothing was restored: {changed_error(error, lambda: True)}")
+
     def verify(self) -> None:
         """Compare the store with the plan: by listing it again, unless the plan just taken had nothing to do."""
         from hyve_pipeline.operations.verify.verify import verify_plan
@@ -287,7 +307,8 @@ class Work:
             return 3
         failed = any(self.status.unfinished(action) or self.status.changed(action) for action in self._asked)
         unverified = self._verification is not None and not self._verification.verified
-        return 1 if failed or unverified or self._error is not None else 0
+        unasked = self._restore is not None and self._restore.failed > 0
+        return 1 if failed or unverified or unasked or self._error is not None else 0
 
     def _document(self) -> dict[str, Any]:
         copied, deleted = self.status.tally("copy"), self.status.tally("delete")
@@ -302,12 +323,16 @@ class Work:
             "delete_skipped": deleted.skipped,
             "verified": None if self._verification is None else self._verification.verified,
             "refused": refusal_document(self._refusal),
+            **({} if self._restore is None else {"restore": restore_document(self._restore, self._restores)}),
         }
 
     def _describe(self) -> None:
         if not self._is_shown:
             describe_plan(self.plan)
         describe_status(self.status)
+        if self._restore is not None:
+            describe_restore(self._restore)
+            describe_restores(self._restores)
         if self._verification is not None:
             describe_verification(self._sync, self._verification)
         left = self._deletes_left() if self.status.unfinished("delete") else 0

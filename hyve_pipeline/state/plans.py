@@ -47,7 +47,7 @@ LATEST = "latest"
 _MOST_CANDIDATES = 5
 
 # The folders in which names begin with numbers.
-_NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDONE_FOLDER, MEMORY_FOLDER)
+_NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDONE_FOLDER, MEMORY_FOLDER, "restores")
 
 
 def next_number(state: Folder) -> int:

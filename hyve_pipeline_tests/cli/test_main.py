@@ -142,6 +142,8 @@ _BEGUN = ("hyve_pipeline.operations", "hyve_pipeline.state", "hyve_pipeline.s3",
 _WRONG_TEXTS = {
     "--max-deletes": "some",
     "--max-overwrites": "101%",
+    "--max-cost": "cheap",
+    "--max-duration": "soon",
     "--content": "half",
     "--keys": "some",
     "--profile": "/dev/null/profile.txt",

@@ -15,10 +15,12 @@ from hyve_pipeline.core.base.durations import readable_duration
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.base.money import MICRO, in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
-from hyve_pipeline.core.model.prices import PriceTable, Way
+from hyve_pipeline.core.model.prices import PriceTable, RestoreTier, Way
 
 # The bucket that a request goes to.
 Bucket = Literal["source", "store", "trash"]
+
+RESTORE_OBJECT = "RestoreObject"
 
 _PRECISION = 60
 _MINUTE = 60
@@ -29,12 +31,13 @@ class Step(StrEnum):
 
     PLAN = "plan"  # both listings, and what was compared; done when there is a plan
     COPY = "copy"
+    RESTORE = "restore"
     DELETE = "delete"
     VERIFY = "verify"
 
 
 # What is still to be spent when a plan is made.
-STEPS_TO_COME = (Step.COPY, Step.DELETE, Step.VERIFY)
+STEPS_TO_COME = (Step.COPY, Step.RESTORE, Step.DELETE, Step.VERIFY)
 
 
 class RequestCount(Frozen):
@@ -53,6 +56,22 @@ class RequestCount(Frozen):
     count: int
 
 
+class RestoreEstimate(Frozen):
+    """Archived objects of one storage class that are restored.
+
+    Attributes:
+        storage_class: their class.
+        tier, days: how fast they are restored, and for how long.
+        objects, bytes: how many.
+    """
+
+    storage_class: str
+    tier: RestoreTier
+    days: int
+    objects: int
+    bytes: int
+
+
 class StepEstimate(Frozen):
     """One step of a plan.
 
@@ -63,6 +82,7 @@ class StepEstimate(Frozen):
         early_deletion: bytes times days of storage that are charged though the object is overwritten or deleted
             before its class's minimum duration, by storage class of the store.
         kms_calls: calls of KMS by S3.
+        restored: what is restored of the source's archived objects.
         cost: US dollars; None without prices for either server.
         seconds: how long it takes at the rate of earlier runs; None where there were none.
     """
@@ -72,6 +92,7 @@ class StepEstimate(Frozen):
     retrieved: dict[Bucket, dict[str, int]] = Field(default_factory=dict)
     early_deletion: dict[str, int] = Field(default_factory=dict)
     kms_calls: int = 0
+    restored: tuple[RestoreEstimate, ...] = ()
     cost: Decimal | None = None
     seconds: int | None = None
 
@@ -97,7 +118,8 @@ class StepEstimate(Frozen):
 
     def _items(self, prices: PriceTable, charged: Collection[Bucket]) -> Iterator[Decimal]:
         for one in self.requests:
-            if one.bucket in charged:
+            # What a restore costs depends on its tier.
+            if one.bucket in charged and one.operation != RESTORE_OBJECT:
                 yield prices.of_requests(one.operation, one.storage_class, one.count)
         for way, count in self.bytes.items():
             # What another server sends costs nothing here.
@@ -106,6 +128,9 @@ class StepEstimate(Frozen):
         for bucket, by_class in self.retrieved.items():
             if bucket in charged:
                 yield sum((prices.of_retrieval(*pair) for pair in by_class.items()), start=Decimal(0))
+        if "source" in charged:
+            for one in self.restored:
+                yield prices.of_restore(one.storage_class, one.tier, one.objects, one.bytes, one.days)
         if "store" in charged:
             yield sum((prices.of_storage(*pair) for pair in self.early_deletion.items()), start=Decimal(0))
             yield prices.of_kms_calls(self.kms_calls)

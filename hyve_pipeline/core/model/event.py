@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     SHARD_ENDED = "shard_ended"  # plan, shard, attempt; finished or with failures
     PLAN_VERIFIED = "plan_verified"  # plan, verification; whether it holds or not
     PLAN_UNDONE = "plan_undone"  # plan, undo
+    RESTORES_ASKED = "restores_asked"  # plan, restore
     PLANS_DROPPED = "plans_dropped"  # dropped
 
 
@@ -79,6 +80,7 @@ class Event(Frozen):
         shard, attempt: the numbers of a shard and of the attempt that completed.
         verification: the name of the verification among those of its plan: the id of the inventory that it compared.
         undo: the number of the undo among those of its plan.
+        restore: the id of what was asked for of archived objects.
         dropped: the ids of plans that were removed from the state.
     """
 
@@ -94,4 +96,5 @@ class Event(Frozen):
     attempt: int | None = None
     verification: str | None = None
     undo: int | None = None
+    restore: str | None = None
     dropped: tuple[str, ...] = ()

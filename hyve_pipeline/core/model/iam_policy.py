@@ -95,7 +95,7 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     """The policy for the credentials of each side. Credentials that are used for both sides require both.
 
     The store's credentials must be able to read the source too, since the server copies with them, unless the bytes
-    pass through this process. No policy allows writes to the source.
+    pass through this process. No policy allows writes to the source; a restore leaves its objects as they are.
     """
     read = (*_READ, *_READ_VERSIONS) if as_of else _READ
     write = _WRITE
@@ -123,6 +123,8 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
         _objects("ReadSource", sync.source, read),
         *_reading_reports(sync.source, "Source"),
     ]
+    if sync.options.restore is not None:
+        source.append(_objects("RestoreSource", sync.source, ("s3:RestoreObject",)))
     return {"source": _policy(source), "store": _policy(store)}
 
 

@@ -127,6 +127,12 @@ class PriceTable(_Table):
         """The storage of a byte for a day, so many times."""
         return self.of_class(storage_class).storage * byte_days / (GIB * _MONTH_DAYS)
 
+    def of_restore(self, storage_class: str, tier: RestoreTier, objects: int, size: int, days: int) -> Decimal:
+        """A restore of objects of a class, and the storage of the copies, which S3 keeps as `STANDARD`."""
+        prices = self.of_class(storage_class).restore.get(tier, RestorePrices())
+        asked = prices.requests * objects / _THOUSAND + prices.bytes * size / GIB
+        return asked + self.of_storage(STANDARD, size * days)
+
     def of_kms_calls(self, count: int) -> Decimal:
         """So many calls of KMS."""
         return self.kms * count / _KMS_CALLS

@@ -15,13 +15,16 @@ from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.mistakes import settings_names
 from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, Settings, SyncSettings
 from hyve_pipeline.core.settings.places import BucketSettings
+from hyve_pipeline.core.settings.restore import RestoreSettings
 
 Schema = dict[str, Any]
 
 # The newest draft that editors of TOML know.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 
-_TABLES: tuple[type[BaseModel], ...] = (Settings, HomeSettings, SyncSettings, BucketSettings, Options, Automation)
+_TABLES: tuple[type[BaseModel], ...] = (
+    *(Settings, HomeSettings, SyncSettings, BucketSettings, Options, Automation, RestoreSettings),
+)
 
 # Pydantic's names for the bounds of a number that may be written as text.
 BOUNDS = {"ge": "minimum", "le": "maximum"}

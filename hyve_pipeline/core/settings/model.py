@@ -48,6 +48,7 @@ from hyve_pipeline.core.settings.places import (
     check_credentials,
     contradiction,
 )
+from hyve_pipeline.core.settings.restore import RestoreSettings
 
 AlteredChoice = Literal["report", "overwrite"]
 CompareRule = Literal["last_modified", "size", "etag", "content"]
@@ -90,6 +91,8 @@ class Options(SettingsTable):
         max_duration: a plan that is estimated to take longer than this, in seconds or as ``8 h``, is refused; None
             means no limit.
         prices: the TOML file with the prices of estimates; None means example prices of Amazon S3.
+        restore: how archived objects of the source are restored, so that later plans can copy them; None means that
+            they are not.
         trash: ``s3://bucket/prefix/`` that keeps what is overwritten or deleted; None means no trash.
         shard_objects: the most objects of a shard; ``auto`` means 10,000. Those of plans that would have more than
             2,000 shards are larger.
@@ -134,6 +137,7 @@ class Options(SettingsTable):
     max_cost: Dollars | None = None
     max_duration: Annotated[Duration, Field(ge=1)] | None = None
     prices: PriceFile | None = None
+    restore: RestoreSettings | None = None
     trash: TrashUri | None = None
     shard_objects: ShardObjects = "auto"
     shard_bytes: Annotated[Size, Field(ge=1)] = 100 * GIB

@@ -4,6 +4,7 @@ Nothing is changed, unless writing to the store is to be tried.
 """
 
 import tempfile
+import uuid
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.properties import read_properties
+from hyve_pipeline.s3.objects.restore import Restore, lacks_restore, restore_object
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Response
@@ -70,6 +72,8 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         if source is not None:
             yield from _examine_reading("source", source.connection, source.first, rules)
             yield examine_source_versions(source.connection)
+            if sync.settings.options.restore is not None:
+                yield _examine_restore(source.connection)
         transfer = Transfer()
         if source is not None and store is not None:
             transfer = yield from _examine_transfer(sync, source, rules, stack)
@@ -276,6 +280,22 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None,
         return
     if tags is not None:  # else the server lacks them, which is reported at the end
         yield Finding("tags", whose, Verdict.OK, "a copy can keep an object's tags")
+
+
+def _examine_restore(connection: Connection) -> Finding:
+    """Check whether restores may be asked for, by the name of an object that does not exist."""
+    key = f"{connection.place.prefix}hyve-doctor-{uuid.uuid4().hex}"
+    try:
+        outcome = restore_object(connection, key, 1, "Bulk").result()
+    except S3RequestError as error:
+        if lacks_restore(error):
+            detail = f"{connection.place.uri}: the server can't restore archived objects: leave out the option restore"
+            return Finding("restore", "source", Verdict.WARN, detail)
+        return failed("restore", "source", HyveError(f"s3:RestoreObject: {bucket_error(error, connection.place)}"))
+    if outcome is not Restore.GONE:
+        detail = f"{connection.place.uri}: the server does not answer RestoreObject as S3 does ({outcome})"
+        return Finding("restore", "source", Verdict.WARN, detail)
+    return Finding("restore", "source", Verdict.OK, "restores of archived objects may be asked for")
 
 
 def _examine_lacks(name: str, connection: Connection) -> Iterator[Finding]:

@@ -7,7 +7,16 @@ from types import TracebackType
 import pyarrow as pa
 
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
-from hyve_pipeline.core.model.estimate import Bucket, Estimate, PricesUsed, Step, StepEstimate, merged_counts
+from hyve_pipeline.core.model.estimate import (
+    RESTORE_OBJECT,
+    Bucket,
+    Estimate,
+    PricesUsed,
+    RestoreEstimate,
+    Step,
+    StepEstimate,
+    merged_counts,
+)
 from hyve_pipeline.core.model.inventory import SIDES, Inventory
 from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.model.prices import STANDARD, Way
@@ -20,6 +29,7 @@ from hyve_pipeline.operations.estimate.earlier_runs import EarlierRuns
 from hyve_pipeline.operations.estimate.estimator import CopyPlan, Estimator
 from hyve_pipeline.operations.estimate.prices import read_prices
 from hyve_pipeline.operations.requests.copy_rules import rules_of_copies, rules_of_trash
+from hyve_pipeline.operations.restore.asked import archived_rows, waiting_keys
 from hyve_pipeline.s3.connection.regions import find_region
 from hyve_pipeline.s3.listing.walk import MAX_KEYS
 
@@ -91,6 +101,9 @@ class PlanEstimate:
         diff, prices = self._diff, self._prices
         steps = {Step.PLAN: self._planned(), **self._estimator.steps}
         steps[Step.VERIFY] = self._verification(changes=len(steps) > 1)
+        restore = self._restore()
+        if restore is not None:
+            steps[Step.RESTORE] = restore
         servers: dict[Bucket, str] = {"source": diff.source.place.server, "store": diff.store.place.server}
         charged: set[Bucket] = {bucket for bucket, server in servers.items() if server in prices.servers}
         places = (diff.source.place, diff.store.place)
@@ -120,6 +133,35 @@ class PlanEstimate:
                 requests[side, "HeadObject"] += compared
                 requests[side, "GetObjectTagging"] += compared
         return _step(requests)
+
+    def _restore(self) -> StepEstimate | None:
+        """What the restore of archived objects takes; None where none is asked for.
+
+        How long S3 needs does not count: the objects are copied by later plans.
+        """
+        wanted = self._diff.options.restore
+        if wanted is None:
+            return None
+        waiting, prefix = waiting_keys(self._context), self._diff.source.place.prefix
+        objects, sizes = Counter[str](), Counter[str]()
+        for rows in archived_rows(self._context.state, self._diff.changes):
+            for row in rows.select(["key", "source_etag", "size", "storage_class"]).to_pylist():
+                if waiting.get(prefix + row["key"]) != row["source_etag"]:
+                    objects[row["storage_class"]] += 1
+                    sizes[row["storage_class"]] += row["size"]
+        if not objects:
+            return None
+        counts: dict[tuple[Bucket, str, str], int] = {
+            ("source", RESTORE_OBJECT, name): count for name, count in objects.items()
+        }
+        counts["source", "ListObjectsV2", STANDARD] = 1
+        restored = tuple(
+            RestoreEstimate(
+                storage_class=name, tier=wanted.tier, days=wanted.days, objects=objects[name], bytes=sizes[name]
+            )
+            for name in sorted(objects)
+        )
+        return StepEstimate(requests=merged_counts(counts), restored=restored, seconds=0)
 
     def _verification(self, *, changes: bool) -> StepEstimate:
         """The listing of the store after all: like the one before, for as many more or fewer objects."""

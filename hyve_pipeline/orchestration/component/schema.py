@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, descriptions
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.restore import RestoreSettings
 from hyve_pipeline.orchestration.common.steps import OpSettings
 
 # The fields that are mappings of their own.
@@ -20,6 +21,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "automation": Automation,
     "op": OpSettings,
 }
+
+# Those with the mappings that are in one of them.
+ALL_MODELS: dict[str, type[BaseModel]] = {**MODELS, "restore": RestoreSettings}
 
 # Dagster resolves these when it loads the component, to any value.
 _TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{"}
@@ -42,7 +46,7 @@ def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
     written = model.model_json_schema(schema_generator=SettingsSchema)["properties"]
     properties = {}
     for name in model.model_fields:
-        inner = MODELS.get(name)
+        inner = ALL_MODELS.get(name)
         if inner is not None:
             own = _mapping(inner, descriptions(inner))
         elif name == "translation":

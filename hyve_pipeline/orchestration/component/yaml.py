@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.base.suggestions import closest, hint_for
 from hyve_pipeline.core.settings.mistakes import problem_of
-from hyve_pipeline.orchestration.component.schema import MODELS
+from hyve_pipeline.orchestration.component.schema import ALL_MODELS
 
 Path = tuple[str | int, ...]
 
@@ -73,7 +73,7 @@ def _mistakes(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[tu
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
-    return MODELS[str(path[0])] if path else model
+    return ALL_MODELS[str(path[-1])] if path else model
 
 
 def _shown(context: dg.ResolutionContext, path: Path, problem: str) -> str:

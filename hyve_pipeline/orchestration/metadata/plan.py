@@ -84,7 +84,7 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
 def _estimate(plan: Plan) -> Metadata:
     """What the plan costs, step by step."""
     estimate = plan.estimate
-    if estimate is None:
+    if estimate is None or plan.is_empty:
         return {}
     rows = [
         {

@@ -11,6 +11,7 @@ from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import ended_attempt, plan_refusals, plan_status
 from hyve_pipeline.operations.journal.undos import latest_undo
+from hyve_pipeline.operations.restore.asked import restore_summary
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.operations.verify.read import read_verification
 from hyve_pipeline.orchestration.common.checks import (
@@ -185,7 +186,19 @@ def _undo(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
     yield dg.AssetObservation(names.bucket("store"), description=f"Plan {plan.id} was undone", metadata=metadata)
 
 
+def _restores(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    summary = restore_summary(sync, event.restore or "")
+    if summary is None:
+        return
+    outcomes = {name.replace("_", " "): count for name, count in summary.outcomes.items()}
+    asked = {"days": summary.days, "tier": summary.tier, **outcomes, "bytes": summary.bytes}
+    metadata = {PLAN_ENTRY: summary.plan, **asked, **_by(event)}
+    description = "The restore of archived objects was asked for"
+    yield dg.AssetObservation(names.bucket("source"), description=description, metadata=metadata)
+
+
 _BUILDERS = {
+    EventKind.RESTORES_ASKED: _restores,
     EventKind.INVENTORY_TAKEN: _inventory,
     EventKind.PLAN_FROZEN: _plan,
     EventKind.PLAN_APPROVED: _approval,

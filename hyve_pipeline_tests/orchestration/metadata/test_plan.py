@@ -41,7 +41,7 @@ def test_no_key_gets_into_markdown_and_all_of_it_is_small(tmp_path: Path) -> Non
         assert len(pictures[name]) < _MOST_SHOWN
     tables = {name: value for name, value in metadata.items() if isinstance(value, dg.TableMetadataValue)}
     objects = {f"{word} {name}" for word in ("first", "largest") for name in ("new", "modified", "duplicate")}
-    assert set(tables) == {"summary", "by prefix"} | objects
+    assert set(tables) == {"summary", "by prefix", "estimate by step"} | objects
     for name in ("summary", "by prefix"):
         assert "duplicate (to delete)" in {record.data["set"] for record in tables[name].records}
     keys = [str(record.data["key"]) for name in objects for record in tables[name].records]
