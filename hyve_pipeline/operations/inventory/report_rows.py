@@ -21,6 +21,7 @@ from hyve_pipeline.core.model.inventory_report import (
     refuser,
     short_name,
 )
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.operations.inventory.report_folder import FoundReport
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, Plus, decode_keys
@@ -66,7 +67,8 @@ class ReportRows:
         self._refuse = refuser(found.uri)
         self._side = side
         self._prefix = side.place.prefix
-        self._plus: Plus | None = None
+        # S3 writes a space as a plus; what other servers write is found out.
+        self._plus: Plus | None = " " if side.place.server == AWS else None
         wanted = {*NEEDED, IS_LATEST, IS_DELETE_MARKER, *_DETAILS}
         self._columns = [name for name in found.manifest.columns if name in wanted]
 

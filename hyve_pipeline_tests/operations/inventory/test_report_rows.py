@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.inventory_report import read_manifest
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.operations.inventory.report_folder import FoundReport
 from hyve_pipeline.operations.inventory.report_rows import ReportRows
 from hyve_pipeline.operations.inventory.sorted_runs import SortedRuns
@@ -71,10 +72,10 @@ def _expected(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _side(prefix: str = "") -> Connection:
-    return cast("Connection", SimpleNamespace(place=SimpleNamespace(prefix=prefix)))
+    return cast("Connection", SimpleNamespace(place=SimpleNamespace(prefix=prefix, server=AWS)))
 
 
-@settings(max_examples=60 * THOROUGHNESS)
+@settings(max_examples=40 * THOROUGHNESS)
 @given(
     objects=st.dictionaries(_keys, st.tuples(_objects, st.booleans(), st.integers(0, 2)), max_size=12),
     report_format=st.sampled_from(FORMATS),

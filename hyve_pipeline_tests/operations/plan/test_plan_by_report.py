@@ -86,7 +86,7 @@ _STATES = st.dictionaries(
 )
 
 
-@settings(max_examples=8 * THOROUGHNESS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4 * THOROUGHNESS, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     states=st.lists(_STATES, min_size=1, max_size=3),
     report_format=st.sampled_from(FORMATS),
