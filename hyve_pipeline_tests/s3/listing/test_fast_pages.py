@@ -97,12 +97,23 @@ def _entry(key: str = "k", **changes: str) -> str:
         [_entry("a", StorageClass=""), _entry("b", StorageClass="")],
         [_entry("a", ETag="<ETag>bare</ETag>"), _entry("b", ETag="<ETag>bare2</ETag>")],
         [_entry("a", ETag='<ETag>"q"</ETag>')],
+        [_entry("a", ETag=f"<ETag>{'e' * 1000}</ETag>", Size=f"<Size>{'5'.zfill(19)}</Size>")],
         [_entry("a", ETag="<ETag>&#34;q&#34;</ETag>")],
         [_entry("a", Size="<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><Size>5</Size>")],
         [_entry("a", Size="<RestoreStatus>odd</RestoreStatus><Size>5</Size>")],
         [_entry(key) for key in sorted(XML_KEYS)],
     ],
-    ids=["plain", "no class", "bare", "raw quotes", "numeric quotes", "checksums", "empty status", "odd keys"],
+    ids=[
+        "plain",
+        "no class",
+        "bare",
+        "raw quotes",
+        "longest",
+        "numeric quotes",
+        "checksums",
+        "empty status",
+        "odd keys",
+    ],
 )
 def test_what_counts_as_uniform(entries: list[str]) -> None:
     assert _agree(listing(entries))
@@ -124,6 +135,8 @@ def test_what_counts_as_uniform(entries: list[str]) -> None:
         listing([_entry("a"), "\n", _entry("b")]),
         listing([_entry("a", Key="<Key>a\tb</Key>")]),
         listing([_entry("a", LastModified="<LastModified>2024-05-06T07:08:09.123456789Z</LastModified>")]),
+        listing([_entry("a"), _entry("b", ETag=f"<ETag>&quot;{'e' * 1001}&quot;</ETag>")]),
+        listing([_entry("a"), _entry("b", Size=f"<Size>{'5'.zfill(20)}</Size>")]),
         listing(["<!--", _entry("a"), "-->"]),
         listing(["<CommonPrefixes>", _entry("a"), "</CommonPrefixes>"]),
         listing([_entry("a")])[:-5],
