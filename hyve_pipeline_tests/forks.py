@@ -1,4 +1,4 @@
-"""Commands as processes of their own, forked from a server that has already loaded what they need.
+"""Commands, and code of tests, as processes of their own: forked from a server that has already loaded what they need.
 
 To load it takes most of a second of a core, which is more than what a test has a command do. Tests of how a command
 loads start an interpreter instead.
@@ -46,7 +46,20 @@ def fork_hyve(arguments: Sequence[str], **settings: Any) -> "subprocess.Popen[An
     """
     if not sys.platform.startswith("linux"):
         return subprocess.Popen([sys.executable, "-m", "hyve_pipeline", *arguments], **settings)
-    return _Forked(list(arguments), **settings)
+    return _Forked(["", *arguments], **settings)
+
+
+def fork_code(code: str, *arguments: str, **settings: Any) -> "subprocess.Popen[Any]":
+    """Start `python -c`, likewise. Modules that the code imports may have been imported before it begins.
+
+    Args:
+        code: what it runs.
+        arguments: what follows.
+        settings: as of `fork_hyve`.
+    """
+    if not sys.platform.startswith("linux"):
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], **settings)
+    return _Forked([code, *arguments], **settings)
 
 
 class _Forked(subprocess.Popen[Any]):
@@ -56,6 +69,7 @@ class _Forked(subprocess.Popen[Any]):
         wanted = inspect.signature(subprocess.Popen._execute_child).bind(self, *given).arguments  # pyright: ignore
         streams = [wanted[name] for name in ("p2cread", "c2pwrite", "errwrite")]
         request = {
+            # The code to run, empty for a command, and what follows.
             "arguments": wanted["args"],
             "environment": dict(os.environ if wanted["env"] is None else wanted["env"]),
             "folder": os.path.abspath(wanted["cwd"] or "."),  # noqa: PTH100 - Path would resolve the links
@@ -174,7 +188,7 @@ def _become(request: dict[str, Any]) -> None:
     sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = sys.__stdout__ = _writer(1, errors="strict")
     sys.stderr = sys.__stderr__ = _writer(2, errors="backslashreplace")
-    sys.argv[1:] = request["arguments"]
+    sys.argv[:] = ["-c", *request["arguments"][1:]]
 
 
 def _writer(descriptor: int, *, errors: str) -> io.TextIOWrapper:
@@ -187,4 +201,7 @@ if __name__ == "__main__":
     found = _serve(socket.socket(fileno=int(sys.argv[1])))
     if found is not None:
         _become(found)
-        runpy.run_module("hyve_pipeline", run_name="__main__", alter_sys=True)
+        if code := found["arguments"][0]:
+            exec(code, {"__name__": "__main__"})
+        else:
+            runpy.run_module("hyve_pipeline", run_name="__main__", alter_sys=True)

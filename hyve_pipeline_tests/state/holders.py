@@ -2,14 +2,13 @@
 
 import pickle
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.heartbeat import ClaimTimes
-from hyve_pipeline_tests.heeding import heed_signals
+from hyve_pipeline_tests.forks import fork_code
 
 # Ages have whole seconds on moto's server, so that less is too little.
 FAST = ClaimTimes(beat=0.2, stale=4, give_up=2)
@@ -43,13 +42,8 @@ def holder(
         is_elsewhere: it acts as a process of another host, whose process ids mean nothing here.
     """
     argument = b64encode(pickle.dumps((state, FAST))).decode()
-    with subprocess.Popen(
-        [sys.executable, "-c", _BEGIN.format(seconds_off=seconds_off, is_elsewhere=is_elsewhere) + code, argument],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_signals,
-    ) as process:
+    begin = _BEGIN.format(seconds_off=seconds_off, is_elsewhere=is_elsewhere)
+    with fork_code(begin + code, argument, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"

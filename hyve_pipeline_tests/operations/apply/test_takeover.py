@@ -3,7 +3,6 @@
 import pickle
 import signal
 import subprocess
-import sys
 import threading
 import time
 from base64 import b64encode
@@ -22,7 +21,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.heeding import heed_signals
+from hyve_pipeline_tests.forks import fork_code
 from hyve_pipeline_tests.operations.applying import planned, rows_of
 from hyve_pipeline_tests.places import MakeBucket
 from hyve_pipeline_tests.processes import start_hyve
@@ -49,13 +48,7 @@ _IN_FLIGHT = 8
 @contextmanager
 def _process(context: SyncContext, plan: Plan, action: str) -> Iterator["subprocess.Popen[str]"]:
     argument = b64encode(pickle.dumps((context, plan.id, action))).decode()
-    with subprocess.Popen(
-        [sys.executable, "-c", _APPLY, argument],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_signals,
-    ) as process:
+    with fork_code(_APPLY, argument, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:
