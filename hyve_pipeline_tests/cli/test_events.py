@@ -75,6 +75,16 @@ def test_refused_approved_and_undone_plans_are_events(make_pair: MakePair, hyve:
     ]
 
 
+def test_a_proof_is_an_event_that_leads_to_it(pair: Pair, hyve: Hyve) -> None:
+    pair.source.put({"new": b"1"})
+    plan = hyve("sync", "--json").document["plan"]
+    assert hyve("prove").code == 0
+    *_, verified, proved = pair.events()
+    assert (proved.kind, proved.plan, proved.actor.command) == (EventKind.PLAN_PROVED, plan, "prove")
+    assert proved.verification == verified.verification
+    assert pair.context().state.exists(f"proofs/{plan}/{proved.verification}.json")
+
+
 def test_what_only_looks_leaves_no_event(pair: Pair, hyve: Hyve) -> None:
     pair.source.put({"new": b"1"})
     plan = hyve("dryrun", "--json").document["plan"]

@@ -1,4 +1,4 @@
-"""What was done with a sync: one event for each inventory, plan, shard, verification and undo.
+"""What was done with a sync: one event for each inventory, plan, shard, verification, undo and proof.
 
 Events are in the state and ordered by it, from commands and runs of Dagster alike. They contain ids and no figures:
 those are in the manifests and journals that the ids name.
@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     PLAN_VERIFIED = "plan_verified"  # plan, verification; whether it holds or not
     PLAN_UNDONE = "plan_undone"  # plan, undo
     RESTORES_ASKED = "restores_asked"  # plan, restore
+    PLAN_PROVED = "plan_proved"  # plan, verification
     PLANS_DROPPED = "plans_dropped"  # dropped
 
 

@@ -71,6 +71,8 @@ PROVED_SCHEMA = pa.schema(
             nullable=False,
             metadata={"description": "ALGORITHM:VALUE that both sides keep; empty where the contents were read"},
         ),
+        # Files of earlier versions do not have it.
+        pa.field("size", pa.int64(), metadata={"description": "bytes of both objects"}),
     ]
 )
 

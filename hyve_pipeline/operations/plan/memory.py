@@ -6,7 +6,7 @@ interrupted: their objects may be incomplete, so the next plan copies them again
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA, Memory, 
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, cut_ranges
 from hyve_pipeline.core.model.shards import Shard
+from hyve_pipeline.core.model.verification import PROVED_SCHEMA, Verification
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
@@ -114,13 +115,16 @@ def update_memory(context: SyncContext, source: Place, store: Place) -> Memory |
     found = _Found(context, source, store, interrupted)
     last = found.add_ended(event)
     found.add_interrupted()
-    if not found.shards and found.interrupted == set(interrupted):
+    if not found.steps and found.interrupted == set(interrupted):
         return newest
     memory = _new_memory(context, source, store) if newest is None else _following(context, newest)
     memory = memory.model_copy(update={"event": last, "interrupted": tuple(sorted(found.interrupted))})
     with closing(_Writer(context, memory)) as writer:
-        for plan, shards in found.shards:
-            writer.add_plan(plan, shards.values())
+        for plan, done in found.steps:
+            if isinstance(done, str):
+                writer.add(_proved(context.state, done))
+            else:
+                writer.add_plan(plan, done.values())
         memory = memory.model_copy(update={"segments": writer.segments()})
     context.memories.save(memory)
     return memory
@@ -158,7 +162,12 @@ def _following(context: SyncContext, before: Memory) -> Memory:
 
 
 class _Found:
-    """The shards to take into account, by plan, in the order in which their rows replace each other."""
+    """What to take into account, by plan, in the order in which its rows replace each other.
+
+    Attributes:
+        interrupted: the partition keys of shards that were begun and have no end.
+        steps: shards that ended, by number, or the file of what a verification found equal by content.
+    """
 
     def __init__(self, context: SyncContext, source: Place, store: Place, interrupted: Iterable[str]) -> None:
         self._context = context
@@ -166,15 +175,17 @@ class _Found:
         self._plans: dict[str, Plan | None] = {}
         self._before = frozenset(interrupted)
         self.interrupted: set[str] = set()
-        self.shards: list[tuple[Plan, dict[int, Shard]]] = []
+        self.steps: list[tuple[Plan, dict[int, Shard] | str]] = []
 
     def add_ended(self, event: int) -> int:
-        """Add the shards that ended after an event, and return the number of the last event."""
+        """Add the shards and the verifications that ended after an event, and return the number of the last event."""
         while events := self._context.events.after(event, _EVENTS):
             event = events[-1].number
             for found in events:
                 if found.kind is EventKind.SHARD_ENDED and found.plan is not None and found.shard is not None:
                     self._add(found.plan, found.shard)
+                if found.kind is EventKind.PLAN_VERIFIED and found.plan is not None and found.verification is not None:
+                    self._add_contents(found.plan, found.verification)
         return event
 
     def add_interrupted(self) -> None:
@@ -196,9 +207,24 @@ class _Found:
         shard = None if plan is None else plan.shard(number)
         if plan is None or shard is None:
             return
-        if not self.shards or self.shards[-1][0].id != plan_id:
-            self.shards.append((plan, {}))
-        self.shards[-1][1][number] = shard
+        shards = self.steps[-1][1] if self.steps and self.steps[-1][0].id == plan_id else None
+        if not isinstance(shards, dict):
+            shards = {}
+            self.steps.append((plan, shards))
+        shards[number] = shard
+
+    def _add_contents(self, plan_id: str, verification: str) -> None:
+        """Add what a verification found equal by content, also where the server gave no ETag when it was copied."""
+        plan = self._plan(plan_id)
+        if plan is None:
+            return
+        try:
+            folder = self._context.state.below(f"verifications/{plan_id}")
+            content = folder.read_manifest(f"{verification}.json", Verification).content
+        except StateError:
+            return
+        if content is not None and content.file is not None:
+            self.steps.append((plan, content.file))
 
     def _plan(self, plan_id: str) -> Plan | None:
         """A plan for these places; None for any other, and for one that was dropped."""
@@ -278,6 +304,18 @@ class _Writer:
             # No untrusted text.
             found = connection.sql(f"SELECT * FROM ({sql}) ORDER BY key").to_arrow_table()  # noqa: S608
         return found.select(MEMORY_SCHEMA.names).cast(MEMORY_SCHEMA)
+
+
+def _proved(state: Folder, file: str) -> Iterator[pa.Table]:
+    """The pairs whose contents a verification found equal.
+
+    If its file is damaged, that must not prevent the next plan: what is missing is compared as before.
+    """
+    with suppress(StateError), closing(SortedRows(state, [file], schema=PROVED_SCHEMA)) as rows:
+        for key_range in cut_ranges(rows.chunks, _GROUP_ROWS):
+            known = rows.read(key_range)
+            known = known.filter(known.column("size").is_valid())
+            yield known.select(MEMORY_SCHEMA.names).cast(MEMORY_SCHEMA)
 
 
 def _merged(state: Folder, memory: Memory) -> Iterator[pa.Table]:

@@ -130,7 +130,7 @@ class _Files:
         self._listed = {side: opened(open_inventory(state, getattr(evidence, side), _LISTED)) for side in SIDES}
         self._copies = opened(SortedRows(state, plan.files["copy"], columns=_PLANNED))
         self._changes = opened(SortedRows(state, evidence.changes, columns=_PLANNED)) if evidence.changes else None
-        self._contents = [opened(SortedRows(state, [file])) for file in evidence.contents]
+        self._contents = [opened(SortedRows(state, [file], schema=PROVED_SCHEMA)) for file in evidence.contents]
         self._memory = MemoryRows(state, evidence.memory)
         stack.callback(self._memory.close)
         self._done = _DoneCopies(state, plan)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from hyve_pipeline import __version__
 from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.proof import (
@@ -30,7 +31,7 @@ PROVE = "prove"
 
 
 def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -> tuple[Proof, bytes]:
-    """The proof of a verified plan, and its document, which is kept in the state, too.
+    """The proof of a verified plan, and its document, which is kept in the state, too; an event says that it was made.
 
     Args:
         context: the sync.
@@ -65,6 +66,7 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
     name = f"{evidence.verification.inventory}.json"
     with proof_folder(context, plan).writing(name) as stream:
         stream.write(document)
+    context.note(EventKind.PLAN_PROVED, plan=plan.id, verification=evidence.verification.inventory)
     return proof, document
 
 

@@ -18,11 +18,18 @@ def newest_proof(context: SyncContext, plan: Plan) -> Proof | None:
     Raises:
         StateError: it was changed, or can't be read.
     """
-    folder = proof_folder(context, plan)
-    names = newest_manifests(folder.names())
-    if not names:
-        return None
+    names = newest_manifests(proof_folder(context, plan).names())
+    return read_proof(context, plan, names[0].removesuffix(".json")) if names else None
+
+
+def read_proof(context: SyncContext, plan: Plan, verification: str) -> Proof:
+    """The proof of a plan that was made from a verification, by the id of its inventory.
+
+    Raises:
+        StateError: it is not there, was changed, or can't be read.
+    """
+    folder, name = proof_folder(context, plan), f"{verification}.json"
     try:
-        return read_document(folder.uri_of(names[0]), folder.read_text(names[0]).encode())[0]
+        return read_document(folder.uri_of(name), folder.read_text(name).encode())[0]
     except ChangedProofError as error:
         raise StateError(str(error)) from error

@@ -93,7 +93,7 @@ class ContentComparer:
             One row an object whose content differs or could not be read, as in `DIFFERENCE_SCHEMA`.
         """
         rows: list[dict[str, object]] = []
-        proved: list[tuple[str, str, str, str, str]] = []
+        proved: list[tuple[str, str, str, str, str, int]] = []
 
         def take(verdict: _Verdict) -> None:
             pair = verdict.pair
@@ -107,7 +107,7 @@ class ContentComparer:
                 self._by_checksum += verdict.proof.how != "read"
                 if verdict.proof.is_equal:
                     how = verdict.proof.how, verdict.proof.checksum
-                    proved.append((pair.key, pair.source_etag, pair.store_etag, *how))
+                    proved.append((pair.key, pair.source_etag, pair.store_etag, *how, pair.size))
             if verdict.difference is not None:
                 rows.append(
                     {
@@ -123,7 +123,7 @@ class ContentComparer:
         pairs = self._pairs(key_range, listed, others)
         run_in_flight((self._judge(pair) for pair in pairs), self._contents.window, take)
         columns = zip(*sorted(proved), strict=True) if proved else ([] for _ in PROVED_SCHEMA)
-        arrays = [pa.array(column, pa.string()) for column in columns]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, PROVED_SCHEMA, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=PROVED_SCHEMA))
         return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["key"])), DIFFERENCE_SCHEMA)
 

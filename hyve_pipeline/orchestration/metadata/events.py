@@ -17,6 +17,7 @@ from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LIST_NAMES, ChangeSet, 
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.proof import Proof
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.core.model.status import PlanStatus
@@ -223,6 +224,19 @@ def undo_metadata(summary: UndoSummary) -> Metadata:
         FAILED_OBJECTS: summary.failed,
         "left": summary.left,
         **_reasons(summary.reasons),
+    }
+
+
+def proved_metadata(proof: Proof) -> Metadata:
+    """What a proof says of the contents, and the root that stands for all of it."""
+    return {
+        PLAN_ENTRY: proof.plan,
+        "root": proof.tree.root,
+        "objects": proof.tree.objects,
+        "bytes": proof.tree.bytes,
+        **{f"content: {how.described}": count.objects for how, count in proof.proved_by.items() if count.objects},
+        **{f"no pair: {why.described}": count.objects for why, count in proof.not_in_tree.items() if count.objects},
+        "signed with": proof.public_key or "nothing",
     }
 
 

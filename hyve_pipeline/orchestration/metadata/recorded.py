@@ -11,6 +11,7 @@ from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import ended_attempt, plan_refusals, plan_status
 from hyve_pipeline.operations.journal.undos import latest_undo
+from hyve_pipeline.operations.prove.read import read_proof
 from hyve_pipeline.operations.restore.asked import restore_summary
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.operations.verify.read import read_verification
@@ -37,6 +38,7 @@ from hyve_pipeline.orchestration.metadata.events import (
     journal_metadata,
     limit_metadata,
     proof_metadata,
+    proved_metadata,
     set_metadata,
     shard_metadata,
     undo_metadata,
@@ -197,6 +199,13 @@ def _restores(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEv
     yield dg.AssetObservation(names.bucket("source"), description=description, metadata=metadata)
 
 
+def _proof(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
+    plan = sync.plans.load(event.plan or "")
+    proof = read_proof(sync, plan, event.verification or "")
+    metadata = {**proved_metadata(proof), **_by(event)}
+    yield dg.AssetObservation(names.verification, description=f"Plan {plan.id} was proved", metadata=metadata)
+
+
 _BUILDERS = {
     EventKind.RESTORES_ASKED: _restores,
     EventKind.INVENTORY_TAKEN: _inventory,
@@ -205,6 +214,7 @@ _BUILDERS = {
     EventKind.SHARD_ENDED: _shard,
     EventKind.PLAN_VERIFIED: _verification,
     EventKind.PLAN_UNDONE: _undo,
+    EventKind.PLAN_PROVED: _proof,
 }
 
 

@@ -17,6 +17,7 @@ from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, read_shard
 from hyve_pipeline.operations.plan.memory import MemoryRows, update_memory
 from hyve_pipeline.operations.undo import undo_plan
+from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.operations.applying import apply, planned, put_in_parts
@@ -260,3 +261,28 @@ def test_a_range_reads_the_newest_row_of_each_key(context: SyncContext) -> None:
     assert {row["key"]: row["store_etag"] for row in found.to_pylist()} == dict.fromkeys("abc", "third")
     assert found.num_rows == 3
     rows.close()
+
+
+def test_what_a_verification_found_equal_by_content_is_remembered(make_pair: MakePair) -> None:
+    pair = make_pair()
+    by_size = pair.context(compare="size")
+    pair.store.put({"equal": b"1234", "other": b"1234"})
+    next_second()
+    pair.source.put({"equal": b"1234", "other": b"5678"})
+    plan = planned(by_size)
+    assert plan.is_empty
+    assert verify_plan(by_size, plan).verified
+    assert remembered(by_size) == {}
+    assert not verify_plan(by_size, plan, content="100%").verified
+    etag = pair.source.listing()["equal"][1].strip('"')
+    assert remembered(by_size) == {"equal": (etag, etag)}
+    # By the times alone both would be modified.
+    context = pair.context()
+    assert sets_of(context, planned(context)) == {"other": ("modified", "source is newer")}
+    # A file that is damaged takes nothing away but what it says.
+    verified = verify_plan(by_size, plan, content="100%")
+    assert verified.content is not None
+    assert verified.content.file is not None
+    with context.state.writing(verified.content.file) as stream:
+        stream.write(b"damaged")
+    assert remembered(by_size) == {"equal": (etag, etag)}

@@ -55,7 +55,7 @@ def verify(context: SyncContext, plan: Plan, listed: Inventory, compared: Sequen
         pass
     content = None
     if compared is not None:
-        rows = [dict(zip(PROVED_SCHEMA.names, row, strict=True)) for row in sorted(compared)]
+        rows = [dict(zip(PROVED_SCHEMA.names, row, strict=False)) for row in sorted(compared)]
         with writing_parquet(context.state, f"{path}-content.parquet", PROVED_SCHEMA) as writer:
             writer.write_table(pa.Table.from_pylist(rows, PROVED_SCHEMA))
         content = ContentSummary(

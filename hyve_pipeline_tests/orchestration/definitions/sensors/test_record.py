@@ -105,6 +105,20 @@ def test_a_whole_sync_by_command_shows_like_one_by_runs(pair: Pair, hyve: Hyve, 
     assert daemon.tick("record") == ([], "everything is reported")
 
 
+def test_a_proof_shows_as_an_observation(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    pair.source.put({"a": b"1", "b": b"1"})
+    plan = hyve("sync", "--json").document["plan"]
+    root = hyve("prove", "--json").document["root"]
+    daemon = make_daemon(pair)
+    assert daemon.tick("record") == ([], "")
+    (record,) = daemon.instance.fetch_observations(daemon.names.verification, limit=9).records
+    assert record.asset_observation is not None
+    assert record.asset_observation.description == f"Plan {plan} was proved"
+    found = {name: entry.value for name, entry in record.asset_observation.metadata.items()}
+    assert (found["root"], found["objects"], found["command"]) == (root, 2, "hyve prove")
+    assert found["signed with"] == "nothing"
+
+
 def test_what_a_command_was_refused_shows_as_an_observation(
     make_pair: MakePair, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:
