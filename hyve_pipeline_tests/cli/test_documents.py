@@ -49,6 +49,11 @@ def _check_applied(finished: Finished, plan: str, **expected: Any) -> None:
 def test_dryrun(filled: Pair, hyve: Hyve) -> None:
     document = hyve("dryrun", "--json").document
     plan = document.pop("plan")
+    estimate = document.pop("estimate")
+    assert set(estimate) == {"requests", "bytes", "cost", "seconds", "prices", "unpriced", "steps"}
+    assert set(estimate["steps"]) == {"plan", "copy", "delete", "verify"}
+    assert (estimate["requests"]["CopyObject"], estimate["bytes"]) == (8, {"within_region": 36})
+    assert (estimate["cost"], estimate["seconds"], estimate["prices"]) == (None, None, None)
     assert re.fullmatch(r"\d{6}-\d{8}T\d{9}Z-[0-9a-f]{8}", plan)
     out = filled.home / "out" / "images"
     assert document == {
@@ -123,6 +128,7 @@ def test_plans_and_show(filled: Pair, hyve: Hyve) -> None:
 
     shown = hyve("show", first, "--json").document
     assert shown["undone"] is None
+    assert shown.pop("restores") == {"waiting": 0, "restored": 0, "expired": 0, "changed": 0}
     shards = shown.pop("shards")
     assert shown == plans[0]
     assert [

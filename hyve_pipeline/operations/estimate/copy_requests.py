@@ -78,7 +78,9 @@ class CopyRequests:
     @property
     def plain_size(self) -> int:
         """Up to this many bytes, all objects without parts to keep take the same requests."""
-        return MOST_READ if self._streams(is_parted=False) else self.options.multipart_threshold
+        if not self._streams(is_parted=False):
+            return self.options.multipart_threshold
+        return min(MOST_READ, most_in_one(self.options.stream_memory))
 
     def _streams(self, *, is_parted: bool) -> bool:
         known = self.writer.known

@@ -123,8 +123,10 @@ class PlanEstimate:
         """What the plan itself has taken."""
         requests: Requests = Counter()
         for inventory in (self._diff.source, self._diff.store):
-            # One request proves before that the bucket can be listed.
-            requests[inventory.side, "ListObjectsV2"] += 1 + sum(walk.pages for walk in inventory.proof)
+            # One request proves before that the bucket can be listed; a report is read file by file.
+            operation = "ListObjectsV2" if inventory.report is None else "GetObject"
+            requests[inventory.side, "ListObjectsV2"] += 1
+            requests[inventory.side, operation] += sum(walk.pages for walk in inventory.proof)
         requests["store", "GetBucketVersioning"] += 1
         if self._diff.options.compare_properties:
             unchanged = self._diff.counts[ChangeSet.UNCHANGED] + self._diff.counts[ChangeSet.DRIFTED]
@@ -170,10 +172,11 @@ class PlanEstimate:
         store, counts = self._diff.store, self._diff.counts
         objects = store.objects + counts[ChangeSet.NEW].objects - counts[ChangeSet.DUPLICATE].objects
         pages = _pages(store, objects)
-        seconds = (store.ended - store.started).total_seconds()
         requests: Requests = Counter({("store", "ListObjectsV2"): 1 + pages, ("store", "GetBucketVersioning"): 1})
+        if store.report is not None:
+            return _step(requests)  # no listing shows how fast it is
         listed = sum(walk.pages for walk in store.proof) or 1
-        return _step(requests).model_copy(update={"seconds": round(seconds * pages / listed)})
+        return _step(requests).model_copy(update={"seconds": round(store.seconds * pages / listed)})
 
     def _timed(self, steps: dict[Step, StepEstimate]) -> dict[Step, StepEstimate]:
         """The steps with the time that they take, where earlier runs show it."""
@@ -196,6 +199,8 @@ def _step(requests: Requests) -> StepEstimate:
 
 def _pages(inventory: Inventory, objects: int) -> int:
     """How many pages the next listing has, of so many objects: the full ones, and as many that are not full as now."""
+    if inventory.report is not None:
+        return objects // MAX_KEYS + 1
     partial = sum(walk.pages for walk in inventory.proof) - inventory.objects // MAX_KEYS
     return max(1, objects // MAX_KEYS + max(partial, 1))
 
