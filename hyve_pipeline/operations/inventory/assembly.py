@@ -15,7 +15,7 @@ from pyarrow import ipc
 from hyve_pipeline.core.base.errors import spill_error
 
 # Rows of later ranges held in memory at a time; about 130 bytes each.
-_MOST_ROWS_HELD = 200_000
+_MOST_ROWS_HELD = 50_000
 
 _COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
 

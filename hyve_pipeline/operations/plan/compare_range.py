@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
 
 # Rows of both inventories in memory for one range of the diff.
-_RANGE_ROWS = 100_000
+_RANGE_ROWS = 50_000
 
 ALL_KEYS = RelativeRange("", None)
 
