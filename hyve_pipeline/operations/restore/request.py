@@ -47,7 +47,7 @@ def request_restores(context: SyncContext, plan: Plan) -> RestoreSummary:
     An object that was asked for before and may still come back is left out.
 
     Raises:
-        ConfigurationError: the option `restore` is not set.
+        ConfigurationError: the option `restore` is not set, or the plan is of the source as it was earlier.
         RefusedError: the plan's copies are refused.
         BucketError: the source can't be reached, or its server can't restore.
         StateError: the state can't be read or written.
@@ -58,6 +58,9 @@ def request_restores(context: SyncContext, plan: Plan) -> RestoreSummary:
             f"sync {context.name}: nothing says for how long objects are restored: set restore = {{ days = 3, tier = "
             f'"Bulk" }} in [sync.{context.name}.options]'
         )
+    if plan.as_of is not None:
+        # S3 would restore the present version, which the plan does not copy.
+        raise ConfigurationError(f"plan {plan.id} is of {plan.as_of.described}: only present versions are restored")
     raise_refusal(plan_refusals(context, plan), "copy")
     waiting = waiting_keys(context)
     found: Counter[str] = Counter()

@@ -170,3 +170,18 @@ def test_an_object_in_parts_is_copied_in_its_version(make_pair: MakePair, hyve: 
     planned(hyve, at)
     assert hyve("copy").code == 0
     assert pair.store.read() == {"large": first}
+
+
+def test_an_archived_version_is_skipped_and_not_restored(make_pair: MakePair, faulty: FaultyServer, hyve: Hyve) -> None:
+    pair = make_pair(through=faulty)
+    with (pair.home / "hyve.toml").open("a") as file:
+        file.write('restore = { days = 1, tier = "Bulk" }\n')
+    keep_versions(pair.source)
+    pair.source.put({"cold": b"cold then"}, StorageClass="GLACIER")
+    at = moment()
+    pair.source.put({"cold": b"now"}, StorageClass="GLACIER")
+    assert planned(hyve, at)["skipped"]["objects"] == 1
+    refused = hyve("restore")
+    assert refused.code == 2
+    assert "only present versions are restored" in refused.only_line
+    assert not any(received.method == "POST" and "restore" in received.target for received in faulty.received)
