@@ -254,3 +254,11 @@ def test_whatever_shows_a_plan_names_its_reports(reported: Reported, hyve: Hyve,
     lag = re.search(r'^hyve_inventory_timestamp_seconds{.*"source".*} (.*)$', hyve("metrics").out, re.MULTILINE)
     assert lag is not None
     assert float(lag[1]) == as_of.timestamp()
+
+
+def test_each_side_may_be_read_by_a_process_of_its_own(reported: Reported) -> None:
+    reported.pair.source.put({"a": b"a", "b": b"b"})
+    reported.pair.store.put({"a": b"a"})
+    reported.write()
+    taken = take_inventories(reported.context(processes=2), SIDES)
+    assert [(taken[side].objects, taken[side].report is not None) for side in SIDES] == [(2, True), (1, True)]
