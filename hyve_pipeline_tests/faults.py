@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from hyve_pipeline_tests.s3.scripted import Answer, Received, ScriptedServer, restore_status
 
 # Names that belong to one connection and not to a message.
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "expect"}
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
 
 # What the proxy's own server says by itself.
 _NOT_HANDED_ON = _HOP_BY_HOP | {"content-length", "date", "server"}
@@ -65,7 +65,8 @@ class FaultyServer:
     def _ask(self, connection: http.client.HTTPConnection, received: Received) -> Answer:
         headers = {name: value for name, value in received.headers.items() if name not in _HOP_BY_HOP}
         target = received.target.replace("max-keys=1000", f"max-keys={self.page_keys}")
-        connection.putrequest(received.method, target, skip_accept_encoding=True)
+        # A signature covers the host.
+        connection.putrequest(received.method, target, skip_host="host" in headers, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders(received.body)

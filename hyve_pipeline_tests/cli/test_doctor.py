@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline_tests.annotating import AnnotatingServer
 from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
@@ -333,6 +334,27 @@ def test_names_the_permission_that_only_objects_with_tags_need(
     finished = hyve("doctor", "--json", "--write")
     assert finished.code == 0
     assert "objects that have tags would fail" in detail(finished, "tags", "store")
+
+
+def test_names_the_permissions_that_annotations_need(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1"})
+    aws = AnnotatingServer(faulty)
+    aws.annotate(pair.source.name, "a", label=b"cat")
+    found = verdicts(hyve("doctor", "--json", "--write"))
+    assert (found["annotations", "source"], found["annotations", "store"]) == ("ok", "ok")
+    assert pair.store.keys() == []
+    for operation in ("ListObjectAnnotations", "GetObjectAnnotation"):
+        aws.denied = {operation}
+        finished = hyve("doctor", "--json")
+        assert verdicts(finished)["annotations", "source"] == "fail"
+        assert f"allow s3:{operation}" in detail(finished, "annotations", "source")
+    aws.denied = {"PutObjectAnnotation"}
+    finished = hyve("doctor", "--json", "--write")
+    assert "objects that have annotations would fail" in detail(finished, "annotations", "store")
+    assert "allow s3:PutObjectAnnotation" in detail(finished, "annotations", "store")
+    pair.configure(annotations="exclude")
+    assert hyve("doctor", "--json", "--write").code == 0
 
 
 @pytest.mark.parametrize("state_kind", ["s3"], indirect=True)

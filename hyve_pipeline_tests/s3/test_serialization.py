@@ -1,5 +1,6 @@
-"""Writes with conditions on the wire, field by field as botocore serializes the same calls."""
+"""Requests on the wire, field by field as botocore serializes the same calls."""
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,12 +12,20 @@ from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
+from hyve_pipeline.s3.objects.annotations import (
+    Annotation,
+    AnnotationsOf,
+    list_annotations,
+    put_annotation,
+    read_annotation,
+)
 from hyve_pipeline.s3.objects.multipart_api import Part, complete_upload, create_upload
 from hyve_pipeline.s3.objects.pinned_write import expectation
 from hyve_pipeline.s3.objects.properties import ObjectProperties
+from hyve_pipeline.s3.objects.put import Content
 from hyve_pipeline.s3.objects.versions import ObjectVersion, copy_version
 from hyve_pipeline.s3.streaming.whole import put_whole
-from hyve_pipeline.s3.wire.checksums import Checksums
+from hyve_pipeline.s3.wire.checksums import Checksums, checksum, md5_of
 from hyve_pipeline.s3.wire.xml import parse_xml
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.scripted import ETAG, HTTP_DATE, Answer, Received, ScriptedServer, scripted_server
@@ -199,6 +208,74 @@ def test_a_pinned_write_is_serialized_as_by_botocore(connect: Connect, name: str
         ours(store, store_etag)
         mine = server.received[-1]
         theirs = _botocore(server, method, parameters | condition)
+    assert _fields(mine) == _fields(theirs)
+
+
+TEXT = "größer".encode()
+LISTED = b"<ListObjectAnnotationsOutput><Annotations/></ListObjectAnnotationsOutput>"
+
+
+def _read_text(connection: Connection) -> object:
+    entry = Annotation("a b&c", len(TEXT), "")
+    return read_annotation(AnnotationsOf(connection, KEY, (entry,)), entry).result()
+
+
+def _put_text(connection: Connection) -> object:
+    list_annotations(connection, KEY).result()
+    return put_annotation(connection, KEY, OLD, "a b&c", Content.of(TEXT, "XXHASH3", needs_md5=True)).result()
+
+
+OTHER_CALLS: dict[str, tuple[Callable[[Connection], object], str, Theirs]] = {
+    "list annotations": (lambda connection: list_annotations(connection, KEY).result(), "list_object_annotations", {}),
+    "read an annotation": (
+        _read_text,
+        "get_object_annotation",
+        {"AnnotationName": "a b&c", "ChecksumMode": "ENABLED"},
+    ),
+    "put an annotation": (
+        _put_text,
+        "put_object_annotation",
+        {
+            "AnnotationName": "a b&c",
+            "AnnotationPayload": TEXT,
+            "ObjectIfMatch": f'"{OLD}"',
+            "ContentMD5": base64.b64encode(bytes.fromhex(md5_of(TEXT))).decode(),
+            "ChecksumAlgorithm": "XXHASH3",
+            "ChecksumXXHASH3": checksum("XXHASH3", TEXT),
+        },
+    ),
+    "copy without annotations": (
+        lambda store: copy_object(store, store, _task(NO_OBJECT, rules=CopyRules(annotations="exclude"))).result(),
+        "copy_object",
+        {
+            "CopySource": _source("from/ä"),
+            "CopySourceIfMatch": f'"{ETAG}"',
+            "StorageClass": "STANDARD_IA",
+            "IfNoneMatch": "*",
+            "AnnotationDirective": "EXCLUDE",
+        },
+    ),
+}
+
+
+def _answer_to_others(received: Received) -> Answer:
+    if received.method == "GET":
+        return Answer(TEXT if "annotationName" in received.query else LISTED)
+    if received.method == "PUT" and "annotation" in received.query:
+        return Answer(headers={"ETag": f'"{md5_of(TEXT)}"'})
+    _Script.expected = ""
+    return _script(received)
+
+
+@pytest.mark.parametrize("name", OTHER_CALLS)
+def test_another_request_is_serialized_as_by_botocore(connect: Connect, name: str) -> None:
+    ours, method, parameters = OTHER_CALLS[name]
+    with scripted_server(_answer_to_others) as server:
+        connection = connect(server.place())
+        ours(connection)
+        ours(connection)  # see above
+        mine = server.received[-1]
+        theirs = _botocore(server, method, parameters)
     assert _fields(mine) == _fields(theirs)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hyve_pipeline.core.settings.model import TagsChoice
+from hyve_pipeline.core.settings.model import AnnotationsChoice, TagsChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class CopyRules:
         keeps_redirect: the copy gets the website redirect, which CopyObject does not copy by itself.
         storage_class: ``source`` for that of the source's object, ``default`` for the store's default, or a class.
         tags: whether the copy gets the source's tags: ``copy`` if the store supports tags, ``require``, or ``skip``.
+        annotations: whether the copy gets the source's annotations: ``copy`` if the store supports annotations, or
+            ``exclude``. None leaves it to the server, as where there are none.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -25,6 +27,7 @@ class CopyRules:
     keeps_redirect: bool = False
     storage_class: str = "source"
     tags: TagsChoice = "copy"
+    annotations: AnnotationsChoice | None = None
 
 
 _PLAIN = CopyRules()

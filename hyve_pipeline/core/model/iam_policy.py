@@ -19,10 +19,18 @@ _READ = ("s3:GetObject", "s3:GetObjectTagging")
 # To write an object, large ones by multipart upload; a failed multipart upload is aborted.
 _WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 
+# The same for the annotations of an object, which are listed before any is written.
+_READ_ANNOTATIONS = ("s3:ListObjectAnnotations", "s3:GetObjectAnnotation")
+_WRITE_ANNOTATIONS = ("s3:PutObjectAnnotation",)
+_READ_VERSION_ANNOTATIONS = ("s3:ListObjectVersionAnnotations", "s3:GetObjectVersionAnnotation")
+
 # To read a bucket's configuration: whether it is a website, so that redirects matter; whether it is versioned; which
 # multipart uploads are open.
 _ABOUT_SOURCE = ("s3:GetBucketWebsite",)
 _ABOUT_STORE = ("s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:ListBucketMultipartUploads")
+
+# To put tags that no header holds on the version that was just written.
+_TAG_VERSIONS = ("s3:PutObjectVersionTagging",)
 
 # To restore an earlier version in a versioned bucket.
 _READ_VERSIONS = ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
@@ -99,6 +107,11 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     """
     read = (*_READ, *_READ_VERSIONS) if as_of else _READ
     write = _WRITE
+    kept = _READ, _WRITE
+    if sync.options.annotations == "copy":
+        versions = _READ_VERSION_ANNOTATIONS if as_of else ()
+        read, write = (*read, *_READ_ANNOTATIONS, *versions), (*write, *_WRITE_ANNOTATIONS)
+        kept = (*_READ, *_READ_ANNOTATIONS), (*_WRITE, *_WRITE_ANNOTATIONS)
     if sync.options.acl == "source":
         read = (*read, "s3:GetObjectAcl", *(("s3:GetObjectVersionAcl",) if as_of else ()))
     if sync.options.acl != "none":
@@ -106,13 +119,13 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     store = [
         _listing("ListStore", sync.store, "s3:ListBucketVersions"),
         _allow("AskStore", _ABOUT_STORE, _arn(sync.store)),
-        _objects("ReadWriteAndDeleteStore", sync.store, (*_READ, *_READ_VERSIONS, *write, "s3:DeleteObject")),
+        _objects("ReadWriteAndDeleteStore", sync.store, (*kept[0], *_READ_VERSIONS, *write, *_TAG_VERSIONS, "s3:DeleteObject")),
     ]
     if sync.options.transfer != "stream" and not _on_two_servers(sync):
         store.append(_objects("ReadSource", sync.source, read))
     if sync.trash is not None:
         store.append(_listing("ListTrash", sync.trash))
-        store.append(_objects("ReadAndWriteTrash", sync.trash, (*_READ, *_WRITE)))
+        store.append(_objects("ReadAndWriteTrash", sync.trash, (*kept[0], *kept[1], *_TAG_VERSIONS)))
     store += _reading_reports(sync.store, "Store")
     if sync.options.kms_key_id is not None:
         store.append(_encrypting(sync.options.kms_key_id))

@@ -1,4 +1,4 @@
-"""How objects of equal content can still differ: headers, metadata, tags and storage class."""
+"""How objects of equal content can still differ: headers, metadata, tags, annotations and storage class."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ STORAGE_CLASS = "storage class"
 WEBSITE_REDIRECT = "website redirect"
 _TYPE = "content-type"
 TAGS = "tags"
-_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, TAGS)
+ANNOTATIONS = "annotations"
+_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, TAGS, ANNOTATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,12 @@ class Carried:
         properties: names and values, in any order. A name is that of a header in any case, `STORAGE_CLASS`,
             `WEBSITE_REDIRECT`, or for user metadata `METADATA`, a space, and its own name.
         tags: keys and values, in any order; None if the server does not support tags.
+        annotations: names and MD5s, in any order; None if the server does not support annotations.
     """
 
     properties: Pairs
     tags: Pairs | None = ()
+    annotations: Pairs | None = None
 
 
 def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tuple[str, ...]:
@@ -40,8 +43,12 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
         # Servers set a default content type where none was sent.
         found.pop(_TYPE, None)
     names = {_kind_of(name) for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)}
-    if source.tags is not None and store.tags is not None and sorted(source.tags) != sorted(store.tags):
-        names.add(TAGS)
+    for name, wanted_pairs, found_pairs in (
+        (TAGS, source.tags, store.tags),
+        (ANNOTATIONS, source.annotations, store.annotations),
+    ):
+        if wanted_pairs is not None and found_pairs is not None and sorted(wanted_pairs) != sorted(found_pairs):
+            names.add(name)
     order = {name: place for place, name in enumerate(_MORE_THAN_HEADERS)}
     return tuple(sorted(names - {*ignored}, key=lambda name: (order.get(name, -1), name)))
 

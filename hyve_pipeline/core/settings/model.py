@@ -56,6 +56,7 @@ TransportName = Literal["auto", "crt", "botocore"]
 ApplyMode = Literal["never", "copies", "all"]
 TransferChoice = Literal["auto", "server", "stream"]
 TagsChoice = Literal["copy", "require", "skip"]
+AnnotationsChoice = Literal["copy", "exclude"]
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 
 # "source" takes the grants of the source's objects; the others are S3's canned ACLs for objects.
@@ -120,6 +121,8 @@ class Options(SettingsTable):
             source's object, everything else is a canned ACL.
         object_tags: whether copies get the tags of their sources: ``copy`` if the store supports tags, ``require``
             fails the objects that would lose theirs, ``skip`` copies none.
+        annotations: whether copies get the annotations of their sources: ``copy`` if the store supports annotations,
+            ``exclude`` copies none.
         storage_class: the storage class of copies: ``source`` means that of the source's object, or the store's
             default where the store refuses it; ``default`` the store's default; everything else is a class by its name.
         encryption: how the server encrypts copies; None means the store's default.
@@ -157,6 +160,7 @@ class Options(SettingsTable):
     website_redirects: bool | None = None
     acl: AclChoice = "none"
     object_tags: TagsChoice = "copy"
+    annotations: AnnotationsChoice = "copy"
     storage_class: StorageClass = "source"
     encryption: Encryption | None = None
     kms_key_id: KeyId | None = None

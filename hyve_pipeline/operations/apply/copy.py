@@ -26,6 +26,7 @@ from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.in_flight import Call
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.annotations import find_annotations
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.new_object import NewObject, settle
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
@@ -178,7 +179,7 @@ class ObjectCopier:
         self, row: PlannedObject, task: CopyTask, head: ObjectHead, tries: Tries, **after: Any
     ) -> JournalRow:
         """The outcome of an object that is in the store already, as planned."""
-        without = ", ".join(await self._give_tags(task, tries)) or None
+        without = ", ".join(await self._complete(task, head, tries)) or None
         return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag, without=without, **after)
 
     async def _may_be_copy(
@@ -205,19 +206,21 @@ class ObjectCopier:
         source = await tries.answer(lambda: head_object(self._source, task.source_key))
         return source is not None and not source.is_etag_md5
 
-    async def _give_tags(self, task: CopyTask, tries: Tries) -> tuple[str, ...]:
-        """Set the tags of a copy that an earlier attempt made: it may have ended before its separate request for tags.
+    async def _complete(self, task: CopyTask, head: ObjectHead, tries: Tries) -> tuple[str, ...]:
+        """Give a copy that an earlier attempt made what is put after an object: that attempt may have ended before.
 
         Returns:
             What the copy lacks.
         """
-        if not self._route.sends_tags(task):
+        if self._route.copies_at_once(task):
             return ()
-        tags = await tries.answer(lambda: read_tags(self._source, task.source_key))
-        if not tags:
-            return ()
-        wanted = NewObject((), tags, (), task.rules)
-        return await tries.answer(lambda: settle(self._store, task.store_key, None, wanted, (), anew=False))
+        rules, source, key = task.rules, self._source, task.source_key
+        tags = () if rules.tags == "skip" else await tries.answer(lambda: read_tags(source, key))
+        annotations = None
+        if rules.annotations == "copy":
+            annotations = await tries.answer(lambda: find_annotations(source, key))
+        wanted = NewObject((), tags or (), (), rules, annotations)
+        return await tries.answer(lambda: settle(self._store, task.store_key, head.etag, None, wanted, (), anew=False))
 
     async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
         done = await repair_object(self._source, self._store, self._route, row, tries)

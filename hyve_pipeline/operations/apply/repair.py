@@ -1,16 +1,17 @@
-"""Repairs an object that is equal in content and differs in headers, metadata, tags or storage class."""
+"""Repairs an object that is equal in content and differs in headers, metadata, tags, annotations or storage class."""
 
 from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.planned_object import PlannedObject
-from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, TAGS, drift
+from hyve_pipeline.core.model.property_drift import ANNOTATIONS, STORAGE_CLASS, TAGS, drift
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
-from hyve_pipeline.operations.requests.object_properties import ignored_by, read_carried
+from hyve_pipeline.operations.requests.object_properties import WholeProperties, ignored_by, read_carried
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import storage_class_ability
 from hyve_pipeline.s3.objects.acl import read_grants
+from hyve_pipeline.s3.objects.carry_annotations import carry_annotations
 from hyve_pipeline.s3.objects.tags import put_tags
 
 
@@ -55,8 +56,8 @@ async def repair_object(
         S3RequestError: another failure.
     """
     source_key, store_key = source.place.prefix + row.key, store.place.prefix + row.key
-    wanted = await read_carried(source, source_key, row.source_etag or "", tries)
-    found = await read_carried(store, store_key, row.store_etag or "", tries)
+    wanted = await read_carried(source, source_key, row.source_etag or "", route.rules, tries)
+    found = await read_carried(store, store_key, row.store_etag or "", route.rules, tries)
     source_version = wanted.properties.version_id
     names = drift(wanted.carried, found.carried, ignored_by(route.rules))
     if not names:
@@ -70,6 +71,12 @@ async def repair_object(
     if names == (TAGS,) and (wanted_tags := wanted.tags):
         await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
         return Repaired(found.properties.etag, source_version_id=source_version)
+    if names == (ANNOTATIONS,) and (wanted_annotations := wanted.annotations) and not _has_others(wanted, found):
+        etag = found.properties.etag
+        await tries.answer(
+            lambda: carry_annotations(store, store_key, etag, wanted_annotations, are_new=False),
+        )
+        return Repaired(etag, source_version_id=source_version)
     grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()
     # Checksums and ETag are those of the store's object, all other properties those of the source's.
     tags = found.tags if wanted.tags is None else wanted.tags
@@ -79,9 +86,20 @@ async def repair_object(
         storage_class=wanted.properties.storage_class,
         tags=tags,
         grants=grants,
+        annotations=wanted.annotations if wanted.md5s or found.md5s else None,
     )
     task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=route.rules, store_etag=row.store_etag)
     result = await tries.answer(lambda: route.rewrite(task, carried))
     return Repaired(
         result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored, lost=result.lost
     )
+
+
+def _has_others(wanted: WholeProperties, found: WholeProperties) -> bool:
+    """Whether the store's object has annotations that the source's lacks.
+
+    They go when the object is written again: where the store keeps versions, the one before still has them, while
+    DeleteObjectAnnotation is for good.
+    """
+    names = {name for name, _ in wanted.md5s or ()}
+    return any(name not in names for name, _ in found.md5s or ())

@@ -32,6 +32,7 @@ from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.probe import probe_bucket
+from hyve_pipeline.s3.objects.annotations import AnnotationsOf, list_annotations, read_annotation
 from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.objects.restore import Restore, lacks_restore, restore_object
@@ -270,6 +271,11 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None,
         yield failed("reading", whose, HyveError(str(bucket_error(error, connection.place))))
         return
     yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
+    yield from _examine_tags(whose, connection, first, rules)
+    yield from _examine_annotations(whose, connection, first, rules)
+
+
+def _examine_tags(whose: str, connection: Connection, first: CopyTask, rules: CopyRules) -> Iterator[Finding]:
     if rules.tags == "skip":
         yield Finding("tags", whose, Verdict.OK, 'copies get no tags, as object_tags = "skip" says')
         return
@@ -296,6 +302,23 @@ def _examine_restore(connection: Connection) -> Finding:
         detail = f"{connection.place.uri}: the server does not answer RestoreObject as S3 does ({outcome})"
         return Finding("restore", "source", Verdict.WARN, detail)
     return Finding("restore", "source", Verdict.OK, "restores of archived objects may be asked for")
+
+
+def _examine_annotations(whose: str, connection: Connection, first: CopyTask, rules: CopyRules) -> Iterator[Finding]:
+    if rules.annotations == "exclude":
+        detail = 'copies get no annotations, as annotations = "exclude" says'
+        yield Finding("annotations", whose, Verdict.OK, detail)
+        return
+    try:
+        entries = list_annotations(connection, first.source_key).result()
+        if entries:
+            read_annotation(AnnotationsOf(connection, first.source_key, entries), entries[0]).result()
+    except S3RequestError as error:
+        yield failed("annotations", whose, HyveError(str(bucket_error(error, connection.place))))
+        return
+    # Where the source's server has none, there are none to copy.
+    if entries is not None:
+        yield Finding("annotations", whose, Verdict.OK, "a copy can keep an object's annotations")
 
 
 def _examine_lacks(name: str, connection: Connection) -> Iterator[Finding]:

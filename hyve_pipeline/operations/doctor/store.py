@@ -12,22 +12,25 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.condition_trial import ConditionTrial, try_conditions
 from hyve_pipeline.s3.copying.copy_object import copy_object
+from hyve_pipeline.s3.objects.annotations import list_annotations, put_annotation
 from hyve_pipeline.s3.objects.delete import delete_objects, delete_version
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.multipart_api import list_uploads
 from hyve_pipeline.s3.objects.properties import ObjectProperties
+from hyve_pipeline.s3.objects.put import Content
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.streaming.whole import put_whole
-from hyve_pipeline.s3.wire.checksums import Checksums
+from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, Checksums
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
 # Prefix of the keys that are written to try the store; Hyve uses it for nothing else.
 TRIAL_KEY = ".hyve-doctor-"
 
 _TRIAL_CONTENT = b"put by hyve doctor to try whether this can be done, and deleted again"
+_TRIAL_ANNOTATION = "hyve-doctor"
 _TRIAL_TAGS: Tags = (("hyve", "doctor"),)
 
 # Larger objects are not copied for a check.
@@ -126,7 +129,23 @@ def try_writing(
         except S3RequestError as error:
             detail = f"objects that have tags would fail: {bucket_error(error, store.place)}"
             yield Finding("tags", "store", Verdict.WARN, detail)
+    if rules.annotations == "copy":
+        yield from _try_annotating(store, f"{base}-1", written[f"{base}-1"].etag)
     yield from _clean_up(store, written, done)
+
+
+def _try_annotating(store: Connection, key: str, etag: str) -> Iterator[Finding]:
+    """Put an annotation, if the server has answered a list of them as S3 does."""
+    try:
+        if list_annotations(store, key).result() is None:
+            return
+        text = Content.of(_TRIAL_CONTENT, DEFAULT_ALGORITHM, needs_md5=True)
+        put_annotation(store, key, etag, _TRIAL_ANNOTATION, text).result()
+    except S3RequestError as error:
+        detail = f"objects that have annotations would fail: {bucket_error(error, store.place)}"
+        yield Finding("annotations", "store", Verdict.WARN, detail)
+        return
+    yield Finding("annotations", "store", Verdict.OK, "objects can get annotations")
 
 
 def _described(trial: ConditionTrial) -> str:

@@ -1,4 +1,4 @@
-"""Finds objects of equal content that differ in headers, metadata, tags or storage class."""
+"""Finds objects of equal content that differ in headers, metadata, tags, annotations or storage class."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -76,7 +76,7 @@ class PropertyComparer:
     def __init__(self, context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack) -> None:
         self._source = connect_source(context, source, stack)
         self._store = stack.enter_context(context.connect(store.place))
-        self._ignored = ignored_by(copy_rules(context.settings.options, self._source))
+        self._rules = copy_rules(context.settings.options, self._source)
         self._window = Window(
             context.settings.options.concurrency, lambda: self._source.throttled + self._store.throttled
         )
@@ -127,7 +127,7 @@ class PropertyComparer:
         for bucket, etag in ((self._source, pair.source_etag), (self._store, pair.store_etag)):
             key = bucket.place.prefix + pair.key
             try:
-                carried.append((await read_carried(bucket, key, etag, tries)).carried)
+                carried.append((await read_carried(bucket, key, etag, self._rules, tries)).carried)
             except ObjectChangedError:
                 return _Verdict(pair, uncompared=_CHANGED)
             except CustomerKeyError:
@@ -137,7 +137,7 @@ class PropertyComparer:
             except S3RequestError as error:
                 reason = f"the properties of {displayed(key)} are not known, so no plan was made: run it again"
                 return _Verdict(pair, failure=BucketError(f"{bucket_error(error, bucket.place)}; {reason}"))
-        return _Verdict(pair, drift(carried[0], carried[1], self._ignored))
+        return _Verdict(pair, drift(carried[0], carried[1], ignored_by(self._rules)))
 
 
 def _with_drifted(found: RangeDiff, names: Mapping[int, tuple[str, ...]]) -> RangeDiff:

@@ -54,10 +54,9 @@ class CopyRoute:
         self.copy = copy
         self.rewrite = rewrite
 
-    def sends_tags(self, task: CopyTask) -> bool:
-        """Whether an object's tags are read and sent, in a separate request if they are long."""
-        has_parts = kept_parts(self.rules, task.source_etag) is not None
-        return self.rules.tags != "skip" and (task.size > self._most_by_server or has_parts)
+    def copies_at_once(self, task: CopyTask) -> bool:
+        """Whether the server copies an object by one request, with its tags and annotations: none are put later."""
+        return task.size <= self._most_by_server and kept_parts(self.rules, task.source_etag) is None
 
 
 @contextmanager

@@ -21,6 +21,7 @@ def rules_of_copies(options: Options, *, keeps_redirect: bool) -> CopyRules:
         keeps_redirect=keeps_redirect,
         storage_class=options.storage_class,
         tags=options.object_tags,
+        annotations=options.annotations,
     )
 
 
@@ -31,7 +32,12 @@ def trash_rules(options: Options, store: Connection) -> CopyRules:
 
 def rules_of_trash(options: Options, *, keeps_redirect: bool) -> CopyRules:
     """The same, where it is known whether redirects are copied."""
-    return CopyRules(headers=_encryption(options), keeps_parts=options.keep_parts, keeps_redirect=keeps_redirect)
+    return CopyRules(
+        headers=_encryption(options),
+        keeps_parts=options.keep_parts,
+        keeps_redirect=keeps_redirect,
+        annotations=options.annotations,
+    )
 
 
 def restored_rules(options: Options, store: Connection) -> CopyRules:
@@ -40,6 +46,7 @@ def restored_rules(options: Options, store: Connection) -> CopyRules:
         headers=(*_encryption(options), *_canned_acl(options)),
         keeps_parts=options.keep_parts,
         keeps_redirect=_keeps_redirects(options, store),
+        annotations=options.annotations,
     )
 
 

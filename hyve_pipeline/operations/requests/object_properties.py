@@ -1,26 +1,38 @@
-"""Reads the properties and tags of an object, if it still is the listed one."""
+"""Reads the properties, tags and annotations of an object, if it still is the listed one."""
 
 from dataclasses import dataclass
 
 from hyve_pipeline.core.model.copy_task import CopyRules
-from hyve_pipeline.core.model.property_drift import STORAGE_CLASS, TAGS, WEBSITE_REDIRECT, Carried
+from hyve_pipeline.core.model.property_drift import ANNOTATIONS, STORAGE_CLASS, TAGS, WEBSITE_REDIRECT, Carried, Pairs
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.objects.annotations import AnnotationsOf, list_annotations, read_annotation
 from hyve_pipeline.s3.objects.properties import ObjectProperties, read_properties
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
+from hyve_pipeline.s3.wire.checksums import PLAIN_MD5
 
 
 @dataclass(frozen=True, slots=True)
-class PropertiesAndTags:
-    """An object's properties without its tags, and its tags; None if the server does not support tags."""
+class WholeProperties:
+    """An object's properties without its tags and annotations, and these.
+
+    Attributes:
+        properties: the properties.
+        tags: the tags; None if the server does not support tags.
+        annotations: the annotations, also if there are none; None if the server does not support annotations, or they
+            are not copied.
+        md5s: names of annotations, and the MD5s of their texts; None likewise.
+    """
 
     properties: ObjectProperties
     tags: Tags | None
+    annotations: AnnotationsOf | None = None
+    md5s: Pairs | None = None
 
     @property
     def carried(self) -> Carried:
-        """Both, in the form that is compared."""
-        return Carried(self.properties.named, self.tags)
+        """All of them, in the form that is compared."""
+        return Carried(self.properties.named, self.tags, self.md5s)
 
 
 def ignored_by(rules: CopyRules) -> tuple[str, ...]:
@@ -30,16 +42,19 @@ def ignored_by(rules: CopyRules) -> tuple[str, ...]:
         ignored.append(STORAGE_CLASS)
     if rules.tags == "skip":
         ignored.append(TAGS)
+    if rules.annotations != "copy":
+        ignored.append(ANNOTATIONS)
     return tuple(ignored)
 
 
-async def read_carried(bucket: Connection, key: str, etag: str, tries: Tries) -> PropertiesAndTags:
-    """Read an object's properties and tags.
+async def read_carried(bucket: Connection, key: str, etag: str, rules: CopyRules, tries: Tries) -> WholeProperties:
+    """Read an object's properties, tags and annotations.
 
     Args:
         bucket: the bucket.
         key: the whole key.
         etag: the ETag without quotes that the object must still have.
+        rules: what a copy of the object carries.
         tries: counts retries.
 
     Raises:
@@ -49,4 +64,23 @@ async def read_carried(bucket: Connection, key: str, etag: str, tries: Tries) ->
     """
     properties = await tries.answer(lambda: read_properties(bucket, key, etag))
     tags = await tries.answer(lambda: read_tags(bucket, key))
-    return PropertiesAndTags(properties, counted_tags(bucket.bucket, key, tags, properties.tag_count))
+    tags = counted_tags(bucket.bucket, key, tags, properties.tag_count)
+    entries = None
+    if rules.annotations == "copy":
+        entries = await tries.answer(lambda: list_annotations(bucket, key))
+    if entries is None:
+        return WholeProperties(properties, tags)
+    annotations = AnnotationsOf(bucket, key, entries)
+    return WholeProperties(properties, tags, annotations, await _md5s(annotations, properties, tries))
+
+
+async def _md5s(annotations: AnnotationsOf, properties: ObjectProperties, tries: Tries) -> Pairs:
+    """The MD5 of the text of each annotation: its ETag, or read where a KMS key encrypts it as the object."""
+    found: list[tuple[str, str]] = []
+    for entry in annotations.entries:
+        md5 = entry.etag.lower()
+        if not properties.is_etag_md5 or not PLAIN_MD5.fullmatch(md5):
+            text = await tries.answer(lambda entry=entry: read_annotation(annotations, entry))
+            md5 = text.md5 or ""
+        found.append((entry.name, md5))
+    return tuple(found)

@@ -51,6 +51,12 @@ TAGS_READ = Ability("tells no object tags", "what comes from there has none")
 TAG_COUNTS = Ability("tells no number of tags with an object", "")
 HIDDEN_TAG_COUNTS = Ability("tells the number of tags with each object that has some", "")
 TAG_COUNTS_BY_NAME = Ability("is none that is known to tell the number of tags with an object", "")
+ANNOTATIONS = Ability("knows no annotations", "objects arrive without theirs", "annotations")
+# Only ever proved: a bucket whose server has none has none to copy either.
+NO_ANNOTATIONS = Ability("knows annotations", "")
+ANNOTATION_DIRECTIVE = Ability(
+    "knows no annotation directive", "it copies annotations with an object or not, as it does by itself"
+)
 REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
 DELETE_CONDITIONS = Ability(

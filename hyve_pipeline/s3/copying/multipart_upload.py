@@ -196,7 +196,8 @@ def _make(
         raise
     if log is not None:
         log.ended(upload)
-    lost = settle(store, upload.key, made.version_id, planned.new, begun or (), anew=begun is not None).result()
+    version_id, is_new = made.version_id, begun is not None
+    lost = settle(store, upload.key, made.etag, version_id, planned.new, begun or (), anew=is_new).result()
     return replace(made, lost=lost)
 
 

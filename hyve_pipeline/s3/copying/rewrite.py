@@ -43,8 +43,8 @@ def rewrite_object(
         store: the bucket.
         task: the object; source and store key are the same, and so are the ETags that it must still have. It was read
             just before.
-        carried: its new properties, tags and grants included; and of the object as it is now: its checksums, and
-            whether its ETag is an MD5.
+        carried: its new properties, tags, grants and annotations included; and of the object as it is now: its
+            checksums, and whether its ETag is an MD5.
         part_size: bytes of a part, if the object needs parts and its own are unknown.
         window: the slots that parts share with other requests; the object itself has one already.
         log: records open multipart uploads, so that a later attempt can resume them.
@@ -74,7 +74,7 @@ _Rewritten = tuple[CopyResult, tuple[Ability, ...]]
 
 
 def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties) -> "Future[CopyResult]":
-    new = new_object(carried, task.rules, replaces_tags=True)
+    new = new_object(carried, task.rules, is_copied=True)
     request = Request(
         "CopyObject",
         "PUT",
@@ -105,7 +105,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
 
     def go_on(answer: _Rewritten) -> "Future[CopyResult]":
         result, without = answer
-        settled = settle(store, task.store_key, result.version_id, new, without)
+        settled = settle(store, task.store_key, result.etag, result.version_id, new, without)
         return then(settled, lambda lost: result._replace(lost=lost))
 
     # The condition on the source and the one on the store are about the same object.

@@ -1,4 +1,4 @@
-"""The headers and tags of a new object of the store.
+"""The headers, tags and annotations of a new object of the store.
 
 If the store refuses optional ones, the object is written without them, and the result says so.
 """
@@ -6,13 +6,15 @@ If the store refuses optional ones, the object is written without them, and the 
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import (
+    ANNOTATION_DIRECTIVE,
+    ANNOTATIONS,
     REDIRECTS,
     TAGGING_DIRECTIVE,
     TAGS,
@@ -21,6 +23,8 @@ from hyve_pipeline.s3.connection.server_abilities import (
     Ability,
     storage_class_ability,
 )
+from hyve_pipeline.s3.objects.annotations import AnnotationsOf
+from hyve_pipeline.s3.objects.carry_annotations import carry_annotations
 from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties
 from hyve_pipeline.s3.objects.tags import Tags, put_tags, read_tags
 from hyve_pipeline.s3.objects.write_headers import STORAGE_CLASS_HEADER, storage_class_headers
@@ -36,6 +40,8 @@ _TAGGING_HEADER = "x-amz-tagging"
 
 _OPTIONAL_TAGS = Optional(TAGS_IN_WRITES, (_TAGGING_HEADER, "x-amz-tagging-directive"), ("tagging", "tags"))
 _OPTIONAL_DIRECTIVE = Optional(TAGGING_DIRECTIVE, ("x-amz-tagging-directive",), ("tagging",))
+_NO_ANNOTATIONS = ("x-amz-object-annotation-directive", "EXCLUDE")
+_OPTIONAL_ANNOTATIONS = Optional(ANNOTATION_DIRECTIVE, (_NO_ANNOTATIONS[0],), ("annotation",))
 _OPTIONAL_REDIRECT = Optional(REDIRECTS, (REDIRECT,), ("redirect",))
 
 
@@ -48,12 +54,14 @@ class NewObject:
         tags: all of its tags, also those in a header.
         optional: the headers that may be left out.
         rules: how it is copied.
+        annotations: the annotations that are put afterwards.
     """
 
     headers: Pairs
     tags: Tags
     optional: tuple[Optional, ...]
     rules: CopyRules
+    annotations: AnnotationsOf | None = None
 
     @property
     def has_separate_tags(self) -> bool:
@@ -61,21 +69,24 @@ class NewObject:
         return bool(self.tags) and not any(name == _TAGGING_HEADER for name, _ in self.headers)
 
 
-def new_object(properties: ObjectProperties, rules: CopyRules, *, replaces_tags: bool = False) -> NewObject:
+def new_object(properties: ObjectProperties, rules: CopyRules, *, is_copied: bool = False) -> NewObject:
     """A new object with the properties of another.
 
     Args:
         properties: those of the other.
         rules: how it is copied.
-        replaces_tags: whether a CopyObject must not copy the tags of its source.
+        is_copied: whether it is written by a CopyObject, which must not copy tags and annotations by itself.
     """
     tags = () if rules.tags == "skip" else properties.tags or ()
     class_headers = storage_class_headers(rules.storage_class, properties.storage_class)
     headers = (*properties.headers, *class_headers, *_tagging(tags), *properties.grants)
-    if replaces_tags:
+    if is_copied:
         headers = (*headers, ("x-amz-tagging-directive", "REPLACE"))
-    optional = (*_optional_class(rules, class_headers), _OPTIONAL_TAGS, _OPTIONAL_REDIRECT)
-    return NewObject(headers, tags, tuple(one for one in optional if one.covers_any(headers)), rules)
+        if rules.annotations == "exclude" or properties.annotations is not None:
+            headers = (*headers, _NO_ANNOTATIONS)
+    optional = (*_optional_class(rules, class_headers), _OPTIONAL_TAGS, _OPTIONAL_REDIRECT, _OPTIONAL_ANNOTATIONS)
+    optional = tuple(one for one in optional if one.covers_any(headers))
+    return NewObject(headers, tags, optional, rules, properties.annotations)
 
 
 @lru_cache(maxsize=256)  # nearly all objects of a shard are alike in this
@@ -89,33 +100,64 @@ def copied_object(storage_class: str, rules: CopyRules, more: Pairs) -> NewObjec
     """
     class_headers = storage_class_headers(rules.storage_class, storage_class)
     directive = (("x-amz-tagging-directive", "REPLACE"),) if rules.tags == "skip" else ()
+    if rules.annotations == "exclude":
+        directive = (*directive, _NO_ANNOTATIONS)
     headers = (*class_headers, *more, *directive)
-    optional = (*_optional_class(rules, class_headers), _OPTIONAL_DIRECTIVE, _OPTIONAL_REDIRECT)
+    directives = _OPTIONAL_DIRECTIVE, _OPTIONAL_ANNOTATIONS
+    optional = (*_optional_class(rules, class_headers), *directives, _OPTIONAL_REDIRECT)
     return NewObject(headers, (), tuple(one for one in optional if one.covers_any(headers)), rules)
 
 
 def settle(
     store: Connection,
     key: str,
+    etag: str,
     version_id: str | None,
     new: NewObject,
     without: Sequence[Ability],
     *,
     anew: bool = True,
 ) -> "Future[tuple[str, ...]]":
-    """Give an object that was written the tags that were not in its request.
+    """Give an object that was written the tags that were not in its request, and its annotations.
 
     Args:
         store: the bucket.
         key: the object.
+        etag: its ETag without quotes.
         version_id: the version that was written, or None.
         new: the object.
         without: what the server lacks, so those headers were left out.
         anew: False if it is unknown what an earlier attempt has written.
 
     Returns:
-        A future that gives what the object lacks, in words; or raises `S3RequestError`.
+        A future that gives what the object lacks, in words; or raises `S3RequestError`: then it is not done.
     """
+    tagged = _give_tags(store, key, version_id, new, without, anew=anew)
+    annotations = new.annotations
+    if annotations is None or not annotations.entries:
+        return tagged
+
+    def judge(lost: tuple[str, ...], has_annotations: bool) -> tuple[str, ...]:
+        if has_annotations:
+            return lost
+        store.abilities.note(ANNOTATIONS)
+        return (*lost, "annotations")
+
+    def go_on(lost: tuple[str, ...]) -> "Future[tuple[str, ...]]":
+        return then(carry_annotations(store, key, etag, annotations, are_new=anew), partial(judge, lost))
+
+    return follow(tagged, go_on)
+
+
+def _give_tags(
+    store: Connection,
+    key: str,
+    version_id: str | None,
+    new: NewObject,
+    without: Sequence[Ability],
+    *,
+    anew: bool,
+) -> "Future[tuple[str, ...]]":
     lost = tuple(ability.loses for ability in without if ability.loses is not None)
     if not new.tags or (anew and not new.has_separate_tags and TAGS_IN_WRITES not in without):
         return completed(lost)

@@ -13,6 +13,7 @@ from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEB
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.acl import read_grants
+from hyve_pipeline.s3.objects.annotations import AnnotationsOf, find_annotations
 from hyve_pipeline.s3.objects.head import ask_head, read_head
 from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
 from hyve_pipeline.s3.objects.read_headers import CHECKSUM_MODE_HEADERS, condition_headers
@@ -59,6 +60,8 @@ class ObjectProperties:
         tag_count: the number of tags in its headers; None if they don't have it.
         tags: its tags, if they were requested; None if the server has no tags.
         grants: the headers that give a new object the same grants, if they were requested.
+        annotations: its annotations, if they were requested and it has some. For an object that is written again, all
+            that it is to have.
     """
 
     etag: str
@@ -70,6 +73,7 @@ class ObjectProperties:
     tag_count: int | None = None
     tags: Tags | None = ()
     grants: Pairs = ()
+    annotations: AnnotationsOf | None = None
 
     @property
     def named(self) -> Pairs:
@@ -90,7 +94,7 @@ def _plain_name(header: str) -> str:
 
 
 def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
-    """Request all properties of a copy, tags included, and wait for them.
+    """Request all properties of a copy, tags and annotations included, and wait for them.
 
     Raises:
         ObjectChangedError: the object is no longer the planned one.
@@ -101,16 +105,18 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
     asked = read_properties(source, key, task.source_etag)
     tags = None if task.rules.tags == "skip" else read_tags(source, key)
     grants = read_grants(source, key) if task.rules.copies_grants else None
+    annotations = find_annotations(source, key) if task.rules.annotations == "copy" else None
     properties = asked.result()
     return replace(
         properties,
         tags=None if tags is None else counted_tags(source.bucket, key, tags.result(), properties.tag_count),
         grants=() if grants is None else grants.result(),
+        annotations=None if annotations is None else annotations.result(),
     )
 
 
 def read_properties(source: Connection, key: str, etag: str) -> "Future[ObjectProperties]":
-    """Request the properties of an object that must still have an ETag, without tags and grants.
+    """Request the properties of an object that must still have an ETag, without tags, grants and annotations.
 
     Returns:
         A future that gives them. It raises `ObjectChangedError` if the object was overwritten or deleted, and

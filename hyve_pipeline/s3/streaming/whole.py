@@ -11,6 +11,7 @@ from hyve_pipeline.s3.connection.optional_headers import Optional
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS
 from hyve_pipeline.s3.copying.multipart_upload import PartRange
 from hyve_pipeline.s3.objects.acl import read_grants
+from hyve_pipeline.s3.objects.annotations import AnnotationsOf, find_annotations
 from hyve_pipeline.s3.objects.get import read_object
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import NewObject, new_object, settle
@@ -55,6 +56,8 @@ def read_by_one_request(source: Connection, task: CopyTask) -> "Future[WholeObje
         content = follow(answered, partial(_ask_counted_tags, source, key))
     else:
         content = then(both(answered, read_tags(source, key)), lambda read: _with_tags(source, key, *read))
+    if task.rules.annotations == "copy":
+        content = then(both(content, find_annotations(source, key)), _with_annotations)
     if task.rules.copies_grants:
         content = then(both(content, read_grants(source, key)), _with_grants)
     return content
@@ -76,6 +79,11 @@ def _with_tags(source: Connection, key: str, response: Response, tags: Tags | No
     properties, body = _whole_of(source, key, response)
     learn_tag_counts(source, response, tags, properties.tag_count)
     return replace(properties, tags=counted_tags(source.bucket, key, tags, properties.tag_count)), body
+
+
+def _with_annotations(read: tuple[WholeObject, AnnotationsOf | None]) -> WholeObject:
+    (properties, body), annotations = read
+    return replace(properties, annotations=annotations), body
 
 
 def _with_grants(read: tuple[WholeObject, Pairs]) -> WholeObject:
@@ -132,7 +140,8 @@ def _settle(
     """Send what was not in the write."""
     version_id = version_of(put.response)
     result = CopyResult(put.part.etag, version_id, properties.version_id, task.size)
-    return then(settle(store, task.store_key, version_id, new, put.without), lambda lost: result._replace(lost=lost))
+    settled = settle(store, task.store_key, result.etag, version_id, new, put.without)
+    return then(settled, lambda lost: result._replace(lost=lost))
 
 
 def _content(

@@ -65,6 +65,22 @@ def test_no_credentials_may_write_the_source() -> None:
             assert not allows(policy, action, "arn:aws:s3:::in-bucket/a")
 
 
+ANNOTATIONS = ("s3:ListObjectAnnotations", "s3:GetObjectAnnotation", "s3:PutObjectAnnotation")
+
+
+def test_annotations_need_permissions_of_their_own() -> None:
+    with_them = policies(sync(trash="s3://trash-bucket/"))
+    for policy, bucket, wanted in (
+        (with_them["source"], "in-bucket", ANNOTATIONS[:2]),
+        (with_them["store"], "in-bucket", ANNOTATIONS[:2]),
+        (with_them["store"], "out-bucket", ANNOTATIONS),
+        (with_them["store"], "trash-bucket", ANNOTATIONS),
+    ):
+        assert tuple(one for one in ANNOTATIONS if allows(policy, one, f"arn:aws:s3:::{bucket}/a")) == wanted
+    for policy in policies(sync(trash="s3://trash-bucket/", annotations="exclude")).values():
+        assert "Annotation" not in str(policy)
+
+
 @pytest.mark.parametrize(
     ("side", "action", "resource"),
     [
