@@ -13,6 +13,9 @@ from hyve_pipeline_tests.s3.scripted import DATE, HTTP_DATE, NAMESPACE, Answer, 
 
 _MOST_BYTES = 1024**2
 
+# The parameters of requests that leave the object as it is.
+_OTHERS = {"tagging", "uploads", "retention", "legal-hold", "acl", "partNumber"}
+
 
 class AnnotatingServer:
     """The fault of a `FaultyServer` that has annotations.
@@ -53,16 +56,9 @@ class AnnotatingServer:
         if "annotation" in received.query:
             with self._lock:
                 return self._annotation(received, where)
-        is_write = received.method in ("PUT", "POST", "DELETE") and not {"tagging", "uploads"} & received.query.keys()
-        if (
-            not is_write
-            or ("partNumber" in received.query)
-            or (received.method, "uploadId" in received.query)
-            == (
-                "DELETE",
-                True,
-            )
-        ):
+        is_write = received.method in ("PUT", "POST", "DELETE") and not _OTHERS & received.query.keys()
+        is_abort = received.method == "DELETE" and "uploadId" in received.query
+        if not is_write or is_abort:
             return None
         answer = self._server.forward(received)
         if answer.status in (200, 204) and b"<Error>" not in answer.body:

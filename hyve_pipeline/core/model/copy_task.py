@@ -19,6 +19,8 @@ class CopyRules:
         tags: whether the copy gets the source's tags: ``copy`` if the store supports tags, ``require``, or ``skip``.
         annotations: whether the copy gets the source's annotations: ``copy`` if the store supports annotations, or
             ``exclude``. None leaves it to the server, as where there are none.
+        keeps_locks: the copy gets the source's retention, legal hold and event hold, which no server copies by itself;
+            both buckets have Object Lock.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -28,6 +30,7 @@ class CopyRules:
     storage_class: str = "source"
     tags: TagsChoice = "copy"
     annotations: AnnotationsChoice | None = None
+    keeps_locks: bool = False
 
 
 _PLAIN = CopyRules()

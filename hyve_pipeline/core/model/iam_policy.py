@@ -24,6 +24,11 @@ _READ_ANNOTATIONS = ("s3:ListObjectAnnotations", "s3:GetObjectAnnotation")
 _WRITE_ANNOTATIONS = ("s3:PutObjectAnnotation",)
 _READ_VERSION_ANNOTATIONS = ("s3:ListObjectVersionAnnotations", "s3:GetObjectVersionAnnotation")
 
+# The same for retention, legal hold and event hold.
+_READ_LOCKS = ("s3:GetObjectRetention", "s3:GetObjectLegalHold")
+_WRITE_LOCKS = ("s3:PutObjectRetention", "s3:PutObjectLegalHold")
+_ABOUT_LOCKS = ("s3:GetBucketObjectLockConfiguration",)
+
 # To read a bucket's configuration: whether it is a website, so that redirects matter; whether it is versioned; which
 # multipart uploads are open.
 _ABOUT_SOURCE = ("s3:GetBucketWebsite",)
@@ -112,14 +117,23 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
         versions = _READ_VERSION_ANNOTATIONS if as_of else ()
         read, write = (*read, *_READ_ANNOTATIONS, *versions), (*write, *_WRITE_ANNOTATIONS)
         kept = (*_READ, *_READ_ANNOTATIONS), (*_WRITE, *_WRITE_ANNOTATIONS)
+    about_source = (*_ABOUT_SOURCE, "s3:GetBucketVersioning") if as_of else _ABOUT_SOURCE
+    about_store = _ABOUT_STORE
+    if sync.options.locks == "copy":
+        about_source, about_store = (*about_source, *_ABOUT_LOCKS), (*about_store, *_ABOUT_LOCKS)
+        read, write = (*read, *_READ_LOCKS), (*write, *_READ_LOCKS, *_WRITE_LOCKS)
     if sync.options.acl == "source":
         read = (*read, "s3:GetObjectAcl", *(("s3:GetObjectVersionAcl",) if as_of else ()))
     if sync.options.acl != "none":
         write = (*write, "s3:PutObjectAcl")
     store = [
         _listing("ListStore", sync.store, "s3:ListBucketVersions"),
-        _allow("AskStore", _ABOUT_STORE, _arn(sync.store)),
-        _objects("ReadWriteAndDeleteStore", sync.store, (*kept[0], *_READ_VERSIONS, *write, *_TAG_VERSIONS, "s3:DeleteObject")),
+        _allow("AskStore", about_store, _arn(sync.store)),
+        _objects(
+            "ReadWriteAndDeleteStore",
+            sync.store,
+            (*kept[0], *_READ_VERSIONS, *write, *_TAG_VERSIONS, "s3:DeleteObject"),
+        ),
     ]
     if sync.options.transfer != "stream" and not _on_two_servers(sync):
         store.append(_objects("ReadSource", sync.source, read))
@@ -129,7 +143,6 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     store += _reading_reports(sync.store, "Store")
     if sync.options.kms_key_id is not None:
         store.append(_encrypting(sync.options.kms_key_id))
-    about_source = (*_ABOUT_SOURCE, "s3:GetBucketVersioning") if as_of else _ABOUT_SOURCE
     source = [
         _listing("ListSource", sync.source, *(("s3:ListBucketVersions",) if as_of else ())),
         _allow("AskSource", about_source, _arn(sync.source)),

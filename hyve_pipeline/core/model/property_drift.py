@@ -1,7 +1,9 @@
-"""How objects of equal content can still differ: headers, metadata, tags, annotations and storage class."""
+"""How objects of equal content can still differ: headers, metadata, tags, annotations, locks and storage class."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+
+from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -11,7 +13,8 @@ WEBSITE_REDIRECT = "website redirect"
 _TYPE = "content-type"
 TAGS = "tags"
 ANNOTATIONS = "annotations"
-_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, TAGS, ANNOTATIONS)
+LOCK = "object lock"
+_MORE_THAN_HEADERS = (METADATA, STORAGE_CLASS, WEBSITE_REDIRECT, TAGS, ANNOTATIONS, LOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,13 @@ class Carried:
             `WEBSITE_REDIRECT`, or for user metadata `METADATA`, a space, and its own name.
         tags: keys and values, in any order; None if the server does not support tags.
         annotations: names and MD5s, in any order; None if the server does not support annotations.
+        lock: what protects the object.
     """
 
     properties: Pairs
     tags: Pairs | None = ()
     annotations: Pairs | None = None
+    lock: ObjectLock = NO_LOCK
 
 
 def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tuple[str, ...]:
@@ -49,6 +54,8 @@ def drift(source: Carried, store: Carried, ignored: Collection[str] = ()) -> tup
     ):
         if wanted_pairs is not None and found_pairs is not None and sorted(wanted_pairs) != sorted(found_pairs):
             names.add(name)
+    if source.lock.missing_in(store.lock):
+        names.add(LOCK)
     order = {name: place for place, name in enumerate(_MORE_THAN_HEADERS)}
     return tuple(sorted(names - {*ignored}, key=lambda name: (order.get(name, -1), name)))
 

@@ -57,6 +57,7 @@ ApplyMode = Literal["never", "copies", "all"]
 TransferChoice = Literal["auto", "server", "stream"]
 TagsChoice = Literal["copy", "require", "skip"]
 AnnotationsChoice = Literal["copy", "exclude"]
+LocksChoice = Literal["copy", "none"]
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 
 # "source" takes the grants of the source's objects; the others are S3's canned ACLs for objects.
@@ -123,6 +124,8 @@ class Options(SettingsTable):
             fails the objects that would lose theirs, ``skip`` copies none.
         annotations: whether copies get the annotations of their sources: ``copy`` if the store supports annotations,
             ``exclude`` copies none.
+        locks: whether copies get the retention, the legal hold and the event hold of their sources: ``copy`` where both
+            buckets have Object Lock, ``none`` copies none.
         storage_class: the storage class of copies: ``source`` means that of the source's object, or the store's
             default where the store refuses it; ``default`` the store's default; everything else is a class by its name.
         encryption: how the server encrypts copies; None means the store's default.
@@ -161,6 +164,7 @@ class Options(SettingsTable):
     acl: AclChoice = "none"
     object_tags: TagsChoice = "copy"
     annotations: AnnotationsChoice = "copy"
+    locks: LocksChoice = "none"
     storage_class: StorageClass = "source"
     encryption: Encryption | None = None
     kms_key_id: KeyId | None = None

@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.journal import (
     JournalRow,
     Outcome,
 )
+from hyve_pipeline.core.model.object_lock import NO_LOCK
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
@@ -29,7 +30,9 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.objects.annotations import find_annotations
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.new_object import NewObject, settle
+from hyve_pipeline.s3.objects.object_lock import prove_locks_readable
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
+from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, ObjectUnreadableError, S3RequestError
@@ -212,14 +215,18 @@ class ObjectCopier:
         Returns:
             What the copy lacks.
         """
-        if self._route.copies_at_once(task):
+        if self._route.copies_at_once(task) and not task.rules.keeps_locks:
             return ()
         rules, source, key = task.rules, self._source, task.source_key
         tags = () if rules.tags == "skip" else await tries.answer(lambda: read_tags(source, key))
         annotations = None
         if rules.annotations == "copy":
             annotations = await tries.answer(lambda: find_annotations(source, key))
-        wanted = NewObject((), tags or (), (), rules, annotations)
+        lock = NO_LOCK
+        if rules.keeps_locks:
+            await tries.answer(lambda: prove_locks_readable(source, key))
+            lock = (await tries.answer(lambda: read_properties(source, key, task.source_etag))).lock
+        wanted = NewObject((), tags or (), (), rules, annotations, lock)
         return await tries.answer(lambda: settle(self._store, task.store_key, head.etag, None, wanted, (), anew=False))
 
     async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:

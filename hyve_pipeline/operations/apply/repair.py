@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.planned_object import PlannedObject
-from hyve_pipeline.core.model.property_drift import ANNOTATIONS, STORAGE_CLASS, TAGS, drift
+from hyve_pipeline.core.model.property_drift import ANNOTATIONS, LOCK, STORAGE_CLASS, TAGS, drift
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.object_properties import WholeProperties, ignored_by, read_carried
 from hyve_pipeline.operations.requests.retry import Tries
@@ -12,6 +12,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import storage_class_ability
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.carry_annotations import carry_annotations
+from hyve_pipeline.s3.objects.object_lock import put_lock
 from hyve_pipeline.s3.objects.tags import put_tags
 
 
@@ -77,6 +78,10 @@ async def repair_object(
             lambda: carry_annotations(store, store_key, etag, wanted_annotations, are_new=False),
         )
         return Repaired(etag, source_version_id=source_version)
+    if names == (LOCK,):
+        missing = wanted.properties.lock.missing_in(found.properties.lock)
+        await tries.answer(lambda: put_lock(store, store_key, found.properties.version_id, missing))
+        return Repaired(found.properties.etag, source_version_id=source_version)
     grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()
     # Checksums and ETag are those of the store's object, all other properties those of the source's.
     tags = found.tags if wanted.tags is None else wanted.tags
@@ -87,6 +92,7 @@ async def repair_object(
         tags=tags,
         grants=grants,
         annotations=wanted.annotations if wanted.md5s or found.md5s else None,
+        lock=wanted.properties.lock,
     )
     task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=route.rules, store_etag=row.store_etag)
     result = await tries.answer(lambda: route.rewrite(task, carried))

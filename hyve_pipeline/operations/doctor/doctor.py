@@ -34,6 +34,7 @@ from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.annotations import AnnotationsOf, list_annotations, read_annotation
 from hyve_pipeline.s3.objects.get import read_bytes
+from hyve_pipeline.s3.objects.object_lock import prove_locks_readable
 from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.objects.restore import Restore, lacks_restore, restore_object
 from hyve_pipeline.s3.objects.tags import read_tags
@@ -69,7 +70,14 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
     with ExitStack() as stack:
         source = yield from _examine_place(sync, "source", sync.settings.source, stack)
         store = yield from _examine_place(sync, "store", sync.settings.store, stack)
-        rules = copy_rules(sync.settings.options, source.connection) if source is not None else CopyRules()
+        try:
+            rules = CopyRules()
+            if source is not None:
+                other = None if store is None else store.connection
+                rules = copy_rules(sync.settings.options, source.connection, other)
+        except BucketError as error:
+            yield failed("locks", "source and store", error)
+            return
         if source is not None:
             yield from _examine_reading("source", source.connection, source.first, rules)
             yield examine_source_versions(source.connection)
@@ -273,6 +281,7 @@ def _examine_reading(whose: str, connection: Connection, first: CopyTask | None,
     yield Finding("reading", whose, Verdict.OK, f"{shown} can be read")
     yield from _examine_tags(whose, connection, first, rules)
     yield from _examine_annotations(whose, connection, first, rules)
+    yield from _examine_locks(whose, connection, first, rules)
 
 
 def _examine_tags(whose: str, connection: Connection, first: CopyTask, rules: CopyRules) -> Iterator[Finding]:
@@ -319,6 +328,17 @@ def _examine_annotations(whose: str, connection: Connection, first: CopyTask, ru
     # Where the source's server has none, there are none to copy.
     if entries is not None:
         yield Finding("annotations", whose, Verdict.OK, "a copy can keep an object's annotations")
+
+
+def _examine_locks(whose: str, connection: Connection, first: CopyTask, rules: CopyRules) -> Iterator[Finding]:
+    if not rules.keeps_locks:
+        return
+    try:
+        prove_locks_readable(connection, first.source_key).result()
+    except S3RequestError as error:
+        yield failed("locks", whose, HyveError(str(bucket_error(error, connection.place))))
+        return
+    yield Finding("locks", whose, Verdict.OK, "a copy can keep an object's retention, legal hold and event hold")
 
 
 def _examine_lacks(name: str, connection: Connection) -> Iterator[Finding]:

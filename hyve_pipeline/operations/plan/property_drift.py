@@ -76,7 +76,7 @@ class PropertyComparer:
     def __init__(self, context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack) -> None:
         self._source = connect_source(context, source, stack)
         self._store = stack.enter_context(context.connect(store.place))
-        self._rules = copy_rules(context.settings.options, self._source)
+        self._rules = copy_rules(context.settings.options, self._source, self._store)
         self._window = Window(
             context.settings.options.concurrency, lambda: self._source.throttled + self._store.throttled
         )

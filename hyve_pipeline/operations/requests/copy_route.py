@@ -73,7 +73,7 @@ def open_copy_route(
         log: records open multipart uploads.
     """
     options = plan.options
-    rules = copy_rules(options, source)
+    rules = copy_rules(options, source, store)
 
     def rewrite(task: CopyTask, carried: ObjectProperties) -> "Future[CopyResult]":
         return rewrite_object(store, task, carried, part_size=options.multipart_part_size, window=window, log=log)

@@ -3,17 +3,30 @@
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
+from hyve_pipeline.s3.objects.object_lock import has_object_lock
 from hyve_pipeline.s3.objects.website import may_be_website
 from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryption_headers
+from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
 
-def copy_rules(options: Options, source: Connection) -> CopyRules:
-    """How objects are copied from the source to the store."""
-    return rules_of_copies(options, keeps_redirect=_keeps_redirects(options, source))
+def copy_rules(options: Options, source: Connection, store: Connection | None) -> CopyRules:
+    """How objects are copied from the source to the store.
+
+    Args:
+        options: the options.
+        source: the source.
+        store: the store; None where it can't be reached, for what concerns the source alone.
+
+    Raises:
+        BucketError: it is unknown whether a bucket has Object Lock, as a permission is missing.
+    """
+    keeps_locks = options.locks == "copy" and _have_locks(source, store)
+    return rules_of_copies(options, keeps_redirect=_keeps_redirects(options, source), keeps_locks=keeps_locks)
 
 
-def rules_of_copies(options: Options, *, keeps_redirect: bool) -> CopyRules:
-    """The same, where it is known whether redirects are copied."""
+def rules_of_copies(options: Options, *, keeps_redirect: bool, keeps_locks: bool = False) -> CopyRules:
+    """The same, where it is known whether redirects and locks are copied."""
     return CopyRules(
         headers=(*_encryption(options), *_canned_acl(options)),
         keeps_parts=options.keep_parts,
@@ -22,6 +35,7 @@ def rules_of_copies(options: Options, *, keeps_redirect: bool) -> CopyRules:
         storage_class=options.storage_class,
         tags=options.object_tags,
         annotations=options.annotations,
+        keeps_locks=keeps_locks,
     )
 
 
@@ -61,3 +75,16 @@ def _canned_acl(options: Options) -> tuple[tuple[str, str], ...]:
 def _keeps_redirects(options: Options, bucket: Connection) -> bool:
     """Whether redirects are copied: by the options, or else if the bucket is a website, where they have an effect."""
     return may_be_website(bucket) if options.website_redirects is None else options.website_redirects
+
+
+def _have_locks(source: Connection, store: Connection | None) -> bool:
+    """Whether both buckets have Object Lock; that only the source has it is a lack of the store."""
+    found: list[bool] = []
+    for bucket in (source, *((store,) if store is not None else ())):
+        try:
+            found.append(has_object_lock(bucket))
+        except S3RequestError as error:
+            raise bucket_error(error, bucket.place) from None
+    if found == [True, False] and store is not None:
+        store.abilities.note(OBJECT_LOCKS)
+    return all(found)

@@ -3,10 +3,19 @@
 from dataclasses import dataclass
 
 from hyve_pipeline.core.model.copy_task import CopyRules
-from hyve_pipeline.core.model.property_drift import ANNOTATIONS, STORAGE_CLASS, TAGS, WEBSITE_REDIRECT, Carried, Pairs
+from hyve_pipeline.core.model.property_drift import (
+    ANNOTATIONS,
+    LOCK,
+    STORAGE_CLASS,
+    TAGS,
+    WEBSITE_REDIRECT,
+    Carried,
+    Pairs,
+)
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.objects.annotations import AnnotationsOf, list_annotations, read_annotation
+from hyve_pipeline.s3.objects.object_lock import prove_locks_readable
 from hyve_pipeline.s3.objects.properties import ObjectProperties, read_properties
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags
 from hyve_pipeline.s3.wire.checksums import PLAIN_MD5
@@ -32,7 +41,7 @@ class WholeProperties:
     @property
     def carried(self) -> Carried:
         """All of them, in the form that is compared."""
-        return Carried(self.properties.named, self.tags, self.md5s)
+        return Carried(self.properties.named, self.tags, self.md5s, self.properties.lock)
 
 
 def ignored_by(rules: CopyRules) -> tuple[str, ...]:
@@ -44,6 +53,8 @@ def ignored_by(rules: CopyRules) -> tuple[str, ...]:
         ignored.append(TAGS)
     if rules.annotations != "copy":
         ignored.append(ANNOTATIONS)
+    if not rules.keeps_locks:
+        ignored.append(LOCK)
     return tuple(ignored)
 
 
@@ -63,6 +74,8 @@ async def read_carried(bucket: Connection, key: str, etag: str, rules: CopyRules
         S3RequestError: a request failed for good.
     """
     properties = await tries.answer(lambda: read_properties(bucket, key, etag))
+    if rules.keeps_locks:
+        await tries.answer(lambda: prove_locks_readable(bucket, key))
     tags = await tries.answer(lambda: read_tags(bucket, key))
     tags = counted_tags(bucket.bucket, key, tags, properties.tag_count)
     entries = None

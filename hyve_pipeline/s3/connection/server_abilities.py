@@ -57,6 +57,12 @@ NO_ANNOTATIONS = Ability("knows annotations", "")
 ANNOTATION_DIRECTIVE = Ability(
     "knows no annotation directive", "it copies annotations with an object or not, as it does by itself"
 )
+OBJECT_LOCKS = Ability("has no Object Lock for this bucket", "objects arrive without their locks", "object lock")
+LOCKS_IN_WRITES = Ability(
+    "takes no lock with an object", "it is put by a request of its own right afterwards", is_minor=True
+)
+# Only ever proved: the permissions to read them are there, or locks would be left out without a word.
+LOCKS_READ = Ability("tells no locks of objects", "")
 REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
 DELETE_CONDITIONS = Ability(

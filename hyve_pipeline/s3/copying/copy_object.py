@@ -7,6 +7,7 @@ from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
+from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.settings.model import GIB, MIB
 from hyve_pipeline.s3.connection.connection import Connection
@@ -17,9 +18,10 @@ from hyve_pipeline.s3.connection.version_pins import pinned_source
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
-from hyve_pipeline.s3.objects.new_object import copied_object
+from hyve_pipeline.s3.objects.new_object import confirm_lock, copied_object
+from hyve_pipeline.s3.objects.object_lock import lock_headers, prove_locks_readable
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
-from hyve_pipeline.s3.objects.properties import kept_parts, read_part_sizes, read_properties
+from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts, read_part_sizes, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
     CopyResult,
@@ -29,12 +31,14 @@ from hyve_pipeline.s3.objects.source_responses import (
 )
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import LightFuture, both, deliver, finish, then
+from hyve_pipeline.s3.wire.futures import LightFuture, both, completed, deliver, finish, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
 # Over this size S3 refuses CopyObject. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_SINGLE_COPY = 5 * GIB
 
+
+_NO_HEADERS: Pairs = ()
 
 # Gets what became of a copy. It runs on a thread of the transport, see `Connection.exchange`.
 OnCopied = Callable[[CopyResult | BaseException], object]
@@ -101,7 +105,7 @@ def begin_copy(
     copy = _WholeCopy(source, store, task, on_end)
     asked = _read_first(source, task)
     if asked is None:
-        copy.begin(())
+        copy.begin(_NO_HEADERS, NO_LOCK)
     else:
         deliver(asked, copy.begin_after)
 
@@ -120,15 +124,27 @@ def _copy_keeping_parts(
     return copy_object(source, store, plain, multipart_threshold=MAX_SINGLE_COPY).result()
 
 
-def _read_first(source: Connection, task: CopyTask) -> "Future[Pairs] | None":
-    """The headers for what CopyObject does not copy by itself; None if none are needed."""
-    redirect = read_properties(source, task.source_key, task.source_etag) if task.rules.keeps_redirect else None
-    grants = read_grants(source, task.source_key) if task.rules.copies_grants else None
-    if redirect is None:
-        return grants
-    if grants is None:
-        return then(redirect, lambda properties: properties.redirect)
-    return then(both(redirect, grants), lambda read: (*read[0].redirect, *read[1]))
+# What CopyObject does not copy by itself: redirect and grants as headers, and the lock.
+_First = tuple[Pairs, ObjectLock]
+
+
+def _read_first(source: Connection, task: CopyTask) -> "Future[_First] | None":
+    """What CopyObject does not copy by itself; None if nothing needs to be read."""
+    rules, key = task.rules, task.source_key
+    if not rules.keeps_redirect and not rules.copies_grants and not rules.keeps_locks:
+        return None
+    grants = read_grants(source, key) if rules.copies_grants else completed(_NO_HEADERS)
+    if not rules.keeps_redirect and not rules.keeps_locks:
+        return then(grants, lambda headers: (headers, NO_LOCK))
+
+    def choose(read: tuple[ObjectProperties, Pairs]) -> _First:
+        redirect = read[0].redirect if rules.keeps_redirect else ()
+        return (*redirect, *read[1]), read[0].lock if rules.keeps_locks else NO_LOCK
+
+    first = then(both(read_properties(source, key, task.source_etag), grants), choose)
+    if not rules.keeps_locks:
+        return first
+    return then(both(first, prove_locks_readable(source, key)), lambda read: read[0])
 
 
 # A result, whether it may be of another object than the planned one, and what the server lacks.
@@ -146,9 +162,12 @@ class _WholeCopy:
         self._task = task
         self._on_end = on_end
 
-    def begin(self, headers: Pairs) -> None:
-        """Send the request, with headers for what it does not take over by itself."""
+    def begin(self, headers: Pairs, lock: ObjectLock) -> None:
+        """Send the request, with headers and a lock for what it does not take over by itself."""
         task = self._task
+        if lock:
+            headers = (*headers, *lock_headers(lock))
+            self._on_end = partial(self._confirm_lock, lock, self._on_end)
         self._new = new = copied_object(task.storage_class, task.rules, headers)
         self._headers = (
             ("x-amz-copy-source", pinned_source(self._source.bucket, task.source_key, self._source.versions)),
@@ -185,17 +204,28 @@ class _WholeCopy:
             # Nearly all: it costs less.
             self._store.exchange(request, on_end, read=self._read, is_slow=is_slow)
 
+    def _confirm_lock(self, lock: ObjectLock, on_end: OnCopied, ended: CopyResult | BaseException) -> None:
+        """Hand over a result when the copy is known to be protected."""
+        if isinstance(ended, BaseException) or ended.condition_ignored:
+            on_end(ended)
+            return
+        try:
+            confirmed = confirm_lock(self._store, self._task.store_key, ended.etag, ended.version_id, lock)
+            deliver(then(confirmed, lambda _: ended), on_end)
+        except Exception as error:  # noqa: BLE001 - see `begin_after`
+            on_end(error)
+
     def _is_source_same(self) -> "Future[bool]":
         found = head_object(self._source, self._task.source_key)
         return then(found, lambda head: head is not None and same_etag(head.etag, self._task.source_etag))
 
-    def begin_after(self, headers: Pairs | BaseException) -> None:
-        """Send the request when the headers are known, or end where they could not be read."""
-        if isinstance(headers, BaseException):
-            self._on_end(headers)
+    def begin_after(self, first: _First | BaseException) -> None:
+        """Send the request when what comes first is known, or end where it could not be read."""
+        if isinstance(first, BaseException):
+            self._on_end(first)
             return
         try:
-            self.begin(headers)
+            self.begin(*first)
         except Exception as error:  # noqa: BLE001 - closed just now, say; the copy must come to an end
             self._on_end(error)
 

@@ -10,11 +10,13 @@ from functools import lru_cache, partial
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyRules
+from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import (
     ANNOTATION_DIRECTIVE,
     ANNOTATIONS,
+    LOCKS_IN_WRITES,
     REDIRECTS,
     TAGGING_DIRECTIVE,
     TAGS,
@@ -25,7 +27,8 @@ from hyve_pipeline.s3.connection.server_abilities import (
 )
 from hyve_pipeline.s3.objects.annotations import AnnotationsOf
 from hyve_pipeline.s3.objects.carry_annotations import carry_annotations
-from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties
+from hyve_pipeline.s3.objects.object_lock import LOCK_HEADERS, lock_headers, put_lock
+from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties, read_properties
 from hyve_pipeline.s3.objects.tags import Tags, put_tags, read_tags
 from hyve_pipeline.s3.objects.write_headers import STORAGE_CLASS_HEADER, storage_class_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
@@ -42,7 +45,11 @@ _OPTIONAL_TAGS = Optional(TAGS_IN_WRITES, (_TAGGING_HEADER, "x-amz-tagging-direc
 _OPTIONAL_DIRECTIVE = Optional(TAGGING_DIRECTIVE, ("x-amz-tagging-directive",), ("tagging",))
 _NO_ANNOTATIONS = ("x-amz-object-annotation-directive", "EXCLUDE")
 _OPTIONAL_ANNOTATIONS = Optional(ANNOTATION_DIRECTIVE, (_NO_ANNOTATIONS[0],), ("annotation",))
+_OPTIONAL_LOCK = Optional(LOCKS_IN_WRITES, (f"{LOCK_HEADERS}*",), ("lock", "retention"))
 _OPTIONAL_REDIRECT = Optional(REDIRECTS, (REDIRECT,), ("redirect",))
+
+# After each write without them, what is missing is put by requests of their own, or lost.
+_OPTIONAL = _OPTIONAL_REDIRECT, _OPTIONAL_ANNOTATIONS, _OPTIONAL_LOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class NewObject:
         optional: the headers that may be left out.
         rules: how it is copied.
         annotations: the annotations that are put afterwards.
+        lock: what protects it.
     """
 
     headers: Pairs
@@ -62,6 +70,7 @@ class NewObject:
     optional: tuple[Optional, ...]
     rules: CopyRules
     annotations: AnnotationsOf | None = None
+    lock: ObjectLock = NO_LOCK
 
     @property
     def has_separate_tags(self) -> bool:
@@ -79,14 +88,18 @@ def new_object(properties: ObjectProperties, rules: CopyRules, *, is_copied: boo
     """
     tags = () if rules.tags == "skip" else properties.tags or ()
     class_headers = storage_class_headers(rules.storage_class, properties.storage_class)
+    lock = properties.lock if rules.keeps_locks else NO_LOCK
     headers = (*properties.headers, *class_headers, *_tagging(tags), *properties.grants)
+    if properties.annotations is None:
+        # A locked object takes no annotations.
+        headers = (*headers, *lock_headers(lock))
     if is_copied:
         headers = (*headers, ("x-amz-tagging-directive", "REPLACE"))
         if rules.annotations == "exclude" or properties.annotations is not None:
             headers = (*headers, _NO_ANNOTATIONS)
-    optional = (*_optional_class(rules, class_headers), _OPTIONAL_TAGS, _OPTIONAL_REDIRECT, _OPTIONAL_ANNOTATIONS)
+    optional = (*_optional_class(rules, class_headers), _OPTIONAL_TAGS, *_OPTIONAL)
     optional = tuple(one for one in optional if one.covers_any(headers))
-    return NewObject(headers, tags, optional, rules, properties.annotations)
+    return NewObject(headers, tags, optional, rules, properties.annotations, lock)
 
 
 @lru_cache(maxsize=256)  # nearly all objects of a shard are alike in this
@@ -103,8 +116,7 @@ def copied_object(storage_class: str, rules: CopyRules, more: Pairs) -> NewObjec
     if rules.annotations == "exclude":
         directive = (*directive, _NO_ANNOTATIONS)
     headers = (*class_headers, *more, *directive)
-    directives = _OPTIONAL_DIRECTIVE, _OPTIONAL_ANNOTATIONS
-    optional = (*_optional_class(rules, class_headers), *directives, _OPTIONAL_REDIRECT)
+    optional = (*_optional_class(rules, class_headers), _OPTIONAL_DIRECTIVE, *_OPTIONAL)
     return NewObject(headers, (), tuple(one for one in optional if one.covers_any(headers)), rules)
 
 
@@ -118,7 +130,7 @@ def settle(
     *,
     anew: bool = True,
 ) -> "Future[tuple[str, ...]]":
-    """Give an object that was written the tags that were not in its request, and its annotations.
+    """Give an object that was written the tags that were not in its request, its annotations, and its lock.
 
     Args:
         store: the bucket.
@@ -132,10 +144,45 @@ def settle(
     Returns:
         A future that gives what the object lacks, in words; or raises `S3RequestError`: then it is not done.
     """
-    tagged = _give_tags(store, key, version_id, new, without, anew=anew)
-    annotations = new.annotations
-    if annotations is None or not annotations.entries:
-        return tagged
+    settled = _give_tags(store, key, version_id, new, without, anew=anew)
+    if new.annotations is not None and new.annotations.entries:
+        settled = _give_annotations(store, key, etag, new.annotations, settled, anew=anew)
+    if not new.lock:
+        return settled
+    return follow(settled, lambda lost: then(confirm_lock(store, key, etag, version_id, new.lock), lambda _: lost))
+
+
+def confirm_lock(store: Connection, key: str, etag: str, version_id: str | None, lock: ObjectLock) -> "Future[None]":
+    """Protect an object of the store, as far as it is not protected yet.
+
+    Args:
+        store: the bucket.
+        key: the object.
+        etag: the ETag without quotes that it must still have.
+        version_id: the version that was written, or None.
+        lock: what protects its source.
+
+    Returns:
+        A future that raises `S3RequestError` if that could not be done.
+    """
+
+    def put(found: ObjectProperties) -> "Future[None]":
+        missing = lock.missing_in(found.lock)
+        return put_lock(store, key, version_id or found.version_id, missing) if missing else completed(None)
+
+    return follow(read_properties(store, key, etag), put)
+
+
+def _give_annotations(
+    store: Connection,
+    key: str,
+    etag: str,
+    annotations: AnnotationsOf,
+    settled: "Future[tuple[str, ...]]",
+    *,
+    anew: bool,
+) -> "Future[tuple[str, ...]]":
+    """Put annotations after what is settled before, and give what the object lacks."""
 
     def judge(lost: tuple[str, ...], has_annotations: bool) -> tuple[str, ...]:
         if has_annotations:
@@ -146,7 +193,7 @@ def settle(
     def go_on(lost: tuple[str, ...]) -> "Future[tuple[str, ...]]":
         return then(carry_annotations(store, key, etag, annotations, are_new=anew), partial(judge, lost))
 
-    return follow(tagged, go_on)
+    return follow(settled, go_on)
 
 
 def _give_tags(

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
+from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import ResponseOrError
@@ -16,6 +17,7 @@ from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.annotations import AnnotationsOf, find_annotations
 from hyve_pipeline.s3.objects.head import ask_head, read_head
 from hyve_pipeline.s3.objects.multipart_api import MIN_PART_SIZE
+from hyve_pipeline.s3.objects.object_lock import lock_of, prove_locks_readable
 from hyve_pipeline.s3.objects.read_headers import CHECKSUM_MODE_HEADERS, condition_headers
 from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answer
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags, tag_count_of
@@ -62,6 +64,8 @@ class ObjectProperties:
         grants: the headers that give a new object the same grants, if they were requested.
         annotations: its annotations, if they were requested and it has some. For an object that is written again, all
             that it is to have.
+        lock: what protects it, as far as the permissions to read that are there, see
+            `object_lock.prove_locks_readable`.
     """
 
     etag: str
@@ -74,6 +78,7 @@ class ObjectProperties:
     tags: Tags | None = ()
     grants: Pairs = ()
     annotations: AnnotationsOf | None = None
+    lock: ObjectLock = NO_LOCK
 
     @property
     def named(self) -> Pairs:
@@ -105,8 +110,11 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
     asked = read_properties(source, key, task.source_etag)
     tags = None if task.rules.tags == "skip" else read_tags(source, key)
     grants = read_grants(source, key) if task.rules.copies_grants else None
+    locks = prove_locks_readable(source, key) if task.rules.keeps_locks else None
     annotations = find_annotations(source, key) if task.rules.annotations == "copy" else None
     properties = asked.result()
+    if locks is not None:
+        locks.result()
     return replace(
         properties,
         tags=None if tags is None else counted_tags(source.bucket, key, tags.result(), properties.tag_count),
@@ -150,6 +158,7 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
         checksums=read_checksum_headers(response.headers),
         is_etag_md5=keeps_md5_etags(response),
         tag_count=tag_count_of(source.bucket, request, response),
+        lock=lock_of(source.bucket, request, response),
     )
 
 

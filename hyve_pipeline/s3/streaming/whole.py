@@ -15,6 +15,7 @@ from hyve_pipeline.s3.objects.annotations import AnnotationsOf, find_annotations
 from hyve_pipeline.s3.objects.get import read_object
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import NewObject, new_object, settle
+from hyve_pipeline.s3.objects.object_lock import prove_locks_readable
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, properties_of, read_all_properties
 from hyve_pipeline.s3.objects.put import Content, Put, checks_md5, put_object, written_algorithm
@@ -58,6 +59,8 @@ def read_by_one_request(source: Connection, task: CopyTask) -> "Future[WholeObje
         content = then(both(answered, read_tags(source, key)), lambda read: _with_tags(source, key, *read))
     if task.rules.annotations == "copy":
         content = then(both(content, find_annotations(source, key)), _with_annotations)
+    if task.rules.keeps_locks:
+        content = then(both(content, prove_locks_readable(source, key)), lambda read: read[0])
     if task.rules.copies_grants:
         content = then(both(content, read_grants(source, key)), _with_grants)
     return content
