@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
+from hyve_pipeline.core.model.object_lock import ObjectLock
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
 from hyve_pipeline.s3.objects.annotations import (
@@ -20,6 +22,7 @@ from hyve_pipeline.s3.objects.annotations import (
     read_annotation,
 )
 from hyve_pipeline.s3.objects.multipart_api import Part, complete_upload, create_upload
+from hyve_pipeline.s3.objects.object_lock import has_object_lock, lock_headers, put_lock
 from hyve_pipeline.s3.objects.pinned_write import expectation
 from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.put import Content
@@ -28,7 +31,15 @@ from hyve_pipeline.s3.streaming.whole import put_whole
 from hyve_pipeline.s3.wire.checksums import Checksums, checksum, md5_of
 from hyve_pipeline.s3.wire.xml import parse_xml
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.scripted import ETAG, HTTP_DATE, Answer, Received, ScriptedServer, scripted_server
+from hyve_pipeline_tests.s3.scripted import (
+    ETAG,
+    HTTP_DATE,
+    Answer,
+    Received,
+    ScriptedServer,
+    head_answer,
+    scripted_server,
+)
 from hyve_pipeline_tests.servers import client_for
 
 KEY = "to/a b+c%ü.jpg"
@@ -190,7 +201,7 @@ def _canonical(body: bytes) -> object:
 
 def _botocore(server: ScriptedServer, method: str, parameters: Theirs) -> Received:
     client = client_for(server.endpoint_url, response_checksum_validation="when_required")
-    getattr(client, method)(Bucket="scripted", Key=KEY, **parameters)
+    getattr(client, method)(Bucket="scripted", **parameters)
     return server.received[-1]
 
 
@@ -207,7 +218,7 @@ def test_a_pinned_write_is_serialized_as_by_botocore(connect: Connect, name: str
         # The first write of a kind may have a condition that can't hold, see `pinned_write`; this server ignores it.
         ours(store, store_etag)
         mine = server.received[-1]
-        theirs = _botocore(server, method, parameters | condition)
+        theirs = _botocore(server, method, {"Key": KEY, **parameters} | condition)
     assert _fields(mine) == _fields(theirs)
 
 
@@ -223,6 +234,15 @@ def _read_text(connection: Connection) -> object:
 def _put_text(connection: Connection) -> object:
     list_annotations(connection, KEY).result()
     return put_annotation(connection, KEY, OLD, "a b&c", Content.of(TEXT, "XXHASH3", needs_md5=True)).result()
+
+
+UNTIL = "2099-01-01T00:00:00Z"
+LOCK = ObjectLock("COMPLIANCE", UNTIL, legal_hold=True, event_hold=True, event_years="2")
+
+
+def _put_lock(store: Connection, lock: ObjectLock) -> object:
+    store.abilities.prove(OBJECT_LOCKS)
+    return put_lock(store, KEY, "v 1", lock).result()
 
 
 OTHER_CALLS: dict[str, tuple[Callable[[Connection], object], str, Theirs]] = {
@@ -244,6 +264,39 @@ OTHER_CALLS: dict[str, tuple[Callable[[Connection], object], str, Theirs]] = {
             "ChecksumXXHASH3": checksum("XXHASH3", TEXT),
         },
     ),
+    "ask for locks": (has_object_lock, "get_object_lock_configuration", {}),
+    "put a retention": (
+        lambda store: _put_lock(store, ObjectLock("COMPLIANCE", UNTIL)),
+        "put_object_retention",
+        {"VersionId": "v 1", "Retention": {"Mode": "COMPLIANCE", "RetainUntilDate": UNTIL}},
+    ),
+    "put an event hold": (
+        lambda store: _put_lock(store, ObjectLock("GOVERNANCE", event_hold=True, event_days="30")),
+        "put_object_retention",
+        {"VersionId": "v 1", "Retention": {"Mode": "GOVERNANCE", "EventHold": "ON", "EventHoldDuration": {"Days": 30}}},
+    ),
+    "put a legal hold": (
+        lambda store: _put_lock(store, ObjectLock(legal_hold=True)),
+        "put_object_legal_hold",
+        {"VersionId": "v 1", "LegalHold": {"Status": "ON"}},
+    ),
+    "put an object with a lock": (
+        lambda store: put_whole(
+            store, store, _task(NO_OBJECT, rules=CopyRules(keeps_locks=True)), (replace(PROPERTIES, lock=LOCK), BODY)
+        ).result(),
+        "put_object",
+        {
+            **_NAMED,
+            "Body": BODY,
+            "ContentMD5": "1B2M2Y8AsgTpgAmY7PhCfg==",
+            "IfNoneMatch": "*",
+            "ObjectLockMode": "COMPLIANCE",
+            "ObjectLockRetainUntilDate": UNTIL,
+            "ObjectLockLegalHoldStatus": "ON",
+            "ObjectLockEventHold": "ON",
+            "ObjectLockEventHoldDurationYears": 2,
+        },
+    ),
     "copy without annotations": (
         lambda store: copy_object(store, store, _task(NO_OBJECT, rules=CopyRules(annotations="exclude"))).result(),
         "copy_object",
@@ -259,6 +312,10 @@ OTHER_CALLS: dict[str, tuple[Callable[[Connection], object], str, Theirs]] = {
 
 
 def _answer_to_others(received: Received) -> Answer:
+    if "object-lock" in received.query:
+        return Answer(b"<ObjectLockConfiguration/>")
+    if received.method == "HEAD" and received.headers.get("x-amz-checksum-mode"):
+        return head_answer(0, **dict(lock_headers(LOCK)))  # what was written
     if received.method == "GET":
         return Answer(TEXT if "annotationName" in received.query else LISTED)
     if received.method == "PUT" and "annotation" in received.query:
@@ -274,8 +331,15 @@ def test_another_request_is_serialized_as_by_botocore(connect: Connect, name: st
         connection = connect(server.place())
         ours(connection)
         ours(connection)  # see above
-        mine = server.received[-1]
+        mine = next(received for received in reversed(server.received) if received.method != "HEAD")
+        parameters = {} if method == "get_object_lock_configuration" else {"Key": KEY, **parameters}
+        if method in ("put_object_retention", "put_object_legal_hold"):
+            parameters["ContentMD5"] = mine.headers["content-md5"]
         theirs = _botocore(server, method, parameters)
+        if "ContentMD5" in parameters and method != "put_object_annotation" and "Body" not in parameters:
+            # botocore adds a checksum; the MD5 alone is what every server accepts.
+            for name in ("x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"):
+                del theirs.headers[name]
     assert _fields(mine) == _fields(theirs)
 
 
@@ -284,5 +348,5 @@ def test_the_beginning_of_an_upload_has_no_condition(connect: Connect) -> None:
     with scripted_server(_script) as server:
         _create(connect(server.place()), NO_OBJECT)
         mine = server.received[-1]
-        theirs = _botocore(server, "create_multipart_upload", parameters)
+        theirs = _botocore(server, "create_multipart_upload", {"Key": KEY, **parameters})
     assert _fields(mine) == _fields(theirs)
