@@ -101,7 +101,7 @@ class CopyRequests:
         if is_parted:
             return self._in_parts(size, parts, store_etag)
         found: Requests = Counter()
-        found[self.reader.bucket, "HeadObject"] += self.rules.keeps_redirect
+        found[self.reader.bucket, "HeadObject"] += self.rules.keeps_redirect or self.rules.keeps_locks
         found[self.reader.bucket, "GetObjectAcl"] += self.rules.copies_grants
         self._write(found, "CopyObject", store_etag)
         return found
@@ -143,6 +143,7 @@ class CopyRequests:
             # Amazon S3 says with each object how many tags it has.
             found[self.reader.bucket, "GetObjectTagging"] += self._reads_tags and self.reader.server != AWS
             found[self.reader.bucket, "GetObjectAcl"] += self.rules.copies_grants
+            found[self.reader.bucket, "ListObjectAnnotations"] += self._lists_annotations
         found[self.reader.bucket, "GetObject"] += max(1, -(-size // MOST_READ))
         self._write(found, "PutObject", store_etag)
         return found
@@ -165,11 +166,17 @@ class CopyRequests:
     def _reads_tags(self) -> bool:
         return self.rules.tags != "skip" and not self.reader.known.lacks(TAGS_READ)
 
+    @property
+    def _lists_annotations(self) -> bool:
+        """Whether each object's annotations are listed, as on Amazon S3; how many it has, nothing tells before."""
+        return self.rules.annotations == "copy" and self.reader.server == AWS
+
     def _read_properties(self, found: Requests) -> None:
         """See `read_all_properties`."""
         found[self.reader.bucket, "HeadObject"] += 1
         found[self.reader.bucket, "GetObjectTagging"] += self._reads_tags
         found[self.reader.bucket, "GetObjectAcl"] += self.rules.copies_grants
+        found[self.reader.bucket, "ListObjectAnnotations"] += self._lists_annotations
 
     def _write(self, found: Requests, operation: str, store_etag: str | None) -> None:
         found[self.writer.bucket, "HeadObject"] += self.writer.looks_before(operation, store_etag)

@@ -70,7 +70,7 @@ class PlanEstimate:
         writer = BucketServer("store", store.server, self._earlier.server(store))
         # Whether a bucket is a website is seen when the plan is applied.
         keeps_redirect = options.website_redirects is True
-        rules = rules_of_copies(options, keeps_redirect=keeps_redirect)
+        rules = rules_of_copies(options, keeps_redirect=keeps_redirect, keeps_locks=options.locks == "copy")
         to_store = CopyRequests(reader, writer, rules, options, streams=self._transfer.by == "stream")
         to_trash = None
         if options.trash is not None:
