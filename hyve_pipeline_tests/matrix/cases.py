@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.sizes import GIB, MIB
@@ -34,6 +35,7 @@ class Case:
         is_copied_in_parts: whether it is copied by multipart upload, so that its checksum may differ.
         encrypted_by_store: whether the copy's encryption is the store's default and not the source's.
         needs_versions: whether the buckets must be versioned.
+        needs_locks: whether the buckets must have Object Lock.
         archive: whether the server must refuse to return the content.
     """
 
@@ -50,6 +52,7 @@ class Case:
     is_copied_in_parts: bool = False
     encrypted_by_store: bool = False
     needs_versions: bool = False
+    needs_locks: bool = False
     archive: bool = False
 
     @property
@@ -60,8 +63,9 @@ class Case:
 
 KEYS, SIZES, PARTS = "Keys", "Sizes", "Multipart uploads"
 HEADERS, TAGS, CLASSES = "Headers and metadata", "Tags", "Storage classes"
+ANNOTATIONS, LOCKS = "Annotations", "Object Lock"
 CHECKSUMS, ENCRYPTION, ARCHIVED, VERSIONS = "Checksums", "Encryption", "Archived objects", "Versions"
-GROUPS = (KEYS, SIZES, PARTS, HEADERS, TAGS, CLASSES, CHECKSUMS, ENCRYPTION, ARCHIVED, VERSIONS)
+GROUPS = (KEYS, SIZES, PARTS, HEADERS, TAGS, ANNOTATIONS, CLASSES, CHECKSUMS, LOCKS, ENCRYPTION, ARCHIVED, VERSIONS)
 
 # Names of keys that look alike.
 _NAMES = {"u\u0308": "ü as two characters (NFD)", "\u00fc": "ü as one character (NFC)"}
@@ -127,6 +131,15 @@ _TAGS = {
     "tags that are not ASCII": (("größe", "漢字"),),
     "tags with + - = . _ : / @": (("signs+-=", "+-=._:/@"),),
     "a tag with an empty value": (("empty", ""),),
+    "tags that no header has room for": tuple((f"long {number}", "å" * 250) for number in range(2)),
+}
+
+# A day is the shortest event hold.
+_TOMORROW = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+_LOCKS = {
+    "legal hold": {"legal-hold": "ON"},
+    "retention": {"mode": "GOVERNANCE", "retain-until-date": _TOMORROW},
+    "event hold": {"mode": "GOVERNANCE", "event-hold": "ON", "event-hold-duration-days": "1"},
 }
 
 _CLASSES = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY", "GLACIER_IR")
@@ -167,6 +180,17 @@ def _of_properties() -> Iterator[Case]:
         yield from _small_and_in_parts(HEADERS, name, Upload(headers=headers))
     for name, tags in _TAGS.items():
         yield from _small_and_in_parts(TAGS, name, Upload(tags=tags))
+    texts = (("ml.labels", '{"cat": 0.97}'), ("größe", "漢字"))
+    yield from _small_and_in_parts(ANNOTATIONS, "annotations", Upload(annotations=texts))
+    for name, headers in _LOCKS.items():
+        locked = {f"x-amz-object-lock-{header}": value for header, value in headers.items()}
+        upload = Upload(headers=locked, checksum="CRC32")
+        key = f"locks/{name.replace(' ', '-')}"
+        yield Case(LOCKS, name, key, upload, needs_locks=True)
+        large = replace(upload, size=THRESHOLD + 1)
+        yield Case(
+            LOCKS, f"{name}, multipart copy", f"{key}-in-parts", large, is_copied_in_parts=True, needs_locks=True
+        )
     for name in _CLASSES:
         yield Case(CLASSES, name, f"classes/{name}", Upload(headers={"x-amz-storage-class": name}))
     in_parts = Upload(THRESHOLD + 1, headers={"x-amz-storage-class": _CLASSES[0]})

@@ -129,14 +129,18 @@ def _side(server: Server, label: str, setting: Setting, stack: ExitStack) -> Mat
         client.create_bucket(Bucket=bucket)
     if setting.versioned:
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    has_locks = setting.has_locks and server.kind == "moto"
+    for bucket in (name, scratch) if has_locks else ():
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        configuration = {"ObjectLockEnabled": "Enabled"}
+        client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=configuration)
     if setting.store_encrypts and label == "store":
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": server.kms_key_id}}
         for bucket in (name, scratch):
             client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     place = BucketSettings(bucket=name, profile=PROFILE, region=server.region, endpoint_url=server.endpoint_url)
-    return MatrixSide(
-        server.kind, MatrixBucket(place, client), Scratch(client, scratch, ""), setting.versioned, server.kms_key_id
-    )
+    where = MatrixBucket(place, client), Scratch(client, scratch, "")
+    return MatrixSide(server.kind, *where, setting.versioned, server.kms_key_id, has_locks)
 
 
 def _own_side(server: Server, label: str, stack: ExitStack) -> MatrixSide:
@@ -155,8 +159,13 @@ def _own_side(server: Server, label: str, stack: ExitStack) -> MatrixSide:
         keeps_versions = client.get_bucket_versioning(Bucket=server.bucket).get("Status") == "Enabled"
     except client.exceptions.ClientError:
         keeps_versions = False
-    scratch = Scratch(client, server.bucket, f"{prefix}tried/")
-    return MatrixSide(server.kind, MatrixBucket(place, client), scratch, keeps_versions, server.kms_key_id)
+    try:
+        found = client.get_object_lock_configuration(Bucket=server.bucket)["ObjectLockConfiguration"]
+        has_locks = found.get("ObjectLockEnabled") == "Enabled"
+    except client.exceptions.ClientError:
+        has_locks = False
+    where = MatrixBucket(place, client), Scratch(client, server.bucket, f"{prefix}tried/")
+    return MatrixSide(server.kind, *where, keeps_versions, server.kms_key_id, has_locks)
 
 
 @pytest.hookimpl(wrapper=True)

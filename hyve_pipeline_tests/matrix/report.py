@@ -51,7 +51,8 @@ store, where it is on another server |
 | `HYVE_MATRIX_NAME` | the title of the column |
 | `HYVE_MATRIX_LARGE` | `1` also copies three objects of about 5 GiB |
 
-On AWS, some objects have storage classes that are billed for a month or longer.
+On AWS, some objects have storage classes that are billed for a month or longer. In buckets with Object Lock, some are
+locked; to delete them at the end takes the permission s3:BypassGovernanceRetention.
 
 [copies.md](copies.md#servers-that-differ) says what a sync does where a server lacks a feature.
 """

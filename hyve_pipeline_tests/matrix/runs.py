@@ -53,6 +53,7 @@ class MatrixSide:
         bucket: the bucket.
         scratch: a place for probes of its server.
         keeps_versions: whether the bucket is versioned.
+        has_locks: whether the bucket has Object Lock.
         kms_key_id: the KMS key; None if there is none.
     """
 
@@ -61,6 +62,7 @@ class MatrixSide:
     scratch: Scratch
     keeps_versions: bool
     kms_key_id: str | None
+    has_locks: bool = False
 
     @property
     def place(self) -> BucketSettings:
@@ -150,6 +152,8 @@ def refusal_of(side: MatrixSide, case: Case, copies: bool) -> str | None:
 def _reason(side: MatrixSide, case: Case, copies: bool, try_case: Try) -> str | None:
     if case.needs_versions and not side.keeps_versions:
         return "the bucket is not versioned"
+    if case.needs_locks and not side.has_locks:
+        return "the bucket has no Object Lock"
     return try_case(side, case, copies)
 
 
@@ -195,6 +199,7 @@ def _fill_source(run: Run) -> None:
         before = run.uploads.get(case.key)
         if before is not None:
             upload = replace(upload, headers={**upload.headers, **before.headers}, tags=upload.tags + before.tags)
+            upload = replace(upload, annotations=upload.annotations + before.annotations)
         run.uploads[case.key] = upload
     bucket = run.source.bucket
     bucket.put({run.source.whole(case.key): OLD for case in run.usable() if case.has_older})

@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 
 from hyve_pipeline.core.base.sizes import MIB
-from hyve_pipeline_tests.matrix.cases import ENCRYPTION, SIZES, THRESHOLD, Case, cases, large_cases
+from hyve_pipeline_tests.matrix.cases import ENCRYPTION, LOCKS, SIZES, THRESHOLD, Case, cases, large_cases
 from hyve_pipeline_tests.matrix.uploads import allow_any_header
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
@@ -90,6 +90,7 @@ class Setting:
         choose: selects the rows of the table.
         options: the options of the sync.
         versioned: whether the buckets are versioned.
+        has_locks: whether they have Object Lock, where the server that is started has it.
         store_encrypts: whether the default encryption of the store's bucket is a KMS key.
     """
 
@@ -100,6 +101,7 @@ class Setting:
     choose: Choose
     options: Mapping[str, Any] = field(default_factory=dict)
     versioned: bool = False
+    has_locks: bool = False
     store_encrypts: bool = False
 
 
@@ -114,7 +116,9 @@ def _with_some_keys(prefix: str) -> list[Case]:
 
 
 def _small(prefix: str) -> list[Case]:
-    return [case for case in _with_some_keys(prefix) if case.upload.size <= MIB or case.group in (SIZES, ENCRYPTION)]
+    return [
+        case for case in _with_some_keys(prefix) if case.upload.size <= MIB or case.group in (SIZES, ENCRYPTION, LOCKS)
+    ]
 
 
 def _some(prefix: str) -> list[Case]:
@@ -127,12 +131,13 @@ _STARTED = (
     Setting("moto", "moto", "moto", "moto", cases, _IN_PARTS),
     Setting(
         "moto-versions",
-        "moto, versioned, store encrypts",
+        "moto, versioned, locks, store encrypts",
         "moto",
         "moto",
         _small,
-        _IN_PARTS,
+        {**_IN_PARTS, "locks": "copy"},
         versioned=True,
+        has_locks=True,
         store_encrypts=True,
     ),
     Setting("rclone", "rclone", "rclone", "rclone", _with_some_keys, _IN_PARTS),
@@ -148,7 +153,7 @@ def _own_settings(environment: Mapping[str, str]) -> tuple[Setting, ...]:
     if not environment.get(_ENVIRONMENT + "SOURCE_BUCKET"):
         return ()
     title = environment.get(_ENVIRONMENT + "NAME") or "own server"
-    found = [Setting("own", title, "own source", "own store", cases, _IN_PARTS)]
+    found = [Setting("own", title, "own source", "own store", cases, {**_IN_PARTS, "locks": "copy"})]
     if environment.get(_ENVIRONMENT + "LARGE") == "1":
         found.append(Setting("own-large", f"{title}, large", "own source", "own store", large_cases))
     return tuple(found)

@@ -25,6 +25,15 @@ _CHECKSUM = "x-amz-checksum-"
 # The pseudo header under which tags are compared.
 TAGS = "tags"
 
+# The pseudo header under which annotations are compared.
+ANNOTATIONS = "annotations"
+
+# The most bytes of tags in a header.
+_MOST_TAGGING = 2048
+
+# The beginning of the headers that lock an object.
+LOCK = "x-amz-object-lock-"
+
 _CUSTOMER_KEY = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0123456789abcdef0123456789abcdef"}
 
 
@@ -38,6 +47,7 @@ class Upload:
         headers: its properties by header name in lower case: headers, metadata, class, encryption.
         tags: its tags.
         checksum: the algorithm of its checksum, such as ``CRC32C``.
+        annotations: its annotations: names and texts.
         customer_key: whether it is encrypted by a key that the server does not keep (SSE-C).
     """
 
@@ -46,6 +56,7 @@ class Upload:
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[tuple[str, str], ...] = ()
     checksum: str | None = None
+    annotations: tuple[tuple[str, str], ...] = ()
     customer_key: bool = False
 
     @property
@@ -54,6 +65,7 @@ class Upload:
         return (
             *self.headers,
             *([TAGS] if self.tags else []),
+            *([ANNOTATIONS] if self.annotations else []),
             *([_CHECKSUM + self.checksum.lower()] if self.checksum else []),
         )
 
@@ -126,14 +138,56 @@ def _options(upload: Upload, *, for_part: bool = False) -> dict[str, Any]:
     options: dict[str, Any] = dict(_CUSTOMER_KEY) if upload.customer_key else {}
     if upload.checksum:
         options["ChecksumAlgorithm"] = upload.checksum
-    if upload.tags and not for_part:
-        options["Tagging"] = urlencode(upload.tags, quote_via=quote)
+    if upload.tags and not for_part and not _has_long_tags(upload):
+        options["Tagging"] = _tagging(upload)
     return options
+
+
+def _tagging(upload: Upload) -> str:
+    return urlencode(upload.tags, quote_via=quote)
+
+
+def _has_long_tags(upload: Upload) -> bool:
+    """Whether its tags take a request of their own."""
+    return len(_tagging(upload)) > _MOST_TAGGING
+
+
+def _finish(client: Any, bucket: str, key: str, upload: Upload) -> None:
+    """Put what is put after an object: tags that no header has room for, and annotations.
+
+    A server that does not know annotations would take the request for the object: it fails the list.
+    """
+    if _has_long_tags(upload):
+        tags = [{"Key": name, "Value": value} for name, value in upload.tags]
+        client.put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tags})
+    if upload.annotations:
+        client.list_object_annotations(Bucket=bucket, Key=key)
+    for name, text in upload.annotations:
+        client.put_object_annotation(Bucket=bucket, Key=key, AnnotationName=name, AnnotationPayload=text.encode())
 
 
 def put(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> None:
     """Put an object, by multipart upload if it has parts; `of` is the key whose content it has, else its own."""
-    of = key if of is None else of
+    _put(client, bucket, key, upload, key if of is None else of)
+    _finish(client, bucket, key, upload)
+
+
+def _lock(client: Any, bucket: str, key: str, upload: Upload) -> None:
+    """Lock an object that was copied: not every server takes the headers of a lock with a copy."""
+    named = {name.removeprefix(LOCK): value for name, value in upload.headers.items() if name.startswith(LOCK)}
+    if "legal-hold" in named:
+        client.put_object_legal_hold(Bucket=bucket, Key=key, LegalHold={"Status": named["legal-hold"]})
+    if "retain-until-date" in named:
+        retention = {"Mode": named["mode"], "RetainUntilDate": named["retain-until-date"]}
+        client.put_object_retention(Bucket=bucket, Key=key, Retention=retention)
+
+
+def _free(upload: Upload) -> dict[str, str]:
+    """The headers without those that lock an object."""
+    return {name: value for name, value in upload.headers.items() if not name.startswith(LOCK)}
+
+
+def _put(client: Any, bucket: str, key: str, upload: Upload, of: str) -> None:
     if not upload.parts:
         with sending(upload.headers):
             body = content(of, 0, upload.size)
@@ -166,10 +220,12 @@ def _abort(client: Any, where: Mapping[str, Any]) -> None:
 def copy_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
     """Copy an object onto itself with all its properties in the request, as a copy can do at most."""
     options = _options(upload) | {"MetadataDirective": "REPLACE"}
-    if upload.tags:
+    if "Tagging" in options:
         options["TaggingDirective"] = "REPLACE"
-    with sending({"content-type": "binary/octet-stream"} | dict(upload.headers)):
+    with sending({"content-type": "binary/octet-stream"} | _free(upload)):
         client.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, **options)
+    _finish(client, bucket, key, upload)
+    _lock(client, bucket, key, upload)
 
 
 class NotCopiedError(Exception):
@@ -178,7 +234,7 @@ class NotCopiedError(Exception):
 
 def copy_part_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> None:
     """Copy an object onto itself by a multipart upload of one part, with all its properties in the request."""
-    with sending(upload.headers):
+    with sending(_free(upload)):
         created = client.create_multipart_upload(Bucket=bucket, Key=key, **_options(upload))
     where = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"]}
     source = {"CopySource": {"Bucket": bucket, "Key": key}, "CopySourceRange": f"bytes=0-{upload.size - 1}"}
@@ -191,6 +247,8 @@ def copy_part_by_hand(client: Any, bucket: str, key: str, upload: Upload) -> Non
     except Exception:
         _abort(client, where)
         raise
+    _finish(client, bucket, key, upload)
+    _lock(client, bucket, key, upload)
 
 
 def read_object(client: Any, bucket: str, key: str, upload: Upload, *, of: str | None = None) -> Seen:
@@ -204,6 +262,11 @@ def read_object(client: Any, bucket: str, key: str, upload: Upload, *, of: str |
     if upload.tags:
         tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
         headers |= {TAGS: repr(sorted((tag["Key"], tag["Value"]) for tag in tags))} if tags else {}
+    if upload.annotations:
+        listed = client.list_object_annotations(Bucket=bucket, Key=key)["Annotations"]
+        names = sorted(entry["AnnotationName"] for entry in listed)
+        texts = [client.get_object_annotation(Bucket=bucket, Key=key, AnnotationName=name) for name in names]
+        headers[ANNOTATIONS] = repr([text["AnnotationPayload"].read() for text in texts])
     return Seen(headers, holds_content)
 
 
@@ -237,7 +300,12 @@ def delete_below(client: Any, bucket: str, prefix: str) -> None:
     # One by one: not every key is valid in the XML of DeleteObjects.
     for entry in found:
         assert entry["Key"].startswith(prefix)
-        client.delete_object(Bucket=bucket, **entry)
+        options: dict[str, Any] = {}
+        if {"locks", "tried"} & {*entry["Key"].split("/")} and "VersionId" in entry:
+            options["BypassGovernanceRetention"] = True
+            with suppress(ClientError):
+                client.put_object_legal_hold(Bucket=bucket, **entry, LegalHold={"Status": "OFF"})
+        client.delete_object(Bucket=bucket, **entry, **options)
     uploads = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])
     for entry in uploads:
         assert entry["Key"].startswith(prefix)
