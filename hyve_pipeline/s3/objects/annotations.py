@@ -12,13 +12,14 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/annotations-overview.html
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from threading import Lock
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import ANNOTATIONS, NO_ANNOTATIONS
-from hyve_pipeline.s3.connection.transport import ResponseOrError
+from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
 from hyve_pipeline.s3.objects.put import Content, Put, put_content
@@ -31,7 +32,7 @@ from hyve_pipeline.s3.wire.checksums import (
     read_checksum_headers,
 )
 from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, FORBIDDEN, INVALID_RESPONSE, S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import complete, completed, deliver, fail, recover, then
+from hyve_pipeline.s3.wire.futures import LightFuture, complete, completed, deliver, fail, follow, recover, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import check_echo, parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import Element, child_text, fits_in_xml, unquote_etag
@@ -39,11 +40,18 @@ from hyve_pipeline.s3.wire.xml import Element, child_text, fits_in_xml, unquote_
 # The first is S3's name of the root in its documentation, the second has the form of its other listings.
 _ROOTS = ("ListObjectAnnotationsOutput", "ListObjectAnnotationsResult")
 
+# The code of an answer of a server that does not know the request: it is not sent again.
+_OTHER_ANSWER = "NotImplemented (another answer)"
+
 # The most that an object has.
 MOST_ANNOTATIONS = 1000
 
 # Codes of refusals for a missing permission; that of a locked object is another.
 _DENIED = {"AccessDenied", FORBIDDEN}
+
+# The first lists of buckets whose servers may have no annotations, as long as they are asked for.
+_trials: dict[Endpoint, "Future[None]"] = {}
+_lock = Lock()
 
 _WAY_ON = '; annotations = "exclude" copies objects without theirs'
 
@@ -85,11 +93,29 @@ def list_annotations(connection: Connection, key: str) -> "Future[tuple[Annotati
         A future that gives them sorted by name, or None if the server has no annotations. It raises `S3RequestError`:
         on Amazon S3 also if the answer is not one of S3, as annotations would be lost.
     """
-    if connection.abilities.has_proved(NO_ANNOTATIONS):
+    abilities, endpoint = connection.abilities, connection.endpoint
+    if abilities.has_proved(NO_ANNOTATIONS):
         return completed(None)
-    outcome: Future[tuple[Annotation, ...] | None] = Future()
-    _Listing(connection, key, outcome).ask(None)
+    outcome: Future[tuple[Annotation, ...] | None] = LightFuture()
+    if connection.place.server != AWS and not abilities.has_proved(ANNOTATIONS):
+        # Others wait until the first answer has shown whether the server has annotations.
+        trial: Future[None] = LightFuture()
+        with _lock:
+            running = _trials.setdefault(endpoint, trial)
+        if running is not trial:
+            return follow(running, lambda _: list_annotations(connection, key))
+        deliver(outcome, lambda _: _end_trial(endpoint, trial))
+    try:
+        _Listing(connection, key, outcome).ask(None)
+    except Exception as error:  # noqa: BLE001 - closed just now, say; those who wait for the trial must go on
+        fail(outcome, error)
     return outcome
+
+
+def _end_trial(endpoint: Endpoint, trial: "Future[None]") -> None:
+    with _lock:
+        del _trials[endpoint]
+    trial.set_result(None)
 
 
 def find_annotations(source: Connection, key: str) -> "Future[AnnotationsOf | None]":
@@ -128,6 +154,9 @@ class _Listing:
         elif ended is None:
             self._connection.abilities.prove(ANNOTATIONS)
             self._outcome.set_result(tuple(sorted(self._found.values(), key=lambda entry: entry.name)))
+        elif isinstance(ended, S3RequestError) and ended.code == _OTHER_ANSWER:
+            self._connection.abilities.prove(NO_ANNOTATIONS)
+            self._outcome.set_result(None)
         elif isinstance(ended, S3RequestError) and self._may_know_none(ended):
             # Otherwise the object is gone, or the server can't be reached.
             found = head_object(self._connection, self._key)
@@ -168,7 +197,7 @@ class _Listing:
         if is_object or (b"<ListObjectAnnotations" not in response.body and not self._is_known()):
             error = invalid_response(bucket, request, response, f"the answer is no list of annotations{_WAY_ON}")
             if not self._is_known():
-                error.code = "NotImplemented"  # it is not sent again
+                error.code = _OTHER_ANSWER
             raise error
         root = parse_response(bucket, request, response, *_ROOTS, hint=_WAY_ON)
         if fits_in_xml(self._key):
