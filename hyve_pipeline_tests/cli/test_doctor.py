@@ -316,9 +316,9 @@ def test_says_what_the_servers_lack_and_what_follows(make_pair: MakePair, hyve: 
     assert finished.code == 0
     assert [check["detail"].split(": ")[1] for check in finished.document["checks"] if check["check"] == "server"] == [
         "the server refuses x-amz-checksum-mode",
-        "the server tells no object tags",
+        "the server does not return object tags",
         "the server refuses the storage class STANDARD_IA",
-        "the server knows no object tags",
+        "the server does not support object tags",
         "the server has no DeleteObjects",
     ]
     assert verdicts(finished)["writing", "store"] == "ok"

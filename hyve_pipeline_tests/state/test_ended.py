@@ -47,7 +47,7 @@ def test_the_names_say_what_it_took(tmp_path: Path) -> None:
 
 def test_what_copies_or_servers_lack_is_in_the_summary_only(tmp_path: Path) -> None:
     state = Folder.local(tmp_path)
-    lack = ServerLack(place="s3://store", lack="knows no object tags", consequence="copies have none")
+    lack = ServerLack(place="s3://store", lack="does not support object tags", consequence="copies have none")
     mark_ended(state, "plan", 1, _summary(1, Tally(done=1), without={"tags": 1}))
     mark_ended(state, "plan", 2, _summary(1, Tally(done=1), lacks=(lack,)))
     assert all(marker.has_more for markers in ended_attempts(state, "plan").values() for marker in markers)

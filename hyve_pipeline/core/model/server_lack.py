@@ -10,7 +10,7 @@ class ServerLack(Frozen):
 
     Attributes:
         place: the bucket, as ``s3://bucket``.
-        lack: what it lacks, as the predicate of a sentence about the server, such as ``knows no object tags``.
+        lack: what it lacks, as the predicate of a sentence about the server, such as ``does not support object tags``.
         consequence: what is done instead, or lost.
         is_minor: nothing is lost; it is shown with the plan, and is no warning.
     """

@@ -40,17 +40,17 @@ READ_CONDITIONS = Ability(
     "refuses If-Match when an object is read", "the ETag of each answer is compared with the planned one"
 )
 ORIGINAL_CODING = Ability("packs objects with gzip on the way", "they are asked for with Accept-Encoding: identity")
-HEAD = Ability("answers no HEAD of objects", "a byte of each is read instead")
+HEAD = Ability("does not answer HEAD requests for objects", "a byte of each is read instead")
 TAGS = Ability(
-    "knows no object tags", 'objects arrive without theirs (object_tags = "require" fails them instead)', "tags"
+    "does not support object tags", 'objects arrive without theirs (object_tags = "require" fails them instead)', "tags"
 )
-TAGS_IN_WRITES = Ability("takes no tags with an object", "they are put by a request of their own afterwards")
-TAGGING_DIRECTIVE = Ability("knows no tagging directive", "it copies tags with an object or not, as it does by itself")
-TAGS_READ = Ability("tells no object tags", "what comes from there has none")
+TAGS_IN_WRITES = Ability("does not accept tags with an object", "they are put by a request of their own afterwards")
+TAGGING_DIRECTIVE = Ability("does not support the tagging directive", "it decides itself whether a copy has the tags")
+TAGS_READ = Ability("does not return object tags", "what comes from there has none")
 # Only ever proved: what is known of the number of tags among the headers of an object.
-TAG_COUNTS = Ability("tells no number of tags with an object", "")
-HIDDEN_TAG_COUNTS = Ability("tells the number of tags with each object that has some", "")
-TAG_COUNTS_BY_NAME = Ability("is none that is known to tell the number of tags with an object", "")
+TAG_COUNTS = Ability("does not return the number of tags with an object", "")
+HIDDEN_TAG_COUNTS = Ability("returns the number of tags with each object that has some", "")
+TAG_COUNTS_BY_NAME = Ability("is not known to return the number of tags with an object", "")
 ANNOTATIONS = Ability("knows no annotations", "objects arrive without theirs", "annotations")
 # Only ever proved: a bucket whose server has none has none to copy either.
 NO_ANNOTATIONS = Ability("knows annotations", "")
@@ -63,10 +63,10 @@ LOCKS_IN_WRITES = Ability(
 )
 # Only ever proved: the permissions to read them are there, or locks would be left out without a word.
 LOCKS_READ = Ability("tells no locks of objects", "")
-REDIRECTS = Ability("knows no website redirects", "objects arrive without theirs", "website redirect")
+REDIRECTS = Ability("does not support website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
 DELETE_CONDITIONS = Ability(
-    "knows no condition on deletes", "each object is looked at right before its batch is deleted"
+    "does not support conditions on deletes", "each object is checked right before its batch is deleted"
 )
 COPIES = Ability("has no CopyObject", "objects are read and written through this process")
 PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
@@ -87,7 +87,7 @@ def accepted_conditions(operation: str) -> Ability:
 @cache
 def match_of_writes(operation: str) -> Ability:
     """The condition ``If-Match`` of an operation that writes, with an ETag as the server itself gives it."""
-    return _of_writes(f"says of If-Match that it does not hold for a {operation} where it does")
+    return _of_writes(f"refuses a matching If-Match of a {operation}")
 
 
 @cache

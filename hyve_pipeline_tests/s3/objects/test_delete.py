@@ -186,7 +186,7 @@ def test_a_server_without_this_request_is_asked_for_each_object(
         lacks = [lack.lack for lack in connection.abilities.met]
     posts = [received for received in server.received if received.method == "POST"]
     assert len(posts) <= 2
-    conditions = [] if knows_condition else ["knows no condition on deletes"]
+    conditions = [] if knows_condition else ["does not support conditions on deletes"]
     assert sorted(lacks) == sorted(["has no DeleteObjects", *conditions])
     given = [received.headers.get("if-match") for received in server.received[-2:]]
     assert set(given) == ({f'"{"1" * 32}"', f'"{"2" * 32}"'} if knows_condition else {None})

@@ -130,7 +130,7 @@ def test_what_head_does_not_answer_is_found_by_reading_a_byte(connect: Connect, 
         lacks = [lack.lack for lack in connection.abilities.met]
     assert [head and head.size for head in heads] == [77, 0, None]
     # A refusal of another kind may be about this object alone.
-    assert lacks == (["answers no HEAD of objects"] if status in (405, 501) else [])
+    assert lacks == (["does not answer HEAD requests for objects"] if status in (405, 501) else [])
 
 
 def test_what_was_packed_on_the_way_is_no_property(connect: Connect) -> None:
