@@ -62,6 +62,7 @@ def test_finds_a_working_sync_in_order_and_changes_nothing(make_pair: MakePair, 
         ("endpoint", "source"): "ok",
         ("listing", "source"): "ok",
         ("clock", "source"): "ok",
+        ("versioning", "source"): "ok",
         ("credentials", "store"): "ok",
         ("endpoint", "store"): "ok",
         ("listing", "store"): "ok",
@@ -81,7 +82,7 @@ def test_prints_a_line_a_check(pair: Pair, hyve: Hyve) -> None:
     finished = hyve("doctor")
     assert finished.code == 0
     lines = finished.out.splitlines()
-    assert len(lines) == 16
+    assert len(lines) == 17
     assert all(re.match(r"(ok|not tried|warn) +\w+, \w+: .", line) for line in lines)
     # moto's new buckets have no versions, and this sync no trash.
     assert any(line.startswith("warn") and "enable versioning" in line for line in lines)
