@@ -115,7 +115,7 @@ date_option = click.option(
 
 def _check_date(value: str | None) -> str | None:
     if value is not None:
-        from hyve_pipeline.core.model.inventory_report import is_report_date
+        from hyve_pipeline.core.base.report_names import is_report_date
 
         if not is_report_date(value):
             raise click.BadParameter(f"{value!r} is not the date of a report such as 2026-11-28 or 2026-11-28T01-00Z")

@@ -146,6 +146,8 @@ _WRONG_TEXTS = {
     "--max-duration": "soon",
     "--content": "half",
     "--keys": "some",
+    "--inventory-date": "yesterday",
+    "--as-of": "yesterday",
     "--profile": "/dev/null/profile.txt",
 }
 

@@ -37,9 +37,6 @@ IS_LATEST, IS_DELETE_MARKER = "islatest", "isdeletemarker"
 _OF_VERSIONS = {IS_LATEST: "IsLatest", IS_DELETE_MARKER: "IsDeleteMarker"}
 _VERSION_ID = "versionid"
 
-# The folder of a report is named by the minute in which S3 began it.
-_FOLDER = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}Z")
-
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -128,16 +125,6 @@ class _Document(BaseModel):
     file_format: ReportFormat = Field(alias="fileFormat")
     file_schema: str = Field(alias="fileSchema")
     files: list[_File]
-
-
-def is_report_folder(name: str) -> bool:
-    """Whether a folder's name, without ``/``, is that of a report, such as ``2026-11-28T01-00Z``."""
-    return _FOLDER.fullmatch(name) is not None
-
-
-def is_report_date(text: str) -> bool:
-    """Whether a text is the beginning of a report's name: ``2026-11-28``, or more of it."""
-    return re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}(-[0-9]{2}Z?)?)?", text) is not None
 
 
 def short_name(column: str) -> str:

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from hyve_pipeline.core.base.durations import readable_duration
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.report_names import is_report_folder
 from hyve_pipeline.core.model.inventory_report import (
     CHECKSUM,
     MANIFEST,
     ReportManifest,
-    is_report_folder,
     read_manifest,
     refuser,
 )

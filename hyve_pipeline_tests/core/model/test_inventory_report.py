@@ -9,8 +9,6 @@ import pytest
 from hyve_pipeline.core.model.inventory_report import (
     NEEDED,
     ReportFormat,
-    is_report_date,
-    is_report_folder,
     read_manifest,
     short_name,
 )
@@ -65,17 +63,3 @@ def test_the_columns_of_every_format_have_one_name(report_format: ReportFormat) 
 def test_what_s3_may_add_to_manifests_is_ignored() -> None:
     document = _document("CSV", creationTimestamp=1514944800000, more={"a": 1})
     assert read_manifest(document, "s3://hyve-reports/x", "hyve-reports", "hyve-rootwork").format == "CSV"
-
-
-@pytest.mark.parametrize("text", ["2026-11-28", "2026-11-28T01", "2026-11-28T01-00", "2026-11-28T01-00Z"])
-def test_a_date_is_the_beginning_of_the_name_of_a_report(text: str) -> None:
-    assert is_report_date(text)
-    assert is_report_folder(text) == text.endswith("Z")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "2026", "2026-11", "28.11.2026", "2026-11-28 01:00", "2026-11-28T01-00Z/", "latest"]
-)
-def test_other_texts_are_no_date(text: str) -> None:
-    assert not is_report_date(text)
-    assert not is_report_folder(text)
