@@ -9,6 +9,8 @@ from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported
+from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS
 from hyve_pipeline.s3.copying.multipart_upload import PartedObject, PartRange
 from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.multipart_api import Part
@@ -171,7 +173,7 @@ class PartedStream:
             if self._ways.budget.is_closed:
                 raise BudgetClosedError
             data = read_range(self._ways.source, self._task, part)
-            content = Content.of(data, self._algorithm, needs_md5=self._ways.hides_md5s and self._may_need_md5)
+            content = Content.of(data, self._algorithm, needs_md5=self._needs_md5)
             if self._proof is not None:
                 self._checksums[part.number] = content.checksum or checksum(self._proof, data)
             if self._digest is not None:
@@ -184,14 +186,23 @@ class PartedStream:
             raise
 
     @property
-    def _may_need_md5(self) -> bool:
-        """Whether a checksum of each part may not be enough."""
-        return self._is_etag_known or not self._ways.proves_checksums
+    def _needs_md5(self) -> bool:
+        """Whether a checksum of each part is known not to be enough."""
+        ways = self._ways
+        may_need_md5 = self._is_etag_known or not ways.proves_checksums
+        return (ways.hides_md5s and may_need_md5) or ways.store.abilities.lacks(CHECKSUMS)
 
     def _put(self, number: int, request: Request, content: Content) -> Part:
         """Send a part; its MD5 is computed only where neither a checksum nor the ETag of the answer shows enough."""
         ways = self._ways
-        put = self._put_once(request, content)
+        try:
+            put = self._put_once(request, content)
+        except S3RequestError as error:
+            if content.md5 is not None or not may_be_unsupported(error):
+                raise
+            # With an MD5 it can do without the checksum, if it is that which the server refuses.
+            content = replace(content, md5=md5_of(content.data))
+            put = self._put_once(request, content)
         etag = put.part.etag
         is_md5 = PLAIN_MD5.fullmatch(etag) is not None and keeps_md5_etags(put.response)
         if content.md5 is None and not (is_md5 if self._is_etag_known else ways.proves_checksums):
