@@ -50,7 +50,7 @@ _EMPTY = MEMORY_SCHEMA.empty_table()
 # may have made a copy although it was of another object than the planned one: then the outcome is skipped, with an
 # ETag.
 _COPIED = f"""
-    SELECT key, source_etag, max_by(etag_after, number) AS store_etag, size
+    SELECT key, source_etag, nullif(max_by(etag_after, number), '') AS store_etag, size
     FROM journaled JOIN planned USING (key) WHERE outcome = 'done' GROUP BY ALL
     UNION ALL
     SELECT key, '{INTERRUPTED}', NULL, size FROM planned

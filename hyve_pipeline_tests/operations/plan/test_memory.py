@@ -178,6 +178,16 @@ def test_what_failed_or_was_interrupted_is_never_unchanged(context: SyncContext,
     assert sets_of(context, plan) == dict.fromkeys("bde", ("modified", "its last copy was interrupted"))
 
 
+def test_a_copy_whose_etag_no_answer_gave_is_not_taken_for_altered(context: SyncContext) -> None:
+    plan = plan_of(context, "a")
+    journal(context, plan, {"a": outcome("a", Outcome.DONE, etag_after="")}, ends=True)
+    assert {key: pair[1] for key, pair in remembered(context).items()} == {"a": None}
+    source = written_inventory(context, "source", {"a": Entry(time=9, etag="1")})
+    store = written_inventory(context, "store", {"a": Entry(time=10, etag="2")})
+    plan = freeze_plan(context, diff_inventories(context, source, store))
+    assert sets_of(context, plan) == {}
+
+
 def test_an_interrupted_shard_counts_once(context: SyncContext) -> None:
     first = plan_of(context, "ab")
     journal(context, first, {}, ends=False)
