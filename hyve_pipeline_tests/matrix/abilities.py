@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
+from hyve_pipeline.s3.wire.checksums import ALGORITHMS, HEADER, checksum
 from hyve_pipeline_tests.matrix.cases import Case
 from hyve_pipeline_tests.matrix.uploads import (
     NotCopiedError,
@@ -48,7 +49,11 @@ def missing(seen: Seen, upload: Upload) -> str | None:
     if not seen.holds_content:
         return "the server has other content"
     lost = [name for name in upload.watched if name not in seen.headers]
-    return f"the server does not keep {lost[0]}" if lost else None
+    if lost:
+        return f"the server does not keep {lost[0]}"
+    values = {name: seen.headers.get(HEADER + name.lower(), "").partition("-")[0] for name in ALGORITHMS}
+    wrong = [name for name, value in values.items() if value and len(value) != len(checksum(name, b""))]
+    return f"the server's {wrong[0]} is that of another algorithm" if wrong else None
 
 
 def needs_trying(case: Case, *, copies: bool) -> bool:

@@ -177,6 +177,7 @@ def test_a_second_sync_by_the_same_reports_undoes_nothing(
     next_second()
     reported.write()
     reported.configure()
+    next_second()
     first = hyve("sync", "--yes", "--json")
     assert (first.code, first.document["verified"]) == (0, True), first.err
     expected = pair.source.read()
