@@ -1,6 +1,7 @@
 """Standard streams that nobody reads any more: the work goes on, and the exit code is that of the work."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +25,9 @@ def _unread() -> Iterator[int]:
         os.close(writer)
 
 
-def _code(*arguments: str, **streams: int) -> int:
+def _code(*arguments: str, stdout: int, stderr: int = subprocess.PIPE) -> int:
     """The exit code of a command; it says nothing of the pipe."""
-    with started(arguments, **streams) as child:
+    with started(arguments, stdout=stdout, stderr=stderr) as child:
         _, err = child.communicate(timeout=_PATIENCE)
     for word in ("Exception", "Traceback", "roken pipe"):
         assert word not in (err or "")
