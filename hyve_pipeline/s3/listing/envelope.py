@@ -1,6 +1,7 @@
 """The elements of a page besides its objects: whether more follow, the request's parameters, the number of keys."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
@@ -67,7 +68,7 @@ def read_envelope(root: Element) -> Envelope:
     """
     if local_name(root) != "ListBucketResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
-    texts = _texts(root)
+    texts = texts_beside(root, ("Contents",), _ONCE)
     truncated = texts.get("IsTruncated")
     if truncated not in ("true", "false"):
         raise MalformedPageError("it does not say whether it is truncated")
@@ -107,20 +108,25 @@ def check_count(envelope: Envelope, objects: int) -> None:
         raise MalformedPageError(f"it says that it has {envelope.max_keys:,} keys at most, and has {objects:,}")
 
 
-def _texts(root: Element) -> dict[str, str]:
-    """The texts of the elements besides the objects, by name.
+def texts_beside(root: Element, entries: Container[str], once: Container[str]) -> dict[str, str]:
+    """The texts of a page's elements besides what it lists, by name.
+
+    Args:
+        root: the page.
+        entries: the elements of what is listed, which alone have keys.
+        once: elements that a page has at most once, each with a plain text; others are ignored.
 
     Raises:
-        MalformedPageError: one is there twice, or there are keys outside of objects.
+        MalformedPageError: one is there twice, there are keys outside of the entries, or text between the elements.
     """
     texts: dict[str, str] = {}
     stray = [root.text or ""]
     for element in root:
         stray.append(element.tail or "")
         name = local_name(element) if isinstance(element.tag, str) else ""
-        if name == "Contents":
+        if name in entries:
             continue
-        if name in _ONCE:
+        if name in once:
             if name in texts or len(element):
                 raise MalformedPageError(f"its {name} is not one text")
             texts[name] = element.text or ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from hyve_pipeline.s3.listing.envelope import texts_beside
 from hyve_pipeline.s3.listing.key_encoding import Plus, decode_key, decode_keys
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
 from hyve_pipeline.s3.listing.pages import MAX_KEY_BYTES, is_usable_etag, local_name_of, parse_dates, parse_sizes
@@ -96,7 +97,7 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
         raise MalformedPageError(" ".join(str(error).split())) from error
     if local_name(root) != "ListVersionsResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
-    texts = _texts(root)
+    texts = texts_beside(root, _KINDS, _ONCE)
     truncated = texts.get("IsTruncated")
     if truncated not in ("true", "false"):
         raise MalformedPageError("it does not say whether it is truncated")
@@ -123,23 +124,6 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
         prefix=decoded("Prefix"),
         max_keys=int(max_keys) if max_keys.isdecimal() and len(max_keys) < 10 else None,
     )
-
-
-def _texts(root: Element) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for element in root:
-        name = local_name_of(element)
-        if name in _KINDS:
-            continue
-        if name in _ONCE:
-            if name in texts or len(element):
-                raise MalformedPageError(f"its {name} is not one text")
-            texts[name] = element.text or ""
-        elif name == "CommonPrefixes" and any(text.strip() for text in element.itertext()):
-            raise MalformedPageError("it has common prefixes, which were not requested")
-        elif name == "Key" or next(element.iter("{*}Key"), None) is not None:
-            raise MalformedPageError(f"it has a key outside of a version, in <{name[:100]}>")
-    return texts
 
 
 def _fields_of(entry: Element) -> tuple[bool, dict[str, str]]:

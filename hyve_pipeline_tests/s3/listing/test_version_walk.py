@@ -137,6 +137,8 @@ HISTORIES: Histories = {"p/a": [(0, False), (1, False)], "p/b": [(0, False), (1,
         (b"<Size>0</Size>", b"<Size>x</Size>", "has the size 'x'"),
         (b"ListVersionsResult", b"ListBucketResult", "it is a <ListBucketResult> document"),
         (b"<IsTruncated>", b"<KeyMarker>p/0</KeyMarker><IsTruncated>", "it begins after 'p/0'"),
+        (b"<IsTruncated>", b"<Key>p/0</Key><IsTruncated>", "it has a key outside of an object"),
+        (b"<IsTruncated>", b"junk<IsTruncated>", "it has text between its elements"),
     ],
 )
 def test_a_page_that_contradicts_itself_is_damaged(replaced: bytes, by: bytes, problem: str) -> None:
