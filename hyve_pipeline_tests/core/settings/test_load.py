@@ -11,35 +11,9 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.load import load_settings, parse_settings, parse_sync, select_sync
 from hyve_pipeline.core.settings.model import GIB, Settings, SyncSettings
+from hyve_pipeline_tests.core.settings.values import COMPLETE
 
 FILE = Path("hyve.toml")
-
-COMPLETE = """
-[sync.images]
-schedule = "0 2 * * *"
-timezone = "Europe/Berlin"
-apply = "copies"
-[sync.images.source]
-bucket = "hyve-rootwork"
-prefix = "in"
-profile = "hyve"
-region = "us-east-1"
-endpoint_url = "http://127.0.0.1:9000"
-requester_pays = true
-[sync.images.store]
-bucket = "hyve-store"
-[sync.images.options]
-compare = "etag"
-include = ["*.jpg"]
-exclude = ["tmp/*"]
-max_deletes = "10%"
-max_overwrites = 500
-trash = "s3://hyve-trash/images/"
-shard_objects = 100
-shard_bytes = "1 GiB"
-concurrency = 8
-transport = "botocore"
-"""
 
 SOURCE = '[sync.images.source]\nbucket = "hyve-rootwork"\n'
 STORE = '[sync.images.store]\nbucket = "hyve-store"\n'
