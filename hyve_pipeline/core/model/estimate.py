@@ -231,8 +231,11 @@ def effort_text(estimate: Estimate) -> str:
 
 
 def estimate_text(estimate: Estimate) -> str:
-    """Money, requests, bytes and time, in one line."""
-    return f"{cost_text(estimate)}; {effort_text(estimate)}; {duration_text(estimate)}"
+    """Money, requests, bytes and time, in one line: what is known, and at the end that there are no prices."""
+    parts = [cost_text(estimate), effort_text(estimate)]
+    if estimate.seconds is not None:
+        parts.append(duration_text(estimate))
+    return "; ".join(parts if estimate.cost is not None else [*parts[1:], parts[0]])
 
 
 def count_by_operation(steps: Iterable[StepEstimate]) -> dict[str, int]:
