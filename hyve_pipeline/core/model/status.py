@@ -33,6 +33,7 @@ class ShardStatus:
         attempt: the number of its last completed attempt, if no other has begun since; else 0.
         ended: when that attempt ended, to a second or so.
         has_details: whether there are reasons of failures and skips, or something that copies or servers lack.
+        is_marked: whether the marker of that attempt was found, so that the event of its end is written.
         read: reads the details of a shard and an attempt: its summary, or the totals of a journal without one.
     """
 
@@ -43,6 +44,7 @@ class ShardStatus:
     attempt: int = 0
     ended: datetime | None = field(default=None, compare=False)
     has_details: bool = False
+    is_marked: bool = field(default=False, compare=False)
     read: Callable[[Shard, int], Outcomes] = field(default=_nothing, repr=False, compare=False)
 
     @cached_property

@@ -31,7 +31,7 @@ def note_missed_ends(context: SyncContext, status: PlanStatus) -> None:
         StateError: a file of the journal is damaged, or one can't be written.
     """
     plan = status.plan
-    completed = [entry for entry in status.shards if entry.attempt]
+    completed = [entry for entry in status.shards if entry.attempt and not entry.is_marked]
     if not completed:
         return
     marked = {

@@ -79,6 +79,7 @@ def _by_markers(
         attempt=newest.attempt,
         ended=newest.at,
         has_details=newest.has_more,
+        is_marked=True,
         read=read,
     )
 
