@@ -1,7 +1,7 @@
 """Notes the ends of attempts at shards: the event, and after it the marker.
 
-A process may be killed between the summary of an attempt, its event and its marker. So whoever next applies or verifies
-the plan notes what has no marker yet; Dagster may get such an event twice, and none is lost.
+A process may be killed between the summary of an attempt, its event and its marker. So the next apply or
+verification of the plan notes what has no marker yet; Dagster may get such an event twice, and none is lost.
 """
 
 from hyve_pipeline.core.model.event import EventKind
