@@ -132,7 +132,7 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
         "sync": sync.name,
         "plan": plan.id,
         **({"reports": origins} if origins else {}),
-        **_as_of(plan),
+        **_of(plan),
         **counts,
         "refused": refusal_document(refusal),
         "files": list_files(sync, plan),
@@ -140,9 +140,11 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _as_of(plan: Plan) -> dict[str, str]:
-    """The earlier time that a plan is of, if it is of one."""
-    return {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
+def _of(plan: Plan) -> dict[str, Any]:
+    """The earlier time, or the keys, that a plan is of, if it is of such."""
+    time = {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
+    named = {} if plan.named is None else {"named": {"by": plan.named.by, "keys": plan.named.keys}}
+    return {**time, **named}
 
 
 def planned_objects(plan: Plan, action: Action) -> int:
@@ -199,7 +201,7 @@ def status_document(status: PlanStatus, *, with_shards: bool = False) -> dict[st
         "sync": plan.sync,
         "created": plan.created.isoformat(),
         "state": status.state,
-        **_as_of(plan),
+        **_of(plan),
         **{name.value: plan.count(name).model_dump() for name in _sets(plan)},
         "refused": refusal_document(next(iter(status.refusals), None)),
         "skipped_examples": [{"key": key, "reason": reason} for key, reason in plan.skipped_examples],

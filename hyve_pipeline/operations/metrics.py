@@ -77,7 +77,9 @@ class MetricsReader:
         # A plan that was counted when retention began to drop it, and is still there.
         counted = [works[plan_id].totals for plan_id in works if plan_id not in dropped.plans]
         newest = context.plans.newest()
-        synced = next((work.listed for work in reversed(works.values()) if work.is_finished), None)
+        partial = context.plans.partial_ids()
+        whole = [work for plan_id, work in works.items() if plan_id not in partial]
+        synced = next((work.listed for work in reversed(whole) if work.is_finished), None)
         return SyncMetrics(
             sync=context.name,
             plans=len(ids),

@@ -20,9 +20,10 @@ from hyve_pipeline.operations.metrics import count_dropped
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.plans import NAMED_FOLDER, PARTIAL_FOLDER
 
 # Folders of the state that have a folder for each plan.
-_BY_PLAN = ("plans", "journals", "verifications", "proofs", "undone")
+_BY_PLAN = ("plans", PARTIAL_FOLDER, "journals", "verifications", "proofs", "undone")
 
 _EVENTS_AT_ONCE = 100
 
@@ -45,12 +46,12 @@ def plans_to_drop(
 ) -> list[str]:
     """The ids of the plans that no rule keeps, oldest first.
 
-    A plan is kept while one of the two rules keeps it. Always kept are the newest plan, and every plan that is being
-    applied or in use, with all later ones.
+    A plan is kept while one of the two rules keeps it. Always kept are the newest plan, the newest one of all keys, and
+    every plan that is being applied or in use, with all later ones.
 
     Args:
         context: the sync.
-        keep_plans: how many of the newest plans are kept; None means no such rule.
+        keep_plans: how many of the newest plans are kept, those of some keys not counted; None means no such rule.
         keep_days: how many days a plan is kept; None means no such rule.
         now: the present time.
         in_use: plans that are about to be applied.
@@ -65,8 +66,10 @@ def plans_to_drop(
     ids = context.plans.ids()
     if keep_plans is None and keep_days is None:
         return []
-    kept = max(1, keep_plans or 1)
-    candidates = ids[:-kept]
+    partial = context.plans.partial_ids()
+    whole = [plan_id for plan_id in ids if plan_id not in partial] or ids
+    kept = whole[-max(1, keep_plans or 1) :][0]
+    candidates = ids[: ids.index(kept)]
     if keep_days is not None:
         oldest = now - timedelta(days=keep_days)
         times = _times_in_order(ids, now)
@@ -112,6 +115,8 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
         sweep.remove_older(name, kept[0].id, keep={plan.id for plan in kept})
     sweep.remove_older("diffs", kept[0].id, keep=())
     needed = {inventory for plan in kept for inventory in (plan.source_inventory, plan.store_inventory)}
+    needed |= {plan.named.id for plan in kept if plan.named is not None}
+    sweep.remove_older(NAMED_FOLDER, min(needed, key=order_of), keep=())
     for side in SIDES:
         newest = context.inventories(side).newest()
         keep = needed if newest is None else needed | {newest.id}

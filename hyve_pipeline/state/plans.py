@@ -1,8 +1,10 @@
 """Inventories, diffs and plans on disk: Parquet files and a JSON manifest each.
 
     inventories/<side>/<id>.parquet, <id>.json
+    named_keys/<id>-keys.parquet, <id>-<side>.parquet, <id>-<side>.json     inventories that are restricted to some keys
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
     plans/<id>/copies.parquet, copies-0002.parquet, …, deletes.parquet, …, shards.parquet, plan.json, approvals/…
+    partial_plans/<id>.json     the plans of some keys
 
 A manifest is written last, so everything with a manifest is complete. The newest is the one whose id begins with the
 highest number; clocks do not count.
@@ -37,6 +39,10 @@ UNDONE_FOLDER = "undone_keys"
 
 MEMORY_FOLDER = "memory"
 
+NAMED_FOLDER = "named_keys"
+
+PARTIAL_FOLDER = "partial_plans"
+
 # Numbered, and never replaced: two processes that approve a plan at the same time both leave a record.
 _APPROVALS = "approvals"
 
@@ -47,7 +53,10 @@ LATEST = "latest"
 _MOST_CANDIDATES = 5
 
 # The folders in which names begin with numbers.
-_NUMBERED = (*(f"inventories/{side}" for side in SIDES), "diffs", "plans", UNDONE_FOLDER, MEMORY_FOLDER, "restores")
+_NUMBERED = (
+    *(f"inventories/{side}" for side in SIDES),
+    *("diffs", "plans", UNDONE_FOLDER, MEMORY_FOLDER, "restores", NAMED_FOLDER),
+)
 
 
 def next_number(state: Folder) -> int:
@@ -79,20 +88,39 @@ def newest_manifests(names: Iterable[str]) -> list[str]:
     return sorted((name for name in names if name.endswith(".json")), key=order_of, reverse=True)
 
 
+def named_keys_file(named_id: str) -> str:
+    """The name of the file with the keys that inventories are restricted to, below the sync's state."""
+    return f"{NAMED_FOLDER}/{named_id}-keys.parquet"
+
+
 class InventoryShelf:
-    """The inventories of one side of a sync."""
+    """The inventories of one side of a sync.
+
+    Those that are restricted to some keys are in a folder of their own: none of them is the newest of the bucket.
+    """
 
     def __init__(self, state: Folder, side: Side) -> None:
         self.folder = state.below(f"inventories/{side}")
+        self._named = state.below(NAMED_FOLDER)
         self._side = side
 
     def file_name(self, inventory_id: str) -> str:
         """The name of the file with an inventory's rows, below the sync's state."""
         return f"inventories/{self._side}/{inventory_id}.parquet"
 
+    def named_file_name(self, inventory_id: str) -> str:
+        """Likewise of one that is restricted to some keys."""
+        return f"{NAMED_FOLDER}/{inventory_id}-{self._side}.parquet"
+
     def save(self, inventory: Inventory) -> None:
         """Write the manifest; the rows must be written already."""
-        self.folder.write_manifest(f"{inventory.id}.json", inventory)
+        if inventory.named is None:
+            self.folder.write_manifest(f"{inventory.id}.json", inventory)
+        else:
+            self._named.write_manifest(self._named_manifest(inventory.id), inventory)
+
+    def _named_manifest(self, inventory_id: str) -> str:
+        return f"{inventory_id}-{self._side}.json"
 
     def load(self, inventory_id: str) -> Inventory:
         """Read a manifest back.
@@ -100,14 +128,19 @@ class InventoryShelf:
         Raises:
             StateError: it is missing or damaged.
         """
-        return self.folder.read_manifest(f"{inventory_id}.json", Inventory)
+        try:
+            return self.folder.read_manifest(f"{inventory_id}.json", Inventory)
+        except StateError:
+            if not self._named.exists(self._named_manifest(inventory_id)):
+                raise
+            return self._named.read_manifest(self._named_manifest(inventory_id), Inventory)
 
     def exists(self, inventory_id: str) -> bool:
         """Whether the manifest of an inventory is still there."""
-        return self.folder.exists(f"{inventory_id}.json")
+        return self.folder.exists(f"{inventory_id}.json") or self._named.exists(self._named_manifest(inventory_id))
 
     def newest(self) -> Inventory | None:
-        """The newest inventory; None when there is none yet.
+        """The newest inventory of the whole bucket; None when there is none yet.
 
         Raises:
             StateError: its manifest is damaged.
@@ -187,6 +220,9 @@ class PlanShelf:
         Returns:
             The plan, whose shards can be read.
         """
+        if plan.named is not None:
+            # Before the plan exists: it is never taken for one of all keys.
+            self._state.write_manifest(f"{PARTIAL_FOLDER}/{plan.id}.json", plan.named)
         self._folder.write_manifest(f"{plan.id}/plan.json", plan)
         return self._with_shards(plan)
 
@@ -268,6 +304,16 @@ class PlanShelf:
     def newest_ids(self) -> Iterator[str]:
         """The ids of all plans, newest first; each is looked up only when it is taken."""
         return filter(self.exists, reversed(self._names()))
+
+    def partial_ids(self) -> set[str]:
+        """The ids of the plans of some keys only; some of them may not exist any more."""
+        return {name.removesuffix(".json") for name in self._state.names(PARTIAL_FOLDER)}
+
+    def newest_whole(self) -> Plan | None:
+        """The newest plan of all keys; None when there is none yet."""
+        partial = self.partial_ids()
+        newest = next((plan_id for plan_id in self.newest_ids() if plan_id not in partial), None)
+        return None if newest is None else self.load(newest)
 
     def approve(self, plan_id: str, approval: Approval) -> None:
         """Write the user's approval of a refused plan; it takes the place of those before."""

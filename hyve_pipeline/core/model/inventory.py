@@ -20,6 +20,7 @@ from pydantic import AliasChoices, Field
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateNames
 from hyve_pipeline.core.model.inventory_report import ReportOrigin
+from hyve_pipeline.core.model.named_keys import NamedKeys
 from hyve_pipeline.core.settings.places import Place
 
 Side = Literal["source", "store"]
@@ -96,6 +97,7 @@ class RangeEnd(StrEnum):
     END_OF_LISTING = "end_of_listing"  # the server answered that the listing is not truncated
     PASSED_BOUND = "passed_bound"  # a key at or after the upper bound was seen
     END_OF_REPORT = "end_of_report"  # every file of an S3 Inventory report was read, each with its MD5
+    ALL_NAMED = "all_named"  # every named key was looked at, and the bucket answered for each
 
 
 class RangeProof(Frozen):
@@ -106,7 +108,7 @@ class RangeProof(Frozen):
         first_key: the first key found in it; None if there was none.
         last_key: the last key found in it, likewise.
         keys: how many keys were found.
-        pages: how many pages were read; of a report its manifest and files.
+        pages: how many pages were read; of a report its manifest and files, of named keys how many were looked at.
         end: why the walk ended.
     """
 
@@ -136,6 +138,9 @@ class Inventory(Frozen):
         report: the report of S3 Inventory that it was read from; None for a listing.
         as_of: the earlier time that it is of; its files have the columns of `VERSION_SCHEMA` then. None if it is of the
             time of the listing.
+        named: the keys that it is restricted to; None if it is of all keys.
+        bucket_objects: of one that is restricted, how many objects the bucket has below the prefix: by its newest whole
+            inventory, and 0 only if it has none now. None if it is of all keys.
     """
 
     id: str
@@ -153,6 +158,8 @@ class Inventory(Frozen):
     versioning: Versioning | None = None
     report: ReportOrigin | None = None
     as_of: AsOf | None = None
+    named: NamedKeys | None = None
+    bucket_objects: int | None = None
 
     @property
     def seconds(self) -> float:

@@ -21,6 +21,7 @@ from hyve_pipeline.core.model.diff import ChangeSet, Diff, FutureDates
 from hyve_pipeline.core.model.estimate import Estimate
 from hyve_pipeline.core.model.inventory import AsOf, Side, Versioning
 from hyve_pipeline.core.model.inventory_report import ReportOrigin
+from hyve_pipeline.core.model.named_keys import NamedKeys
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
 from hyve_pipeline.core.settings.limits import Limit
@@ -84,6 +85,7 @@ class Plan(Frozen):
         versioning: whether the store's bucket keeps versions; None where the server does not say.
         reports: of each side whose inventory is from a report of S3 Inventory, that report.
         as_of: the earlier time at which the source was as the plan copies it; None if that is when it was listed.
+        named: the keys that it is restricted to; None if it is of all keys.
         changes: the Parquet files of all listed sets, those that a plan does not act on included; columns as in
             `core.diff.CHANGE_SCHEMA`. Empty in a plan of an earlier version.
         files: the Parquet files of copies and of deletes, whose rows follow each other; one row group a shard. Columns
@@ -115,6 +117,7 @@ class Plan(Frozen):
     versioning: Versioning | None = None
     reports: dict[Side, ReportOrigin] = Field(default_factory=dict)
     as_of: AsOf | None = None
+    named: NamedKeys | None = None
     changes: StateNames = ()
     files: dict[Action, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
     totals: dict[Action, ShardTotals] = Field(default_factory=dict)

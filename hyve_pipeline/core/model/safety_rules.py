@@ -75,8 +75,10 @@ class Figures(Frozen):
     """The input of the rules.
 
     Attributes:
-        source_objects, store_objects: sizes of the inventories.
+        source_objects, store_objects: sizes of the inventories; of a plan of some keys, those of the whole buckets.
         modified, duplicate: sizes of the sets, in objects.
+        modified_before, duplicate_before: of a plan of some keys, those that were begun of such plans before it, back
+            to the last plan of all keys: many small plans may not do what one large plan may not.
         shared: what both listings share.
         is_earlier: whether the source's inventory is of an earlier time than its listing.
         cost, seconds: the estimate of what the plan costs, in US dollars, and takes; None where that is not known.
@@ -86,6 +88,8 @@ class Figures(Frozen):
     store_objects: int
     modified: int
     duplicate: int
+    modified_before: int = 0
+    duplicate_before: int = 0
     shared: SharedKeys | None = None
     is_earlier: bool = False
     cost: Decimal | None = None
@@ -103,12 +107,13 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
         refusals.append(Refusal(rule=rule, action=action, detail=detail))
 
     limit = options.max_overwrites
-    if limit is not None and limit.is_exceeded_by(figures.modified, figures.store_objects):
+    modified = figures.modified + figures.modified_before
+    if figures.modified and limit is not None and limit.is_exceeded_by(modified, figures.store_objects):
         refuse(
             "max_overwrites",
             "copy",
-            f"{figures.modified} of the store's {figures.store_objects} objects would be overwritten, "
-            f"max_overwrites is {limit}; --max-overwrites N|P% overrides",
+            f"{modified} of the store's {figures.store_objects} objects would be overwritten"
+            f"{_before(figures.modified_before)}, max_overwrites is {limit}; --max-overwrites N|P% overrides",
         )
     if options.max_cost is not None and figures.cost is not None and figures.cost > options.max_cost:
         for action in ACTIONS:
@@ -126,6 +131,7 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
                 f"the plan is estimated to take {readable_duration(figures.seconds)}, max_duration is "
                 f"{readable_duration(options.max_duration)}; --max-duration DURATION overrides",
             )
+    duplicate = figures.duplicate + figures.duplicate_before
     if figures.duplicate and figures.is_earlier:
         refuse(
             AS_OF,
@@ -140,14 +146,18 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
             f"the source inventory is empty and {figures.duplicate} objects of the store would be "
             "deleted; nothing is ever deleted for an empty source, check its bucket and prefix",
         )
-    elif options.max_deletes.is_exceeded_by(figures.duplicate, figures.store_objects):
+    elif figures.duplicate and options.max_deletes.is_exceeded_by(duplicate, figures.store_objects):
         refuse(
             "max_deletes",
             "delete",
-            f"{figures.duplicate} of the store's {figures.store_objects} objects would be deleted, "
-            f"max_deletes is {options.max_deletes}; --max-deletes N|P% overrides",
+            f"{duplicate} of the store's {figures.store_objects} objects would be deleted"
+            f"{_before(figures.duplicate_before)}, max_deletes is {options.max_deletes}; --max-deletes N|P% overrides",
         )
     return tuple(refusals)
+
+
+def _before(objects: int) -> str:
+    return f", {objects} of them by plans of some keys since the last plan of all" if objects else ""
 
 
 def _one_bucket(shared: SharedKeys) -> str:

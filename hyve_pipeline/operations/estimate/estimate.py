@@ -125,6 +125,7 @@ class PlanEstimate:
         for inventory in (self._diff.source, self._diff.store):
             # One request proves before that the bucket can be listed; a report is read file by file.
             operation = "ListObjectsV2" if inventory.report is None else "GetObject"
+            operation = operation if inventory.named is None else "HeadObject"
             requests[inventory.side, "ListObjectsV2"] += 1
             requests[inventory.side, operation] += sum(walk.pages for walk in inventory.proof)
         requests["store", "GetBucketVersioning"] += 1
@@ -171,8 +172,13 @@ class PlanEstimate:
             return StepEstimate(seconds=0)
         store, counts = self._diff.store, self._diff.counts
         objects = store.objects + counts[ChangeSet.NEW].objects - counts[ChangeSet.DUPLICATE].objects
+        requests: Requests
+        if store.named is not None:
+            requests = Counter({("store", "ListObjectsV2"): 1, ("store", "GetBucketVersioning"): 1})
+            requests["store", "HeadObject"] = store.named.keys
+            return _step(requests)
         pages = _pages(store, objects)
-        requests: Requests = Counter({("store", "ListObjectsV2"): 1 + pages, ("store", "GetBucketVersioning"): 1})
+        requests = Counter({("store", "ListObjectsV2"): 1 + pages, ("store", "GetBucketVersioning"): 1})
         if store.report is not None:
             return _step(requests)  # no listing shows how fast it is
         listed = sum(walk.pages for walk in store.proof) or 1

@@ -50,7 +50,7 @@ def diff_inventories(
     Raises:
         BucketError: the properties of an object were to be compared, and could not be read.
         StateError: an inventory's file is damaged or can't be read.
-        ConfigurationError: an inventory is of another place than the sync's.
+        ConfigurationError: an inventory is of another place than the sync's, or of other keys than the other one.
     """
     for inventory in (source, store):
         if not context.is_place(inventory.side, inventory.place):
@@ -58,6 +58,11 @@ def diff_inventories(
                 f"the inventory of the {inventory.side} is of {inventory.place.uri} at {inventory.place.shown_server}, "
                 f"and the {inventory.side} is another place now: take both inventories again, by 'hyve dryrun'"
             )
+    if source.named != store.named:
+        raise ConfigurationError(
+            "the inventories of source and store are not of the same keys, so what one of them lacks says nothing: "
+            "take both again, by 'hyve dryrun'"
+        )
     if source.as_of is not None:
         # Times say nothing of an earlier version: the store's copy of a later one is newer, and so is that of this one.
         context = context.overridden(compare="content")

@@ -1,12 +1,15 @@
 """Makes a plan: takes both inventories, compares them, and freezes the result."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from hyve_pipeline.core.model.diff import LIST_NAMES, planned_sets
 from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.model.named_keys import NamedBy
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.estimate.prices import read_prices
+from hyve_pipeline.operations.inventory.named_keys import keep_named_keys, take_named_inventories
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
@@ -43,3 +46,25 @@ def take_plan(context: SyncContext, *, as_of: datetime | None = None) -> Plan:
     for asset, table in tables.items():
         TableShelf(context.home, context.name, asset).keep(table, context.actor.id)
     return plan
+
+
+def take_plan_of_keys(context: SyncContext, keys: Iterable[str], by: NamedBy) -> Plan:
+    """Look at some keys in both buckets, compare them and freeze a plan of them; change nothing in either bucket.
+
+    No other key is known, so none can be planned. What assets of Dagster load as the newest inventories, sets and plan
+    stays that of the last plan of all keys.
+
+    Args:
+        context: the sync.
+        keys: the keys below the prefix, in any order; one that is there twice counts once.
+        by: who names them.
+
+    Raises:
+        ConfigurationError: the options require what is impossible.
+        BucketError: a bucket can't be reached.
+        IncompleteInventoryError: a bucket did not say of a key whether it is there.
+        StateError: a file of the state can't be written or read.
+    """
+    read_prices(context.settings.options.prices)
+    taken = take_named_inventories(context, SIDES, keep_named_keys(context, keys, by))
+    return freeze_plan(context, diff_inventories(context, taken["source"], taken["store"]))

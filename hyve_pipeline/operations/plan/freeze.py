@@ -18,7 +18,7 @@ from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ACTION_OF, CHANGE_SCHEMA, PLANNED_SETS, ChangeSet, Diff
 from hyve_pipeline.core.model.estimate import Estimate
 from hyve_pipeline.core.model.event import EventKind
-from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.model.inventory import SIDES, Inventory
 from hyve_pipeline.core.model.plan import Approval, Plan, Transfer, plan_id
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, cut_shards
@@ -27,6 +27,7 @@ from hyve_pipeline.core.settings.model import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.journals import begun_shards
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import plan_file
 
@@ -44,6 +45,9 @@ _USUAL_OBJECTS = 10_000
 # The most row groups, and so shards, of a file. To read one of them takes the file's footer, which describes all.
 _FILE_ROW_GROUPS = 256
 
+# Of so many plans of some keys it is looked up what was begun; the figures of the oldest of them tell of those before.
+_BEGUN_LATE = 8
+
 # The activity, for progress reports.
 _WRITE_PLAN = "write plan"
 
@@ -52,18 +56,44 @@ _SETS_OF: dict[Action, list[ChangeSet]] = {
 }
 
 
-def figures_of(diff: Diff, estimate: Estimate | None) -> Figures:
+def figures_of(context: SyncContext, diff: Diff, estimate: Estimate | None) -> Figures:
     """The input of the safety rules for a diff, with what it costs where that is known."""
+    modified_before, duplicate_before = (0, 0) if diff.source.named is None else _done_before(context)
     return Figures(
-        source_objects=diff.source.objects,
-        store_objects=diff.store.objects,
+        source_objects=_bucket_objects(diff.source),
+        store_objects=_bucket_objects(diff.store),
         modified=diff.counts[ChangeSet.MODIFIED].objects,
         duplicate=diff.counts[ChangeSet.DUPLICATE].objects,
+        modified_before=modified_before,
+        duplicate_before=duplicate_before,
         shared=diff.shared,
         is_earlier=diff.source.as_of is not None,
         cost=None if estimate is None else estimate.cost,
         seconds=None if estimate is None else estimate.seconds,
     )
+
+
+def _done_before(context: SyncContext) -> tuple[int, int]:
+    """The overwrites and deletes that were begun by plans of some keys since the last plan of all keys.
+
+    The figures of each such plan have in them those of the ones before it. A plan may be begun after later ones were
+    made, so some of the newest are looked at.
+    """
+    modified = duplicate = 0
+    for number, name in enumerate(context.plans.newest_ids(), start=1):
+        plan = context.plans.load(name)
+        if plan.named is None:
+            break
+        begun, copies = begun_shards(context.state, plan.id), plan.total("copy").shards
+        modified += plan.figures.modified if any(shard <= copies for shard in begun) else 0
+        duplicate += plan.figures.duplicate if any(shard > copies for shard in begun) else 0
+        if number == _BEGUN_LATE:
+            return modified + plan.figures.modified_before, duplicate + plan.figures.duplicate_before
+    return modified, duplicate
+
+
+def _bucket_objects(inventory: Inventory) -> int:
+    return inventory.objects if inventory.bucket_objects is None else inventory.bucket_objects
 
 
 def judge_diff(context: SyncContext, diff: Diff) -> tuple[Refusal, ...]:
@@ -82,7 +112,7 @@ def judge_diff(context: SyncContext, diff: Diff) -> tuple[Refusal, ...]:
                     for rows in cut_shards(tables, limits[action].objects, limits[action].bytes):
                         costs.add(action, rows)
             estimate = costs.result()
-    return judge(figures_of(diff, estimate), diff.options)
+    return judge(figures_of(context, diff, estimate), diff.options)
 
 
 def _estimating(context: SyncContext, diff: Diff, transfer: Transfer) -> "PlanEstimate":
@@ -124,7 +154,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
             found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], first, add)
             shards += found
         estimate = costs.result()
-    figures = figures_of(diff, estimate)
+    figures = figures_of(context, diff, estimate)
     plan = Plan(
         id=identity,
         sync=context.name,
@@ -144,6 +174,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         versioning=diff.store.versioning,
         reports={one.side: one.report for one in (diff.source, diff.store) if one.report is not None},
         as_of=diff.source.as_of,
+        named=diff.source.named,
         changes=diff.changes,
         files=files,
         totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},

@@ -64,7 +64,8 @@ def find_shared_keys(
         planned=planned,
         example=example,
         has_one_name=has_alias or ours.bucket == theirs.bucket,
-        were_apart=_were_apart(context, ours, theirs) or 0 < keys >= same * 2,
+        # Of some keys each is looked at by a request of its own: one bucket may differ from itself.
+        were_apart=_were_apart(context, ours, theirs) or (source.named is None and 0 < keys >= same * 2),
     )
     if example is not None and found.are_one_bucket and _are_two(context, ours, theirs, example):
         return found.model_copy(update={"planned": 0, "were_apart": True})

@@ -38,8 +38,9 @@ def choose_verified(context: SyncContext, name: str | None) -> Plan:
         if reason is not None:
             raise RefusedError("not_verified", f"plan {plan.id} {reason}")
         return plan
-    newest = context.plans.find(None)
-    for plan_id in reversed(context.plans.ids()):
+    newest = context.plans.newest_whole() or context.plans.find(None)
+    partial = context.plans.partial_ids()
+    for plan_id in reversed([plan_id for plan_id in context.plans.ids() if plan_id not in partial]):
         plan = context.plans.load(plan_id)
         if _why_not_verified(context, plan) is None:
             return plan
@@ -48,6 +49,8 @@ def choose_verified(context: SyncContext, name: str | None) -> Plan:
 
 
 def _why_not_verified(context: SyncContext, plan: Plan) -> str | None:
+    if plan.named is not None:
+        return f"is of {plan.named.described}, and shows nothing of all others: prove a plan of all keys"
     verification = latest_verification(context, plan)
     if last_undo(context, plan):
         return "was undone"

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from hyve_pipeline.core.base.arrow_columns import rows_unlike, rows_with, rows_without
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.journal import UNREADABLE, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
@@ -27,6 +28,7 @@ from hyve_pipeline.core.model.verification import (
 )
 from hyve_pipeline.core.runtime.progress import end, estimate, report
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.named_keys import take_named_inventories
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
 from hyve_pipeline.operations.journal.ends import note_missed_ends
@@ -75,7 +77,7 @@ def verify_plan(
     note_missed_ends(context, status)
     before = context.inventories("store").load(plan.store_inventory)
     is_listed = list_again or not plan.is_empty or before.report is not None
-    inventory = take_inventory(context, "store", activity="list store again") if is_listed else before
+    inventory = _look_again(context, plan) if is_listed else before
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
     examples: list[tuple[Difference, str]] = []
@@ -148,6 +150,13 @@ def verify_plan(
     TableShelf(context.home, context.name, "verification").keep(table, context.actor.id)
     context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)
     return verification
+
+
+def _look_again(context: SyncContext, plan: Plan) -> Inventory:
+    """What the store has now, of all keys or of those that the plan is restricted to."""
+    if plan.named is not None:
+        return take_named_inventories(context, ("store",), plan.named)["store"]
+    return take_inventory(context, "store", activity="list store again")
 
 
 def _written_since(

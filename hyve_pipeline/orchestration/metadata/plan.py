@@ -48,6 +48,8 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     metadata: dict[str, Any] = {PLAN_ENTRY: plan.id}
     if plan.as_of is not None:
         metadata["of"] = plan.as_of.described
+    if plan.named is not None:
+        metadata["of"] = plan.named.described
     if plan.refusals:
         metadata["refused"] = refusals_text(plan)
     metadata |= {

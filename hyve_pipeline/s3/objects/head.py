@@ -1,5 +1,6 @@
 """HeadObject, and its replacement by GetObject where a server's HEAD is not enough."""
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from hyve_pipeline.s3.wire.xml import unquote_etag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _METADATA = "x-amz-meta-"
+
+# In the status of a restore, as in: ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"
+_EXPIRY = re.compile(r'expiry-date="([^"]*)"')
 
 # As in "Sun, 06 Nov 1994 08:49:37 GMT".
 _DATE_LENGTH = 29
@@ -53,6 +57,8 @@ class ObjectHead:
         content_type: the media type, or None.
         metadata: the user metadata by lower-case name, without ``x-amz-meta-``.
         is_etag_md5: no key encrypts the object, so that an ETag without ``-`` is the MD5 of its content.
+        restored_until: until when an archived object can be read that was restored, in microseconds since 1970 UTC;
+            None for others.
     """
 
     etag: str
@@ -64,6 +70,7 @@ class ObjectHead:
     content_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_etag_md5: bool = True
+    restored_until: int | None = None
 
 
 def head_object(connection: Connection, key: str, *, needs_size: bool = False) -> "Future[ObjectHead | None]":
@@ -225,7 +232,19 @@ def read_head(bucket: str, request: Request, response: Response) -> ObjectHead:
             if name.lower().startswith(_METADATA)
         },
         is_etag_md5=keeps_md5_etags(response),
+        restored_until=_restored_until(response.header("x-amz-restore") or ""),
     )
+
+
+def _restored_until(status: str) -> int | None:
+    """When a restored copy expires, in microseconds since 1970 UTC; None where there is none, or it can't be read."""
+    found = _EXPIRY.search(status)
+    if found is None or 'ongoing-request="true"' in status:
+        return None
+    try:
+        return _microseconds(found[1])
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _microseconds(date: str) -> int:
