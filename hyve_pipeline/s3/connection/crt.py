@@ -286,7 +286,8 @@ class _Exchange:
         self._native = None
         self._transport.watch.forget(self)
         if self._failed is not None and error is not None:
-            self._on_end(self._failed)
+            # Its traceback would keep what was read.
+            self._on_end(self._failed.with_traceback(None))
         elif error is None:
             self._on_end(Response(status_code or self._status, tuple(self._headers), b"".join(self._body)))
         elif status_code is not None and error_headers is not None:

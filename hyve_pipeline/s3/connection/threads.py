@@ -51,8 +51,16 @@ class Threads:
         self._jobs.put(None)
 
     def _run(self) -> None:
-        while (waiting := self._jobs.get()) is not None:
-            waiting[0]()
+        while self._run_next():
             with self._lock:
                 self._idle += 1
         self._jobs.put(None)
+
+    def _run_next(self) -> bool:
+        # In a frame of its own: one that waits for the next job must not keep the last one, which has the content of a
+        # part, alive meanwhile.
+        waiting = self._jobs.get()
+        if waiting is None:
+            return False
+        waiting[0]()
+        return True

@@ -86,8 +86,15 @@ class AnnotationsOf:
     entries: tuple[Annotation, ...]
 
 
-def list_annotations(connection: Connection, key: str) -> "Future[tuple[Annotation, ...] | None]":
+def list_annotations(
+    connection: Connection, key: str, *, is_large: bool = False
+) -> "Future[tuple[Annotation, ...] | None]":
     """Request the annotations of an object, without their texts.
+
+    Args:
+        connection: the bucket.
+        key: the whole key.
+        is_large: the object itself, with which a server may answer that knows none, is too large for the memory.
 
     Returns:
         A future that gives them sorted by name, or None if the server has no annotations. It raises `S3RequestError`:
@@ -103,10 +110,10 @@ def list_annotations(connection: Connection, key: str) -> "Future[tuple[Annotati
         with _lock:
             running = _trials.setdefault(endpoint, trial)
         if running is not trial:
-            return follow(running, lambda _: list_annotations(connection, key))
+            return follow(running, lambda _: list_annotations(connection, key, is_large=is_large))
         deliver(outcome, lambda _: _end_trial(endpoint, trial))
     try:
-        _Listing(connection, key, outcome).ask(None)
+        _Listing(connection, key, outcome, is_large=is_large).ask(None)
     except Exception as error:  # noqa: BLE001 - closed just now, say; those who wait for the trial must go on
         fail(outcome, error)
     return outcome
@@ -118,18 +125,22 @@ def _end_trial(endpoint: Endpoint, trial: "Future[None]") -> None:
     trial.set_result(None)
 
 
-def find_annotations(source: Connection, key: str) -> "Future[AnnotationsOf | None]":
+def find_annotations(source: Connection, key: str, *, is_large: bool = False) -> "Future[AnnotationsOf | None]":
     """Like `list_annotations`, for a copy of the object; None also if it has none."""
-    return then(list_annotations(source, key), lambda found: AnnotationsOf(source, key, found) if found else None)
+    listed = list_annotations(source, key, is_large=is_large)
+    return then(listed, lambda found: AnnotationsOf(source, key, found) if found else None)
 
 
 class _Listing:
     """The pages of one object's annotations."""
 
-    def __init__(self, connection: Connection, key: str, outcome: "Future[tuple[Annotation, ...] | None]") -> None:
+    def __init__(
+        self, connection: Connection, key: str, outcome: "Future[tuple[Annotation, ...] | None]", *, is_large: bool
+    ) -> None:
         self._connection = connection
         self._key = key
         self._outcome = outcome
+        self._is_large = is_large
         self._found: dict[str, Annotation] = {}
 
     def ask(self, token: str | None) -> None:
@@ -146,7 +157,8 @@ class _Listing:
             except BaseException as error:  # noqa: BLE001 - the future must end
                 fail(self._outcome, error)
 
-        self._connection.exchange(request, on_end, read=read)
+        # The slow transport gives an answer up that is too large by its headers; the other one has read it by then.
+        self._connection.exchange(request, on_end, read=read, is_slow=self._is_large and not self._is_known())
 
     def _judge(self, ended: str | BaseException | None) -> None:
         if isinstance(ended, str):

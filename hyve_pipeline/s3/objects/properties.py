@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
+from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.acl import read_grants
@@ -111,7 +112,9 @@ def read_all_properties(source: Connection, task: CopyTask) -> ObjectProperties:
     tags = None if task.rules.tags == "skip" else read_tags(source, key)
     grants = read_grants(source, key) if task.rules.copies_grants else None
     locks = prove_locks_readable(source, key) if task.rules.keeps_locks else None
-    annotations = find_annotations(source, key) if task.rules.annotations == "copy" else None
+    annotations = None
+    if task.rules.annotations == "copy":
+        annotations = find_annotations(source, key, is_large=task.size > MIB)
     properties = asked.result()
     if locks is not None:
         locks.result()

@@ -58,7 +58,7 @@ def read_by_one_request(source: Connection, task: CopyTask) -> "Future[WholeObje
     else:
         content = then(both(answered, read_tags(source, key)), lambda read: _with_tags(source, key, *read))
     if task.rules.annotations == "copy":
-        content = then(both(content, find_annotations(source, key)), _with_annotations)
+        content = then(both(content, find_annotations(source, key, is_large=task.size > LARGE)), _with_annotations)
     if task.rules.keeps_locks:
         content = then(both(content, prove_locks_readable(source, key)), lambda read: read[0])
     if task.rules.copies_grants:

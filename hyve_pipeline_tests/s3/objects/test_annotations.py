@@ -184,3 +184,16 @@ def test_what_differs_is_what_makes_both_equal(wanted: list[Annotation], present
     assert all(after[entry.name].size == entry.size for entry in wanted)
     assert not differing(wanted, after.values())
     assert not differing(wanted, wanted)
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_a_server_that_may_answer_with_a_large_object_is_asked_by_the_transport_that_reads_its_headers_first(
+    connect: Connect, is_large: bool
+) -> None:
+    with scripted_server([Answer(b"x" * 1000, headers={"ETag": f'"{MD5}"'}), head_answer()]) as server:
+        connection = connect(server.place())
+        assert list_annotations(connection, "k", is_large=is_large).result() is None
+    # urllib3 sends this header, and the CRT does not.
+    is_patient = server.received[0].headers.get("accept-encoding") == "identity"
+    assert is_patient == (is_large or connection.transport_name == "botocore")
+    assert connection.abilities.has_proved(NO_ANNOTATIONS)
