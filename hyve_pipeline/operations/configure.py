@@ -20,8 +20,9 @@ from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.json_schema import settings_schema
 from hyve_pipeline.core.settings.load import load_settings, parse_sync, select_sync
 from hyve_pipeline.core.settings.mistakes import Mistake, from_pydantic
-from hyve_pipeline.core.settings.model import Settings, SyncSettings, TransportName
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline.core.settings.new_sync import SCHEMA_FILE
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.core.settings.write import write_sync
 from hyve_pipeline.operations.answers import Answers, shown_name

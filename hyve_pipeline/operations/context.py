@@ -15,7 +15,8 @@ from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.load import load_settings, select_sync
-from hyve_pipeline.core.settings.model import Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.operations.places import check_overlap, locate_sync
 from hyve_pipeline.state.credentials import check_profiles

@@ -10,10 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import BaseModel
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.lines import Keys, key_lines
 from hyve_pipeline.core.settings.load import parse_settings, parse_toml, read_text, select_sync
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, settings_names
-from hyve_pipeline.core.settings.model import HomeSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.state.credentials import profile_file
 from hyve_pipeline.state.home import DAGSTER_VARIABLE, Home

@@ -22,7 +22,7 @@ from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW, UndoPreview, UndoSummary
 from hyve_pipeline.core.runtime.progress import end, expect, report
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
 from hyve_pipeline.operations.journal.undos import UNDO_SUMMARY, applied_since, is_undone_in_order, left_by_undos

@@ -20,7 +20,7 @@ from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.estimate import estimate_text
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
 from hyve_pipeline.operations.plan.summary import summarize_plan

@@ -13,7 +13,7 @@ from threading import Event, Lock, Thread
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.event import Actor
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.state.files import Folder
 

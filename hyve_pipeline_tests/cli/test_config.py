@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.settings.json_schema import settings_schema
-from hyve_pipeline.core.settings.model import Automation, Options
+from hyve_pipeline.core.settings.model import Automation
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline_tests.conftest import PROFILE
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from hyve_pipeline_tests.syncs import Hyve

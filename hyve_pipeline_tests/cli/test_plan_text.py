@@ -10,7 +10,7 @@ from hyve_pipeline.cli.plan_text import next_command, total_line, warn_of_loss
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.plan.diff import diff_inventories

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from hyve_pipeline.core.settings.model import MIB, TransportName
+from hyve_pipeline.core.base.sizes import MIB
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline_tests.conftest import PROFILE
 from hyve_pipeline_tests.syncs import NAME, Hyve, MakePair, Pair, sync_table
 from hyve_pipeline_tests.tls import tls_server

@@ -22,9 +22,11 @@ from hyve_pipeline.core.model.diff import CHANGE_SCHEMA
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.journal import JOURNAL_SCHEMA
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.load import load_settings, select_sync
-from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline_tests.docs.markdown import PAGES, ROOT, blocks, inline_code, name_of, tables

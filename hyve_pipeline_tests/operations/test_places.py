@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
 from hyve_pipeline.operations.places import locate_sync

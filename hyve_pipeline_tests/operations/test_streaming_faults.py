@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.journal import CHANGED, CUSTOMER_KEY
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.streaming import streamer
 from hyve_pipeline.s3.streaming.streamer import Streamer

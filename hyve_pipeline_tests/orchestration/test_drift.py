@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.core.model.diff import PLANNED_SETS, ChangeSet, planned_sets, sets_of
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata

@@ -12,7 +12,8 @@ import yaml
 from dagster._core.snap import JobSnap
 from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
-from hyve_pipeline.core.settings.model import CompareRule, Options, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.options import CompareRule, Options
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.common.run_config import Compare
 from hyve_pipeline_tests.faults import FaultyServer

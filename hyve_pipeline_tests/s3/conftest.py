@@ -6,7 +6,8 @@ from typing import Protocol
 
 import pytest
 
-from hyve_pipeline.core.settings.model import BucketSettings, TransportName
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.connection import Connection, open_connection
 from hyve_pipeline.s3.connection.rate_limit import RateLimits

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hyve_pipeline.core.model.event import Actor
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline.state.files import Folder

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hyve_pipeline.core.settings.model import AnnotationsChoice, TagsChoice
+from hyve_pipeline.core.settings.options import AnnotationsChoice, TagsChoice
 
 
 @dataclass(frozen=True, slots=True)

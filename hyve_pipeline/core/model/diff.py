@@ -19,7 +19,7 @@ from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
 from hyve_pipeline.core.model.safety_rules import Action, SharedKeys
-from hyve_pipeline.core.settings.model import CompareRule, Options
+from hyve_pipeline.core.settings.options import CompareRule, Options
 
 
 class ChangeSet(StrEnum):

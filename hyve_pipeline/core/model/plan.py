@@ -25,7 +25,7 @@ from hyve_pipeline.core.model.named_keys import NamedKeys
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 
 

@@ -12,7 +12,7 @@ from hyve_pipeline.core.base.durations import readable_duration
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.base.money import in_dollars
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 
 Action = Literal["copy", "delete"]
 ACTIONS: tuple[Action, ...] = ("copy", "delete")

@@ -1,19 +1,18 @@
 """The JSON Schema of ``hyve.toml``, by which editors complete and check it.
 
-Fields, types, bounds, patterns and examples come from the settings' types, descriptions from their docstrings.
+Fields, types, bounds, patterns, examples and descriptions come from the settings' models.
 """
 
-import inspect
-import re
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.mistakes import settings_names
-from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, Settings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.core.settings.restore import RestoreSettings
 
@@ -38,19 +37,6 @@ class SettingsSchema(GenerateJsonSchema):
         return str(dft) if isinstance(dft, Limit) else super().encode_default(dft)
 
 
-@cache
-def descriptions(model: type) -> dict[str, str]:
-    """The descriptions of a model's fields, from its docstring."""
-    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
-    entries = re.split(r"^    (?=\S)", section, flags=re.MULTILINE)
-    pairs = (" ".join(entry.split()).partition(": ") for entry in entries if entry.strip())
-    return {
-        name: re.sub(r"\bNone\b", "null", text[0].upper() + text[1:]).replace("``", "`")
-        for names, _, text in pairs
-        for name in names.split(", ")
-    }
-
-
 def settings_schema() -> Schema:
     """The schema of the whole file."""
     written = Settings.model_json_schema(schema_generator=SettingsSchema, ref_template="#/definitions/{model}")
@@ -70,25 +56,18 @@ def settings_schema() -> Schema:
 
 
 def _table(model: type[BaseModel], written: Schema) -> Schema:
-    described = descriptions(model)
     names = settings_names(model)
-    properties = {
-        name: _value(written["properties"][name]) | {"description": _of_toml(described[name])} for name in names
-    }
+    properties = {name: _value(written["properties"][name]) for name in names}
     required = [name for name in names if name in written.get("required", ())]
-    summary = _of_toml(inspect.cleandoc(model.__doc__ or "").partition("\n")[0].replace("``", "`"))
+    summary = written["description"].partition("\n")[0].replace("``", "`")
     table = {"type": "object", "description": summary, "properties": properties, "additionalProperties": False}
     return table | ({"required": required} if required else {})
-
-
-def _of_toml(text: str) -> str:
-    """TOML has no null: a key is left out instead."""
-    return text.replace(", or null", "").replace("null means", "left out, it means")
 
 
 def _value(written: Schema) -> Schema:
     """The schema of one value, of which TOML has no null."""
     written = dict(written)
+    about = {"description": one_line(written.pop("description"))}
     default = written.pop("default", None)
     written.pop("title", None)
     options = [option for option in written.pop("anyOf", []) if option != {"type": "null"}]
@@ -96,6 +75,11 @@ def _value(written: Schema) -> Schema:
         written |= option
     if "$ref" in written:
         # What stands beside a reference is not read in this draft.
-        return {"allOf": [{"$ref": written["$ref"]}]}
+        return {"allOf": [{"$ref": written["$ref"]}]} | about
     value = {BOUNDS.get(key, key): each for key, each in written.items() if key != "title"}
-    return value if default is None else value | {"default": default}
+    return value | ({} if default is None else {"default": default}) | about
+
+
+def one_line(text: str) -> str:
+    """A description as the schemas have it."""
+    return " ".join(text.split())

@@ -12,8 +12,9 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, shortened
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.fields import SYNC_NAME_RULE, is_sync_name
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake, from_pydantic, shown_value, unknown_key
-from hyve_pipeline.core.settings.model import HomeSettings, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
 
 _TOML_PLACE = re.compile(
     r"(?P<problem>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL

@@ -14,7 +14,9 @@ from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import closest, hint_for
-from hyve_pipeline.core.settings.model import Automation, BucketSettings, HomeSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.home import HomeSettings
+from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 
 Models = Mapping[tuple[str, ...], type[BaseModel]]
 

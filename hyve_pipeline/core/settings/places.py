@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hyve_pipeline.core.settings.fields import (
@@ -43,49 +43,80 @@ _DEFAULT_PORTS = (None, 80, 443)
 
 
 class SettingsTable(BaseModel):
-    """Base of all tables of the settings: frozen, strict, without unknown keys."""
+    """Base of all tables of the settings: frozen, strict, without unknown keys.
+
+    The description of a field is also in the JSON schemas.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class BucketSettings(SettingsTable):
-    """One side of a sync: a bucket, a prefix in it, and how to reach it.
+    """One side of a sync: a bucket, a prefix in it, and how to reach it."""
 
-    Attributes:
-        bucket: the bucket's name.
-        prefix: only keys below it count; empty means the whole bucket. Always ends with ``/``.
-        profile: an AWS profile; without one, the AWS default credential chain is used.
-        role_arn: the ARN of a role that is assumed with these credentials; requests are signed as it, and it is assumed
-            again before its temporary keys expire.
-        external_id: what the role's trust policy requires besides; not a secret.
-        anonymous: whether requests are not signed at all, as for a public bucket.
-        region: the bucket's region; without one, the profile's or the environment's.
-        endpoint_url: an S3-compatible server; without one, that of the environment or the AWS profile, else AWS.
-        resource: the key of an ``S3Resource`` of the Dagster project that has the credentials, and region and
-            endpoint_url where they are not set here; only for the component.
-        requester_pays: whether the bucket is a Requester Pays bucket and the requester accepts the cost.
-        accelerate: whether requests use AWS's Transfer Acceleration endpoint, which must be enabled for the bucket.
-        dual_stack: whether requests use AWS's dual-stack endpoint, for IPv6 and IPv4.
-        addressing_style: whether the bucket's name is part of the URL's ``path`` or of its host name (``virtual``);
-            ``auto`` means virtual on AWS, where the name allows it, and path elsewhere.
-        inventory: ``s3://bucket/prefix/`` of the reports that S3 Inventory writes of this side, which dryruns read
-            instead of listing it; None means that it is listed. It is reached like the side.
-    """
-
-    bucket: BucketName
-    prefix: Prefix = ""
-    profile: ProfileName | None = None
-    role_arn: RoleArn | None = None
-    external_id: ExternalId | None = None
-    anonymous: bool = False
-    region: Region | None = None
-    endpoint_url: EndpointUrl | None = None
-    resource: ResourceName | None = None
-    requester_pays: bool = False
-    accelerate: bool = False
-    dual_stack: bool = False
-    addressing_style: AddressingStyle = "auto"
-    inventory: ReportUri | None = None
+    bucket: BucketName = Field(description="The bucket's name.")
+    prefix: Prefix = Field(
+        default="",
+        description="Only keys below it count; empty means the whole bucket. Always ends with `/`.",
+    )
+    profile: ProfileName | None = Field(
+        default=None,
+        description="An AWS profile; without one, the AWS default credential chain is used.",
+    )
+    role_arn: RoleArn | None = Field(
+        default=None,
+        description=(
+            "The ARN of a role that is assumed with these credentials; requests are signed as it, and it is "
+            "assumed again before its temporary keys expire."
+        ),
+    )
+    external_id: ExternalId | None = Field(
+        default=None,
+        description="What the role's trust policy requires besides; not a secret.",
+    )
+    anonymous: bool = Field(
+        default=False, description="Whether requests are not signed at all, as for a public bucket."
+    )
+    region: Region | None = Field(
+        default=None,
+        description="The bucket's region; without one, the profile's or the environment's.",
+    )
+    endpoint_url: EndpointUrl | None = Field(
+        default=None,
+        description="An S3-compatible server; without one, that of the environment or the AWS profile, else AWS.",
+    )
+    resource: ResourceName | None = Field(
+        default=None,
+        description=(
+            "The key of an `S3Resource` of the Dagster project that has the credentials, and region and "
+            "endpoint_url where they are not set here; only for the component."
+        ),
+    )
+    requester_pays: bool = Field(
+        default=False,
+        description="Whether the bucket is a Requester Pays bucket and the requester accepts the cost.",
+    )
+    accelerate: bool = Field(
+        default=False,
+        description="Whether requests use AWS's Transfer Acceleration endpoint, which must be enabled for the bucket.",
+    )
+    dual_stack: bool = Field(
+        default=False, description="Whether requests use AWS's dual-stack endpoint, for IPv6 and IPv4."
+    )
+    addressing_style: AddressingStyle = Field(
+        default="auto",
+        description=(
+            "Whether the bucket's name is part of the URL's `path` or of its host name (`virtual`); `auto` means "
+            "virtual on AWS, where the name allows it, and path elsewhere."
+        ),
+    )
+    inventory: ReportUri | None = Field(
+        default=None,
+        description=(
+            "`s3://bucket/prefix/` of the reports that S3 Inventory writes of this side, which dryruns read "
+            "instead of listing it; left out, it is listed. It is reached like the side."
+        ),
+    )
 
     @model_validator(mode="after")
     def _check_credentials(self) -> "BucketSettings":
@@ -184,13 +215,15 @@ class Place(BucketSettings):
     """A bucket with its server, whatever the environment says later.
 
     `endpoint_url` is the server's, wherever it was configured; None is AWS, at the endpoint of the region.
-
-    Attributes:
-        endpoint_origin: where the server was configured: ``settings``, an environment variable, a profile such as
-            ``profile 'hyve'``, or ``default``. None in manifests of versions that did not record it.
     """
 
-    endpoint_origin: str | None = None
+    endpoint_origin: str | None = Field(
+        default=None,
+        description=(
+            "Where the server was configured: `settings`, an environment variable, a profile such as `profile "
+            "'hyve'`, or `default`. None in manifests of versions that did not record it."
+        ),
+    )
 
     @classmethod
     def at(cls, place: BucketSettings, endpoint_url: str | None, origin: str) -> "Place":

@@ -13,8 +13,9 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.load import parse_settings, parse_toml, read_text
-from hyve_pipeline.core.settings.model import Options, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.new_sync import HEAD, sync_text
+from hyve_pipeline.core.settings.options import Options
 
 Table = MutableMapping[str, Any]
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from types import TracebackType
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import trash_rules
 from hyve_pipeline.operations.requests.retry import Tries

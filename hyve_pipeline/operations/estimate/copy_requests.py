@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.core.model.estimate import Bucket
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.operations.estimate.earlier_runs import KnownServer
 from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES, TAGS_READ

@@ -15,7 +15,7 @@ from hyve_pipeline.core.model.estimate import Bucket, Step, StepEstimate, merged
 from hyve_pipeline.core.model.prices import STANDARD, PriceTable, Way
 from hyve_pipeline.core.model.property_drift import TAGS
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.apply.delete import BATCH_KEYS
 from hyve_pipeline.operations.estimate.copy_requests import SOME_ETAG, CopyRequests, Requests
 from hyve_pipeline.operations.estimate.delete_requests import DeleteRequests

@@ -26,7 +26,7 @@ from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.runtime.progress import end, report
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.plan.memory import MemoryRows

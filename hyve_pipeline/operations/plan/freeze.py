@@ -23,7 +23,7 @@ from hyve_pipeline.core.model.plan import Approval, Plan, Transfer, plan_id
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Figures, Refusal, judge
 from hyve_pipeline.core.model.shards import Shard, ShardTotals, cut_shards
 from hyve_pipeline.core.runtime.progress import end, expect, report
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.files import Folder

@@ -10,7 +10,7 @@ from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.runtime.progress import report
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.compare_range import COMPARE, ComparedRange, compare_range, end_comparison
 from hyve_pipeline.operations.workers.shared_parts import ORDER, SharedParts

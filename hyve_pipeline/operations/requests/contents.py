@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.operations.requests.in_flight import Reply
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection

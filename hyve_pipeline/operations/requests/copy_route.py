@@ -11,7 +11,7 @@ from types import TracebackType
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window

@@ -1,7 +1,7 @@
 """How the objects of a plan are copied, by its options and by what the source is."""
 
 from hyve_pipeline.core.model.copy_task import CopyRules
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
 from hyve_pipeline.s3.objects.object_lock import has_object_lock

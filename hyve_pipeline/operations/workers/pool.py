@@ -18,12 +18,13 @@ from time import monotonic
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.runtime.cpu_profile import running_profile
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.log import shown_level
 from hyve_pipeline.core.runtime.progress import listener, report
-from hyve_pipeline.core.settings.model import GIB, Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.workers.worker import Failed, Interrupt, Note, Profile, Progress, Report, Task
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from pydantic import Field
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import LATEST
 from hyve_pipeline.orchestration.common.names import Names
 

@@ -57,18 +57,24 @@ class OpSettings(SettingsTable):
     """What all ops of a sync have, as in Dagster's `OpSpec`.
 
     It has no backfill policy: no asset that a run materializes is partitioned.
-
-    Attributes:
-        name: the first part of the names of all ops; by default the sync's name.
-        tags: tags of the ops, which executors read, such as ``dagster-k8s/config``.
-        description: the description of the ops, instead of their own.
-        pool: the concurrency pool of the ops.
     """
 
-    name: SyncName | None = None
-    tags: Annotated[dict[str, Any], JsonSchema(examples=[{"team": "media"}])] = Field(default={})
-    description: Annotated[str, JsonSchema(examples=["Runs on the archive's own machines."])] | None = None
-    pool: Annotated[str, Field(min_length=1), JsonSchema(examples=["s3"])] | None = None
+    name: SyncName | None = Field(
+        default=None,
+        description="The first part of the names of all ops; by default the sync's name.",
+    )
+    tags: Annotated[dict[str, Any], JsonSchema(examples=[{"team": "media"}])] = Field(
+        default={},
+        description="Tags of the ops, which executors read, such as `dagster-k8s/config`.",
+    )
+    description: Annotated[str, JsonSchema(examples=["Runs on the archive's own machines."])] | None = Field(
+        default=None,
+        description="The description of the ops, instead of their own.",
+    )
+    pool: Annotated[str, Field(min_length=1), JsonSchema(examples=["s3"])] | None = Field(
+        default=None,
+        description="The concurrency pool of the ops.",
+    )
 
 
 _NO_OP_SETTINGS = OpSettings()

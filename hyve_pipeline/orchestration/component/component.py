@@ -30,7 +30,8 @@ from hyve_pipeline.core.settings.fields import (
     TimezoneName,
     is_sync_name,
 )
-from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.orchestration.common.dagster_private import loading_location
 from hyve_pipeline.orchestration.common.steps import (
@@ -62,7 +63,7 @@ class _Attributes(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return attributes_schema(cls.component)
+        return attributes_schema(cls.component, BucketSync.model_fields)
 
 
 @dg.scaffold_with(BucketSyncScaffolder)
@@ -72,14 +73,6 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     Gives a project the assets, checks, jobs, partitions, schedule and resources of one sync, all named after it:
     a dryrun lists both buckets and freezes a plan, copies and deletes apply exactly that plan, shard by shard, and a
     verification lists the store again. Several of them live in one project.
-
-    Attributes:
-        name: the sync's name, the first part of every asset key and job name; by default the name of the folder.
-        home: the folder that keeps all state, of all syncs that name it; below the project where it is relative. By
-            default `HYVE_HOME`, else `~/.hyve`.
-        translation: key, group, description, metadata, tags, kinds and more of every asset, instead of the default
-            ones; templates may have `spec`, `name` (of the asset, such as ``plan``) and `sync` in them.
-        op: name, tags, description and pool of all ops.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -93,10 +86,27 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     automation: Automation = Automation()
     owners: tuple[Owner, ...] = ()
     tags: Tags = Field(default={})
-    name: SyncName | None = None
-    home: Annotated[str, Field(min_length=1), JsonSchema(examples=["/var/lib/hyve"])] | None = None
-    translation: Annotated[Translation | None, WithJsonSchema({})] = None
-    op: OpSettings = OpSettings()
+    name: SyncName | None = Field(
+        default=None,
+        description=(
+            "The sync's name, the first part of every asset key and job name; by default the name of the folder."
+        ),
+    )
+    home: Annotated[str, Field(min_length=1), JsonSchema(examples=["/var/lib/hyve"])] | None = Field(
+        default=None,
+        description=(
+            "The folder that keeps all state, of all syncs that name it; below the project where it is relative. "
+            "By default `HYVE_HOME`, else `~/.hyve`."
+        ),
+    )
+    translation: Annotated[Translation | None, WithJsonSchema({})] = Field(
+        default=None,
+        description=(
+            "Key, group, description, metadata, tags, kinds and more of every asset, instead of the default ones; "
+            "templates may have `spec`, `name` (of the asset, such as `plan`) and `sync` in them."
+        ),
+    )
+    op: OpSettings = Field(default=OpSettings(), description="Name, tags, description and pool of all ops.")
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

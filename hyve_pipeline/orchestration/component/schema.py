@@ -1,15 +1,17 @@
 """The JSON Schema of ``attributes`` in a `defs.yaml`: for ``dg check yaml``, editors and the UI.
 
-Fields, types, bounds, patterns and examples come from the settings' types, descriptions from their docstrings.
+Fields, types, bounds, patterns, examples and descriptions come from the settings' models.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from dagster.components.resolved.core_models import AssetAttributesModel
 from pydantic import BaseModel
 
-from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, descriptions
-from hyve_pipeline.core.settings.model import Automation, BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, one_line
+from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.restore import RestoreSettings
 from hyve_pipeline.orchestration.common.steps import OpSettings
 
@@ -29,31 +31,30 @@ ALL_MODELS: dict[str, type[BaseModel]] = {**MODELS, "restore": RestoreSettings}
 _TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{"}
 
 
-def attributes_schema(model: type[BaseModel]) -> Schema:
+def attributes_schema(model: type[BaseModel], own: Collection[str]) -> Schema:
     """The schema of the attributes of the component.
 
     Args:
-        model: the component or a subclass; its fields are described in docstrings, or in that of `SyncSettings`. A
-            field of a subclass may have any value here: it is checked when the component is loaded.
+        model: the component or a subclass.
+        own: the fields of the component. Another one, of a subclass, may have any value here: it is checked when the
+            component is loaded.
     """
-    described = descriptions(SyncSettings)
-    for base in reversed(model.__mro__):
-        described = described | descriptions(base)
-    return _mapping(model, described)
+    return _mapping(model, own, {name: field.description for name, field in SyncSettings.model_fields.items()})
 
 
-def _mapping(model: type[BaseModel], described: dict[str, str]) -> Schema:
+def _mapping(model: type[BaseModel], own: Collection[str], inherited: dict[str, str | None]) -> Schema:
     written = model.model_json_schema(schema_generator=SettingsSchema)["properties"]
     properties = {}
-    for name in model.model_fields:
+    for name, field in model.model_fields.items():
         inner = ALL_MODELS.get(name)
         if inner is not None:
-            own = _mapping(inner, descriptions(inner))
+            value = _mapping(inner, inner.model_fields, {})
         elif name == "translation":
-            own = _translation_schema()
+            value = _translation_schema()
         else:
-            own = _value(written[name]) if name in described else {}
-        properties[name] = own | {"title": name, "description": described.get(name, "")}
+            value = _value(written[name]) if name in own else {}
+        description = one_line(field.description or inherited.get(name) or "")
+        properties[name] = value | {"title": name, "description": description}
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 

@@ -10,7 +10,8 @@ from pydantic import Field, PrivateAttr
 
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.settings.model import Options, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.operations.context import Home, RunSign, SyncContext
 from hyve_pipeline.operations.plan.freeze import choose_plan

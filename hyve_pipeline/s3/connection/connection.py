@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
-from hyve_pipeline.core.settings.model import BucketSettings, TransportName
-from hyve_pipeline.core.settings.places import Place
+from hyve_pipeline.core.settings.options import TransportName
+from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.delayed import Later
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect

@@ -3,7 +3,7 @@
 from urllib.request import getproxies
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.model import TransportName
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.session import Session

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
+from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 from hyve_pipeline.core.model.open_upload import UploadLog
-from hyve_pipeline.core.settings.model import GIB, MIB
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.connection.request_window import Window

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple, NoReturn
 
 from hyve_pipeline.core.base.etags import same_etag
-from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.errors import (
     CustomerKeyError,

@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.base.etags import same_etag
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported

@@ -7,9 +7,9 @@ checks. What was read is checked against the source's checksum, or its MD5 if th
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.multipart_upload import make_of_parts, part_sizes

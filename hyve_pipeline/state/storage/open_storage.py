@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, from_pydantic
-from hyve_pipeline.core.settings.model import HomeSettings
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.state.storage.bucket_storage import BucketStorage
 from hyve_pipeline.state.storage.local_storage import LocalStorage

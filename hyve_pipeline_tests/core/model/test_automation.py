@@ -12,7 +12,8 @@ from hyve_pipeline.core.model.journal import ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Figures, Refusal
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
-from hyve_pipeline.core.settings.model import ApplyMode, Automation, Options
+from hyve_pipeline.core.settings.model import ApplyMode, Automation
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 
 NOW = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
-from hyve_pipeline.core.settings.model import AlteredChoice, CompareRule
+from hyve_pipeline.core.settings.options import AlteredChoice, CompareRule
 from hyve_pipeline_tests.tally import THOROUGHNESS
 
 EVERYTHING = RelativeRange("", None)

@@ -7,7 +7,8 @@ import pytest
 
 from hyve_pipeline.core.model.iam_policy import Policy, all_policies, policies
 from hyve_pipeline.core.model.inventory import Side
-from hyve_pipeline.core.settings.model import BucketSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 
 
 def sync(

@@ -4,7 +4,7 @@ import pytest
 
 from hyve_pipeline.core.model.safety_rules import Figures, judge
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 
 
 def refused_rules(

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.json_schema import settings_schema
 from hyve_pipeline.core.settings.mistakes import settings_names
-from hyve_pipeline.core.settings.model import Automation, HomeSettings, Options, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "hyve.schema.json"

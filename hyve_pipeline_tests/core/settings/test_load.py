@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.load import load_settings, parse_settings, parse_sync, select_sync
-from hyve_pipeline.core.settings.model import GIB, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline_tests.core.settings.values import COMPLETE
 
 FILE = Path("hyve.toml")

@@ -3,9 +3,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import is_sync_name
+from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import GIB, MIB, BucketSettings, HomeSettings, Options, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline_tests.core.settings.values import place, problem_of
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.settings.fields import is_profile_name
-from hyve_pipeline.core.settings.model import BucketSettings, Options
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline_tests.core.settings.values import place, problem_of
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from hyve_pipeline.core.settings.model import GIB
+from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.s3.objects.multipart_api import MAX_OBJECT_SIZE, MAX_PART_SIZE
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, rows_of

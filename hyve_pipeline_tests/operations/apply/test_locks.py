@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.base.errors import BucketError
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline_tests.annotating import AnnotatingServer

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.uploads import uploads_left_by_others
 from hyve_pipeline_tests.faults import FaultyServer

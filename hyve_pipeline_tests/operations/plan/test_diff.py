@@ -15,7 +15,7 @@ from hyve_pipeline.core.base.keys import parse_list_line
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, sets_of
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.plan import compare_range as diff_module

@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.model.shards import ShardTotals
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan, freeze_plan, read_shard, shard_limits

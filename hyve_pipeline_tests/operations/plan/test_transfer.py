@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
-from hyve_pipeline.core.settings.model import MIB, Options, SyncSettings
+from hyve_pipeline.core.base.sizes import MIB
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.s3.streaming import streamer
 from hyve_pipeline_tests.conftest import MakePlace

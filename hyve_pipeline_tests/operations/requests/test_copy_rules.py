@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hyve_pipeline.core.settings.model import MIB
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, put_in_parts, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer

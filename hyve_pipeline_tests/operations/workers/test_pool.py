@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, RefusedError
+from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.core.model.plan import Plan, Shard, Transfer
 from hyve_pipeline.core.runtime.interruption import interrupted_by, pause
 from hyve_pipeline.core.runtime.progress import Listener, end, estimate, expect, listening, report
-from hyve_pipeline.core.settings.model import GIB, Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.workers import pool
 from hyve_pipeline.operations.workers.pool import WorkerProcess, processes_for, run_in_processes, usable_cores

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hyve_pipeline.core.settings.model import TransportName
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline_tests.s3.hostile import ANSWERS, hostile_server
 
 _MOST_MIB = 600

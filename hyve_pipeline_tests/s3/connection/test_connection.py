@@ -10,7 +10,8 @@ import pytest
 import trustme
 
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
-from hyve_pipeline.core.settings.model import BucketSettings, TransportName
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.s3.connection.connection import Connection, open_connection
 from hyve_pipeline.s3.connection.transport import OnEnd
 from hyve_pipeline.s3.listing.probe import probe_bucket

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
-from hyve_pipeline.core.settings.model import GIB, MIB
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.multipart_upload import part_ranges, part_sizes

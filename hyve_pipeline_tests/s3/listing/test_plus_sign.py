@@ -5,7 +5,7 @@ from urllib.parse import quote, quote_plus, unquote
 import pytest
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
-from hyve_pipeline.core.settings.model import TransportName
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.listing.walking import walked
 from hyve_pipeline_tests.s3.scripted import (

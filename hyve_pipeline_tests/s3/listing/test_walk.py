@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import KeyRange
-from hyve_pipeline.core.settings.model import TransportName
+from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, Walk
 from hyve_pipeline.s3.wire.messages import Response

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
