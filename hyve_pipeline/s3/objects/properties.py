@@ -8,10 +8,10 @@ import re
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
 from hyve_pipeline.core.model.property_drift import METADATA, STORAGE_CLASS, WEBSITE_REDIRECT
-from hyve_pipeline.core.settings.model import MIB
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.acl import read_grants
