@@ -150,13 +150,20 @@ class ParquetReader:
         """How many row groups the file has."""
         return self._file.num_row_groups
 
+    @property
+    def filled_groups(self) -> list[int]:
+        """The numbers of the row groups that have rows: a range without any may have left an empty one."""
+        with _reporting_damage(self.uri):
+            metadata = self._file.metadata
+            return [number for number in range(metadata.num_row_groups) if metadata.row_group(number).num_rows]
+
     def first_keys(self) -> list[tuple[str, int]]:
-        """The first key and the number of rows of each row group, from the file's footer."""
+        """The first key and the number of rows of each row group with rows, from the file's footer."""
         with _reporting_damage(self.uri):
             metadata = self._file.metadata
             index = metadata.schema.names.index("key")
-            groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-            return [(group.column(index).statistics.min, group.num_rows) for group in groups if group.num_rows]
+            groups = map(metadata.row_group, self.filled_groups)
+            return [(group.column(index).statistics.min, group.num_rows) for group in groups]
 
     def row_groups_with(self, column: str, value: str) -> list[int]:
         """The row groups that may have a value in a column of strings, by the bounds in the file's footer."""

@@ -48,7 +48,7 @@ class SortedRows:
         # Of each chunk: its reader, and its row group there.
         self._places: list[tuple[ParquetReader, int]] = []
         for reader in self._readers:
-            for row_group, (key, rows) in enumerate(reader.first_keys()):
+            for row_group, (key, rows) in zip(reader.filled_groups, reader.first_keys(), strict=True):
                 self.chunks.append((key[len(prefix) :], rows))
                 self._places.append((reader, row_group))
 

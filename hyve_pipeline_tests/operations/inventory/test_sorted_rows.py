@@ -25,6 +25,8 @@ def path(tmp_path: Path) -> Path:
     with writing_parquet(Folder.local(tmp_path), "rows.parquet", _SCHEMA) as writer:
         for first in range(0, 100, 20):
             writer.write_table(_ROWS.slice(first, 20))
+            # As a range of a comparison leaves it that has nothing to list.
+            writer.write_table(_ROWS.slice(0, 0))
     return tmp_path / "rows.parquet"
 
 
