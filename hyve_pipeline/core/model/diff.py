@@ -109,7 +109,7 @@ SKIPPED_EXAMPLES = 5
 
 _TIME = pa.timestamp("us", tz="UTC")
 
-_SET_NAMES = "new, modified, drifted, duplicate, altered or skipped"
+_SET_NAMES = "new, modified, drifted, duplicate, altered or skipped; excluded, where tags leave the object out"
 
 CHANGE_SCHEMA = pa.schema(
     [
@@ -247,7 +247,7 @@ class Differ:
 
     Args:
         rule: the rule by which an object counts as modified.
-        filters: the globs of the sync.
+        filters: what the sync includes; tags are not compared here.
         source_prefix: the prefix to remove from the source's keys.
         store_prefix: the prefix to remove from the store's keys.
         compared: the time of the comparison, after which a restored object must still be readable; by default now.
@@ -360,6 +360,7 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 s.relative IS NULL AS only_in_store,
                 coalesce(only_in_store AND t.last_modified >= $as_of::TIMESTAMPTZ, false) AS is_newer,
                 t.relative IS NULL AS only_in_source,
+                {filters.passes("s", "t", "s.relative IS NOT NULL")} AS passes,
                 coalesce(s.size, t.size) AS size,
                 s.etag AS source_etag,
                 s.last_modified AS source_last_modified,
@@ -372,9 +373,11 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
         ),
         classified AS (SELECT
-            * EXCLUDE (difference, is_newer, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag),
+            * EXCLUDE (
+                difference, is_newer, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag, passes
+            ),
             CASE
-                WHEN NOT ({filters.condition("key")}) THEN 'excluded'
+                WHEN NOT ({filters.condition("key")}) OR passes IS NOT TRUE THEN 'excluded'
                 WHEN difference IS NULL THEN 'unchanged'
                 WHEN difference = '{ALTERED_REASON}' AND '{altered}' = 'altered' THEN 'altered'
                 WHEN lacks_source_etag OR lacks_store_etag OR is_newer THEN 'skipped'

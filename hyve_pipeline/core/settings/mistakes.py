@@ -14,9 +14,11 @@ from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import closest, hint_for
+from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.restore import RestoreSettings
 
 Models = Mapping[tuple[str, ...], type[BaseModel]]
 
@@ -26,6 +28,8 @@ _SYNC_MODELS: Models = {
     ("source",): BucketSettings,
     ("store",): BucketSettings,
     ("options",): Options,
+    ("options", "restore"): RestoreSettings,
+    ("options", "filter"): FilterSettings,
     ("automation",): Automation,
 }
 _HOME_MODELS: Models = {(): HomeSettings}

@@ -17,6 +17,7 @@ from hyve_pipeline.core.settings.fields import (
     StorageClass,
     TrashUri,
 )
+from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.places import (
     SettingsTable,
@@ -72,6 +73,13 @@ class Options(SettingsTable):
     include: Globs = Field(default=(), description="Globs on the key below the prefix; empty means everything.")
     exclude: Globs = Field(
         default=(), description="Globs on the key below the prefix; they take precedence over `include`."
+    )
+    filter: FilterSettings | None = Field(
+        default=None,
+        description=(
+            "Ordered rules on the key, and which objects take part by their size, age, storage class and tags; left "
+            "out, all do."
+        ),
     )
     max_deletes: Limit = Field(
         default=Limit.parse("10%"),

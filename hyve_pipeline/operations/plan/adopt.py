@@ -75,7 +75,7 @@ def _compared(
     contents = ContentRule(context, source, store, stack, reads=reads)
     differ = Differ(
         "content",
-        Filters(options.include, options.exclude),
+        Filters.of(options),
         source_prefix=source.place.prefix,
         store_prefix=store.place.prefix,
         compared=datetime.now(UTC),

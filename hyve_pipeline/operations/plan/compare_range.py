@@ -36,6 +36,7 @@ from hyve_pipeline.state.parquet import writing_parquet
 if TYPE_CHECKING:
     from hyve_pipeline.operations.plan.content_rule import ContentRule
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
+    from hyve_pipeline.operations.plan.tag_filter import TagFilter
 
 # Rows of both inventories in memory for one range of the diff.
 _RANGE_ROWS = 50_000
@@ -54,6 +55,10 @@ def end_comparison(options: Options, keys: int | None = None) -> None:
         keys: how many keys there were; None is the sum of those that were compared here.
     """
     end(COMPARE, keys)
+    if options.filter is not None and options.filter.tag:
+        from hyve_pipeline.operations.plan.tag_filter import READ_TAGS
+
+        end(READ_TAGS)
     if options.compare_properties:
         from hyve_pipeline.operations.plan.property_drift import COMPARE_PROPERTIES
 
@@ -104,7 +109,8 @@ def compare_range(
         folder: the folder of the Parquet files, below the sync's state.
 
     Raises:
-        BucketError: the content or the properties of an object were to be compared, and could not be read.
+        BucketError: the content, the properties or the tags of an object were to be compared, and could not be read.
+        ConfigurationError: tags are to be compared, and the source's server has none.
         StateError: an inventory's file is damaged or can't be read.
     """
     lists = sets_with_list(context.settings.options)
@@ -119,11 +125,15 @@ def compare_range(
 
         changes = writer(changes_file)
         writers = {name: writer(file) for name, file in files.items()}
+        tags = _tag_filter(context, source, store, stack)
         contents = _content_rule(context, source, store, stack)
         comparer = _property_comparer(context, source, store, stack)
         for compared_range in _range_diffs(context, source, store, memory, compared, key_range):
-            found = compared_range if contents is None else contents.refine(compared_range)
-            found = found if comparer is None else comparer.refine(found)
+            found = compared_range if tags is None else tags.refine(compared_range)
+            found = found if contents is None else contents.refine(found)
+            if comparer is not None:
+                found = comparer.refine(found)
+                found = found if tags is None else tags.refine(found, [ChangeSet.DRIFTED])
             changes.write_table(found.rows)
             skipped.add(found.rows)
             for name in lists:
@@ -141,6 +151,16 @@ def compare_range(
         newer=skipped.newer,
         skipped_examples=tuple(skipped.examples),
     )
+
+
+def _tag_filter(context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack) -> "TagFilter | None":
+    filters = context.settings.options.filter
+    if filters is None or not filters.tag:
+        return None
+    # Imported late, as below.
+    from hyve_pipeline.operations.plan.tag_filter import TagFilter
+
+    return TagFilter(context, source, store, stack)
 
 
 def _content_rule(context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack) -> "ContentRule | None":
@@ -178,7 +198,7 @@ def _range_diffs(
     undone = UndoneRows(context, store.place)
     differ = Differ(
         options.compare,
-        Filters(options.include, options.exclude),
+        Filters.of(options, compared),
         source_prefix=source.place.prefix,
         store_prefix=store.place.prefix,
         compared=compared,

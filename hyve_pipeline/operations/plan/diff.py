@@ -48,7 +48,7 @@ def diff_inventories(
         shared_rows: rows of both inventories in a range that a process compares, where several do.
 
     Raises:
-        BucketError: the properties of an object were to be compared, and could not be read.
+        BucketError: the properties or tags of an object were to be compared, and could not be read.
         StateError: an inventory's file is damaged or can't be read.
         ConfigurationError: an inventory is of another place than the sync's, or of other keys than the other one.
     """
@@ -66,8 +66,11 @@ def diff_inventories(
     if source.as_of is not None:
         # Times say nothing of an earlier version: the store's copy of a later one is newer, and so is that of this one.
         context = context.overridden(compare="content")
-    options = context.settings.options
     created = datetime.now(UTC)
+    filters = context.settings.options.filter
+    # What a duration means later is another time: the plan says which objects took part.
+    context = context.overridden(filter=None if filters is None else filters.at(created))
+    options = context.settings.options
     diff_id = next_id(context.state, created)
     estimate(COMPARE, max(source.objects, store.objects))
     memory = update_memory(context, source.place, store.place)

@@ -54,9 +54,7 @@ def find_shared_keys(
     if not (longer.startswith(ours.prefix) and longer.startswith(theirs.prefix)):
         return None
     options = context.settings.options
-    with closing(
-        _Comparison(context.state, source, store, longer, Filters(options.include, options.exclude))
-    ) as comparison:
+    with closing(_Comparison(context.state, source, store, longer, Filters.of(options))) as comparison:
         keys, same, planned, example = comparison.counted(range_rows)
     found = SharedKeys(
         keys=keys,

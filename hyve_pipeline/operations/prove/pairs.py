@@ -33,6 +33,7 @@ from hyve_pipeline.state.journals import ShardJournal
 _RANGE_ROWS = 100_000
 
 _LISTED = ["key", "size", "etag"]
+_FILTERED = ["last_modified", "storage_class"]
 _PLANNED = ["key", "set", "source_etag"]
 
 _DONE_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
@@ -60,7 +61,9 @@ class Evidence:
     @property
     def changes(self) -> tuple[str, ...]:
         """The files of sets that the plan does not act on; none where these are empty."""
-        untouched = (ChangeSet.ALTERED, ChangeSet.SKIPPED)
+        untouched = [ChangeSet.ALTERED, ChangeSet.SKIPPED]
+        if Filters.of(self.plan.options).properties.tag:
+            untouched.append(ChangeSet.EXCLUDED)
         return self.plan.changes if any(self.plan.count(name).objects for name in untouched) else ()
 
 
@@ -127,7 +130,8 @@ class _Files:
             stack.callback(rows.close)
             return rows
 
-        self._listed = {side: opened(open_inventory(state, getattr(evidence, side), _LISTED)) for side in SIDES}
+        columns = [*_LISTED, *_FILTERED] if Filters.of(plan.options).look_at_objects else _LISTED
+        self._listed = {side: opened(open_inventory(state, getattr(evidence, side), columns)) for side in SIDES}
         self._copies = opened(SortedRows(state, plan.files["copy"], columns=_PLANNED))
         self._changes = opened(SortedRows(state, evidence.changes, columns=_PLANNED)) if evidence.changes else None
         self._contents = [opened(SortedRows(state, [file], schema=PROVED_SCHEMA)) for file in evidence.contents]
@@ -207,11 +211,13 @@ def _classification(plan: Plan) -> str:
     bounds = "key >= $first AND ($end IS NULL OR key < $end)"
     prefixes = {"source": plan.source.prefix, "store": plan.store.prefix}
     listed = ", ".join(
-        f"{side} AS (SELECT * FROM (SELECT {below(prefix)} AS key, size, etag FROM {side}_rows) "  # noqa: S608
+        f"{side} AS (SELECT * FROM (SELECT * EXCLUDE (key), {below(prefix)} AS key FROM {side}_rows) "  # noqa: S608
         f"WHERE {bounds})"
         for side, prefix in prefixes.items()
     )
-    is_included = Filters(plan.options.include, plan.options.exclude).condition("coalesce(s.key, t.key)")
+    filters = Filters.of(plan.options)
+    passes = filters.passes("s", "t", "s.key IS NOT NULL")
+    is_included = f"({filters.condition('coalesce(s.key, t.key)')} AND {passes} IS TRUE)"
     # No untrusted text: globs and prefixes are quoted.
     return f"""
         WITH {listed},
@@ -224,7 +230,7 @@ def _classification(plan: Plan) -> str:
             SELECT key, source_etag, store_etag, max_by(how, number) AS how, max_by(checksum, number) AS checksum
             FROM contents_rows GROUP BY ALL
         ),
-        changes AS (SELECT key, set FROM changes_rows WHERE set IN ('altered', 'skipped'))
+        changes AS (SELECT key, set FROM changes_rows WHERE set IN ('altered', 'skipped', 'excluded'))
         SELECT
             coalesce(s.key, t.key) AS key,
             coalesce(s.size, t.size) AS size,
@@ -232,7 +238,7 @@ def _classification(plan: Plan) -> str:
             coalesce(t.etag, '') AS store_etag,
             coalesce(c.checksum, '') AS checksum,
             CASE
-                WHEN NOT {is_included} THEN '{Unlike.EXCLUDED}'
+                WHEN NOT {is_included} OR x.set IS NOT DISTINCT FROM 'excluded' THEN '{Unlike.EXCLUDED}'
                 WHEN t.key IS NULL THEN '{Unlike.ONLY_IN_SOURCE}'
                 WHEN s.key IS NULL THEN '{Unlike.ONLY_IN_STORE}'
                 WHEN s.size <> t.size THEN '{Unlike.DIFFERENT_SIZE}'
@@ -248,7 +254,7 @@ def _classification(plan: Plan) -> str:
         FROM source s FULL OUTER JOIN store t ON s.key = t.key
         LEFT JOIN contents c ON c.key = s.key AND c.source_etag = s.etag AND c.store_etag = t.etag
         LEFT JOIN copies p ON p.key = s.key
-        LEFT JOIN changes x ON x.key = s.key
+        LEFT JOIN changes x ON x.key = coalesce(s.key, t.key)
         LEFT JOIN memory_rows m ON m.key = s.key"""  # noqa: S608
 
 

@@ -56,7 +56,7 @@ class ContentComparer:
         self._sample = sample
         self._file = file
         self._writer = stack.enter_context(writing_parquet(context.state, file, PROVED_SCHEMA))
-        self._filters = Filters(plan.options.include, plan.options.exclude)
+        self._filters = Filters.of(plan.options)
         before = context.inventories("source").load(plan.source_inventory)
         self._source = connect_source(context, before, stack)
         self._store = stack.enter_context(context.connect(plan.store))
@@ -87,7 +87,7 @@ class ContentComparer:
         Args:
             key_range: the range, in keys without prefix.
             listed: what the store has, as in `core.inventory.INVENTORY_SCHEMA`; rows outside are ignored.
-            others: keys that are already known to differ.
+            others: keys that are already known to differ, or that the plan left out.
 
         Returns:
             One row an object whose content differs or could not be read, as in `DIFFERENCE_SCHEMA`.

@@ -36,6 +36,7 @@ from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
 from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 from hyve_pipeline.operations.verify.content import ContentComparer
+from hyve_pipeline.operations.verify.left_out import LeftOutKeys
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 
@@ -47,6 +48,9 @@ _VERIFY = "verify"
 
 # The columns of a listed object that are compared.
 _COMPARED = ["key", "size", "etag"]
+
+# Those that reports of S3 Inventory and filters are judged by.
+_LOOKED_AT = ["last_modified", "storage_class"]
 
 # The differences that may be of what was written since a report, by an earlier plan or by somebody else.
 _OF_WRITES = [Difference.DIFFERENT.value, Difference.UNEXPECTED.value]
@@ -85,19 +89,19 @@ def verify_plan(
     estimate(_VERIFY, inventory.objects)
     state = context.state
     folder = state.below(f"verifications/{plan.id}")
-    filters = Filters(plan.options.include, plan.options.exclude)
     with (
         ExitStack() as stack,
-        closing(open_inventory(state, inventory, [*_COMPARED, "last_modified"])) as listed,
+        closing(open_inventory(state, inventory, [*_COMPARED, *_LOOKED_AT])) as listed,
         closing(SortedRows(state, before.files, prefix, _COMPARED)) as planned,
         closing(SortedRows(state, plan.files["copy"])) as copies,
         closing(SortedRows(state, plan.files["delete"])) as deletes,
-        closing(Verifier(filters, prefix)) as verifier,
+        closing(Verifier(Filters.of(plan.options), prefix)) as verifier,
         writing_parquet(folder, f"{inventory.id}.parquet", DIFFERENCE_SCHEMA) as writer,
     ):
         journaled = _JournaledCopies(context, plan)
         proved = f"verifications/{plan.id}/{inventory.id}-content.parquet"
         comparer = None if sample is None else ContentComparer(context, plan, sample, proved, stack)
+        left_out = LeftOutKeys(context, plan, stack)
         is_same = inventory.id == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
         each_once = set(files.values())
@@ -117,8 +121,10 @@ def verify_plan(
                 differences = rows_without(differences, "key", written)
                 unreadable = [*unreadable, *written]
                 since += len(written)
+            others = left_out.read(key_range, tables["listed"])
+            differences = _unlike(differences, others, rows[copies], rows[deletes])
             if comparer is not None:
-                differing = {*differences.column("key").to_pylist(), *unreadable}
+                differing = {*differences.column("key").to_pylist(), *unreadable, *others}
                 more = comparer.compare(key_range, tables["listed"], differing)
                 differences = pa.concat_tables([differences, more]).sort_by("key")
                 same -= more.num_rows
@@ -157,6 +163,15 @@ def _look_again(context: SyncContext, plan: Plan) -> Inventory:
     if plan.named is not None:
         return take_named_inventories(context, ("store",), plan.named)["store"]
     return take_inventory(context, "store", activity="list store again")
+
+
+def _unlike(differences: pa.Table, left_out: set[str], *acted: pa.Table) -> pa.Table:
+    """The differences without those at keys that filters left out and that the plan does not act on."""
+    if not left_out or not differences.num_rows:
+        return differences
+    for rows in acted:
+        left_out = left_out - set(rows.column("key").to_pylist())
+    return rows_without(differences, "key", sorted(left_out))
 
 
 def _written_since(

@@ -9,6 +9,7 @@ from typing import Any
 from dagster.components.resolved.core_models import AssetAttributesModel
 from pydantic import BaseModel
 
+from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, one_line
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
@@ -25,7 +26,7 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 # Those with the mappings that are in one of them.
-ALL_MODELS: dict[str, type[BaseModel]] = {**MODELS, "restore": RestoreSettings}
+ALL_MODELS: dict[str, type[BaseModel]] = {**MODELS, "restore": RestoreSettings, "filter": FilterSettings}
 
 # Dagster resolves these when it loads the component, to any value.
 _TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{"}

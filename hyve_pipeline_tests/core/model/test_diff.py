@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, UNDONE_SCHEMA, ChangeSet, Differ
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
-from hyve_pipeline.core.settings.options import AlteredChoice, CompareRule
+from hyve_pipeline.core.settings.filter import FilterSettings
+from hyve_pipeline.core.settings.options import AlteredChoice, CompareRule, Options
 from hyve_pipeline_tests.tally import THOROUGHNESS
 
 EVERYTHING = RelativeRange("", None)
@@ -312,3 +314,80 @@ def test_what_is_remembered_goes_before_the_rule(
             expected[key] = "skipped"
     listed = {row["key"]: row["set"] for row in found.rows.to_pylist()}
     assert listed == {key: name for key, name in expected.items() if name not in ("unchanged", "excluded")}
+
+
+def passes(found: FilterSettings, listed: Listed, *, with_class: bool) -> bool:
+    """The filters on objects as the page of the filters has them."""
+    written = BEGIN + timedelta(seconds=listed.second)
+    newer, older = found.at(NOW).newer_than, found.at(NOW).older_than
+    assert not isinstance(newer, int)
+    assert not isinstance(older, int)
+    return (
+        (found.min_size is None or listed.size >= found.min_size)
+        and (found.max_size is None or listed.size <= found.max_size)
+        and (newer is None or written >= newer)
+        and (older is None or written < older)
+        and (not found.storage_class or not with_class or listed.storage_class in found.storage_class)
+    )
+
+
+# Times about those of the objects, as times and as durations before the plan.
+ages = st.integers(-1, 3).map(lambda second: BEGIN + timedelta(seconds=second))
+ages = st.none() | ages | ages.map(lambda time: int((NOW - time).total_seconds()))
+
+
+@st.composite
+def object_filters(draw: st.DrawFn) -> FilterSettings:
+    sizes = sorted(draw(st.lists(st.integers(0, 3), min_size=2, max_size=2)))
+    values = {
+        "min_size": draw(st.none() | st.just(sizes[0])),
+        "max_size": draw(st.none() | st.just(sizes[1])),
+        "newer_than": draw(ages),
+        "older_than": draw(ages),
+        "storage_class": draw(st.lists(st.sampled_from(["STANDARD", "STANDARD_IA", "GLACIER"]), max_size=2)),
+        "rules": draw(st.lists(st.sampled_from(["+ a*", "- *b", "- */*", "+ *é"]), max_size=3)),
+    }
+    try:
+        return FilterSettings.model_validate(values)
+    except ValueError:
+        # Nothing would take part, or nothing would be left out: as a user can't have it either.
+        return FilterSettings.model_validate(values | {"newer_than": None, "rules": []})
+
+
+@settings(deadline=None, max_examples=60 * THOROUGHNESS)
+@given(listings, listings, rules, globs, globs, object_filters(), st.sampled_from(["source", "STANDARD_IA"]), st.data())
+def test_a_filter_never_makes_a_duplicate_of_what_the_source_has(
+    source: dict[str, Listed],
+    store: dict[str, Listed],
+    rule: CompareRule,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    found: FilterSettings,
+    storage_class: str,
+    data: st.DataObject,
+) -> None:
+    # Most keys are on both sides, with another size, time or class.
+    for key in data.draw(st.lists(st.sampled_from(sorted(source) or ["a"]), unique=True)):
+        store[key] = data.draw(st.sampled_from([*source.values(), *store.values(), Listed()]))
+    options = Options(compare=rule, include=include, exclude=exclude, filter=found, storage_class=storage_class)
+    filters = Filters.of(options, NOW)
+    differ = Differ(rule, filters, compared=NOW)
+    try:
+        rows = differ.diff(inventory(source), inventory(store), EVERYTHING)
+    finally:
+        differ.close()
+    sets = dict(zip(*(rows.rows.column(name).to_pylist() for name in ("key", "set")), strict=True))
+    assert not {key for key, name in sets.items() if name == "duplicate"} & source.keys()
+    expected: dict[str, str] = {}
+    for key in source.keys() | store.keys():
+        one, other = source.get(key), store.get(key)
+        takes_part = (
+            passes(found, one, with_class=True)
+            if one is not None
+            else passes(found, store[key], with_class=storage_class == "source")
+        )
+        of_key = expected_set(rule, filters, key, one, other, is_undone=False)
+        expected[key] = of_key if takes_part else "excluded"
+    assert sets == {key: name for key, name in expected.items() if name not in ("unchanged", "excluded")}
+    excluded = [key for key, name in expected.items() if name == "excluded"]
+    assert rows.counts.get(ChangeSet.EXCLUDED, Count()).objects == len(excluded)

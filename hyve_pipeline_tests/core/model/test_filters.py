@@ -126,3 +126,21 @@ def test_every_glob_alone_is_translated_correctly(
 ) -> None:
     for glob in globs:
         assert let_through(database, Filters(include=(glob,)), keys) == [k for k in keys if fnmatchcase(k, glob)], glob
+
+
+RULES = st.lists(st.tuples(st.sampled_from("+-"), GLOBS.filter(bool)), max_size=4)
+
+
+@settings(deadline=None)
+@given(RULES, st.lists(GLOBS, max_size=1), st.lists(KEYS | GLOBS, min_size=1))
+def test_the_first_rule_that_matches_decides(
+    database: duckdb.DuckDBPyConnection, rules: list[tuple[str, str]], exclude: list[str], keys: list[str]
+) -> None:
+    filters = Filters(exclude=tuple(exclude), rules=tuple(f"{sign} {glob}" for sign, glob in rules))
+    expected = []
+    for key in keys:
+        signs = [sign for sign, glob in rules if fnmatchcase(key, glob)]
+        if (signs or ["+"])[0] == "+" and not any(fnmatchcase(key, glob) for glob in exclude):
+            expected.append(key)
+    assert [key for key in keys if filters.matches(key)] == expected
+    assert let_through(database, filters, keys) == expected
