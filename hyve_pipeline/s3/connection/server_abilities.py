@@ -51,18 +51,18 @@ TAGS_READ = Ability("does not return object tags", "what comes from there has no
 TAG_COUNTS = Ability("does not return the number of tags with an object", "")
 HIDDEN_TAG_COUNTS = Ability("returns the number of tags with each object that has some", "")
 TAG_COUNTS_BY_NAME = Ability("is not known to return the number of tags with an object", "")
-ANNOTATIONS = Ability("knows no annotations", "objects arrive without theirs", "annotations")
+ANNOTATIONS = Ability("does not support annotations", "objects arrive without theirs", "annotations")
 # Only ever proved: a bucket whose server has none has none to copy either.
-NO_ANNOTATIONS = Ability("knows annotations", "")
+NO_ANNOTATIONS = Ability("supports annotations", "")
 ANNOTATION_DIRECTIVE = Ability(
-    "knows no annotation directive", "it copies annotations with an object or not, as it does by itself"
+    "does not support the annotation directive", "it copies annotations with an object or not, as it does by itself"
 )
 OBJECT_LOCKS = Ability("has no Object Lock for this bucket", "objects arrive without their locks", "object lock")
 LOCKS_IN_WRITES = Ability(
-    "takes no lock with an object", "it is put by a request of its own right afterwards", is_minor=True
+    "does not accept locks with an object", "it is put by a request of its own right afterwards", is_minor=True
 )
 # Only ever proved: the permissions to read them are there, or locks would be left out without a word.
-LOCKS_READ = Ability("tells no locks of objects", "")
+LOCKS_READ = Ability("does not return the locks of objects", "")
 REDIRECTS = Ability("does not support website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
 DELETE_CONDITIONS = Ability(

@@ -127,7 +127,7 @@ def test_none_is_put_where_a_server_might_take_it_for_the_object(
         key: "annotations" if key in lost else None for key in KEYS
     }
     assert [lack.described for lack in plan_status(context, plan).lacks if not lack.is_minor] == [
-        f"s3://{pair.store.name}: the server knows no annotations: objects arrive without theirs"
+        f"s3://{pair.store.name}: the server does not support annotations: objects arrive without theirs"
     ]
 
 
