@@ -1,24 +1,19 @@
 """``hyve dryrun``: compare the buckets and make a plan."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from hyve_pipeline.cli.options import date_option, keys_option, limit_options, sync_options
+from hyve_pipeline.core.base.times import parse_time
 
 
 def _time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """A time with its zone; without one nobody could say later which time was meant."""
-    if value is None:
-        return None
     try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise click.BadParameter(f"{value!r} is no time with a zone, such as 2026-11-01T00:00:00Z")
-    return time.astimezone(UTC)
+        return None if value is None else parse_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()

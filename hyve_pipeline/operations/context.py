@@ -147,8 +147,8 @@ class SyncContext:
         """
         if date is not None and self.settings.source.inventory is None and self.settings.store.inventory is None:
             raise ConfigurationError(
-                f"--inventory-date: sync {self.name} has no reports: set inventory in [sync.{self.name}.source] or "
-                f"[sync.{self.name}.store]"
+                f"inventory date {date}: sync {self.name} has no reports: set inventory in "
+                f"[sync.{self.name}.source] or [sync.{self.name}.store]"
             )
         return self if date is None else replace(self, inventory_date=date)
 

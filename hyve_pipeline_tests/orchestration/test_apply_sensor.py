@@ -68,6 +68,26 @@ def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daem
     assert {record.partition_key for record in shards} == {f"{plan}-{number:04d}" for number in (1, 2, 3, 4)}
 
 
+def test_archived_objects_are_restored_once_the_copies_are_made(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    pair.source.put({"plain": b"1"})
+    pair.source.put({"cold": b"12"}, StorageClass="GLACIER")
+    pair.configure()
+    with (pair.home / "hyve.toml").open("a") as file:
+        file.write('restore = { days = 3, tier = "Bulk" }\n')
+    pair.automate("copies")
+    plan = plan_of(hyve)
+    daemon = make_daemon(pair)
+    assert daemon.tick()[0] == [f"{plan}:copy:1"]
+    assert daemon.tick()[0] == [f"{plan}:restore", f"{plan}:verify:1"]
+    assert daemon.tick() == ([], f"plan {plan} is finished and verified")
+    assert hyve("show", "--json").document["restores"]["waiting"] == 1
+    (seen,) = daemon.instance.fetch_observations(daemon.names.bucket("source"), limit=2).records
+    assert seen.asset_observation is not None
+    assert seen.asset_observation.metadata["asked"].value == 1
+
+
 def test_copies_alone_leave_deletes_to_the_user(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     fill(pair)
     plan_of(hyve)

@@ -12,11 +12,13 @@ import yaml
 from dagster._core.snap import JobSnap
 from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
+from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import CompareRule, Options
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.common.run_config import Compare
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.kept_versions import keep_versions, moment
 from hyve_pipeline_tests.operations.applying import copied_keys, is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
 from hyve_pipeline_tests.s3.scripted import Answer
@@ -148,6 +150,39 @@ def test_a_limit_is_raised_for_a_plan_that_is_named(
     assert pair.store.read() == before
 
 
+def test_an_estimate_is_accepted_for_a_plan_that_is_named(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    pair.source.put({"a": b"1"})
+    plan = hyve("dryrun", "--json").document["plan"]
+    daemon = make_daemon(pair)
+    unnamed = daemon.run("images_copy", run_config=configured("copy_shard", max_cost="5"))
+    assert failure_of(unnamed).startswith("max_cost accepts what the limit refuses in one plan")
+    accepted = configured("copy_shard", plan=plan, max_cost="5.50", max_duration="8 h")
+    assert daemon.run("images_copy", run_config=accepted).success
+    approval = daemon.sync.plans.approval(plan)
+    assert approval is not None
+    assert (str(approval.max_cost), approval.max_duration) == ("5.50", 8 * 3600)
+    wrong = daemon.run("images_copy", run_config=configured("copy_shard", plan=plan, max_duration="soon"))
+    assert failure_of(wrong).startswith("max_duration: ")
+
+
+def test_a_dryrun_of_the_source_as_it_was(make_pair: MakePair, make_daemon: MakeDaemon) -> None:
+    pair = make_pair()
+    keep_versions(pair.source)
+    pair.source.put({"a": b"1"})
+    at = moment()
+    pair.source.put({"b": b"1"})
+    daemon = make_daemon(pair)
+    assert daemon.run("images_dryrun", run_config=configured("inventories", as_of=at)).success
+    plan = daemon.sync.plans.newest()
+    assert plan is not None
+    assert plan.as_of is not None
+    assert plan.count(ChangeSet.NEW).objects == 1
+    wrong = daemon.run("images_dryrun", run_config=configured("inventories", as_of="yesterday"))
+    assert failure_of(wrong) == "as_of: 'yesterday' is no time with a zone, such as 2026-11-01T00:00:00Z"
+    wrong = daemon.run("images_dryrun", run_config=configured("inventories", inventory_date="2026-01-01"))
+    assert failure_of(wrong).startswith("inventory date 2026-01-01: sync images has no reports")
+
+
 def test_a_dryrun_can_only_lower_limits(make_pair: MakePair, make_daemon: MakeDaemon) -> None:
     pair = make_pair(max_deletes=1, max_overwrites="0%")
     pair.source.put({f"{number:03d}": b"1" for number in range(1, 201)})
@@ -178,19 +213,19 @@ def offered(definitions: dg.Definitions, job: str) -> str:
 def test_the_launchpad_offers_what_a_run_may_set_and_nothing_else(pair: Pair, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(pair)
     given: dict[str, set[str]] = {}
-    for job in ("dryrun", "copy", "delete", "verify", "undo", "retention"):
+    for job in ("dryrun", "copy", "delete", "verify", "restore", "undo", "retention"):
         text = offered(daemon.definitions, job)
         assert len(text.splitlines()) <= 15
         config = yaml.safe_load(text)
         assert set(config) == {"ops"}
-        (op,) = config["ops"].values()
-        given[job] = set(op["config"])
+        given[job] = set[str]().union(*(op["config"] for op in config["ops"].values()))
         assert dg.validate_run_config(daemon.definitions.resolve_job_def(f"images_{job}"), config)
     assert given == {
-        "dryrun": {"compare", "include", "exclude", "max_deletes", "max_overwrites"},
-        "copy": {"plan", "concurrency", "max_overwrites"},
-        "delete": {"plan", "concurrency", "max_deletes"},
+        "dryrun": {"as_of", "inventory_date", "compare", "include", "exclude", "max_deletes", "max_overwrites"},
+        "copy": {"plan", "concurrency", "max_overwrites", "max_cost", "max_duration"},
+        "delete": {"plan", "concurrency", "max_deletes", "max_cost", "max_duration"},
         "verify": {"plan", "list_again", "content"},
+        "restore": {"plan"},
         "undo": {"plan"},
         "retention": {"keep_plans", "keep_days"},
     }
@@ -220,7 +255,7 @@ def test_a_run_sets_nothing_of_what_a_sync_is(pair: Pair, make_daemon: MakeDaemo
     own = [name for name in definitions.resources or {} if name.startswith("images_")]
     assert len(own) == 2
     settings = SyncSettings.model_fields.keys() | Options.model_fields.keys() | {"home"}
-    for job in ("dryrun", "copy", "delete", "verify", "undo", "retention"):
+    for job in ("dryrun", "copy", "delete", "verify", "restore", "undo", "retention"):
         definition = definitions.resolve_job_def(f"images_{job}")
         for resource, setting in itertools.product(own, settings):
             run_config = {"resources": {resource: {"config": {setting: "other"}}}}

@@ -11,6 +11,7 @@ from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES, ChangeSet
 from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.core.model.restore import FAILED, LONGEST, RestoreStatus, RestoreSummary
+from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.state.files import Folder
@@ -66,6 +67,21 @@ def restore_summary(context: SyncContext, restore_id: str) -> RestoreSummary | N
     """
     folder, name = context.state.below(FOLDER), f"{restore_id}.json"
     return folder.read_manifest(name, RestoreSummary) if folder.exists(name) else None
+
+
+def is_restore_due(context: SyncContext, status: PlanStatus) -> bool:
+    """Whether archived objects of a plan are to be restored, its copies are finished, and none was asked for yet.
+
+    Raises:
+        StateError: the newest manifest is damaged.
+    """
+    plan = status.plan
+    if plan.options.restore is None or plan.as_of is not None or not plan.count(ChangeSet.SKIPPED).objects:
+        return False
+    if status.unfinished("copy") or status.refusal("copy") is not None:
+        return False
+    newest = next(iter(newest_manifests(context.state.below(FOLDER).names())), None)
+    return newest is None or context.state.below(FOLDER).read_manifest(newest, RestoreSummary).plan != plan.id
 
 
 def _asks(context: SyncContext) -> dict[str, _Ask]:

@@ -40,7 +40,7 @@ class Names:
             would repeat what was refused. The apply sensor retries shards.
         plan, verification, journal: the keys of these assets.
         dryrun_job, verify_job: the asset jobs.
-        undo_job, retention_job: the op jobs without partitions.
+        undo_job, restore_job, retention_job: the op jobs without partitions.
         applying_jobs: the jobs that apply a plan, in their order.
         store_shard_set, store_shards: the partitions of the asset `store`, by name and as a definition: the shards of
             both actions.
@@ -66,6 +66,7 @@ class Names:
         self.dryrun_job = f"{sync}_dryrun"
         self.verify_job = f"{sync}_verify"
         self.undo_job = f"{sync}_undo"
+        self.restore_job = f"{sync}_restore"
         self.retention_job = f"{sync}_retention"
         self.applying_jobs = [*map(self.shard_job, ACTIONS), self.verify_job]
         # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.

@@ -6,11 +6,13 @@ the old value again.
 """
 
 import enum
+from datetime import datetime
 
 import dagster as dg
 from pydantic import Field
 
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.times import parse_time
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.options import Options
@@ -20,12 +22,17 @@ from hyve_pipeline.orchestration.common.names import Names
 # The limits, and the job that can accept a plan that the limit refused.
 _LIMITS = {"max_deletes": "delete", "max_overwrites": "copy"}
 
+# The limits of what a plan is estimated to take, which both jobs can accept.
+_ESTIMATES = ("max_cost", "max_duration")
+
 _EXAMPLE_PLAN = "000004-20261122T213214610Z-79c1bd01"
 
 # Values that set nothing. Null does not either.
 _AS_CONFIGURED = "as configured"
 _AS_PLANNED = "as planned"
 _NO_SAMPLE = "0%"
+_NOW = "now"
+_NEWEST = "newest"
 
 
 class Compare(enum.Enum):
@@ -36,6 +43,40 @@ class Compare(enum.Enum):
     size = "size"
     etag = "etag"
     content = "content"
+
+
+class InventoriesConfig(dg.Config):
+    """Of which time the inventories are."""
+
+    as_of: str | None = Field(
+        default=_NOW,
+        description="The source as it was at this time, by the versions that it keeps, such as 2026-11-01T00:00:00Z; "
+        "now is as it is. Nothing is deleted by a plan of an earlier time.",
+        examples=["2026-11-01T00:00:00Z"],
+    )
+    inventory_date: str | None = Field(
+        default=_NEWEST,
+        description="The date of the S3 Inventory reports to read, such as 2026-11-01, where the sync has some; newest "
+        "is the newest complete ones.",
+        examples=["2026-11-01"],
+    )
+
+    def time(self) -> datetime | None:
+        """The earlier time; None for now.
+
+        Raises:
+            ConfigurationError: it is not a time.
+        """
+        if self.as_of in (None, _NOW):
+            return None
+        try:
+            return parse_time(self.as_of)
+        except ValueError as error:
+            raise ConfigurationError(f"as_of: {error}") from None
+
+    def date(self) -> str | None:
+        """The date of the reports; None for the newest."""
+        return None if self.inventory_date == _NEWEST else self.inventory_date
 
 
 class DryrunConfig(dg.Config):
@@ -132,6 +173,18 @@ class ShardConfig(PlanConfig):
         "say.",
         examples=[32],
     )
+    max_cost: str | None = Field(
+        default=_AS_PLANNED,
+        description="Accept this many US dollars for the plan, though the configured limit refuses its estimate, such "
+        "as 25.50. Needs the plan's id beside it, and is kept with the plan.",
+        examples=["25.50"],
+    )
+    max_duration: str | None = Field(
+        default=_AS_PLANNED,
+        description="Accept this time for the plan, such as 8 h, though the configured limit refuses its estimate. "
+        "Needs the plan's id beside it, and is kept with the plan.",
+        examples=["8 h"],
+    )
 
     def accepted(self) -> dict[str, str | None]:
         """The limits that are given, by name.
@@ -139,7 +192,7 @@ class ShardConfig(PlanConfig):
         Raises:
             ConfigurationError: one is given without a plan: only a plan that exists can be accepted.
         """
-        limits: dict[str, str | None] = {name: getattr(self, name, None) for name in _LIMITS}
+        limits: dict[str, str | None] = {name: getattr(self, name, None) for name in (*_LIMITS, *_ESTIMATES)}
         limits = {name: None if limit == _AS_PLANNED else limit for name, limit in limits.items()}
         given = [name for name, limit in limits.items() if limit is not None]
         if given and self.plan in (None, LATEST):

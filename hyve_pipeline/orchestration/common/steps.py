@@ -13,9 +13,8 @@ from hyve_pipeline.core.settings.fields import JsonSchema, SyncName
 from hyve_pipeline.core.settings.places import SettingsTable
 from hyve_pipeline.orchestration.common.names import Names
 
-StepName = Literal[
-    "inventories", "diff", "plan", "verification", "journal", "copy", "delete", "undo_plan", "drop_plans"
-]
+AssetStep = Literal["inventories", "diff", "plan", "verification", "journal"]
+StepName = Literal[AssetStep, "copy", "delete", "ask_restores", "undo_plan", "drop_plans"]
 
 # What a step yields.
 StepEvent = Any

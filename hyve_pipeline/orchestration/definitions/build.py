@@ -18,6 +18,7 @@ from hyve_pipeline.orchestration.definitions.assets.journal import build_journal
 from hyve_pipeline.orchestration.definitions.assets.plan import build_plan
 from hyve_pipeline.orchestration.definitions.assets.verify import build_verification
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
+from hyve_pipeline.orchestration.definitions.restore_job import build_restore_job
 from hyve_pipeline.orchestration.definitions.retention_job import build_retention_job
 from hyve_pipeline.orchestration.definitions.schedules import build_schedules
 from hyve_pipeline.orchestration.definitions.sensors.alerts import build_alert_sensor
@@ -60,6 +61,7 @@ def build_sync(
         *build_asset_jobs(names, sets),
         build_shard_job(names, steps, "copy"),
         build_shard_job(names, steps, "delete"),
+        build_restore_job(names, steps),
         build_undo_job(names, steps),
         build_retention_job(names, steps, sync.automation),
     ]
@@ -74,7 +76,7 @@ def build_sync(
         },
         schedules=build_schedules(context, names, jobs[names.dryrun_job]),
         sensors=[
-            build_apply_sensor(context, names, [jobs[name] for name in names.applying_jobs]),
+            build_apply_sensor(context, names, [jobs[name] for name in (*names.applying_jobs, names.restore_job)]),
             build_alert_sensor(context, names),
             build_record_sensor(context, names),
             build_retention_sensor(context, names, jobs[names.retention_job]),

@@ -18,6 +18,7 @@ from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.proof import Proof
+from hyve_pipeline.core.model.restore import RestoreSummary
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.core.model.status import PlanStatus
@@ -224,6 +225,20 @@ def undo_metadata(summary: UndoSummary) -> Metadata:
         FAILED_OBJECTS: summary.failed,
         "left": summary.left,
         **_reasons(summary.reasons),
+    }
+
+
+def restores_metadata(summary: RestoreSummary) -> Metadata:
+    """What was asked for of archived objects, and what was answered."""
+    answers = {name.replace("_", " "): count for name, count in summary.outcomes.items()}
+    waiting = {"asked for before": summary.waiting} if summary.waiting else {}
+    return {
+        PLAN_ENTRY: summary.plan,
+        "days": summary.days,
+        "tier": summary.tier,
+        **answers,
+        **waiting,
+        "bytes": summary.bytes,
     }
 
 

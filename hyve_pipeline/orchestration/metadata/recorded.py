@@ -39,6 +39,7 @@ from hyve_pipeline.orchestration.metadata.events import (
     limit_metadata,
     proof_metadata,
     proved_metadata,
+    restores_metadata,
     set_metadata,
     shard_metadata,
     undo_metadata,
@@ -192,9 +193,7 @@ def _restores(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEv
     summary = restore_summary(sync, event.restore or "")
     if summary is None:
         return
-    outcomes = {name.replace("_", " "): count for name, count in summary.outcomes.items()}
-    asked = {"days": summary.days, "tier": summary.tier, **outcomes, "bytes": summary.bytes}
-    metadata = {PLAN_ENTRY: summary.plan, **asked, **_by(event)}
+    metadata = {**restores_metadata(summary), **_by(event)}
     description = "The restore of archived objects was asked for"
     yield dg.AssetObservation(names.bucket("source"), description=description, metadata=metadata)
 

@@ -1,27 +1,14 @@
 """`hyve dryrun --as-of` plans the source as it was, by its versions."""
 
 import json
-import math
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair
-
-
-def keep_versions(bucket: Bucket, status: str = "Enabled") -> None:
-    bucket.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": status})
-
-
-def moment() -> str:
-    """A time after all that was done, and before all that follows: the server's times have whole seconds."""
-    second = math.floor(time.time())
-    while time.time() < second + 1:
-        time.sleep(0.02)
-    return datetime.fromtimestamp(second, UTC).isoformat()
+from hyve_pipeline_tests.kept_versions import keep_versions, moment
+from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 
 def planned(hyve: Hyve, at: str, *more: str) -> dict[str, Any]:

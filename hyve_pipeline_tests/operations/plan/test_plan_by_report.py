@@ -217,7 +217,10 @@ def test_a_date_chooses_the_report_and_needs_one(reported: Reported, hyve: Hyve)
     reported.write("source", as_of=now - timedelta(hours=30))
     pair.source.put({"b": b"b"})
     reported.write("source", as_of=now)
-    assert "--inventory-date: sync images has no reports" in hyve("dryrun", "--inventory-date", "2026-01-01").only_line
+    assert (
+        "inventory date 2026-01-01: sync images has no reports"
+        in hyve("dryrun", "--inventory-date", "2026-01-01").only_line
+    )
     reported.configure("source")
     name = f"{now - timedelta(hours=30):%Y-%m-%dT%H-%M}"
     assert hyve("dryrun", "--json", "--inventory-date", name).document["new"]["objects"] == 1

@@ -10,6 +10,7 @@ from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.checks import LISTING_COMPLETE
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
+from hyve_pipeline.orchestration.common.run_config import InventoriesConfig
 from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.events import inventory_metadata, proof_metadata
@@ -45,11 +46,11 @@ def build_inventories(names: Names, steps: Steps) -> dg.AssetsDefinition:
         required_resource_keys={names.resource},
     )
     @steps.around("inventories")
-    def inventories(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def inventories(context: dg.AssetExecutionContext, config: InventoriesConfig) -> Iterator[dg.MaterializeResult]:
         wanted: list[Side] = [side for side in SIDES if names.inventory(side) in context.selected_asset_keys]
         with as_failure():
-            sync = sync_of_run(context, names)
-            taken = take_inventories(sync, wanted)
+            sync = sync_of_run(context, names).with_inventory_date(config.date())
+            taken = take_inventories(sync, wanted, as_of=config.time())
         for side, inventory in taken.items():
             complete = dg.AssetCheckResult(
                 passed=True,

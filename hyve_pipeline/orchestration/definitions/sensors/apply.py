@@ -18,6 +18,7 @@ from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, plan_status
 from hyve_pipeline.operations.plan.freeze import check_places
+from hyve_pipeline.operations.restore.asked import is_restore_due
 from hyve_pipeline.operations.verify.read import is_verified
 from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, Names
@@ -46,8 +47,9 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         jobs=jobs,
         minimum_interval_seconds=sync.settings.automation.interval_seconds,
         default_status=sensor_status(sync),
-        description=f'Applies each new plan; apply is "{sync.settings.apply}". Copies first, shard by shard, deletes '
-        "when every copy has succeeded, then the verification. Determines at each tick what is left, so it "
+        description=f'Applies each new plan; apply is "{sync.settings.apply}". Copies first, shard by shard, then the '
+        "restores of archived objects where the option restore is set, deletes when every copy has succeeded, then the "
+        "verification. Determines at each tick what is left, so it "
         "resumes after any failure.",
     )
     def apply_plan(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -80,11 +82,14 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         in_the_way = _in_the_way(sync, names, plan, runs.going_on) if decision.requests else None
         if in_the_way is not None:
             return dg.SkipReason(f"plan {plan.id} waits: {in_the_way}")
-        if not decision.requests:
+        restores = [_restore_request(names, plan)] if is_restore_due(sync, status) else []
+        if not decision.requests and not restores:
             return dg.SkipReason(decision.reason)
         context.log.info(decision.reason)
         _register(context.instance, names, status, decision.requests)
-        return dg.SensorResult(run_requests=[_run_request(names, plan, request) for request in decision.requests])
+        return dg.SensorResult(
+            run_requests=[*restores, *(_run_request(names, plan, request) for request in decision.requests)]
+        )
 
     return apply_plan
 
@@ -210,6 +215,14 @@ def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, re
         if request.name != LOOP and not instance.has_dynamic_partition(names.shard_set(request.step), request.name):
             register_shards(instance, names, status.plan, status.refusals)
             return
+
+
+def _restore_request(names: Names, plan: Plan) -> dg.RunRequest:
+    """Once a plan: what fails is asked for again with the next plan."""
+    config = {"ops": {names.op("ask_restores"): {"config": {"plan": plan.id}}}}
+    return dg.RunRequest(
+        run_key=f"{plan.id}:restore", job_name=names.restore_job, run_config=config, tags={PLAN_TAG: plan.id}
+    )
 
 
 def _run_request(names: Names, plan: Plan, request: Request) -> dg.RunRequest:
