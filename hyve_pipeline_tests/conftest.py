@@ -14,9 +14,9 @@ from hypothesis import settings
 
 from hyve_pipeline.cli.main import run
 from hyve_pipeline.core.settings.model import BucketSettings
-from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.s3.connection.server_abilities import forget_all
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.moto_server import MotoServer
 from hyve_pipeline_tests.places import MakeBucket, MakePlace
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
 from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, new_pair
@@ -101,14 +101,14 @@ def hasty_database(shared_database: duckdb.DuckDBPyConnection, monkeypatch: pyte
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
     """The endpoint of the demo's server, shared by the tests of one worker."""
-    with EmbeddedServer() as server:
+    with MotoServer() as server:
         yield server.endpoint_url
 
 
 @pytest.fixture(scope="session")
 def second_moto_endpoint() -> Iterator[str]:
     """The endpoint of a second server of the same kind, which knows nothing of the first one's buckets."""
-    with EmbeddedServer() as server:
+    with MotoServer() as server:
         yield server.endpoint_url
 
 

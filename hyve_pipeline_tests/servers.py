@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from hyve_pipeline_tests import moto_server
+
 ACCESS_KEY_ID = "AKIDHYVETESTS"
 SECRET_ACCESS_KEY = "hyve-tests-secret"
 REGION = "us-east-1"
@@ -63,8 +65,11 @@ def client_for(endpoint_url: str, **settings: Any) -> Any:
 
 
 def put_objects(client: Any, bucket: str, objects: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> None:
-    """Put every object, `key: body`, several at a time."""
+    """Put every object, `key: body`, in one request or several at a time."""
     pairs = objects.items() if isinstance(objects, Mapping) else objects
+    if moto_server.is_running(client.meta.endpoint_url):
+        moto_server.put_all(client.meta.endpoint_url, bucket, pairs)
+        return
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(lambda pair: client.put_object(Bucket=bucket, Key=pair[0], Body=pair[1]), pairs))
 
@@ -77,6 +82,8 @@ def list_keys(client: Any, bucket: str) -> list[str]:
 
 def read_bucket(client: Any, bucket: str) -> dict[str, bytes]:
     """The whole content of a bucket, `key: body`."""
+    if moto_server.is_running(client.meta.endpoint_url):
+        return moto_server.read_all(client.meta.endpoint_url, bucket)
     keys = list_keys(client, bucket)
     with ThreadPoolExecutor(_THREADS) as pool:
         bodies = pool.map(lambda key: client.get_object(Bucket=bucket, Key=key)["Body"].read(), keys)

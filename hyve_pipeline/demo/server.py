@@ -5,6 +5,7 @@ The child watches its standard input, so it ends with its parent, even if that i
 """
 
 import argparse
+import gc
 import io
 import logging
 import os
@@ -12,7 +13,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
@@ -21,6 +22,9 @@ from urllib.parse import unquote_to_bytes
 
 _HOST = "127.0.0.1"
 _STOP_SECONDS = 5
+
+# Some megabytes, if all of them are garbage.
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 _CHANGED = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>PreconditionFailed</Code>'
@@ -194,16 +198,26 @@ def _end_with(parent: IO[str]) -> None:
     os._exit(0)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_application() -> Any:
+    """Moto's S3 as a WSGI application that does nothing besides."""
+    logging.disable(logging.CRITICAL)
+    # Headers that let any web page read every answer: no use here.
+    os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+    from moto.moto_server.werkzeug_app import create_backend_app
+
+    return create_backend_app("s3")
+
+
+def main(arguments: Sequence[str] | None = None, make: Callable[[], Any] = make_application) -> None:
     """Serve S3 until standard input closes; the port is the one line written to standard output."""
     parser = argparse.ArgumentParser(prog="python -m hyve_pipeline.demo.server", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     port = parser.parse_args(arguments).port
 
-    logging.disable(logging.CRITICAL)
-    from moto.moto_server.werkzeug_app import create_backend_app
-
-    handler = _make_handler(create_backend_app("s3"))
+    handler = _make_handler(make())
+    # What is loaded stays, and every object kept is many: to look through them often takes a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     try:
         server = _Server((_HOST, port), handler)
     except OSError as error:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,36 @@ def test_embedded_server_keeps_every_odd_key(moto_endpoint: str, make_bucket: Ma
     objects = {key: key.encode() for key in ODD_KEYS}
     put_objects(client, bucket, objects)
     assert read_bucket(client, bucket) == objects
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_what_is_put_at_once_is_as_if_put_one_by_one(
+    versioned: bool, moto_endpoint: str, make_bucket: MakeBucket
+) -> None:
+    """Each answer about it is the same, but for its date and version."""
+    client = client_for(moto_endpoint)
+    buckets = [make_bucket(versioned=versioned) for _ in range(2)]
+    put_objects(client, buckets[0], {"a/é": b"1", "empty": b""})
+    for key, body in {"a/é": b"1", "empty": b""}.items():
+        client.put_object(Bucket=buckets[1], Key=key, Body=body)
+
+    # Moto also answers the digest of the content that a signed request has; S3 does not.
+    ignored = {"LastModified", "VersionId", "ResponseMetadata", "Body"}
+    ignored |= {"date", "last-modified", "x-amz-version-id", "x-amz-content-sha256", "x-amzn-requestid"}
+
+    def answers(bucket: str) -> list[dict[str, Any]]:
+        asked = (client.get_object, client.head_object, client.get_object_tagging, client.get_object_acl)
+        answers = [ask(Bucket=bucket, Key=key) for ask in asked for key in ("a/é", "empty")]
+        headers = [answer["ResponseMetadata"]["HTTPHeaders"] for answer in answers]
+        listed = client.list_objects_v2(Bucket=bucket)["Contents"]
+        versions = client.list_object_versions(Bucket=bucket)["Versions"]
+        found = (*listed, *answers, *headers, *versions)
+        return [{name: value for name, value in answer.items() if name not in ignored} for answer in found]
+
+    assert answers(buckets[0]) == answers(buckets[1])
+    client.delete_object(Bucket=buckets[0], Key="empty")
+    assert read_bucket(client, buckets[0]) == {"a/é": b"1"}
+    assert len(client.list_object_versions(Bucket=buckets[0])["Versions"]) == (2 if versioned else 1)
 
 
 def test_stop_ends_the_child() -> None:
