@@ -7,7 +7,7 @@ each, which is more than what is tested takes.
 import functools
 import http.client
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,9 +38,9 @@ def is_running(endpoint_url: str) -> bool:
     return endpoint_url in _running
 
 
-def put_all(endpoint_url: str, bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
+def put_all(endpoint_url: str, bucket: str, objects: Sequence[tuple[Any, bytes]]) -> None:
     """Put objects as boto3 does that is given no more than key and body."""
-    _ask(endpoint_url, "put", bucket, list(objects))
+    _ask(endpoint_url, "put", bucket, objects)
 
 
 def read_all(endpoint_url: str, bucket: str) -> dict[str, bytes]:
@@ -76,7 +76,7 @@ def _read(bucket: str) -> dict[str, bytes]:
 
 
 def _backend() -> Any:
-    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
 
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
@@ -89,9 +89,11 @@ def _make() -> Any:
     """Moto's application, with the path of its own before it."""
     inner = make_application()
     # Each entry of a listing has its date parsed, which is a third of the time that a listing takes.
+    from botocore.utils import parse_to_aware_datetime
     from moto.core import serialize
 
-    serialize.parse_to_aware_datetime = functools.lru_cache(1024)(serialize.parse_to_aware_datetime)
+    quick = functools.lru_cache(1024)(parse_to_aware_datetime)
+    serialize.parse_to_aware_datetime = quick  # pyright: ignore[reportPrivateImportUsage]
 
     def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != _PATH:

@@ -12,7 +12,7 @@ import pytest
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
-from hyve_pipeline_tests.servers import client_for, put_objects, read_bucket
+from hyve_pipeline_tests.servers import client_for, list_keys, put_objects, read_bucket
 
 
 def _is_alive(pid: int) -> bool:
@@ -33,9 +33,12 @@ def _wait_until_gone(pid: int) -> bool:
 def test_embedded_server_keeps_every_odd_key(moto_endpoint: str, make_bucket: MakeBucket) -> None:
     client = client_for(moto_endpoint)
     bucket = make_bucket()
-    objects = {key: key.encode() for key in ODD_KEYS}
-    put_objects(client, bucket, objects)
-    assert read_bucket(client, bucket) == objects
+    for key in ODD_KEYS:
+        client.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    assert list_keys(client, bucket) == sorted(ODD_KEYS)
+    for key in ODD_KEYS:
+        assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+    assert read_bucket(client, bucket) == {key: key.encode() for key in ODD_KEYS}
 
 
 @pytest.mark.parametrize("versioned", [False, True])
