@@ -19,7 +19,11 @@ _READ = ("s3:GetObject", "s3:GetObjectTagging")
 # To write an object, large ones by multipart upload; a failed multipart upload is aborted.
 _WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 
-# The same for the annotations of an object, which are listed before any is written.
+# To learn the checksums of an object's parts. It is optional: without it, they are made while the object is streamed.
+_READ_PARTS = ("s3:GetObjectAttributes",)
+_READ_VERSION_PARTS = ("s3:GetObjectVersionAttributes",)
+
+# To read and write the annotations of an object, which are listed before any is written.
 _READ_ANNOTATIONS = ("s3:ListObjectAnnotations", "s3:GetObjectAnnotation")
 _WRITE_ANNOTATIONS = ("s3:PutObjectAnnotation",)
 _READ_VERSION_ANNOTATIONS = ("s3:ListObjectVersionAnnotations", "s3:GetObjectVersionAnnotation")
@@ -149,6 +153,9 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
         _objects("ReadSource", sync.source, read),
         *_reading_reports(sync.source, "Source"),
     ]
+    if sync.options.transfer != "server" and sync.options.keep_parts:
+        parts = (*_READ_PARTS, *_READ_VERSION_PARTS) if as_of else _READ_PARTS
+        source.append(_objects("OptionallyReadSourceParts", sync.source, parts))
     if sync.options.restore is not None:
         source.append(_objects("RestoreSource", sync.source, ("s3:RestoreObject",)))
     return {"source": _policy(source), "store": _policy(store)}

@@ -17,9 +17,10 @@ from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Transfer
-from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
+from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
+from hyve_pipeline.operations.doctor.parts import examine_parts
 from hyve_pipeline.operations.doctor.reports import examine_reports
 from hyve_pipeline.operations.doctor.store import (
     examine_source_versions,
@@ -86,6 +87,9 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         transfer = Transfer()
         if source is not None and store is not None:
             transfer = yield from _examine_transfer(sync, source, rules, stack)
+            is_on_aws = source.connection.place.server == store.connection.place.server == AWS
+            if transfer.by == "stream" and rules.keeps_parts and is_on_aws:
+                yield from examine_parts(source.connection, source.first)
         if store is not None:
             yield examine_versions(store.connection, has_trash=sync.settings.trash is not None)
             yield examine_uploads(store.connection)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from hyve_pipeline.core.base.errors import HyveError
@@ -138,6 +137,7 @@ class Connection:
         *,
         read: Callable[[Response], T] = itself,
         is_slow: bool = False,
+        is_trial: bool = False,
     ) -> None:
         """Like `send`, without a future, which costs more than all else that Python does for a copy.
 
@@ -147,6 +147,7 @@ class Connection:
                 neither wait, nor take long, nor raise.
             read: makes what is wanted of the answer of a request that succeeded, see `Read`; by default the answer.
             is_slow: see `send`.
+            is_trial: it finds out what a server can do, and is not sent again.
         """
         if self.payer_headers and self.payer_headers[0] not in request.headers:
             # A copy from another such bucket has it already, and no header may be there twice.
@@ -156,7 +157,7 @@ class Connection:
         with self._lock:
             self.requests += 1
             self.operations[request.operation] += 1
-        pending = _Pending(self, request, read, on_end, is_slow=is_slow)
+        pending = _Pending(self, request, read, on_end, is_slow=is_slow, is_trial=is_trial)
         is_paced = self.limits is not None and self.limits.is_large(request)
         pending.send(self._patient_transport() if is_slow or is_paced else self.transport)
 
@@ -255,9 +256,7 @@ class Connection:
     def __enter__(self) -> "Connection":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -267,6 +266,7 @@ class _Pending(Generic[T]):
     __slots__ = (
         "_connection",
         "_is_slow",
+        "_is_trial",
         "_on_end",
         "_read",
         "_transport",
@@ -283,6 +283,7 @@ class _Pending(Generic[T]):
         on_end: Callable[[T | BaseException], object],
         *,
         is_slow: bool,
+        is_trial: bool,
     ) -> None:
         self._connection = connection
         self._transport = connection.transport
@@ -290,6 +291,7 @@ class _Pending(Generic[T]):
         self._read = read
         self._on_end = on_end
         self._is_slow = is_slow
+        self._is_trial = is_trial
         # How often it was sent, and when it failed for the first time.
         self.sends = 0
         self.failed_at = 0.0
@@ -331,7 +333,7 @@ class _Pending(Generic[T]):
         self.failed_at = self.failed_at or time.monotonic()
         if self._connection.limits is not None:
             self._connection.limits.take_repeats(sends - 1)
-        is_again = self._connection.send_again(self, self._transport, error)
+        is_again = not self._is_trial and self._connection.send_again(self, self._transport, error)
         self._connection.count_retries(sends if is_again else sends - 1)
         if not is_again:
             self.fail(error)

@@ -51,6 +51,9 @@ TAGS_READ = Ability("does not return object tags", "what comes from there has no
 TAG_COUNTS = Ability("does not return the number of tags with an object", "")
 HIDDEN_TAG_COUNTS = Ability("returns the number of tags with each object that has some", "")
 TAG_COUNTS_BY_NAME = Ability("is not known to return the number of tags with an object", "")
+# Only ever proved: without it, checksums of parts are made here.
+PART_CHECKSUMS = Ability("does not answer GetObjectAttributes", "")
+NO_PART_CHECKSUMS = Ability("answers GetObjectAttributes", "")
 ANNOTATIONS = Ability("does not support annotations", "objects arrive without theirs", "annotations")
 # Only ever proved: a bucket whose server has none has none to copy either.
 NO_ANNOTATIONS = Ability("supports annotations", "")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.base.sizes import MIB
@@ -15,6 +16,7 @@ from hyve_pipeline.s3.copying.multipart_upload import PartedObject, PartRange
 from hyve_pipeline.s3.objects.get import read_bytes
 from hyve_pipeline.s3.objects.multipart_api import Part
 from hyve_pipeline.s3.objects.new_object import new_object
+from hyve_pipeline.s3.objects.part_checksums import SourceParts
 from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.put import Content, Put, put_content
 from hyve_pipeline.s3.streaming.memory_budget import Budget, BudgetClosedError
@@ -105,7 +107,7 @@ class PartedStream:
         ways: the route.
         task: the object.
         properties: all its properties.
-        sizes: bytes of each part.
+        parts: the size of each part, and the checksums that the source has of them.
         algorithm: of the checksums that it is written with, or None.
         are_kept: the parts are those of the source object.
 
@@ -118,7 +120,7 @@ class PartedStream:
         ways: Ways,
         task: CopyTask,
         properties: ObjectProperties,
-        sizes: tuple[int, ...],
+        parts: SourceParts,
         algorithm: str | None,
         *,
         are_kept: bool,
@@ -131,6 +133,10 @@ class PartedStream:
             # The MD5s of the whole and of each part are needed. With a checksum, each byte would be hashed three times.
             algorithm = None
         self._algorithm = algorithm
+        # What the source promises of each part, for a server that is known to check it: others may return the checksum
+        # of a request without a look at the bytes.
+        is_promised = parts.algorithm is not None and parts.algorithm == algorithm and ways.store.place.server == AWS
+        self._promised = parts.checksums if is_promised else ()
         # The whole is checked with this algorithm, even if the store has no checksums.
         self._proof = algorithm or self._known.algorithm
         self._kind = kind_of_parts(self._known, self._proof, are_kept=are_kept)
@@ -139,13 +145,14 @@ class PartedStream:
         self._is_comparable = self._known.kind == self._kind and (is_whole or are_kept)
         self._md5s: dict[int, str] = {}
         self._checksums: dict[int, str] = {}
-        self._is_etag_known = are_kept and properties.is_etag_md5
+        # Where each part is as promised, no MD5 is needed besides.
+        self._is_etag_known = are_kept and properties.is_etag_md5 and not self._promised
         is_checksum_known = is_whole and self._known.is_of_whole and self._proof in self._known.values
         # Only if nothing else proves the whole, as it hashes all parts in order.
         self._digest = OrderedDigest() if is_md5_known and not is_checksum_known else None
         self.planned = PartedObject(
             task=task,
-            sizes=sizes,
+            sizes=parts.sizes,
             new=new_object(properties, task.rules),
             headers=(*upload_headers(algorithm, self._kind), *task.rules.headers),
             algorithm=algorithm,
@@ -173,7 +180,7 @@ class PartedStream:
             if self._ways.budget.is_closed:
                 raise BudgetClosedError
             data = read_range(self._ways.source, self._task, part)
-            content = Content.of(data, self._algorithm, needs_md5=self._needs_md5)
+            content = self._content(part.number, data)
             if self._proof is not None:
                 self._checksums[part.number] = content.checksum or checksum(self._proof, data)
             if self._digest is not None:
@@ -184,6 +191,14 @@ class PartedStream:
             if self._digest is not None:
                 self._digest.fail()
             raise
+
+    def _content(self, number: int, data: bytes) -> Content:
+        """What was read of a part, with the checksum to send: that of the source, or one that is made of it."""
+        if not self._promised or self._needs_md5:
+            return Content.of(data, self._algorithm, needs_md5=self._needs_md5)
+        promised = self._promised[number - 1]
+        other = partial(other_content, self._ways.source, self._task)
+        return Content(data, None, self._algorithm, promised, other=other, is_checked=False)
 
     @property
     def _needs_md5(self) -> bool:

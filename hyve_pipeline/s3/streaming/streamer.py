@@ -10,9 +10,11 @@ from types import TracebackType
 from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.multipart_upload import make_of_parts, part_sizes
+from hyve_pipeline.s3.objects.part_checksums import SourceParts, read_source_parts
 from hyve_pipeline.s3.objects.properties import (
     kept_parts,
     read_all_properties,
@@ -129,22 +131,30 @@ class Streamer:
 
     def _copy(self, task: CopyTask) -> CopyResult:
         try:
-            sizes = read_part_sizes(self._source, task) if task.rules.keeps_parts else None
-            if sizes is not None and max(sizes) <= self._max_whole:
-                return self._copy_parts(task, sizes, are_kept=True)
+            kept = self._parts_to_keep(task) if task.rules.keeps_parts else None
+            if kept is not None and max(kept.sizes) <= self._max_whole:
+                return self._copy_parts(task, kept, are_kept=True)
             if task.size <= self._max_whole:
                 with self._budget.holding(memory_of(task.size)):
                     return put_whole(self._source, self._store, task, read_whole(self._source, task)).result()
-            return self._copy_parts(task, part_sizes(self._store, task, STREAMED_PART), are_kept=False)
+            return self._copy_parts(task, SourceParts(part_sizes(self._store, task, STREAMED_PART)), are_kept=False)
         except BudgetClosedError:
             request = Request("GetObject", "GET", task.source_key)
             raise S3RequestError(self._source.bucket, request, CONNECTION_ERROR, "the copy was interrupted") from None
         except S3RequestError as error:
             raise source_error(error) from None
 
-    def _copy_parts(self, task: CopyTask, sizes: tuple[int, ...], *, are_kept: bool) -> CopyResult:
+    def _parts_to_keep(self, task: CopyTask) -> SourceParts | None:
+        """The parts of the source's object; with their checksums, if a server that checks them is to get these."""
+        told = read_source_parts(self._source, task) if self._store.place.server == AWS else None
+        if told is not None:
+            return told
+        sizes = read_part_sizes(self._source, task)
+        return None if sizes is None else SourceParts(sizes)
+
+    def _copy_parts(self, task: CopyTask, parts: SourceParts, *, are_kept: bool) -> CopyResult:
         properties = read_all_properties(self._source, task)
         algorithm = written_algorithm(self._store, properties.checksums)
-        upload = PartedStream(self._ways, task, properties, sizes, algorithm, are_kept=are_kept)
+        upload = PartedStream(self._ways, task, properties, parts, algorithm, are_kept=are_kept)
         made = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
         return CopyResult(made.etag, made.version_id, properties.version_id, task.size, lost=made.lost)

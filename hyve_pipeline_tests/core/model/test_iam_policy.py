@@ -140,6 +140,15 @@ def test_versions_of_the_source_are_read_only_where_that_is_asked_for() -> None:
             assert not allows(unasked, action, f"arn:aws:s3:::{resource}")
 
 
+def test_the_checksums_of_parts_are_read_only_where_objects_may_be_streamed() -> None:
+    for made, is_allowed in ((sync(), True), (sync(transfer="server"), False), (sync(keep_parts=False), False)):
+        both = policies(made)
+        assert allows(both["source"], "s3:GetObjectAttributes", "arn:aws:s3:::in-bucket/a") == is_allowed
+        assert not allows(both["store"], "s3:GetObjectAttributes", "arn:aws:s3:::in-bucket/a")
+    versions = policies(sync(), as_of=True)["source"]
+    assert allows(versions, "s3:GetObjectVersionAttributes", "arn:aws:s3:::in-bucket/a")
+
+
 def test_objects_in_the_trash_may_not_be_deleted() -> None:
     policy = policies(sync(trash="s3://trash-bucket/t"))["store"]
     assert not allows(policy, "s3:DeleteObject", "arn:aws:s3:::trash-bucket/t/a")
@@ -157,7 +166,7 @@ def test_permissions_are_limited_to_the_prefix() -> None:
 
 
 def test_wildcards_in_a_prefix_are_escaped() -> None:
-    (listing, _, reading) = policies(sync("a*b?$c"))["source"]["Statement"]
+    listing, _, reading, _ = policies(sync("a*b?$c"))["source"]["Statement"]
     assert reading["Resource"] == ["arn:aws:s3:::in-bucket/a${*}b${?}${$}c/*"]
     assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["a${*}b${?}${$}c/*"]}}
 

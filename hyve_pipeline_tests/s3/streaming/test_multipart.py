@@ -1,7 +1,7 @@
 """Objects that are streamed in parts: who hashes them, and bits that flip on the way."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,14 +10,16 @@ import pytest
 
 from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
+from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.streaming.streamer import Streamer
+from hyve_pipeline.s3.wire.checksums import checksum, composite
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.digests import DigestStore
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.scripted import Answer, Received
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, head_answer
 from hyve_pipeline_tests.servers import client_for, read_bucket
 
 SIZES = (5 * MIB, 5 * MIB, 3)
@@ -54,6 +56,125 @@ class Pair:
 
     def open_uploads(self) -> list[Any]:
         return self.client.list_multipart_uploads(Bucket=self.store.bucket).get("Uploads", [])
+
+
+PARTS = [BODY[sum(SIZES[:place]) : sum(SIZES[: place + 1])] for place in range(len(SIZES))]
+
+
+class Attributes:
+    """The source's server has checksums of the parts, as S3 has them; source and store are taken for it."""
+
+    def __init__(self, pair: Pair, algorithm: str, etag: str) -> None:
+        for connection in (pair.source, pair.store):
+            connection.place = connection.place.model_copy(
+                update={"endpoint_url": None, "endpoint_origin": DEFAULT_ORIGIN}
+            )
+            assert connection.place.server == AWS
+        self.algorithm = algorithm
+        self.etag = etag
+        self.checksums = [checksum(algorithm, part) for part in PARTS]
+        self.asked = 0
+        # A page of its own for each part, so that all pages must be read.
+        self.answer: Callable[[Received], Answer] = self.tell
+        self._bucket = pair.source.bucket
+        pair.server.returns = True
+        pair.server.change = self._change
+
+    def tell(self, received: Received) -> Answer:
+        number = int(received.headers["x-amz-part-number-marker"]) + 1
+        name = f"Checksum{self.algorithm}"
+        part = (
+            f"<Part><PartNumber>{number}</PartNumber><Size>{SIZES[number - 1]}</Size>"
+            f"<{name}>{self.checksums[number - 1]}</{name}></Part>"
+        )
+        is_truncated = str(number < len(SIZES)).lower()
+        parts = (
+            f"<PartsCount>{len(SIZES)}</PartsCount><NextPartNumberMarker>{number}</NextPartNumberMarker>"
+            f"<IsTruncated>{is_truncated}</IsTruncated>{part}"
+        )
+        body = (
+            f"<GetObjectAttributesResponse><ETag>{self.etag}</ETag><ObjectParts>{parts}</ObjectParts>"
+            f"<ObjectSize>{len(BODY)}</ObjectSize></GetObjectAttributesResponse>"
+        )
+        return Answer(body.encode())
+
+    def _change(self, received: Received, answer: Answer) -> Answer:
+        if not received.path.startswith(f"/{self._bucket}/") or received.method not in ("GET", "HEAD"):
+            return answer
+        if "attributes" in received.query:
+            self.asked += 1
+            return self.answer(received)
+        if "annotation" in received.query:
+            return error_answer(501, "NotImplemented")
+        whole = {f"x-amz-checksum-{self.algorithm.lower()}": composite(self.algorithm, self.checksums)}
+        has_them = received.method == "HEAD" and not received.query
+        return replace(answer, headers=answer.headers | whole) if has_them else answer
+
+
+@pytest.mark.parametrize("algorithm", ["SHA256", "CRC32C"])
+def test_nothing_is_hashed_here_if_the_source_promises_each_part(
+    pair: Pair, streamer: Streamer, hashed: Counter[str], algorithm: str
+) -> None:
+    attributes = Attributes(pair, algorithm, etag := pair.put_in_parts("k"))
+    pair.server.checks = False
+    hashed.clear()
+    assert _copy(streamer, "k", etag) == etag
+    # The composite checksum is that of three checksums, and no byte of the object is hashed.
+    assert hashed.keys() == {algorithm}
+    assert hashed.total() < 1000
+    assert attributes.asked == len(SIZES)
+    assert pair.stored() == {"k": BODY}
+
+
+def _other_object(attributes: Attributes, received: Received) -> Answer:
+    answer = attributes.tell(received)
+    return replace(answer, body=answer.body.replace(attributes.etag.encode(), b"1" * 32 + b"-3"))
+
+
+def _object_itself(_: Attributes, received: Received) -> Answer:
+    return head_answer(3) if received.method == "HEAD" else Answer(b"abc", headers={"ETag": '"e"'})
+
+
+def _no_checksums(attributes: Attributes, received: Received) -> Answer:
+    answer = attributes.tell(received)
+    return replace(answer, body=answer.body.replace(b"Checksum", b"Other"))
+
+
+def _refused(_: Attributes, __: Received) -> Answer:
+    return error_answer(403, "AccessDenied")
+
+
+@pytest.mark.parametrize("answer", [_other_object, _object_itself, _no_checksums, _refused])
+def test_one_checksum_of_each_part_is_made_here_if_the_source_promises_none(
+    pair: Pair, streamer: Streamer, hashed: Counter[str], answer: Callable[[Attributes, Received], Answer]
+) -> None:
+    attributes = Attributes(pair, "CRC32C", etag := pair.put_in_parts("k"))
+    attributes.answer = partial(answer, attributes)
+    pair.server.checks = False
+    hashed.clear()
+    assert _copy(streamer, "k", etag) == etag
+    assert len(BODY) <= hashed["CRC32C"] < len(BODY) + 1000
+    assert hashed.keys() == {"CRC32C"}
+    assert pair.stored() == {"k": BODY}
+
+
+@pytest.mark.parametrize("leg", ["GET", "PUT"])
+@pytest.mark.parametrize(("part", "position"), [(1, 0.0), (2, 0.6), (3, 1.0)])
+def test_a_bit_that_flips_in_a_part_that_the_source_promises_is_noticed(
+    pair: Pair, streamer: Streamer, leg: str, part: int, position: float
+) -> None:
+    Attributes(pair, "CRC32C", etag := pair.put_in_parts("k"))
+    pair.server.is_meant = partial(_is_of_part, part)
+    pair.server.flips[leg], pair.server.position = 1, position
+    if leg == "GET":
+        with pytest.raises(S3RequestError, match="what was read is not the object: its CRC32C is") as raised:
+            _copy(streamer, "k", etag)
+        assert raised.value.code == INVALID_RESPONSE
+        assert pair.stored() == {}
+    _copy(streamer, "k", etag)
+    assert "k" in pair.server.refused
+    assert pair.stored() == {"k": BODY}
+    assert pair.open_uploads() == []
 
 
 @pytest.fixture
