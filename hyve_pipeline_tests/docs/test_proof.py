@@ -12,7 +12,7 @@ from hyve_pipeline.operations.prove.prove import prove_plan
 from hyve_pipeline_tests.docs.markdown import ROOT, blocks
 from hyve_pipeline_tests.docs.test_examples import COMMANDS_PAGE
 from hyve_pipeline_tests.operations.listings import MD5, Entry, context_at, written_inventory
-from hyve_pipeline_tests.operations.prove.proved import plan_of, verify
+from hyve_pipeline_tests.operations.prove.proved import journal, plan_of, verify
 
 _PAGE = ROOT / "docs" / "proof.md"
 (_LINES,) = (block.text for block in blocks(_PAGE) if block.language == "python")
@@ -30,7 +30,10 @@ def _verified(context: SyncContext) -> Plan:
     source = {f"from/{key}": Entry(etag=str(place)) for place, key in enumerate(keys)}
     store = {f"to/{key}": Entry(time=9, etag=str(place)) for place, key in enumerate(keys)}
     store["to/c"] = Entry(time=9, etag="f")
+    del store["to/zz"]
     plan = plan_of(context, source | {"from/d": Entry(storage_class="GLACIER")}, store)
+    journal(context, plan, {"zz": f"{MD5}5"}, {"zz": ("checksum", "CRC32:BBBBBB==")})
+    store["to/zz"] = Entry(time=9, etag="5")
     compared = [("c", f"{MD5}3", f"{MD5}f", "checksum", "CRC32:AAAAAA==")]
     verify(context, plan, written_inventory(context, "store", store, row_group_rows=2), compared)
     return plan
@@ -41,7 +44,7 @@ def test_ten_statements_compute_the_root(tmp_path: Path) -> None:
     assert len(ast.parse(_LINES).body) == 10
     context = context_at(tmp_path / "home", prefixes=("from/", "to/"))
     proof, document = prove_plan(context, _verified(context))
-    assert (proof.tree.objects, proof.proved_by[How.CHECKSUM].objects) == (6, 1)
+    assert (proof.tree.objects, proof.proved_by[How.CHECKSUM].objects) == (6, 2)
     file = tmp_path / "proof.json"
     file.write_bytes(document)
     assert _computed(file, context) == [proof.tree.root, "True"]

@@ -56,6 +56,14 @@ JOURNAL_SCHEMA = pa.schema(
         pa.field(
             "without", pa.string(), metadata={"description": "what a copy has to do without: the store refuses it"}
         ),
+        pa.field(
+            "how",
+            pa.string(),
+            metadata={
+                "description": "checksum or composite_checksum, if source and copy were seen to have the same one"
+            },
+        ),
+        pa.field("checksum", pa.string(), metadata={"description": "ALGORITHM:VALUE of that checksum"}),
         pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
         pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
         pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
@@ -81,6 +89,8 @@ class JournalRow(NamedTuple):
     version_after: str | None = None
     source_version: str | None = None
     without: str | None = None
+    how: str | None = None
+    checksum: str | None = None
     trashed: bool = False
 
 

@@ -163,6 +163,7 @@ class ObjectCopier:
             source_version=result.source_version_id,
             without=", ".join(result.lost) or None,
             trashed=trashed,
+            **({} if result.shared is None else result.shared._asdict()),
         )
 
     async def _write(self, task: CopyTask, tries: Tries) -> CopyResult:

@@ -36,7 +36,9 @@ _LISTED = ["key", "size", "etag"]
 _FILTERED = ["last_modified", "storage_class"]
 _PLANNED = ["key", "set", "source_etag"]
 
-_DONE_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.string())])
+# Of the journal; journals of earlier versions lack the last two.
+_DONE = ("key", "etag_after", "how", "checksum")
+_DONE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("key", "etag", "how", "checksum")])
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,13 @@ class _DoneCopies:
     def _of_shard(self, shard: Shard) -> pa.Table:
         journal = ShardJournal(self._state, self._plan, shard)
         done = [rows_with(table, "outcome", [Outcome.DONE.value]) for table in journal.tables()]
-        columns = [table.select(["key", "etag_after"]).rename_columns(_DONE_SCHEMA.names) for table in done]
-        return pa.concat_tables([_DONE_SCHEMA.empty_table(), *(table.cast(_DONE_SCHEMA) for table in columns)])
+        tables = [
+            table.select(present := [name for name in _DONE if name in table.column_names])
+            .rename_columns(_DONE_SCHEMA.names[: len(present)])
+            .cast(pa.schema(list(_DONE_SCHEMA)[: len(present)]))
+            for table in done
+        ]
+        return pa.concat_tables([_DONE_SCHEMA.empty_table(), *tables], promote_options="default")
 
 
 def _numbered(rows: pa.Table) -> pa.Table:
@@ -222,9 +229,13 @@ def _classification(plan: Plan) -> str:
     return f"""
         WITH {listed},
         done AS (SELECT key, max_by(etag, number) AS store_etag FROM done_rows GROUP BY key),
+        streamed AS (
+            SELECT key, etag AS store_etag, max_by(how, number) AS how, max_by(checksum, number) AS checksum
+            FROM done_rows WHERE how IS NOT NULL GROUP BY ALL
+        ),
         copies AS (
-            SELECT key, source_etag, store_etag, done.key IS NULL AND set <> 'drifted' AS is_outdated
-            FROM copies_rows LEFT JOIN done USING (key)
+            SELECT key, source_etag, store_etag, done.key IS NULL AND set <> 'drifted' AS is_outdated, how, checksum
+            FROM copies_rows LEFT JOIN done USING (key) LEFT JOIN streamed USING (key, store_etag)
         ),
         contents AS (
             SELECT key, source_etag, store_etag, max_by(how, number) AS how, max_by(checksum, number) AS checksum
@@ -236,12 +247,15 @@ def _classification(plan: Plan) -> str:
             coalesce(s.size, t.size) AS size,
             coalesce(s.etag, '') AS source_etag,
             coalesce(t.etag, '') AS store_etag,
-            coalesce(c.checksum, '') AS checksum,
+            CASE WHEN c.checksum <> '' THEN c.checksum WHEN {_pins("p")} THEN coalesce(p.checksum, '') ELSE '' END
+                AS checksum,
             CASE
                 WHEN NOT {is_included} OR x.set IS NOT DISTINCT FROM 'excluded' THEN '{Unlike.EXCLUDED}'
                 WHEN t.key IS NULL THEN '{Unlike.ONLY_IN_SOURCE}'
                 WHEN s.key IS NULL THEN '{Unlike.ONLY_IN_STORE}'
                 WHEN s.size <> t.size THEN '{Unlike.DIFFERENT_SIZE}'
+                WHEN c.how IS NOT NULL AND c.how <> '{How.READ}' THEN c.how
+                WHEN p.how IS NOT NULL AND {_pins("p")} THEN p.how
                 WHEN c.how IS NOT NULL THEN c.how
                 WHEN x.set = 'altered' THEN '{Unlike.ALTERED}'
                 WHEN x.set = 'skipped' OR p.is_outdated THEN '{Unlike.OUTDATED}'

@@ -6,6 +6,7 @@ from typing import NamedTuple, NoReturn
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.s3.connection.transport import ResponseOrError
+from hyve_pipeline.s3.wire.checksums import SharedChecksum
 from hyve_pipeline.s3.wire.errors import (
     CustomerKeyError,
     ObjectChangedError,
@@ -33,6 +34,7 @@ class CopyResult(NamedTuple):
         condition_ignored: the server ignored the condition on the source's ETag and copied another object than the
             planned one. The copy is newer than the plan.
         sends: how often the request was sent.
+        shared: the checksum that both servers told of the content of a streamed object, if they did.
     """
 
     etag: str
@@ -42,6 +44,7 @@ class CopyResult(NamedTuple):
     condition_ignored: bool = False
     lost: tuple[str, ...] = ()
     sends: int = 1
+    shared: SharedChecksum | None = None
 
 
 # Requests to the store alone, whose failures are not about the source.

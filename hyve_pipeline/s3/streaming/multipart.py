@@ -26,6 +26,7 @@ from hyve_pipeline.s3.wire.checksums import (
     FULL_OBJECT,
     HEADER,
     PLAIN_MD5,
+    SharedChecksum,
     checksum,
     combined,
     composite,
@@ -33,6 +34,7 @@ from hyve_pipeline.s3.wire.checksums import (
     keeps_md5_etags,
     kind_of_parts,
     md5_of,
+    shared_checksum,
     upload_headers,
 )
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
@@ -113,6 +115,7 @@ class PartedStream:
 
     Attributes:
         planned: the argument of `multipart_upload.make_of_parts`.
+        shared: the checksum of the whole that both servers have told, if they have; known after the last part.
     """
 
     def __init__(
@@ -143,6 +146,7 @@ class PartedStream:
         is_whole = self._kind == FULL_OBJECT
         # Composite checksums are comparable only with the same parts.
         self._is_comparable = self._known.kind == self._kind and (is_whole or are_kept)
+        self.shared: SharedChecksum | None = None
         self._md5s: dict[int, str] = {}
         self._checksums: dict[int, str] = {}
         # Where each part is as promised, no MD5 is needed besides.
@@ -257,9 +261,10 @@ class PartedStream:
         # Some servers omit the number of parts.
         if expected is not None and expected not in (whole, (whole or "").partition("-")[0]):
             raise other_content(source, task, f"its {self._proof} is {whole}, the source has {expected}")
-        if self._algorithm is None or whole is None or self._kind == COMPOSITE:
+        if self._algorithm is None or whole is None or any(part.checksum is None for part in parts):
             return ()
-        if any(part.checksum is None for part in parts):
+        self.shared = shared_checksum(self._known, self._proof if expected is not None else None)
+        if self._kind == COMPOSITE:
             return ()
         return ((f"{HEADER}{self._algorithm.lower()}", whole), (f"{HEADER}type", self._kind))
 

@@ -157,4 +157,5 @@ class Streamer:
         algorithm = written_algorithm(self._store, properties.checksums)
         upload = PartedStream(self._ways, task, properties, parts, algorithm, are_kept=are_kept)
         made = make_of_parts(self._store, upload.planned, upload.send, self._window, self._log)
-        return CopyResult(made.etag, made.version_id, properties.version_id, task.size, lost=made.lost)
+        version_id = properties.version_id
+        return CopyResult(made.etag, made.version_id, version_id, task.size, lost=made.lost, shared=upload.shared)

@@ -22,7 +22,7 @@ from hyve_pipeline.s3.objects.put import Content, Put, checks_md5, put_object, w
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, learn_tag_counts, read_tags, tells_tag_counts
 from hyve_pipeline.s3.streaming.multipart import LARGE, MOST_READ, other_content, read_range
-from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum, md5_of
+from hyve_pipeline.s3.wire.checksums import PLAIN_MD5, checksum, md5_of, shared_checksum
 from hyve_pipeline.s3.wire.futures import LightFuture, both, deliver, finish, follow, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
@@ -142,7 +142,12 @@ def _settle(
 ) -> "Future[CopyResult]":
     """Send what was not in the write."""
     version_id = version_of(put.response)
-    result = CopyResult(put.part.etag, version_id, properties.version_id, task.size)
+    known = properties.checksums
+    is_shared = known.is_of_whole and put.part.checksum is not None
+    shared = shared_checksum(known, known.algorithm if is_shared else None)
+    if shared is not None and known.values.get(known.algorithm or "") != put.part.checksum:
+        shared = None
+    result = CopyResult(put.part.etag, version_id, properties.version_id, task.size, shared=shared)
     settled = settle(store, task.store_key, result.etag, version_id, new, put.without)
     return then(settled, lambda lost: result._replace(lost=lost))
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import NamedTuple
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.s3.wire.messages import Pairs, Response
@@ -78,6 +79,31 @@ class Checksums:
     def kind(self) -> str:
         """``FULL_OBJECT`` or ``COMPOSITE``."""
         return FULL_OBJECT if self.is_of_whole else COMPOSITE
+
+
+class SharedChecksum(NamedTuple):
+    """A checksum that the servers of an object and of its copy have both told.
+
+    Attributes:
+        how: ``checksum`` of the full object, or ``composite_checksum``.
+        checksum: ``ALGORITHM:VALUE``.
+    """
+
+    how: str
+    checksum: str
+
+
+def shared_checksum(known: Checksums, algorithm: str | None) -> SharedChecksum | None:
+    """The checksum of an object that its copy was found to have too.
+
+    Args:
+        known: the checksums of the object.
+        algorithm: that of the copy's checksum; None if there is none, or it was not compared.
+    """
+    value = known.values.get(algorithm or "")
+    if value is None:
+        return None
+    return SharedChecksum("checksum" if known.is_of_whole else "composite_checksum", f"{algorithm}:{value}")
 
 
 def keeps_md5_etags(response: Response) -> bool:

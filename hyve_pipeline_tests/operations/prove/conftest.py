@@ -20,6 +20,9 @@ CLASSES = {
     "a/other then": "not_proved",
     "a/parts": "parts_etag",
     "a/read": "read",
+    "a/streamed": "checksum",
+    "a/streamed, replaced": "not_proved",
+    "a/streamed parts": "composite_checksum",
     "a/upper": "md5_etag",
     "é/remembered": "remembered",
     "z": "not_proved",
@@ -33,6 +36,13 @@ CLASSES = {
 }
 
 _OTHER = "f" * 32
+
+# What this plan has streamed, with what proved it.
+_STREAMED = {
+    "a/streamed": ("checksum", "CRC32:CCCC"),
+    "a/streamed, replaced": ("checksum", "CRC32:CCCC"),
+    "a/streamed parts": ("composite_checksum", "SHA256:DDDD-3"),
+}
 
 
 @pytest.fixture
@@ -59,6 +69,7 @@ def proved(tmp_path: Path) -> tuple[SyncContext, Plan]:
         "é/remembered": Entry(etag="7"),
         "z": Entry(etag="3"),
     }
+    source |= {key: Entry(time=9, etag="5") for key in _STREAMED}
     store = {key: source.get(key, Entry()) for key in CLASSES if key not in ("only source", "x.tmp")}
     store |= {
         "a/checksum": Entry(time=9, etag="6"),
@@ -73,13 +84,16 @@ def proved(tmp_path: Path) -> tuple[SyncContext, Plan]:
         "é/remembered": Entry(time=9, etag="left there"),
         "z": Entry(time=9, etag="4"),
     }
+    store |= {key: Entry(etag="8") for key in _STREAMED}
     plan = plan_of(
         context,
         {f"from/{key}": entry for key, entry in source.items()},
         {f"to/{key}": entry for key, entry in store.items()},
     )
-    journal(context, plan, {"a/copied": "of parts-3", "longer": None, "outdated": None})
-    store["a/copied"] = Entry(time=20, etag="of parts-3")
+    copied = dict.fromkeys(("a/copied", *_STREAMED), "of parts-3")
+    journal(context, plan, {**copied, "longer": None, "outdated": None}, _STREAMED)
+    store |= {key: Entry(time=20, etag="of parts-3") for key in copied}
+    store["a/streamed, replaced"] = Entry(time=20, etag="of others-3")
     listed = {f"to/{key}": entry for key, entry in store.items()}
     now = f"{MD5}0", f"{MD5}6"
     earlier = [

@@ -28,8 +28,16 @@ def plan_of(context: SyncContext, source: Mapping[str, Entry], store: Mapping[st
     return freeze_plan(context, diff_inventories(context, *inventories))
 
 
-def journal(context: SyncContext, plan: Plan, copied: Mapping[str, str | None]) -> None:
-    """Journal every copy of a plan: as done with an ETag, or as skipped where there is none."""
+def journal(
+    context: SyncContext,
+    plan: Plan,
+    copied: Mapping[str, str | None],
+    streamed: Mapping[str, tuple[str, str]] | None = None,
+) -> None:
+    """Journal every copy of a plan: as done with an ETag, or as skipped where there is none.
+
+    What was `streamed` has a checksum too: how it proves the content, and the value.
+    """
     for shard in plan.shards_of("copy"):
         of_shard = ShardJournal(context.state, plan.id, shard)
         with of_shard.claimed(context.actor) as claim, of_shard.begin(claim, "a run", datetime.now(UTC)) as writer:
@@ -41,7 +49,8 @@ def journal(context: SyncContext, plan: Plan, copied: Mapping[str, str | None]) 
                 for key in read_shard(context, plan, shard).column("key").to_pylist()
             ]
             for row in rows:
-                writer.append(row)
+                how, checksum = (streamed or {}).get(row.key, (None, None))
+                writer.append(row._replace(how=how, checksum=checksum))
             totals = dict(count_outcomes(rows))
             summary = AttemptSummary(attempt=claim.number, run_id="a run", started=now, ended=now, **totals)
             writer.finish(summary)

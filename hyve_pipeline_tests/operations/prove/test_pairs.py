@@ -30,5 +30,7 @@ def test_each_key_is_of_its_class(proved: tuple[SyncContext, Plan]) -> None:
     leaves = {row["key"]: row["leaf"].decode() for row in rows}
     assert leaves["a/checksum"] == f"10:a/checksum,1:3,32:{MD5}0,32:{MD5}6,14:CRC64NVME:AAAA,"
     assert leaves["a/read"] == f"6:a/read,1:3,32:{MD5}0,32:{MD5}6,0:,"
+    assert leaves["a/streamed"] == f"10:a/streamed,1:3,32:{MD5}5,10:of parts-3,10:CRC32:CCCC,"
+    assert leaves["a/streamed, replaced"] == f"20:a/streamed, replaced,1:3,32:{MD5}5,11:of others-3,0:,"
     # In bytes, not in characters.
     assert leaves["é/remembered"] == f"13:é/remembered,1:3,32:{MD5}7,10:left there,0:,"

@@ -12,6 +12,7 @@ from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
 from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.checksums import checksum, composite
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
@@ -118,7 +119,9 @@ def test_nothing_is_hashed_here_if_the_source_promises_each_part(
     attributes = Attributes(pair, algorithm, etag := pair.put_in_parts("k"))
     pair.server.checks = False
     hashed.clear()
-    assert _copy(streamer, "k", etag) == etag
+    copied = _copied(streamer, "k", etag)
+    assert copied.etag == etag
+    assert copied.shared == ("composite_checksum", f"{algorithm}:{composite(algorithm, attributes.checksums)}")
     # The composite checksum is that of three checksums, and no byte of the object is hashed.
     assert hashed.keys() == {algorithm}
     assert hashed.total() < 1000
@@ -188,9 +191,13 @@ def streamer(pair: Pair) -> Iterator[Streamer]:
         yield streamer
 
 
-def _copy(streamer: Streamer, key: str, etag: str) -> str:
+def _copied(streamer: Streamer, key: str, etag: str) -> CopyResult:
     task = CopyTask(key, key, len(BODY), etag, rules=CopyRules(keeps_parts=True), store_etag=NO_OBJECT)
-    return streamer.copy(task).result(timeout=_PATIENCE).etag
+    return streamer.copy(task).result(timeout=_PATIENCE)
+
+
+def _copy(streamer: Streamer, key: str, etag: str) -> str:
+    return _copied(streamer, key, etag).etag
 
 
 def _is_of_part(part: int, received: Received) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5
+from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request
 from hyve_pipeline.s3.wire.checksums import checksum
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
@@ -39,10 +40,10 @@ class Pair:
         self.server = DigestStore(faulty, self.store.bucket)
         put_objects(self.client, self.source.bucket, {"k": BODY})
 
-    def copy(self, key: str = "k") -> None:
+    def copy(self, key: str = "k") -> CopyResult:
         """Stream ``k`` to a key that the store lacks."""
         task = CopyTask("k", key, len(BODY), ETAG, store_etag=NO_OBJECT)
-        put_whole(self.source, self.store, task, read_by_one_request(self.source, task).result()).result()
+        return put_whole(self.source, self.store, task, read_by_one_request(self.source, task).result()).result()
 
     def learn(self) -> None:
         """Find out what the store's server does."""
@@ -84,6 +85,22 @@ def test_nothing_is_hashed_here_if_the_server_checks_the_md5(pair: Pair, hashed:
     assert put.headers["content-md5"] == base64.b64encode(hashlib.md5(BODY).digest()).decode()
     assert put.headers["x-amz-checksum-crc64nvme"] == checksum("CRC64NVME", BODY)
     assert pair.stored() == {"k": BODY}
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_checksum_is_known_to_be_of_both_only_if_both_servers_tell_it(pair: Pair, returns: bool) -> None:
+    value = checksum("CRC64NVME", BODY)
+    _tell(pair, x_amz_checksum_crc64nvme=value, x_amz_checksum_type="FULL_OBJECT")
+    pair.learn()
+    spoil = pair.server.change
+
+    def hide(received: Received, answer: Answer) -> Answer:
+        answer = spoil(received, answer)
+        shown = {name: text for name, text in answer.headers.items() if returns or "checksum" not in name.lower()}
+        return replace(answer, headers=shown) if received.method == "PUT" else answer
+
+    pair.server.returns, pair.server.change = returns, hide
+    assert pair.copy().shared == (("checksum", f"CRC64NVME:{value}") if returns else None)
 
 
 def test_the_first_object_finds_out_that_the_server_checks_it(pair: Pair, hashed: Counter[str]) -> None:
