@@ -297,11 +297,7 @@ class _Pending(Generic[T]):
         self.failed_at = 0.0
 
     def send(self, transport: Transport) -> None:
-        """Send it by a transport, as soon as the limits allow it.
-
-        Raises:
-            RuntimeError: the transport is closed.
-        """
+        """Send it by a transport, as soon as the limits allow it; raises `RuntimeError` if that is closed."""
         limits = self._connection.limits
         if limits is None or not (wait := limits.take(self.request)):
             self.send_now(transport)
