@@ -1,10 +1,19 @@
 """``hyve copy``, ``delete``, ``retry`` and ``sync``: the commands that change the store."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import date_option, limit_options, plan_option, sync_options, yes_option
+from hyve_pipeline.cli.options import (
+    STANDARD_INPUT,
+    date_option,
+    limit_options,
+    list_option,
+    plan_option,
+    sync_options,
+    yes_option,
+)
 
 
 @click.command()
@@ -85,12 +94,14 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
 @sync_options
 @limit_options("max-deletes", "max-overwrites")
 @date_option
+@list_option
 @yes_option
 def sync(
     home: Path,
     sync_name: str | None,
     as_json: bool,
     inventory_date: str | None,
+    keys: str | None,
     yes: bool,
     **limits: str | None,
 ) -> int:
@@ -98,14 +109,21 @@ def sync(
 
     On a terminal it shows the plan, and asks before it deletes.
     """
-    from hyve_pipeline.cli.modes import may_ask
+    from hyve_pipeline.cli.modes import is_input_forbidden, may_ask
+
+    if keys is not None and inventory_date is not None:
+        raise click.UsageError("--inventory-date and --keys exclude each other: these keys are looked at as of now")
+    if keys == STANDARD_INPUT and not (as_json or yes or is_input_forbidden() or sys.stdin.isatty()):
+        raise click.UsageError(
+            "the list is the standard input, so nobody can be asked before deletes: add --yes, or name a file"
+        )
     from hyve_pipeline.cli.work import Work, chosen, working
 
     asks = not (as_json or yes) and may_ask()
     context = chosen(home, sync_name, "sync")
     work = Work(context)
     with working(context):
-        work.take_plan(inventory_date, **limits)
+        work.take_plan(inventory_date, keys, **limits)
     if asks:
         work.show_plan()
     work.warn_of_loss("copy", "delete")

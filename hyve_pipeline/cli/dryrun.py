@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hyve_pipeline.cli.options import date_option, keys_option, limit_options, sync_options
+from hyve_pipeline.cli.options import KeyChoices, date_option, keys_or_list_option, limit_options, sync_options
 from hyve_pipeline.core.base.times import parse_time
 
 
@@ -20,7 +20,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @sync_options
 @limit_options("max-deletes", "max-overwrites")
 @date_option
-@keys_option
+@keys_or_list_option
 @click.option(
     "--as-of",
     metavar="TIME",
@@ -32,12 +32,18 @@ def dryrun(
     sync_name: str | None,
     as_json: bool,
     inventory_date: str | None,
-    keys: int,
+    keys: KeyChoices,
     as_of: datetime | None,
     **limits: str | None,
 ) -> int:
     """List both buckets, write the plan and its lists, and change nothing in either bucket."""
+    for option, value in (("--as-of", as_of), ("--inventory-date", inventory_date)):
+        if keys.file is not None and value is not None:
+            raise click.UsageError(
+                f"{option} and a list of --keys exclude each other: its keys are looked at as of now"
+            )
     from hyve_pipeline.cli.interrupted import making_plan
+    from hyve_pipeline.cli.key_list import take_plan_of_list
     from hyve_pipeline.cli.output import list_files, plan_document, print_json, say
     from hyve_pipeline.cli.plan_text import (
         describe_next,
@@ -51,12 +57,13 @@ def dryrun(
     from hyve_pipeline.operations.plan.dryrun import take_plan
 
     with opened(home, sync_name, "dryrun") as sync, making_plan(sync):
-        plan = take_plan(sync.with_inventory_date(inventory_date).overridden(**limits), as_of=as_of)
+        limited = sync.with_inventory_date(inventory_date).overridden(**limits)
+        plan = take_plan(limited, as_of=as_of) if keys.file is None else take_plan_of_list(limited, keys.file)
     if as_json:
         print_json(plan_document(sync, plan))
         warn_of_loss(plan)
     else:
-        describe_plan(plan, sync, keys=keys)
+        describe_plan(plan, sync, keys=keys.shown)
         say("lists: " + ", ".join(list_files(sync, plan).values()))
         warn_of_loss(plan)
         describe_refusals(plan.refusals)

@@ -36,6 +36,11 @@ def may_ask() -> bool:
     return at_terminal and not _meta().get(_NO_INPUT)
 
 
+def is_input_forbidden() -> bool:
+    """Whether ``--no-input`` was given to this command."""
+    return bool(_meta().get(_NO_INPUT))
+
+
 def mode_options(*, asks: bool) -> list[click.Option]:
     """The options, for one command.
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -85,13 +85,16 @@ def global_options() -> list[click.Option]:
 # Of `--keys`: more than a plan can have.
 ALL_KEYS = sys.maxsize
 
+# The name of a file that stands for the standard input.
+STANDARD_INPUT = "-"
+
 
 class _Keys(click.ParamType):
     """How many keys of each set are shown."""
 
     name = "N|all"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, int):
             return value
         if value == "all":
@@ -101,8 +104,68 @@ class _Keys(click.ParamType):
         return min(int(value), ALL_KEYS)
 
 
+class _KeysOrList(_Keys):
+    """The same, or the list of the keys that a plan is restricted to: ``-``, or a file whose name is no number."""
+
+    name = "N|all|FILE|-"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, int) or value == "all" or str(value).isdecimal():
+            return super().convert(value, param, ctx)
+        if value != STANDARD_INPUT and not Path(value).exists():
+            self.fail(f"{value!r} is neither a number of keys, nor 'all', nor a file", param, ctx)
+        if value != STANDARD_INPUT and Path(value).is_dir():
+            self.fail(f"{value!r} is a folder, not a list of keys", param, ctx)
+        return str(value)
+
+
+class KeyChoices(NamedTuple):
+    """The values of ``--keys``: how many keys of each set are shown, and the list that a plan is restricted to."""
+
+    shown: int
+    file: str | None
+
+
 keys_option = click.option(
     "--keys", type=_Keys(), metavar="N|all", default=10, show_default=True, help="Show so many keys of each set."
+)
+
+_SHOWN_KEYS = 10
+
+
+def _key_choices(_context: click.Context, _parameter: click.Parameter, values: tuple[int | str, ...]) -> KeyChoices:
+    shown = [value for value in values if isinstance(value, int)]
+    files = [value for value in values if isinstance(value, str)]
+    if len(shown) > 1 or len(files) > 1:
+        raise click.BadParameter("is given twice with the same meaning: one number of keys, and one list")
+    return KeyChoices(shown=shown[0] if shown else _SHOWN_KEYS, file=files[0] if files else None)
+
+
+keys_or_list_option = click.option(
+    "--keys",
+    type=_KeysOrList(),
+    metavar="N|all|FILE|-",
+    multiple=True,
+    callback=_key_choices,
+    help="Show so many keys of each set, 10 by default; or plan only the keys of a list: a file, or - for the "
+    "standard input. May be given twice, for both.",
+)
+
+
+def _only_list(context: click.Context, parameter: click.Parameter, values: tuple[int | str, ...]) -> str | None:
+    number = next((value for value in values if isinstance(value, int)), None)
+    if number is not None:
+        raise click.BadParameter("takes a list of keys here, a file or -; a file whose name is a number is ./NAME")
+    return _key_choices(context, parameter, values).file
+
+
+list_option = click.option(
+    "--keys",
+    type=_KeysOrList(),
+    metavar="FILE|-",
+    multiple=True,
+    callback=_only_list,
+    help="Plan only the keys of a list: a file, or - for the standard input.",
 )
 
 date_option = click.option(

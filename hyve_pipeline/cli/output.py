@@ -143,8 +143,9 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
 def _of(plan: Plan) -> dict[str, Any]:
     """The earlier time, or the keys, that a plan is of, if it is of such."""
     time = {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
-    named = {} if plan.named is None else {"named": {"by": plan.named.by, "keys": plan.named.keys}}
-    return {**time, **named}
+    if plan.named is None:
+        return time
+    return {**time, "named": {"by": plan.named.by, "keys": plan.named.keys, "in_neither": plan.nowhere}}
 
 
 def planned_objects(plan: Plan, action: Action) -> int:

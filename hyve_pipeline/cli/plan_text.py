@@ -62,7 +62,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
     if plan.as_of is not None:
         say(f"of {plan.as_of.described}")
     if plan.named is not None:
-        say(f"of {plan.named.described}; no other key was looked at")
+        nowhere = f", {plan.nowhere:,} of them in neither bucket" if plan.nowhere else ""
+        say(f"of {plan.named.described}{nowhere}; no other key was looked at")
     for name in (*planned_sets(plan.options), *_RARE[:-1], ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name in _RARE and not count.objects:

@@ -146,12 +146,14 @@ class Work:
             self._status = plan_status(self._sync, self.plan)
         return self._status
 
-    def take_plan(self, inventory_date: str | None = None, **limits: str | None) -> None:
-        """Make a new plan; `limits` override the configured ones, by name."""
+    def take_plan(self, inventory_date: str | None = None, keys_file: str | None = None, **limits: str | None) -> None:
+        """Make a new plan, of all keys or of those of a list; `limits` override the configured ones, by name."""
+        from hyve_pipeline.cli.key_list import take_plan_of_list
         from hyve_pipeline.operations.plan.dryrun import take_plan
 
         with making_plan(self._sync):
-            self._plan = take_plan(self._sync.with_inventory_date(inventory_date).overridden(**limits))
+            limited = self._sync.with_inventory_date(inventory_date).overridden(**limits)
+            self._plan = take_plan(limited) if keys_file is None else take_plan_of_list(limited, keys_file)
 
     def choose_plan(self, plan_id: str | None, **limits: str | None) -> None:
         """Take up an existing plan, the newest one by default; limits given here, by name, apply from now on."""

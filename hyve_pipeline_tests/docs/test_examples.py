@@ -38,6 +38,8 @@ COMMANDS_PAGE = ROOT / "docs" / "commands.md"
 _PLACEHOLDERS = {
     "COMMAND": "dryrun",
     "DOLLARS": "25",
+    "FILE": "-",
+    "keys.txt": "-",
     "DURATION": "8h",
     "N|P%": "10%",
     "N": "10",

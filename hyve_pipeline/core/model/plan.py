@@ -155,6 +155,11 @@ class Plan(Frozen):
         return None if self.versioning is None else self.versioning == "enabled"
 
     @property
+    def nowhere(self) -> int:
+        """How many of the keys that the plan is restricted to are in neither bucket."""
+        return 0 if self.named is None else self.named.keys - sum(count.objects for count in self.counts.values())
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         return not any(self.total(action).shards for action in ACTIONS)

@@ -1,6 +1,7 @@
 """Takes inventories that are restricted to some keys: each is looked at by HEAD, and the bucket must answer for each.
 
-Nothing is known of any other key, so a plan of these inventories can copy and delete none.
+Where the keys are so many that a listing of the whole bucket costs less, it is listed, see `restricted`. Nothing is
+known of any other key, so a plan of these inventories can copy and delete none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,6 +31,8 @@ from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.operations.apply.listing_check import just_before
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import RowGroups
+from hyve_pipeline.operations.inventory.restricted import is_cheaper_by_listing, restrict
+from hyve_pipeline.operations.inventory.take import take_inventory
 from hyve_pipeline.operations.inventory.versioning import versioning_of
 from hyve_pipeline.operations.requests.in_flight import Reply, run_in_flight
 from hyve_pipeline.operations.requests.retry import Tries
@@ -104,6 +107,8 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
 
 
 def _take(context: SyncContext, side: Side, named: NamedKeys) -> Inventory:
+    if is_cheaper_by_listing(named.keys, _known_objects(context, side)):
+        return restrict(context, take_inventory(context, side), named)
     with context.connect(context.place(side)) as connection:
         try:
             return _look(context, side, connection, named)

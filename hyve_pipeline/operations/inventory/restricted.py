@@ -1,0 +1,97 @@
+"""Inventories that are restricted to some keys, made by listing the whole bucket, where that is cheaper than HEADs."""
+
+from contextlib import closing
+
+from hyve_pipeline.core.base.arrow_columns import rows_with
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, RangeEnd, RangeProof, check_proof
+from hyve_pipeline.core.model.named_keys import NamedKeys
+from hyve_pipeline.core.model.ranges import cut_ranges
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.list_range import RowGroups
+from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
+from hyve_pipeline.state.parquet import writing_parquet
+from hyve_pipeline.state.plans import next_id
+
+# A request that lists 1,000 keys costs as much as this many HeadObject: 0.005 to 0.0004 dollars a thousand.
+# https://aws.amazon.com/s3/pricing/
+_HEADS_A_PAGE = 12.5
+_PAGE_KEYS = 1_000
+
+# For fewer keys nothing is listed: these HEADs take a moment, whatever the bucket has.
+_ALWAYS_BY_HEAD = 1_000
+
+# Rows of the inventory in memory at once.
+_RANGE_ROWS = 100_000
+
+
+def is_cheaper_by_listing(keys: int, objects: int) -> bool:
+    """Whether listing a bucket costs less than a HeadObject for each of some keys.
+
+    Args:
+        keys: how many keys.
+        objects: how many objects the bucket has, by its newest whole inventory; 0 where that is not known.
+    """
+    return keys > _ALWAYS_BY_HEAD and 0 < objects / _PAGE_KEYS * _HEADS_A_PAGE <= keys
+
+
+def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Inventory:
+    """Keep of a whole inventory the rows of some keys, as an inventory of its own.
+
+    Args:
+        context: the sync.
+        whole: the inventory, which was proved complete.
+        named: the keys.
+
+    Raises:
+        StateError: a file is damaged, or can't be written.
+    """
+    shelf = context.inventories(whole.side)
+    inventory_id = next_id(context.state, whole.started)
+    file = shelf.named_file_name(inventory_id)
+    prefix = whole.place.prefix
+    first: str | None = None
+    last: str | None = None
+    with (
+        closing(SortedRows(context.state, [named.file])) as keys,
+        closing(open_inventory(context.state, whole)) as listed,
+        writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
+    ):
+        rows = RowGroups(writer, whole.place.uri)
+        for key_range in cut_ranges([*keys.chunks, *listed.chunks], _RANGE_ROWS):
+            wanted = [
+                prefix + key
+                for key in keys.read(key_range).column("key").to_pylist()
+                if key_range.first <= key and (key_range.end is None or key < key_range.end)
+            ]
+            found = rows_with(listed.read(key_range), "key", wanted).select(INVENTORY_SCHEMA.names)
+            if found.num_rows:
+                column = found.column("key")
+                first = column[0].as_py() if first is None else first
+                last = column[-1].as_py()
+                rows.add(found)
+        rows.flush()
+        proof = RangeProof(
+            range=KeyRange(),
+            first_key=first,
+            last_key=last,
+            keys=rows.objects,
+            pages=sum(walk.pages for walk in whole.proof),
+            end=RangeEnd.ALL_NAMED,
+        )
+        check_proof((proof,), rows.objects, whole.place.uri)
+    inventory = whole.model_copy(
+        update={
+            "id": inventory_id,
+            "files": (file,),
+            "objects": rows.objects,
+            "bytes": rows.bytes,
+            "oldest": rows.oldest,
+            "newest": rows.newest,
+            "proof": (proof,),
+            "cuts": (),
+            "named": named,
+            "bucket_objects": whole.objects,
+        }
+    )
+    shelf.save(inventory)
+    return inventory
