@@ -21,6 +21,9 @@ def _type(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 
 def test_only_what_is_listed_is_planned_copied_and_deleted(filled: Pair, hyve: Hyve, tmp_path: Path) -> None:
+    enabled = {"Status": "Enabled"}
+    filled.store.client.put_bucket_versioning(Bucket=filled.store.name, VersioningConfiguration=enabled)
+    before = filled.store.read()
     keys = tmp_path / "12"
     keys.write_bytes(b"new/1\n\nmod/1\ngone/1\nnew/1\nnowhere\n")
     planned = hyve("dryrun", "--keys", str(keys), "--keys", "0", "--json")
@@ -31,7 +34,7 @@ def test_only_what_is_listed_is_planned_copied_and_deleted(filled: Pair, hyve: H
         "modified": 1,
         "duplicate": 1,
     }
-    assert planned.err.splitlines() == [
+    assert [line for line in planned.err.splitlines() if str(keys) in line] == [
         f"warning: {keys}: line 2 is empty",
         f"warning: {keys}: line 5 has a key that an earlier line has",
     ]
@@ -40,14 +43,15 @@ def test_only_what_is_listed_is_planned_copied_and_deleted(filled: Pair, hyve: H
     assert "of 4 keys of a list, 1 of them in neither bucket; no other key was looked at" in done.out
     assert "verified: " in done.out
     assert filled.store.read() == {"new/1": b"1", "mod/1": b"12", "mod/2": b"1", "gone/2": b"1"}
-    assert hyve("undo", "latest").code == 1  # without trash or versions nothing comes back
     assert "of 4 keys of a list" in hyve("show").out
+    assert hyve("undo", "latest").code == 0
+    assert filled.store.read() == {**before, "new/1": b"1"}
 
 
 def test_the_standard_input(filled: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
     _type(monkeypatch, b'{"key": "new/2"}\n{"key": "gone/2"}\n')
     shown = hyve("dryrun", "--keys", "-", "--keys", "all")
-    assert (shown.code, shown.err) == (0, "")
+    assert shown.code == 0
     assert "of 2 keys of a list; no other key was looked at" in shown.out
     assert "gone/2\n" in shown.out
     asked = hyve("sync", "--keys", "-")

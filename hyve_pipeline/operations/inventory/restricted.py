@@ -63,6 +63,8 @@ def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Invent
                 for key in keys.read(key_range).column("key").to_pylist()
                 if key_range.first <= key and (key_range.end is None or key < key_range.end)
             ]
+            if not wanted:
+                continue
             found = rows_with(listed.read(key_range), "key", wanted).select(INVENTORY_SCHEMA.names)
             if found.num_rows:
                 column = found.column("key")
