@@ -7,7 +7,7 @@ removed: the next plan may be made from them.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 from hyve_pipeline.core.base.errors import ConfigurationError
@@ -17,6 +17,7 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.metrics import count_dropped
+from hyve_pipeline.operations.restore.asked import FOLDER, is_over, summaries
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
@@ -121,6 +122,11 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
         newest = context.inventories(side).newest()
         keep = needed if newest is None else needed | {newest.id}
         sweep.remove_older(f"inventories/{side}", min(needed, key=order_of), keep)
+    for summary in summaries(context):
+        # One that is not over keeps the next plans from asking again.
+        if is_older(summary.id, kept[0].id) and is_over(summary, datetime.now(UTC)):
+            sweep.remove(f"{FOLDER}/{summary.id}.json")
+            sweep.remove(summary.file)
     drop_lost_tables(context.state)
     context.events.prune(_first_of_kept(context.events, kept, needed))
     context.note(EventKind.PLANS_DROPPED, dropped=tuple(dropped))

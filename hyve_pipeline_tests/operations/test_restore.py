@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from hyve_pipeline.core.model.event import EventKind
+from hyve_pipeline.operations.restore.asked import FOLDER, summaries
+from hyve_pipeline.operations.retention import drop_plans
 from hyve_pipeline_tests.faults import FaultyServer, restoring
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
@@ -115,6 +117,26 @@ def test_without_the_option_nothing_is_asked_for(make_pair: MakePair, hyve: Hyve
     assert "restore = { days = 3" in refused.only_line
     pair.configure(restore="soon")
     assert hyve("dryrun").code == 2
+
+
+def test_what_was_asked_for_is_dropped_with_its_plans_once_it_is_over(make_pair: MakePair, hyve: Hyve) -> None:
+    pair = make_pair()
+    _configure(pair)
+    pair.source.put({"cold": b"12"}, StorageClass="GLACIER")
+    assert hyve("sync").code == 0
+    assert hyve("dryrun").code == 0
+    context = pair.context()
+    (asked,) = summaries(context)
+    first, newest = context.plans.ids()
+    drop_plans(context, [first])
+    assert summaries(context) == [asked]
+    assert context.plans.ids() == [newest]
+    # Five days later: three days of the copy after two days of waiting.
+    context.state.remove(f"{FOLDER}/{asked.id}.json")
+    earlier = asked.model_copy(update={"at": asked.at - timedelta(days=5, seconds=1)})
+    context.state.below(FOLDER).write_manifest(f"{asked.id}.json", earlier)
+    assert drop_plans(context, []).files == 2
+    assert summaries(context) == []
 
 
 def test_what_a_restore_costs_is_in_the_plan(make_pair: MakePair, hyve: Hyve, tmp_path: Path) -> None:

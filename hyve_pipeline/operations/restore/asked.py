@@ -59,6 +59,11 @@ def summaries(context: SyncContext) -> list[RestoreSummary]:
     return [folder.read_manifest(name, RestoreSummary) for name in newest_manifests(folder.names())]
 
 
+def is_over(summary: RestoreSummary, now: datetime) -> bool:
+    """Whether nothing that was asked for then can still come back, or be there to be copied."""
+    return summary.is_due(now - timedelta(days=summary.days))
+
+
 def restore_summary(context: SyncContext, restore_id: str) -> RestoreSummary | None:
     """One of them by its id; None where it is not kept.
 
