@@ -139,6 +139,10 @@ class SyncContext:
             raise ConfigurationError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
         return replace(self, settings=self.settings.model_copy(update={"options": changed}))
 
+    def with_options(self, options: Options) -> "SyncContext":
+        """The same sync with other options, such as those of a plan."""
+        return replace(self, settings=self.settings.model_copy(update={"options": options}))
+
     def with_inventory_date(self, date: str | None) -> "SyncContext":
         """The same sync, whose dryruns read the S3 Inventory reports of a date; None for the newest.
 
@@ -291,8 +295,12 @@ class SyncContext:
         """Remove the signs of life of runs that ended long ago."""
         remove_old_signs(self.state)
 
-    def connect(self, place: BucketSettings) -> "Connection":
+    def connect(self, place: BucketSettings, *, once: frozenset[str] = frozenset()) -> "Connection":
         """Open a connection to a bucket of this sync.
+
+        Args:
+            place: the bucket.
+            once: the operations whose requests are never sent again.
 
         Raises:
             ConfigurationError: its profile, credentials or region can't be used.
@@ -308,8 +316,9 @@ class SyncContext:
             place,
             keys=keys,
             concurrency=options.concurrency,
-            transport=options.transport,
-            policy=RetryPolicy(options.patience_seconds),
+            # The CRT sends requests again by itself.
+            transport="botocore" if once else options.transport,
+            policy=RetryPolicy(options.patience_seconds, once=once),
             limits=self.rates.limits(options),
         )
 

@@ -29,6 +29,7 @@ CODES = {
     "ListingContradicted": "the source has keys that its listing lacks",
     "Archived": "archived, it must be restored first",
     "CustomerKey": "encrypted with a key that only its owner has",
+    "OtherVersions": "the store has other versions than the source",
     "NotTried": "not tried, a bucket did not answer any more",
     "NotKept": "neither the trash nor a version has the object of before",
     "WasNew": "there was nothing before",

@@ -197,6 +197,7 @@ class Diff(Frozen):
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned: how many objects are skipped since they have no ETag.
         newer: how many objects of the store are skipped since they are newer than the report of the source.
+        hidden: in a diff of versions, how many objects of the store are to be hidden by a delete marker.
         skipped_examples: the first few objects that are skipped, as (key, reason).
         shared: what shows whether both inventories are of one bucket; None where their places alone show that they are
             not.
@@ -218,6 +219,7 @@ class Diff(Frozen):
     uncompared: dict[str, int] = Field(default_factory=dict)
     unpinned: int = 0
     newer: int = 0
+    hidden: int = 0
     skipped_examples: tuple[tuple[str, str], ...] = ()
     shared: SharedKeys | None = None
     future: FutureDates | None = None

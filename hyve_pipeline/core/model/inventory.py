@@ -21,6 +21,7 @@ from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateNames
 from hyve_pipeline.core.model.inventory_report import ReportOrigin
 from hyve_pipeline.core.model.named_keys import NamedKeys
+from hyve_pipeline.core.settings.options import VersionsChoice
 from hyve_pipeline.core.settings.places import Place
 
 Side = Literal["source", "store"]
@@ -141,6 +142,8 @@ class Inventory(Frozen):
         named: the keys that it is restricted to; None if it is of all keys.
         bucket_objects: of one that is restricted, how many objects the bucket has below the prefix: by its newest whole
             inventory, and 0 only if it has none now. None if it is of all keys.
+        versions: ``all`` if it has the histories of keys; then its files have the columns of
+            `core.model.history.HISTORY_SCHEMA`.
     """
 
     id: str
@@ -160,6 +163,7 @@ class Inventory(Frozen):
     as_of: AsOf | None = None
     named: NamedKeys | None = None
     bucket_objects: int | None = None
+    versions: VersionsChoice = "current"
 
     @property
     def seconds(self) -> float:

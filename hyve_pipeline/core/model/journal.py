@@ -36,10 +36,14 @@ BACK_IN_SOURCE = "BackInSource"  # the source has a key again that the plan dele
 CONTRADICTED = "ListingContradicted"  # the source has keys that its listing lacks: no delete relies on that listing
 ARCHIVED = "Archived"  # the source's object must be restored before it can be read
 CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a customer-provided key (SSE-C)
+OTHER_VERSIONS = "OtherVersions"  # the store's versions are not the first ones of the source
 NOT_TRIED = "NotTried"  # a bucket could not be reached any more when its turn came
 
 # Codes of objects that can't be read: a rerun would skip them again.
 UNREADABLE = frozenset({ARCHIVED, CUSTOMER_KEY})
+
+# A version or delete marker of the source, and its copy.
+VERSION_PAIR = pa.struct([pa.field("source", pa.string()), pa.field("store", pa.string())])
 
 JOURNAL_SCHEMA = pa.schema(
     [
@@ -64,6 +68,12 @@ JOURNAL_SCHEMA = pa.schema(
             },
         ),
         pa.field("checksum", pa.string(), metadata={"description": "ALGORITHM:VALUE of that checksum"}),
+        # Null but in a sync of all versions.
+        pa.field(
+            "versions",
+            pa.list_(VERSION_PAIR),
+            metadata={"description": "of all versions, oldest first: the id in the source and that in the store"},
+        ),
         pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
         pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
         pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
@@ -92,6 +102,7 @@ class JournalRow(NamedTuple):
     how: str | None = None
     checksum: str | None = None
     trashed: bool = False
+    versions: list[dict[str, str]] | None = None
 
 
 # Done by another attempt or program: what was in the store before is known only where that was journaled.

@@ -9,6 +9,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from hyve_pipeline.core.base.manifest import Frozen, StateNames
+from hyve_pipeline.core.settings.options import VersionsChoice
 from hyve_pipeline.core.settings.places import Place
 
 # The source's ETag of a key whose copy may be incomplete: no object has an empty one.
@@ -54,6 +55,7 @@ class Memory(Frozen):
         id: unique below the sync.
         created: when it was made.
         source, store: the places; nothing is known of any others.
+        versions: whether its ETags are those of objects or, with ``all``, digests of histories.
         event: the number of the last event that is taken into account.
         segments: oldest first; a later segment's row of a key replaces those before.
         interrupted: the partition keys of shards without an end whose keys are taken into account.
@@ -63,6 +65,7 @@ class Memory(Frozen):
     created: datetime
     source: Place
     store: Place
+    versions: VersionsChoice = "current"
     event: int = 0
     segments: tuple[Segment, ...] = ()
     interrupted: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ class PlannedObject(NamedTuple):
     store_etag: str | None
     store_size: int | None
     store_last_modified: int | None
+    reason: str = ""
 
 
 def planned_objects(rows: pa.Table) -> Iterator[PlannedObject]:

@@ -80,6 +80,7 @@ class Figures(Frozen):
         modified_before, duplicate_before: of a plan of some keys, those that were begun of such plans before it, back
             to the last plan of all keys: many small plans may not do what one large plan may not.
         shared: what both listings share.
+        hidden: how many objects of the store are to be hidden by a delete marker, as all versions are copied.
         is_earlier: whether the source's inventory is of an earlier time than its listing.
         cost, seconds: the estimate of what the plan costs, in US dollars, and takes; None where that is not known.
     """
@@ -91,6 +92,7 @@ class Figures(Frozen):
     modified_before: int = 0
     duplicate_before: int = 0
     shared: SharedKeys | None = None
+    hidden: int = 0
     is_earlier: bool = False
     cost: Decimal | None = None
     seconds: int | None = None
@@ -114,6 +116,13 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
             "copy",
             f"{modified} of the store's {figures.store_objects} objects would be overwritten"
             f"{_before(figures.modified_before)}, max_overwrites is {limit}; --max-overwrites N|P% overrides",
+        )
+    if options.max_deletes.is_exceeded_by(figures.hidden, figures.store_objects):
+        refuse(
+            "max_deletes",
+            "copy",
+            f"{figures.hidden} of the store's {figures.store_objects} objects would be hidden by delete markers, "
+            f"max_deletes is {options.max_deletes}; --max-deletes N|P% overrides",
         )
     if options.max_cost is not None and figures.cost is not None and figures.cost > options.max_cost:
         for action in ACTIONS:

@@ -136,6 +136,11 @@ class SyncSettings(SettingsTable):
 
     @model_validator(mode="after")
     def _check_places(self) -> "SyncSettings":
+        for side in ("source", "store"):
+            if self.options.versions == "all" and getattr(self, side).inventory is not None:
+                raise contradiction(
+                    f"{side}.inventory", 'can\'t be combined with options.versions = "all": all versions are listed'
+                )
         # The server is known only if the settings name it, so this is checked again once it is known.
         overlap = self.overlap
         if overlap is not None:

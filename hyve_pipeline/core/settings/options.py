@@ -27,6 +27,7 @@ from hyve_pipeline.core.settings.restore import RestoreSettings
 
 AlteredChoice = Literal["report", "overwrite"]
 CompareRule = Literal["last_modified", "size", "etag", "content"]
+VersionsChoice = Literal["current", "all"]
 TransportName = Literal["auto", "crt", "botocore"]
 TransferChoice = Literal["auto", "server", "stream"]
 TagsChoice = Literal["copy", "require", "skip"]
@@ -49,6 +50,19 @@ AclChoice = Literal[
 ]
 
 
+# What a sync of all versions can't do, and why.
+_NOT_OF_VERSIONS = {
+    "compare": "versions are compared by their order, size and ETag",
+    "altered": "no version is ever replaced",
+    "compare_properties": "a version can't be repaired",
+    "max_overwrites": "nothing is overwritten",
+    "max_cost": "the cost of copying versions is not estimated",
+    "max_duration": "the time of copying versions is not estimated",
+    "restore": "restore archived versions by another tool",
+    "trash": "nothing is overwritten or deleted, earlier versions stay",
+}
+
+
 class Options(SettingsTable):
     """How one sync compares, limits and does its work."""
 
@@ -61,6 +75,13 @@ class Options(SettingsTable):
         description=(
             "What becomes of objects of the store that are no longer the copies that were made, while the "
             "source's are the same: `report` lists them, `overwrite` copies them again."
+        ),
+    )
+    versions: VersionsChoice = Field(
+        default="current",
+        description=(
+            "`current` copies the present objects; `all` copies all versions and delete markers in their order, into a "
+            "store that keeps versions too."
         ),
     )
     compare_properties: bool = Field(
@@ -260,4 +281,11 @@ class Options(SettingsTable):
         for setting in ("kms_key_id", "bucket_key"):
             if getattr(self, setting) is not None and self.encryption in (None, "AES256"):
                 raise contradiction(setting, 'requires encryption = "aws:kms" or "aws:kms:dsse"')
+        return self
+
+    @model_validator(mode="after")
+    def _check_versions(self) -> "Options":
+        for setting, reason in _NOT_OF_VERSIONS.items():
+            if self.versions == "all" and getattr(self, setting) != Options.model_fields[setting].default:
+                raise contradiction(setting, f'can\'t be combined with versions = "all": {reason}')
         return self

@@ -19,22 +19,17 @@ from hyve_pipeline.core.model.journal import (
     JournalRow,
     Outcome,
 )
-from hyve_pipeline.core.model.object_lock import NO_LOCK
 from hyve_pipeline.core.model.planned_object import PlannedObject
+from hyve_pipeline.operations.apply.completion import complete_copy
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.in_flight import Call
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.objects.annotations import find_annotations
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
-from hyve_pipeline.s3.objects.new_object import NewObject, settle
-from hyve_pipeline.s3.objects.object_lock import prove_locks_readable
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
-from hyve_pipeline.s3.objects.properties import read_properties
 from hyve_pipeline.s3.objects.source_responses import CopyResult
-from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import CustomerKeyError, ObjectChangedError, ObjectUnreadableError, S3RequestError
 
 NOTHING_LEFT: Mapping[str, str] = MappingProxyType({})
@@ -183,7 +178,8 @@ class ObjectCopier:
         self, row: PlannedObject, task: CopyTask, head: ObjectHead, tries: Tries, **after: Any
     ) -> JournalRow:
         """The outcome of an object that is in the store already, as planned."""
-        without = ", ".join(await self._complete(task, head, tries)) or None
+        lost = await complete_copy(self._source, self._store, self._route, task, head.etag, tries)
+        without = ", ".join(lost) or None
         return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag, without=without, **after)
 
     async def _may_be_copy(
@@ -209,26 +205,6 @@ class ObjectCopier:
             return True
         source = await tries.answer(lambda: head_object(self._source, task.source_key))
         return source is not None and not source.is_etag_md5
-
-    async def _complete(self, task: CopyTask, head: ObjectHead, tries: Tries) -> tuple[str, ...]:
-        """Give a copy that an earlier attempt made what is put after an object: that attempt may have ended before.
-
-        Returns:
-            What the copy lacks.
-        """
-        if self._route.copies_at_once(task) and not task.rules.keeps_locks:
-            return ()
-        rules, source, key = task.rules, self._source, task.source_key
-        tags = () if rules.tags == "skip" else await tries.answer(lambda: read_tags(source, key))
-        annotations = None
-        if rules.annotations == "copy":
-            annotations = await tries.answer(lambda: find_annotations(source, key))
-        lock = NO_LOCK
-        if rules.keeps_locks:
-            await tries.answer(lambda: prove_locks_readable(source, key))
-            lock = (await tries.answer(lambda: read_properties(source, key, task.source_etag))).lock
-        wanted = NewObject((), tags or (), (), rules, annotations, lock)
-        return await tries.answer(lambda: settle(self._store, task.store_key, head.etag, None, wanted, (), anew=False))
 
     async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
         done = await repair_object(self._source, self._store, self._route, row, tries)

@@ -24,11 +24,13 @@ from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import BATCH_KEYS, ObjectDeleter
+from hyve_pipeline.operations.apply.history import WRITES, HistoryCopier
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
 from hyve_pipeline.operations.apply.outage import Outage
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import version_pins
+from hyve_pipeline.operations.inventory.histories import check_keeps_versions
 from hyve_pipeline.operations.journal.ends import note_end
 from hyve_pipeline.operations.journal.status import plan_refusals, plan_status, raise_if_undone, raise_refusal
 from hyve_pipeline.operations.plan.freeze import read_shard
@@ -36,9 +38,10 @@ from hyve_pipeline.operations.requests.copy_route import open_copy_route
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
-from hyve_pipeline.s3.listing.probe import probe_bucket
+from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
 from hyve_pipeline.s3.objects.versions import versioning_state
 from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.claims import Claim
 from hyve_pipeline.state.epochs import Epoch
 from hyve_pipeline.state.heartbeat import ClaimLostError
@@ -191,15 +194,20 @@ class ShardApplier:
             if shard.action == "copy":
                 uploads = ShardUploads(self._context.state, plan.partition_key(shard))
                 route = stack.enter_context(open_copy_route(plan, source, store, window, uploads))
-                copier = ObjectCopier(
-                    source,
-                    store,
-                    buckets.trash,
-                    route,
-                    keeps_versions=buckets.keeps_versions,
-                    check_store_first=not is_first,
-                    left=left,
-                )
+                if plan.options.versions == "all":
+                    copier = HistoryCopier(
+                        source, store, route, headers=buckets.headers, patience=plan.options.patience_seconds
+                    )
+                else:
+                    copier = ObjectCopier(
+                        source,
+                        store,
+                        buckets.trash,
+                        route,
+                        keeps_versions=buckets.keeps_versions,
+                        check_store_first=not is_first,
+                        left=left,
+                    )
                 works = (
                     outage.watch(copier.copy(row)) if outage.reason is None else copier.leave(row, outage.reason)
                     for row in rows
@@ -234,6 +242,7 @@ class _Buckets:
     keeps_versions: bool
     outage: Outage
     kept: Connection | None = None
+    headers: Pairs = ()
 
     @property
     def _connections(self) -> list[Connection]:
@@ -257,13 +266,15 @@ class _Buckets:
 
         Raises:
             BucketError: one can't.
+            ConfigurationError: all versions are to be copied, and a bucket does not keep them.
         """
         options = plan.options
+        has_histories = options.versions == "all"
         source = stack.enter_context(context.connect(plan.source))
         if plan.as_of is not None:
             inventory = context.inventories("source").load(plan.source_inventory)
             source.versions = version_pins(context, inventory, stack)
-        store = stack.enter_context(context.connect(plan.store))
+        store = stack.enter_context(context.connect(plan.store, once=WRITES if has_histories else frozenset()))
         place = context.settings.model_copy(update={"options": options}).trash
         kept = stack.enter_context(context.connect(place)) if place is not None else None
         connections = [connection for connection in (source, store, kept) if connection is not None]
@@ -272,13 +283,16 @@ class _Buckets:
         for connection in connections:
             probe_bucket(connection)
             connection.guard = guard
+            if has_histories:
+                check_keeps_versions(connection)
+        headers = probe_restore_status(source) if has_histories else ()
         keeps_versions = False
         if action == "copy":
             abandon_uploads_of_others(context, plan, store)
-            keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and _keeps_versions(store)
+            keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and (has_histories or _keeps_versions(store))
         trash = stack.enter_context(Trash(options, store, kept, window))
         outage = Outage(connections, options.concurrency)
-        return cls(source, store, trash, window, keeps_versions, outage, kept)
+        return cls(source, store, trash, window, keeps_versions, outage, kept, headers)
 
 
 def _keeps_versions(store: Connection) -> bool:

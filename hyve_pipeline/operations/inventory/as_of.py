@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.model.inventory import AsOf, Inventory
+from hyve_pipeline.core.model.inventory import VERSION_SCHEMA, AsOf, Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
@@ -26,6 +26,9 @@ class EarlierListing:
         connection: the bucket.
         time: the time.
 
+    Attributes:
+        schema: the columns of its rows.
+
     Raises:
         ConfigurationError: the time is in the future, or the bucket does not keep versions.
         S3RequestError: whether it does could not be read.
@@ -35,6 +38,7 @@ class EarlierListing:
         self._uri = connection.place.uri
         self._time = time
         self._walks: list[VersionWalk] = []
+        self.schema = VERSION_SCHEMA
         if time > datetime.now(UTC):
             raise ConfigurationError(f"--as-of: {_shown(time)} is in the future")
         state = versioning_state(connection)
@@ -95,12 +99,12 @@ def connect_source(context: SyncContext, source: Inventory, stack: ExitStack) ->
 
 
 def version_pins(context: SyncContext, source: Inventory, stack: ExitStack) -> VersionPins | None:
-    """The versions of an inventory of an earlier time; None for another one.
+    """The versions of an inventory of an earlier time, or one of each key that has histories; None for another one.
 
     Raises:
         StateError: the inventory's file is missing or damaged.
     """
-    if source.as_of is None:
+    if source.as_of is None and source.versions == "current":
         return None
     rows = SortedRows(context.state, source.files, columns=["key", "version_id"])
     stack.callback(rows.close)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateName
-from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, VERSION_SCHEMA, KeyRange, RangeProof, check_proof
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_proof
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
@@ -63,6 +63,7 @@ def list_range(
     headers: Pairs,
     activity: str,
     make_walk: Callable[..., Walk] | None = None,
+    schema: pa.Schema = INVENTORY_SCHEMA,
 ) -> ListedRange:
     """List a range, and write its objects.
 
@@ -74,7 +75,8 @@ def list_range(
         cuts: where to cut the range at first; those outside of it do not matter.
         headers: headers of each request.
         activity: the name for progress reports.
-        make_walk: makes the walks of a listing of versions, whose rows have the columns of `VERSION_SCHEMA`.
+        make_walk: makes the walks of a listing of versions.
+        schema: the columns of its rows.
 
     Raises:
         BucketError: the bucket can't be listed.
@@ -89,7 +91,6 @@ def list_range(
         stop=stop_event(),
         make_walk=make_walk or Walk,
     )
-    schema = INVENTORY_SCHEMA if make_walk is None else VERSION_SCHEMA
     with (
         writing_parquet(context.state, file, schema, repetitive=["storage_class"]) as writer,
         tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,

@@ -12,14 +12,15 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.model.event import EventKind
-from hyve_pipeline.core.model.inventory import Inventory, KeyRange, Side, check_proof
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, Side, check_proof
 from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.progress import end, estimate
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import EarlierListing
 from hyve_pipeline.operations.inventory.from_report import read_report
+from hyve_pipeline.operations.inventory.histories import HistoryListing
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
 from hyve_pipeline.operations.inventory.versioning import versioning_of
@@ -48,7 +49,8 @@ def take_inventories(
         as_of: the time of which the source is listed, by its versions; None for now.
 
     Raises:
-        ConfigurationError: the state belongs to other buckets, or it is not known what the source had at that time.
+        ConfigurationError: the state belongs to other buckets, it is not known what the source had at that time, or all
+            versions are wanted of a bucket that does not keep them.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed, or it or a report can't be proved complete.
     """
@@ -117,17 +119,30 @@ def take_inventory(
         as_of: the time of which the bucket is listed, by its versions; None for now.
 
     Raises:
-        ConfigurationError: it is not known what the bucket had at that time.
+        ConfigurationError: it is not known what the bucket had at that time, or it does not keep versions and all are
+            wanted.
         BucketError: the bucket can't be reached.
         IncompleteInventoryError: the listing failed, was interrupted or can't be proved complete; nothing is kept.
     """
     with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
         try:
-            earlier = None if as_of is None else EarlierListing(connection, as_of)
-            return _list_bucket(context, side, connection, headers, activity or f"list {side}", shared_objects, earlier)
+            versions = _listing_of_versions(context, connection, as_of)
+            activity = activity or f"list {side}"
+            return _list_bucket(context, side, connection, headers, activity, shared_objects, versions)
         except S3RequestError as error:
             raise bucket_error(error, connection.place) from error
+
+
+def _listing_of_versions(
+    context: SyncContext, connection: Connection, as_of: datetime | None
+) -> EarlierListing | HistoryListing | None:
+    """What lists versions instead of present objects; None if those are wanted."""
+    if context.settings.options.versions == "current":
+        return None if as_of is None else EarlierListing(connection, as_of)
+    if as_of is not None:
+        raise ConfigurationError('--as-of can\'t be combined with options.versions = "all": all versions are copied')
+    return HistoryListing(connection)
 
 
 def _headers_for(connection: Connection, side: Side) -> Pairs:
@@ -146,7 +161,7 @@ def _list_bucket(
     headers: Pairs,
     activity: str,
     shared_objects: int,
-    versions: EarlierListing | None,
+    versions: EarlierListing | HistoryListing | None,
 ) -> Inventory:
     """List a bucket, check that the parts are one complete listing, and write its manifest."""
     started = datetime.now(UTC)
@@ -174,13 +189,14 @@ def _list_bucket(
                 headers=headers,
                 activity=activity,
                 make_walk=None if versions is None else versions.make_walk,
+                schema=INVENTORY_SCHEMA if versions is None else versions.schema,
             )
         ]
     proof = tuple(walk for part in parts for walk in part.proof)
     objects = sum(part.objects for part in parts)
     check_proof(proof, objects, connection.place.uri)
     new_cuts = tuple(key for part in parts for key in part.cuts)
-    as_of = None if versions is None else versions.finish()
+    as_of = versions.finish() if isinstance(versions, EarlierListing) else None
     inventory = Inventory(
         id=inventory_id,
         side=side,
@@ -196,6 +212,7 @@ def _list_bucket(
         cuts=new_cuts[:: 1 + len(new_cuts) // MOST_SAMPLES],
         versioning=versioning_of(context, connection.place) if side == "store" else None,
         as_of=as_of,
+        versions=context.settings.options.versions,
     )
     context.inventories(side).save(inventory)
     end(activity, inventory.objects, inventory.bytes)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hyve_pipeline.core.base.arrow_columns import rows_with
@@ -22,6 +23,7 @@ from hyve_pipeline.core.model.diff import (
     sets_with_list,
 )
 from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.history_diff import HIDDEN, HistoryDiffer
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
@@ -76,7 +78,7 @@ class ComparedRange(Frozen):
         changes: the Parquet file of all listed sets, in key order, columns as in `CHANGE_SCHEMA`.
         files: the Parquet file of each set that has a list.
         counts: objects and bytes by set.
-        uncompared, unpinned, newer, skipped_examples: as in `core.model.diff.Diff`.
+        uncompared, unpinned, newer, hidden, skipped_examples: as in `core.model.diff.Diff`.
     """
 
     changes: StateName
@@ -85,6 +87,7 @@ class ComparedRange(Frozen):
     uncompared: dict[str, int]
     unpinned: int
     newer: int = 0
+    hidden: int = 0
     skipped_examples: tuple[tuple[str, str], ...]
 
 
@@ -149,6 +152,7 @@ def compare_range(
         uncompared={} if comparer is None else dict(comparer.uncompared),
         unpinned=skipped.unpinned,
         newer=skipped.newer,
+        hidden=skipped.hidden,
         skipped_examples=tuple(skipped.examples),
     )
 
@@ -196,16 +200,20 @@ def _range_diffs(
     chunks = [chunk for reader in readers for chunk in reader.chunks]
     remembered = MemoryRows(context.state, memory)
     undone = UndoneRows(context, store.place)
-    differ = Differ(
-        options.compare,
-        Filters.of(options, compared),
-        source_prefix=source.place.prefix,
-        store_prefix=store.place.prefix,
-        compared=compared,
-        source_as_of=None if source.report is None else source.report.as_of,
-        gives_unchanged=options.compare_properties,
-        overwrites_altered=options.altered == "overwrite",
-    )
+    filters = Filters.of(options, compared)
+    prefixes = {"source_prefix": source.place.prefix, "store_prefix": store.place.prefix}
+    if options.versions == "all":
+        differ = HistoryDiffer(filters, **prefixes)
+    else:
+        differ = Differ(
+            options.compare,
+            filters,
+            **prefixes,
+            compared=compared,
+            source_as_of=None if source.report is None else source.report.as_of,
+            gives_unchanged=options.compare_properties,
+            overwrites_altered=options.altered == "overwrite",
+        )
     try:
         for key_range in cut_ranges(chunks, _RANGE_ROWS, whole):
             rows = [reader.read(key_range) for reader in readers]
@@ -218,15 +226,24 @@ def _range_diffs(
             reader.close()
 
 
+def _count_ends(texts: pa.ChunkedArray, end: str) -> int:
+    """How many texts end so."""
+    ends = pc.call_function("ends_with", [texts], pc.MatchSubstringOptions(end))
+    return pc.call_function("sum", [ends]).as_py() or 0
+
+
 class _Skipped:
-    """What the plan says about skipped objects: how many have no ETag or are newer than a report, and examples."""
+    """What reasons say: how many skipped objects have no ETag or are newer than a report, and how many are hidden."""
 
     def __init__(self) -> None:
         self.unpinned = 0
         self.newer = 0
+        self.hidden = 0
         self.examples: list[tuple[str, str]] = []
 
     def add(self, found: pa.Table) -> None:
+        modified = rows_with(found, "set", [ChangeSet.MODIFIED.value]).column("reason")
+        self.hidden += _count_ends(modified, HIDDEN)
         rows = rows_with(found, "set", [ChangeSet.SKIPPED.value])
         reasons = rows.column("reason").to_pylist()
         self.unpinned += sum(reason.startswith(NO_ETAG) for reason in reasons)

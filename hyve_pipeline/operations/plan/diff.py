@@ -50,13 +50,19 @@ def diff_inventories(
     Raises:
         BucketError: the properties or tags of an object were to be compared, and could not be read.
         StateError: an inventory's file is damaged or can't be read.
-        ConfigurationError: an inventory is of another place than the sync's, or of other keys than the other one.
+        ConfigurationError: an inventory is of another place than the sync's, of other versions, or of other keys than
+            the other one.
     """
     for inventory in (source, store):
         if not context.is_place(inventory.side, inventory.place):
             raise ConfigurationError(
                 f"the inventory of the {inventory.side} is of {inventory.place.uri} at {inventory.place.shown_server}, "
                 f"and the {inventory.side} is another place now: take both inventories again, by 'hyve dryrun'"
+            )
+        if inventory.versions != context.settings.options.versions:
+            raise ConfigurationError(
+                f'the inventory of the {inventory.side} was taken with versions = "{inventory.versions}", which is now '
+                f"\"{context.settings.options.versions}\": take both inventories again, by 'hyve dryrun'"
             )
     if source.named != store.named:
         raise ConfigurationError(
@@ -96,6 +102,7 @@ def diff_inventories(
         uncompared=dict(uncompared),
         unpinned=sum(part.unpinned for part in parts),
         newer=sum(part.newer for part in parts),
+        hidden=sum(part.hidden for part in parts),
         skipped_examples=tuple(example for part in parts for example in part.skipped_examples)[:SKIPPED_EXAMPLES],
         shared=find_shared_keys(context, source, store),
         future=find_future_dates(context.state, source, created) if options.compare != "size" else None,

@@ -67,6 +67,7 @@ def figures_of(context: SyncContext, diff: Diff, estimate: Estimate | None) -> F
         modified_before=modified_before,
         duplicate_before=duplicate_before,
         shared=diff.shared,
+        hidden=diff.hidden,
         is_earlier=diff.source.as_of is not None,
         cost=None if estimate is None else estimate.cost,
         seconds=None if estimate is None else estimate.seconds,
@@ -153,7 +154,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
             first = len(shards) + 1
             found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], first, add)
             shards += found
-        estimate = costs.result()
+        # The requests for versions are not known from the rows.
+        estimate = costs.result() if diff.options.versions == "current" else None
     figures = figures_of(context, diff, estimate)
     plan = Plan(
         id=identity,

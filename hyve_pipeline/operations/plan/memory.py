@@ -111,6 +111,8 @@ def update_memory(context: SyncContext, source: Place, store: Place) -> Memory |
     newest = context.memories.newest()
     if newest is not None and not (newest.source.is_same_place(source) and newest.store.is_same_place(store)):
         newest = None
+    if newest is not None and newest.versions != context.settings.options.versions:
+        newest = None
     event, interrupted = (0, ()) if newest is None else (newest.event, newest.interrupted)
     found = _Found(context, source, store, interrupted)
     last = found.add_ended(event)
@@ -152,7 +154,8 @@ def add_to_memory(context: SyncContext, source: Place, store: Place, pairs: Iter
 
 def _new_memory(context: SyncContext, source: Place, store: Place) -> Memory:
     created = datetime.now(UTC)
-    return Memory(id=next_id(context.state, created), created=created, source=source, store=store)
+    versions = context.settings.options.versions
+    return Memory(id=next_id(context.state, created), created=created, source=source, store=store, versions=versions)
 
 
 def _following(context: SyncContext, before: Memory) -> Memory:
@@ -227,14 +230,19 @@ class _Found:
             self.steps.append((plan, content.file))
 
     def _plan(self, plan_id: str) -> Plan | None:
-        """A plan for these places; None for any other, and for one that was dropped."""
+        """A plan for these places and versions; None for any other, and for one that was dropped."""
         if plan_id not in self._plans:
             try:
                 plan = self._context.plans.load(plan_id)
             except (ConfigurationError, StateError):
                 plan = None
             source, store = self._places
-            is_wanted = plan is not None and plan.source.is_same_place(source) and plan.store.is_same_place(store)
+            is_wanted = (
+                plan is not None
+                and plan.source.is_same_place(source)
+                and plan.store.is_same_place(store)
+                and plan.options.versions == self._context.settings.options.versions
+            )
             self._plans[plan_id] = plan if is_wanted else None
         return self._plans[plan_id]
 

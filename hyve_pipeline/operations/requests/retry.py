@@ -48,6 +48,10 @@ class Tries:
                 await self.pause_after(error, moves)
                 moves += 1
 
+    async def answer_once(self, send: Callable[[], "Future[T]"]) -> T:
+        """Like `answer`, without another try."""
+        return self.counted(await Call(lambda on_end: deliver(send(), on_end)))
+
     def counted(self, result: T) -> T:
         """A result, whose requests are counted."""
         self.count += getattr(result, "sends", 1) - 1

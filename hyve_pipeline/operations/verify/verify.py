@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hyve_pipeline.core.base.arrow_columns import rows_unlike, rows_with, rows_without
+from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
@@ -69,13 +70,18 @@ def verify_plan(
         content: the share of the objects whose content is compared too, such as ``1%``; each time another sample.
 
     Raises:
-        ConfigurationError: `content` is not a percentage.
+        ConfigurationError: `content` is not a percentage, or the plan is of all versions.
         RefusedError: source and store are one bucket, so that the store is not a second copy.
         BucketError: the store can't be reached.
         IncompleteInventoryError: it can't be listed completely.
         StateError: a file of the plan or its journal is damaged.
     """
     raise_refusal((refusal for refusal in plan.refusals if refusal.rule == ONE_BUCKET), "copy")
+    has_histories = plan.options.versions == "all"
+    if has_histories and content is not None:
+        raise ConfigurationError('--content can\'t be combined with versions = "all": sizes and ETags are compared')
+    # Another listing can't be compared with the plan.
+    context = context.with_options(plan.options)
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
     status = plan_status(context, plan)
     note_missed_ends(context, status)
@@ -112,6 +118,8 @@ def verify_plan(
             if plan.as_of is not None:
                 # They are never done.
                 tables["deletes"] = tables["deletes"].slice(0, 0)
+            if has_histories:
+                tables["copies"] = _with_whole_sizes(tables["copies"])
             copied, unreadable = journaled.read(key_range)
             # As if they were not planned: the store should have the same object as before.
             tables["copies"] = rows_without(tables["copies"], "key", unreadable)
@@ -172,6 +180,13 @@ def _unlike(differences: pa.Table, left_out: set[str], *acted: pa.Table) -> pa.T
     for rows in acted:
         left_out = left_out - set(rows.column("key").to_pylist())
     return rows_without(differences, "key", sorted(left_out))
+
+
+def _with_whole_sizes(copies: pa.Table) -> pa.Table:
+    """Copies of versions with the bytes that all versions of the key have then, and not only those to copy."""
+    before = pc.call_function("coalesce", [copies.column("store_size"), pa.scalar(0, pa.int64())])
+    place = copies.schema.get_field_index("size")
+    return copies.set_column(place, copies.field(place), pc.call_function("add", [copies.column("size"), before]))
 
 
 def _written_since(

@@ -25,6 +25,7 @@ class RetryPolicy:
             took long.
         first_delay: the first pause is at most that many seconds, each further one twice as long.
         most_sends_unreached: how often it is sent to a server that has never answered: it may not be there.
+        once: the operations that are never sent again: each sending may have made one more version.
     """
 
     patience: float = 65.0
@@ -32,6 +33,7 @@ class RetryPolicy:
     fewest_sends: int = 3
     first_delay: float = 0.25
     most_sends_unreached: int = 4
+    once: frozenset[str] = frozenset()
 
     def pause(self, error: S3RequestError, *, sends: int, each: int, elapsed: float, is_reached: bool) -> float | None:
         """How many seconds to wait before a failed request is sent again; None where it should not be.
@@ -43,7 +45,7 @@ class RetryPolicy:
             elapsed: seconds since its first failure.
             is_reached: the server has answered something before, or now.
         """
-        if not error.is_transient or sends >= self.most_sends:
+        if not error.is_transient or sends >= self.most_sends or error.operation in self.once:
             return None
         fewest = self.fewest_sends - (error.code == RESPONSE_TIMEOUT)
         if sends >= fewest and elapsed >= self.patience:

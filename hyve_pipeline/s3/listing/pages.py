@@ -138,7 +138,7 @@ def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
         "etag": [_usable(_text(entry, "ETag")) for entry in objects],
         # Servers without storage classes leave it out.
         "storage_class": [_text(entry, "StorageClass") or "STANDARD" for entry in objects],
-        "restored_until": [_restored_until(entry) for entry in objects],
+        "restored_until": [restored_until(entry) for entry in objects],
     }
     table = pa.Table.from_arrays(
         [pa.array(arrays[field.name], field.type) for field in INVENTORY_SCHEMA], schema=INVENTORY_SCHEMA
@@ -256,7 +256,7 @@ def parse_dates(dates: list[str], keys: list[str]) -> list[int]:
     return parsed
 
 
-def _restored_until(fields: dict[str, Element]) -> int | None:
+def restored_until(fields: dict[str, Element]) -> int | None:
     """When the restored copy of an object expires, in microseconds since 1970; None if there is none yet."""
     status = fields.get("RestoreStatus")
     if status is None:

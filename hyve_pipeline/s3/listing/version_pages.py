@@ -12,7 +12,14 @@ from typing import NamedTuple
 from hyve_pipeline.s3.listing.envelope import texts_beside
 from hyve_pipeline.s3.listing.key_encoding import Plus, decode_key, decode_keys
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
-from hyve_pipeline.s3.listing.pages import MAX_KEY_BYTES, is_usable_etag, local_name_of, parse_dates, parse_sizes
+from hyve_pipeline.s3.listing.pages import (
+    MAX_KEY_BYTES,
+    is_usable_etag,
+    local_name_of,
+    parse_dates,
+    parse_sizes,
+    restored_until,
+)
 from hyve_pipeline.s3.wire.xml import Element, MalformedXmlError, local_name, parse_xml, unquote_etag
 
 _KINDS = ("Version", "DeleteMarker")
@@ -46,6 +53,7 @@ class ListedVersion(NamedTuple):
         is_first_in_doubt: a delete marker and a version of the key are of this time, and which is the newer one is not
             known: the page does not show that its order is one.
         size, etag, storage_class: of the object; the ETag is without quotes, and empty if there is none.
+        restored_until: until when an archived object can be read that was restored, likewise; None for all others.
     """
 
     key: str
@@ -57,6 +65,7 @@ class ListedVersion(NamedTuple):
     etag: str = ""
     storage_class: str = ""
     is_first_in_doubt: bool = False
+    restored_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class VersionPage:
 
     Attributes:
         versions: by key, each key's newest first.
+        listed: the same by key, each key's as the server has them.
+        is_one_order: a delete marker stands before a version: the server does not list them apart.
         is_truncated: whether more pages follow.
         marker: key and version id after which the next page begins, as the server says it; None if it does not.
         begins: the key after which this one begins, as the server says it; None if it does not.
@@ -72,6 +83,8 @@ class VersionPage:
     """
 
     versions: Sequence[ListedVersion]
+    listed: Sequence[ListedVersion]
+    is_one_order: bool
     is_truncated: bool
     marker: tuple[str, str] | None
     begins: str | None
@@ -103,7 +116,8 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
         raise MalformedPageError("it does not say whether it is truncated")
     is_encoded = texts.get("EncodingType") == "url"
     entries = [entry for entry in root.iterchildren() if local_name_of(entry) in _KINDS]
-    versions = _read_entries([_fields_of(entry) for entry in entries], plus, is_encoded=is_encoded)
+    found = _read_entries([_fields_of(entry) for entry in entries], plus, is_encoded=is_encoded)
+    is_one_order = any(before.is_marker and not after.is_marker for before, after in pairwise(found))
 
     def decoded(name: str) -> str | None:
         text = texts.get(name)
@@ -116,7 +130,9 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
     next_key, next_version = decoded("NextKeyMarker"), texts.get("NextVersionIdMarker")
     max_keys = texts.get("MaxKeys") or ""
     return VersionPage(
-        versions=versions,
+        versions=_in_order(found, is_one_order=is_one_order),
+        listed=sorted(found, key=lambda version: version.key),
+        is_one_order=is_one_order,
         is_truncated=truncated == "true",
         marker=(next_key, next_version) if next_key is not None and next_version else None,
         begins=decoded("KeyMarker"),
@@ -126,8 +142,11 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
     )
 
 
-def _fields_of(entry: Element) -> tuple[bool, dict[str, str]]:
-    """Whether an entry is a delete marker, and its texts by name."""
+# An entry: whether it is a delete marker, its texts by name, and until when it is restored, see `ListedVersion`.
+_Entry = tuple[bool, dict[str, str], int | None]
+
+
+def _fields_of(entry: Element) -> _Entry:
     is_marker = local_name_of(entry) == "DeleteMarker"
     fields: dict[str, str] = {}
     for child in entry:
@@ -142,18 +161,17 @@ def _fields_of(entry: Element) -> tuple[bool, dict[str, str]]:
             raise MalformedPageError(f"a version has no {name}{key}")
     if len(fields["VersionId"]) > _MOST_ID:
         raise MalformedPageError(f"the id of a version has {len(fields['VersionId']):,} characters")
-    return is_marker, fields
+    elements = {local_name_of(child): child for child in entry if local_name_of(child) in ("Key", "RestoreStatus")}
+    return is_marker, fields, restored_until(elements)
 
 
-def _read_entries(
-    entries: Sequence[tuple[bool, dict[str, str]]], plus: Plus | None, *, is_encoded: bool
-) -> list[ListedVersion]:
-    written = [fields["Key"] for _, fields in entries]
+def _read_entries(entries: Sequence[_Entry], plus: Plus | None, *, is_encoded: bool) -> list[ListedVersion]:
+    written = [fields["Key"] for _, fields, _ in entries]
     keys = decode_keys(written, plus) if is_encoded else written
-    sizes = parse_sizes(["0" if is_marker else fields["Size"] for is_marker, fields in entries], written)
-    times = parse_dates([fields["LastModified"] for _, fields in entries], written)
+    sizes = parse_sizes(["0" if is_marker else fields["Size"] for is_marker, fields, _ in entries], written)
+    times = parse_dates([fields["LastModified"] for _, fields, _ in entries], written)
     found: list[ListedVersion] = []
-    for (is_marker, fields), key, size, time in zip(entries, keys, sizes, times, strict=True):
+    for (is_marker, fields, restored), key, size, time in zip(entries, keys, sizes, times, strict=True):
         if len(key.encode()) > MAX_KEY_BYTES:
             raise MalformedPageError(f"a key has {len(key.encode()):,} bytes: {shown(key)}")
         etag = unquote_etag(fields.get("ETag", ""))
@@ -167,12 +185,13 @@ def _read_entries(
                 size=size,
                 etag=etag if is_usable_etag(etag) and not is_marker else "",
                 storage_class="" if is_marker else fields.get("StorageClass") or "STANDARD",
+                restored_until=restored,
             )
         )
-    return _in_order(found)
+    return found
 
 
-def _in_order(entries: list[ListedVersion]) -> list[ListedVersion]:
+def _in_order(entries: list[ListedVersion], *, is_one_order: bool) -> list[ListedVersion]:
     """The entries by key, each key's newest first; those of one time as the server has them.
 
     Raises:
@@ -184,7 +203,6 @@ def _in_order(entries: list[ListedVersion]) -> list[ListedVersion]:
             if before > after:
                 raise MalformedPageError(f"its keys are not in ascending order: {shown(after)} follows {shown(before)}")
     in_order = sorted(entries, key=lambda entry: (entry.key, -entry.last_modified, not entry.is_latest))
-    is_one_order = any(before.is_marker and not after.is_marker for before, after in pairwise(entries))
     if is_one_order:
         return in_order
     kinds: dict[tuple[str, int], set[bool]] = {}

@@ -1,10 +1,12 @@
-"""The state of a listing of a bucket as it was at an earlier time, by its versions.
+"""The state of a listing of all versions, and of a bucket as it was at an earlier time, by its versions.
 
 Of each key the newest version of that time counts, and where that is a delete marker, there was no object. As in
 `walk`, nothing odd about a page is ignored.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,18 +24,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class VersionWalk(Walk):
-    """A walk through all versions of a range that finds the objects of an earlier time.
+class VersionPagesWalk(Walk):
+    """A walk through all versions of a range, page by page; subclasses make rows of them.
 
     It goes from page to page by key and version id, and can't be split: not all servers begin a listing of versions
     right after a key.
-
-    Attributes:
-        later: how many keys have later versions only.
-        first_kept: when the oldest version with an id of its own was written, in microseconds since 1970 UTC: the
-            bucket kept versions by then. None if there is none.
-        last_null: when the newest version without an id of its own was written: the bucket kept no versions then. None
-            if there is none.
     """
 
     def __init__(
@@ -43,8 +38,6 @@ class VersionWalk(Walk):
         max_keys: int = MAX_KEYS,
         headers: Pairs = (),
         dialect: ListingDialect | None = None,
-        *,
-        time: datetime,
     ) -> None:
         """Describe the walk.
 
@@ -53,18 +46,12 @@ class VersionWalk(Walk):
             key_range: in whole keys, prefix included.
             max_keys: versions and delete markers requested in one page, at most 1,000.
             headers: headers of each request.
-            dialect: how the server encodes keys, as far as it is known.
-            time: the time; what was written later does not count.
+            dialect: how the server lists, as far as it is known.
         """
         super().__init__(place, key_range, max_keys, headers, dialect)
-        self.later = 0
-        self.first_kept: int | None = None
-        self.last_null: int | None = None
-        self._time = (time - _EPOCH) // _MICROSECOND
         # The version after which the next page begins, and the ids of the versions of its key that were listed.
         self._marker: tuple[str, str] | None = None
         self._ids: set[str] = set()
-        self._is_decided = True
 
     def request(self) -> Request:
         """The request for the next page."""
@@ -79,7 +66,7 @@ class VersionWalk(Walk):
         """Take the answer to `request`; see `Walk.take`.
 
         Returns:
-            The objects of that time, with the columns of `core.inventory.VERSION_SCHEMA`; there may be none.
+            The rows of what is known now; there may be none.
         """
         try:
             check_length(response)
@@ -94,16 +81,30 @@ class VersionWalk(Walk):
             raise DamagedPageError(self._described(f"{error}; nothing was planned, run it again")) from error
         self.pages += 1
         self._marker = following
-        found = [version for version in page.versions if self._counts(version)]
+        self._dialect.is_one_order |= page.is_one_order
         if following is None:
             self._end = RangeEnd.END_OF_LISTING
-            self.later += not self._is_decided
-            self._is_decided = True
-        if found:
-            self._first_key = found[0].key if self._first_key is None else self._first_key
-            self._last_key = found[-1].key
-            self._keys += len(found)
-        return Page(_table_of(found))
+        return Page(self._rows_of(page))
+
+    def _rows_of(self, page: VersionPage) -> pa.Table:
+        """The rows of a page that was checked, and count them; it must set `position` and `_ids` to its last key's."""
+        raise NotImplementedError
+
+    def _count(self, keys: Sequence[str]) -> None:
+        """Count rows, for the proof."""
+        if keys:
+            self._first_key = keys[0] if self._first_key is None else self._first_key
+            self._last_key = keys[-1]
+            self._keys += len(keys)
+
+    def _see(self, version: ListedVersion) -> bool:
+        """Take the next version into account: whether it is the first one of its key."""
+        is_next = version.key != self.position
+        if is_next:
+            self.position = version.key
+            self._ids.clear()
+        self._ids.add(version.version_id)
+        return is_next
 
     def split(self, cut: str) -> Walk:
         """Not possible.
@@ -112,28 +113,6 @@ class VersionWalk(Walk):
             ValueError: always.
         """
         raise ValueError(f"a listing of versions can't begin after {cut!r}")
-
-    def _counts(self, version: ListedVersion) -> bool:
-        """Take the next version: whether it is an object of that time."""
-        if version.key != self.position:
-            self.later += not self._is_decided
-            self.position = version.key
-            self._ids.clear()
-            self._is_decided = False
-        self._ids.add(version.version_id)
-        if version.version_id == NULL_VERSION:
-            self.last_null = max(self.last_null or version.last_modified, version.last_modified)
-        else:
-            self.first_kept = min(self.first_kept or version.last_modified, version.last_modified)
-        if self._is_decided or version.last_modified > self._time:
-            return False
-        self._is_decided = True
-        if version.is_first_in_doubt:
-            raise self.failed(
-                f"{shown(version.key)} has a version and a delete marker of one time, and the server does not say "
-                "which was the newer one; name another time"
-            )
-        return not version.is_marker
 
     def _following(self, page: VersionPage) -> tuple[str, str]:
         """What selects the page after this one."""
@@ -172,6 +151,60 @@ class VersionWalk(Walk):
             if version.key < self.position or is_repeated or version[:2] in seen:
                 raise MalformedPageError(f"a version of {shown(version.key)} is listed twice or too late")
             seen.add(version[:2])
+
+
+class VersionWalk(VersionPagesWalk):
+    """A walk through all versions of a range that finds the objects of an earlier time.
+
+    Attributes:
+        later: how many keys have later versions only.
+        first_kept: when the oldest version with an id of its own was written, in microseconds since 1970 UTC: the
+            bucket kept versions by then. None if there is none.
+        last_null: when the newest version without an id of its own was written: the bucket kept no versions then. None
+            if there is none.
+    """
+
+    def __init__(self, *of_walk: Any, time: datetime) -> None:
+        """Describe the walk.
+
+        Args:
+            of_walk: the arguments of `VersionPagesWalk`.
+            time: the time; what was written later does not count.
+        """
+        super().__init__(*of_walk)
+        self.later = 0
+        self.first_kept: int | None = None
+        self.last_null: int | None = None
+        self._time = (time - _EPOCH) // _MICROSECOND
+        self._is_decided = True
+
+    def _rows_of(self, page: VersionPage) -> pa.Table:
+        """The objects of that time, with the columns of `core.inventory.VERSION_SCHEMA`."""
+        found = [version for version in page.versions if self._counts(version)]
+        if self.has_ended:
+            self.later += not self._is_decided
+            self._is_decided = True
+        self._count([version.key for version in found])
+        return _table_of(found)
+
+    def _counts(self, version: ListedVersion) -> bool:
+        """Take the next version: whether it is an object of that time."""
+        if self._see(version):
+            self.later += not self._is_decided
+            self._is_decided = False
+        if version.version_id == NULL_VERSION:
+            self.last_null = max(self.last_null or version.last_modified, version.last_modified)
+        else:
+            self.first_kept = min(self.first_kept or version.last_modified, version.last_modified)
+        if self._is_decided or version.last_modified > self._time:
+            return False
+        self._is_decided = True
+        if version.is_first_in_doubt:
+            raise self.failed(
+                f"{shown(version.key)} has a version and a delete marker of one time, and the server does not say "
+                "which was the newer one; name another time"
+            )
+        return not version.is_marker
 
 
 def _table_of(found: list[ListedVersion]) -> pa.Table:

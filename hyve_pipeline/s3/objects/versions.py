@@ -6,6 +6,7 @@ from urllib.parse import unquote_plus
 
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
+from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, wait_for_pinned
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
@@ -13,7 +14,7 @@ from hyve_pipeline.s3.objects.source_responses import (
     read_copied_etag,
 )
 from hyve_pipeline.s3.objects.write_headers import storage_class_headers
-from hyve_pipeline.s3.wire.errors import invalid_response
+from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import recover, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
 from hyve_pipeline.s3.wire.responses import is_truncated, parse_response, require, whole_number
@@ -100,6 +101,28 @@ def copy_version(connection: Connection, key: str, version: ObjectVersion, store
 
     sent = wait_for_pinned(connection, "CopyObject", key, store_etag, send, was_seen=True)
     return recover(then(sent, lambda answer: read_copied_etag(connection.bucket, request, answer)), raise_source_error)
+
+
+def put_delete_marker(connection: Connection, key: str) -> "Future[str]":
+    """Hide an object by a delete marker; nothing is removed.
+
+    Args:
+        connection: the bucket, which keeps versions.
+        key: the whole key.
+
+    Returns:
+        A future that gives the id of the delete marker, or raises `S3RequestError`, also if the server made none.
+    """
+    request = Request("DeleteObject", "DELETE", key)
+
+    def read(answer: Response) -> str:
+        version_id = version_of(answer)
+        if version_id is None or answer.header("x-amz-delete-marker") != "true":
+            reason = "the server made no delete marker, as S3 does for each DELETE in a bucket that keeps versions"
+            raise S3RequestError(connection.bucket, request, "NotImplemented", reason)
+        return version_id
+
+    return then(connection.send(request), read)
 
 
 def _read_versions(bucket: str, request: Request, response: Response, key: str) -> list[ObjectVersion]:

@@ -1,0 +1,163 @@
+"""The comparison of two inventories of all versions, one bounded key range at a time.
+
+The store's history of a key must be the beginning of the source's. Then what the source has more is copied, in its
+order. A store that has anything else is left as it is: the key is altered.
+"""
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import (
+    CHANGE_SCHEMA,
+    CONTENT_UNKNOWN,
+    LISTED_SETS,
+    UNDONE_SCHEMA,
+    ChangeSet,
+    RangeDiff,
+)
+from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.history import DELETE_MARKER, SEPARATOR
+from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+
+# The reasons of keys whose store has versions that are not known to be the first ones of the source.
+LAST_INTERRUPTED = "its last copy was interrupted"
+UNPROVED_REASONS = (CONTENT_UNKNOWN, LAST_INTERRUPTED, "undone")
+
+# The end of the reason of a key whose object is there in the store, and is to be hidden by a delete marker.
+HIDDEN = ", deleted there"
+
+# The reason of a key whose history is not known.
+UNKNOWN_ORDER = "the order or the ETag of a version is not known"
+
+
+class HistoryDiffer:
+    """Compares ranges of two inventories of all versions, as `core.model.diff.Differ` does those of objects.
+
+    Args:
+        filters: the globs of the sync.
+        source_prefix: the prefix to remove from the source's keys.
+        store_prefix: the prefix to remove from the store's keys.
+    """
+
+    def __init__(self, filters: Filters, *, source_prefix: str = "", store_prefix: str = "") -> None:
+        self._database = RangeDatabase()
+        classified = _classification(filters, {"source": source_prefix, "store": store_prefix})
+        columns = ", ".join(CHANGE_SCHEMA.names)
+        listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
+        # No untrusted text: filters and prefixes are quoted below.
+        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
+        self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
+
+    def diff(
+        self,
+        source: pa.Table,
+        store: pa.Table,
+        key_range: RelativeRange,
+        undone: pa.Table | None = None,
+        memory: pa.Table | None = None,
+    ) -> RangeDiff:
+        """Compare the rows of both inventories that are in `key_range`.
+
+        Args:
+            source: rows of the source's inventory, as in `core.model.history.HISTORY_SCHEMA`; rows outside the range
+                are ignored.
+            store: rows of the store's inventory, likewise.
+            key_range: the range, in keys without prefix.
+            undone: keys, without prefix, that were undone.
+            memory: what is remembered of copied keys, without prefix; its ETags are digests of histories.
+        """
+        bounds = {"first": key_range.first, "end": key_range.end}
+        undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
+        memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
+        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
+        with self._database.showing(tables) as connection:
+            totals = connection.execute(self._totals, bounds).fetchall()
+            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
+            if counts.keys().isdisjoint(LISTED_SETS):
+                return RangeDiff(CHANGE_SCHEMA.empty_table(), counts)
+            return RangeDiff(connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA), counts)
+
+    def close(self) -> None:
+        """Free the memory and the temporary files."""
+        self._database.close()
+
+
+def _classification(filters: Filters, prefixes: dict[str, str]) -> str:
+    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
+    ranges = (
+        f"{side}_range AS (SELECT *, len(history) AS length FROM "  # noqa: S608 - no untrusted text
+        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
+        for side, prefix in prefixes.items()
+    )
+    # What `core.model.history.digests` computes.
+    digest = "md5(array_to_string(s.history[1:t.length], chr(10)))"
+    kinds = f"[split_part(text, '{SEPARATOR}', 1) for text in {{}}]"
+    more = "(s.length - t.length) || ' more in the source'"
+    return f"""
+        WITH {", ".join(ranges)},
+        joined AS (
+            SELECT
+                coalesce(s.relative, t.relative) AS key,
+                coalesce(t.length, 0) AS there,
+                -- Whether the store's history is known to be the beginning of the source's.
+                t.history = s.history[1:t.length]
+                    OR coalesce(m.store_etag = t.etag AND m.source_etag = {digest}, false) AS is_beginning,
+                CASE
+                    WHEN s.relative IS NULL THEN 'the source has no version of it'
+                    WHEN t.relative IS NULL THEN 'missing in store'
+                    WHEN t.length > s.length THEN 'the store has ' || (t.length - s.length) || ' versions more'
+                    WHEN {kinds.format("t.history")} <> {kinds.format("s.history[1:t.length]")}
+                        THEN 'the store has another version than the source'
+                    WHEN NOT is_beginning AND s.length = t.length AND m.source_etag = s.etag AND m.store_etag <> t.etag
+                        THEN 'the store has another version than was copied'
+                END AS difference,
+                s.etag = '' OR t.etag = '' AS is_unknown,
+                s.relative IS NULL OR (t.relative IS NOT NULL AND difference IS NOT NULL) AS is_altered,
+                CASE
+                    WHEN m.source_etag = '{INTERRUPTED}' THEN '{LAST_INTERRUPTED}'
+                    WHEN s.relative IN (SELECT key FROM undone_rows) THEN 'undone'
+                    WHEN NOT is_beginning THEN '{CONTENT_UNKNOWN}'
+                    WHEN s.length > t.length THEN {more} || CASE
+                        WHEN s.history[-1] = '{DELETE_MARKER}' AND t.history[-1] <> '{DELETE_MARKER}'
+                        THEN '{HIDDEN}' ELSE '' END
+                END AS missing,
+                len([place for place in s.archived if place > there]) > 0 AS is_archived,
+                -- What is to be copied; of a key that is left as it is, what is there.
+                CASE WHEN is_altered THEN t.size
+                    ELSE list_sum([
+                        split_part(text, '{SEPARATOR}', 1)::BIGINT
+                        for text in s.history[there + 1:] if text <> '{DELETE_MARKER}'
+                    ]) END AS bytes,
+                s.size AS source_size,
+                s.etag AS source_etag,
+                s.last_modified AS source_last_modified,
+                s.storage_class AS storage_class,
+                t.etag AS store_etag,
+                t.last_modified AS store_last_modified,
+                t.size AS store_size,
+                t.storage_class AS store_storage_class
+            FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
+                LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
+        ),
+        classified AS (SELECT
+            * EXCLUDE (
+                difference, missing, is_altered, is_unknown, is_archived, is_beginning, there, bytes, source_size
+            ),
+            CASE
+                WHEN NOT ({filters.condition("key")}) THEN 'excluded'
+                WHEN coalesce(is_unknown, false) THEN 'skipped'
+                WHEN is_altered THEN 'altered'
+                WHEN store_etag IS NOT NULL AND missing IS NULL THEN 'unchanged'
+                WHEN is_archived THEN 'skipped'
+                WHEN store_etag IS NULL THEN 'new'
+                ELSE 'modified'
+            END AS set,
+            CASE WHEN set IN ('unchanged', 'excluded') THEN coalesce(source_size, store_size)
+                ELSE coalesce(bytes, 0) END AS size,
+            CASE
+                WHEN coalesce(is_unknown, false) THEN '{UNKNOWN_ORDER}'
+                WHEN set = 'skipped' THEN 'a version is archived'
+                ELSE coalesce(difference, missing, '')
+            END AS reason
+        FROM joined)"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text
