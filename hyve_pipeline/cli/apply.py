@@ -19,7 +19,7 @@ from hyve_pipeline.cli.options import (
 @click.command()
 @sync_options
 @plan_option
-@limit_options("max-overwrites")
+@limit_options("max-overwrites", "max-deletes")
 def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, **limits: str | None) -> int:
     """Copy what the newest plan lists as new and modified. Make a plan first when there is none."""
     from hyve_pipeline.cli.work import Work, opened

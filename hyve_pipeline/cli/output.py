@@ -141,10 +141,11 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
 
 
 def _of(plan: Plan) -> dict[str, Any]:
-    """The earlier time, or the keys, that a plan is of, if it is of such."""
+    """The earlier time, the keys or the versions that a plan is of, if it is of such."""
     time = {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
+    versions = {"versions": "all"} if plan.has_histories else {}
     if plan.named is None:
-        return time
+        return {**time, **versions}
     return {**time, "named": {"by": plan.named.by, "keys": plan.named.keys, "in_neither": plan.nowhere}}
 
 

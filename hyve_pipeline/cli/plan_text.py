@@ -36,6 +36,9 @@ _RARE = (ChangeSet.ALTERED, ChangeSet.SKIPPED, ChangeSet.EXCLUDED)
 # What becomes of the objects of sets that a plan does not act on.
 _UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out"}
 
+# What becomes of the keys of sets of a plan of all versions.
+_ACTS_ON_HISTORIES = {ChangeSet.MODIFIED: "to continue"}
+
 # What is done with an object of each set that changes objects of the store.
 _LOSSES = {ChangeSet.MODIFIED: "overwrite", ChangeSet.DRIFTED: "repair", ChangeSet.DUPLICATE: "delete"}
 
@@ -64,6 +67,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
     if plan.named is not None:
         nowhere = f", {plan.nowhere:,} of them in neither bucket" if plan.nowhere else ""
         say(f"of {plan.named.described}{nowhere}; no other key was looked at")
+    if plan.has_histories:
+        say("of all versions: what the store lacks of a key is added in its order; nothing is overwritten or deleted")
     for name in (*planned_sets(plan.options), *_RARE[:-1], ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name in _RARE and not count.objects:
@@ -72,7 +77,7 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         size = readable_bytes(count.bytes)
         word = "object " if count.objects == 1 else "objects"
         # After the figures: scripts find a set's count right behind its name.
-        act = _UNTOUCHED.get(name) or name.act
+        act = _UNTOUCHED.get(name) or (_ACTS_ON_HISTORIES.get(name) if plan.has_histories else None) or name.act
         line = f"  {sign} {name.value:<11}{count.objects:>12,} {word}  {size:>10}" + (f"  ({act})" if act else "")
         say(line, colour if count.objects else None)
         if sync is not None and keys and name in _SIGNS:
@@ -102,6 +107,9 @@ def _described_row(sign: str, row: ListedRow) -> str:
 
 def _warn_of_plan(plan: Plan) -> None:
     altered = plan.count(ChangeSet.ALTERED).objects
+    if plan.has_histories:
+        _warn_of_histories(altered, plan.count(ChangeSet.SKIPPED).objects)
+        return
     if altered:
         who = "by somebody else" if "store" not in plan.reports else "by somebody else, or were copied since the report"
         warn(
@@ -135,6 +143,19 @@ def _warn_of_plan(plan: Plan) -> None:
         warn(
             f"warning: headers, metadata and tags of {counted(sum(plan.uncompared.values()), 'unchanged object')} "
             f"were not compared: {reasons}"
+        )
+
+
+def _warn_of_histories(altered: int, skipped: int) -> None:
+    if altered:
+        warn(
+            f"warning: {counted(altered, 'key')} of the store have versions that the source does not have in their "
+            "place, and are left as they are: 'hyve show --keys all' says why"
+        )
+    if skipped:
+        warn(
+            f"warning: {counted(skipped, 'key')} skipped, and what the store has of them stays: versions are archived, "
+            "or the server does not show their order"
         )
 
 
@@ -181,7 +202,7 @@ def _totals(plan: Plan) -> Iterator[str]:
     else:
         new = plan.count(ChangeSet.NEW)
         yield f"{new.objects:,} to copy" + (f" ({readable_bytes(new.bytes)})" if new.objects else "")
-        yield f"{plan.count(ChangeSet.MODIFIED).objects:,} to overwrite"
+        yield f"{plan.count(ChangeSet.MODIFIED).objects:,} to {'continue' if plan.has_histories else 'overwrite'}"
         if plan.count(ChangeSet.DRIFTED).objects:
             yield f"{plan.count(ChangeSet.DRIFTED).objects:,} to repair"
         yield f"{plan.count(ChangeSet.DUPLICATE).objects:,} to delete"
@@ -236,6 +257,8 @@ def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = Fals
 
 def _accepted(plan: Plan, rule: str) -> str | None:
     """The value of the option by which the user accepts a plan that a rule refuses; None if there is none."""
+    if rule == "max_deletes" and plan.has_histories:
+        return str(plan.figures.hidden)
     if rule in _ACCEPTED:
         return str(plan.count(_ACCEPTED[rule]).objects)
     if rule == "max_cost" and plan.figures.cost is not None:

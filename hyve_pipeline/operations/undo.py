@@ -79,7 +79,9 @@ def undo_plan(
         RefusedError: another process is applying the plan, or another plan of the sync; or nothing can be restored.
         BucketError: the store or the trash can't be reached.
         StateError: the plan's journal is damaged.
+        ConfigurationError: the plan is of all versions.
     """
+    plan.require_objects("undo")
     outcomes = Counter() if outcomes is None else outcomes
     with ExitStack() as stack:
         epoch = stack.enter_context(context.applying(plan.id, alone=True))
@@ -138,7 +140,9 @@ def check_kept(context: SyncContext, plan: Plan, *, expects_changes: bool) -> No
         RefusedError: nothing was kept, or what was kept is gone.
         BucketError: the store or the trash can't be reached.
         StateError: the plan's journal is damaged.
+        ConfigurationError: the plan is of all versions.
     """
+    plan.require_objects("undo")
     if _preview(context, plan).objects:
         with _restoring(context, plan, expects_changes=expects_changes) as restorer:
             _raise_if_nothing_is_left(context, plan, restorer)

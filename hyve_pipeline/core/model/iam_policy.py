@@ -114,6 +114,7 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     The store's credentials must be able to read the source too, since the server copies with them, unless the bytes
     pass through this process. No policy allows writes to the source; a restore leaves its objects as they are.
     """
+    as_of = as_of or sync.options.versions == "all"
     read = (*_READ, *_READ_VERSIONS) if as_of else _READ
     write = _WRITE
     kept = _READ, _WRITE

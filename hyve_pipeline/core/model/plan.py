@@ -14,6 +14,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.ids import make_id, number_of
 from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.manifest import Count, Frozen, InventoryId, StateName, StateNames
@@ -27,6 +28,8 @@ from hyve_pipeline.core.model.shards import Shard, ShardTotals, StoredShards
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
+
+_NO_OBJECTS = "and that can be done only for plans of current objects"
 
 
 class Approval(Frozen):
@@ -132,6 +135,20 @@ class Plan(Frozen):
         """Set how the table of its shards is read, which is done when they are first needed."""
         self._stored = StoredShards(read)
 
+    @property
+    def has_histories(self) -> bool:
+        """Whether it is of all versions: each row is a key with its history."""
+        return self.options.versions == "all"
+
+    def require_objects(self, what: str) -> None:
+        """Refuse what can't be done with a plan of all versions.
+
+        Raises:
+            ConfigurationError: it is one; the message begins with `what`.
+        """
+        if self.has_histories:
+            raise ConfigurationError(f'{what}: plan {self.id} is of all versions (versions = "all"), {_NO_OBJECTS}')
+
     def count(self, name: ChangeSet) -> Count:
         """Objects and bytes of one set."""
         return self.counts.get(name, Count())
@@ -149,6 +166,8 @@ class Plan(Frozen):
 
     def keeps(self, name: ChangeSet) -> bool | None:
         """Whether the store's objects of a set are kept, in the trash or as versions; None where that is not known."""
+        if self.has_histories:
+            return True
         # A repair leaves the content, and what it changes is not put into the trash.
         if self.options.trash is not None and name is not ChangeSet.DRIFTED:
             return True

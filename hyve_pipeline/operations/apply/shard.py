@@ -194,7 +194,7 @@ class ShardApplier:
             if shard.action == "copy":
                 uploads = ShardUploads(self._context.state, plan.partition_key(shard))
                 route = stack.enter_context(open_copy_route(plan, source, store, window, uploads))
-                if plan.options.versions == "all":
+                if plan.has_histories:
                     copier = HistoryCopier(
                         source, store, route, headers=buckets.headers, patience=plan.options.patience_seconds
                     )
@@ -269,12 +269,11 @@ class _Buckets:
             ConfigurationError: all versions are to be copied, and a bucket does not keep them.
         """
         options = plan.options
-        has_histories = options.versions == "all"
         source = stack.enter_context(context.connect(plan.source))
         if plan.as_of is not None:
             inventory = context.inventories("source").load(plan.source_inventory)
             source.versions = version_pins(context, inventory, stack)
-        store = stack.enter_context(context.connect(plan.store, once=WRITES if has_histories else frozenset()))
+        store = stack.enter_context(context.connect(plan.store, once=WRITES if plan.has_histories else frozenset()))
         place = context.settings.model_copy(update={"options": options}).trash
         kept = stack.enter_context(context.connect(place)) if place is not None else None
         connections = [connection for connection in (source, store, kept) if connection is not None]
@@ -283,13 +282,15 @@ class _Buckets:
         for connection in connections:
             probe_bucket(connection)
             connection.guard = guard
-            if has_histories:
+            if plan.has_histories:
                 check_keeps_versions(connection)
-        headers = probe_restore_status(source) if has_histories else ()
+        headers = probe_restore_status(source) if plan.has_histories else ()
         keeps_versions = False
         if action == "copy":
             abandon_uploads_of_others(context, plan, store)
-            keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and (has_histories or _keeps_versions(store))
+            keeps_versions = plan.count(ChangeSet.MODIFIED).objects > 0 and (
+                plan.has_histories or _keeps_versions(store)
+            )
         trash = stack.enter_context(Trash(options, store, kept, window))
         outage = Outage(connections, options.concurrency)
         return cls(source, store, trash, window, keeps_versions, outage, kept, headers)

@@ -20,6 +20,7 @@ from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
+from hyve_pipeline.operations.doctor.histories import examine_histories
 from hyve_pipeline.operations.doctor.parts import examine_parts
 from hyve_pipeline.operations.doctor.reports import examine_reports
 from hyve_pipeline.operations.doctor.store import (
@@ -81,7 +82,10 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
             return
         if source is not None:
             yield from _examine_reading("source", source.connection, source.first, rules)
-            yield examine_source_versions(source.connection)
+            if sync.settings.options.versions == "all":
+                yield examine_histories("source", source.connection)
+            else:
+                yield examine_source_versions(source.connection)
             if sync.settings.options.restore is not None:
                 yield _examine_restore(source.connection)
         transfer = Transfer()
@@ -91,7 +95,10 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
             if transfer.by == "stream" and rules.keeps_parts and is_on_aws:
                 yield from examine_parts(source.connection, source.first)
         if store is not None:
-            yield examine_versions(store.connection, has_trash=sync.settings.trash is not None)
+            if sync.settings.options.versions == "all":
+                yield examine_histories("store", store.connection)
+            else:
+                yield examine_versions(store.connection, has_trash=sync.settings.trash is not None)
             yield examine_uploads(store.connection)
             first = None if source is None else source.first
             if is_write_allowed:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import IncompleteInventoryError, StateError
+from hyve_pipeline.core.base.errors import ConfigurationError, IncompleteInventoryError, StateError
 from hyve_pipeline.core.model.inventory import (
     INVENTORY_SCHEMA,
     Inventory,
@@ -85,11 +85,13 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
         named: the keys, see `keep_named_keys`.
 
     Raises:
-        ConfigurationError: the state belongs to other buckets.
+        ConfigurationError: the state belongs to other buckets, or the sync is of all versions.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a bucket did not say of a key whether it is there; nothing is kept.
         StateError: the keys are missing or damaged, or a file can't be written.
     """
+    if context.settings.options.versions == "all":
+        raise ConfigurationError('a plan of some keys can\'t be combined with versions = "all"')
     context.check_pair()
     stop = Event()
 

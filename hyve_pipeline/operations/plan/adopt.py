@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import rows_with, rows_without
+from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN, ChangeSet, Differ, RangeDiff
 from hyve_pipeline.core.model.filters import Filters
@@ -48,10 +49,13 @@ def adopt(context: SyncContext, *, reads: bool) -> Adoption:
         reads: whether to read the objects that neither ETags nor checksums decide; else nothing is remembered of them.
 
     Raises:
+        ConfigurationError: the sync is of all versions.
         BucketError: a bucket can't be reached, or an object can't be compared.
         IncompleteInventoryError: a listing failed or can't be proved complete.
         StateError: a file of the state can't be written or read.
     """
+    if context.settings.options.versions == "all":
+        raise ConfigurationError('adopt can\'t be combined with versions = "all": a first plan compares all versions')
     taken = take_inventories(context, SIDES, by_listing=True)
     source, store = taken["source"], taken["store"]
     counted = Adoption()

@@ -39,9 +39,11 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
         signer: signs it; None for no signature.
 
     Raises:
+        ConfigurationError: it is of all versions.
         RefusedError: it was never verified.
         StateError: a file that is needed is missing or damaged, or the document can't be written.
     """
+    plan.require_objects("prove")
     estimate(PROVE, 0)
     evidence = find_evidence(context, plan)
     contents = compute_contents(context, evidence)

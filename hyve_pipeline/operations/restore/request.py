@@ -61,6 +61,7 @@ def request_restores(context: SyncContext, plan: Plan) -> RestoreSummary:
     if plan.as_of is not None:
         # S3 would restore the present version, which the plan does not copy.
         raise ConfigurationError(f"plan {plan.id} is of {plan.as_of.described}: only present versions are restored")
+    plan.require_objects("restore")
     raise_refusal(plan_refusals(context, plan), "copy")
     waiting = waiting_keys(context)
     found: Counter[str] = Counter()

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hyve_pipeline.core.base.arrow_columns import rows_unlike, rows_with, rows_without
-from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
@@ -77,9 +76,8 @@ def verify_plan(
         StateError: a file of the plan or its journal is damaged.
     """
     raise_refusal((refusal for refusal in plan.refusals if refusal.rule == ONE_BUCKET), "copy")
-    has_histories = plan.options.versions == "all"
-    if has_histories and content is not None:
-        raise ConfigurationError('--content can\'t be combined with versions = "all": sizes and ETags are compared')
+    if content is not None:
+        plan.require_objects("--content")
     # Another listing can't be compared with the plan.
     context = context.with_options(plan.options)
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
@@ -118,7 +116,7 @@ def verify_plan(
             if plan.as_of is not None:
                 # They are never done.
                 tables["deletes"] = tables["deletes"].slice(0, 0)
-            if has_histories:
+            if plan.has_histories:
                 tables["copies"] = _with_whole_sizes(tables["copies"])
             copied, unreadable = journaled.read(key_range)
             # As if they were not planned: the store should have the same object as before.

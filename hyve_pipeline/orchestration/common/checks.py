@@ -30,6 +30,11 @@ def altered_text(diff: Diff) -> str | None:
     altered = diff.counts.get(ChangeSet.ALTERED, Count()).objects
     if not altered:
         return None
+    if diff.options.versions == "all":
+        return (
+            f"{altered:,} keys of the store have versions that the source does not have in their place, and are left "
+            "as they are: they are in altered.txt"
+        )
     return (
         f"{altered:,} objects of the store changed since they were copied, by somebody else, and are kept: they are in "
         'altered.txt, and options.altered = "overwrite" copies them again'

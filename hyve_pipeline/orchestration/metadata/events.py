@@ -50,6 +50,8 @@ def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
     }
     if inventory.as_of is not None:
         metadata["of"] = inventory.as_of.described
+    if inventory.versions == "all":
+        metadata["of"] = "all versions: an object here is a key with its versions and delete markers"
     if inventory.oldest is not None and inventory.newest is not None:
         metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
         metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)

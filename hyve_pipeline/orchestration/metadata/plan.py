@@ -50,6 +50,8 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
         metadata["of"] = plan.as_of.described
     if plan.named is not None:
         metadata["of"] = plan.named.described
+    if plan.has_histories:
+        metadata["of"] = "all versions"
     if plan.refusals:
         metadata["refused"] = refusals_text(plan)
     metadata |= {
