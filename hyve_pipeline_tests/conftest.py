@@ -113,6 +113,15 @@ def second_moto_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def version_endpoint() -> Iterator[str]:
+    """The endpoint of a server that keeps versions as S3 does, shared by the tests of one worker."""
+    from hyve_pipeline_tests.version_server import VersionServer
+
+    with VersionServer() as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
 def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of `rclone serve s3`, shared by the tests of one worker; it checks signatures."""
     with rclone_server(tmp_path_factory.mktemp("rclone")) as endpoint_url:

@@ -24,7 +24,7 @@ def _date(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def _hide(backend: Any, bucket_name: str, key_name: str) -> models.FakeDeleteMarker:
+def _hide(backend: Any, bucket_name: str, key_name: str) -> Any:
     bucket = backend.get_bucket(bucket_name)
     there = bucket.keys[key_name] if key_name in bucket.keys else SimpleNamespace(name=key_name)
     marker = models.FakeDeleteMarker(key=there)  # type: ignore[arg-type]

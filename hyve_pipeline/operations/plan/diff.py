@@ -89,6 +89,7 @@ def diff_inventories(
     files = {name: tuple(part.files[name] for part in parts) for name in lists}
     changes = tuple(part.changes for part in parts)
     uncompared = sum((Counter(part.uncompared) for part in parts), start=Counter[str]())
+    compares_times = options.compare != "size" and options.versions == "current"
     diff = Diff(
         id=diff_id,
         sync=context.name,
@@ -105,7 +106,7 @@ def diff_inventories(
         hidden=sum(part.hidden for part in parts),
         skipped_examples=tuple(example for part in parts for example in part.skipped_examples)[:SKIPPED_EXAMPLES],
         shared=find_shared_keys(context, source, store),
-        future=find_future_dates(context.state, source, created) if options.compare != "size" else None,
+        future=find_future_dates(context.state, source, created) if compares_times else None,
         memory=None if memory is None else memory.id,
         changes=changes,
         digest=digest(context.state, changes),

@@ -44,6 +44,6 @@ def altered_text(diff: Diff) -> str | None:
 def refusal_text(names: Names, action: Action, refusals: Iterable[Refusal]) -> str | None:
     """The description of a failed check, from the first refusal of its action; None if the check has passed."""
     refusal = next((one for one in refusals if one.action == action), None)
-    if refusal is None or refusal.rule not in _LIMITS:
+    if refusal is None or refusal.rule not in _LIMITS or (action == "copy" and refusal.rule == "max_deletes"):
         return None if refusal is None else refusal.described
     return f"{refusal.described}, or launch {names.shard_job(action)} with the plan's id and a higher {refusal.rule}"
