@@ -2,7 +2,7 @@
 
 import pytest
 
-from hyve_pipeline.core.settings.options import _NOT_OF_VERSIONS
+from hyve_pipeline.core.settings.options import NOT_OF_VERSIONS
 from hyve_pipeline_tests.docs.markdown import ROOT
 from hyve_pipeline_tests.docs.recipes import recipe_of
 from hyve_pipeline_tests.docs.test_cookbook import follow
@@ -27,4 +27,4 @@ def test_the_example(make_pair: MakePair, version_endpoint: str, hyve: Hyve) -> 
 
 def test_the_page_names_what_can_not_be_combined() -> None:
     text = _PAGE.read_text(encoding="utf-8")
-    assert [name for name in _NOT_OF_VERSIONS if f"`{name}`" not in text] == []
+    assert [name for name in NOT_OF_VERSIONS if f"`{name}`" not in text] == []

@@ -101,6 +101,11 @@ class FilterSettings(SettingsTable):
         default={}, description="Objects that do not have all these tags are left out."
     )
 
+    @property
+    def look_at_objects(self) -> bool:
+        """Whether there is more than rules on keys."""
+        return self != FilterSettings(rules=self.rules)
+
     @model_validator(mode="after")
     def _check(self) -> "FilterSettings":
         if self.min_size is not None and self.max_size is not None and self.min_size > self.max_size:

@@ -50,8 +50,9 @@ AclChoice = Literal[
 ]
 
 
-# What a sync of all versions can't do, and why.
-_NOT_OF_VERSIONS = {
+# Of the options that a sync of all versions can't be combined with, why. All that `WITH_VERSIONS` does not name are
+# refused, so that no new option silently does to versions what it does to objects.
+NOT_OF_VERSIONS = {
     "compare": "versions are compared by their order, size and ETag",
     "altered": "no version is ever replaced",
     "compare_properties": "a version can't be repaired",
@@ -60,6 +61,13 @@ _NOT_OF_VERSIONS = {
     "max_duration": "the time of copying versions is not estimated",
     "restore": "restore archived versions by another tool",
     "trash": "nothing is overwritten or deleted, earlier versions stay",
+}
+WITH_VERSIONS = {
+    *("versions", "include", "exclude", "filter", "max_deletes", "prices", "inventory_max_age"),
+    *("shard_objects", "shard_bytes", "concurrency", "processes", "requests_per_second", "bandwidth"),
+    *("listing_concurrency", "patience_seconds", "transport", "multipart_threshold", "multipart_part_size"),
+    *("transfer", "stream_memory", "keep_parts", "website_redirects", "acl", "object_tags", "annotations", "locks"),
+    *("storage_class", "encryption", "kms_key_id", "bucket_key"),
 }
 
 
@@ -285,7 +293,12 @@ class Options(SettingsTable):
 
     @model_validator(mode="after")
     def _check_versions(self) -> "Options":
-        for setting, reason in _NOT_OF_VERSIONS.items():
-            if self.versions == "all" and getattr(self, setting) != Options.model_fields[setting].default:
+        if self.versions == "current":
+            return self
+        for setting, field in Options.model_fields.items():
+            if setting not in WITH_VERSIONS and getattr(self, setting) != field.default:
+                reason = NOT_OF_VERSIONS.get(setting, "it is about present objects")
                 raise contradiction(setting, f'can\'t be combined with versions = "all": {reason}')
+        if self.filter is not None and self.filter.look_at_objects:
+            raise contradiction("filter", 'of a sync with versions = "all" can have rules on keys only')
         return self

@@ -8,7 +8,7 @@ from hyve_pipeline.core.settings.fields import is_sync_name
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
-from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.options import NOT_OF_VERSIONS, WITH_VERSIONS, Options
 from hyve_pipeline_tests.core.settings.values import place, problem_of
 
 
@@ -196,3 +196,23 @@ def test_the_trash_is_reached_as_the_role_of_the_store() -> None:
     settings = SyncSettings(name="s", source=BucketSettings(bucket="aaa"), store=store, options=options)
     assert settings.trash is not None
     assert (settings.trash.role_arn, settings.trash.external_id) == (ROLE, "hyve-4711")
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ({"compare": "etag"}, "versions are compared by their order"),
+        ({"restore": {"days": 3}}, "restore archived versions by another tool"),
+        ({"filter": {"min_size": 1}}, "can have rules on keys only"),
+        ({"trash": "s3://trash/"}, "earlier versions stay"),
+    ],
+)
+def test_options_that_can_not_be_combined_with_all_versions(option: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Options.model_validate({"versions": "all", **option})
+    assert Options.model_validate({"versions": "all", "filter": {"rules": ["- *.tmp"]}}).versions == "all"
+
+
+def test_each_option_is_known_to_syncs_of_all_versions() -> None:
+    assert NOT_OF_VERSIONS.keys() | WITH_VERSIONS >= Options.model_fields.keys()
+    assert not NOT_OF_VERSIONS.keys() & WITH_VERSIONS
