@@ -113,6 +113,12 @@ class Automation(SettingsTable):
         return self
 
 
+# What of a sync has a meaning for all versions, too.
+_WITH_VERSIONS = {
+    *("name", "source", "store", "options", "schedule", "timezone", "apply", "automation", "owners", "tags"),
+}
+
+
 class SyncSettings(SettingsTable):
     """One table ``[sync.NAME]``."""
 
@@ -136,11 +142,8 @@ class SyncSettings(SettingsTable):
 
     @model_validator(mode="after")
     def _check_places(self) -> "SyncSettings":
-        for side in ("source", "store"):
-            if self.options.versions == "all" and getattr(self, side).inventory is not None:
-                raise contradiction(
-                    f"{side}.inventory", 'can\'t be combined with options.versions = "all": all versions are listed'
-                )
+        if self.options.versions == "all":
+            self._check_versions()
         # The server is known only if the settings name it, so this is checked again once it is known.
         overlap = self.overlap
         if overlap is not None:
@@ -150,6 +153,15 @@ class SyncSettings(SettingsTable):
                 {"setting": overlap.setting, "problem": overlap.problem},
             )
         return self
+
+    def _check_versions(self) -> None:
+        """Refuse what can't be combined with all versions; that is also all that is not known here."""
+        others = {name: getattr(self, name) for name in SyncSettings.model_fields.keys() - _WITH_VERSIONS}
+        others = {name: value for name, value in others.items() if value != SyncSettings.model_fields[name].default}
+        others |= {f"{side}.inventory": getattr(self, side).inventory for side in ("source", "store")}
+        for name, value in others.items():
+            if value is not None:
+                raise contradiction(name, 'can\'t be combined with options.versions = "all"')
 
     @property
     def overlap(self) -> "Overlap | None":

@@ -50,7 +50,7 @@ AclChoice = Literal[
 ]
 
 
-# Of the options that a sync of all versions can't be combined with, why. All that `WITH_VERSIONS` does not name are
+# Of the options that a sync of all versions can't be combined with, why. All that `_WITH_VERSIONS` does not name are
 # refused, so that no new option silently does to versions what it does to objects.
 NOT_OF_VERSIONS = {
     "compare": "versions are compared by their order, size and ETag",
@@ -62,7 +62,7 @@ NOT_OF_VERSIONS = {
     "restore": "restore archived versions by another tool",
     "trash": "nothing is overwritten or deleted, earlier versions stay",
 }
-WITH_VERSIONS = {
+_WITH_VERSIONS = {
     *("versions", "include", "exclude", "filter", "max_deletes", "prices", "inventory_max_age"),
     *("shard_objects", "shard_bytes", "concurrency", "processes", "requests_per_second", "bandwidth"),
     *("listing_concurrency", "patience_seconds", "transport", "multipart_threshold", "multipart_part_size"),
@@ -296,7 +296,7 @@ class Options(SettingsTable):
         if self.versions == "current":
             return self
         for setting, field in Options.model_fields.items():
-            if setting not in WITH_VERSIONS and getattr(self, setting) != field.default:
+            if setting not in _WITH_VERSIONS and getattr(self, setting) != field.default:
                 reason = NOT_OF_VERSIONS.get(setting, "it is about present objects")
                 raise contradiction(setting, f'can\'t be combined with versions = "all": {reason}')
         if self.filter is not None and self.filter.look_at_objects:

@@ -8,7 +8,7 @@ from hyve_pipeline.core.settings.fields import is_sync_name
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
-from hyve_pipeline.core.settings.options import NOT_OF_VERSIONS, WITH_VERSIONS, Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline_tests.core.settings.values import place, problem_of
 
 
@@ -213,6 +213,7 @@ def test_options_that_can_not_be_combined_with_all_versions(option: dict[str, An
     assert Options.model_validate({"versions": "all", "filter": {"rules": ["- *.tmp"]}}).versions == "all"
 
 
-def test_each_option_is_known_to_syncs_of_all_versions() -> None:
-    assert NOT_OF_VERSIONS.keys() | WITH_VERSIONS >= Options.model_fields.keys()
-    assert not NOT_OF_VERSIONS.keys() & WITH_VERSIONS
+def test_reports_can_not_be_combined_with_all_versions() -> None:
+    source = place("s3://aaa").model_copy(update={"inventory": "s3://reports/aaa/"})
+    with pytest.raises(ValidationError, match=r"can.t be combined with options\.versions"):
+        SyncSettings(name="images", source=source, store=place("s3://bbb"), options=Options(versions="all"))

@@ -1,5 +1,6 @@
 """A sync of all versions leaves the store with the source's versions and delete markers, in their order, once each."""
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.planned_object import PlannedObject
+from hyve_pipeline.operations.apply import history as history_module
 from hyve_pipeline.operations.apply import shard as shard_module
 from hyve_pipeline.operations.apply.history import HistoryCopier
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.s3.listing.version_pages import ListedVersion
+from hyve_pipeline.s3.objects import pinned_write
+from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.operations.applying import apply, planned, rows_of
 from hyve_pipeline_tests.places import MakePlace
@@ -411,3 +415,38 @@ def test_any_key(make_pair: MakePair, version_endpoint: str, hyve: Hyve, transfe
     assert finished.code == 0, finished.err
     assert contents(pair.store) == contents(pair.source)
     assert len(contents(pair.store)) == len(keys)
+
+
+def test_on_aws_each_version_says_what_it_follows(
+    make_pair: MakePair,
+    through: FaultyServer,
+    version_endpoint: str,
+    hyve: Hyve,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = make_pair(endpoint_url=version_endpoint, through=through, versioned=True, versions="all", patience_seconds=9)
+    server = pair.context().located("store").server
+    for module in (history_module, pinned_write):
+        monkeypatch.setattr(module, "AWS", server)
+    for content in (b"same", b"same", None, b"b"):
+        if content is None:
+            pair.source.delete("a")
+        else:
+            pair.source.put({"a": content, "theirs": content})
+    aws = ConditionalStore(through, pair.store.name)
+    # The answer of the first write is lost; and somebody else is as fast as the second one to the other key.
+    aws.lost = 1
+    is_theirs = [False]
+
+    def before(received: Received) -> None:
+        if received.path.endswith("/theirs") and "if-match" in received.headers and not is_theirs[0]:
+            is_theirs[0] = True
+            pair.store.put({"theirs": b"x"})
+
+    aws.before = before
+    finished = hyve("sync", "--json")
+    assert (finished.code, finished.document["copied"], finished.document["copy_skipped"]) == (1, 1, 1)
+    same = hashlib.md5(b"same", usedforsecurity=False).hexdigest()
+    sent = [condition for _, path, condition, _ in aws.writes if path.endswith("/a")]
+    assert sent == [("if-none-match", "*"), ("if-match", f'"{same}"'), ("if-none-match", "*")]
+    assert contents(pair.store) == {"a": [b"same", b"same", None, b"b"], "theirs": [b"same", b"x"]}
