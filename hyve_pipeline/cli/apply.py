@@ -7,6 +7,7 @@ import click
 
 from hyve_pipeline.cli.options import (
     STANDARD_INPUT,
+    Choice,
     date_option,
     limit_options,
     list_option,
@@ -20,18 +21,29 @@ from hyve_pipeline.cli.options import (
 @sync_options
 @plan_option
 @limit_options("max-overwrites", "max-deletes")
-def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, **limits: str | None) -> int:
+@click.option(
+    "--by",
+    type=Choice(["hyve", "batch"]),
+    default="hyve",
+    show_default=True,
+    help="Who copies: this command, or jobs of S3 Batch Operations what they can, and this command the rest.",
+)
+def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, by: str, **limits: str | None) -> int:
     """Copy what the newest plan lists as new and modified. Make a plan first when there is none."""
     from hyve_pipeline.cli.work import Work, opened
 
-    with opened(home, sync_name, "copy") as sync:
+    # The journal and the events show who copied.
+    with opened(home, sync_name, "copy" if by == "hyve" else f"copy --by {by}") as sync:
         work = Work(sync)
         if plan_id is None and sync.plans.newest() is None:
             work.take_plan(**limits)
         else:
             work.choose_plan(plan_id, **limits)
         work.warn_of_loss("copy")
-        work.act("copy")
+        if by == "hyve":
+            work.act("copy")
+        else:
+            work.copy_by_batch()
     return work.finish(as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hyve_pipeline.cli.alerts import alert_at_end
+from hyve_pipeline.cli.batch_text import describe_round, round_document
 from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, last_words, making_plan, verifying_plan
 from hyve_pipeline.cli.output import (
@@ -34,6 +35,7 @@ from hyve_pipeline.cli.questions import is_agreed
 from hyve_pipeline.cli.restore_text import describe_restore, describe_restores, restore_document
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
+from hyve_pipeline.core.model.batch import RoundResult
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.restore import RestoreStatus, RestoreSummary
@@ -128,6 +130,7 @@ class Work:
         self._verification: Verification | None = None
         self._restore: RestoreSummary | None = None
         self._restores = RestoreStatus()
+        self._round: RoundResult | None = None
         self._error: HyveError | None = None
         self._is_shown = False
         self._is_cancelled = False
@@ -211,6 +214,18 @@ class Work:
         from hyve_pipeline.operations.apply.loop import apply_plan
 
         self._act(action, apply_plan)
+
+    def copy_by_batch(self) -> None:
+        """Let jobs of S3 Batch Operations copy what they can, copy the rest, and verify what is complete then."""
+        from hyve_pipeline.operations.batch.by_batch import copy_by_batch
+
+        def keep(result: RoundResult) -> None:
+            self._round = result
+
+        self._act("copy", partial(copy_by_batch, on_round=keep, say=warn))
+        # What is still to be deleted would count as a difference.
+        if not self.is_stopped and not self.status.unfinished("delete"):
+            self.verify()
 
     def help_planning(self, *, until_done: bool) -> None:
         """Take part in the plan that is being made, and wait for it where `until_done`."""
@@ -325,6 +340,7 @@ class Work:
             "delete_skipped": deleted.skipped,
             "verified": None if self._verification is None else self._verification.verified,
             "refused": refusal_document(self._refusal),
+            **({} if self._round is None else {"batch": round_document(self._round)}),
             **({} if self._restore is None else {"restore": restore_document(self._restore, self._restores)}),
         }
 
@@ -332,6 +348,8 @@ class Work:
         if not self._is_shown:
             describe_plan(self.plan)
         describe_status(self.status)
+        if self._round is not None:
+            describe_round(self._round)
         if self._restore is not None:
             describe_restore(self._restore)
             describe_restores(self._restores)

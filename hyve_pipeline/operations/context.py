@@ -19,6 +19,7 @@ from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.operations.places import check_overlap, locate_sync
+from hyve_pipeline.state.batch_rounds import raise_if_open
 from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.epochs import Epoch, applied_beside, applying
 from hyve_pipeline.state.events import EventLog
@@ -260,15 +261,17 @@ class SyncContext:
             yield
 
     @contextmanager
-    def applying(self, plan_id: str, *, alone: bool = False) -> Iterator[Epoch]:
+    def applying(self, plan_id: str, *, alone: bool = False, follows_jobs: bool = False) -> Iterator[Epoch]:
         """Prevent any process from applying another plan of the sync until the block ends.
 
         Args:
             plan_id: the plan that is applied.
             alone: no other process may apply this plan either, as during an undo.
+            follows_jobs: jobs of S3 Batch Operations may be copying, which this process follows.
 
         Raises:
-            RefusedError: on entering, another plan of the sync is being applied, or this one is being undone.
+            RefusedError: on entering, another plan of the sync is being applied, or this one is being undone, or jobs
+                are copying.
 
         Returns:
             This process's part in it, checked before each request that writes.
@@ -277,6 +280,8 @@ class SyncContext:
             applying(self.state, self.name, plan_id, self.actor, alone=alone, times=self.claim_times) as epoch,
             self.sharing_rates(),
         ):
+            if not follows_jobs:
+                raise_if_open(self.state)
             yield epoch
 
     def applied_beside(self, plan_id: str | None = None) -> str | None:

@@ -52,7 +52,7 @@ def _check_state(sync: SyncSettings, state: BucketSettings) -> None:
     Raises:
         ConfigurationError: it could.
     """
-    sides = {"source": sync.source, "store": sync.store, "trash": sync.trash}
+    sides = {"source": sync.source, "store": sync.store, "trash": sync.trash, "batch location": sync.jobs}
     for name, place in sides.items():
         if place is not None and place.overlaps(state):
             raise ConfigurationError(

@@ -16,6 +16,7 @@ RULES = {
     "as_of": "an earlier time shows nothing to delete",
     "one_at_a_time": "another process is at work",
     "undone": "the plan was undone",
+    "unversioned_store": "the store keeps no versions",
     "nothing_kept": "nothing is left to put back",
     "not_verified": "nothing is proved",
 }
@@ -30,6 +31,7 @@ CODES = {
     "Archived": "archived, it must be restored first",
     "CustomerKey": "encrypted with a key that only its owner has",
     "OtherVersions": "the store has other versions than the source",
+    "NotProved": "the store does not show the copy",
     "NotTried": "not tried, a bucket did not answer any more",
     "NotKept": "neither the trash nor a version has the object of before",
     "WasNew": "there was nothing before",

@@ -37,6 +37,7 @@ CONTRADICTED = "ListingContradicted"  # the source has keys that its listing lac
 ARCHIVED = "Archived"  # the source's object must be restored before it can be read
 CUSTOMER_KEY = "CustomerKey"  # the source's object can be read only with a customer-provided key (SSE-C)
 OTHER_VERSIONS = "OtherVersions"  # the store's versions are not the first ones of the source
+NOT_PROVED = "NotProved"  # a job of S3 Batch Operations says that it copied it, and the store does not show the copy
 NOT_TRIED = "NotTried"  # a bucket could not be reached any more when its turn came
 
 # Codes of objects that can't be read: a rerun would skip them again.

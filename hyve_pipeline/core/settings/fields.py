@@ -28,6 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _KEY_ID = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
 # The partition is another on other servers, some of which leave the account out.
 _ROLE_ARN = re.compile(r"arn:[A-Za-z0-9-]+:iam:[A-Za-z0-9-]*:[A-Za-z0-9_$-]*:role/[A-Za-z0-9+=,.@_/-]{1,512}")
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")
@@ -293,6 +294,9 @@ RoleArn = Annotated[
     str,
     _matching(_ROLE_ARN, "not the ARN of a role such as 'arn:aws:iam::123456789012:role/hyve'"),
     JsonSchema(_ROLE_ARN, examples=["arn:aws:iam::123456789012:role/hyve"]),
+]
+AccountId = Annotated[
+    str, _matching(_ACCOUNT_ID, "not an AWS account: 12 digits"), JsonSchema(_ACCOUNT_ID, examples=["123456789012"])
 ]
 ExternalId = Annotated[
     str,

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
@@ -24,6 +25,7 @@ _DRAFT = "http://json-schema.org/draft-07/schema#"
 
 _TABLES: tuple[type[BaseModel], ...] = (
     *(Settings, HomeSettings, SyncSettings, BucketSettings, Options, Automation, RestoreSettings, FilterSettings),
+    BatchSettings,
 )
 
 # Pydantic's names for the bounds of a number that may be written as text.

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import closest, hint_for
+from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
@@ -31,6 +32,7 @@ _SYNC_MODELS: Models = {
     ("options", "restore"): RestoreSettings,
     ("options", "filter"): FilterSettings,
     ("automation",): Automation,
+    ("batch",): BatchSettings,
 }
 _HOME_MODELS: Models = {(): HomeSettings}
 # A sync's name is the name of its table, and only a component of a Dagster project can name a resource.

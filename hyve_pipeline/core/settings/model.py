@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.core.settings.fields import (
     JsonSchema,
     MailAddress,
@@ -133,6 +134,10 @@ class SyncSettings(SettingsTable):
     timezone: TimezoneName = Field(default="UTC", description="IANA name of the schedule's time zone.")
     apply: ApplyMode = Field(default="never", description="Which part of each new plan is applied automatically.")
     automation: Automation = Field(default=Automation(), description="How plans are applied and retried automatically.")
+    batch: BatchSettings | None = Field(
+        default=None,
+        description="How S3 Batch Operations makes copies where a command asks for that; left out, it can't.",
+    )
     owners: tuple[Owner, ...] = Field(
         default=(),
         strict=False,
@@ -165,7 +170,7 @@ class SyncSettings(SettingsTable):
 
     @property
     def overlap(self) -> "Overlap | None":
-        """Two of source, store, trash and reports that overlap, as far as their servers are known; else None."""
+        """Two of source, store, trash, reports and jobs that overlap, as far as their servers are known; else None."""
         if self.source.overlaps(self.store):
             return Overlap("store", self.store, "source", self.source)
         trash = self.trash
@@ -176,6 +181,9 @@ class SyncSettings(SettingsTable):
             reports = place.reports
             if reports is not None and reports.overlaps(self.store):
                 return Overlap(f"{side}.inventory", reports, "store", self.store)
+            jobs = self.jobs
+            if jobs is not None and jobs.overlaps(place):
+                return Overlap("batch.location", jobs, side, place)
         return None
 
     @property
@@ -187,9 +195,12 @@ class SyncSettings(SettingsTable):
         if self.options.trash is None:
             return None
         bucket, prefix = split_uri(self.options.trash)
-        return self.store.model_copy(
-            update={"bucket": bucket, "prefix": prefix, "accelerate": False, "inventory": None}
-        )
+        return self.store.beside(bucket, prefix)
+
+    @property
+    def jobs(self) -> BucketSettings | None:
+        """Where manifests and reports of S3 Batch Operations are, reached with the store's settings; None without."""
+        return None if self.batch is None else self.store.beside(*split_uri(self.batch.location))
 
 
 @dataclass(frozen=True)
@@ -197,7 +208,7 @@ class Overlap:
     """Two places of a sync that overlap.
 
     Attributes:
-        setting: the setting to correct, ``store``, ``options.trash`` or ``SIDE.inventory``.
+        setting: the setting to correct, ``store``, ``options.trash``, ``SIDE.inventory`` or ``batch.location``.
         place: its place.
         other: the side that it overlaps.
         other_place: the place of that side.

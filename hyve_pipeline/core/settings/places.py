@@ -159,7 +159,10 @@ class BucketSettings(SettingsTable):
         """Where the S3 Inventory reports of the side are, reached with its settings; None if it is listed."""
         if self.inventory is None:
             return None
-        bucket, prefix = split_uri(self.inventory)
+        return self.beside(*split_uri(self.inventory))
+
+    def beside(self, bucket: str, prefix: str) -> "BucketSettings":
+        """Another bucket and prefix that is reached with the side's settings; never accelerated, and listed."""
         return self.model_copy(update={"bucket": bucket, "prefix": prefix, "accelerate": False, "inventory": None})
 
     @property

@@ -6,7 +6,7 @@ with the store.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,18 +15,18 @@ from types import TracebackType
 
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, OutcomeCounter, ShardState
+from hyve_pipeline.core.model.journal import AttemptSummary, Outcome, ShardState
 from hyve_pipeline.core.model.plan import Plan, Shard
 from hyve_pipeline.core.model.planned_object import PlannedObject, planned_objects
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.server_lack import ServerLack, merged
 from hyve_pipeline.core.model.status import PlanStatus
-from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import BATCH_KEYS, ObjectDeleter
 from hyve_pipeline.operations.apply.history import WRITES, HistoryCopier
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
 from hyve_pipeline.operations.apply.outage import Outage
+from hyve_pipeline.operations.apply.recorder import Recorder
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import version_pins
@@ -45,7 +45,7 @@ from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.claims import Claim
 from hyve_pipeline.state.epochs import Epoch
 from hyve_pipeline.state.heartbeat import ClaimLostError
-from hyve_pipeline.state.journals import AttemptWriter, ShardJournal
+from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.uploads import ShardUploads
 
 
@@ -160,7 +160,7 @@ class ShardApplier:
         left = {key: row.etag_after for key, row in last.items() if key not in settled and row.etag_after is not None}
         try:
             with journal.begin(claim, self._run_id, datetime.now(UTC)) as writer:
-                recorder = _Recorder(self._action, writer, settled.values())
+                recorder = Recorder(self._action, writer, settled.values())
                 rows = (row for row in objects if row.key not in settled)
                 is_first = state is ShardState.PENDING
                 summary = self._attempt(self._buckets, shard, rows, recorder, left, is_first=is_first)
@@ -182,7 +182,7 @@ class ShardApplier:
         buckets: "_Buckets",
         shard: Shard,
         rows: Iterator[PlannedObject],
-        recorder: "_Recorder",
+        recorder: Recorder,
         left: Mapping[str, str],
         *,
         is_first: bool,
@@ -311,50 +311,3 @@ _BATCHES_IN_FLIGHT = 4
 def _batches(rows: Iterator[PlannedObject]) -> Iterator[list[PlannedObject]]:
     while batch := list(islice(rows, BATCH_KEYS)):
         yield batch
-
-
-class _Recorder:
-    """Journals outcomes as they come and counts them, together with those of earlier attempts."""
-
-    def __init__(self, action: Action, writer: AttemptWriter, settled: Collection[JournalRow]) -> None:
-        self.total = len(settled)
-        self.lacks: tuple[ServerLack, ...] = ()
-        self.requests = 0
-        self.retries = 0
-        self._activity = action
-        self._writer = writer
-        self._counter = OutcomeCounter()
-        for row in settled:
-            self._counter.add(row)
-        report(action, self.total, sum(row.bytes for row in settled))
-
-    def add(self, row: JournalRow) -> None:
-        self._writer.append(row)
-        self._counter.add(row)
-        self.total += 1
-        report(self._activity, 1, row.bytes)
-
-    def add_all(self, rows: list[JournalRow]) -> None:
-        for row in rows:
-            self._writer.append(row)
-            self._counter.add(row)
-        self.total += len(rows)
-        report(self._activity, len(rows), sum(row.bytes for row in rows))
-
-    @property
-    def has_failures(self) -> bool:
-        """Whether any object failed so far."""
-        return self._counter.outcomes().tally.failed > 0
-
-    def summary(self) -> AttemptSummary:
-        begun = self._writer.begun
-        return AttemptSummary(
-            attempt=begun.attempt,
-            run_id=begun.run_id,
-            started=begun.started,
-            ended=datetime.now(UTC),
-            lacks=self.lacks,
-            requests=self.requests,
-            retries=self.retries,
-            **dict(self._counter.outcomes()),
-        )

@@ -6,7 +6,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
 from hyve_pipeline.s3.objects.object_lock import has_object_lock
 from hyve_pipeline.s3.objects.website import may_be_website
-from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryption_headers
+from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryption_headers, has_canned_acl
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
 
@@ -69,7 +69,7 @@ def _encryption(options: Options) -> tuple[tuple[str, str], ...]:
 
 
 def _canned_acl(options: Options) -> tuple[tuple[str, str], ...]:
-    return () if options.acl in ("none", "source") else canned_acl_headers(options.acl)
+    return canned_acl_headers(options.acl) if has_canned_acl(options.acl) else ()
 
 
 def _keeps_redirects(options: Options, bucket: Connection) -> bool:

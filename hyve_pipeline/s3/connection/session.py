@@ -236,6 +236,32 @@ class Session:
             client.meta.events.register("before-call.s3", self._add_payer)
         return client
 
+    def service_client(self, service: str, region: str, endpoint_url: str | None) -> Any:
+        """A boto3 client of another service of AWS, with the same credentials; the caller closes it.
+
+        Args:
+            service: its name in boto3, such as ``s3control``.
+            region: the region.
+            endpoint_url: its server; None for AWS's own.
+
+        Raises:
+            ConfigurationError: the AWS settings cannot be used.
+        """
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            retries={"total_max_attempts": RetryPolicy().most_sends, "mode": "standard"},
+            user_agent_extra=USER_AGENT,
+        )
+        try:
+            session = boto3.Session(botocore_session=self._botocore)
+            return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise self._problem(f"the AWS settings cannot be used: {error}") from error
+
     def _add_payer(self, params: dict[str, Any], **_: Any) -> None:
         params["headers"].update(self.payer_headers)
 

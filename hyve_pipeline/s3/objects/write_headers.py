@@ -54,3 +54,8 @@ def document_headers(body: bytes) -> Pairs:
 def canned_acl_headers(acl: str) -> Pairs:
     """The header that gives a new object a canned ACL, such as ``public-read``."""
     return (("x-amz-acl", acl),)
+
+
+def has_canned_acl(acl: str) -> bool:
+    """Whether the option asks for a canned ACL: not for the bucket's default, nor for the grants of the source."""
+    return acl not in ("none", "source")

@@ -1,0 +1,1 @@
+"""Copies by jobs of S3 Batch Operations."""
