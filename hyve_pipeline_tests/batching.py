@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from lxml import etree
 from botocore.exceptions import ClientError
+from lxml import etree
 
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace

@@ -13,8 +13,8 @@ from hyve_pipeline.cli.options import Choice, home_option, sync_option
 @click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 @click.option(
     "--side",
-    type=Choice(["source", "store", "state"]),
-    help="Print the policy of this side's credentials alone, ready to be attached.",
+    type=Choice(["source", "store", "state", "batch"]),
+    help="Print the policy of this side's credentials alone, ready to be attached; batch: of the role of jobs.",
 )
 @click.option(
     "--only-conditional",
@@ -26,7 +26,8 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditi
     """Print the least policy that the credentials of each side need, as JSON; also that of a state in a bucket.
 
     Comes from the configuration alone; no request is sent. Credentials that serve several need all their policies. For
-    a role there are two more: that of the credentials that assume it, and the role's trust policy.
+    a role there are two more: that of the credentials that assume it, and the role's trust policy. For S3 Batch
+    Operations there are the policy and the trust policy of the role that jobs copy with.
     """
     from hyve_pipeline.cli.output import print_json
     from hyve_pipeline.core.model.iam_policy import all_policies
@@ -38,6 +39,10 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditi
     sync = SyncContext(Home(home), select_sync(load_settings(path), sync_name, path))
     documents = all_policies(sync.settings, sync.home.state_place, only_pinned=only_conditional, as_of=as_of)
     if side is not None and side not in documents:
-        raise click.UsageError("--side state: the state is in a folder of the home, and needs no policy")
+        reasons = {
+            "state": "the state is in a folder of the home, and needs no policy",
+            "batch": f"there is no table [sync.{sync.name}.batch], so that no jobs copy",
+        }
+        raise click.UsageError(f"--side {side}: {reasons[side]}")
     print_json(documents if side is None else documents[side])
     return 0

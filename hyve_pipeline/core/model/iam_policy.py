@@ -59,6 +59,8 @@ def all_policies(
 ) -> dict[str, Policy]:
     """The policies of source, store and a state in a bucket, and for each that has a role what assuming it requires.
 
+    Where S3 Batch Operations may copy, ``batch`` and ``batch_trust`` are the policies of the role that it copies with.
+
     ``NAME`` is the policy of the credentials that sign: those of the role, where there is one. Then ``NAME_caller`` is
     the policy of the credentials that assume it, and ``NAME_trust`` the trust policy of the role. Of a side with
     anonymous requests, ``NAME`` is the policy of the bucket.
@@ -70,7 +72,7 @@ def all_policies(
         as_of: whether the source is also read as it was earlier, by its versions.
     """
     documents: dict[str, Policy] = {}
-    places = {"source": sync.source, "store": sync.store, "state": state}
+    places: dict[str, BucketSettings | None] = {"source": sync.source, "store": sync.store, "state": state}
     found: dict[str, Policy] = {**policies(sync, as_of=as_of)}
     if only_pinned:
         found["store"]["Statement"].append(pinned_writes(sync.store))
@@ -84,7 +86,50 @@ def all_policies(
             allowed = _allow(f"Assume{name.capitalize()}Role", ("sts:AssumeRole",), place.role_arn)
             documents[f"{name}_caller"] = _policy([allowed])
             documents[f"{name}_trust"] = _policy([_trust(place.external_id)])
+    if sync.batch is not None and sync.jobs is not None:
+        documents["batch"] = _batch_policy(sync, sync.jobs)
+        documents["batch_trust"] = _policy([_BATCH_TRUST])
     return documents
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-iam-role-policies.html
+_BATCH_TRUST: dict[str, Any] = {
+    "Sid": "AssumedByBatchOperations",
+    "Effect": "Allow",
+    "Principal": {"Service": "batchoperations.s3.amazonaws.com"},
+    "Action": ["sts:AssumeRole"],
+}
+
+
+def _batch_policy(sync: SyncSettings, jobs: BucketSettings) -> Policy:
+    """The policy of the role that S3 Batch Operations copies with: the least for its copies, manifests and reports."""
+    read, write = ("s3:GetObject", "s3:GetObjectTagging"), ("s3:PutObject", "s3:PutObjectTagging")
+    if sync.options.annotations == "copy":
+        read, write = (*read, *_READ_ANNOTATIONS), (*write, *_WRITE_ANNOTATIONS)
+    if sync.options.acl not in ("none", "source"):
+        write = (*write, "s3:PutObjectAcl")
+    return _policy(
+        [
+            _listing("ListSource", sync.source),
+            _objects("ReadSource", sync.source, read),
+            _objects("WriteStore", sync.store, write),
+            _objects("ReadManifests", jobs, ("s3:GetObject", "s3:GetObjectVersion")),
+            _objects("WriteReports", jobs, ("s3:PutObject",)),
+        ]
+    )
+
+
+def _using_jobs(sync: SyncSettings) -> list[dict[str, Any]]:
+    """The statements for creating jobs, following them, and their files; none where there are no jobs."""
+    batch, jobs = sync.batch, sync.jobs
+    if batch is None or jobs is None:
+        return []
+    return [
+        _allow("UseJobs", ("s3:CreateJob", "s3:DescribeJob", "s3:ListJobs"), "*"),
+        _allow("PassBatchRole", ("iam:PassRole",), batch.role_arn),
+        _listing("ListJobFiles", jobs),
+        _objects("ReadAndWriteJobFiles", jobs, ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")),
+    ]
 
 
 def state_policy(state: BucketSettings) -> Policy:
@@ -145,7 +190,7 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     if sync.trash is not None:
         store.append(_listing("ListTrash", sync.trash))
         store.append(_objects("ReadAndWriteTrash", sync.trash, (*kept[0], *kept[1], *_TAG_VERSIONS)))
-    store += _reading_reports(sync.store, "Store")
+    store += [*_reading_reports(sync.store, "Store"), *_using_jobs(sync)]
     if sync.options.kms_key_id is not None:
         store.append(_encrypting(sync.options.kms_key_id))
     source = [

@@ -40,7 +40,7 @@ def copy_by_batch(
         action: copies; jobs never delete.
         known: the progress at an earlier time.
         on_round: gets what the jobs did, before the rest is copied.
-        say: is told in one line what a user has to know meanwhile.
+        say: gets a line about what a user has to know meanwhile.
         first_pause: seconds before the second look at the jobs.
 
     Returns:

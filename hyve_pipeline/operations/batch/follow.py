@@ -32,7 +32,7 @@ def follow_round(
         asked: what is asked for.
         control: creates and describes jobs.
         epoch: this process's part in applying the plan, which is checked all the time.
-        say: is told in one line what waits for a user.
+        say: gets a line about what waits for a user.
         first_pause: seconds before the second look at the jobs.
 
     Returns:

@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN, SETTINGS_ORIGIN, BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.doctor.batch import examine_batch
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
 from hyve_pipeline.operations.doctor.histories import examine_histories
 from hyve_pipeline.operations.doctor.parts import examine_parts
@@ -115,6 +116,7 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
             yield from _examine_place(sync, "trash", sync.settings.trash, stack)
     for side in SIDES:
         yield from examine_reports(sync, side)
+    yield from examine_batch(sync)
 
 
 def _examine_state(sync: SyncContext) -> Finding:

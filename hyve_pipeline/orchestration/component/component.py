@@ -165,9 +165,9 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
         return self
 
     def _settings(self, name: str) -> SyncSettings:
-        return SyncSettings(
-            name=name, **{field: getattr(self, field) for field in SyncSettings.model_fields if field != "name"}
-        )
+        # Not all of a sync: `batch` is for a command alone.
+        shared = SyncSettings.model_fields.keys() & BucketSync.model_fields.keys() - {"name"}
+        return SyncSettings(name=name, **{field: getattr(self, field) for field in shared})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The definitions of the sync.
