@@ -24,7 +24,7 @@ from lxml import etree
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, scripted_server
-from hyve_pipeline_tests.syncs import Bucket, Pair
+from hyve_pipeline_tests.syncs import Bucket, Pair, next_second
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/hyve-batch"
@@ -44,8 +44,14 @@ class AgedBucket:
     def __init__(self, server: FaultyServer, bucket: str) -> None:
         self._server = server
         self._path = f"/{bucket}"
-        self._until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        self._until = datetime.now(UTC)
         server.fault = self
+        self.age()
+
+    def age(self) -> None:
+        """Let all that is there now be a day old."""
+        next_second()
+        self._until = datetime.now(UTC).replace(microsecond=0)
 
     def __call__(self, received: Received) -> Answer | None:
         if received.path.partition("?")[0].split("/")[1] != self._path[1:] or received.method not in ("GET", "HEAD"):
@@ -125,6 +131,11 @@ class Jobs:
         self._source = source
         self._store = store
         self._aged = aged
+
+    def age(self) -> None:
+        """Let all that the source has now be a day old."""
+        assert self._aged is not None
+        self._aged.age()
 
     def __call__(self, received: Received) -> Answer:
         assert received.headers["x-amz-account-id"] == ACCOUNT

@@ -7,9 +7,19 @@ from hyve_pipeline.core.model.batch import JobResult, RoundResult, named
 
 
 def describe_round(result: RoundResult) -> None:
-    """Print what jobs did, and what they were not given; warn of reports that are not whole."""
+    """Print what jobs did, and what they were not given."""
     for job in result.jobs:
         say(f"{named(job)}: {job.status}, {_described(job)}")
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(result.left_out.items()) if count)
+    if reasons:
+        say(f"not given to S3 Batch Operations: {reasons}")
+    elif not result.jobs:
+        say("not given to S3 Batch Operations: nothing was left to copy")
+
+
+def warn_of_reports(result: RoundResult) -> None:
+    """Warn of reports that are not whole."""
+    for job in result.jobs:
         if job.is_complete and job.problem is not None:
             warn(f"warning: {named(job)}: {job.problem}; Hyve checked and copied the objects itself")
         elif job.missing:
@@ -19,11 +29,6 @@ def describe_round(result: RoundResult) -> None:
             )
         if job.foreign:
             warn(f"warning: {named(job)}: its report has {counted(job.foreign)} that it was not given")
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(result.left_out.items()) if count)
-    if reasons:
-        say(f"not given to S3 Batch Operations: {reasons}")
-    elif not result.jobs:
-        say("not given to S3 Batch Operations: nothing was left to copy")
 
 
 def _described(job: JobResult) -> str:

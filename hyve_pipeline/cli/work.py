@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hyve_pipeline.cli.alerts import alert_at_end
-from hyve_pipeline.cli.batch_text import describe_round, round_document
+from hyve_pipeline.cli.batch_text import describe_round, round_document, warn_of_reports
 from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, last_words, making_plan, verifying_plan
 from hyve_pipeline.cli.output import (
@@ -221,6 +221,7 @@ class Work:
 
         def keep(result: RoundResult) -> None:
             self._round = result
+            warn_of_reports(result)
 
         self._act("copy", partial(copy_by_batch, on_round=keep, say=warn))
         # What is still to be deleted would count as a difference.

@@ -1,6 +1,9 @@
 """Copies by jobs of S3 Batch Operations: what they did is in the journal as if Hyve had made the copies."""
 
-from collections.abc import Iterator
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,7 +12,8 @@ from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.batching import Jobs, jobs_server
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
-from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+from hyve_pipeline_tests.s3.scripted import error_answer
+from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, next_second
 
 KEYS = {"a b/+%25.jpg": b"1", "a,b": b"2", 'quo"te': b"3", "dir/": b"", "ü/日本": b"5", "~x": b"6", "last": b"7"}
 
@@ -38,8 +42,13 @@ def jobs(pair: Pair, make_place: MakePlace, faulty: FaultyServer) -> Iterator[Jo
         yield jobs
 
 
+def copy(hyve: Hyve) -> Finished:
+    return hyve("copy", "--by", "batch", "--json")
+
+
+@pytest.mark.both_states
 def test_a_job_copies_what_is_new(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
-    copied = hyve("copy", "--by", "batch", "--json")
+    copied = copy(hyve)
     assert copied.code == 0, copied.err
     assert jobs.calls.count("CreateJob") == 1
     assert sorted(jobs.jobs[0].keys) == sorted(KEYS)
@@ -51,3 +60,179 @@ def test_a_job_copies_what_is_new(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
     rows = journal(pair)
     assert {row.outcome for row in rows.values()} == {"done"}
     assert all(row.etag_after and jobs.jobs[0].id in (row.detail or "") for row in rows.values())
+    # Nothing is left, so no further job is created; and what was copied is remembered.
+    again = copy(hyve)
+    assert (again.code, again.document["batch"]["jobs"], len(jobs.jobs)) == (0, [], 1)
+    assert hyve("dryrun", "--json").document["unchanged"]["objects"] == len(KEYS)
+
+
+def test_hyve_does_what_a_job_can_not_do_or_has_not_done(
+    pair: Pair, jobs: Jobs, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    """Every kind at once: at the end the store is the source, and each key's row says how it came there."""
+    pair.store.put({"old": b"before", "gone": b"x"})
+    next_second()
+    pair.source.put({"old": b"after"})  # written now, and modified
+    pair.source.put({"young": b"8"})
+    pair.source.put({"cool": b"9"}, StorageClass="STANDARD_IA")
+    pair.source.put({"reduced": b"10"}, StorageClass="REDUCED_REDUNDANCY")
+    jobs.age()
+    pair.source.put({"young": b"88"})
+    jobs.fails["a,b"] = ("AccessDenied", 403)
+    jobs.unreported.add("last")
+    jobs.claimed.add("~x")
+
+    def write(key: str) -> None:
+        if key == 'quo"te':  # changed after the plan was made: the pin by time holds
+            pair.source.put({key: b"later"})
+
+    jobs.before = write
+    assert hyve("dryrun").code == 0
+    pair.store.put({"dir/": b""})
+    copied = copy(hyve)
+    assert copied.code == 1  # one has changed since
+    assert {job.asked["Operation/S3PutObjectCopy/StorageClass"] for job in jobs.jobs} == {"STANDARD", "STANDARD_IA"}
+    given = {key for job in jobs.jobs for key in job.keys}
+    assert given == {*KEYS, "cool"} - {"dir/"}
+    document = copied.document
+    by_class = {job["storage_class"]: job for job in document["batch"]["jobs"]}
+    standard = by_class["STANDARD"]
+    assert (standard["done"], standard["failed"], standard["missing"]) == (2, 3, 1)
+    assert by_class["STANDARD_IA"]["done"] == 1
+    assert "its report does not mention 1 object" in copied.err
+    assert document["batch"]["left_out"] == {
+        "in the store by now": 1,
+        "not new": 1,
+        "of a storage class that jobs can't give": 1,
+        "written shortly before the listing, or later": 1,
+    }
+    rows = journal(pair)
+    assert rows['quo"te'].code == "ChangedSincePlan"
+    assert {key for key, row in rows.items() if row.outcome != "done"} == {'quo"te'}
+    by_jobs = {key for key, row in rows.items() if "S3 Batch Operations" in (row.detail or "")}
+    assert by_jobs == {"a b/+%25.jpg", "ü/日本", "cool"}
+    assert rows["last"].code == "AlreadyDone"  # it was copied, and only the report lacked it
+    want = pair.source.read() | {"gone": b"x"}
+    del want['quo"te']
+    assert pair.store.read() == want
+    assert hyve("sync", "--yes", "--json").document["verified"] is True
+    assert pair.store.read() == pair.source.read()
+
+
+def test_a_job_is_found_again_and_nothing_else_happens_meanwhile(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    """Interrupted while the job runs, once before its id was kept."""
+    jobs.statuses = ["New", "Active", "Active", "Complete"]
+    interrupted: list[str] = []
+
+    def interrupt(key: str) -> None:
+        if not interrupted:
+            interrupted.append(key)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    jobs.before = interrupt
+    first = hyve("copy", "--by", "batch")
+    assert first.code == 130
+    assert "'hyve copy --by batch' continues" in first.err
+    plan = pair.context().plans.newest_id()
+    for command in (("copy",), ("undo", "latest"), ("sync", "--yes")):
+        refused = hyve(*command)
+        assert refused.code == 3, (command, refused)
+        assert "jobs of S3 Batch Operations copy for plan" in refused.err
+    context = pair.context()
+    assert context.state.names(f"journals/{plan}/batch") == ["0001"]
+    # A dryrun changes nothing in the buckets, so it may come between; the job is still that of the plan before.
+    assert context.state.remove(f"journals/{plan}/batch/0001/STANDARD.json")[0] == 1
+    jobs.lost = 1
+    pair.source.put({"more": b"8"})
+    assert hyve("dryrun").code == 0
+    other = hyve("copy", "--by", "batch")
+    assert (other.code, f"--plan {plan}" in other.err) == (3, True)
+    followed = hyve("copy", "--by", "batch", "--plan", str(plan), "--json")
+    assert followed.code == 0, followed.err
+    assert (len(jobs.jobs), followed.document["copied"]) == (1, len(KEYS))
+    assert jobs.calls.count("CreateJob") == 3  # the first, the one whose answer was lost, and the same once more
+    assert pair.store.read() == KEYS
+
+
+@pytest.mark.parametrize("status", ["Failed", "Cancelled"])
+def test_a_job_that_does_not_come_to_its_end_stops_the_command(pair: Pair, jobs: Jobs, hyve: Hyve, status: str) -> None:
+    jobs.statuses = ["New", "Suspended", status]
+    if status == "Cancelled":
+        jobs.unreported = {*KEYS} - {"a,b"}
+        jobs.fails = dict.fromkeys(jobs.unreported, ("Cancelled", 0))
+    stopped = copy(hyve)
+    assert stopped.code == 1
+    assert f"{status}" in stopped.err
+    assert "waits (Suspended): confirm it, or cancel it" in stopped.err
+    assert [*pair.store.read()] == (["a,b"] if status == "Cancelled" else [])
+    # Another job may be started, or Hyve copies.
+    jobs.statuses, jobs.unreported, jobs.fails = ["Complete"], set(), {}
+    again = copy(hyve)
+    assert (again.code, again.document["copied"], len(jobs.jobs)) == (0, len(KEYS), 2)
+    assert len(jobs.jobs[1].keys) == len(KEYS) - (status == "Cancelled")
+    assert jobs.jobs[0].asked["ClientRequestToken"] != jobs.jobs[1].asked["ClientRequestToken"]
+    assert pair.store.read() == KEYS
+
+
+def test_a_job_that_is_refused_changes_nothing(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    jobs.refusal = error_answer(403, "AccessDenied", "not authorized to perform: iam:PassRole")
+    refused = hyve("copy", "--by", "batch")
+    assert refused.code == 4
+    assert "not authorized to perform: iam:PassRole; 'hyve doctor' checks the settings" in refused.err
+    assert pair.store.read() == {}
+    # Nothing is in the way of the others.
+    assert hyve("copy").code == 0
+    assert pair.store.read() == KEYS
+
+
+def _other_md5(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: content + b"\n" * name.startswith("results/") for name, content in files.items()}
+
+
+def _of_another_job(files: dict[str, bytes]) -> dict[str, bytes]:
+    manifest = json.loads(files["manifest.json"])
+    for result in manifest["Results"]:
+        result["Key"] = result["Key"].replace("job-1", "job-9")
+    return files | {"manifest.json": json.dumps(manifest).encode()}
+
+
+@pytest.mark.parametrize("tamper", [_other_md5, _of_another_job, lambda _: {}], ids=["md5", "other", "missing"])
+def test_a_report_that_is_not_whole_is_not_believed(
+    pair: Pair, jobs: Jobs, hyve: Hyve, tamper: Callable[[dict[str, bytes]], dict[str, bytes]]
+) -> None:
+    jobs.tamper = tamper
+    jobs.claimed.add("last")
+    copied = hyve("copy", "--by", "batch")
+    assert copied.code == 0
+    assert "Hyve checked and copied the objects itself" in copied.err
+    assert {row.code for row in journal(pair).values()} == {"AlreadyDone", None}
+    assert pair.store.read() == KEYS
+
+
+def test_a_report_of_other_keys_says_nothing_of_these(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    jobs.encode = lambda key: "another" if key == "last" else key.replace("%", "%25")
+    copied = hyve("copy", "--by", "batch")
+    assert copied.code == 0
+    assert "its report does not mention 1 object" in copied.err
+    assert "its report has 1 object that it was not given" in copied.err
+    assert pair.store.read() == KEYS
+
+
+def test_what_is_refused_at_once(make_pair: MakePair, make_place: MakePlace, hyve: Hyve) -> None:
+    pair = make_pair()
+    pair.source.put(KEYS)
+    assert hyve("dryrun").code == 0
+    missing = hyve("copy", "--by", "batch")
+    assert missing.code == 2
+    assert "--by batch requires a table [sync.images.batch] with account_id, role_arn and location" in missing.err
+    with jobs_server(pair, make_place, None) as jobs:
+        unversioned = hyve("copy", "--by", "batch")
+        assert unversioned.code == 3
+        assert "refused by unversioned_store (the store keeps no versions)" in unversioned.err
+        pair.store.client.put_bucket_versioning(Bucket=pair.store.name, VersioningConfiguration={"Status": "Enabled"})
+        # What was just written may have changed unseen while it was listed: nothing for a job.
+        copied = hyve("copy", "--by", "batch")
+        assert copied.code == 0
+        assert "not given to S3 Batch Operations: 7 written shortly before the listing, or later" in copied.out
+        assert jobs.calls == []
+    assert pair.store.read() == KEYS
