@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import ClientError
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - lxml has no type stubs
 
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace

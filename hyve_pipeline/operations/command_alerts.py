@@ -77,7 +77,8 @@ class CommandAlerts:
     def _failure(self, error: HyveError) -> Finding:
         command = self._sync.actor.command or "python"
         kind: AlertEvent = "refused" if isinstance(error, RefusedError) else "failed"
-        job = f"{self._sync.name}_{command if command in _OWN_JOBS else 'dryrun'}"
+        verb = command.partition(" ")[0]  # as in `copy --by batch`
+        job = f"{self._sync.name}_{verb if verb in _OWN_JOBS else 'dryrun'}"
         run = AlertRun(run=self._sync.actor.id, command=f"hyve {command}", message=str(error))
         return Finding(kind, None, job, run, datetime.now(UTC))
 

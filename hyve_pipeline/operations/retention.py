@@ -19,6 +19,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.metrics import count_dropped
 from hyve_pipeline.operations.restore.asked import FOLDER, is_over, summaries
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
+from hyve_pipeline.state.batch_rounds import open_round
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.plans import NAMED_FOLDER, PARTIAL_FOLDER
@@ -48,7 +49,7 @@ def plans_to_drop(
     """The ids of the plans that no rule keeps, oldest first.
 
     A plan is kept while one of the two rules keeps it. Always kept are the newest plan, the newest one of all keys, and
-    every plan that is being applied or in use, with all later ones.
+    every plan that is being applied or in use, also by jobs of S3 Batch Operations, with all later ones.
 
     Args:
         context: the sync.
@@ -75,8 +76,8 @@ def plans_to_drop(
         oldest = now - timedelta(days=keep_days)
         times = _times_in_order(ids, now)
         candidates = [plan_id for plan_id, time in zip(candidates, times, strict=False) if time < oldest]
-    applied = context.applied_beside()
-    needed = [*in_use] if applied is None else [*in_use, applied]
+    applied, opened = context.applied_beside(), open_round(context.state)
+    needed = [*in_use, *filter(None, (applied, opened.plan if opened is not None else None))]
     return [plan_id for plan_id in candidates if all(is_older(plan_id, other) for other in needed)]
 
 

@@ -80,7 +80,7 @@ class RoundFolder:
             StateError: it can't be written.
         """
         self._folder.write_manifest(_ROUND, asked)
-        if not self._state.create_manifest(_OPEN, self._name):
+        while not self._state.create_manifest(_OPEN, self._name):
             raise_if_open(self._state)
 
     def asked(self) -> Round:

@@ -52,11 +52,6 @@ def copy_by_batch(
         HyveError: a job did not come to its end, what it did is in the journal, and nothing else was copied; or another
             failure, see `apply_plan`.
     """
-    if context.settings.batch is None:
-        raise ConfigurationError(
-            f"sync {context.name}: --by batch requires a table [sync.{context.name}.batch] with account_id, role_arn "
-            "and location"
-        )
     finished = {} if known is None else known.finished
     if plan.total(action).shards:
         result = _do_round(context, plan, finished, say, first_pause)
@@ -82,7 +77,11 @@ def _do_round(
             folder = RoundFolder(context.state, opened.plan, opened.number)
             asked = folder.asked()
         settings = context.settings.batch if asked is None else asked.settings
-        assert settings is not None  # noqa: S101
+        if settings is None:
+            raise ConfigurationError(
+                f"sync {context.name}: --by batch requires a table [sync.{context.name}.batch] with account_id, "
+                "role_arn and location"
+            )
         with open_places(context, plan, settings, epoch.check) as places:
             if folder is None or asked is None:
                 folder, asked = prepare_round(context, plan, status, settings, places)

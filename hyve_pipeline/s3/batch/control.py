@@ -15,7 +15,7 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.batch import GONE
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.batch import BatchSettings
-from hyve_pipeline.core.settings.model import Options
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import AWS, BucketSettings
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.objects.write_headers import has_canned_acl

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from hyve_pipeline.core.model.journal import JournalRow
+from hyve_pipeline.operations.retention import plans_to_drop
 from hyve_pipeline.state.journals import ShardJournal
-from hyve_pipeline_tests.batching import Jobs, jobs_server
+from hyve_pipeline_tests.batching import ROLE, Jobs, jobs_server
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.s3.scripted import error_answer
@@ -145,6 +147,8 @@ def test_a_job_is_found_again_and_nothing_else_happens_meanwhile(pair: Pair, job
     jobs.lost = 1
     pair.source.put({"more": b"8"})
     assert hyve("dryrun").code == 0
+    # Retention keeps the plan, though newer ones are there.
+    assert plans_to_drop(context, 1, None, datetime.now(UTC)) == []
     other = hyve("copy", "--by", "batch")
     assert (other.code, f"--plan {plan}" in other.err) == (3, True)
     followed = hyve("copy", "--by", "batch", "--plan", str(plan), "--json")
@@ -216,6 +220,32 @@ def test_a_report_of_other_keys_says_nothing_of_these(pair: Pair, jobs: Jobs, hy
     assert "its report does not mention 1 object" in copied.err
     assert "its report has 1 object that it was not given" in copied.err
     assert pair.store.read() == KEYS
+
+
+def test_keys_below_prefixes(make_pair: MakePair, make_place: MakePlace, faulty: FaultyServer, hyve: Hyve) -> None:
+    pair = make_pair(through=faulty, versioned=True, prefixes=("in/", "kept/in/"), acl="bucket-owner-full-control")
+    pair.source.put({"in/a": b"1", "in/b/c": b"2", "out": b"3"})
+    with jobs_server(pair, make_place, faulty) as jobs:
+        checked = hyve("doctor", "--json").document["checks"]
+        assert {each["check"]: each["verdict"] for each in checked if each["place"] == "batch"} == {
+            "jobs": "ok",
+            "job files": "ok",
+            "job versions": "ok",
+            "job role": "not tried",
+        }
+        copied = copy(hyve)
+        asked = jobs.jobs[0].asked
+        assert asked["Operation/S3PutObjectCopy/TargetKeyPrefix"] == "kept"
+        assert asked["Operation/S3PutObjectCopy/CannedAccessControlList"] == "bucket-owner-full-control"
+        policies = hyve("iam-policy").document
+    assert (copied.code, copied.document["batch"]["jobs"][0]["done"]) == (0, 2)
+    assert pair.store.read() == {"kept/in/a": b"1", "kept/in/b/c": b"2"}
+    assert policies["batch_trust"]["Statement"][0]["Principal"] == {"Service": "batchoperations.s3.amazonaws.com"}
+    actions = {action for each in policies["batch"]["Statement"] for action in each["Action"]}
+    assert {"s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"} <= actions
+    assert not {action for action in actions if "Delete" in action}
+    passing = [each for each in policies["store"]["Statement"] if each["Action"] == ["iam:PassRole"]]
+    assert [each["Resource"] for each in passing] == [[ROLE]]
 
 
 def test_what_is_refused_at_once(make_pair: MakePair, make_place: MakePlace, hyve: Hyve) -> None:
