@@ -51,7 +51,7 @@ def _row(**more: Any) -> PlannedObject:
         "source_last_modified": int((LISTED - timedelta(days=1)).timestamp() * 1e6),
         "storage_class": "STANDARD",
     }
-    return PlannedObject(*[(values | more).get(name) for name in PlannedObject._fields])
+    return PlannedObject._make((values | more).get(name) for name in PlannedObject._fields)
 
 
 def _micro(moment: datetime) -> int:

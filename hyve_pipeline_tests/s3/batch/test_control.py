@@ -41,8 +41,7 @@ def test_parameters_are_those_of_the_model(options: dict[str, Any], target: str 
         token="000042-20260131T020000000Z-1a2b3c4d-0001-INTELLIGENT_TIERING",
         description="hyve",
     )
-    shape = Session().get_service_model("s3control").operation_model("CreateJob").input_shape
-    assert shape is not None
+    shape: Any = Session().get_service_model("s3control").operation_model("CreateJob").input_shape
     assert ParamValidator().validate(parameters, shape).generate_report() == ""
     copies = parameters["Operation"][_COPY]
     assert copies == more | {
