@@ -216,7 +216,7 @@ class Work:
         self._act(action, apply_plan)
 
     def copy_by_batch(self) -> None:
-        """Let jobs of S3 Batch Operations copy what they can, copy the rest, and verify what is complete then."""
+        """Let jobs of S3 Batch Operations copy what they can, copy the rest, and verify all unless deletes are left."""
         from hyve_pipeline.operations.batch.by_batch import copy_by_batch
 
         def keep(result: RoundResult) -> None:
@@ -224,7 +224,6 @@ class Work:
             warn_of_reports(result)
 
         self._act("copy", partial(copy_by_batch, on_round=keep, say=warn))
-        # What is still to be deleted would count as a difference.
         if not self.is_stopped and not self.status.unfinished("delete"):
             self.verify()
 

@@ -191,6 +191,18 @@ def named(job: JobResult) -> str:
     return f"S3 Batch Operations job {job.id or 'that was not created'} ({job.storage_class})"
 
 
+# The options that decide nothing about the copies of a job, or that are checked here. All others are refused: no new
+# option is silently left out.
+_KNOWN_OPTIONS = {
+    *("compare", "altered", "versions", "compare_properties", "include", "exclude", "filter"),
+    *("max_deletes", "max_overwrites", "max_cost", "max_duration", "prices", "restore", "trash", "inventory_max_age"),
+    *("shard_objects", "shard_bytes", "concurrency", "processes", "requests_per_second", "bandwidth"),
+    *("listing_concurrency", "patience_seconds", "transport", "multipart_threshold", "multipart_part_size"),
+    *("transfer", "stream_memory", "keep_parts", "website_redirects", "acl", "object_tags", "annotations", "locks"),
+    *("storage_class", "encryption", "kms_key_id", "bucket_key"),
+}
+
+
 def obstacle(plan: Plan, settings: BatchSettings) -> str | None:
     """Why no job can copy for a plan: what its options ask for that a job can't do; None if one can.
 
@@ -201,6 +213,7 @@ def obstacle(plan: Plan, settings: BatchSettings) -> str | None:
         "its bytes pass through Hyve, as no server can copy them": plan.transfer.by != "server",
         "the store is not on AWS": plan.store.server != AWS and settings.endpoint_url is None,
         "it is of the source as it was earlier": plan.as_of is not None,
+        'versions = "all" copies versions in their order': options.versions == "all",
         "the store is used without credentials": plan.store.anonymous,
         "the owner of the source does not pay (requester_pays), and a job has no say in that": (
             plan.source.requester_pays
@@ -218,6 +231,8 @@ def obstacle(plan: Plan, settings: BatchSettings) -> str | None:
         f"a job can't turn keys below {displayed(plan.source.uri)} into keys below {displayed(plan.store.uri)}: the "
         "store's prefix must end with the source's, after a folder": not _can_map(plan),
     }
+    new = (name for name, field in type(options).model_fields.items() if getattr(options, name) != field.get_default())
+    reasons |= {f"a job does not do what the option {name} asks for": name not in _KNOWN_OPTIONS for name in new}
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 

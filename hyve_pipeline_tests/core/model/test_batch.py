@@ -101,6 +101,7 @@ def test_the_pin_by_time_allows_for_a_clock_that_s3_just_accepts() -> None:
         ({"as_of": AsOf(time=LISTED)}, "as it was earlier"),
         ({"store": _place("out-bucket", anonymous=True)}, "without credentials"),
         ({"source": _place("in-bucket", requester_pays=True)}, "requester_pays"),
+        ({"options": Options(versions="all")}, 'versions = "all"'),
         ({"options": Options(acl="source")}, 'acl = "source"'),
         ({"options": Options(object_tags="skip")}, "copies no tags"),
         ({"options": Options(locks="copy")}, "lock of its own"),
@@ -114,6 +115,15 @@ def test_the_pin_by_time_allows_for_a_clock_that_s3_just_accepts() -> None:
 )
 def test_what_a_job_can_not_do_is_said(more: dict[str, Any], part: str) -> None:
     assert part in str(obstacle(_plan(**more), SETTINGS))
+
+
+def test_an_option_that_is_not_known_is_refused() -> None:
+    class Newer(Options):
+        renames: bool = False
+
+    plan = _plan(options=Newer(renames=True))
+    assert obstacle(plan, SETTINGS) == "a job does not do what the option renames asks for"
+    assert obstacle(_plan(options=Newer(concurrency=3)), SETTINGS) is None
 
 
 @pytest.mark.parametrize(
