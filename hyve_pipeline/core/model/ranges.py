@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.runtime.startup import return_freed_memory
 
 if TYPE_CHECKING:
     import duckdb
@@ -100,6 +101,7 @@ class RangeDatabase:
         finally:
             for name in tables:
                 self._connection.unregister(name)
+            return_freed_memory()
 
     def close(self) -> None:
         """Free the memory and the folder."""

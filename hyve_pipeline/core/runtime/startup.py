@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 # Some ten megabytes, if all of them are garbage. What 256 requests in flight have comes and goes by less than that.
@@ -83,6 +84,17 @@ def _share_freed_memory() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     except (AttributeError, OSError, TypeError):
         return  # another C library, which has no arenas
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system, in a process that called `begin`; else do nothing.
+
+    The C library does so by itself only at the end of its heap, and what it keeps between two things that are in use is
+    touched again little by little. It takes a millisecond or two.
+    """
+    if _is_own_process:
+        with suppress(AttributeError, OSError, TypeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def environment_for_other_code() -> dict[str, str]:

@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.manifest import Frozen, StateName
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_proof
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
+from hyve_pipeline.core.runtime.startup import return_freed_memory
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.assembly import SortedAssembly
 from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
@@ -182,7 +183,9 @@ class RowGroups:
         self.bytes += total(table.column("size"))
         self.sample.add(table.column("key"))
         self._writer.write_table(table)
+        del table
         self._tables, self._held = [], 0
+        return_freed_memory()
 
     def _check_order(self, keys: pa.ChunkedArray) -> None:
         """Check the key order of the next row group, which all later steps depend on."""

@@ -40,7 +40,7 @@ from hyve_pipeline.operations.verify.left_out import LeftOutKeys
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 
-_RANGE_ROWS = 100_000
+_RANGE_ROWS = 50_000
 _EXAMPLES = 20
 
 # The activity, for progress reports.

@@ -2,8 +2,11 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
+
+import pytest
 
 _SCRIPT = """
 import gc, json, os
@@ -36,3 +39,25 @@ def test_variables_of_the_user_are_kept() -> None:
     _, during, for_others, _ = _environments(PYDANTIC_DISABLE_PLUGINS="some-plugin")
     assert during["PYDANTIC_DISABLE_PLUGINS"] == "some-plugin"
     assert for_others["PYDANTIC_DISABLE_PLUGINS"] == "some-plugin"
+
+
+_FREED = """
+from hyve_pipeline.core.runtime import startup
+
+def present():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+startup.begin()
+blocks = [bytearray(64 * 1024) for _ in range(1000)]
+# Without the last one, the C library would give the memory back by itself.
+del blocks[:-1]
+before = present()
+startup.return_freed_memory()
+print(before - present())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no malloc_trim")
+def test_memory_that_was_freed_is_given_back() -> None:
+    child = subprocess.run([sys.executable, "-c", _FREED], capture_output=True, text=True, timeout=60, check=True)
+    assert int(child.stdout) > 32 * 1024**2
