@@ -84,6 +84,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
             _describe_keys(sync, plan, name, keys)
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:
         say(f"copies {plan.transfer.described}")
+    if plan.moved.objects:
+        say(f"moved: {counted(plan.moved.objects)} ({readable_bytes(plan.moved.bytes)}) of these within the store")
     _warn_of_plan(plan)
 
 

@@ -182,6 +182,11 @@ def plan_file(plan_id: str, action: Action, number: int) -> str:
     return f"plans/{plan_id}/{_PLAN_FILES[action]}{suffix}.parquet"
 
 
+def moves_file(plan_id: str) -> str:
+    """The name below the sync's state of a plan's file of objects that have only moved."""
+    return f"plans/{plan_id}/moves.parquet"
+
+
 @dataclass(frozen=True)
 class _ShardFile:
     """Reads the shards of a plan, in a way that can be passed to another process."""

@@ -93,6 +93,8 @@ class Plan(Frozen):
             `core.diff.CHANGE_SCHEMA`. Empty in a plan of an earlier version.
         files: the Parquet files of copies and of deletes, whose rows follow each other; one row group a shard. Columns
             as in `core.diff.CHANGE_SCHEMA`.
+        moves: the Parquet file of new objects that are copied within the store, columns as in `core.move.MOVE_SCHEMA`.
+        moved: how many these are, and their bytes.
         totals: the numbers of shards of each action, with their objects and bytes.
         shard_file: the Parquet file of the shards, with the columns of `core.shards.SHARD_SCHEMA`; None in a plan of an
             earlier version.
@@ -123,6 +125,8 @@ class Plan(Frozen):
     named: NamedKeys | None = None
     changes: StateNames = ()
     files: dict[Action, StateNames] = Field(validation_alias=AliasChoices("files", "uris"))
+    moves: StateNames = ()
+    moved: Count = Count()
     totals: dict[Action, ShardTotals] = Field(default_factory=dict)
     shard_file: StateName | None = None
     own_shards: tuple[Shard, ...] = Field(default=(), validation_alias=AliasChoices("own_shards", "shards"))

@@ -110,6 +110,13 @@ class Options(SettingsTable):
             "out, all do."
         ),
     )
+    moves: bool = Field(
+        default=False,
+        description=(
+            "Whether a new object whose bytes the store has at a key that is to be deleted is copied from there, "
+            "within the store."
+        ),
+    )
     max_deletes: Limit = Field(
         default=Limit.parse("10%"),
         description=(

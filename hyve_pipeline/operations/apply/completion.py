@@ -13,7 +13,14 @@ from hyve_pipeline.s3.objects.tags import read_tags
 
 
 async def complete_copy(
-    source: Connection, store: Connection, route: CopyRoute, task: CopyTask, etag: str, tries: Tries
+    source: Connection,
+    store: Connection,
+    route: CopyRoute,
+    task: CopyTask,
+    etag: str,
+    tries: Tries,
+    *,
+    may_have_moved: bool = False,
 ) -> tuple[str, ...]:
     """Put tags, annotations and locks after a copy, as far as they are missing.
 
@@ -24,6 +31,7 @@ async def complete_copy(
         task: the copy.
         etag: the ETag of the copy, which is the newest object of its key.
         tries: counts repeated requests.
+        may_have_moved: the copy may have been made within the store, which puts what the route does not.
 
     Returns:
         What the copy lacks.
@@ -31,7 +39,7 @@ async def complete_copy(
     Raises:
         S3RequestError: a request failed for good.
     """
-    if route.copies_at_once(task) and not task.rules.keeps_locks:
+    if route.copies_at_once(task) and not task.rules.keeps_locks and not may_have_moved:
         return ()
     rules, key = task.rules, task.source_key
     tags = () if rules.tags == "skip" else await tries.answer(lambda: read_tags(source, key))

@@ -21,6 +21,7 @@ from hyve_pipeline.core.model.journal import (
 )
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.completion import complete_copy
+from hyve_pipeline.operations.apply.move import Moves
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
@@ -62,6 +63,7 @@ class ObjectCopier:
         check_store_first: check whether the store has the object already, as after an attempt that was interrupted
             between a copy and its journal row.
         left: what failed attempts have left in the store: the ETag of other bytes than the planned ones, by key.
+        moves: the objects of the shard that have only moved, which are copied within the store.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class ObjectCopier:
         keeps_versions: bool,
         check_store_first: bool,
         left: Mapping[str, str] = NOTHING_LEFT,
+        moves: Moves | None = None,
     ) -> None:
         self._source = source
         self._store = store
@@ -82,6 +85,7 @@ class ObjectCopier:
         self._keeps_versions = keeps_versions
         self._check_store_first = check_store_first
         self._left = left
+        self._moves = moves
 
     async def copy(self, row: PlannedObject) -> JournalRow:
         """Copy one object.
@@ -152,6 +156,7 @@ class ObjectCopier:
             row,
             tries,
             Outcome.DONE,
+            detail=None if self._moves is None else self._moves.explain(task.source_key),
             etag_after=result.etag,
             version_before=version_before,
             version_after=result.version_id,
@@ -163,6 +168,16 @@ class ObjectCopier:
 
     async def _write(self, task: CopyTask, tries: Tries) -> CopyResult:
         """Copy an object by its route, again if its bytes changed on the way."""
+        if self._moves is not None:
+            try:
+                result = await self._moves.copy(task, tries)
+            except S3RequestError as error:
+                if error.written is None:
+                    raise
+                task = task._replace(store_etag=error.written)
+            else:
+                if result is not None:
+                    return result
         moves = 1
         while True:
             try:
@@ -178,7 +193,10 @@ class ObjectCopier:
         self, row: PlannedObject, task: CopyTask, head: ObjectHead, tries: Tries, **after: Any
     ) -> JournalRow:
         """The outcome of an object that is in the store already, as planned."""
-        lost = await complete_copy(self._source, self._store, self._route, task, head.etag, tries)
+        has_moved = self._moves is not None and self._moves.has(task.source_key)
+        lost = await complete_copy(
+            self._source, self._store, self._route, task, head.etag, tries, may_have_moved=has_moved
+        )
         without = ", ".join(lost) or None
         return self._row(row, tries, Outcome.DONE, ALREADY_DONE, etag_after=head.etag, without=without, **after)
 

@@ -24,6 +24,7 @@ from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import BATCH_KEYS, ObjectDeleter
 from hyve_pipeline.operations.apply.history import WRITES, HistoryCopier
+from hyve_pipeline.operations.apply.move import Moves
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
 from hyve_pipeline.operations.apply.outage import Outage
 from hyve_pipeline.operations.apply.recorder import Recorder
@@ -207,6 +208,7 @@ class ShardApplier:
                         keeps_versions=buckets.keeps_versions,
                         check_store_first=not is_first,
                         left=left,
+                        moves=Moves(self._context, plan, shard, source, store, route) if plan.moves else None,
                     )
                 works = (
                     outage.watch(copier.copy(row)) if outage.reason is None else copier.leave(row, outage.reason)

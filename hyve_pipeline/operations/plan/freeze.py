@@ -26,10 +26,11 @@ from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.plan.moves import find_moves
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.journals import begun_shards
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
-from hyve_pipeline.state.plans import plan_file
+from hyve_pipeline.state.plans import moves_file, plan_file
 
 if TYPE_CHECKING:
     from hyve_pipeline.operations.estimate.estimate import PlanEstimate
@@ -157,6 +158,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         # The requests for versions are not known from the rows.
         estimate = costs.result() if diff.options.versions == "current" else None
     figures = figures_of(context, diff, estimate)
+    moves, moved = find_moves(context, diff, moves_file(identity))
     plan = Plan(
         id=identity,
         sync=context.name,
@@ -179,6 +181,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         named=diff.source.named,
         changes=diff.changes,
         files=files,
+        moves=moves,
+        moved=moved,
         totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},
         shard_file=context.plans.save_shards(identity, shards),
         refusals=judge(figures, diff.options),

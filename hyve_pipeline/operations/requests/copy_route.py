@@ -144,7 +144,9 @@ class ServerCopier:
 
     def _end(self, task: CopyTask, on_end: OnCopied, ended: CopyResult | BaseException) -> None:
         """Hand over the result of a copy, or stream the object if the server does not implement the operation."""
-        lacking = _UNKNOWN.get(ended.operation) if isinstance(ended, S3RequestError) and _is_unknown(ended) else None
+        lacking = (
+            _UNKNOWN.get(ended.operation) if isinstance(ended, S3RequestError) and is_unknown_operation(ended) else None
+        )
         if lacking is None:
             on_end(ended)
             return
@@ -182,6 +184,7 @@ class ServerCopier:
 _UNKNOWN = {"CopyObject": COPIES, "UploadPartCopy": PART_COPIES}
 
 
-def _is_unknown(error: S3RequestError) -> bool:
+def is_unknown_operation(error: S3RequestError) -> bool:
+    """Whether an error says that the server does not implement the operation."""
     is_sure = error.status in (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.METHOD_NOT_ALLOWED)
     return is_sure or error.code in ("NotImplemented", "MethodNotAllowed")

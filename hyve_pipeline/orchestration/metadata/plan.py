@@ -76,6 +76,7 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     metadata |= _estimate(plan)
     metadata |= {
         "copies are made": plan.transfer.described,
+        **({"copies within the store": plan.moved.objects} if plan.moved.objects else {}),
         "copy shards": plan.total("copy").shards,
         "delete shards": plan.total("delete").shards,
         "source inventory": plan.source_inventory,

@@ -34,7 +34,7 @@ def rewrite_object(
     window: Window | None = None,
     log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
-    """Let the server copy an object onto itself, with other properties.
+    """Let the server copy an object onto itself, or to another key of the same bucket, with other properties.
 
     One request is enough up to `copy_object.MAX_SINGLE_COPY`. Larger objects, and those that are to keep their parts,
     are copied by a multipart upload.
@@ -42,7 +42,7 @@ def rewrite_object(
     Args:
         store: the bucket.
         task: the object; source and store key are the same, and so are the ETags that it must still have. It was read
-            just before.
+            just before. Or its two keys are of two objects of the store, for an object that has only moved.
         carried: its new properties, tags, grants and annotations included; and of the object as it is now: its
             checksums, and whether its ETag is an MD5.
         part_size: bytes of a part, if the object needs parts and its own are unknown.
@@ -108,6 +108,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
         settled = settle(store, task.store_key, result.etag, result.version_id, new, without)
         return then(settled, lambda lost: result._replace(lost=lost))
 
-    # The condition on the source and the one on the store are about the same object.
-    written = wait_for_pinned(store, "CopyObject", task.store_key, task.store_etag, send, was_seen=True)
+    # Of an object that is copied onto itself, the condition on the source and the one on the store are about the same.
+    was_seen = task.source_key == task.store_key
+    written = wait_for_pinned(store, "CopyObject", task.store_key, task.store_etag, send, was_seen=was_seen)
     return recover(follow(written, go_on), raise_source_error)
