@@ -60,6 +60,7 @@ NOT_OF_VERSIONS = {
     "max_cost": "the cost of copying versions is not estimated",
     "max_duration": "the time of copying versions is not estimated",
     "restore": "restore archived versions by another tool",
+    "moves": "no version is deleted",
     "trash": "nothing is overwritten or deleted, earlier versions stay",
 }
 _WITH_VERSIONS = {
