@@ -304,7 +304,7 @@ def test_run_configurations_are_those_of_their_jobs(tmp_path: Path) -> None:
     select_sync(load_settings(home.settings_file), None, home.settings_file)
     definitions = load_definitions(home)
     found = _run_configurations()
-    assert len(found) == 6
+    assert len(found) == 7
     job = ""
     for name, text in found:
         job = name or job
