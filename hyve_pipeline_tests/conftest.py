@@ -15,6 +15,7 @@ from hypothesis import settings
 from hyve_pipeline.cli.main import run
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.s3.connection.server_abilities import forget_all
+from hyve_pipeline_tests import moto_server
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.moto_server import MotoServer
 from hyve_pipeline_tests.places import MakeBucket, MakePlace
@@ -184,18 +185,24 @@ def aws_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def make_bucket(request: pytest.FixtureRequest) -> MakeBucket:
-    """Makes buckets on moto's server, or on the one that is named."""
+def make_bucket(request: pytest.FixtureRequest) -> Iterator[MakeBucket]:
+    """Makes buckets on moto's server, or on the one that is named; at the end moto's are gone."""
+    made: dict[str, list[str]] = {}
 
     def make(label: str = "bucket", *, endpoint_url: str | None = None, versioned: bool = False) -> str:
         name = f"{label}-{os.getpid()}-{next(_bucket_numbers)}"
-        client = client_for(endpoint_url or request.getfixturevalue("moto_endpoint"))
+        endpoint_url = endpoint_url or str(request.getfixturevalue("moto_endpoint"))
+        client = client_for(endpoint_url)
         client.create_bucket(Bucket=name)
         if versioned:
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        made.setdefault(endpoint_url, []).append(name)
         return name
 
-    return make
+    yield make
+    for server, buckets in made.items():
+        if moto_server.is_running(server):
+            moto_server.drop_all(server, buckets)
 
 
 @pytest.fixture

@@ -52,8 +52,11 @@ def hasty_storage() -> Iterator[None]:
 
     def engine_of(url: str, **settings: Any) -> Engine:
         if url not in _engines:
-            _engines[url] = create_engine(url, **(settings | {"poolclass": QueuePool}))
-        return _engines[url]
+            engine = create_engine(url, **(settings | {"poolclass": QueuePool}))
+            _engines[url] = engine, engine.dispose
+            # Dagster does so after each statement.
+            engine.dispose = lambda close=True: None
+        return _engines[url][0]
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ScriptDirectory, "from_config", load_once)
@@ -63,8 +66,8 @@ def hasty_storage() -> Iterator[None]:
     event.remove(Engine, "connect", hurry)
 
 
-# One for each database of Dagster that a test uses.
-_engines: dict[str, Engine] = {}
+# One for each database of Dagster that a test uses, and what closes its connections.
+_engines: dict[str, tuple[Engine, Callable[[], None]]] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +79,8 @@ def closed_databases() -> Iterator[None]:
 
 def close_databases() -> None:
     while _engines:
-        _engines.popitem()[1].dispose()
+        _, dispose = _engines.popitem()[1]
+        dispose()
 
 
 @pytest.fixture(scope="session")

@@ -71,9 +71,9 @@ def _trashed(pair: Pair) -> None:
 
 
 def _parts(pair: Pair) -> None:
-    for key in _keys(4):
+    for key in _keys(2):
         _upload(pair, key, [b"p" * 5 * _MIB, b"q" * 5 * _MIB, b"r"])
-    pair.source.put(dict.fromkeys(_keys(3, "large"), b"l" * 13 * _MIB))
+    pair.source.put(dict.fromkeys(_keys(2, "large"), b"l" * 13 * _MIB))
 
 
 def _upload(pair: Pair, key: str, parts: list[bytes]) -> None:
@@ -89,7 +89,7 @@ def _upload(pair: Pair, key: str, parts: list[bytes]) -> None:
 
 def _streamed(pair: Pair) -> None:
     _new(pair)
-    pair.source.put(dict.fromkeys(_keys(3, "large"), b"l" * 9 * _MIB))
+    pair.source.put(dict.fromkeys(_keys(2, "large"), b"l" * 9 * _MIB))
 
 
 def _tagged(pair: Pair) -> None:

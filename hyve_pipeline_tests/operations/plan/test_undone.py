@@ -146,7 +146,7 @@ def test_an_undo_is_newer_than_the_plans_that_there_are_and_older_than_the_next(
     assert undos[0] < number_of(first.id) < undos[1] < number_of(second.id)
 
 
-@pytest.fixture(params=["trash", "versions"])
+@pytest.fixture
 def kept(request: pytest.FixtureRequest, make_pair: MakePair, make_bucket: MakeBucket) -> tuple[Pair, SyncContext]:
     if request.param == "versions":
         pair = make_pair(versioned=True, prefixes=("in/", "out/"))
@@ -155,7 +155,7 @@ def kept(request: pytest.FixtureRequest, make_pair: MakePair, make_bucket: MakeB
     return pair, pair.context(shard_objects=2, trash=f"s3://{make_bucket('trash')}/images/")
 
 
-@pytest.mark.both_states
+@pytest.mark.parametrize(("kept", "state_kind"), [("trash", "s3"), ("versions", "folder")], indirect=True)
 def test_what_an_undo_put_back_is_copied_by_the_next_plan(kept: tuple[Pair, SyncContext]) -> None:
     pair, context = kept
     pair.store.put({"out/same": b"old", "out/longer": b"long before", "out/gone": b"only here", "out/back": b"then"})

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
@@ -230,10 +231,15 @@ def test_no_byte_is_hashed_three_times_for_the_md5_of_the_whole(
     assert pair.stored() == {"k": BODY}
 
 
-@pytest.mark.parametrize(("leg", "checks"), [("GET", True), ("PUT", True), ("PUT", False)])
+_LEGS = [("GET", True), ("PUT", True), ("PUT", False)]
+_PLACES = [(True, 1, 0.0), (True, 2, 0.6), (True, 3, 1.0), (False, 1, 0.0), (False, 1, 1.0)]
+_TRANSPORTS = ["crt", "botocore"]
+
+
 @pytest.mark.parametrize(
-    ("keeps", "part", "position"),
-    [(True, 1, 0.0), (True, 2, 0.6), (True, 3, 1.0), (False, 1, 0.0), (False, 1, 1.0)],
+    ("leg", "checks", "keeps", "part", "position", "transport"),
+    # Each leg and each place by either transport, and each leg with each place.
+    [(*_LEGS[i], *_PLACES[j], _TRANSPORTS[(i + j) % 2]) for i, j in product(range(3), range(5))],
 )
 def test_a_bit_that_flips_in_a_part_is_noticed(
     pair: Pair, streamer: Streamer, leg: str, checks: bool, keeps: bool, part: int, position: float
