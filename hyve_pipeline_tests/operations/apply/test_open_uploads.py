@@ -74,12 +74,13 @@ def test_the_next_attempt_goes_on_with_the_parts_that_are_there(
 
 
 def test_a_whole_whose_md5_must_be_computed_is_sent_again(pair: Pair, faulty: FaultyServer) -> None:
-    # Of one PUT: only its MD5 proves what was read, and that takes every byte.
-    context = pair.context(transfer="stream", **IN_PARTS)
+    # 70 MiB of one PUT: only its MD5 proves what was read, and that takes every byte.
+    pair.source.put({"large": b"x" * (70 * MIB)})
+    context = pair.context(transfer="stream")
     plan = cut_short(faulty, context)
     apply(context, plan, "copy")
     assert outcomes(context, plan) == {"large": ("done", None)}
-    assert sorted(sent_parts(faulty.received)) == ["1", "2", "3", "4"]
+    assert sorted(sent_parts(faulty.received)) == ["1", "2", "3", "4", "5"]
     assert pair.store.read() == pair.source.read()
     assert open_uploads(pair) == []
 
