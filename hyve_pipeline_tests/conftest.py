@@ -14,11 +14,13 @@ from hypothesis import settings
 
 from hyve_pipeline.cli.main import run
 from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.s3.connection.server_abilities import forget_all
 from hyve_pipeline_tests import moto_server
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.moto_server import MotoServer
 from hyve_pipeline_tests.places import MakeBucket, MakePlace
+from hyve_pipeline_tests.queues import OwnQueue, make_queue
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
 from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, new_pair
 from hyve_pipeline_tests.tally import counts
@@ -120,6 +122,19 @@ def version_endpoint() -> Iterator[str]:
 
     with VersionServer() as server:
         yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def queue_endpoint() -> Iterator[str]:
+    """The endpoint of a server with S3 and SQS, shared by the tests of one worker."""
+    with EmbeddedServer(services=("s3", "sqs")) as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture
+def queue(queue_endpoint: str) -> OwnQueue:
+    """A queue on that server."""
+    return make_queue(queue_endpoint)
 
 
 @pytest.fixture(scope="session")

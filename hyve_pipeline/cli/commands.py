@@ -121,6 +121,13 @@ COMMANDS: dict[str, Entry] = {
         ("hyve work --until-done",),
         is_work=True,
     ),
+    "follow": Entry(
+        "hyve_pipeline.cli.follow:follow",
+        "Copy what events of the source name, as they come.",
+        "Apply",
+        ("hyve follow", "hyve follow --once --json"),
+        is_work=True,
+    ),
     "restore": Entry(
         "hyve_pipeline.cli.restore:restore",
         "Ask for the restore of archived objects, to copy them later.",

@@ -13,7 +13,7 @@ from hyve_pipeline.cli.options import Choice, home_option, sync_option
 @click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 @click.option(
     "--side",
-    type=Choice(["source", "store", "state", "batch"]),
+    type=Choice(["source", "store", "state", "batch", "queue"]),
     help="Print the policy of this side's credentials alone, ready to be attached; batch: of the role of jobs.",
 )
 @click.option(
@@ -23,7 +23,7 @@ from hyve_pipeline.cli.options import Choice, home_option, sync_option
 )
 @click.option("--as-of", is_flag=True, help="Include what 'hyve dryrun --as-of' needs: the versions of the source.")
 def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditional: bool, as_of: bool) -> int:
-    """Print the least policy that the credentials of each side need, as JSON; also that of a state in a bucket.
+    """Print the least policy that each side needs, as JSON; also that of a state in a bucket, and of a queue of events.
 
     Comes from the configuration alone; no request is sent. Credentials that serve several need all their policies. For
     a role there are two more: that of the credentials that assume it, and the role's trust policy. For S3 Batch
@@ -42,6 +42,7 @@ def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditi
         reasons = {
             "state": "the state is in a folder of the home, and needs no policy",
             "batch": f"there is no table [sync.{sync.name}.batch], so that no jobs copy",
+            "queue": f"sync {sync.name} has no queue: set queue_url in [sync.{sync.name}.events]",
         }
         raise click.UsageError(f"--side {side}: {reasons[side]}")
     print_json(documents if side is None else documents[side])

@@ -46,17 +46,19 @@ class EmbeddedServer:
     # The module that serves: it takes the option --port, and prints its port when it listens.
     MODULE = "hyve_pipeline.demo.server"
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, services: Sequence[str] = ("s3",)) -> None:
         """Start the server and wait until it listens.
 
         Args:
             port: the port to listen on; 0 takes a free one.
+            services: what it serves, by moto's names: with ``sqs`` too, buckets send their events to its queues.
 
         Raises:
             RuntimeError: the server did not start; the message has its output.
         """
+        more = [] if tuple(services) == ("s3",) else ["--services", ",".join(services)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", self.MODULE, "--port", str(port)],
+            [sys.executable, "-m", self.MODULE, "--port", str(port), *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A terminal's Ctrl-C goes to its whole process group: the server must outlive the interrupted
@@ -198,30 +200,41 @@ def _end_with(parent: IO[str]) -> None:
     os._exit(0)
 
 
-def make_application() -> Any:
-    """Moto's S3 as a WSGI application that does nothing besides."""
+def make_application(services: Sequence[str] = ("s3",)) -> Any:
+    """Moto's S3 as a WSGI application that does nothing besides, or several services by moto's names.
+
+    A request whose header ``X-Amz-Target`` begins with ``AmazonNAME`` is of the service NAME, all others of the first.
+    """
     logging.disable(logging.CRITICAL)
     # Headers that let any web page read every answer: no use here.
     os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
     from moto.moto_server.werkzeug_app import create_backend_app
 
-    return create_backend_app("s3")
+    applications = {service: create_backend_app(service) for service in services}
+    first = applications[services[0]]
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        target = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0].removeprefix("Amazon").lower()
+        return applications.get(target, first)(environ, start_response)
+
+    return first if len(applications) == 1 else application
 
 
-def main(arguments: Sequence[str] | None = None, make: Callable[[], Any] = make_application) -> None:
+def main(arguments: Sequence[str] | None = None, make: Callable[[], Any] | None = None) -> None:
     """Serve S3 until standard input closes; the port is the one line written to standard output."""
     parser = argparse.ArgumentParser(prog="python -m hyve_pipeline.demo.server", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    port = parser.parse_args(arguments).port
+    parser.add_argument("--services", default="s3", help="what is served, by moto's names, such as s3,sqs")
+    given = parser.parse_args(arguments)
 
-    handler = _make_handler(make())
+    handler = _make_handler(make_application(given.services.split(",")) if make is None else make())
     # What is loaded stays, and every object kept is many: to look through them often takes a tenth of the time.
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     try:
-        server = _Server((_HOST, port), handler)
+        server = _Server((_HOST, given.port), handler)
     except OSError as error:
-        sys.exit(print(f"{_HOST}:{port}: {error.strerror}"))  # noqa: T201 - the parent reads it
+        sys.exit(print(f"{_HOST}:{given.port}: {error.strerror}"))  # noqa: T201 - the parent reads it
     with server:
         # Attributes that werkzeug's handler reads from its server.
         vars(server).update(ssl_context=None, multithread=True, multiprocess=False, _server_version="moto")

@@ -124,14 +124,14 @@ def _origin_of(variable: str) -> str:
 
 def _of_sync(sync: SyncSettings, file: _File) -> Iterator[SettingsInForce]:
     path = ("sync", sync.name)
-    inner = ("source", "store", "options", "automation", "batch")
+    inner = ("source", "store", "options", "automation", "batch", "events")
     yield SettingsInForce(path, tuple(_of_model(sync, path, file, without=inner)))
     for side, place in (("source", sync.source), ("store", sync.store)):
         yield SettingsInForce((*path, side), tuple(_of_place(place, (*path, side), file)))
-    for name in ("options", "automation"):
-        yield SettingsInForce((*path, name), tuple(_of_model(getattr(sync, name), (*path, name), file)))
-    if sync.batch is not None:
-        yield SettingsInForce((*path, "batch"), tuple(_of_model(sync.batch, (*path, "batch"), file)))
+    for name in ("options", "automation", "batch", "events"):
+        table = getattr(sync, name)
+        if table is not None:
+            yield SettingsInForce((*path, name), tuple(_of_model(table, (*path, name), file)))
 
 
 def _of_model(model: BaseModel, table: Keys, file: _File, without: Collection[str] = ()) -> Iterator[Setting]:

@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.ids import is_older, order_of, time_of
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import SIDES
+from hyve_pipeline.core.model.named_keys import NAMED_BY
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.metrics import count_dropped
@@ -25,7 +26,10 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.plans import NAMED_FOLDER, PARTIAL_FOLDER
 
 # Folders of the state that have a folder for each plan.
-_BY_PLAN = ("plans", PARTIAL_FOLDER, "journals", "verifications", "proofs", "undone")
+_BY_PLAN = (
+    *("plans", "journals", "verifications", "proofs", "undone"),
+    *(f"{PARTIAL_FOLDER}/{by}" for by in NAMED_BY),
+)
 
 _EVENTS_AT_ONCE = 100
 

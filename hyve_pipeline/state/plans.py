@@ -4,7 +4,7 @@
     named_keys/<id>-keys.parquet, <id>-<side>.parquet, <id>-<side>.json     inventories that are restricted to some keys
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
     plans/<id>/copies.parquet, copies-0002.parquet, …, deletes.parquet, …, shards.parquet, plan.json, approvals/…
-    partial_plans/<id>.json     the plans of some keys
+    partial_plans/list/<id>.json, partial_plans/events/<id>.json     the plans of some keys, by who names them
 
 A manifest is written last, so everything with a manifest is complete. The newest is the one whose id begins with the
 highest number; clocks do not count.
@@ -12,7 +12,7 @@ highest number; clocks do not count.
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.diff import Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
+from hyve_pipeline.core.model.named_keys import NAMED_BY, NamedBy
 from hyve_pipeline.core.model.plan import Approval, Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.model.shards import SHARD_SCHEMA, Shard, shard_table
@@ -118,6 +119,10 @@ class InventoryShelf:
             self.folder.write_manifest(f"{inventory.id}.json", inventory)
         else:
             self._named.write_manifest(self._named_manifest(inventory.id), inventory)
+
+    def drop_named(self, inventory_id: str) -> None:
+        """Remove the manifest of an inventory that is restricted to some keys."""
+        self._named.remove(self._named_manifest(inventory_id))
 
     def _named_manifest(self, inventory_id: str) -> str:
         return f"{inventory_id}-{self._side}.json"
@@ -227,7 +232,7 @@ class PlanShelf:
         """
         if plan.named is not None:
             # Before the plan exists: it is never taken for one of all keys.
-            self._state.write_manifest(f"{PARTIAL_FOLDER}/{plan.id}.json", plan.named)
+            self._state.write_manifest(f"{PARTIAL_FOLDER}/{plan.named.by}/{plan.id}.json", plan.named)
         self._folder.write_manifest(f"{plan.id}/plan.json", plan)
         return self._with_shards(plan)
 
@@ -298,26 +303,33 @@ class PlanShelf:
         return self.load(name)
 
     def newest(self) -> Plan | None:
-        """The newest plan; None when there is none yet."""
-        newest = self.newest_id()
+        """The newest plan; None when there is none yet.
+
+        One made by events counts only where there is no other: it is applied by what made it, and none of them takes
+        the place of the plan that the user looks at.
+        """
+        newest = self._newest_but(self.partial_ids("events")) or self.newest_id()
         return None if newest is None else self.load(newest)
 
     def newest_id(self) -> str | None:
-        """The id of the newest plan; None when there is none yet."""
+        """The id of the newest plan, also if it was made by events; None when there is none yet."""
         return next(self.newest_ids(), None)
+
+    def _newest_but(self, others: Collection[str]) -> str | None:
+        return next((plan_id for plan_id in self.newest_ids() if plan_id not in others), None)
 
     def newest_ids(self) -> Iterator[str]:
         """The ids of all plans, newest first; each is looked up only when it is taken."""
         return filter(self.exists, reversed(self._names()))
 
-    def partial_ids(self) -> set[str]:
-        """The ids of the plans of some keys only; some of them may not exist any more."""
-        return {name.removesuffix(".json") for name in self._state.names(PARTIAL_FOLDER)}
+    def partial_ids(self, *by: NamedBy) -> set[str]:
+        """The ids of the plans of some keys only, or of those whose keys these named; some may not exist any more."""
+        folders = [f"{PARTIAL_FOLDER}/{name}" for name in by or NAMED_BY]
+        return {name.removesuffix(".json") for folder in folders for name in self._state.names(folder)}
 
     def newest_whole(self) -> Plan | None:
         """The newest plan of all keys; None when there is none yet."""
-        partial = self.partial_ids()
-        newest = next((plan_id for plan_id in self.newest_ids() if plan_id not in partial), None)
+        newest = self._newest_but(self.partial_ids())
         return None if newest is None else self.load(newest)
 
     def approve(self, plan_id: str, approval: Approval) -> None:

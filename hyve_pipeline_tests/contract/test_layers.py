@@ -29,7 +29,7 @@ _BELOW = {
 # The rooms of a layer, each of which may import those before it; those of one line do not import each other.
 _ROOMS = {
     "core": [["base"], ["runtime"], ["settings"], ["model"]],
-    "s3": [["wire"], ["connection"], ["listing", "objects"], ["copying", "files"], ["streaming", "batch"]],
+    "s3": [["wire"], ["connection"], ["listing", "objects", "events"], ["copying", "files"], ["streaming", "batch"]],
 }
 
 # Modules outside of the layers: what Dagster and Python load by name.

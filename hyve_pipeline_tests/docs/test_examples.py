@@ -23,6 +23,7 @@ from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.journal import JOURNAL_SCHEMA
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA
 from hyve_pipeline.core.settings.batch import BatchSettings
+from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.load import load_settings, select_sync
@@ -204,6 +205,7 @@ def _read(parse: Callable[[str], int], text: str) -> int | None:
         ("`[sync.NAME.options]`", Options, set[str]()),
         ("`[sync.NAME.automation]`", Automation, set[str]()),
         ("`[sync.NAME.batch]`", BatchSettings, set[str]()),
+        ("`[sync.NAME.events]`", EventSettings, set[str]()),
     ],
 )
 def test_the_tables_have_every_setting_and_its_default(

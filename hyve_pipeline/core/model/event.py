@@ -36,6 +36,7 @@ class Actor(Frozen):
         id: the id of the Dagster run, or of the command; journals contain it too.
         command: the command, such as ``sync``; None for a run of Dagster.
         host, user, pid: of the process.
+        is_unlogged: whether it is a run of Dagster that logs nothing of what it does, so that the sensor reports it.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Actor(Frozen):
     host: str
     user: str
     pid: int
+    is_unlogged: bool = False
 
     @classmethod
     def of_command(cls, command: str) -> "Actor":
@@ -54,10 +56,14 @@ class Actor(Frozen):
         """This process, which executes a run of Dagster."""
         return cls(id=run_id, host=socket.gethostname(), user=_user(), pid=os.getpid())
 
+    def unlogged(self) -> "Actor":
+        """The same, for a run that leaves it to the sensor to report what it does."""
+        return self.model_copy(update={"is_unlogged": True})
+
     @property
     def dagster_run(self) -> str | None:
         """The id of the Dagster run, whose events Dagster has logged already; None for a command."""
-        return self.id if self.command is None else None
+        return self.id if self.command is None and not self.is_unlogged else None
 
 
 def _user() -> str:

@@ -50,6 +50,9 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 # The actions on the objects of a state in a bucket, which are Hyve's own: no tags, no versions.
 _STATE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 
+# To take messages from a queue of events, to keep them from others meanwhile, and to see how many wait.
+_QUEUE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+
 # Stands in a trust policy for what only the reader knows. AWS refuses a policy with it.
 CALLER_PLACEHOLDER = "THE ARN OF THE USER OR ROLE THAT RUNS HYVE"
 
@@ -57,13 +60,14 @@ CALLER_PLACEHOLDER = "THE ARN OF THE USER OR ROLE THAT RUNS HYVE"
 def all_policies(
     sync: SyncSettings, state: BucketSettings | None, *, only_pinned: bool = False, as_of: bool = False
 ) -> dict[str, Policy]:
-    """The policies of source, store and a state in a bucket, and for each that has a role what assuming it requires.
+    """The policies of source, store, a state in a bucket and a queue, and for each role what assuming it requires.
 
     Where S3 Batch Operations may copy, ``batch`` and ``batch_trust`` are the policies of the role that it copies with.
 
     ``NAME`` is the policy of the credentials that sign: those of the role, where there is one. Then ``NAME_caller`` is
     the policy of the credentials that assume it, and ``NAME_trust`` the trust policy of the role. Of a side with
-    anonymous requests, ``NAME`` is the policy of the bucket.
+    anonymous requests, ``NAME`` is the policy of the bucket. The queue is used with the source's credentials, or those
+    of its own profile.
 
     Args:
         sync: the sync.
@@ -89,6 +93,8 @@ def all_policies(
     if sync.batch is not None and sync.jobs is not None:
         documents["batch"] = _batch_policy(sync, sync.jobs)
         documents["batch_trust"] = _policy([_BATCH_TRUST])
+    if sync.events is not None:
+        documents["queue"] = _policy([_allow("FollowQueue", _QUEUE, sync.events.arn or "*")])
     return documents
 
 

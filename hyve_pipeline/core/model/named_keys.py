@@ -11,6 +11,7 @@ from hyve_pipeline.core.base.manifest import Frozen, StateName
 
 # Who names the keys: a list of the user, or events of the source.
 NamedBy = Literal["list", "events"]
+NAMED_BY: tuple[NamedBy, ...] = ("list", "events")
 
 NAMED_KEYS_SCHEMA = pa.schema(
     [pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"})]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from hyve_pipeline.core.settings.batch import BatchSettings
+from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
@@ -26,6 +27,7 @@ _DRAFT = "http://json-schema.org/draft-07/schema#"
 _TABLES: tuple[type[BaseModel], ...] = (
     *(Settings, HomeSettings, SyncSettings, BucketSettings, Options, Automation, RestoreSettings, FilterSettings),
     BatchSettings,
+    EventSettings,
 )
 
 # Pydantic's names for the bounds of a number that may be written as text.

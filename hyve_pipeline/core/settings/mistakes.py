@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import closest, hint_for
 from hyve_pipeline.core.settings.batch import BatchSettings
+from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
@@ -33,6 +34,7 @@ _SYNC_MODELS: Models = {
     ("options", "filter"): FilterSettings,
     ("automation",): Automation,
     ("batch",): BatchSettings,
+    ("events",): EventSettings,
 }
 _HOME_MODELS: Models = {(): HomeSettings}
 # A sync's name is the name of its table, and only a component of a Dagster project can name a resource.

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.settings.batch import BatchSettings
+from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.fields import (
     JsonSchema,
     MailAddress,
@@ -137,6 +138,13 @@ class SyncSettings(SettingsTable):
     batch: BatchSettings | None = Field(
         default=None,
         description="How S3 Batch Operations makes copies where a command asks for that; left out, it can't.",
+    )
+    events: EventSettings | None = Field(
+        default=None,
+        description=(
+            "The queue of the source's events, by which the sync is followed between its plans of all keys; left out, "
+            "it is not."
+        ),
     )
     owners: tuple[Owner, ...] = Field(
         default=(),

@@ -23,6 +23,7 @@ from hyve_pipeline.operations.doctor.batch import examine_batch
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
 from hyve_pipeline.operations.doctor.histories import examine_histories
 from hyve_pipeline.operations.doctor.parts import examine_parts
+from hyve_pipeline.operations.doctor.queue import examine_queue
 from hyve_pipeline.operations.doctor.reports import examine_reports
 from hyve_pipeline.operations.doctor.store import (
     examine_source_versions,
@@ -117,6 +118,7 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
     for side in SIDES:
         yield from examine_reports(sync, side)
     yield from examine_batch(sync)
+    yield from examine_queue(sync)
 
 
 def _examine_state(sync: SyncContext) -> Finding:

@@ -239,3 +239,15 @@ def _list_one(connection: Connection, key: str) -> _Row | None:
             if row["key"] == key:
                 return row
     return None
+
+
+def drop_named(context: SyncContext, inventories: Iterable[Inventory]) -> None:
+    """Remove inventories of some keys, and these keys, of which no plan is made.
+
+    Raises:
+        StateError: a file can't be removed.
+    """
+    for inventory in inventories:
+        for name in {*inventory.files, *(() if inventory.named is None else (inventory.named.file,))}:
+            context.state.remove(name)
+        context.inventories(inventory.side).drop_named(inventory.id)

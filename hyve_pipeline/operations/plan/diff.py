@@ -37,8 +37,8 @@ def diff_inventories(
     an earlier time, the rule is ``content``.
 
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
-    in the sync's ``out`` folder. The lists contain whole keys, prefix included: of the source for new and
-    modified, of the store for duplicates. If the options compare properties, there is
+    in the sync's ``out`` folder, unless events named the keys. The lists contain whole keys, prefix included: of the
+    source for new and modified, of the store for duplicates. If the options compare properties, there is
     ``drifted.txt`` too, with keys of the source, and ``altered.txt``, with keys of the store, if there are any.
 
     Args:
@@ -112,10 +112,13 @@ def diff_inventories(
         digest=digest(context.state, changes),
         files=files,
     )
-    _write_lists(context, files)
+    # Those of the plan that the user looks at stay, whatever comes by events.
+    is_by_events = source.named is not None and source.named.by == "events"
+    if not is_by_events:
+        _write_lists(context, files)
     context.diffs.save(diff)
     end_comparison(options, sum(count.objects for part in parts for count in part.counts.values()))
-    for name in LIST_NAMES.keys() - set(lists):
+    for name in LIST_NAMES.keys() - set(lists) if not is_by_events else ():
         # A list of an earlier plan must not stay beside those of this one.
         context.lists.remove(f"{LIST_NAMES[name]}.txt")
     return diff

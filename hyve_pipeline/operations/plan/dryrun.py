@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from hyve_pipeline.core.model.diff import LIST_NAMES, planned_sets
+from hyve_pipeline.core.model.diff import LIST_NAMES, Diff, planned_sets
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.named_keys import NamedBy
 from hyve_pipeline.core.model.plan import Plan
@@ -66,5 +66,13 @@ def take_plan_of_keys(context: SyncContext, keys: Iterable[str], by: NamedBy) ->
         StateError: a file of the state can't be written or read.
     """
     read_prices(context.settings.options.prices)
+    return freeze_plan(context, diff_keys(context, keys, by))
+
+
+def diff_keys(context: SyncContext, keys: Iterable[str], by: NamedBy) -> Diff:
+    """Look at some keys in both buckets, and compare them.
+
+    Args and raises: see `take_plan_of_keys`.
+    """
     taken = take_named_inventories(context, SIDES, keep_named_keys(context, keys, by))
-    return freeze_plan(context, diff_inventories(context, taken["source"], taken["store"]))
+    return diff_inventories(context, taken["source"], taken["store"])

@@ -40,7 +40,7 @@ class Names:
             would repeat what was refused. The apply sensor retries shards.
         plan, verification, journal: the keys of these assets.
         dryrun_job, verify_job: the asset jobs.
-        undo_job, restore_job, retention_job: the op jobs without partitions.
+        undo_job, restore_job, retention_job, events_job: the op jobs without partitions.
         applying_jobs: the jobs that apply a plan, in their order.
         store_shard_set, store_shards: the partitions of the asset `store`, by name and as a definition: the shards of
             both actions.
@@ -48,7 +48,7 @@ class Names:
         resource: the resource that holds the sync's settings.
         io_manager: the IO manager of the sync's tables.
         schedule: the schedule that launches dryruns.
-        apply_sensor, alert_sensor, record_sensor, retention_sensor: the sensors.
+        apply_sensor, alert_sensor, record_sensor, retention_sensor, events_sensor: the sensors.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Names:
         self.undo_job = f"{sync}_undo"
         self.restore_job = f"{sync}_restore"
         self.retention_job = f"{sync}_retention"
+        self.events_job = f"{sync}_events"
         self.applying_jobs = [*map(self.shard_job, ACTIONS), self.verify_job]
         # Not `SYNC_shards`: a sync `images_copy` would share it with the copy job of a sync `images`.
         self.store_shard_set = f"{sync}_store_shards_{home}"
@@ -80,6 +81,7 @@ class Names:
         self.alert_sensor = f"{sync}_alert_sensor"
         self.record_sensor = f"{sync}_record_sensor"
         self.retention_sensor = f"{sync}_retention_sensor"
+        self.events_sensor = f"{sync}_events_sensor"
 
     def asset(self, name: str) -> dg.AssetKey:
         """The key of one of the sync's assets, by default its name after the sync's."""

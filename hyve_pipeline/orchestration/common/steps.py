@@ -14,7 +14,7 @@ from hyve_pipeline.core.settings.places import SettingsTable
 from hyve_pipeline.orchestration.common.names import Names
 
 AssetStep = Literal["inventories", "diff", "plan", "verification", "journal"]
-StepName = Literal[AssetStep, "copy", "delete", "ask_restores", "undo_plan", "drop_plans"]
+StepName = Literal[AssetStep, "copy", "delete", "ask_restores", "undo_plan", "drop_plans", "follow"]
 
 # What a step yields.
 StepEvent = Any

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.fields import (
     SYNC_NAME_RULE,
     JsonSchema,
@@ -84,6 +85,7 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     timezone: TimezoneName = "UTC"
     apply: ApplyMode = "never"
     automation: Automation = Automation()
+    events: EventSettings | None = None
     owners: tuple[Owner, ...] = ()
     tags: Tags = Field(default={})
     name: SyncName | None = Field(

@@ -9,6 +9,7 @@ from typing import Any
 from dagster.components.resolved.core_models import AssetAttributesModel
 from pydantic import BaseModel
 
+from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, one_line
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
@@ -22,6 +23,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "store": BucketSettings,
     "options": Options,
     "automation": Automation,
+    "events": EventSettings,
     "op": OpSettings,
 }
 

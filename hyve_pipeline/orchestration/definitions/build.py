@@ -17,12 +17,14 @@ from hyve_pipeline.orchestration.definitions.assets.inventory import build_inven
 from hyve_pipeline.orchestration.definitions.assets.journal import build_journal
 from hyve_pipeline.orchestration.definitions.assets.plan import build_plan
 from hyve_pipeline.orchestration.definitions.assets.verify import build_verification
+from hyve_pipeline.orchestration.definitions.events_job import build_events_job
 from hyve_pipeline.orchestration.definitions.resources import SyncResource
 from hyve_pipeline.orchestration.definitions.restore_job import build_restore_job
 from hyve_pipeline.orchestration.definitions.retention_job import build_retention_job
 from hyve_pipeline.orchestration.definitions.schedules import build_schedules
 from hyve_pipeline.orchestration.definitions.sensors.alerts import build_alert_sensor
 from hyve_pipeline.orchestration.definitions.sensors.apply import build_apply_sensor
+from hyve_pipeline.orchestration.definitions.sensors.events import build_events_sensor
 from hyve_pipeline.orchestration.definitions.sensors.record import build_record_sensor
 from hyve_pipeline.orchestration.definitions.sensors.retention import build_retention_sensor
 from hyve_pipeline.orchestration.definitions.shard_jobs import build_shard_job
@@ -64,6 +66,7 @@ def build_sync(
         build_restore_job(names, steps),
         build_undo_job(names, steps),
         build_retention_job(names, steps, sync.automation),
+        *((build_events_job(names, steps, sync),) if sync.events is not None else ()),
     ]
     jobs = {job.name: job for job in all_jobs}
     tables = {spec.key.to_user_string(): key.path[-1] for key, spec in translated.items()}
@@ -80,6 +83,7 @@ def build_sync(
             build_alert_sensor(context, names),
             build_record_sensor(context, names),
             build_retention_sensor(context, names, jobs[names.retention_job]),
+            *((build_events_sensor(context, names, jobs[names.events_job]),) if sync.events is not None else ()),
         ],
     )
 

@@ -25,7 +25,7 @@ BUCKET_KEYS = (
     "known: bucket, prefix, profile, role_arn, external_id, anonymous, region, endpoint_url, requester_pays, "
     "accelerate, dual_stack, addressing_style, inventory"
 )
-SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, batch, owners, tags"
+SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, batch, events, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
 NO_LIMIT = "is neither a number of objects such as 500 nor a share such as '10%'"
 
@@ -176,7 +176,8 @@ def test_every_mistake_is_one_line_that_names_file_table_and_key(text: str, mess
         ("max_deletes = 5", f"max_deletes: unknown key ({SYNC_KEYS}; it belongs in [sync.images.options])"),
         (
             "bucket = 'x'",
-            f"bucket: unknown key ({SYNC_KEYS}; it belongs in [sync.images.source] or [sync.images.store])",
+            f"bucket: unknown key ({SYNC_KEYS}; it belongs in [sync.images.source] or [sync.images.store] or "
+            "[sync.images.events])",
         ),
         ("options = 'x'", "options: must be a table, not the string 'x'"),
         (

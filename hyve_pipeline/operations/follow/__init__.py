@@ -1,0 +1,1 @@
+"""Following a sync by the events of its source, between its plans of all keys."""

@@ -1,0 +1,1 @@
+"""The queue that gets a bucket's events."""

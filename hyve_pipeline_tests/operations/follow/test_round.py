@@ -1,0 +1,216 @@
+"""Rounds of following a sync by its events: what is lost, doubled, late or foreign does no harm."""
+
+import json
+import random
+from unittest.mock import patch
+
+import pytest
+
+from hyve_pipeline.core.base.errors import RefusedError
+from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.operations.apply.loop import apply_plan
+from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.follow.follow import follow_once, open_queue
+from hyve_pipeline.operations.follow.round import Round
+from hyve_pipeline.operations.plan.dryrun import take_plan
+from hyve_pipeline.operations.plan.planning import planning
+from hyve_pipeline.operations.undo import undo_plan
+from hyve_pipeline.operations.verify.verify import verify_plan
+from hyve_pipeline.s3.events.queue import Queue
+from hyve_pipeline_tests.faults import faulty_server
+from hyve_pipeline_tests.queues import OwnQueue, event_of, following, send_events
+from hyve_pipeline_tests.s3.scripted import Answer, Received
+from hyve_pipeline_tests.syncs import MakePair, Pair
+
+_KEYS = ["a", "a//b", "a b+c", "100%", "é\n.jpg", "dir/", *(f"{number}.jpg" for number in range(12))]
+
+
+@pytest.fixture
+def pair(make_pair: MakePair, queue_endpoint: str) -> Pair:
+    """A sync on the server that has queues."""
+    return make_pair(endpoint_url=queue_endpoint)
+
+
+def _once(context: SyncContext) -> Round:
+    queue = open_queue(context)
+    try:
+        return follow_once(context, queue, settle_seconds=0)
+    finally:
+        queue.close()
+
+
+def test_what_is_written_and_deleted_reaches_the_store_and_can_be_undone(
+    make_pair: MakePair, queue_endpoint: str, queue: OwnQueue
+) -> None:
+    pair = make_pair(endpoint_url=queue_endpoint, versioned=True)
+    context = following(pair.context(), queue)
+    pair.source.put({"stays": b"1", "gone": b"1"})
+    pair.store.take_from(pair.source, ["gone"])
+    before = pair.context().lists
+    send_events(pair.source, queue)
+    pair.source.put({"a b+c%/é\n.jpg": b"new", "stays": b"22"})
+    pair.source.delete("gone")
+    queue.send(event_of(pair.source.name, "gone", "ObjectRemoved:DeleteMarkerCreated"))
+    done = _once(context)
+    assert pair.store.read() == pair.source.read()
+    assert (done.copied, done.deleted, done.verified, done.exit_code) == (2, 1, True, 0)
+    assert queue.counts() == (0, 0)
+    assert before.names() == []  # the lists are those of the user's own plan
+    assert done.plan is not None
+    assert undo_plan(context, context.plans.load(done.plan), "undo").restored == 1
+    assert pair.store.read()["gone"] == b"1"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_lost_doubled_and_late_events_end_in_the_same_store(seed: int, pair: Pair, queue: OwnQueue) -> None:
+    chosen = random.Random(seed)
+    context = following(pair.context(max_deletes="100%"), queue)
+    pair.source.put({"always": b"1"})
+    send_events(pair.source, queue)
+    late: list[str] = []
+    for _ in range(3):
+        for key in chosen.sample(_KEYS, 8):
+            if chosen.random() < 0.7:
+                pair.source.put({key: chosen.choice([b"", b"1", b"22", b"333"])})
+            else:
+                pair.source.delete(key)
+        come = [*late, *queue.take_all()]
+        late = []
+        for body in chosen.sample(come, len(come)):
+            fate = chosen.randrange(9)
+            late += [body] if fate == 0 else []
+            queue.send(*[body] * (0 if fate in (0, 1) else 2 if fate == 2 else 1))
+        _once(context)
+        store = pair.store.read()
+        # Nothing was spoiled: a copy is of some time, and complete.
+        assert set(store.values()) <= {b"", b"1", b"22", b"333"}
+        assert all(key in _KEYS or key == "always" for key in store)
+    source = pair.source.read()
+    plan = take_plan(context)
+    assert plan.refusals == ()
+    apply_plan(context, plan, "copy")
+    apply_plan(context, plan, "delete")
+    assert pair.store.read() == source
+    assert verify_plan(context, plan).verified
+    queue.send(*late)
+    assert _once(context).plan is None  # what is very late finds nothing to do
+    assert pair.store.read() == source
+
+
+def test_a_crash_before_messages_are_deleted_repeats_harmlessly(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue)
+    send_events(pair.source, queue)
+    pair.source.put({"a": b"1", "b": b"2"})
+
+    with patch.object(Queue, "delete", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        _once(context)
+    written = pair.store.listing()
+    assert pair.store.read() == pair.source.read()
+    assert queue.counts() == (0, 3)  # with that which tries the queue; they come again when their time is over
+    queue.send(event_of(pair.source.name, "a"), event_of(pair.source.name, "b"))
+    again = _once(context)
+    assert (again.messages, again.plan, again.settled) == (2, None, 2)
+    assert pair.store.listing() == written
+
+
+def test_messages_of_others_are_told_apart(make_pair: MakePair, queue_endpoint: str, queue: OwnQueue) -> None:
+    pair = make_pair(endpoint_url=queue_endpoint, prefixes=("in/", "out/"), exclude=["*.tmp"])
+    context = following(pair.context(exclude=["*.tmp"]), queue)
+    name = pair.source.name
+    pair.source.put({"in/a+b c.jpg": b"1", "in/x.tmp": b"1", "elsewhere": b"1", "in/bridge": b"2", "in/sns": b"3"})
+    test = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": name}
+    bridge = {"source": "aws.s3", "detail": {"bucket": {"name": name}, "object": {"key": "in/bridge"}}}
+    wrapped = {"Type": "Notification", "Message": event_of(name, "in/sns")}
+    queue.send(
+        json.dumps(test),
+        event_of(name, "in/a%2Bb+c.jpg"),
+        event_of(name, "in/x.tmp"),
+        event_of(name, "elsewhere"),
+        json.dumps(bridge),
+        json.dumps(wrapped),
+        event_of("another-bucket", "in/a"),
+        "garbage",
+    )
+    done = _once(context)
+    assert pair.store.keys() == ["out/a+b c.jpg", "out/bridge", "out/sns"]
+    assert (done.messages, done.settled, done.exit_code) == (8, 6, 0)
+    assert queue.counts() == (0, 2)
+    assert [note.partition(" and left")[0] for note in done.notes] == [
+        "1 message is of other buckets",
+        "1 message is not understood",
+    ]
+
+
+def test_nothing_is_deleted_where_apply_says_copies(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue, apply="copies")
+    pair.store.put({"gone": b"1"})
+    pair.source.put({"other": b"1"})
+    queue.send(event_of(pair.source.name, "gone", "ObjectRemoved:Delete"), event_of(pair.source.name, "other"))
+    done = _once(context)
+    assert (done.copied, done.deleted, done.deletes_left, done.verified) == (1, 0, 1, True)
+    assert pair.store.keys() == ["gone", "other"]
+    assert done.plan is not None
+    assert context.plans.load(done.plan).count(ChangeSet.DUPLICATE).objects == 0
+    assert queue.counts() == (0, 0)
+
+
+def test_deletes_that_a_rule_refuses_are_left_and_said(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(max_deletes=1), queue)
+    pair.store.put({"a": b"1", "b": b"1"})
+    pair.source.put({"new": b"1"})
+    queue.send(*(event_of(pair.source.name, key) for key in ("a", "b", "new")))
+    done = _once(context)
+    assert (done.copied, done.deleted, done.deletes_left, done.exit_code) == (1, 0, 2, 3)
+    assert [refusal.rule for refusal in done.refused] == ["max_deletes"]
+    assert queue.counts() == (0, 0)
+    assert pair.store.keys() == ["a", "b", "new"]
+
+
+def test_a_round_whose_copies_are_refused_keeps_its_messages(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(max_overwrites=0), queue)
+    pair.store.put({"a": b"1"})
+    pair.source.put({"a": b"22"})
+    queue.send(event_of(pair.source.name, "a"))
+    assert _once(context).exit_code == 3
+    assert queue.counts() == (0, 1)
+    assert pair.store.read() == {"a": b"1"}
+
+
+def test_the_message_of_an_object_that_failed_comes_again(
+    make_pair: MakePair, queue_endpoint: str, queue: OwnQueue
+) -> None:
+    with faulty_server(queue_endpoint) as faulty:
+        pair = make_pair(endpoint_url=queue_endpoint, through=faulty)
+        context = following(pair.context(patience_seconds=0), queue)
+        pair.source.put({"bad": b"1", "good": b"1"})
+        queue.send(event_of(pair.source.name, "bad"), event_of(pair.source.name, "good"))
+        faulty.fault = lambda received: _refused(received, f"/{pair.store.name}/bad")
+        done = _once(context)
+    assert (done.copied, done.failed, done.settled, done.exit_code) == (1, 1, 1, 1)
+    assert queue.counts() == (0, 1)
+
+
+def _refused(received: Received, path: str) -> Answer | None:
+    return Answer(status=403) if received.path == path and received.method == "PUT" else None
+
+
+def test_events_wait_while_a_plan_of_all_keys_is_made_or_applied(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue)
+    queue.send(event_of(pair.source.name, "a"))
+    with planning(context), pytest.raises(RefusedError, match="a plan of all keys is being made"):
+        _once(context)
+    assert queue.counts() == (1, 0)
+
+
+def test_the_users_plan_stays_the_newest(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue)
+    pair.source.put({"a": b"1", "b": b"2"})
+    plan = take_plan(context)
+    queue.send(event_of(pair.source.name, "a"))
+    done = _once(context)
+    newest = context.plans.newest()
+    assert newest is not None
+    assert newest.id == plan.id
+    assert context.plans.newest_id() == done.plan
+    apply_plan(context, plan, "copy")
+    assert pair.store.read() == pair.source.read()
