@@ -108,6 +108,30 @@ def test_a_source_that_changed_is_left_to_the_next_plan(pair: Pair) -> None:
     assert pair.store.keys() == ["old", "other"]
 
 
+@_WAYS
+def test_an_attempt_that_ended_before_the_tags_is_completed(pair: Pair, faulty: FaultyServer, way: str) -> None:
+    context, plan = _planned(pair, way, patience_seconds=0)
+    refused = error_answer(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+    tags_fail = True
+
+    def fault(received: Received) -> Answer | None:
+        if received.method != "PUT" or received.path != f"/{pair.store.name}/new":
+            return None
+        if "x-amz-tagging" in received.headers:
+            return refused
+        return error_answer(500, "InternalError", "later") if "tagging" in received.query and tags_fail else None
+
+    faulty.fault = fault
+    apply(context, plan, "copy")
+    assert outcomes(context, plan)["new"][0] == "failed"
+    assert pair.store.read()["new"] == _CONTENT
+    tags_fail = False
+    apply(context, plan, "copy")
+    assert outcomes(context, plan)["new"][0] == "done"
+    tags = pair.store.client.get_object_tagging(Bucket=pair.store.name, Key="new")["TagSet"]
+    assert tags == [{"Key": "is", "Value": "new"}]
+
+
 def test_only_what_is_gone_and_equal_has_moved(make_pair: MakePair) -> None:
     pair = make_pair(prefixes=("in/", "out/"))
     # Several with the same bytes, one that stays, one of another size, empty ones.
