@@ -111,6 +111,7 @@ class Jobs:
         fails: error code and HTTP status of keys that are not copied.
         unreported: keys that are copied, and of which the report says nothing.
         claimed: keys that the report says were copied, and that were not.
+        mixes_up: answers to DescribeJob are about another job.
         before: is called with each key, right before it is copied.
         encode: how the report writes keys.
         tamper: changes the files of a report before they are written: ``manifest.json`` and one or two of results.
@@ -125,6 +126,7 @@ class Jobs:
         self.fails: dict[str, tuple[str, int]] = {}
         self.unreported: set[str] = set()
         self.claimed: set[str] = set()
+        self.mixes_up = False
         self.before: Callable[[str], object] = lambda _: None
         self.encode: Callable[[str], str] = lambda key: quote(key, safe="/")
         self.tamper: Callable[[dict[str, bytes]], dict[str, bytes]] = lambda files: files
@@ -182,7 +184,7 @@ class Jobs:
         status = job.statuses.pop(0) if len(job.statuses) > 1 else job.statuses[0]
         if status in ("Active", "Complete", "Cancelled") and not job.has_run:
             self._run(job)
-        manifest = job.asked["Manifest/Location/ObjectArn"]
+        manifest = job.asked["Manifest/Location/ObjectArn"] + ".other" * self.mixes_up
         done = sum(row[3] == "succeeded" for row in job.rows)
         reasons = (
             "<FailureReasons><member><FailureCode>ManifestNotFound</FailureCode><FailureReason>as scripted"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, StateError
 from hyve_pipeline.core.model.batch import RoundResult
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
@@ -87,11 +87,17 @@ def _do_round(
                 folder, asked = prepare_round(context, plan, status, settings, places)
             if not asked.jobs:
                 return RoundResult(left_out=asked.left_out)
-            with open_control(context, settings) as control:
-                jobs = follow_round(folder, asked, control, epoch, say, first_pause)
-            result = take_in(context, plan, folder, asked, jobs, places, epoch)
-            epoch.check()
-            folder.end(result)
+            try:
+                with open_control(context, settings) as control:
+                    jobs = follow_round(folder, asked, control, epoch, say, first_pause)
+                result = take_in(context, plan, folder, asked, jobs, places, epoch)
+                epoch.check()
+                folder.end(result)
+            except (BucketError, ConfigurationError, StateError) as error:
+                # Their own exit codes would mean that nothing is changed.
+                raise HyveError(
+                    f"{error}; jobs may be copying: 'hyve copy --by batch --plan {plan.id}' follows them"
+                ) from error
             return result
 
 

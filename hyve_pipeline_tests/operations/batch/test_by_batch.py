@@ -1,7 +1,9 @@
 """Copies by jobs of S3 Batch Operations: what they did is in the journal as if Hyve had made the copies."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.batching import ROLE, Jobs, jobs_server
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
-from hyve_pipeline_tests.s3.scripted import error_answer
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, next_second
 
 KEYS = {"a b/+%25.jpg": b"1", "a,b": b"2", 'quo"te': b"3", "dir/": b"", "ü/日本": b"5", "~x": b"6", "last": b"7"}
@@ -187,6 +189,56 @@ def test_a_job_that_is_refused_changes_nothing(pair: Pair, jobs: Jobs, hyve: Hyv
     # Nothing is in the way of the others.
     assert hyve("copy").code == 0
     assert pair.store.read() == KEYS
+
+
+def test_an_answer_about_another_job_is_no_answer(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    jobs.mixes_up = True
+    failed = hyve("copy", "--by", "batch")
+    assert failed.code == 1  # not 4: the job may have changed something
+    assert "is not about job job-1-of-tests" in failed.err
+    assert "jobs may be copying: 'hyve copy --by batch --plan" in failed.err
+    assert hyve("copy").code == 3
+    jobs.mixes_up = False
+    assert (hyve("copy", "--by", "batch").code, len(jobs.jobs)) == (0, 1)
+    assert pair.store.read() == KEYS
+
+
+def test_a_copy_whose_etag_says_nothing_is_proved_by_the_source(
+    pair: Pair, jobs: Jobs, faulty: FaultyServer, hyve: Hyve
+) -> None:
+    """As with a key of KMS, the store gives each object an ETag that is no MD5."""
+    aged, store = faulty.fault, f"/{pair.store.name}"
+
+    def encrypted(received: Received) -> Answer | None:
+        if not received.path.startswith(store) or received.method not in ("GET", "HEAD"):
+            return aged(received)
+        answer = faulty.forward(received)
+        headers = {
+            name: value[:1] + value[-2:0:-1] + value[-1:] if name.lower() == "etag" else value
+            for name, value in answer.headers.items()
+        }
+        if received.method == "HEAD" and "ETag" in headers:
+            headers["x-amz-server-side-encryption"] = "aws:kms"
+        body = re.sub(rb"[0-9a-f]{32}(?=(\"|&quot;|&#34;)</ETag>)", lambda found: found[0][::-1], answer.body)
+        return Answer(body, answer.status, headers)
+
+    faulty.fault = encrypted
+    copied: list[str] = []
+
+    def write(key: str) -> None:
+        if len(copied) == 1:  # the source's object is another one after it was copied
+            pair.source.put({copied[0]: b"another"})
+        copied.append(key)
+
+    jobs.before = write
+    finished = copy(hyve)
+    assert finished.code == 1
+    assert finished.document["batch"]["jobs"][0]["done"] == len(KEYS) - 1
+    rows = journal(pair)
+    assert {key: row.code for key, row in rows.items() if row.outcome != "done"} == {copied[0]: "ChangedSincePlan"}
+    done = {key: row.etag_after for key, row in rows.items() if row.outcome == "done"}
+    assert done == {key: hashlib.md5(KEYS[key]).hexdigest()[::-1] for key in KEYS if key != copied[0]}
+    assert pair.store.read() == KEYS  # what the job has copied is what the plan has
 
 
 def _other_md5(files: dict[str, bytes]) -> dict[str, bytes]:
