@@ -63,7 +63,7 @@ def test_bash_completes_commands_options_syncs_and_plans(plans: list[str]) -> No
     assert _bash("hyve --sync images copy --plan 0") == [*reversed(plans)]
     assert _bash("hyve undo --sync backup ") == ["latest"]
     assert _bash("hyve iam-policy --side so") == ["source"]
-    assert _bash("hyve copy --max") == ["--max-overwrites", "--max-cost", "--max-duration"]
+    assert _bash("hyve copy --max") == ["--max-overwrites", "--max-deletes", "--max-cost", "--max-duration"]
     assert {"--sync", "--json", "--verbose"} <= set(_bash("hyve copy --"))
 
 

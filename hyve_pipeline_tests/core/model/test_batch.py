@@ -102,6 +102,7 @@ def test_the_pin_by_time_allows_for_a_clock_that_s3_just_accepts() -> None:
         ({"store": _place("out-bucket", anonymous=True)}, "without credentials"),
         ({"source": _place("in-bucket", requester_pays=True)}, "requester_pays"),
         ({"options": Options(versions="all")}, 'versions = "all"'),
+        ({"options": Options(moves=True)}, "what the option moves asks for"),
         ({"options": Options(acl="source")}, 'acl = "source"'),
         ({"options": Options(object_tags="skip")}, "copies no tags"),
         ({"options": Options(locks="copy")}, "lock of its own"),
