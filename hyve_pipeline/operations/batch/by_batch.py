@@ -47,11 +47,12 @@ def copy_by_batch(
         The progress of the plan.
 
     Raises:
-        ConfigurationError: there is no such table, or jobs can't do what the plan asks for.
+        ConfigurationError: there is no such table, or jobs can't do what the plan asks for, such as all versions.
         RefusedError: a safety rule forbids it, or another process works on this or another plan.
         HyveError: a job did not come to its end, what it did is in the journal, and nothing else was copied; or another
             failure, see `apply_plan`.
     """
+    plan.require_objects("--by batch")
     finished = {} if known is None else known.finished
     if plan.total(action).shards:
         result = _do_round(context, plan, finished, say, first_pause)

@@ -213,8 +213,12 @@ def assert_mapped(context: SyncContext, pair: Pair, plan: Plan) -> None:
         assert row.versions == [{"source": one, "store": other} for one, other in ids]
 
 
-def test_what_can_not_be_done_is_refused_in_one_line(make_pair: MakePair, version_endpoint: str, hyve: Hyve) -> None:
+def test_what_can_not_be_done_is_refused_in_one_line(
+    make_pair: MakePair, version_endpoint: str, hyve: Hyve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair = make_pair(endpoint_url=version_endpoint, versioned=True, versions="all")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys.txt").write_text("a\n")
     pair.source.put({"a": b"1", "b": b"1"})
     pair.source.put({"a": b"2"})
     assert hyve("sync").code == 0
@@ -226,6 +230,8 @@ def test_what_can_not_be_done_is_refused_in_one_line(make_pair: MakePair, versio
         (("undo", "--since", plan), "undo: plan "),
         (("prove",), "prove: plan "),
         (("verify", "--content", "100%"), "--content: plan "),
+        (("copy", "--by", "batch"), "--by batch: plan "),
+        (("dryrun", "--keys", "./keys.txt"), "a plan of some keys can't be combined"),
         (("adopt",), "adopt can't be combined"),
         (("restore",), "nothing says for how long"),
     ):
