@@ -23,6 +23,7 @@ from hyve_pipeline.s3.objects.annotations import (
 )
 from hyve_pipeline.s3.objects.multipart_api import Part, complete_upload, create_upload
 from hyve_pipeline.s3.objects.object_lock import has_object_lock, lock_headers, put_lock
+from hyve_pipeline.s3.objects.part_checksums import read_source_parts
 from hyve_pipeline.s3.objects.pinned_write import expectation
 from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.put import Content
@@ -263,6 +264,11 @@ OTHER_CALLS: dict[str, tuple[Callable[[Connection], object], str, Theirs]] = {
             "ChecksumAlgorithm": "XXHASH3",
             "ChecksumXXHASH3": checksum("XXHASH3", TEXT),
         },
+    ),
+    "ask for the parts of an object": (
+        lambda source: read_source_parts(source, CopyTask(KEY, KEY, 3, f"{OLD}-2")),
+        "get_object_attributes",
+        {"ObjectAttributes": ["ETag", "ObjectParts", "ObjectSize"], "PartNumberMarker": 0},
     ),
     "ask for locks": (has_object_lock, "get_object_lock_configuration", {}),
     "put a retention": (
