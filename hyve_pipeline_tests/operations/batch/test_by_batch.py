@@ -6,12 +6,19 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 
+from hyve_pipeline.core.model.batch import RoundResult
 from hyve_pipeline.core.model.journal import JournalRow
+from hyve_pipeline.operations.batch.by_batch import copy_by_batch
+from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.retention import plans_to_drop
+from hyve_pipeline.state.epochs import Epoch
+from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.batching import ROLE, Jobs, jobs_server
 from hyve_pipeline_tests.faults import FaultyServer
@@ -188,6 +195,42 @@ def test_a_job_that_is_refused_changes_nothing(pair: Pair, jobs: Jobs, hyve: Hyv
     assert pair.store.read() == {}
     # Nothing is in the way of the others.
     assert hyve("copy").code == 0
+    assert pair.store.read() == KEYS
+
+
+class _Losing(SyncContext):
+    """A sync whose claim is lost once a job was looked at."""
+
+    calls: ClassVar[list[str]] = []
+
+    @contextmanager
+    def applying(self, plan_id: str, *, alone: bool = False, follows_jobs: bool = False) -> Iterator[Epoch]:
+        with super().applying(plan_id, alone=alone, follows_jobs=follows_jobs) as epoch:
+
+            class Lost:
+                def check(self) -> None:
+                    if "DescribeJob" in _Losing.calls:
+                        raise ClaimLostError("another process may have taken over")
+
+                def renew(self) -> None:
+                    epoch.renew()
+
+            yield Lost()
+
+
+def test_a_lost_claim_stops(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    assert hyve("dryrun").code == 0
+    chosen = SyncContext.choose(Home(pair.home), None)
+    plan = chosen.plans.newest()
+    assert plan is not None
+    ended: list[RoundResult] = []
+    _Losing.calls = jobs.calls
+    with pytest.raises(ClaimLostError):
+        copy_by_batch(_Losing(chosen.home, chosen.settings), plan, on_round=ended.append, say=print)
+    assert (jobs.calls, ended) == (["CreateJob", "DescribeJob"], [])
+    assert journal(pair) == {}
+    assert hyve("copy").code == 3
+    assert (hyve("copy", "--by", "batch").code, len(jobs.jobs)) == (0, 1)
     assert pair.store.read() == KEYS
 
 
