@@ -210,7 +210,7 @@ def make_application(services: Sequence[str] = ("s3",)) -> Any:
     os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
     from moto.moto_server.werkzeug_app import create_backend_app
 
-    applications = {service: create_backend_app(service) for service in services}
+    applications = {service: create_backend_app(service) for service in services}  # pyright: ignore[reportArgumentType]
     first = applications[services[0]]
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:

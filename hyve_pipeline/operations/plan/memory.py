@@ -33,6 +33,9 @@ from hyve_pipeline.state.plans import next_id
 # With more segments than this, they are merged into one: a range is read from each.
 _MOST_SEGMENTS = 8
 
+# The first segment stays as it is while it has more than so many times the rows of all others.
+_MUCH_LARGER = 4
+
 # Rows of a row group, and row groups of a file: 13 million keys.
 _GROUP_ROWS = 50_000
 _FILE_GROUPS = 256
@@ -269,11 +272,16 @@ class _Writer:
             self.add(self._rows_of(plan, shard) for shard in wanted)
 
     def segments(self) -> tuple[Segment, ...]:
-        """All segments, merged into one if they are many."""
+        """All segments, merged if they are many: into one, or behind a first one that is much larger than the others.
+
+        Otherwise many small plans, as events make them, would write all that is remembered again and again.
+        """
         if len(self._segments) > _MOST_SEGMENTS:
-            merged = self._memory.model_copy(update={"segments": tuple(self._segments)})
-            self._segments = []
-            self.add(_merged(self._context.state, merged))
+            first, *others = self._segments
+            stays = first.rows > _MUCH_LARGER * sum(segment.rows for segment in others)
+            merged = self._memory.model_copy(update={"segments": tuple(others if stays else self._segments)})
+            self._segments = [first] if stays else []
+            self.add(_merged(self._context.state, merged, keeps_deleted=stays))
         return tuple(self._segments)
 
     def add(self, tables: Iterable[pa.Table]) -> None:
@@ -326,8 +334,9 @@ def _proved(state: Folder, file: str) -> Iterator[pa.Table]:
             yield known.select(MEMORY_SCHEMA.names).cast(MEMORY_SCHEMA)
 
 
-def _merged(state: Folder, memory: Memory) -> Iterator[pa.Table]:
-    """The rows of all segments in key order, without the keys that were deleted."""
+def _merged(state: Folder, memory: Memory, *, keeps_deleted: bool) -> Iterator[pa.Table]:
+    """The rows of all segments in key order; with the keys that were deleted where an earlier segment may have them."""
+    condition = "true" if keeps_deleted else "source_etag IS NOT NULL"
     with ExitStack() as stack:
         rows = stack.enter_context(closing(MemoryRows(state, memory)))
         database = stack.enter_context(closing(RangeDatabase()))
@@ -335,7 +344,7 @@ def _merged(state: Folder, memory: Memory) -> Iterator[pa.Table]:
             bounds = {"first": key_range.first, "end": key_range.end}
             with database.showing({"remembered": rows.read(key_range)}) as connection:
                 found = connection.sql(
-                    "SELECT * FROM remembered WHERE source_etag IS NOT NULL AND key >= $first "
+                    f"SELECT * FROM remembered WHERE {condition} AND key >= $first "  # noqa: S608 - a constant
                     "AND ($end IS NULL OR key < $end) ORDER BY key",
                     params=bounds,
                 ).to_arrow_table()

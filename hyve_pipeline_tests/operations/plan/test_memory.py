@@ -8,6 +8,7 @@ import pytest
 
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.journal import CHANGED, AttemptSummary, JournalRow, Outcome, count_outcomes
+from hyve_pipeline.core.model.memory import Segment
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.safety_rules import Action
@@ -223,6 +224,32 @@ def test_deleted_keys_are_forgotten_and_segments_are_merged(context: SyncContext
     needed = {file for name in kept for file in context.memories.load(name.removesuffix(".json")).files}
     found = {f"memory/{entry.name}" for entry in context.state.entries("memory", recursive=True)}
     assert {name for name in found if name.endswith(".parquet")} == needed
+
+
+def test_a_large_segment_is_not_written_again_for_small_ones(context: SyncContext) -> None:
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + 100)))
+    many = {key: outcome(key, Outcome.DONE, etag_after="1") for key in letters}
+    journal(context, plan_of(context, letters), many, ends=True)
+    assert remembered(context).keys() == {*many}
+    (large,) = _segments(context)
+    source = written_inventory(context, "source", {key: Entry(time=9, etag="1") for key in letters[1:]})
+    store = written_inventory(context, "store", {key: Entry(etag="1") for key in letters})
+    deletes = freeze_plan(context, diff_inventories(context, source, store))
+    journal(context, deletes, {letters[0]: outcome(letters[0], Outcome.DONE, "delete")}, ends=True)
+    wanted = {*letters[1:]}
+    for key in "abcdefghij":
+        journal(context, plan_of(context, key), {key: outcome(key, Outcome.DONE, etag_after="2")}, ends=True)
+        wanted.add(key)
+        assert remembered(context).keys() == wanted
+        first, *others = _segments(context)
+        assert first == large
+        assert len(others) < 8
+
+
+def _segments(context: SyncContext) -> tuple[Segment, ...]:
+    newest = context.memories.newest()
+    assert newest is not None
+    return newest.segments
 
 
 def test_many_plans_are_added_at_once(context: SyncContext) -> None:

@@ -24,6 +24,11 @@ def fields() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 VALUES = {name: schema for name, schema in fields() if "properties" not in schema}
+# What a mapping needs that may be left out as a whole.
+_NEEDED: dict[str, Any] = {
+    **PLACES,
+    "events": {"queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/hyve"},
+}
 # In a file it is a mapping, in Python a function.
 TRANSLATION = SCHEMA["properties"]["translation"]
 
@@ -32,7 +37,7 @@ def attributes_with(name: str, value: object) -> dict[str, Any]:
     table, _, key = name.rpartition(".")
     if not table:
         return PLACES | {key: value}
-    return PLACES | {table: PLACES.get(table, {}) | {key: value}}
+    return PLACES | {table: _NEEDED.get(table, {}) | {key: value}}
 
 
 def problems(attributes: dict[str, Any]) -> list[str]:
