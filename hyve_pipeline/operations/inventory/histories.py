@@ -1,12 +1,16 @@
 """Inventories of all versions of a bucket."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.history import HISTORY_SCHEMA
+from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.history_walk import HistoryWalk
 from hyve_pipeline.s3.objects.versions import versioning_state
+from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
 
 class HistoryListing:
@@ -30,6 +34,21 @@ class HistoryListing:
     def make_walk(self, *of_walk: Any) -> HistoryWalk:
         """A walk, with the arguments of `Walk`."""
         return HistoryWalk(*of_walk)
+
+
+def check_buckets(context: SyncContext, sides: Iterable[Side]) -> None:
+    """Check that the buckets of some sides keep all versions from now on.
+
+    Raises:
+        ConfigurationError: one does not.
+        BucketError: one can't be reached.
+    """
+    for side in sides:
+        with context.connect(context.place(side)) as connection:
+            try:
+                check_keeps_versions(connection)
+            except S3RequestError as error:
+                raise bucket_error(error, connection.place) from error
 
 
 def check_keeps_versions(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from hyve_pipeline.core.runtime.progress import end, estimate
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import EarlierListing
 from hyve_pipeline.operations.inventory.from_report import read_report
-from hyve_pipeline.operations.inventory.histories import HistoryListing
+from hyve_pipeline.operations.inventory.histories import HistoryListing, check_buckets
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
 from hyve_pipeline.operations.inventory.versioning import versioning_of
@@ -55,6 +55,13 @@ def take_inventories(
         IncompleteInventoryError: a listing failed, or it or a report can't be proved complete.
     """
     context.check_pair()
+    if context.settings.options.versions == "all":
+        if as_of is not None:
+            raise ConfigurationError(
+                '--as-of can\'t be combined with options.versions = "all": all versions are copied'
+            )
+        # Before anything is listed: nothing of a plan can be made if one of them keeps none.
+        check_buckets(context, sides)
     for side in sides:
         estimate(f"list {side}", 0)  # begun, in this order
     stop = threading.Event()
@@ -127,22 +134,15 @@ def take_inventory(
     with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
         try:
-            versions = _listing_of_versions(context, connection, as_of)
+            versions: EarlierListing | HistoryListing | None = None
+            if context.settings.options.versions == "all":
+                versions = HistoryListing(connection)
+            elif as_of is not None:
+                versions = EarlierListing(connection, as_of)
             activity = activity or f"list {side}"
             return _list_bucket(context, side, connection, headers, activity, shared_objects, versions)
         except S3RequestError as error:
             raise bucket_error(error, connection.place) from error
-
-
-def _listing_of_versions(
-    context: SyncContext, connection: Connection, as_of: datetime | None
-) -> EarlierListing | HistoryListing | None:
-    """What lists versions instead of present objects; None if those are wanted."""
-    if context.settings.options.versions == "current":
-        return None if as_of is None else EarlierListing(connection, as_of)
-    if as_of is not None:
-        raise ConfigurationError('--as-of can\'t be combined with options.versions = "all": all versions are copied')
-    return HistoryListing(connection)
 
 
 def _headers_for(connection: Connection, side: Side) -> Pairs:
