@@ -53,7 +53,8 @@ def test_the_lineage_runs_from_bucket_to_bucket(definitions: dg.Definitions) -> 
 
 def test_jobs_carry_the_name_of_their_sync_and_need_no_configuration(definitions: dg.Definitions) -> None:
     jobs = {job.name: job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert set(jobs) == {f"images_{name}" for name in ("dryrun", "copy", "delete", "verify", "undo", "retention")}
+    names = ("dryrun", "copy", "delete", "verify", "restore", "undo", "retention")
+    assert set(jobs) == {f"images_{name}" for name in names}
     for job in jobs.values():
         assert dg.validate_run_config(job, {}) is not None
 
