@@ -1,25 +1,17 @@
-"""The comparison of two inventories, one bounded key range at a time.
+"""What a comparison of two inventories finds: the sets, their rows and its manifest."""
 
-It is a full outer join in DuckDB. Only one range's rows are in memory, so memory depends on the range and
-not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 import pyarrow as pa
 from pydantic import AliasChoices, Field
 
-from hyve_pipeline.core.base.etags import HEX_ETAG_PATTERN, differing_etags
 from hyve_pipeline.core.base.manifest import Count, Frozen, StateNames
-from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
-from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
-from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
 from hyve_pipeline.core.model.safety_rules import Action, SharedKeys
-from hyve_pipeline.core.settings.options import CompareRule, Options
+from hyve_pipeline.core.settings.options import Options
 
 
 class ChangeSet(StrEnum):
@@ -145,29 +137,9 @@ ALTERED_REASON = "changed in the store by somebody else"
 # The reason, until the contents are compared, of two objects of one size whose ETags can't decide.
 CONTENT_UNKNOWN = "content not compared"
 
-# The rules of modification; their results are the reasons in the plan. Null means unchanged. `s` is the source's row
-# and `t` the store's. An ETag that is not 32 hexadecimal digits is not an MD5 of the content (multipart uploads), so
-# it can't show whether two objects are equal.
+# An ETag that is not 32 hexadecimal digits is not an MD5 of the content (multipart uploads), so it can't show whether
+# two objects are equal.
 PLAIN_MD5_PATTERN = "'^[0-9a-fA-F]{32}$'"
-_ETAGS_DIFFER = differing_etags("s.etag", "t.etag")
-_MODIFIED_REASON: dict[CompareRule, str] = {
-    "last_modified": f"""CASE
-        WHEN s.size <> t.size THEN 'size differs'
-        WHEN s.last_modified > t.last_modified THEN 'source is newer'
-        WHEN s.last_modified = t.last_modified AND {_ETAGS_DIFFER} THEN 'same time, ETag differs' END""",
-    "size": "CASE WHEN s.size <> t.size THEN 'size differs' END",
-    "etag": f"""CASE
-        WHEN regexp_matches(s.etag, {PLAIN_MD5_PATTERN}) AND regexp_matches(t.etag, {PLAIN_MD5_PATTERN})
-            THEN CASE WHEN {_ETAGS_DIFFER} THEN 'ETag differs' END
-        WHEN s.size <> t.size THEN 'size differs'
-        WHEN s.last_modified > t.last_modified THEN 'source is newer' END""",
-    # Equal ETags of multipart uploads are of equal parts; different ones say nothing.
-    "content": f"""CASE
-        WHEN s.size <> t.size THEN 'size differs'
-        WHEN regexp_matches(s.etag, {PLAIN_MD5_PATTERN}) AND regexp_matches(t.etag, {PLAIN_MD5_PATTERN})
-            THEN CASE WHEN {_ETAGS_DIFFER} THEN 'ETag differs' END
-        WHEN {_ETAGS_DIFFER} OR NOT regexp_full_match(s.etag, '{HEX_ETAG_PATTERN}') THEN '{CONTENT_UNKNOWN}' END""",
-}
 
 
 class FutureDates(Frozen):
@@ -242,157 +214,3 @@ class RangeDiff:
     rows: pa.Table
     counts: dict[ChangeSet, Count]
     unchanged: pa.Table = field(default_factory=CHANGE_SCHEMA.empty_table)
-
-
-class Differ:
-    """Compares ranges of two inventories by one rule and one set of filters.
-
-    Args:
-        rule: the rule by which an object counts as modified.
-        filters: what the sync includes; tags are not compared here.
-        source_prefix: the prefix to remove from the source's keys.
-        store_prefix: the prefix to remove from the store's keys.
-        compared: the time of the comparison, after which a restored object must still be readable; by default now.
-        source_as_of: what the store has of a later time is not deleted, though the source lacks it: the time of the
-            report that the source's rows are from. None for a listing.
-        gives_unchanged: whether to return the rows of unchanged objects too.
-        overwrites_altered: whether altered objects count as modified.
-    """
-
-    def __init__(
-        self,
-        rule: CompareRule,
-        filters: Filters,
-        *,
-        source_prefix: str = "",
-        store_prefix: str = "",
-        compared: datetime | None = None,
-        source_as_of: datetime | None = None,
-        gives_unchanged: bool = False,
-        overwrites_altered: bool = False,
-    ) -> None:
-        self._gives_unchanged = gives_unchanged
-        self._compared = compared or datetime.now(UTC)
-        self._source_as_of = source_as_of
-        self._database = RangeDatabase()
-        prefixes = {"source": source_prefix, "store": store_prefix}
-        altered = ChangeSet.MODIFIED if overwrites_altered else ChangeSet.ALTERED
-        classified = _classification(rule, filters, prefixes, altered)
-        columns = ", ".join(CHANGE_SCHEMA.names)
-        listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
-        # No untrusted text: filters and prefixes are quoted below.
-        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
-        self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
-        readable = "set = 'unchanged' AND NOT is_archived AND NOT is_archived_in_store"
-        self._unchanged = f"{classified} SELECT {columns} FROM classified WHERE {readable} ORDER BY key"  # noqa: S608
-
-    def diff(
-        self,
-        source: pa.Table,
-        store: pa.Table,
-        key_range: RelativeRange,
-        undone: pa.Table | None = None,
-        memory: pa.Table | None = None,
-    ) -> RangeDiff:
-        """Compare the rows of both inventories that are in `key_range`.
-
-        Args:
-            source: rows of the source's inventory; rows outside the range are ignored.
-            store: rows of the store's inventory, likewise.
-            key_range: the range, in keys without prefix.
-            undone: keys, without prefix, that are modified wherever both sides have them, as in `UNDONE_SCHEMA`.
-            memory: what is remembered of copied keys, without prefix, as in `core.memory.MEMORY_SCHEMA`; each key once.
-        """
-        bounds = {"first": key_range.first, "end": key_range.end, "compared": self._compared}
-        bounds["as_of"] = self._source_as_of
-        undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
-        memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
-        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
-        with self._database.showing(tables) as connection:
-            totals = connection.execute(self._totals, bounds).fetchall()
-            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
-            # Most ranges of most plans have nothing to list: they are only counted, without reading all columns.
-            if counts.keys().isdisjoint(LISTED_SETS):
-                rows = CHANGE_SCHEMA.empty_table()
-            else:
-                rows = connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
-            if not self._gives_unchanged or ChangeSet.UNCHANGED not in counts:
-                return RangeDiff(rows, counts)
-            unchanged = connection.sql(self._unchanged, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
-        return RangeDiff(rows, counts, unchanged)
-
-    def close(self) -> None:
-        """Free the memory and the temporary files."""
-        self._database.close()
-
-
-# What is remembered of a key, `m`, goes before the rule, where the listing gives the ETags that it takes.
-_REMEMBERED_REASON = f"""
-                    WHEN m.source_etag = '{INTERRUPTED}' THEN 'its last copy was interrupted'
-                    WHEN s.etag <> '' AND (s.size <> m.size OR {differing_etags("s.etag", "m.source_etag")})
-                        THEN 'source changed since it was copied'
-                    WHEN s.etag <> '' AND t.etag <> '' AND m.store_etag IS NOT NULL THEN
-                        CASE WHEN t.size <> m.size OR {differing_etags("t.etag", "m.store_etag")}
-                            THEN '{ALTERED_REASON}' END"""
-
-
-def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str], altered: ChangeSet) -> str:
-    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
-    ranges = (
-        f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no untrusted text
-        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
-        for side, prefix in prefixes.items()
-    )
-    archived = ", ".join(f"'{name}'" for name in ARCHIVED_CLASSES)
-    return f"""
-        WITH {", ".join(ranges)},
-        joined AS (
-            SELECT
-                coalesce(s.relative, t.relative) AS key,
-                CASE
-                    WHEN t.relative IS NULL THEN 'missing in store'
-                    WHEN s.relative IS NULL THEN 'missing in source'
-                    WHEN s.relative IN (SELECT key FROM undone_rows) THEN 'undone'{_REMEMBERED_REASON}
-                    ELSE {_MODIFIED_REASON[rule]}
-                END AS difference,
-                s.storage_class IN ({archived}) AND coalesce(s.restored_until <= $compared, true) AS is_archived,
-                t.storage_class IN ({archived}) AS is_archived_in_store,
-                coalesce(s.etag = '', false) AS lacks_source_etag,
-                coalesce(t.etag = '', false) AS lacks_store_etag,
-                s.relative IS NULL AS only_in_store,
-                coalesce(only_in_store AND t.last_modified >= $as_of::TIMESTAMPTZ, false) AS is_newer,
-                t.relative IS NULL AS only_in_source,
-                {filters.passes("s", "t", "s.relative IS NOT NULL")} AS passes,
-                coalesce(s.size, t.size) AS size,
-                s.etag AS source_etag,
-                s.last_modified AS source_last_modified,
-                s.storage_class AS storage_class,
-                t.etag AS store_etag,
-                t.last_modified AS store_last_modified,
-                t.size AS store_size,
-                t.storage_class AS store_storage_class
-            FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
-                LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
-        ),
-        classified AS (SELECT
-            * EXCLUDE (
-                difference, is_newer, only_in_store, only_in_source, lacks_source_etag, lacks_store_etag, passes
-            ),
-            CASE
-                WHEN NOT ({filters.condition("key")}) OR passes IS NOT TRUE THEN 'excluded'
-                WHEN difference IS NULL THEN 'unchanged'
-                WHEN difference = '{ALTERED_REASON}' AND '{altered}' = 'altered' THEN 'altered'
-                WHEN lacks_source_etag OR lacks_store_etag OR is_newer THEN 'skipped'
-                WHEN only_in_store THEN 'duplicate'
-                WHEN is_archived THEN 'skipped'
-                WHEN only_in_source THEN 'new'
-                ELSE 'modified'
-            END AS set,
-            CASE
-                WHEN lacks_source_etag THEN '{NO_ETAG} in the source''s listing, ' || difference
-                WHEN lacks_store_etag THEN '{NO_ETAG} in the store''s listing, ' || difference
-                WHEN is_newer THEN '{NEWER}, ' || difference
-                WHEN is_archived THEN 'archived as ' || storage_class || ', ' || difference
-            END AS hindrance,
-            coalesce(hindrance, difference, '') AS reason
-        FROM joined)"""  # noqa: S608 - the condition quotes its globs, the rest is fixed text

@@ -4,24 +4,14 @@ The store's history of a key must be the beginning of the source's. Then what th
 order. A store that has anything else is left as it is: the key is altered.
 """
 
-import pyarrow as pa
-
-from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import (
-    CHANGE_SCHEMA,
-    CONTENT_UNKNOWN,
-    LISTED_SETS,
-    UNDONE_SCHEMA,
-    ChangeSet,
-    RangeDiff,
-)
+from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.history import DELETE_MARKER, SEPARATOR
-from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
-from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+from hyve_pipeline.core.model.memory import INTERRUPTED
+from hyve_pipeline.core.model.range_differ import LAST_INTERRUPTED, RangeDiffer
+from hyve_pipeline.core.model.ranges import below
 
 # The reasons of keys whose store has versions that are not known to be the first ones of the source.
-LAST_INTERRUPTED = "its last copy was interrupted"
 UNPROVED_REASONS = (CONTENT_UNKNOWN, LAST_INTERRUPTED, "undone")
 
 # The end of the reason of a key whose object is there in the store, and is to be hidden by a delete marker.
@@ -31,8 +21,10 @@ HIDDEN = ", deleted there"
 UNKNOWN_ORDER = "the order or the ETag of a version is not known"
 
 
-class HistoryDiffer:
-    """Compares ranges of two inventories of all versions, as `core.model.diff.Differ` does those of objects.
+class HistoryDiffer(RangeDiffer):
+    """Compares ranges of two inventories of all versions, as `core.model.object_diff.Differ` does those of objects.
+
+    Their rows are as in `core.model.history.HISTORY_SCHEMA`; the ETags of the memory are digests of histories.
 
     Args:
         filters: the globs of the sync.
@@ -41,46 +33,7 @@ class HistoryDiffer:
     """
 
     def __init__(self, filters: Filters, *, source_prefix: str = "", store_prefix: str = "") -> None:
-        self._database = RangeDatabase()
-        classified = _classification(filters, {"source": source_prefix, "store": store_prefix})
-        columns = ", ".join(CHANGE_SCHEMA.names)
-        listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
-        # No untrusted text: filters and prefixes are quoted below.
-        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
-        self._rows = f"{classified} SELECT {columns} FROM classified WHERE set IN ({listed}) ORDER BY key"  # noqa: S608
-
-    def diff(
-        self,
-        source: pa.Table,
-        store: pa.Table,
-        key_range: RelativeRange,
-        undone: pa.Table | None = None,
-        memory: pa.Table | None = None,
-    ) -> RangeDiff:
-        """Compare the rows of both inventories that are in `key_range`.
-
-        Args:
-            source: rows of the source's inventory, as in `core.model.history.HISTORY_SCHEMA`; rows outside the range
-                are ignored.
-            store: rows of the store's inventory, likewise.
-            key_range: the range, in keys without prefix.
-            undone: keys, without prefix, that were undone.
-            memory: what is remembered of copied keys, without prefix; its ETags are digests of histories.
-        """
-        bounds = {"first": key_range.first, "end": key_range.end}
-        undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
-        memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
-        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
-        with self._database.showing(tables) as connection:
-            totals = connection.execute(self._totals, bounds).fetchall()
-            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
-            if counts.keys().isdisjoint(LISTED_SETS):
-                return RangeDiff(CHANGE_SCHEMA.empty_table(), counts)
-            return RangeDiff(connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA), counts)
-
-    def close(self) -> None:
-        """Free the memory and the temporary files."""
-        self._database.close()
+        super().__init__(_classification(filters, {"source": source_prefix, "store": store_prefix}))
 
 
 def _classification(filters: Filters, prefixes: dict[str, str]) -> str:

@@ -9,10 +9,11 @@ import pyarrow as pa
 from hyve_pipeline.core.base.arrow_columns import rows_with, rows_without
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.manifest import Frozen
-from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN, ChangeSet, Differ, RangeDiff
+from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN, ChangeSet, RangeDiff
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import SIDES, Inventory
 from hyve_pipeline.core.model.memory import MEMORY_SCHEMA
+from hyve_pipeline.core.model.object_diff import Differ
 from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory

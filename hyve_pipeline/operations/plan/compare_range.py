@@ -18,7 +18,6 @@ from hyve_pipeline.core.model.diff import (
     NO_ETAG,
     SKIPPED_EXAMPLES,
     ChangeSet,
-    Differ,
     RangeDiff,
     sets_with_list,
 )
@@ -26,6 +25,7 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.history_diff import HIDDEN, HistoryDiffer
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.memory import Memory
+from hyve_pipeline.core.model.object_diff import Differ
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.runtime.progress import end, report
 from hyve_pipeline.core.settings.options import Options

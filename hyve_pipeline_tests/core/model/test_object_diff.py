@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, UNDONE_SCHEMA, ChangeSet, Differ
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, UNDONE_SCHEMA, ChangeSet
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
+from hyve_pipeline.core.model.object_diff import Differ
 from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.options import AlteredChoice, CompareRule, Options

@@ -1,0 +1,81 @@
+"""The comparison of two inventories, one bounded key range at a time.
+
+It is a full outer join in DuckDB. Only one range's rows are in memory, so memory depends on the range and
+not on the bucket. Keys are joined without their side's prefix and compare by UTF-8 bytes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LISTED_SETS, UNDONE_SCHEMA, ChangeSet, RangeDiff
+from hyve_pipeline.core.model.memory import MEMORY_SCHEMA
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange
+
+# The reason of a key of which it is not known how far its last copy came.
+LAST_INTERRUPTED = "its last copy was interrupted"
+
+
+class RangeDiffer:
+    """Compares ranges of two inventories by a query that puts each key into a set.
+
+    Args:
+        classified: the query, up to its table ``classified`` with the columns of `CHANGE_SCHEMA`. It reads
+            ``source_rows``, ``store_rows``, ``undone_rows`` and ``memory_rows``, and has the parameters ``first`` and
+            ``end``. No untrusted text is in it that is not quoted.
+        parameters: its other parameters.
+        unchanged: the condition on ``classified`` for the rows of unchanged objects that are returned too; None for
+            none.
+    """
+
+    def __init__(
+        self, classified: str, parameters: Mapping[str, Any] | None = None, unchanged: str | None = None
+    ) -> None:
+        self._parameters = parameters or {}
+        self._database = RangeDatabase()
+        columns = ", ".join(CHANGE_SCHEMA.names)
+        listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
+        rows = f"{classified} SELECT {columns} FROM classified WHERE"  # noqa: S608
+        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
+        self._rows = f"{rows} set IN ({listed}) ORDER BY key"
+        self._unchanged = None if unchanged is None else f"{rows} {unchanged} ORDER BY key"
+
+    def diff(
+        self,
+        source: pa.Table,
+        store: pa.Table,
+        key_range: RelativeRange,
+        undone: pa.Table | None = None,
+        memory: pa.Table | None = None,
+    ) -> RangeDiff:
+        """Compare the rows of both inventories that are in `key_range`.
+
+        Args:
+            source: rows of the source's inventory; rows outside the range are ignored.
+            store: rows of the store's inventory, likewise.
+            key_range: the range, in keys without prefix.
+            undone: keys, without prefix, that were undone, as in `UNDONE_SCHEMA`.
+            memory: what is remembered of copied keys, without prefix, as in `core.memory.MEMORY_SCHEMA`; each key once.
+        """
+        bounds = {"first": key_range.first, "end": key_range.end, **self._parameters}
+        undone = UNDONE_SCHEMA.empty_table() if undone is None else undone
+        memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
+        tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
+        with self._database.showing(tables) as connection:
+            totals = connection.execute(self._totals, bounds).fetchall()
+            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
+            # Most ranges of most plans have nothing to list: they are only counted, without reading all columns.
+            if counts.keys().isdisjoint(LISTED_SETS):
+                rows = CHANGE_SCHEMA.empty_table()
+            else:
+                rows = connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
+            if self._unchanged is None or ChangeSet.UNCHANGED not in counts:
+                return RangeDiff(rows, counts)
+            unchanged = connection.sql(self._unchanged, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
+        return RangeDiff(rows, counts, unchanged)
+
+    def close(self) -> None:
+        """Free the memory and the temporary files."""
+        self._database.close()
