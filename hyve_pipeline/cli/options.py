@@ -126,11 +126,16 @@ class KeyChoices(NamedTuple):
     file: str | None
 
 
-keys_option = click.option(
-    "--keys", type=_Keys(), metavar="N|all", default=10, show_default=True, help="Show so many keys of each set."
-)
-
 _SHOWN_KEYS = 10
+
+keys_option = click.option(
+    "--keys",
+    type=_Keys(),
+    metavar="N|all",
+    default=_SHOWN_KEYS,
+    show_default=True,
+    help="Show so many keys of each set.",
+)
 
 
 def _key_choices(_context: click.Context, _parameter: click.Parameter, values: tuple[int | str, ...]) -> KeyChoices:

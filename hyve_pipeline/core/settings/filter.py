@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from hyve_pipeline.core.base.durations import parse_duration
+from hyve_pipeline.core.base.times import parse_time
 from hyve_pipeline.core.settings.fields import JsonSchema, Size
 from hyve_pipeline.core.settings.places import SettingsTable, contradiction
 
@@ -48,7 +49,7 @@ def _parsed_age(text: str) -> int | datetime | None:
     with suppress(ValueError):
         return parse_duration(text)
     with suppress(ValueError):
-        return datetime.fromisoformat(text)
+        return parse_time(text)
     return None
 
 

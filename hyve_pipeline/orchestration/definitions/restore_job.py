@@ -10,6 +10,7 @@ from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import plan_of_run
 from hyve_pipeline.orchestration.metadata.events import restores_metadata
+from hyve_pipeline.orchestration.metadata.recorded import restores_event
 
 _DESCRIPTION = (
     "Asks S3 to restore what a plan skipped as archived, as the option restore says; the next plans copy what has come "
@@ -24,15 +25,13 @@ def build_restore_job(names: Names, steps: Steps) -> dg.JobDefinition:
         with as_failure():
             sync, plan = plan_of_run(context, names, config.plan)
             summary = request_restores(sync, plan)
-        metadata = restores_metadata(summary)
         if summary.failed:
             raise dg.Failure(
                 f"{summary.failed} restores could not be asked for, the first: {summary.example}; another run asks for "
                 "them again",
-                metadata=metadata,
+                metadata=restores_metadata(summary),
                 allow_retries=False,
             )
-        description = "The restore of archived objects was asked for"
-        context.log_event(dg.AssetObservation(names.bucket("source"), description=description, metadata=metadata))
+        context.log_event(restores_event(names, summary))
 
     return build_op_job(names, steps, names.restore_job, "ask_restores", _DESCRIPTION, restore)

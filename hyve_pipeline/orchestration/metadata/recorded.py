@@ -8,6 +8,7 @@ from hyve_pipeline.core.model.diff import planned_sets
 from hyve_pipeline.core.model.event import Actor, Event, EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.restore import RestoreSummary
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import ended_attempt, plan_refusals, plan_status
 from hyve_pipeline.operations.journal.undos import latest_undo
@@ -191,11 +192,23 @@ def _undo(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]
 
 def _restores(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
     summary = restore_summary(sync, event.restore or "")
-    if summary is None:
-        return
-    metadata = {**restores_metadata(summary), **_by(event)}
-    description = "The restore of archived objects was asked for"
-    yield dg.AssetObservation(names.bucket("source"), description=description, metadata=metadata)
+    if summary is not None:
+        yield restores_event(names, summary, _by(event))
+
+
+def restores_event(names: Names, summary: RestoreSummary, by: Metadata | None = None) -> dg.AssetObservation:
+    """What was asked for of archived objects, as an observation of the source.
+
+    Args:
+        names: the sync's names.
+        summary: what was asked for.
+        by: who did it, where that is not the run that logs it.
+    """
+    return dg.AssetObservation(
+        names.bucket("source"),
+        description="The restore of archived objects was asked for",
+        metadata={**restores_metadata(summary), **(by or {})},
+    )
 
 
 def _proof(sync: SyncContext, names: Names, event: Event) -> Iterator[AssetEvent]:
