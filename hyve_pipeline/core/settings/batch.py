@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from hyve_pipeline.core.settings.fields import AccountId, EndpointUrl, Region, RoleArn, TrashUri
-from hyve_pipeline.core.settings.places import SettingsTable
+from hyve_pipeline.core.settings.table import SettingsTable
 
 
 class BatchSettings(SettingsTable):

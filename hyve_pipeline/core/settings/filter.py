@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, mod
 from hyve_pipeline.core.base.durations import parse_duration
 from hyve_pipeline.core.base.times import parse_time
 from hyve_pipeline.core.settings.fields import JsonSchema, Size
-from hyve_pipeline.core.settings.places import SettingsTable, contradiction
+from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 _RULE = re.compile(r"[+-] .+", re.DOTALL)
 _CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,63}")

@@ -11,13 +11,8 @@ from hyve_pipeline.core.settings.fields import (
     StateUri,
     split_uri,
 )
-from hyve_pipeline.core.settings.places import (
-    AddressingStyle,
-    BucketSettings,
-    SettingsTable,
-    check_credentials,
-    contradiction,
-)
+from hyve_pipeline.core.settings.places import AddressingStyle, BucketSettings, check_credentials
+from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 
 class HomeSettings(SettingsTable):

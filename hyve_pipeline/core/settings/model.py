@@ -28,11 +28,8 @@ from hyve_pipeline.core.settings.fields import (
 )
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.options import Options
-from hyve_pipeline.core.settings.places import (
-    BucketSettings,
-    SettingsTable,
-    contradiction,
-)
+from hyve_pipeline.core.settings.places import BucketSettings
+from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 ApplyMode = Literal["never", "copies", "all"]
 

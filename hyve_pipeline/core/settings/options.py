@@ -19,11 +19,8 @@ from hyve_pipeline.core.settings.fields import (
 )
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.places import (
-    SettingsTable,
-    contradiction,
-)
 from hyve_pipeline.core.settings.restore import RestoreSettings
+from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 AlteredChoice = Literal["report", "overwrite"]
 CompareRule = Literal["last_modified", "size", "etag", "content"]

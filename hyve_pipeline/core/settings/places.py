@@ -6,8 +6,7 @@ from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, model_validator
 
 from hyve_pipeline.core.settings.fields import (
     BucketName,
@@ -22,6 +21,7 @@ from hyve_pipeline.core.settings.fields import (
     is_host_label,
     split_uri,
 )
+from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 AddressingStyle = Literal["auto", "path", "virtual"]
 
@@ -40,15 +40,6 @@ _AWS_HOSTS = (
     *(".api.aws.ic.gov", ".api.aws.scloud", ".api.cloud-aws.adc-e.uk", ".api.aws.hci.ic.gov"),
 )
 _DEFAULT_PORTS = (None, 80, 443)
-
-
-class SettingsTable(BaseModel):
-    """Base of all tables of the settings: frozen, strict, without unknown keys.
-
-    The description of a field is also in the JSON schemas.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class BucketSettings(SettingsTable):
@@ -253,11 +244,6 @@ class Place(BucketSettings):
         if self.endpoint_origin in (None, SETTINGS_ORIGIN):
             return self.endpoint_url
         return f"{self.endpoint_url} (from {self.endpoint_origin})"
-
-
-def contradiction(setting: str, problem: str) -> PydanticCustomError:
-    """The error of settings that contradict each other; the context names the one to correct."""
-    return PydanticCustomError("contradiction", "{problem}", {"setting": setting, "problem": problem})
 
 
 def check_credentials(table: BaseModel, signed: Iterable[str]) -> None:

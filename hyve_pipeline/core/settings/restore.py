@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hyve_pipeline.core.settings.places import SettingsTable
+from hyve_pipeline.core.settings.table import SettingsTable
 
 
 class RestoreSettings(SettingsTable):

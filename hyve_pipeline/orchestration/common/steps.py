@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from hyve_pipeline.core.settings.fields import JsonSchema, SyncName
-from hyve_pipeline.core.settings.places import SettingsTable
+from hyve_pipeline.core.settings.table import SettingsTable
 from hyve_pipeline.orchestration.common.names import Names
 
 AssetStep = Literal["inventories", "diff", "plan", "verification", "journal"]
