@@ -254,6 +254,11 @@ def describe_verification(sync: SyncContext, outcome: Verification) -> None:
             f"warning: {counted(outcome.since_report)} of the store were written since its report, by an earlier plan "
             "or by somebody else, and are not compared: the next report has them"
         )
+    if outcome.since_plan:
+        say(
+            f"{counted(outcome.since_plan)} of the store {'is' if outcome.since_plan == 1 else 'are'} as later plans "
+            "of events or lists left them"
+        )
     if outcome.verified:
         say(f"verified: {_whole(outcome.objects)} as plan {outcome.plan} has {'it' if outcome.objects < 2 else 'them'}")
         return

@@ -44,6 +44,7 @@ def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None
                 "verified": outcome.verified,
                 "objects": outcome.objects,
                 **({"since_report": outcome.since_report} if outcome.since_report else {}),
+                **({"since_plan": outcome.since_plan} if outcome.since_plan else {}),
                 "differences": {kind.value: count for kind, count in outcome.differences.items()},
                 "examples": [{"difference": kind.value, "key": key} for kind, key in outcome.examples],
                 "content": None if outcome.content is None else outcome.content.model_dump(exclude={"file"}),

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.event import Actor, EventKind
@@ -24,6 +24,7 @@ from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.epochs import Epoch, applied_beside, applying
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.following import await_turn, is_turn_taken
 from hyve_pipeline.state.heartbeat import ClaimTimes
 from hyve_pipeline.state.home import Home
 from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
@@ -67,6 +68,8 @@ class SyncContext:
         rates: this process's share of `bandwidth` and `requests_per_second`.
         inventory_date: the report of S3 Inventory to read, by the beginning of its name such as ``2026-11-28``; None
             for the newest.
+        has_turn: whether this is a round of events, which nobody else has then; all others wait until it has ended
+            before they apply or undo a plan.
     """
 
     home: Home
@@ -76,6 +79,7 @@ class SyncContext:
     claim_times: ClaimTimes = field(default_factory=ClaimTimes, compare=False)
     rates: RateShares = field(default_factory=RateShares, repr=False, compare=False)
     inventory_date: str | None = None
+    has_turn: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         """Determine the servers that requests go to.
@@ -264,6 +268,8 @@ class SyncContext:
     def applying(self, plan_id: str, *, alone: bool = False, follows_jobs: bool = False) -> Iterator[Epoch]:
         """Prevent any process from applying another plan of the sync until the block ends.
 
+        A round of events is short, and is waited for.
+
         Args:
             plan_id: the plan that is applied.
             alone: no other process may apply this plan either, as during an undo.
@@ -276,10 +282,20 @@ class SyncContext:
         Returns:
             This process's part in it, checked before each request that writes.
         """
-        with (
-            applying(self.state, self.name, plan_id, self.actor, alone=alone, times=self.claim_times) as epoch,
-            self.sharing_rates(),
-        ):
+        with ExitStack() as stack:
+            epoch = None
+            was_free = self.has_turn
+            while epoch is None:
+                entered = applying(self.state, self.name, plan_id, self.actor, alone=alone, times=self.claim_times)
+                try:
+                    epoch = stack.enter_context(entered)
+                except RefusedError:
+                    if was_free:
+                        raise
+                    # The round that was in the way may have ended just now.
+                    was_free = not is_turn_taken(self.state, self.claim_times)
+                    await_turn(self.state, self.claim_times)
+            stack.enter_context(self.sharing_rates())
             if not follows_jobs:
                 raise_if_open(self.state)
             yield epoch

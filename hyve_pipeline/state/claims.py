@@ -27,7 +27,7 @@ from hyve_pipeline.state.heartbeat import ClaimLostError, ClaimTimes, Heartbeat,
 from hyve_pipeline.state.holder import Holder
 from hyve_pipeline.state.storage.storage import Entry, MissingFileError
 
-__all__ = ["Claim", "ClaimLostError", "ClaimTimes", "is_claimed", "take_claim"]
+__all__ = ["Claim", "ClaimLostError", "ClaimTimes", "is_claimed", "remove_earlier", "take_claim"]
 
 _CLAIM = "claim.json"
 _BEAT = "beat"
@@ -116,6 +116,19 @@ def is_claimed(folder: Folder, times: ClaimTimes | None = None) -> bool:
     if not newest or any(entry.name == f"{numbered(newest)}/{_ENDED}" for entry in entries):
         return False
     return _is_alive(folder, entries, newest, times or ClaimTimes())
+
+
+def remove_earlier(folder: Folder, claim: Claim) -> None:
+    """Remove what claims before left of a folder that has no other files: in a bucket each leaves a folder.
+
+    The one right before may be about to end, and stays.
+
+    Raises:
+        StateError: it can't be listed or removed.
+    """
+    for name in folder.names():
+        if name.isdecimal() and int(name) < claim.number - 1:
+            folder.remove(name)
 
 
 def numbered(number: int) -> str:

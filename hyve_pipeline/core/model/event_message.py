@@ -81,6 +81,8 @@ def _unwrapped(body: str) -> Mapping[str, Any]:
             raise _GarbageError("no JSON") from None
         if not isinstance(document, dict):
             raise _GarbageError("no JSON object")
+        if document.get("Type") == "SubscriptionConfirmation":
+            raise _GarbageError("a subscription of SNS that waits to be confirmed, by its SubscribeURL")
         if document.get("Type") != "Notification":
             return document
         text = document.get("Message")

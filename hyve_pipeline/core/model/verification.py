@@ -120,6 +120,8 @@ class Verification(Frozen):
             count them.
         since_report: how many keys were left out, because the plan was made from a report of S3 Inventory of the store
             and their objects were written after it.
+        since_plan: how many keys were left out, because plans of some keys, by events or a list, have copied or deleted
+            their objects since, and the store has what these left.
     """
 
     sync: str
@@ -133,6 +135,7 @@ class Verification(Frozen):
     content: ContentSummary | None = None
     attempts: int | None = None
     since_report: int = 0
+    since_plan: int = 0
 
     @property
     def verified(self) -> bool:

@@ -1,17 +1,18 @@
 """Follows a sync by its events, round after round, beside its plans of all keys and never during one."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, IncompleteInventoryError, RefusedError
 from hyve_pipeline.core.runtime.interruption import pause
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.follow.round import MOST_MESSAGES, SETTLE_SECONDS, Round, do_round, gather
-from hyve_pipeline.operations.plan.planning import is_planning
+from hyve_pipeline.operations.follow.turns import ONE_AT_A_TIME, busy_with
 from hyve_pipeline.s3.events.queue import MOST_WAIT_SECONDS, Message, Queue
 
-# The rule that refuses to apply two plans of a sync at the same time.
-_ONE_AT_A_TIME = "one_at_a_time"
+T = TypeVar("T")
 
 # The most rounds of a run of Dagster; the next run goes on.
 _MOST_ROUNDS = 20
@@ -43,33 +44,18 @@ def open_queue(context: SyncContext) -> Queue:
     return Queue(events, source, keys)
 
 
-def busy_with(context: SyncContext) -> str | None:
-    """What another process does with the sync, so that events have to wait; None where nothing is in the way.
-
-    A plan of all keys is not disturbed: neither its inventories and what is remembered while it is made, nor the store
-    while it is applied.
-
-    Raises:
-        StateError: the state can't be read.
-    """
-    if is_planning(context):
-        return "a plan of all keys is being made"
-    applied = context.applied_beside()
-    return None if applied is None else f"plan {applied} is being applied"
-
-
 def follow_once(context: SyncContext, queue: Queue, *, settle_seconds: int = SETTLE_SECONDS) -> Round:
     """One round with the messages that are there now.
 
     Raises:
-        RefusedError: another process is making or applying a plan of the sync.
+        RefusedError: another process is making or applying a plan of the sync, or follows it.
         HyveError: see `do_round`.
     """
     busy = busy_with(context)
     if busy is not None:
-        raise RefusedError(_ONE_AT_A_TIME, f"{busy}; no message was received, they are in the next round")
+        raise RefusedError(ONE_AT_A_TIME, f"{busy}; no message was received, they are in the next round")
     messages = gather(queue, settle_seconds, settle_seconds)
-    return do_round(context, queue, messages) if messages else Round()
+    return _kept_round(context, queue, messages) if messages else Round()
 
 
 def drain(context: SyncContext, queue: Queue, most_rounds: int = _MOST_ROUNDS) -> list[Round]:
@@ -83,17 +69,33 @@ def drain(context: SyncContext, queue: Queue, most_rounds: int = _MOST_ROUNDS) -
         messages = gather(queue, SETTLE_SECONDS)
         if not messages:
             break
-        rounds.append(do_round(context, queue, messages))
+        try:
+            rounds.append(_kept_round(context, queue, messages))
+        except RefusedError as error:
+            if error.rule != ONE_AT_A_TIME:
+                raise
+            break
         if rounds[-1].plan is not None and not rounds[-1].settled:
             break  # its messages come again
     return rounds
+
+
+def _kept_round(context: SyncContext, queue: Queue, messages: Sequence[Message]) -> Round:
+    """A round whose messages are kept from others, and given back where it gives way."""
+    try:
+        with queue.keeping(messages):
+            return do_round(context, queue, messages)
+    except RefusedError:
+        queue.give_back(messages)
+        raise
 
 
 class Follower:
     """Rounds without end, each when there are messages and the time for the next plan has come.
 
     Iterating it gives each round that received messages, and each thing that is waited for in one line. A round that
-    fails because a bucket or the queue can't be reached is tried again later; its messages come again.
+    fails because a bucket or the queue can't be reached is tried again later with the same messages: who receives one
+    again and again lets the queue's redrive policy take it away.
 
     Args:
         context: the sync.
@@ -115,7 +117,7 @@ class Follower:
         self._interval = 0 if events is None else events.interval_seconds
 
     def __iter__(self) -> Iterator[Round | str]:
-        failures, said = 0, ""
+        said = ""
         while True:
             busy = busy_with(self._context)
             if busy is not None:
@@ -125,32 +127,44 @@ class Follower:
                 pause(_LOOK_SECONDS)
                 continue
             said = ""
-            try:
-                self.is_at_work = False  # a round that failed is over
-                messages = gather(self._queue, MOST_WAIT_SECONDS)
-                begun = time.monotonic()
-                done = self._round(messages) if messages else None
-            except (BucketError, IncompleteInventoryError) as error:
-                seconds = min(_FIRST_RETRY_SECONDS * 2**failures, _MOST_RETRY_SECONDS)
-                failures += 1
-                yield f"trying again in {seconds:.0f} seconds: {error}"
-                pause(seconds)
+            messages = yield from _patiently(lambda: gather(self._queue, MOST_WAIT_SECONDS))
+            if not messages:
                 continue
-            failures = 0
-            if done is not None:
-                yield done
-                # A queue that is not empty yet is not left waiting.
-                if done.plan is not None and done.messages < MOST_MESSAGES:
-                    pause(max(0.0, begun + self._interval - time.monotonic()))
+            begun = time.monotonic()
+            with self._queue.keeping(messages):
+                done = yield from _patiently(partial(self._round, messages))
+            if done is None:
+                self._queue.give_back(messages)
+                continue
+            yield done
+            # A queue that is not empty yet is not left waiting.
+            if done.plan is not None and done.messages < MOST_MESSAGES:
+                pause(max(0.0, begun + self._interval - time.monotonic()))
 
     def _round(self, messages: list[Message]) -> Round | None:
-        """One round; None if another process has begun to apply a plan meanwhile, so that its messages come again."""
+        """One round; None if another process has begun to make or to apply a plan meanwhile."""
         self.is_at_work = True
         try:
             done = do_round(self._context, self._queue, messages)
+        except (BucketError, IncompleteInventoryError):
+            self.is_at_work = False
+            raise
         except RefusedError as error:
-            if error.rule != _ONE_AT_A_TIME:
+            if error.rule != ONE_AT_A_TIME:
                 raise
             done = None
         self.is_at_work = False
         return done
+
+
+def _patiently(work: Callable[[], T]) -> Generator[str, None, T]:
+    """Do it until a bucket or the queue can be reached; give one line for each time that it can't be."""
+    failures = 0
+    while True:
+        try:
+            return work()
+        except (BucketError, IncompleteInventoryError) as error:
+            seconds = min(_FIRST_RETRY_SECONDS * 2**failures, _MOST_RETRY_SECONDS)
+            failures += 1
+            yield f"trying again in {seconds:.0f} seconds: {error}"
+            pause(seconds)

@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Refusal
 from hyve_pipeline.operations.apply.loop import apply_plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.estimate.prices import read_prices
+from hyve_pipeline.operations.follow.turns import turn_of_events
 from hyve_pipeline.operations.inventory.named_keys import drop_named
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.plan.dryrun import diff_keys
@@ -106,17 +107,19 @@ def gather(queue: Queue, wait_seconds: int, settle_seconds: int = SETTLE_SECONDS
 def do_round(context: SyncContext, queue: Queue, messages: Sequence[Message]) -> Round:
     """Do what some messages hint at, and delete those of which nothing is left to do.
 
+    The caller keeps the messages from others meanwhile.
+
     Args:
         context: the sync.
         queue: where they come from.
         messages: the messages.
 
     Raises:
-        RefusedError: another plan of the sync is being applied; the messages come again.
-        HyveError: a bucket or the queue can't be reached, or the state can't be read or written, likewise.
+        RefusedError: another process makes or applies a plan of the sync, or has a round of its own.
+        HyveError: a bucket or the queue can't be reached, or the state can't be read or written.
     """
-    with queue.keeping(messages):
-        return _Work(context, queue, messages).do()
+    with turn_of_events(context) as following:
+        return _Work(following, queue, messages).do()
 
 
 class _Work:

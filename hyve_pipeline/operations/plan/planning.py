@@ -6,24 +6,29 @@ from contextlib import contextmanager
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.shared_listing import help_listings
 from hyve_pipeline.operations.plan.shared_comparison import help_comparisons
-from hyve_pipeline.state.claims import is_claimed, take_claim
+from hyve_pipeline.state.claims import is_claimed, remove_earlier, take_claim
+from hyve_pipeline.state.following import await_turn
 
 _FOLDER = "planning"
 
 
 @contextmanager
 def planning(context: SyncContext) -> Iterator[None]:
-    """Claim the making of a plan until the block ends; where another process has the claim, go on without it."""
+    """Claim the making of a plan until the block ends; where another process has the claim, go on without it.
+
+    A round of events that has begun before is waited for: no inventory is taken while it copies.
+
+    Raises:
+        StateError: the state can't be read or written.
+    """
     folder = context.state.below(_FOLDER)
     claim = take_claim(folder, context.actor, name=f"the planning of sync {context.name}")
     if claim is None:
         yield
         return
     with claim:
-        # In a bucket each claim leaves a folder. The newest ones count; the one before may be about to end.
-        for name in folder.names():
-            if name.isdecimal() and int(name) < claim.number - 1:
-                folder.remove(name)
+        remove_earlier(folder, claim)
+        await_turn(context.state, context.claim_times)
         yield
 
 

@@ -36,6 +36,7 @@ from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
 from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 from hyve_pipeline.operations.verify.content import ContentComparer
+from hyve_pipeline.operations.verify.later_plans import LaterPlans
 from hyve_pipeline.operations.verify.left_out import LeftOutKeys
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
@@ -89,7 +90,7 @@ def verify_plan(
     prefix = plan.store.prefix
     counts: Counter[Difference] = Counter()
     examples: list[tuple[Difference, str]] = []
-    objects = since = 0
+    objects = since = since_plan = 0
     estimate(_VERIFY, inventory.objects)
     state = context.state
     folder = state.below(f"verifications/{plan.id}")
@@ -106,6 +107,7 @@ def verify_plan(
         proved = f"verifications/{plan.id}/{inventory.id}-content.parquet"
         comparer = None if sample is None else ContentComparer(context, plan, sample, proved, stack)
         left_out = LeftOutKeys(context, plan, stack)
+        later = LaterPlans(context, plan)
         is_same = inventory.id == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
         each_once = set(files.values())
@@ -122,6 +124,10 @@ def verify_plan(
             # As if they were not planned: the store should have the same object as before.
             tables["copies"] = rows_without(tables["copies"], "key", unreadable)
             differences, same = verifier.compare(key_range, copied=copied, **tables)
+            explained = later.explained(differences)
+            differences = rows_without(differences, "key", explained)
+            unreadable = [*unreadable, *explained]
+            since_plan += len(explained)
             if before.report is not None:
                 written = _written_since(before.report.as_of, differences, tables["listed"], rows[copies], prefix)
                 differences = rows_without(differences, "key", written)
@@ -156,6 +162,7 @@ def verify_plan(
         content=None if comparer is None else comparer.summary,
         attempts=status.attempts,
         since_report=since,
+        since_plan=since_plan,
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     table = StoredTable(id=plan.id, files=(verification.file,))

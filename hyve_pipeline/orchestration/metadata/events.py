@@ -210,6 +210,7 @@ def verification_metadata(outcome: Verification) -> Metadata:
             "verified": outcome.verified,
             "objects as planned": outcome.objects,
             **({"written since the report": outcome.since_report} if outcome.since_report else {}),
+            **({"as later plans left them": outcome.since_plan} if outcome.since_plan else {}),
             "differences": sum(outcome.differences.values()),
             **{kind.value: count for kind, count in outcome.differences.items()},
             **_content_metadata(outcome.content),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -90,13 +90,18 @@ class Queue:
         )
 
     def keep(self, messages: Sequence[Message], seconds: int = VISIBILITY_SECONDS) -> None:
-        """Keep messages from others for so many seconds from now; 0 gives them back.
+        """Keep messages from others for so many seconds from now.
 
         Raises:
             BucketError: the queue can't be reached.
         """
         for entries in _entries(messages, VisibilityTimeout=seconds):
             self._ask(self._client.change_message_visibility_batch, Entries=entries)
+
+    def give_back(self, messages: Sequence[Message]) -> None:
+        """Let others receive messages at once; where that fails, they do when the time of these is over."""
+        with suppress(BucketError):
+            self.keep(messages, 0)
 
     def waiting(self) -> int:
         """About how many messages wait to be received.

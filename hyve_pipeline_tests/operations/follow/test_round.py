@@ -2,21 +2,27 @@
 
 import json
 import random
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from hyve_pipeline.core.base.errors import RefusedError
+from hyve_pipeline.core.model.batch import OpenRound
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.operations.apply.loop import apply_plan
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.follow.follow import follow_once, open_queue
-from hyve_pipeline.operations.follow.round import Round
+from hyve_pipeline.operations.follow.follow import Follower, drain, follow_once, open_queue
+from hyve_pipeline.operations.follow.round import Round, do_round, gather
+from hyve_pipeline.operations.follow.turns import turn_of_events
 from hyve_pipeline.operations.plan.dryrun import take_plan
-from hyve_pipeline.operations.plan.planning import planning
+from hyve_pipeline.operations.plan.planning import is_planning, planning
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.operations.verify.verify import verify_plan
-from hyve_pipeline.s3.events.queue import Queue
+from hyve_pipeline.s3.events.queue import Message, Queue
 from hyve_pipeline_tests.faults import faulty_server
 from hyve_pipeline_tests.queues import OwnQueue, event_of, following, send_events
 from hyve_pipeline_tests.s3.scripted import Answer, Received
@@ -214,3 +220,100 @@ def test_the_users_plan_stays_the_newest(pair: Pair, queue: OwnQueue) -> None:
     assert context.plans.newest_id() == done.plan
     apply_plan(context, plan, "copy")
     assert pair.store.read() == pair.source.read()
+
+
+def test_events_wait_while_jobs_of_batch_operations_copy(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue)
+    pair.source.put({"a": b"1"})
+    queue.send(event_of(pair.source.name, "a"))
+    context.state.write_manifest("batch/open.json", OpenRound(plan="000001-20260101T000000000Z-00000000", number=1))
+    with pytest.raises(RefusedError, match="jobs of S3 Batch Operations copy"):
+        _once(context)
+    assert queue.counts() == (1, 0)
+    assert context.plans.ids() == []
+
+
+def test_a_round_gives_way_to_a_plan_that_was_begun_meanwhile(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue)
+    pair.source.put({"a": b"1"})
+    queue.send(event_of(pair.source.name, "a"))
+    own = open_queue(context)
+    with ExitStack() as stack:
+        stack.callback(own.close)
+
+        def gather_and_begin(*arguments: Any) -> list[Message]:
+            stack.enter_context(planning(context))
+            return gather(*arguments)
+
+        stack.enter_context(patch("hyve_pipeline.operations.follow.follow.gather", gather_and_begin))
+        assert drain(context, own) == []
+        assert queue.counts() == (1, 0)  # given back at once
+    assert context.plans.ids() == []
+    assert pair.store.read() == {}
+
+
+@pytest.mark.both_states
+def test_a_plan_of_all_keys_waits_for_a_round_and_is_not_refused(pair: Pair, queue: OwnQueue) -> None:
+    context = following(pair.context(), queue)
+    pair.source.put({"a": b"1"})
+    plan = take_plan(context)
+    steps: list[str] = []
+
+    def plan_anew() -> None:
+        with planning(context):
+            steps.append("planned")
+
+    def apply() -> None:
+        apply_plan(context, plan, "copy")
+        steps.append("applied")
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (apply, plan_anew)]
+    with turn_of_events(context) as at_work, at_work.applying("of-events"):
+        for thread in threads:
+            thread.start()
+        while not is_planning(context):
+            time.sleep(0.01)
+        with pytest.raises(RefusedError, match="another process follows"):
+            do_round(context, open_queue(context), [])
+        steps.append("round ended")
+    for thread in threads:
+        thread.join()
+    assert steps[0] == "round ended"
+    assert sorted(steps[1:]) == ["applied", "planned"]
+    assert pair.store.read() == {"a": b"1"}
+
+
+def test_what_can_not_be_reached_is_tried_again_with_the_same_messages(
+    make_pair: MakePair, queue_endpoint: str, queue: OwnQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyve_pipeline.operations.follow.follow._FIRST_RETRY_SECONDS", 0.0)
+    with faulty_server(queue_endpoint) as faulty:
+        pair = make_pair(endpoint_url=queue_endpoint, through=faulty)
+        context = following(pair.context(patience_seconds=0), queue, endpoint_url=faulty.endpoint_url)
+        pair.source.put({"a": b"1"})
+        queue.send(event_of(pair.source.name, "a"))
+        own = open_queue(context)
+        away = ["ReceiveMessage", f"/{pair.source.name}/a", f"/{pair.store.name}/a", "DeleteMessage"]
+        left = [*away]
+
+        def fault(received: Received) -> Answer | None:
+            asked = received.headers.get("x-amz-target", received.path)
+            if not any(name in asked for name in left):
+                return None
+            return Answer(status=403 if received.path == "/" else 503)  # the queue would be asked for long
+
+        faulty.fault = fault
+        lines: list[str] = []
+        for found in Follower(context, own):
+            if isinstance(found, Round):
+                break
+            lines.append(found)
+            left.pop(0)
+        own.close()
+        received = [one for one in faulty.received if "ReceiveMessage" in one.headers.get("x-amz-target", "")]
+    assert len(lines) == len(away)
+    assert all("trying again in 0 seconds" in line for line in lines)
+    assert pair.store.read() == {"a": b"1"}
+    assert queue.counts() == (0, 0)
+    # Each time that a message is received counts for the redrive policy: once in vain, with it, and to the end.
+    assert len(received) == 3

@@ -8,6 +8,7 @@ from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
+from hyve_pipeline.operations.plan.planning import planning
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.checks import (
     ALTERED_CHECK_SET,
@@ -87,13 +88,13 @@ def build_diff(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
             store = configured.inventories("store").load(store_inventory.id)
             config.check_limits(configured.settings.options, store.objects)
             sync = configured.overridden(**config.options())
-            found = diff_inventories(sync, sync.inventories("source").load(source_inventory.id), store)
-            refusals = judge_diff(sync, found)
-            refused_plan = None
-            if refusals:
+            with planning(sync):
+                found = diff_inventories(sync, sync.inventories("source").load(source_inventory.id), store)
+                refusals = judge_diff(sync, found)
                 # Nothing that follows a failed blocking check runs, but a refused plan is kept all the
                 # same, and its copies may be made.
-                refused_plan = freeze_plan(sync, found)
+                refused_plan = freeze_plan(sync, found) if refusals else None
+            if refused_plan is not None:
                 register_shards(context.instance, names, refused_plan, refusals)
                 context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: refused_plan.id})
                 # The plan's own asset is not materialized, so the observation for its page is logged here.

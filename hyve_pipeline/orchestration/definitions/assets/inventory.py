@@ -6,6 +6,7 @@ import dagster as dg
 
 from hyve_pipeline.core.model.inventory import SIDES, Side
 from hyve_pipeline.operations.inventory.take import take_inventories
+from hyve_pipeline.operations.plan.planning import planning
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.checks import LISTING_COMPLETE
 from hyve_pipeline.orchestration.common.failures import as_failure
@@ -50,7 +51,8 @@ def build_inventories(names: Names, steps: Steps) -> dg.AssetsDefinition:
         wanted: list[Side] = [side for side in SIDES if names.inventory(side) in context.selected_asset_keys]
         with as_failure():
             sync = sync_of_run(context, names).with_inventory_date(config.date())
-            taken = take_inventories(sync, wanted, as_of=config.time())
+            with planning(sync):
+                taken = take_inventories(sync, wanted, as_of=config.time())
         for side, inventory in taken.items():
             complete = dg.AssetCheckResult(
                 passed=True,

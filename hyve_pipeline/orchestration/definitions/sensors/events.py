@@ -4,7 +4,8 @@ import dagster as dg
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.follow.follow import busy_with, open_queue
+from hyve_pipeline.operations.follow.follow import open_queue
+from hyve_pipeline.operations.follow.turns import busy_with
 from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
 from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.runs import find_runs
@@ -27,9 +28,12 @@ def build_events_sensor(sync: SyncContext, names: Names, job: AnyJob) -> dg.Sens
         close_dead_runs(context.instance, sync, names)
         if sync.settings.apply == "never":
             return dg.SkipReason("apply is \"never\": nothing is copied automatically; 'hyve follow' does it")
-        going_on = find_runs(context.instance, names, GOING_ON, job=names.events_job, limit=1)
-        if going_on:
-            return dg.SkipReason(f"run {going_on[0].dagster_run.run_id} is in progress")
+        for name in (names.events_job, names.dryrun_job):
+            going_on = find_runs(context.instance, names, GOING_ON, job=name, limit=1)
+            if going_on:
+                # Also between the steps of a dryrun, in which no process makes a plan.
+                what = "" if name == names.events_job else f" of {name}"
+                return dg.SkipReason(f"run {going_on[0].dagster_run.run_id}{what} is in progress")
         try:
             busy = busy_with(sync)
             if busy is not None:
