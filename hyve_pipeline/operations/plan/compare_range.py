@@ -216,8 +216,14 @@ def _range_diffs(
         )
     try:
         for key_range in cut_ranges(chunks, _RANGE_ROWS, whole):
-            rows = [reader.read(key_range) for reader in readers]
-            found = differ.diff(rows[0], rows[1], key_range, undone.read(key_range), remembered.read(key_range))
+            # No name keeps the rows of this range while those of the next one are read.
+            found = differ.diff(
+                readers[0].read(key_range),
+                readers[1].read(key_range),
+                key_range,
+                undone.read(key_range),
+                remembered.read(key_range),
+            )
             report(COMPARE, sum(count.objects for count in found.counts.values()), 0)
             yield found
     finally:
