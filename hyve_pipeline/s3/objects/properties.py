@@ -5,6 +5,7 @@ first.
 """
 
 import re
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -29,11 +30,12 @@ from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.responses import whole_number
 
 REDIRECT = "x-amz-website-redirect-location"
+_CODINGS = "content-encoding"
 
 _KEPT_HEADERS = {
     "cache-control",
     "content-disposition",
-    "content-encoding",
+    _CODINGS,
     "content-language",
     "content-type",
     "expires",
@@ -156,13 +158,28 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
     return ObjectProperties(
         etag=head.etag,
         version_id=head.version_id,
-        headers=tuple(pair for pair in named if pair[0] in _KEPT_HEADERS or pair[0].startswith(_METADATA)),
+        headers=_without_chunks(pair for pair in named if pair[0] in _KEPT_HEADERS or pair[0].startswith(_METADATA)),
         storage_class=head.storage_class,
         checksums=read_checksum_headers(response.headers),
         is_etag_md5=keeps_md5_etags(response),
         tag_count=tag_count_of(source.bucket, request, response),
         lock=lock_of(source.bucket, request, response),
     )
+
+
+def _without_chunks(headers: Iterable[tuple[str, str]]) -> Pairs:
+    """The headers without the coding ``aws-chunked``, which is one of a request, not of an object's content.
+
+    Amazon S3 removes it from what it stores; some servers keep it, and would take a request with it for such a one.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+    """
+    kept: list[tuple[str, str]] = []
+    for name, value in headers:
+        if name != _CODINGS or "aws-chunked" not in value.lower():
+            kept.append((name, value))
+        elif codings := [one for one in map(str.strip, value.split(",")) if one.lower() not in ("", "aws-chunked")]:
+            kept.append((name, ",".join(codings)))
+    return tuple(kept)
 
 
 def read_part_sizes(source: Connection, task: CopyTask) -> tuple[int, ...] | None:

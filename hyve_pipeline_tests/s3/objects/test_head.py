@@ -149,6 +149,16 @@ def test_what_was_packed_on_the_way_is_no_property(connect: Connect) -> None:
 
 
 @pytest.mark.rclone
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [("aws-chunked", None), ("gzip, aws-chunked", "gzip"), ("AWS-Chunked,br", "br"), (" gzip,br", "gzip,br")],
+)
+def test_the_coding_of_an_upload_is_no_property(connect: Connect, stored: str, kept: str | None) -> None:
+    with scripted_server([head_answer(3, **{"Content-Encoding": stored})]) as server:
+        found = read_properties(connect(server.place()), "k", ETAG).result()
+    assert found.headers == (() if kept is None else (("content-encoding", kept),))
+
+
 def test_second_server(rclone_endpoint: str, make_place: MakePlace, connect: Connect) -> None:
     place = make_place(endpoint_url=rclone_endpoint)
     put_objects(client_for(rclone_endpoint), place.bucket, {"a b/ü.txt": b"123"})
