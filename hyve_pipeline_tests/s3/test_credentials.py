@@ -42,6 +42,24 @@ def test_half_of_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         open_connection(LOCAL.model_copy(update={"profile": None}))
 
 
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("AWS_ACCESS_KEY_ID", "access key id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret access key"),
+        ("AWS_SESSION_TOKEN", "session token"),
+    ],
+)
+def test_keys_with_a_line_break_are_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, variable: str, name: str
+) -> None:
+    for each, value in {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", variable: "kept\n"}.items():
+        monkeypatch.setenv(each, value)
+    with pytest.raises(ConfigurationError, match=f"the {name} of this user has a line break") as refused:
+        open_connection(LOCAL.model_copy(update={"profile": None}))
+    assert "kept" not in str(refused.value)
+
+
 def test_broken_aws_configuration(tmp_path: Path) -> None:
     (tmp_path / "aws_config").write_text("this is no ini file")
     with pytest.raises(ConfigurationError, match=r"s3://pictures/: .*aws_config"):

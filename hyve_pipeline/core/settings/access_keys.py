@@ -16,3 +16,16 @@ class AccessKeys:
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+
+    @property
+    def unsendable(self) -> str | None:
+        """What of them has a control character, such as the line break at the end of a file; None if nothing has.
+
+        No server has given such keys, and no header can carry them.
+        """
+        values = {
+            "access key id": self.access_key_id,
+            "secret access key": self.secret_access_key,
+            "session token": self.session_token or "",
+        }
+        return next((name for name, value in values.items() if not value.isprintable()), None)

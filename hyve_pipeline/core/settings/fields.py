@@ -41,6 +41,8 @@ _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 # Name suffixes that AWS reserves for other kinds of buckets, and why those can't be synced.
 _OTHER_KINDS = {
     "--x-s3": "a directory bucket (S3 Express): it lists keys in no order, so no listing can be proved complete",
+    "--xa-s3": "the access point of a directory bucket (S3 Express): it lists keys in no order, so no listing can be "
+    "proved complete",
     ".mrap": "the alias of a multi-region access point: any of several buckets may answer, so no listing and no write "
     "can be proved",
     "--ol-s3": "the alias of an Object Lambda access point: its objects are generated when they are read",
@@ -54,6 +56,11 @@ _URI = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
 def is_sync_name(name: str) -> bool:
     """Whether `name` is a valid name of a sync: it becomes part of Dagster names, so letters, digits and ``_``."""
     return _SYNC_NAME.fullmatch(name) is not None
+
+
+def is_region(name: str) -> bool:
+    """Whether `name` can be the name of a region, on AWS or another server."""
+    return _REGION.fullmatch(name) is not None
 
 
 def is_profile_name(name: str) -> bool:

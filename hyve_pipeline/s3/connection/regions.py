@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from hyve_pipeline.core.settings.fields import is_region
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, Place
 from hyve_pipeline.s3.connection.servers import problem_of
 
@@ -26,10 +27,19 @@ def find_region(place: Place, session: "AwsSession | None" = None) -> tuple[str 
         session: the AWS session of its profile; None makes one where it is needed.
 
     Raises:
-        ConfigurationError: the AWS configuration can't be read, or lacks the profile.
+        ConfigurationError: the AWS configuration can't be read, or lacks the profile, or what it or the environment
+            names is no region.
     """
     if place.region:
         return place.region, SETTINGS_ORIGIN
+    region, origin = _configured(place, session)
+    if region is not None and not is_region(region):
+        raise problem_of(place, f"{origin}: {region!r} is not a region such as 'eu-central-1'")
+    return region, origin
+
+
+def _configured(place: Place, session: "AwsSession | None") -> tuple[str | None, str]:
+    """The region that is named outside of the settings, or the one to take without, and what names it."""
     # Imported late, as all of botocore: it may not be needed.
     from botocore.exceptions import BotoCoreError
 

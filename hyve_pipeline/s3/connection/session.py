@@ -61,6 +61,8 @@ class Session:
         self._own_keys = keys or environment_keys(place)
         is_fixed = place.anonymous or (self._own_keys is not None and place.role_arn is None)
         self._credentials = None if is_fixed else self._find_credentials()
+        if self._own_keys is not None:
+            self._check(self._own_keys)
 
     def _find_credentials(self) -> "Credentials":
         """The credentials that the profile, or AWS's default chain, has, or those of the role that they assume.
@@ -84,7 +86,7 @@ class Session:
                 raise self._problem(f"the role of profile {asking!r} asks for an MFA code, and there is no terminal")
             credentials = self._botocore.get_credentials()
             if credentials is not None:
-                _frozen(credentials)
+                self._check(_frozen(credentials))
                 return credentials
         except ProfileNotFound as error:
             raise self._problem(f"{error}: run `hyve configure`, or name another profile") from error
@@ -99,6 +101,12 @@ class Session:
         raise self._problem(
             f"there are no AWS credentials for {self._who}: {way}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
+
+    def _check(self, keys: AccessKeys) -> None:
+        if keys.unsendable is not None:
+            raise self._problem(
+                f"the {keys.unsendable} of {self._who} has a line break or another control character: correct it"
+            )
 
     @cached_property
     def _botocore(self) -> "AwsSession":

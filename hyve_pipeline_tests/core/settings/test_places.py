@@ -20,6 +20,7 @@ def test_bucket_names(name: str) -> None:
     ("name", "kind"),
     [
         ("fast--use1-az4--x-s3", "a directory bucket (S3 Express): it lists keys in no order"),
+        ("fast--use1-az4--xa-s3", "the access point of a directory bucket (S3 Express): it lists keys in no order"),
         ("mfzwi23gnjvgw.mrap", "the alias of a multi-region access point: any of several buckets may answer"),
         ("lambda-alias-x1y2--ol-s3", "the alias of an Object Lambda access point"),
         ("tables-x1y2--table-s3", "a table bucket"),

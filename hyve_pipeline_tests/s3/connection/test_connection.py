@@ -130,6 +130,16 @@ def test_region_comes_from_setting_then_profile(tmp_path: Path, monkeypatch: pyt
     assert _open(LOCAL.model_copy(update={"region": "eu-west-3"})).endpoint.region == "eu-west-3"
 
 
+@pytest.mark.parametrize("variable", ["AWS_DEFAULT_REGION", "AWS_REGION"])
+def test_a_variable_that_names_no_region_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (tmp_path / "aws_config").write_text(f"[profile {PROFILE}]\n")
+    monkeypatch.setenv(variable, "eu-west-3\n")
+    with pytest.raises(ConfigurationError, match=rf"{variable}: 'eu-west-3\\n' is not a region"):
+        _open(LOCAL)
+
+
 def test_aws_without_region() -> None:
     with pytest.raises(ConfigurationError, match="s3://pictures/: the bucket's region is not known: set its region"):
         open_connection(BucketSettings(bucket="pictures", profile=PROFILE))
