@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
+from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError
 from hyve_pipeline.s3.listing.malformed import MalformedPageError
 from hyve_pipeline.s3.listing.pages import ListingAnswer
@@ -75,9 +75,12 @@ def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float
     Raises:
         BucketError: it cannot; the message says why and what to do.
     """
+    request = _request(connection, headers)
     for damaged in range(MOST_DAMAGED):
         try:
-            probe = send_probe(connection, headers).result()
+            # Read afterwards, and not as in `send_probe`: whatever is there instead of S3 answers so each time, and the
+            # patience of the connection, four times over, would be five minutes in which nothing is said.
+            probe = _read(connection, request, connection.send(request).result())
         except S3RequestError as error:
             if error.code != INVALID_RESPONSE:
                 raise bucket_error(error, connection.place) from error
@@ -91,7 +94,7 @@ def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float
 
 
 def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
-    """Request the first key of a bucket.
+    """Request the first key of a bucket, with the connection's patience also for damaged answers.
 
     Args:
         connection: the bucket.
@@ -101,23 +104,30 @@ def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
         A future that gives the answer, or raises `S3RequestError` if the bucket cannot be listed, or the answer is not
         a listing of it.
     """
+    request = _request(connection, headers)
+    return connection.ask(request, lambda ending: _read(connection, request, answer_of(ending)))
+
+
+def _request(connection: Connection, headers: Pairs) -> Request:
     query = [("list-type", "2"), ("encoding-type", "url"), ("max-keys", "1")]
     if connection.place.prefix:
         query.append(("prefix", connection.place.prefix))
-    request = Request("ListObjectsV2", "GET", query=tuple(query), headers=headers)
-
-    def read(ending: ResponseOrError) -> Probe:
-        response = answer_of(ending)
-        try:
-            return _read(connection, response)
-        except MalformedPageError as error:
-            raise invalid_response(connection.bucket, request, response, str(error)) from error
-
-    return connection.ask(request, read)
+    return Request("ListObjectsV2", "GET", query=tuple(query), headers=headers)
 
 
-def _read(connection: Connection, response: Response) -> Probe:
-    """Read the answer to a probe, which may also show how the server lists."""
+def _read(connection: Connection, request: Request, response: Response) -> Probe:
+    """Read the answer to a probe, which may also show how the server lists.
+
+    Raises:
+        S3RequestError: it is not a listing of the bucket.
+    """
+    try:
+        return _listing(connection, response)
+    except MalformedPageError as error:
+        raise invalid_response(connection.bucket, request, response, str(error)) from error
+
+
+def _listing(connection: Connection, response: Response) -> Probe:
     dialect = connection.listing_dialect
     try:
         answer = parse_answer(response.body, dialect.plus)

@@ -6,8 +6,9 @@ import pytest
 
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.settings.places import BucketSettings, Place
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
-from hyve_pipeline.s3.listing.walk import RESTORE_STATUS
+from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, RESTORE_STATUS
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
@@ -97,6 +98,14 @@ def test_reasons(connect: Connect, answer: Answer, said: str) -> None:
     assert message.startswith("s3://pictures/: ")
     assert said in message
     assert "\n" not in message
+
+
+def test_what_is_no_s3_is_asked_a_few_times_and_not_with_the_patience_of_a_connection(connect: Connect) -> None:
+    policy = RetryPolicy(patience=0, fewest_sends=3, first_delay=0.001)
+    with scripted_server([Answer(b"<html>a console</html>")]) as server:
+        with pytest.raises(BucketError, match="it is a <html> document"):
+            probe_bucket(connect(server.place(), policy=policy), first_pause=0.001)
+        assert len(server.received) == MOST_DAMAGED
 
 
 def test_clock_that_is_wrong(transport: str) -> None:
