@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
 from hyve_pipeline_tests.matrix.abilities import Scratch
 from hyve_pipeline_tests.matrix.cases import Case
 from hyve_pipeline_tests.matrix.conditions import RACES, ignored, run_races
+from hyve_pipeline_tests.matrix.histories import HistoryRun, run_histories
 from hyve_pipeline_tests.matrix.report import WHOLE, Outcomes, write_report
 from hyve_pipeline_tests.matrix.runs import MatrixBucket, MatrixSide, Run, refusal_of, run_matrix
 from hyve_pipeline_tests.matrix.servers import OWN_PREFIX, REPORT_VARIABLE, Server, Setting, own_prefix, own_server
@@ -27,6 +30,7 @@ FindRun = Callable[[Setting], Run]
 # The journal's row of each race, and why the server alone did not hold the write back; None if it did.
 Races = dict[str, tuple[dict[str, Any], str | None]]
 FindRaces = Callable[[Setting], Races]
+FindHistories = Callable[[Setting], HistoryRun]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,7 @@ def find_server(request: pytest.FixtureRequest) -> FindServer:
     started = {
         "moto": ("moto", "moto_endpoint"),
         "second moto": ("moto", "second_moto_endpoint"),
+        "exact moto": ("moto", "version_endpoint"),
         "rclone": ("rclone", "rclone_endpoint"),
     }
 
@@ -103,6 +108,19 @@ def find_races(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer
     return find
 
 
+@pytest.fixture(scope="session")
+def find_histories(tmp_path_factory: pytest.TempPathFactory, find_server: FindServer) -> FindHistories:
+    """Returns what the syncs of all versions of a setting gave; each setting is run once, on first use."""
+
+    @cache
+    def find(setting: Setting) -> HistoryRun:
+        home = tmp_path_factory.mktemp(f"{setting.name}-histories")
+        with _open_sides(find_server, replace(setting, versioned=True), home) as (source, store):
+            return run_histories(source, store, home, setting.options)
+
+    return find
+
+
 @contextmanager
 def _open_sides(find_server: FindServer, setting: Setting, home: Path) -> Iterator[tuple[MatrixSide, MatrixSide]]:
     """The sides of a setting, and an environment without the user's settings where no server is the user's."""
@@ -127,8 +145,7 @@ def _side(server: Server, label: str, setting: Setting, stack: ExitStack) -> Mat
     name, scratch = (f"matrix-{kind}-{os.getpid()}-{next(_buckets)}" for kind in (label, "scratch"))
     for bucket in (name, scratch):
         client.create_bucket(Bucket=bucket)
-    if setting.versioned:
-        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    keeps_versions = setting.versioned and _keep_versions(client, name)
     has_locks = setting.has_locks and server.kind == "moto"
     for bucket in (name, scratch) if has_locks else ():
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -140,7 +157,16 @@ def _side(server: Server, label: str, setting: Setting, stack: ExitStack) -> Mat
             client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     place = BucketSettings(bucket=name, profile=PROFILE, region=server.region, endpoint_url=server.endpoint_url)
     where = MatrixBucket(place, client), Scratch(client, scratch, "")
-    return MatrixSide(server.kind, *where, setting.versioned, server.kms_key_id, has_locks)
+    return MatrixSide(server.kind, *where, keeps_versions, server.kms_key_id, has_locks)
+
+
+def _keep_versions(client: Any, bucket: str) -> bool:
+    """Let a bucket keep versions, if the server can."""
+    try:
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    except client.exceptions.ClientError:
+        return False
+    return True
 
 
 def _own_side(server: Server, label: str, stack: ExitStack) -> MatrixSide:
@@ -175,7 +201,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     if "setting" in parameters:
         setting = parameters["setting"]
-        case_name = parameters.get("case_name") or parameters.get("race_name") or WHOLE
+        names = (parameters.get(name) for name in ("case_name", "race_name", "history_name"))
+        case_name = next((name for name in names if name is not None), WHOLE)
         assert isinstance(setting, Setting)
         _outcomes.note(setting, str(case_name), report)
     return report

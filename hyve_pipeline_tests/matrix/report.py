@@ -10,7 +10,8 @@ import pytest
 
 from hyve_pipeline_tests.matrix.cases import GROUPS, Case
 from hyve_pipeline_tests.matrix.conditions import RACES
-from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting, versions
+from hyve_pipeline_tests.matrix.histories import HISTORY_CASES
+from hyve_pipeline_tests.matrix.servers import EXACT_MOTO, SETTINGS, Setting, versions
 
 # The row for the sync as a whole.
 WHOLE = "succeeds, is verified, and copies nothing the second time"
@@ -19,6 +20,12 @@ _ABOUT_RACES = """\
 Another program writes to the store between the plan and the copy. What it wrote stays in every case that is not
 **failed**. **ok**: the server refuses the write itself, by `If-None-Match` or `If-Match`. **skipped**: it does not, and
 only a HEAD right before holds the write back, so that an object that comes in the moment between them is overwritten.
+
+"""
+
+_ABOUT_HISTORIES = """\
+A sync with [`versions = "all"`](versions.md) copies all versions and delete markers of each key. **ok**: the store has
+the same ones in the same order, each with its content, headers, metadata and tags, and a second sync adds none.
 
 """
 
@@ -84,13 +91,17 @@ def _outcome(report: pytest.TestReport) -> str:
 
 def write_report(path: Path, outcomes: Outcomes) -> None:
     """Write the page."""
-    settings = [setting for setting in SETTINGS if any(name == setting.name for name, _ in outcomes.found)]
+    settings = [
+        setting for setting in (*SETTINGS, EXACT_MOTO) if any(name == setting.name for name, _ in outcomes.found)
+    ]
     rows: dict[str, Case] = {}
     for setting in settings:
         rows |= {case.name: case for case in setting.choose("") if (setting.name, case.name) in outcomes.found}
     parts = [_INTRODUCTION, _what_ran(settings)]
     parts.append(f"## The sync as a whole\n\n{_table(settings, [WHOLE], outcomes)}")
     parts.append(f"## Writes of other programs\n\n{_ABOUT_RACES}{_table(settings, _races(outcomes), outcomes)}")
+    histories = _table(settings, [case.name for case in HISTORY_CASES], outcomes)
+    parts.append(f"## All versions\n\n{_ABOUT_HISTORIES}{histories}")
     ordered = sorted(rows.values(), key=lambda case: GROUPS.index(case.group))
     for group, cases in groupby(ordered, key=lambda case: case.group):
         parts.append(f"## {group}\n\n{_table(settings, [case.name for case in cases], outcomes)}")
@@ -102,7 +113,11 @@ def _races(outcomes: Outcomes) -> list[str]:
 
 
 def _what_ran(settings: Iterable[Setting]) -> str:
-    names = {name.removeprefix("second ") for setting in settings for name in (setting.source, setting.store)}
+    names = {
+        name.removeprefix("second ").removeprefix("exact ")
+        for setting in settings
+        for name in (setting.source, setting.store)
+    }
     found = [f"{name} {find_version()}" for name, find_version in versions().items() if name in names]
     return f"Run on {datetime.now(UTC):%Y-%m-%d}, with {' and '.join(found)}.\n" if found else ""
 

@@ -147,6 +147,9 @@ _STARTED = (
     *([Setting("rclone-to-moto", "rclone → moto", "rclone", "moto", cases, _IN_PARTS)] if _IS_THOROUGH else []),
 )
 
+# Only for rows about all versions: as S3, it gives times of versions that are more exact than whole seconds.
+EXACT_MOTO = Setting("exact-moto", "moto, exact times", "exact moto", "exact moto", _some, _IN_PARTS)
+
 
 def _own_settings(environment: Mapping[str, str]) -> tuple[Setting, ...]:
     """The syncs on the servers that the environment names."""

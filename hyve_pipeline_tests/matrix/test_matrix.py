@@ -8,9 +8,10 @@ import pytest
 
 from hyve_pipeline_tests.matrix.cases import Case
 from hyve_pipeline_tests.matrix.conditions import RACES
-from hyve_pipeline_tests.matrix.conftest import FindRaces, FindRun
+from hyve_pipeline_tests.matrix.conftest import FindHistories, FindRaces, FindRun
+from hyve_pipeline_tests.matrix.histories import HISTORY_CASES
 from hyve_pipeline_tests.matrix.runs import Run, encryption_of
-from hyve_pipeline_tests.matrix.servers import SETTINGS, Setting
+from hyve_pipeline_tests.matrix.servers import EXACT_MOTO, SETTINGS, Setting
 
 pytestmark = pytest.mark.timeout(24 * 3600 if any(setting.name == "own-large" for setting in SETTINGS) else 600)
 
@@ -26,10 +27,11 @@ def _parameters(setting: Setting) -> list[pytest.MarkDecorator]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each test each setting, and each case of it."""
     parameters = []
-    for setting in SETTINGS:
+    is_of_histories = "history_name" in metafunc.fixturenames
+    for setting in (*SETTINGS, EXACT_MOTO) if is_of_histories else SETTINGS:
         marks = _parameters(setting)
-        if "race_name" in metafunc.fixturenames:
-            names = [race.name for race in RACES]
+        if is_of_histories or "race_name" in metafunc.fixturenames:
+            names = [case.name for case in (HISTORY_CASES if is_of_histories else RACES)]
             parameters += [pytest.param(setting, name, marks=marks, id=f"{setting.name}: {name}") for name in names]
             continue
         if "case_name" not in metafunc.fixturenames:
@@ -37,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             continue
         for case in setting.choose(""):
             parameters.append(pytest.param(setting, case.name, marks=marks, id=f"{setting.name}: {case.name}"))
-    names = [name for name in ("setting", "case_name", "race_name") if name in metafunc.fixturenames]
+    names = [name for name in ("setting", "case_name", "race_name", "history_name") if name in metafunc.fixturenames]
     metafunc.parametrize(names, parameters)
 
 
@@ -69,6 +71,19 @@ def test_race(find_races: FindRaces, setting: Setting, race_name: str) -> None:
     assert "the store has an object" in row["detail"]
     if reason is not None:
         pytest.skip(reason)
+
+
+def test_all_versions(find_histories: FindHistories, setting: Setting, history_name: str) -> None:
+    """The store has the same versions and delete markers in the same order, and a second sync adds none."""
+    run = find_histories(setting)
+    if history_name in run.refused:
+        pytest.skip(run.refused[history_name])
+    case = next(case for case in HISTORY_CASES if case.name == history_name)
+    first, second = (finished.document for finished in run.finished)
+    assert (first["copied"], first["verified"]) == (len(HISTORY_CASES) - len(run.refused), True), run.finished
+    assert (second["copied"], second["verified"]) == (0, True), run.finished
+    assert len(run.source[case.key]) == len(case.history)
+    assert run.store[case.key] == run.source[case.key]
 
 
 def _check_copied(run: Run, case: Case) -> None:
