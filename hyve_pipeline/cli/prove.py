@@ -93,10 +93,10 @@ def _summary(proof: "Proof") -> dict[str, Any]:
 
 
 def _describe(proof: "Proof", path: str) -> None:
-    from hyve_pipeline.cli.output import counted, say
+    from hyve_pipeline.cli.output import say
     from hyve_pipeline.core.base.sizes import readable_bytes
 
-    say(f"proof of plan {proof.plan}: {counted(proof.tree.objects)}, {readable_bytes(proof.tree.bytes)}")
+    say(f"proof of plan {proof.plan}: {proof.counted}, {readable_bytes(proof.tree.bytes)}")
     for head, classes in (("content proved by", proof.proved_by), ("not in the tree", proof.not_in_tree)):
         found = {name: count for name, count in classes.items() if count.objects}
         if found:
@@ -112,7 +112,7 @@ def _describe(proof: "Proof", path: str) -> None:
 def _check(
     home: Path, sync_name: str | None, file: Path, signed_by: Path | None, *, as_json: bool, buckets: bool
 ) -> int:
-    from hyve_pipeline.cli.output import counted, print_json, say, warn
+    from hyve_pipeline.cli.output import print_json, say, warn
     from hyve_pipeline.cli.work import opened, working
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
@@ -157,7 +157,7 @@ def _check(
         for difference in differences:
             warn(f"  {difference}")
         return 1
-    say(f"the proof of plan {proof.plan} holds against {what}: {counted(proof.tree.objects)}")
+    say(f"the proof of plan {proof.plan} holds against {what}: {proof.counted}")
     if proof.public_key is None:
         say("it is not signed")
     else:

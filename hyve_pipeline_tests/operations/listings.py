@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from hyve_pipeline.core.model.history import DELETE_MARKER, history_digest, version_text
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, RangeEnd, RangeProof, Side
 from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
@@ -43,6 +44,35 @@ class Entry:
             "storage_class": self.storage_class,
             "restored_until": None if self.restored is None else datetime.now(UTC) + timedelta(seconds=self.restored),
         }
+
+
+@dataclass(frozen=True)
+class History(Entry):
+    """A key by the ETags of its versions, oldest first: one digit of an MD5 or a whole one; `-` is a delete marker.
+
+    The version in the place `archived`, from 1, can't be read.
+    """
+
+    etags: tuple[str, ...] = ()
+    archived: int = 0
+
+    def row(self, key: str) -> dict[str, object]:
+        history = [
+            DELETE_MARKER if etag == "-" else version_text(3, MD5 + etag if len(etag) == 1 else etag)
+            for etag in self.etags
+        ]
+        is_known = not any(text.endswith(":") for text in history)
+        return super().row(key) | {
+            "size": sum(3 for text in history if text != DELETE_MARKER),
+            "etag": history_digest(history) if is_known else "",
+            "version_id": "v",
+            "history": history,
+            "archived": [self.archived] if self.archived else [],
+        }
+
+    @property
+    def digest(self) -> str:
+        return str(self.row("")["etag"])
 
 
 def context_at(home: Path, *, prefixes: tuple[str, str] = ("", ""), **options: Any) -> SyncContext:
@@ -93,6 +123,7 @@ def written_inventory(
         oldest=min(times, default=None),
         newest=max(times, default=None),
         proof=(proof,),
+        versions="all" if "history" in schema.names else "current",
     )
     shelf.save(inventory)
     return inventory

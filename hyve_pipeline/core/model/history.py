@@ -42,9 +42,14 @@ HISTORY_SCHEMA = VERSION_SCHEMA.append(
 _HEX_ETAG = re.compile(HEX_ETAG_PATTERN)
 
 
+def history_etag(etag: str) -> str:
+    """An ETag as histories have it: in lower case if it is hexadecimal, see `core.base.etags`."""
+    return etag.lower() if _HEX_ETAG.fullmatch(etag) else etag
+
+
 def version_text(size: int, etag: str) -> str:
-    """The text of a version; an ETag that is hexadecimal is in lower case, see `core.base.etags`."""
-    return f"{size}{SEPARATOR}{etag.lower() if _HEX_ETAG.fullmatch(etag) else etag}"
+    """The text of a version."""
+    return f"{size}{SEPARATOR}{history_etag(etag)}"
 
 
 def same_kind(one: str, other: str) -> bool:

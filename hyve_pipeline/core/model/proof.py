@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.core.settings.options import VersionsChoice
 
 # The leaves of a range of a proof: a power of two, so that the roots of the ranges are nodes of the whole tree.
 RANGE_LEAVES = 65_536
@@ -31,8 +32,12 @@ class ChangedProofError(HyveError):
 
 
 class How(StrEnum):
-    """What proves that two objects of one key and one size have the same content; the first that holds."""
+    """What proves that two objects of one key and one size have the same content; the first that holds.
 
+    Of a plan of all versions: two versions in one place of the key's history. Only there are delete markers.
+    """
+
+    DELETE_MARKER = "delete_marker"
     CHECKSUM = "checksum"
     COMPOSITE_CHECKSUM = "composite_checksum"
     READ = "read"
@@ -50,6 +55,7 @@ class How(StrEnum):
 
 # Short enough for a line of a terminal.
 _HOW = {
+    How.DELETE_MARKER: "both have a delete marker in this place",
     How.CHECKSUM: "both keep the same full-object checksum",
     How.COMPOSITE_CHECKSUM: "both keep the same checksum of parts",
     How.READ: "both were read and compared",
@@ -201,6 +207,7 @@ class Proof(Frozen):
         source, store: the listings that were compared; the store's is that of the verification.
         verification: its result.
         memory: the id of what was remembered of earlier copies; None if nothing was.
+        versions: ``all`` if it is of the versions of keys; left out if it is of current objects.
         proved_by, not_in_tree, tree: as in `Contents`.
         files: the files of the state that were used.
         public_key: the Ed25519 key, 32 bytes in base64, that the signature is checked with; None without signature.
@@ -218,11 +225,25 @@ class Proof(Frozen):
     store: Listing
     verification: Verified
     memory: str | None
+    versions: VersionsChoice = "current"
     proved_by: dict[How, Count]
     not_in_tree: dict[Unlike, Count]
     tree: Roots
     files: tuple[UsedFile, ...]
     public_key: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_current(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        return {name: value for name, value in members.items() if name != "versions" or value != "current"}
+
+    @property
+    def counted(self) -> str:
+        """How many leaves the tree has, in words."""
+        count = self.tree.objects
+        if self.versions == "all":
+            return f"{count:,} versions and delete markers"
+        return f"{count:,} object{'' if count == 1 else 's'}"
 
     def listing(self, side: Side) -> Listing:
         """The listing of one side."""

@@ -58,13 +58,22 @@ DIFFERENCE_SCHEMA = pa.schema(
     ]
 )
 
-# How the contents of two objects were proved equal, of those that were compared by content.
+# What proves a whole history: each of its versions was compared.
+OF_VERSIONS = "versions"
+
+# How the contents of two objects were proved equal, of those that were compared by content. Of a plan of all versions:
+# of each version, and of each key all of whose versions are equal a row with the digests of both histories.
 PROVED_SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False, metadata={"description": "the key below the prefix"}),
         pa.field("source_etag", pa.string(), nullable=False, metadata={"description": "the source's ETag"}),
         pa.field("store_etag", pa.string(), nullable=False, metadata={"description": "the store's ETag"}),
-        pa.field("how", pa.string(), nullable=False, metadata={"description": "checksum, composite_checksum or read"}),
+        pa.field(
+            "how",
+            pa.string(),
+            nullable=False,
+            metadata={"description": "checksum, composite_checksum or read; of a whole history, versions"},
+        ),
         pa.field(
             "checksum",
             pa.string(),
@@ -73,6 +82,7 @@ PROVED_SCHEMA = pa.schema(
         ),
         # Files of earlier versions do not have it.
         pa.field("size", pa.int64(), metadata={"description": "bytes of both objects"}),
+        pa.field("place", pa.int32(), metadata={"description": "of a version its place in the history, from 1"}),
     ]
 )
 
@@ -81,7 +91,7 @@ COPIED_SCHEMA = pa.schema([pa.field("key", pa.string()), pa.field("etag", pa.str
 
 
 class ContentSummary(Frozen):
-    """What was compared by content: byte by byte, or by checksum.
+    """What was compared by content: byte by byte, or by checksum. Of a plan of all versions, each version counts.
 
     Attributes:
         percent: the share of the objects in the sample.

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hyve_pipeline.core.base.arrow_columns import rows_unlike
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
@@ -330,7 +331,8 @@ def _proved(state: Folder, file: str) -> Iterator[pa.Table]:
     with suppress(StateError), closing(SortedRows(state, [file], schema=PROVED_SCHEMA)) as rows:
         for key_range in cut_ranges(rows.chunks, _GROUP_ROWS):
             known = rows.read(key_range)
-            known = known.filter(known.column("size").is_valid())
+            # What is remembered of a key with versions is of its whole history.
+            known = known.filter(pc.field("size").is_valid() & pc.field("place").is_null())
             yield known.select(MEMORY_SCHEMA.names).cast(MEMORY_SCHEMA)
 
 

@@ -87,7 +87,10 @@ def check_buckets(context: SyncContext, proof: Proof) -> Checked:
     has_memory = _check_files(context, proof, checked, kept)
     if checked.differences:
         return checked
-    as_of = context.plans.load(proof.plan).as_of
+    plan = context.plans.load(proof.plan)
+    # Other listings can't be compared with the plan.
+    context = context.with_options(plan.options)
+    as_of = plan.as_of
     taken = take_inventories(context, SIDES, by_listing=True, as_of=None if as_of is None else as_of.time)
     for side in SIDES:
         place, was = taken[side].place, proof.listing(side)
@@ -199,15 +202,16 @@ def _changed_keys(context: SyncContext, proof: Proof, side: Side, taken: Mapping
         return []
     before = shelf.load(inventory)
     prefix = before.place.prefix
+    another = "has other versions" if before.versions == "all" else "is another object"
     sql = f"""
         WITH was AS (SELECT {below(prefix)} AS key, size, etag FROM was_rows),
         now AS (SELECT {below(prefix)} AS key, size, etag FROM now_rows)
         SELECT coalesce(w.key, n.key) AS key,
-            CASE WHEN n.key IS NULL THEN 'is gone' WHEN w.key IS NULL THEN 'is new' ELSE 'is another object' END
+            CASE WHEN n.key IS NULL THEN 'is gone' WHEN w.key IS NULL THEN 'is new' ELSE '{another}' END
         FROM was w FULL OUTER JOIN now n ON w.key = n.key
         WHERE (coalesce(w.key, n.key) >= $first AND ($end IS NULL OR coalesce(w.key, n.key) < $end)) AND
             (w.key IS NULL OR n.key IS NULL OR w.size <> n.size OR {differing_etags("w.etag", "n.etag")})
-        ORDER BY key"""  # noqa: S608 - the prefix is only counted
+        ORDER BY key"""  # noqa: S608 - no untrusted text: the prefix is only counted
     lines: list[str] = []
     columns = ["key", "size", "etag"]
     with (

@@ -1,11 +1,11 @@
-"""Pairs of objects of both buckets, range by range, each with what proves that its contents are equal.
+"""Pairs of objects or versions of both buckets, range by range, each with what proves that its contents are equal.
 
 Everything is from the state: the two listings, the plan and its journal, what verifications compared by content, and
 what is remembered of earlier copies.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -27,6 +27,7 @@ from hyve_pipeline.core.model.verification import PROVED_SCHEMA, Verification
 from hyve_pipeline.operations.context import Folder, SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.plan.memory import MemoryRows
+from hyve_pipeline.operations.prove import version_pairs
 from hyve_pipeline.state.journals import ShardJournal
 
 # Rows of both inventories in memory for one range.
@@ -105,13 +106,15 @@ def read_pairs(context: SyncContext, evidence: Evidence, counts: PairCounts) -> 
     with ExitStack() as stack:
         files = _Files(context, evidence, stack)
         database = stack.enter_context(closing(RangeDatabase()))
-        classified = _classification(evidence.plan)
+        of_versions = evidence.plan.has_histories
+        classified = (version_pairs.classification if of_versions else _classification)(evidence.plan)
+        ordered = _pairs_of(version_pairs.LEAF, "key, place") if of_versions else _pairs_of(_LEAF, "key")
         for key_range in cut_ranges(files.chunks, _RANGE_ROWS):
             bounds = {"first": key_range.first, "end": key_range.end}
             with database.showing(files.read(key_range)) as connection:
                 connection.execute(f"CREATE OR REPLACE TEMP TABLE classified AS {classified}", bounds)
                 totals = connection.execute(_TOTALS).fetchall()
-                pairs = connection.sql(_PAIRS).to_arrow_table()
+                pairs = connection.sql(ordered).to_arrow_table()
             for name, objects, size in totals:
                 counts.add(name, Count(objects=objects, bytes=size))
             yield pairs
@@ -133,13 +136,17 @@ class _Files:
             return rows
 
         columns = [*_LISTED, *_FILTERED] if Filters.of(plan.options).look_at_objects else _LISTED
+        planned = _PLANNED
+        if plan.has_histories:
+            columns, planned = [*columns, "history"], [*planned, "store_etag"]
         self._listed = {side: opened(open_inventory(state, getattr(evidence, side), columns)) for side in SIDES}
-        self._copies = opened(SortedRows(state, plan.files["copy"], columns=_PLANNED))
+        self._copies = opened(SortedRows(state, plan.files["copy"], columns=planned))
         self._changes = opened(SortedRows(state, evidence.changes, columns=_PLANNED)) if evidence.changes else None
         self._contents = [opened(SortedRows(state, [file], schema=PROVED_SCHEMA)) for file in evidence.contents]
         self._memory = MemoryRows(state, evidence.memory)
         stack.callback(self._memory.close)
         self._done = _DoneCopies(state, plan)
+        self._plan = plan
 
     @property
     def chunks(self) -> list[tuple[str, int]]:
@@ -150,8 +157,14 @@ class _Files:
         """The rows of a range, and perhaps some before and after it, by the names that the SQL has for them."""
         contents = [PROVED_SCHEMA.empty_table(), *(rows.read(key_range) for rows in reversed(self._contents))]
         copies = self._copies.read(key_range)
+        listed = {f"{side}_rows": rows.read(key_range) for side, rows in self._listed.items()}
+        more: dict[str, pa.Table] = {}
+        if self._plan.has_histories:
+            store = listed["store_rows"]
+            more = {"before_rows": version_pairs.before_copies(copies, store, self._plan.store.prefix)}
         return {
-            **{f"{side}_rows": rows.read(key_range) for side, rows in self._listed.items()},
+            **listed,
+            **more,
             "copies_rows": copies,
             "changes_rows": copies.slice(0, 0) if self._changes is None else self._changes.read(key_range),
             "contents_rows": _numbered(pa.concat_tables(contents)),
@@ -274,13 +287,15 @@ def _classification(plan: Plan) -> str:
 
 _TOTALS = "SELECT class, count(*), sum(size)::BIGINT FROM classified GROUP BY class"
 
-# A leaf: its fields as netstrings, each its number of bytes, a colon, the bytes and a comma.
-_LEAF = " || ".join(
-    f"strlen({text}) || ':' || {text} || ','"
-    for text in ("key", "size::VARCHAR", "source_etag", "store_etag", "checksum")
-)
+# The fields of a leaf.
+_LEAF = ("key", "size::VARCHAR", "source_etag", "store_etag", "checksum")
 
-_PAIRS = f"""
-    SELECT key, size, CASE WHEN contains(key, '/') THEN split_part(key, '/', 1) || '/' ELSE '' END AS prefix,
-        encode({_LEAF}) AS leaf
-    FROM classified WHERE class IN ({", ".join(f"'{how}'" for how in How)}) ORDER BY key"""  # noqa: S608 - constants
+
+def _pairs_of(leaf: Sequence[str], order: str) -> str:
+    """The SQL of the pairs in their order: a leaf has fields as netstrings, each its bytes, a colon, it and a comma."""
+    texts = " || ".join(f"strlen({text}) || ':' || {text} || ','" for text in leaf)
+    # Constants.
+    return f"""
+        SELECT key, size, CASE WHEN contains(key, '/') THEN split_part(key, '/', 1) || '/' ELSE '' END AS prefix,
+            encode({texts}) AS leaf
+        FROM classified WHERE class IN ({", ".join(f"'{how}'" for how in How)}) ORDER BY {order}"""  # noqa: S608

@@ -39,11 +39,9 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
         signer: signs it; None for no signature.
 
     Raises:
-        ConfigurationError: it is of all versions.
         RefusedError: it was never verified.
         StateError: a file that is needed is missing or damaged, or the document can't be written.
     """
-    plan.require_objects("prove")
     estimate(PROVE, 0)
     evidence = find_evidence(context, plan)
     contents = compute_contents(context, evidence)
@@ -60,6 +58,7 @@ def prove_plan(context: SyncContext, plan: Plan, signer: Signer | None = None) -
         store=listing_of(evidence.store),
         verification=verified_by(evidence.verification),
         memory=None if memory is None else memory.id,
+        versions=plan.options.versions,
         **dict(contents),
         files=used_files(context, evidence),
         public_key=None if signer is None else signer.public_key,
@@ -86,7 +85,11 @@ def compute_contents(context: SyncContext, evidence: Evidence) -> Contents:
         report(PROVE, pairs.num_rows, 0)
     end(PROVE)
     return Contents(
-        proved_by={how: counts.proved_by.get(how, Count()) for how in How},
+        proved_by={
+            how: counts.proved_by.get(how, Count())
+            for how in How
+            if how is not How.DELETE_MARKER or evidence.plan.has_histories
+        },
         not_in_tree={unlike: counts.not_in_tree.get(unlike, Count()) for unlike in Unlike},
         tree=builder.roots(),
     )

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.model.history import history_etag
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.sample import Sample
-from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA, ContentSummary, Difference
+from hyve_pipeline.core.model.verification import (
+    DIFFERENCE_SCHEMA,
+    OF_VERSIONS,
+    PROVED_SCHEMA,
+    ContentSummary,
+    Difference,
+)
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import connect_source
@@ -21,20 +28,37 @@ from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.state.parquet import writing_parquet
 
-# Why the contents of two objects were not compared.
-_CHANGED = "changed since the plan"
+# Why the contents of two objects, or of all versions of a key, were not compared.
+CHANGED = "changed since the plan"
 _ARCHIVED = "archived"
 _NO_ETAG = "without an ETag"
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """The result for one pair: what proves the contents equal, or a difference, or why it was not compared."""
+class Verdict:
+    """The result for one pair: what proves the contents equal, or a difference, or why it was not compared.
+
+    Attributes:
+        pair: the objects, or two versions.
+        difference: how they differ.
+        skipped: why they were not compared.
+        proof: what was found out; None if nothing was.
+        place: of versions, their place in the history of the key.
+        is_whole: it is about a history, each version of which was found equal; the ETags are digests.
+    """
 
     pair: ContentPair
     difference: Difference | None = None
     skipped: str | None = None
     proof: Comparison | None = None
+    place: int | None = None
+    is_whole: bool = False
+
+    @property
+    def etags(self) -> tuple[str, str]:
+        """The ETags of source and store, those of versions as their histories have them."""
+        found = self.pair.source_etag, self.pair.store_etag
+        return found if self.place is None else (history_etag(found[0]), history_etag(found[1]))
 
 
 class ContentComparer:
@@ -93,10 +117,17 @@ class ContentComparer:
             One row an object whose content differs or could not be read, as in `DIFFERENCE_SCHEMA`.
         """
         rows: list[dict[str, object]] = []
-        proved: list[tuple[str, str, str, str, str, int]] = []
+        proved: list[tuple[str, str, str, str, str, int, int | None]] = []
 
-        def take(verdict: _Verdict) -> None:
+        def take_all(verdicts: list[Verdict]) -> None:
+            for verdict in verdicts:
+                take(verdict)
+
+        def take(verdict: Verdict) -> None:
             pair = verdict.pair
+            if verdict.is_whole:
+                proved.append((pair.key, pair.source_etag, pair.store_etag, OF_VERSIONS, "", pair.size, None))
+                return
             if verdict.skipped is not None:
                 self._skipped[verdict.skipped] += 1
                 return
@@ -107,7 +138,7 @@ class ContentComparer:
                 self._by_checksum += verdict.proof.how != "read"
                 if verdict.proof.is_equal:
                     how = verdict.proof.how, verdict.proof.checksum
-                    proved.append((pair.key, pair.source_etag, pair.store_etag, *how, pair.size))
+                    proved.append((pair.key, *verdict.etags, *how, pair.size, verdict.place))
             if verdict.difference is not None:
                 rows.append(
                     {
@@ -121,8 +152,9 @@ class ContentComparer:
                 )
 
         pairs = self._pairs(key_range, listed, others)
-        run_in_flight((self._judge(pair) for pair in pairs), self._contents.window, take)
-        columns = zip(*sorted(proved), strict=True) if proved else ([] for _ in PROVED_SCHEMA)
+        run_in_flight((self._judge(pair) for pair in pairs), self._contents.window, take_all)
+        proved.sort(key=lambda row: (row[0], row[-1] or 0))
+        columns = zip(*proved, strict=True) if proved else ([] for _ in PROVED_SCHEMA)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, PROVED_SCHEMA, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=PROVED_SCHEMA))
         return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["key"])), DIFFERENCE_SCHEMA)
@@ -145,14 +177,17 @@ class ContentComparer:
             elif found is not None:
                 yield ContentPair(whole[source_prefix:], found[0], etag, found[1])
 
-    async def _judge(self, pair: ContentPair) -> _Verdict:
+    async def _judge(self, pair: ContentPair) -> list[Verdict]:
+        return [await self._compare_pair(pair)]
+
+    async def _compare_pair(self, pair: ContentPair, place: int | None = None) -> Verdict:
         try:
             found = await self._contents.compare(pair)
         except ObjectChangedError:
-            return _Verdict(pair, skipped=_CHANGED)
+            return Verdict(pair, skipped=CHANGED)
         except ObjectUnreadableError:
-            return _Verdict(pair, skipped=_ARCHIVED)
+            return Verdict(pair, skipped=_ARCHIVED)
         except S3RequestError:
-            return _Verdict(pair, Difference.UNREAD)
+            return Verdict(pair, Difference.UNREAD)
         is_equal = found is not None and found.is_equal
-        return _Verdict(pair, None if is_equal else Difference.CONTENT, proof=found)
+        return Verdict(pair, None if is_equal else Difference.CONTENT, proof=found, place=place)

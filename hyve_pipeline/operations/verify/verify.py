@@ -36,6 +36,7 @@ from hyve_pipeline.operations.journal.status import plan_status, raise_refusal
 from hyve_pipeline.operations.requests.contents import COMPARE_CONTENT
 from hyve_pipeline.operations.stored_tables import StoredTable, TableShelf
 from hyve_pipeline.operations.verify.content import ContentComparer
+from hyve_pipeline.operations.verify.history_content import HistoryComparer
 from hyve_pipeline.operations.verify.later_plans import LaterPlans
 from hyve_pipeline.operations.verify.left_out import LeftOutKeys
 from hyve_pipeline.state.journals import ShardJournal
@@ -70,15 +71,13 @@ def verify_plan(
         content: the share of the objects whose content is compared too, such as ``1%``; each time another sample.
 
     Raises:
-        ConfigurationError: `content` is not a percentage, or the plan is of all versions.
+        ConfigurationError: `content` is not a percentage.
         RefusedError: source and store are one bucket, so that the store is not a second copy.
         BucketError: the store can't be reached.
         IncompleteInventoryError: it can't be listed completely.
         StateError: a file of the plan or its journal is damaged.
     """
     raise_refusal((refusal for refusal in plan.refusals if refusal.rule == ONE_BUCKET), "copy")
-    if content is not None:
-        plan.require_objects("--content")
     # Another listing can't be compared with the plan.
     context = context.with_options(plan.options)
     sample = None if content is None else parse_sample(content, seed=str(uuid.uuid4()))
@@ -105,7 +104,8 @@ def verify_plan(
     ):
         journaled = _JournaledCopies(context, plan)
         proved = f"verifications/{plan.id}/{inventory.id}-content.parquet"
-        comparer = None if sample is None else ContentComparer(context, plan, sample, proved, stack)
+        make_comparer = HistoryComparer if plan.has_histories else ContentComparer
+        comparer = None if sample is None else make_comparer(context, plan, sample, proved, stack)
         left_out = LeftOutKeys(context, plan, stack)
         later = LaterPlans(context, plan)
         is_same = inventory.id == plan.store_inventory

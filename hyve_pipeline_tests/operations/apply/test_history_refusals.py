@@ -25,8 +25,6 @@ def test_what_can_not_be_done_is_refused_in_one_line(
         (("dryrun", "--as-of", "2026-01-01T00:00:00Z"), "--as-of can't be combined"),
         (("undo", plan), "undo: plan "),
         (("undo", "--since", plan), "undo: plan "),
-        (("prove",), "prove: plan "),
-        (("verify", "--content", "100%"), "--content: plan "),
         (("copy", "--by", "batch"), "--by batch: plan "),
         (("dryrun", "--keys", "./keys.txt"), "a plan of some keys can't be combined"),
         (("adopt",), "adopt can't be combined"),

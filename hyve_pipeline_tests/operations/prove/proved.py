@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
-from hyve_pipeline.core.model.inventory import Inventory
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow, Outcome, count_outcomes
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.verification import DIFFERENCE_SCHEMA, PROVED_SCHEMA, ContentSummary, Verification
@@ -18,14 +19,20 @@ from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
 from hyve_pipeline_tests.operations.listings import Entry, written_inventory
 
-# key, source's ETag, store's ETag, how, checksum
-ProvedRow = tuple[str, str, str, str, str]
+# key, source's ETag, store's ETag, how, checksum, and perhaps size and place
+ProvedRow = tuple[Any, ...]
 
 
-def plan_of(context: SyncContext, source: Mapping[str, Entry], store: Mapping[str, Entry]) -> Plan:
+def plan_of(
+    context: SyncContext,
+    source: Mapping[str, Entry],
+    store: Mapping[str, Entry],
+    schema: pa.Schema = INVENTORY_SCHEMA,
+) -> Plan:
     """A plan made from these objects; keys are whole keys."""
-    inventories = written_inventory(context, "source", source), written_inventory(context, "store", store)
-    return freeze_plan(context, diff_inventories(context, *inventories))
+    source_inventory = written_inventory(context, "source", source, schema=schema)
+    store_inventory = written_inventory(context, "store", store, schema=schema)
+    return freeze_plan(context, diff_inventories(context, source_inventory, store_inventory))
 
 
 def journal(
@@ -64,7 +71,7 @@ def verify(context: SyncContext, plan: Plan, listed: Inventory, compared: Sequen
         pass
     content = None
     if compared is not None:
-        rows = [dict(zip(PROVED_SCHEMA.names, row, strict=False)) for row in sorted(compared)]
+        rows = [dict(zip(PROVED_SCHEMA.names, row, strict=False)) for row in compared]
         with writing_parquet(context.state, f"{path}-content.parquet", PROVED_SCHEMA) as writer:
             writer.write_table(pa.Table.from_pylist(rows, PROVED_SCHEMA))
         content = ContentSummary(
