@@ -23,15 +23,12 @@ from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.connection.version_pins import VersionPins
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, S3RequestError
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, FOR_THE_PATIENT, S3RequestError
 from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import error_of, is_error
 
 _READS = {"GET", "HEAD"}
-
-# Failures of the fast transport that are none yet: the other one has more patience, and reads piece by piece.
-_FOR_THE_PATIENT = {RESPONSE_TIMEOUT, UNBOUNDED_ANSWER}
 
 # Requests in flight at once whose answers may take long, as far as the transport has another bound.
 _PATIENT_CONNECTIONS = 32
@@ -169,7 +166,7 @@ class Connection:
         if self._closing.is_set():
             return False
         pause: float | None = 0.0
-        if transport.is_impatient and error.code in _FOR_THE_PATIENT:
+        if transport.is_impatient and error.code in FOR_THE_PATIENT:
             transport = self._patient_transport()
         else:
             pause = self._policy.pause(

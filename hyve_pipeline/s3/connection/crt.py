@@ -35,6 +35,7 @@ from hyve_pipeline.s3.connection.transport import (
     answer_too_late,
     credentials_error,
 )
+from hyve_pipeline.s3.connection.unreadable_headers import hide_unreadable_headers
 from hyve_pipeline.s3.connection.watch import Watch
 from hyve_pipeline.s3.wire.errors import (
     CONNECTION_ERROR,
@@ -43,6 +44,7 @@ from hyve_pipeline.s3.wire.errors import (
     TIMEOUT,
     TLS_ERROR,
     UNBOUNDED_ANSWER,
+    UNREADABLE_HEADER,
     S3RequestError,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -107,6 +109,7 @@ class CrtTransport:
         Raises:
             ConfigurationError: the certificates can't be used.
         """
+        hide_unreadable_headers()
         self._endpoint = endpoint
         self._keys = None if are_keys_fixed else keys
         self.bounds = bounds
@@ -329,6 +332,8 @@ def _is_signed(name: str, **_: Any) -> bool:
 
 def _code(name: str) -> str:
     """One of our codes for a failure that the CRT names."""
+    if "CALLBACK_EXCEPTION" in name:
+        return UNREADABLE_HEADER  # what our own callbacks raise is known, and nothing else can fail there
     if "CREDENTIALS" in name or "AUTH_SIGNING" in name:
         return CREDENTIALS_ERROR
     if "TLS" in name:

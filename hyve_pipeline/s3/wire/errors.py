@@ -26,6 +26,12 @@ ANSWER_TOO_LARGE = "AnswerTooLarge"
 # The CRT transport stopped a request whose answer may be endless: botocore's reads answers piece by piece.
 UNBOUNDED_ANSWER = "UnboundedAnswer"
 
+# It can't read a header that is not UTF-8: botocore's takes it for Latin-1, as HTTP once had it.
+UNREADABLE_HEADER = "UnreadableHeader"
+
+# Failures of the CRT transport that are none yet: botocore's has more patience, too.
+FOR_THE_PATIENT = {RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, UNREADABLE_HEADER}
+
 # Codes for answers without one. Not S3's AccessDenied and PermanentRedirect: such an answer may come from a proxy.
 FORBIDDEN = "Forbidden"
 MOVED = "MovedPermanently"
@@ -66,6 +72,7 @@ _TRANSIENT_CODES = {
     RESPONSE_TIMEOUT,
     INVALID_RESPONSE,
     UNBOUNDED_ANSWER,
+    UNREADABLE_HEADER,
     "BadGateway",
     "ConditionalRequestConflict",
     "GatewayTimeout",
