@@ -18,6 +18,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, AS_OF, ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.journal.status import last_undo, plan_status
 from hyve_pipeline.operations.plan.listed_rows import listed_rows
 
 # The sign and the colour of each set whose keys are shown.
@@ -216,14 +217,31 @@ def _totals(plan: Plan) -> Iterator[str]:
 
 
 def describe_next(sync: SyncContext, status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> None:
-    """Print the command to type next, if there is one."""
+    """Print the command to type next, if there is one, and the one that continues the last plan of all keys."""
     command = next_command(status, is_undone=is_undone, has_failed=has_failed)
-    if command is None:
+    if command is not None:
+        say(f"next: hyve {_of_plan(sync, command, status.plan)}{_options_given()}")
+    if status.plan.named is None or not _is_newest(sync, status.plan):
         return
-    newest = sync.plans.newest_id()
-    if command.split()[0] in ("copy", "delete", "retry", "verify") and newest not in (None, status.plan.id):
-        command += f" --plan {status.plan.id}"
-    say(f"next: hyve {command}{_options_given()}")
+    whole = sync.plans.newest_whole()
+    if whole is None or last_undo(sync, whole):
+        return
+    command = next_command(plan_status(sync, whole), is_undone=False)
+    if command is not None and command.split()[0] in ("copy", "delete", "retry"):
+        command = f"hyve {_of_plan(sync, command, whole)}{_options_given()}"
+        say(f"plan {whole.id} of all keys is not finished: '{command}' continues it")
+
+
+def _of_plan(sync: SyncContext, command: str, plan: Plan) -> str:
+    """A command with the option that names the plan, if it takes one and would take another one without."""
+    takes_plan = command.split()[0] in ("copy", "delete", "retry", "verify")
+    return f"{command} --plan {plan.id}" if takes_plan and not _is_newest(sync, plan) else command
+
+
+def _is_newest(sync: SyncContext, plan: Plan) -> bool:
+    """Whether commands take the plan where none is named."""
+    newest = sync.plans.newest()
+    return newest is None or newest.id == plan.id
 
 
 def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> str | None:

@@ -332,6 +332,21 @@ class PlanShelf:
         newest = self._newest_but(self.partial_ids())
         return None if newest is None else self.load(newest)
 
+    def ids_to_apply(self) -> list[str]:
+        """The ids of the newest plan of all keys and of the plans of lists since, in their order.
+
+        A plan of all keys takes the place of all before it; one of some keys takes no other's. Those of events are
+        applied by what makes them.
+        """
+        lists, by_events = self.partial_ids("list"), self.partial_ids("events")
+        found: list[str] = []
+        for plan_id in self.newest_ids():
+            if plan_id not in by_events:
+                found.append(plan_id)
+                if plan_id not in lists:
+                    break
+        return found[::-1]
+
     def approve(self, plan_id: str, approval: Approval) -> None:
         """Write the user's approval of a refused plan; it takes the place of those before."""
         numbers = self._approvals(plan_id)

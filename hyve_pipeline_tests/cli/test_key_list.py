@@ -80,3 +80,19 @@ def test_a_list_is_refused_in_one_line(filled: Pair, hyve: Hyve, tmp_path: Path)
         assert finished.code == 2, arguments
         assert said in finished.only_line
     assert filled.store.keys() == ["gone/1", "gone/2", "mod/1", "mod/2"]
+
+
+def test_the_plan_of_all_keys_that_is_not_finished_is_named(filled: Pair, hyve: Hyve, tmp_path: Path) -> None:
+    whole = hyve("dryrun", "--json").document["plan"]
+    keys = tmp_path / "keys.txt"
+    keys.write_text("new/1\n")
+    line = f"plan {whole} of all keys is not finished: 'hyve copy --plan {whole}' continues it"
+    assert line in hyve("dryrun", "--keys", str(keys)).out
+    done = hyve("copy")
+    assert filled.store.read()["new/1"] == b"1"
+    assert "new/2" not in filled.store.read()
+    assert line in done.out
+    assert hyve("copy", "--plan", whole).code == 0  # what the list's plan has copied is as planned already
+    assert f"'hyve delete --plan {whole}' continues it" in hyve("show").out
+    assert hyve("delete", "--plan", whole).code == 0
+    assert "not finished" not in hyve("show").out

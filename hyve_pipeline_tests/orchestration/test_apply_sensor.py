@@ -326,3 +326,58 @@ def test_buckets_that_have_changed_since_are_not_written(pair: Pair, hyve: Hyve,
     keys, reason = make_daemon(pair).tick()
     assert not keys
     assert reason.startswith(f"plan {plan} was made for the store s3://{pair.store.name}/")
+
+
+def plan_of_list(hyve: Hyve, pair: Pair, *keys: str) -> str:
+    file = pair.home / "keys.txt"
+    file.write_text("".join(f"{key}\n" for key in keys))
+    return hyve("dryrun", "--keys", str(file), "--json").document["plan"]
+
+
+def test_plans_of_lists_come_after_the_plan_of_all_keys(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
+    fill(pair)
+    pair.automate("all")
+    whole = plan_of(hyve)
+    pair.source.put({"00": b"newer", "new": b"1", "later": b"1"})
+    lists = [plan_of_list(hyve, pair, "00", "new"), plan_of_list(hyve, pair, "later")]
+    daemon = make_daemon(pair)
+    asked: list[str] = []
+    while keys := daemon.tick()[0]:
+        asked += keys
+    steps = [(whole, "copy"), (whole, "delete"), (whole, "verify")]
+    steps += [(plan, step) for plan in lists for step in ("copy", "verify")]
+    assert asked == [f"{plan}:{step}:1" for plan, step in steps]
+    assert daemon.tick() == ([], f"plan {lists[-1]} is finished and verified")
+    assert pair.store.read() == pair.source.read()
+
+
+def test_a_plan_of_a_list_waits_for_one_that_goes_on_and_not_for_one_that_can_not(
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    pair = make_pair(through=faulty, shard_objects=5)
+    fill(pair)
+    whole = plan_of(hyve)
+    pair.source.put({"new": b"1"})
+    of_list = plan_of_list(hyve, pair, "new")
+    pair.automate("all", retry_seconds=3600, shard_attempts=2)
+    faulty.fault = deny("02")
+    daemon = make_daemon(pair)
+    assert daemon.tick()[0] == [f"{whole}:copy:1"]
+    keys, reason = daemon.tick()
+    assert not keys
+    assert reason.startswith(f"plan {whole}, 3 copy shards: 2 finished, 1 waiting for retry; newer plans of lists wait")
+    # Of all keys again: it takes the place of both.
+    pair.configure(max_overwrites=0)
+    pair.source.put({"03": b"modified since"})
+    pair.automate("all", retry_seconds=0, shard_attempts=1)
+    refused = plan_of(hyve)
+    pair.source.put({"newer": b"1"})
+    of_list = plan_of_list(hyve, pair, "newer")
+    daemon = make_daemon(pair)
+    assert daemon.tick()[0] == [f"{of_list}:copy:1"]
+    assert daemon.tick()[0] == [f"{of_list}:verify:1"]
+    keys, reason = daemon.tick()
+    assert not keys
+    assert reason.startswith(f"plan {refused} is refused")
+    assert reason.endswith(f"; plan {of_list} is finished and verified")
+    assert not {"gone", "newer"} - {*pair.store.keys()}

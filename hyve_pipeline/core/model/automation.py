@@ -88,11 +88,19 @@ class Decision:
         requests: the runs to request.
         reason: one line for the user.
         given_up: names of what has failed too often.
+        is_over: whether nothing more happens to the plan by itself, so that the next one may begin: it is finished, or
+            only the user can continue it.
     """
 
     requests: tuple[Request, ...]
     reason: str
     given_up: tuple[str, ...] = ()
+    is_over: bool = False
+
+    @classmethod
+    def over(cls, reason: str, given_up: tuple[str, ...] = ()) -> "Decision":
+        """Nothing, now or later."""
+        return cls((), reason, given_up, is_over=True)
 
 
 def decide(
@@ -123,22 +131,22 @@ def decide(
     """
     plan = status.plan.id
     if mode == "never":
-        return Decision((), 'apply is "never": plans are applied manually')
+        return Decision.over('apply is "never": plans are applied manually')
     if status.plan.as_of is not None:
-        return Decision((), f"plan {plan} is of {status.plan.as_of.described}: it is applied manually")
+        return Decision.over(f"plan {plan} is of {status.plan.as_of.described}: it is applied manually")
     for action in _ACTIONS[mode]:
         refusal = status.refusal(action)
         is_whole = refusal is not None and refusal.rule == ONE_BUCKET
         if not status.unfinished(action) and not is_whole:
             continue
         if refusal is not None:
-            return Decision((), f"plan {plan} is {refusal.described}")
+            return Decision.over(f"plan {plan} is {refusal.described}")
         return _Action(status, action, tries, loops.get(action, Loops()), rules, now).decide()
     left = status.unfinished("delete")
     if left:
-        return Decision((), f'plan {plan}: copies are finished; apply is "copies", so deletes are started manually')
+        return Decision.over(f'plan {plan}: copies are finished; apply is "copies", so deletes are started manually')
     if is_verified:
-        return Decision((), f"plan {plan} is finished and verified")
+        return Decision.over(f"plan {plan} is finished and verified")
     return _verify(plan, tries.get(VERIFICATION, Tries()), rules, now)
 
 
@@ -219,7 +227,8 @@ class _Action:
             f"given up after {self._rules.shard_attempts} attempts": len(given_up),
         }
         requests = tuple(Request(self._action, key, tried[key].failures + 1) for key in begun)
-        return Decision(requests, self._reason({**figures, **parts}), (*given_up_loops, *given_up))
+        is_over = len(given_up) == len(tried) and (bool(given_up_loops) or not fresh)
+        return Decision(requests, self._reason({**figures, **parts}), (*given_up_loops, *given_up), is_over=is_over)
 
     def _reason(self, parts: Mapping[str, int]) -> str:
         total = self._plan.total(self._action).shards
@@ -234,7 +243,7 @@ def _verify(plan: str, tried: Tries, rules: Automation, now: datetime) -> Decisi
         return Decision((), f"plan {plan} is being verified")
     if failures >= rules.shard_attempts:
         reason = f"plan {plan} is finished; its verification is given up after {rules.shard_attempts} attempts"
-        return Decision((), reason, (VERIFICATION,))
+        return Decision.over(reason, (VERIFICATION,))
     if not _is_due(tried, rules, now):
         return Decision((), f"plan {plan} is finished; its verification is waiting for retry")
     request = Request("verify", VERIFICATION, failures + 1)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import rows_with
+from hyve_pipeline.core.base.ids import is_older
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES, ChangeSet
 from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.core.model.restore import FAILED, LONGEST, RestoreStatus, RestoreSummary
@@ -78,15 +79,16 @@ def is_restore_due(context: SyncContext, status: PlanStatus) -> bool:
     """Whether archived objects of a plan are to be restored, its copies are finished, and none was asked for yet.
 
     Raises:
-        StateError: the newest manifest is damaged.
+        StateError: a manifest is damaged.
     """
     plan = status.plan
     if plan.options.restore is None or plan.as_of is not None or not plan.count(ChangeSet.SKIPPED).objects:
         return False
     if status.unfinished("copy") or status.refusal("copy") is not None:
         return False
-    newest = next(iter(newest_manifests(context.state.below(FOLDER).names())), None)
-    return newest is None or context.state.below(FOLDER).read_manifest(newest, RestoreSummary).plan != plan.id
+    folder = context.state.below(FOLDER)
+    since = [name for name in newest_manifests(folder.names()) if not is_older(name, plan.id)]
+    return all(folder.read_manifest(name, RestoreSummary).plan != plan.id for name in since)
 
 
 def _asks(context: SyncContext) -> dict[str, _Ask]:

@@ -1,5 +1,8 @@
 """The sensor that applies plans: the copies, then the deletes, then the verification.
 
+A plan of all keys takes the place of all before it. Plans of lists take no other's place: they are applied in their
+order after it, each when nothing more happens to the ones before by themselves.
+
 It is level-triggered: it keeps no cursor, and at each tick determines what is left from the journal and the runs. Its
 run keys contain the attempt, so a repeated tick requests nothing twice.
 """
@@ -28,19 +31,23 @@ from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
 
+# The most plans of which a tick that does nothing says why.
+_MOST_REASONS = 3
+
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) -> dg.SensorDefinition:
-    """Applies the newest plan as far as `apply` and the safety rules allow.
+    """Applies the newest plan of all keys, and then the plans of lists since, as far as `apply` and the rules allow.
 
     Args:
         sync: the sync.
         names: its names.
         jobs: those that it requests runs of.
     """
-    # Of the plan of the last tick: what is finished stays finished, and a large plan has many shards.
+    # Of the plans of the last tick: what is finished stays finished, and a large plan has many shards.
     finished: dict[str, dict[int, ShardStatus]] = {}
+    settled: set[str] = set()
 
     @dg.sensor(
         name=names.apply_sensor,
@@ -56,19 +63,79 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
         close_dead_runs(context.instance, sync, names)
         if sync.settings.apply == "never":
             return dg.SkipReason('apply is "never": plans are applied manually')
-        plan = sync.plans.newest()
-        if plan is None:
+        plans = sync.plans.ids_to_apply()
+        if not plans:
             return dg.SkipReason("there is no plan yet")
+        for other in finished.keys() - {*plans}:
+            del finished[other]
+        settled.intersection_update(plans)
+        restores: list[dg.RunRequest] = []
+        reasons: list[str] = []
+        for number, plan_id in enumerate(plans, start=1):
+            is_last = number == len(plans)
+            if plan_id in settled and not is_last:
+                continue
+            plan = sync.plans.load(plan_id)
+            step = _Step.of(context.instance, sync, names, plan, finished)
+            if step.status is not None and step.in_the_way is None and is_restore_due(sync, step.status):
+                restores.append(_restore_request(names, plan))
+            if step.decision.is_over:
+                if step.is_settled:
+                    settled.add(plan_id)
+                if is_last or not step.is_settled:
+                    reasons.append(step.decision.reason)
+                continue
+            if step.status is not None and step.decision.requests and step.in_the_way is None:
+                context.log.info(step.decision.reason)
+                _register(context.instance, names, step.status, step.decision.requests)
+                runs = [_run_request(names, plan, request) for request in step.decision.requests]
+                return dg.SensorResult(run_requests=[*restores, *runs])
+            later = "" if is_last else f"; newer plans of lists wait for it: {len(plans) - number:,}"
+            reason = step.decision.reason if step.in_the_way is None else f"plan {plan_id} waits: {step.in_the_way}"
+            reasons = [reason + later]
+            break
+        if restores:
+            return dg.SensorResult(run_requests=restores)
+        return dg.SkipReason("; ".join(reasons[-_MOST_REASONS:]))
+
+    return apply_plan
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What to do next with one plan.
+
+    Attributes:
+        decision: what, and why.
+        status: how far it came; None where that does not matter.
+        is_settled: whether it is finished and verified.
+        in_the_way: what must end before what is decided can be done.
+    """
+
+    decision: Decision
+    status: PlanStatus | None = None
+    is_settled: bool = False
+    in_the_way: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        instance: dg.DagsterInstance,
+        sync: SyncContext,
+        names: Names,
+        plan: Plan,
+        finished: dict[str, dict[int, ShardStatus]],
+    ) -> "_Step":
+        """Decide it by the journal and the runs, and mark what is given up."""
         try:
             check_places(sync, plan)
         except ConfigurationError as error:
-            return dg.SkipReason(str(error))
+            return cls(Decision.over(str(error)))
         if last_undo(sync, plan):
-            return dg.SkipReason(f"plan {plan.id} was undone: the next dryrun makes another one")
-        for other in finished.keys() - {plan.id}:
-            del finished[other]
+            return cls(Decision.over(f"plan {plan.id} was undone: the next dryrun makes another one"))
         status = plan_status(sync, plan, finished.setdefault(plan.id, {}))
-        runs = _Runs.of(context.instance, names, plan)
+        runs = _Runs.of(instance, names, plan)
+        verified = is_verified(sync, status)
         decision = decide(
             status,
             runs.tries(names),
@@ -76,22 +143,12 @@ def build_apply_sensor(sync: SyncContext, names: Names, jobs: Sequence[AnyJob]) 
             sync.settings.apply,
             sync.settings.automation,
             datetime.now(UTC),
-            is_verified=is_verified(sync, status),
+            is_verified=verified,
         )
-        _mark_given_up(context.instance, names, runs, decision)
+        _mark_given_up(instance, names, runs, decision)
         in_the_way = _in_the_way(sync, names, plan, runs.going_on) if decision.requests else None
-        if in_the_way is not None:
-            return dg.SkipReason(f"plan {plan.id} waits: {in_the_way}")
-        restores = [_restore_request(names, plan)] if is_restore_due(sync, status) else []
-        if not decision.requests and not restores:
-            return dg.SkipReason(decision.reason)
-        context.log.info(decision.reason)
-        _register(context.instance, names, status, decision.requests)
-        return dg.SensorResult(
-            run_requests=[*restores, *(_run_request(names, plan, request) for request in decision.requests)]
-        )
-
-    return apply_plan
+        is_settled = decision.is_over and verified and not any(map(status.unfinished, ACTIONS))
+        return cls(decision, status, is_settled, in_the_way)
 
 
 @dataclass(frozen=True)
