@@ -14,6 +14,12 @@ def heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def hold_an_interrupt_back() -> None:
+    """Let a child begin with an interrupt that has come, and that it gets when it is ready for one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 # From Linux's headers: an option of prctl, and two capabilities.
 _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2

@@ -84,6 +84,9 @@ def _run_hyve(command: str) -> int:
     if not is_quiet():
         click.secho(f"$ hyve {command}", bold=_has_colours())
     modes = ["--quiet"] * is_quiet() + ["--verbose"] * verbosity()
+    # The command has them blocked too, until it can say in one line that it was interrupted, see
+    # `ending_signals_interrupt`: an interpreter that is interrupted while it starts prints a traceback.
+    blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "hyve_pipeline", command, *modes],
         stdin=subprocess.DEVNULL,
@@ -91,6 +94,7 @@ def _run_hyve(command: str) -> int:
         start_new_session=True,
     )
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
         return process.wait()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)

@@ -32,7 +32,7 @@ def ending_signals_interrupt(last_words: Callable[[], str] | None = None) -> Ite
 
     Those that follow are ignored, as they would interrupt the cleanup; or, with `last_words`, end the process at once.
     SIGINT counts even where it was ignored before, as in a script's background process, since it is then meant for
-    this process alone; an ignored SIGHUP (`nohup`) stays ignored.
+    this process alone; an ignored SIGHUP (`nohup`) stays ignored. Those that the parent has blocked are taken now.
 
     Args:
         last_words: gives the line that is printed on standard error when a second signal ends the process. It is
@@ -60,6 +60,7 @@ def ending_signals_interrupt(last_words: Callable[[], str] | None = None) -> Ite
 
     before = {number: signal.signal(number, handle_first) for number in ending}
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
         yield
     finally:
         _hint = None

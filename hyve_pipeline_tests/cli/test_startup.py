@@ -10,6 +10,7 @@ import pytest
 from hyve_pipeline.cli.main import COMMANDS
 from hyve_pipeline.operations.plan.dryrun import take_plan
 from hyve_pipeline_tests.children import started
+from hyve_pipeline_tests.heeding import hold_an_interrupt_back
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 _PATIENCE = 60
@@ -121,3 +122,11 @@ def test_a_command_that_fails_early_ends_with_its_code(pair: Pair, arguments: tu
         _, err = child.communicate(timeout=_PATIENCE)
     assert child.returncode == 2
     assert err.startswith("hyve: ")
+
+
+def test_an_interrupt_that_is_held_back_while_it_starts_is_one_line(pair: Pair) -> None:
+    with started(["dryrun"], preexec_fn=hold_an_interrupt_back) as child:
+        out, err = child.communicate(timeout=_PATIENCE)
+    assert (child.returncode, out) == (130, "")
+    assert [line.partition(":")[0] for line in err.splitlines() if not line.startswith("images: ")] == ["hyve"]
+    assert "interrupted" in err
