@@ -7,6 +7,7 @@ each, which is more than what is tested takes.
 import functools
 import http.client
 import pickle
+import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,15 +105,39 @@ def _backend() -> Any:
 _VERBS: dict[str, Callable[..., Any]] = {"put": _put, "read": _read, "drop": _drop}
 
 
+def _hurry() -> None:
+    """Let moto find out only once what it finds out again for each answer: half of the time that a copy takes."""
+    from botocore.utils import parse_to_aware_datetime
+    from moto.core import responses, serialize
+
+    # Each entry of a listing has its date parsed.
+    quick = functools.lru_cache(1024)(parse_to_aware_datetime)
+    serialize.parse_to_aware_datetime = quick  # pyright: ignore[reportPrivateImportUsage]
+
+    # For each element of an answer, the names that it may have in moto's objects.
+    picker = serialize.XFormedAttributePicker
+    names_of, known = picker.get_possible_keys, dict[tuple[type, object, str], tuple[str, ...]]()
+
+    def known_names(self: Any, context: Any) -> Iterable[str]:
+        asked = type(context.obj), context.shape, context.key
+        if asked not in known:
+            known[asked] = tuple(dict.fromkeys(names_of(self, context)))
+        return known[asked]
+
+    picker.get_possible_keys = known_names  # type: ignore[method-assign]
+
+    def add_request_id(headers: dict[str, Any]) -> str:
+        headers["x-amzn-requestid"] = made = f"{random.getrandbits(208):052X}"
+        return made
+
+    # Moto draws letter by letter.
+    responses.gen_amzn_requestid_long = add_request_id  # type: ignore[assignment]
+
+
 def _make() -> Any:
     """Moto's application, with the path of its own before it."""
     inner = make_application()
-    # Each entry of a listing has its date parsed, which is a third of the time that a listing takes.
-    from botocore.utils import parse_to_aware_datetime
-    from moto.core import serialize
-
-    quick = functools.lru_cache(1024)(parse_to_aware_datetime)
-    serialize.parse_to_aware_datetime = quick  # pyright: ignore[reportPrivateImportUsage]
+    _hurry()
 
     def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != _PATH:
