@@ -309,7 +309,7 @@ class _Restorer:
         found = await self._find(row, tries)
         if isinstance(found, JournalRow):
             return found
-        key = self._store.place.prefix + row.key
+        key = self._store.place.key_of(row.key)
         left, kept = found
         back = _undo_row(row, Outcome.DONE)._replace(etag_before=None if left == NO_OBJECT else left)
         try:
@@ -332,7 +332,7 @@ class _Restorer:
         """
         if row.etag_before is None:
             return _undo_row(row, Outcome.SKIPPED, WAS_NEW, "the plan added this object")
-        key = self._store.place.prefix + row.key
+        key = self._store.place.key_of(row.key)
         head = await tries.answer(lambda: head_object(self._store, key))
         etag = None if head is None else head.etag
         # The plan's own result first: it may have overwritten an object with the same content.
@@ -359,7 +359,7 @@ class _Restorer:
         trash = self._trash
         if trash is None or not _may_be_in_trash(row, self._options):
             return None
-        trash_key = trash.place.prefix + row.key
+        trash_key = trash.place.key_of(row.key)
         head = await tries.answer(lambda: head_object(trash, trash_key, needs_size=True))
         if head is None or head.size is None or not _is_kept(head, row):
             return None

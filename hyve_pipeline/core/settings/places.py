@@ -177,6 +177,14 @@ class BucketSettings(SettingsTable):
         """The side as ``s3://bucket/prefix``."""
         return f"s3://{self.bucket}/{self.prefix}"
 
+    def key_of(self, key: str) -> str:
+        """The whole key that an object has in this bucket, by its key in plans, which is without prefix."""
+        return self.prefix + key
+
+    def uri_of(self, key: str) -> str:
+        """The object as ``s3://bucket/key``, by its key in plans."""
+        return f"s3://{self.bucket}/{self.key_of(key)}"
+
     @property
     def server(self) -> str | None:
         """The server the bucket is on, in a form in which equal servers compare equal; None while unknown.

@@ -114,8 +114,8 @@ class ObjectCopier:
             return await self._repair(row, tries)
         started = time.time()
         task = CopyTask(
-            source_key=self._source.place.prefix + row.key,
-            store_key=self._store.place.prefix + row.key,
+            source_key=self._source.place.key_of(row.key),
+            store_key=self._store.place.key_of(row.key),
             size=row.size,
             source_etag=row.source_etag or "",
             storage_class=row.storage_class or "STANDARD",
@@ -150,7 +150,9 @@ class ObjectCopier:
             task = task._replace(store_etag=head.etag)
             result = await self._write(task, tries)
         if result.condition_ignored:
-            detail = f"{self._source.place.uri}{row.key} changed since the plan, and the server copied it all the same"
+            detail = (
+                f"{self._source.place.uri_of(row.key)} changed since the plan, and the server copied it all the same"
+            )
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
         return self._row(
             row,
@@ -227,7 +229,7 @@ class ObjectCopier:
     async def _repair(self, row: PlannedObject, tries: Tries) -> JournalRow:
         done = await repair_object(self._source, self._store, self._route, row, tries)
         if done.condition_ignored:
-            detail = f"{self._store.place.uri}{row.key} changed since the plan, and was repaired all the same"
+            detail = f"{self._store.place.uri_of(row.key)} changed since the plan, and was repaired all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=done.etag)
         ended = self._row(
             row,

@@ -117,12 +117,11 @@ class ObjectDeleter:
     async def _judge(self, batch: Sequence[PlannedObject]) -> "Sequence[_Verdict]":
         """Which objects may be deleted, and why the others may not."""
         in_source, in_store = await self._list(batch)
-        source_prefix, store_prefix = self._source.place.prefix, self._store.place.prefix
         tries = Tries()
         verdicts: list[_Verdict] = []
         unknown: list[PlannedObject] = []
         for planned in batch:
-            source_key, store_key = source_prefix + planned.key, store_prefix + planned.key
+            source_key, store_key = self._source.place.key_of(planned.key), self._store.place.key_of(planned.key)
             if in_source.knows(source_key) and in_store.knows_etag(store_key):
                 is_back = source_key in in_source.etags
                 verdicts.append(self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries))
@@ -133,24 +132,24 @@ class ObjectDeleter:
 
     async def _confirm(self, verdicts: "Sequence[_Verdict]", in_source: ListedKeys) -> "Sequence[_Verdict]":
         """Let nothing be deleted by a listing of the source that HEAD requests contradict."""
-        prefix = self._source.place.prefix
+        key_of = self._source.place.key_of
         by_listing = {
             verdict.planned.key: verdict
             for verdict in verdicts
-            if isinstance(verdict, _Allowed) and in_source.knows(prefix + verdict.planned.key)
+            if isinstance(verdict, _Allowed) and in_source.knows(key_of(verdict.planned.key))
         }
         sample = sample_of(list(by_listing))
         answers = dict(
-            zip(sample, await Together([is_there(self._source, prefix + key) for key in sample]), strict=True)
+            zip(sample, await Together([is_there(self._source, key_of(key)) for key in sample]), strict=True)
         )
         there = [key for key, answer in answers.items() if answer is True]
-        listed = await Together([is_listed(self._source, prefix + key) for key in there])
+        listed = await Together([is_listed(self._source, key_of(key)) for key in there])
         settled: dict[str, JournalRow] = {}
         hidden = next((key for key, is_in in zip(there, listed, strict=True) if not is_in), None)
         errors = {key: answer for key, answer in answers.items() if isinstance(answer, S3RequestError)}
         if hidden is not None:
             detail = (
-                f"the source has {self._source.place.uri}{hidden}, and its listing does not: nothing is deleted by "
+                f"the source has {self._source.place.uri_of(hidden)}, and its listing does not: nothing is deleted by "
                 "such a listing; make sure that the server lists all its objects, then run 'hyve retry'"
             )
             failed = dict.fromkeys(by_listing, (CONTRADICTED, detail))
@@ -171,13 +170,13 @@ class ObjectDeleter:
         ]
 
     def _back(self, planned: PlannedObject, tries: Tries) -> JournalRow:
-        detail = f"the source has {self._source.place.uri}{planned.key} again"
+        detail = f"the source has {self._source.place.uri_of(planned.key)} again"
         return _row(planned, tries, Outcome.SKIPPED, BACK_IN_SOURCE, detail)
 
     async def _list(self, batch: Sequence[PlannedObject]) -> tuple[ListedKeys, ListedKeys]:
         """What listings of both sides find of a batch."""
         source, store = (
-            Reply(list_batch(side, [side.place.prefix + planned.key for planned in batch]))
+            Reply(list_batch(side, sorted(side.place.key_of(planned.key) for planned in batch)))
             for side in (self._source, self._store)
         )
         in_source, in_store = await source, await store
@@ -212,14 +211,14 @@ class ObjectDeleter:
         if etag is None:
             return _row(planned, tries, Outcome.DONE, ALREADY_GONE)
         if not same_etag(etag, planned.store_etag):
-            detail = f"{self._store.place.uri}{planned.key} has ETag {etag}, planned was {planned.store_etag}"
+            detail = f"{self._store.place.uri_of(planned.key)} has ETag {etag}, planned was {planned.store_etag}"
             return _row(planned, tries, Outcome.SKIPPED, CHANGED, detail)
         return _Allowed(planned, version)
 
     async def _head(self, planned: PlannedObject, in_source: ListedKeys, in_store: ListedKeys) -> "_Verdict":
         """The verdict on an object for which the listings do not suffice, by HEAD."""
-        source_key = self._source.place.prefix + planned.key
-        store_key = self._store.place.prefix + planned.key
+        source_key = self._source.place.key_of(planned.key)
+        store_key = self._store.place.key_of(planned.key)
         tries = Tries()
         try:
             if in_source.knows(source_key):
@@ -248,7 +247,7 @@ class ObjectDeleter:
 
     async def _delete(self, allowed: Sequence["_Allowed"]) -> list[JournalRow]:
         tries = Tries()
-        by_key = {self._store.place.prefix + one.planned.key: one for one in allowed}
+        by_key = {self._store.place.key_of(one.planned.key): one for one in allowed}
         etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
         conditions = etags if self._conditional else {}
         try:

@@ -138,8 +138,8 @@ class HistoryCopier:
         except S3RequestError as error:
             return self._row(row, progress, Outcome.FAILED, error.code or str(error.status), str(error))
         finally:
-            self._source_pins.pop(self._source.place.prefix + row.key, None)
-            self._store_pins.pop(self._store.place.prefix + row.key, None)
+            self._source_pins.pop(self._source.place.key_of(row.key), None)
+            self._store_pins.pop(self._store.place.key_of(row.key), None)
 
     async def leave(self, row: PlannedObject, reason: str) -> JournalRow:
         """Leave a key to a retry, as a bucket can't be reached."""
@@ -197,7 +197,7 @@ class HistoryCopier:
     async def _listed(self, connection: Connection, key: str, progress: _Progress) -> list[ListedVersion]:
         place = connection.place
         headers = self._headers if connection is self._source else ()
-        versions = await list_key(connection, place.prefix + key, headers, progress.tries)
+        versions = await list_key(connection, place.key_of(key), headers, progress.tries)
         if versions is None:
             raise _LeftError(
                 CHANGED,
@@ -238,7 +238,7 @@ class HistoryCopier:
         ids = one.version_id, other.version_id
         if ids not in progress.read:
             self._pin(row, one)
-            store_key = self._store.place.prefix + row.key
+            store_key = self._store.place.key_of(row.key)
             self._store_pins[store_key] = other.version_id
             try:
                 found = await self._contents.compare(ContentPair(row.key, one.size, one.etag, other.etag))
@@ -264,7 +264,7 @@ class HistoryCopier:
     ) -> ListedVersion:
         """Write one version or delete marker, and return it as it is in the store."""
         if version.is_marker:
-            key = self._store.place.prefix + row.key
+            key = self._store.place.key_of(row.key)
             # Not by `tries`, which may send it again.
             made = await progress.tries.answer_once(lambda: put_delete_marker(self._store, key))
             progress.written[made] = version.version_id
@@ -284,8 +284,8 @@ class HistoryCopier:
         # Only where the condition is known to be kept: to find that out, a write may be sent twice.
         expected = NO_OBJECT if newest is None or newest.is_marker else newest.etag
         return CopyTask(
-            source_key=self._source.place.prefix + row.key,
-            store_key=self._store.place.prefix + row.key,
+            source_key=self._source.place.key_of(row.key),
+            store_key=self._store.place.key_of(row.key),
             size=version.size,
             source_etag=version.etag,
             storage_class=version.storage_class,
@@ -294,7 +294,7 @@ class HistoryCopier:
         )
 
     def _pin(self, row: PlannedObject, version: ListedVersion) -> None:
-        self._source_pins[self._source.place.prefix + row.key] = version.version_id
+        self._source_pins[self._source.place.key_of(row.key)] = version.version_id
 
     def _named(self, row: PlannedObject, connection: Connection) -> str:
         return displayed(connection.place.uri + row.key)

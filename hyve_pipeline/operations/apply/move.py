@@ -54,7 +54,7 @@ class Moves:
             found = rows.read(RelativeRange(shard.first_key, shard.last_key + "\0"))
         for key, store_key, etag in zip(*(column.to_pylist() for column in found.columns), strict=True):
             if shard.first_key <= key <= shard.last_key:
-                self._from[source.place.prefix + key] = store.place.prefix + store_key, etag
+                self._from[source.place.key_of(key)] = store.place.key_of(store_key), etag
 
     def has(self, source_key: str) -> bool:
         """Whether an object has only moved, by the plan."""

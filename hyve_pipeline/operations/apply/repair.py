@@ -56,7 +56,7 @@ async def repair_object(
         ObjectUnreadableError: one of the two can't be read now.
         S3RequestError: another failure.
     """
-    source_key, store_key = source.place.prefix + row.key, store.place.prefix + row.key
+    source_key, store_key = source.place.key_of(row.key), store.place.key_of(row.key)
     wanted = await read_carried(source, source_key, row.source_etag or "", route.rules, tries)
     found = await read_carried(store, store_key, row.store_etag or "", route.rules, tries)
     source_version = wanted.properties.version_id

@@ -70,8 +70,8 @@ class Trash:
             return False
         trash = self._trash
         task = CopyTask(
-            source_key=self._store.place.prefix + key,
-            store_key=trash.place.prefix + key,
+            source_key=self._store.place.key_of(key),
+            store_key=trash.place.key_of(key),
             size=size,
             source_etag=etag,
             storage_class="STANDARD",

@@ -134,7 +134,7 @@ def prepare_round(
                 if storage_class not in files:
                     files[storage_class] = stack.enter_context(tempfile.TemporaryFile())
                 try:
-                    files[storage_class].write(manifest_line(plan.source.bucket, plan.source.prefix + key))
+                    files[storage_class].write(manifest_line(plan.source.bucket, plan.source.key_of(key)))
                 except OSError as error:
                     raise spill_error(tempfile.gettempdir(), error) from error
                 objects[storage_class] = objects.get(storage_class, 0) + 1
@@ -211,5 +211,5 @@ async def _found(store: Connection, batch: Sequence[Chosen]) -> set[str]:
 
 
 async def _is_there(store: Connection, key: str) -> bool:
-    whole = store.place.prefix + key
+    whole = store.place.key_of(key)
     return await Tries().answer(lambda: head_object(store, whole)) is not None

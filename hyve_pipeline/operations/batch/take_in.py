@@ -230,7 +230,7 @@ class _Checker:
     async def _prove(self, task: _Task) -> JournalRow:
         """Look at an object whose ETag alone does not prove it."""
         planned = task.planned
-        store_key, source_key = self._store.place.prefix + planned.key, self._source.place.prefix + planned.key
+        store_key, source_key = self._store.place.key_of(planned.key), self._source.place.key_of(planned.key)
         head = await Tries().answer(lambda: head_object(self._store, store_key))
         if head is None:
             return self._row(task, Outcome.FAILED, NOT_PROVED, "the store does not have it")

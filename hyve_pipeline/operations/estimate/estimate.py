@@ -145,11 +145,11 @@ class PlanEstimate:
         wanted = self._diff.options.restore
         if wanted is None:
             return None
-        waiting, prefix = waiting_keys(self._context), self._diff.source.place.prefix
+        waiting, source = waiting_keys(self._context), self._diff.source.place
         objects, sizes = Counter[str](), Counter[str]()
         for rows in archived_rows(self._context.state, self._diff.changes):
             for row in rows.select(["key", "source_etag", "size", "storage_class"]).to_pylist():
-                if waiting.get(prefix + row["key"]) != row["source_etag"]:
+                if waiting.get(source.key_of(row["key"])) != row["source_etag"]:
                     objects[row["storage_class"]] += 1
                     sizes[row["storage_class"]] += row["size"]
         if not objects:

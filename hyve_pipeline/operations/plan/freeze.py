@@ -202,7 +202,7 @@ def _choose_transfer(context: SyncContext, diff: Diff) -> Transfer:
 
     with closing(_rows_of(context.state, diff, "copy")) as tables:
         first = next(tables, None)
-    example = None if first is None else context.settings.source.prefix + first.column("key")[0].as_py()
+    example = None if first is None else diff.source.place.key_of(first.column("key")[0].as_py())
     with ExitStack() as stack:
         transfer = choose_transfer(context, example, version_pins(context, diff.source, stack))
     _logger.info("copies %s", transfer.described)

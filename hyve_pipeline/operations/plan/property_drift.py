@@ -125,7 +125,7 @@ class PropertyComparer:
         tries = Tries()
         carried: list[Carried] = []
         for bucket, etag in ((self._source, pair.source_etag), (self._store, pair.store_etag)):
-            key = bucket.place.prefix + pair.key
+            key = bucket.place.key_of(pair.key)
             try:
                 carried.append((await read_carried(bucket, key, etag, self._rules, tries)).carried)
             except ObjectChangedError:

@@ -97,7 +97,7 @@ class TagFilter:
         if not is_in_source and not self._copies_have_tags:
             return _Verdict(key, takes_part=True)
         bucket = self._source if is_in_source else self._store
-        whole = bucket.place.prefix + key
+        whole = bucket.place.key_of(key)
         try:
             tags = await Tries().answer(lambda: read_tags(bucket, whole))
         except ObjectChangedError:

@@ -78,8 +78,8 @@ class Contents:
         """
         tries = Tries()
         sides = (
-            (self._source, self._source.place.prefix + pair.key, pair.source_etag),
-            (self._store, self._store.place.prefix + pair.key, pair.store_etag),
+            (self._source, self._source.place.key_of(pair.key), pair.source_etag),
+            (self._store, self._store.place.key_of(pair.key), pair.store_etag),
         )
         known = [await tries.answer(lambda side=side: read_checksums(*side)) for side in sides]
         by_checksum = _compare_checksums(*known)

@@ -69,7 +69,6 @@ def request_restores(context: SyncContext, plan: Plan) -> RestoreSummary:
     example: str | None = None
     name = next_id(context.state, datetime.now(UTC))
     file = f"{FOLDER}/{name}.parquet"
-    prefix = plan.source.prefix
     with (
         context.connect(plan.source) as source,
         writing_parquet(context.state, file, RESTORE_SCHEMA) as writer,
@@ -79,7 +78,7 @@ def request_restores(context: SyncContext, plan: Plan) -> RestoreSummary:
         rows: list[_Asked] = []
 
         async def ask(row: dict[str, Any]) -> _Asked:
-            key, detail = prefix + row["key"], None
+            key, detail = plan.source.key_of(row["key"]), None
             try:
                 outcome: str = await Tries().answer(lambda: restore_object(source, key, wanted.days, wanted.tier))
             except S3RequestError as error:
@@ -96,7 +95,7 @@ def request_restores(context: SyncContext, plan: Plan) -> RestoreSummary:
             for table in archived_rows(context.state, plan.changes):
                 columns = ["key", "source_etag", "size", "storage_class"]
                 for row in table.select(columns).to_pylist():
-                    if waiting.get(prefix + row["key"]) == row["source_etag"]:
+                    if waiting.get(plan.source.key_of(row["key"])) == row["source_etag"]:
                         left_out += 1
                         continue
                     expect(_RESTORE, 1, row["size"])
