@@ -13,6 +13,7 @@ from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.mapping import InverseRule, MappingRule
 from hyve_pipeline.core.settings.mistakes import settings_names
 from hyve_pipeline.core.settings.model import Automation, Settings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
@@ -28,6 +29,8 @@ _TABLES: tuple[type[BaseModel], ...] = (
     *(Settings, HomeSettings, SyncSettings, BucketSettings, Options, Automation, RestoreSettings, FilterSettings),
     BatchSettings,
     EventSettings,
+    MappingRule,
+    InverseRule,
 )
 
 # Pydantic's names for the bounds of a number that may be written as text.

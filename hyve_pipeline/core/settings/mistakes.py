@@ -18,6 +18,7 @@ from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
+from hyve_pipeline.core.settings.mapping import InverseRule, MappingRule
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.restore import RestoreSettings
@@ -35,6 +36,8 @@ _SYNC_MODELS: Models = {
     ("automation",): Automation,
     ("batch",): BatchSettings,
     ("events",): EventSettings,
+    ("mapping",): MappingRule,
+    ("mapping", "inverse"): InverseRule,
 }
 _HOME_MODELS: Models = {(): HomeSettings}
 # A sync's name is the name of its table, and only a component of a Dagster project can name a resource.

@@ -27,6 +27,7 @@ from hyve_pipeline.core.settings.fields import (
     split_uri,
 )
 from hyve_pipeline.core.settings.home import HomeSettings
+from hyve_pipeline.core.settings.mapping import MappingRule, check_rules
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
@@ -118,6 +119,13 @@ _WITH_VERSIONS = {
 }
 
 
+# What a sync with a mapping can't have, and why.
+_NOT_WITH_MAPPING = {
+    "batch": "jobs of S3 Batch Operations can't rename objects",
+    "events": "only plans of all keys prove that no two keys become one",
+}
+
+
 class SyncSettings(SettingsTable):
     """One table ``[sync.NAME]``."""
 
@@ -143,6 +151,14 @@ class SyncSettings(SettingsTable):
             "it is not."
         ),
     )
+    mapping: tuple[MappingRule, ...] = Field(
+        default=(),
+        strict=False,
+        description=(
+            "Rules by which keys get other names in the store; the first one that fits decides, and a key that none "
+            "fits is left out of the sync in both buckets. Without any, all keys keep their names."
+        ),
+    )
     owners: tuple[Owner, ...] = Field(
         default=(),
         strict=False,
@@ -154,6 +170,8 @@ class SyncSettings(SettingsTable):
     def _check_places(self) -> "SyncSettings":
         if self.options.versions == "all":
             self._check_versions()
+        if self.mapping:
+            self._check_mapping()
         # The server is known only if the settings name it, so this is checked again once it is known.
         overlap = self.overlap
         if overlap is not None:
@@ -172,6 +190,13 @@ class SyncSettings(SettingsTable):
         for name, value in others.items():
             if value is not None:
                 raise contradiction(name, 'can\'t be combined with options.versions = "all"')
+
+    def _check_mapping(self) -> None:
+        """Refuse rules that contradict each other, and what can't be done for keys that have two names."""
+        check_rules(self.mapping)
+        for name, reason in _NOT_WITH_MAPPING.items():
+            if getattr(self, name) is not None:
+                raise contradiction(name, f"can't be combined with mapping: {reason}")
 
     @property
     def overlap(self) -> "Overlap | None":

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, model_validator
 
+from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.settings.fields import (
     BucketName,
     EndpointUrl,
@@ -21,6 +23,7 @@ from hyve_pipeline.core.settings.fields import (
     is_host_label,
     split_uri,
 )
+from hyve_pipeline.core.settings.mapping import MappingRule, key_mapping
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 AddressingStyle = Literal["auto", "path", "virtual"]
@@ -226,6 +229,25 @@ class Place(BucketSettings):
             "'hyve'`, or `default`. None in manifests of versions that did not record it."
         ),
     )
+
+    mapping: tuple[MappingRule, ...] = Field(
+        default=(),
+        strict=False,
+        description="Of a source, the rules by which its keys become those of the store, which plans have.",
+    )
+
+    def key_of(self, key: str) -> str:
+        """As for `BucketSettings`; of a source with a mapping, the whole key that the object has there.
+
+        Raises:
+            StateError: no key of the source becomes this one.
+        """
+        if not self.mapping:
+            return super().key_of(key)
+        found = key_mapping(self.mapping).to_source(key)
+        if found is None:
+            raise StateError(f"{self.uri}: by the mapping no key becomes {displayed(key)!r}, which a plan has: damaged")
+        return self.prefix + found
 
     @classmethod
     def at(cls, place: BucketSettings, endpoint_url: str | None, origin: str) -> "Place":

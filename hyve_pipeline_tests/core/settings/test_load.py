@@ -25,7 +25,7 @@ BUCKET_KEYS = (
     "known: bucket, prefix, profile, role_arn, external_id, anonymous, region, endpoint_url, requester_pays, "
     "accelerate, dual_stack, addressing_style, inventory"
 )
-SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, batch, events, owners, tags"
+SYNC_KEYS = "known: source, store, options, schedule, timezone, apply, automation, batch, events, mapping, owners, tags"
 NO_NAME = "is not a sync name: a letter, then letters, digits and _, at most 63"
 NO_LIMIT = "is neither a number of objects such as 500 nor a share such as '10%'"
 

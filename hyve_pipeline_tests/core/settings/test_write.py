@@ -192,7 +192,7 @@ def settings_or_none(text: str) -> dict[str, SyncSettings]:
         (
             "[sync.images]\nnonsense = 1\n",
             "[sync.images] nonsense: unknown key (known: source, store, options, schedule, timezone, apply, "
-            "automation, batch, events, owners, tags)",
+            "automation, batch, events, mapping, owners, tags)",
         ),
         (
             "[sync.images.options]\ntrash = 's3://new-in/t'\n",
