@@ -94,7 +94,7 @@ def _describe_keys(sync: SyncContext, plan: Plan, name: ChangeSet, most: int) ->
     sign, colour = _SIGNS[name]
     shown = 0
     rows = listed_rows(sync.state, plan, name, most)
-    while lines := [_described_row(sign, row) for row in islice(rows, _LINES_AT_ONCE)]:
+    while lines := [_described_row(sign, row, plan) for row in islice(rows, _LINES_AT_ONCE)]:
         say_lines(lines, colour)
         shown += len(lines)
     left = plan.count(name).objects - shown
@@ -102,10 +102,11 @@ def _describe_keys(sync: SyncContext, plan: Plan, name: ChangeSet, most: int) ->
         say(f"      and {left:,} more: --keys all")
 
 
-def _described_row(sign: str, row: ListedRow) -> str:
+def _described_row(sign: str, row: ListedRow, plan: Plan) -> str:
     size = "" if row.size is None else readable_bytes(row.size)
     why = f"  ({row.why})" if row.why else ""
-    return f"    {sign} {size:>8}  {displayed(row.key)}{why}"
+    source = f"  from {displayed(plan.source.key_of(row.key))}" if plan.source.mapping else ""
+    return f"    {sign} {size:>8}  {displayed(row.key)}{source}{why}"
 
 
 def _warn_of_plan(plan: Plan) -> None:

@@ -172,10 +172,14 @@ def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
     rows = unsettled_rows(sync, plan_status(sync, plan))
     if as_json:
         names = ("key", "action", "outcome", "code", "detail", "attempts")
-        print_json({"plan": plan.id, "objects": [{name: getattr(row, name) for name in names} for row in rows]})
+        objects = [{name: getattr(row, name) for name in names} for row in rows]
+        if plan.source.mapping:
+            objects = [{**row, "source_key": plan.source.key_of(row["key"])} for row in objects]
+        print_json({"plan": plan.id, "objects": objects})
         return 0
     for row in rows:
-        say(f"{row.action} {row.outcome} {in_words(row.code or 'unknown')}: {displayed(row.key)}")
+        source = f" from {displayed(plan.source.key_of(row.key))}" if plan.source.mapping else ""
+        say(f"{row.action} {row.outcome} {in_words(row.code or 'unknown')}: {displayed(row.key)}{source}")
         if row.detail:
             say(f"    {row.detail}")
     return 0

@@ -15,6 +15,7 @@ from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.load import load_settings, select_sync
+from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings, Place
@@ -122,7 +123,10 @@ class SyncContext:
             of_sync = f"of sync {shortened(name)} " if name else ""
             hint = hint_for(name, names) if name and name not in names else ""
             raise ConfigurationError(f"{home.storage.uri} has no plan {of_sync}yet: run 'hyve dryrun' first{hint}")
-        return cls(home, SyncSettings(name=name, source=plan.source, store=plan.store, options=plan.options))
+        settings = SyncSettings(
+            name=name, source=plan.source, store=plan.store, options=plan.options, mapping=plan.source.mapping
+        )
+        return cls(home, settings)
 
     def acting_as(self, actor: Actor) -> "SyncContext":
         """The same sync with another actor."""
@@ -147,6 +151,10 @@ class SyncContext:
     def with_options(self, options: Options) -> "SyncContext":
         """The same sync with other options, such as those of a plan."""
         return replace(self, settings=self.settings.model_copy(update={"options": options}))
+
+    def with_mapping(self, mapping: tuple[MappingRule, ...]) -> "SyncContext":
+        """The same sync with another mapping, such as that of a plan."""
+        return replace(self, settings=self.settings.model_copy(update={"mapping": mapping}))
 
     def with_inventory_date(self, date: str | None) -> "SyncContext":
         """The same sync, whose dryruns read the S3 Inventory reports of a date; None for the newest.

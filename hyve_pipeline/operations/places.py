@@ -11,7 +11,7 @@ from hyve_pipeline.state.credentials import config_file, credentials_file
 
 
 def locate_sync(sync: SyncSettings, resources: Container[str]) -> SyncSettings:
-    """The settings with the servers that requests to source and store go to.
+    """The settings with the servers that requests to source and store go to, and the mapping of the source's keys.
 
     A side stays unchanged if its server can't be determined here: its AWS settings are not valid, or they belong to a
     Dagster resource that only runs have. Connecting to it raises the reason.
@@ -21,6 +21,9 @@ def locate_sync(sync: SyncSettings, resources: Container[str]) -> SyncSettings:
         resources: the known resources of a Dagster project.
     """
     located = {side: _located(place, resources) for side, place in (("source", sync.source), ("store", sync.store))}
+    source = located["source"]
+    if isinstance(source, Place) and source.mapping != sync.mapping:
+        located["source"] = source.model_copy(update={"mapping": sync.mapping})
     return sync.model_copy(update=located)
 
 

@@ -23,7 +23,7 @@ from hyve_pipeline.operations.stored_tables import drop_lost_tables
 from hyve_pipeline.state.batch_rounds import open_round
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
-from hyve_pipeline.state.plans import NAMED_FOLDER, PARTIAL_FOLDER
+from hyve_pipeline.state.plans import MAPPED_FOLDER, NAMED_FOLDER, PARTIAL_FOLDER
 
 # Folders of the state that have a folder for each plan.
 _BY_PLAN = (
@@ -122,7 +122,8 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
     sweep.remove_older("diffs", kept[0].id, keep=())
     needed = {inventory for plan in kept for inventory in (plan.source_inventory, plan.store_inventory)}
     needed |= {plan.named.id for plan in kept if plan.named is not None}
-    sweep.remove_older(NAMED_FOLDER, min(needed, key=order_of), keep=())
+    for name in (NAMED_FOLDER, MAPPED_FOLDER):
+        sweep.remove_older(name, min(needed, key=order_of), keep=())
     for side in SIDES:
         newest = context.inventories(side).newest()
         keep = needed if newest is None else needed | {newest.id}

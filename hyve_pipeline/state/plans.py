@@ -2,6 +2,7 @@
 
     inventories/<side>/<id>.parquet, <id>.json
     named_keys/<id>-keys.parquet, <id>-<side>.parquet, <id>-<side>.json     inventories that are restricted to some keys
+    mapped_inventories/<id>-<side>.parquet, <id>-<side>.json                those with the keys of a mapping
     diffs/<id>/changes.parquet, new.parquet, modified.parquet, duplicate_stores.parquet, drifted.parquet, diff.json
     plans/<id>/copies.parquet, copies-0002.parquet, …, deletes.parquet, …, shards.parquet, plan.json, approvals/…
     partial_plans/list/<id>.json, partial_plans/events/<id>.json     the plans of some keys, by who names them
@@ -42,6 +43,8 @@ MEMORY_FOLDER = "memory"
 
 NAMED_FOLDER = "named_keys"
 
+MAPPED_FOLDER = "mapped_inventories"
+
 PARTIAL_FOLDER = "partial_plans"
 
 # Numbered, and never replaced: two processes that approve a plan at the same time both leave a record.
@@ -56,7 +59,7 @@ _MOST_CANDIDATES = 5
 # The folders in which names begin with numbers.
 _NUMBERED = (
     *(f"inventories/{side}" for side in SIDES),
-    *("diffs", "plans", UNDONE_FOLDER, MEMORY_FOLDER, "restores", NAMED_FOLDER),
+    *("diffs", "plans", UNDONE_FOLDER, MEMORY_FOLDER, "restores", NAMED_FOLDER, MAPPED_FOLDER),
 )
 
 
@@ -97,12 +100,15 @@ def named_keys_file(named_id: str) -> str:
 class InventoryShelf:
     """The inventories of one side of a sync.
 
-    Those that are restricted to some keys are in a folder of their own: none of them is the newest of the bucket.
+    Those that are restricted to some keys, or whose keys were mapped, are in folders of their own: none of them is the
+    newest of the bucket.
     """
 
     def __init__(self, state: Folder, side: Side) -> None:
+        self._state = state
         self.folder = state.below(f"inventories/{side}")
         self._named = state.below(NAMED_FOLDER)
+        self._mapped = state.below(MAPPED_FOLDER)
         self._side = side
 
     def file_name(self, inventory_id: str) -> str:
@@ -113,18 +119,26 @@ class InventoryShelf:
         """Likewise of one that is restricted to some keys."""
         return f"{NAMED_FOLDER}/{inventory_id}-{self._side}.parquet"
 
+    def mapped_file_name(self, inventory_id: str) -> str:
+        """Likewise of one whose keys were mapped."""
+        return f"{MAPPED_FOLDER}/{inventory_id}-{self._side}.parquet"
+
+    def manifest_name(self, inventory: Inventory) -> str:
+        """The name of an inventory's manifest, below the sync's state."""
+        if inventory.named is None and inventory.mapped is None:
+            return f"inventories/{self._side}/{inventory.id}.json"
+        folder = NAMED_FOLDER if inventory.named is not None else MAPPED_FOLDER
+        return f"{folder}/{self._derived_manifest(inventory.id)}"
+
     def save(self, inventory: Inventory) -> None:
         """Write the manifest; the rows must be written already."""
-        if inventory.named is None:
-            self.folder.write_manifest(f"{inventory.id}.json", inventory)
-        else:
-            self._named.write_manifest(self._named_manifest(inventory.id), inventory)
+        self._state.write_manifest(self.manifest_name(inventory), inventory)
 
     def drop_named(self, inventory_id: str) -> None:
         """Remove the manifest of an inventory that is restricted to some keys."""
-        self._named.remove(self._named_manifest(inventory_id))
+        self._named.remove(self._derived_manifest(inventory_id))
 
-    def _named_manifest(self, inventory_id: str) -> str:
+    def _derived_manifest(self, inventory_id: str) -> str:
         return f"{inventory_id}-{self._side}.json"
 
     def load(self, inventory_id: str) -> Inventory:
@@ -136,13 +150,19 @@ class InventoryShelf:
         try:
             return self.folder.read_manifest(f"{inventory_id}.json", Inventory)
         except StateError:
-            if not self._named.exists(self._named_manifest(inventory_id)):
+            folder = self._folder_of_derived(inventory_id)
+            if folder is None:
                 raise
-            return self._named.read_manifest(self._named_manifest(inventory_id), Inventory)
+            return folder.read_manifest(self._derived_manifest(inventory_id), Inventory)
+
+    def _folder_of_derived(self, inventory_id: str) -> Folder | None:
+        """Where an inventory is that was made from another one; None if there is none of that id."""
+        name = self._derived_manifest(inventory_id)
+        return next((folder for folder in (self._named, self._mapped) if folder.exists(name)), None)
 
     def exists(self, inventory_id: str) -> bool:
         """Whether the manifest of an inventory is still there."""
-        return self.folder.exists(f"{inventory_id}.json") or self._named.exists(self._named_manifest(inventory_id))
+        return self.folder.exists(f"{inventory_id}.json") or self._folder_of_derived(inventory_id) is not None
 
     def newest(self) -> Inventory | None:
         """The newest inventory of the whole bucket; None when there is none yet.

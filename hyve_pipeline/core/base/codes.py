@@ -12,6 +12,7 @@ RULES = {
     "max_cost": "too expensive",
     "max_duration": "it takes too long",
     "one_bucket": "source and store are one bucket",
+    "mapping": "two keys would become one",
     "copies_first": "copies are missing",
     "as_of": "an earlier time shows nothing to delete",
     "one_at_a_time": "another process is at work",

@@ -213,6 +213,7 @@ def obstacle(plan: Plan, settings: BatchSettings) -> str | None:
         "its bytes pass through Hyve, as no server can copy them": plan.transfer.by != "server",
         "the store is not on AWS": plan.store.server != AWS and settings.endpoint_url is None,
         "it is of the source as it was earlier": plan.as_of is not None,
+        "keys get other names by a mapping": bool(plan.source.mapping),
         'versions = "all" copies versions in their order': options.versions == "all",
         "the store is used without credentials": plan.store.anonymous,
         "the owner of the source does not pay (requester_pays), and a job has no say in that": (

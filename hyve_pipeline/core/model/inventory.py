@@ -18,9 +18,10 @@ import pyarrow as pa
 from pydantic import AliasChoices, Field
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
-from hyve_pipeline.core.base.manifest import Frozen, StateNames
+from hyve_pipeline.core.base.manifest import Count, Frozen, StateNames
 from hyve_pipeline.core.model.inventory_report import ReportOrigin
 from hyve_pipeline.core.model.named_keys import NamedKeys
+from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.options import VersionsChoice
 from hyve_pipeline.core.settings.places import Place
 
@@ -88,6 +89,20 @@ class KeyRange(Frozen):
     until: str | None = None
 
 
+class MappedKeys(Frozen):
+    """How the keys of an inventory became those of a sync with a mapping, which are the keys of the store.
+
+    Attributes:
+        rules: the rules.
+        whole: the id of the inventory that it was made from, with the keys as they were listed.
+        left_out: the objects that no rule is about; they are not in it.
+    """
+
+    rules: tuple[MappingRule, ...]
+    whole: str
+    left_out: Count = Count()
+
+
 # Whether a bucket keeps versions.
 Versioning = Literal["enabled", "suspended", "never enabled"]
 
@@ -98,6 +113,7 @@ class RangeEnd(StrEnum):
     END_OF_LISTING = "end_of_listing"  # the server answered that the listing is not truncated
     PASSED_BOUND = "passed_bound"  # a key at or after the upper bound was seen
     END_OF_REPORT = "end_of_report"  # every file of an S3 Inventory report was read, each with its MD5
+    ALL_MAPPED = "all_mapped"  # every row of a complete inventory was mapped, or is counted as left out
     ALL_NAMED = "all_named"  # every named key was looked at, and the bucket answered for each
 
 
@@ -142,6 +158,8 @@ class Inventory(Frozen):
         named: the keys that it is restricted to; None if it is of all keys.
         bucket_objects: of one that is restricted, how many objects the bucket has below the prefix: by its newest whole
             inventory, and 0 only if it has none now. None if it is of all keys.
+        mapped: of one of a sync with a mapping, how its keys were made; a source's ``key`` is its prefix and what
+            follows the store's prefix in the store. None if the keys are those that were listed.
         versions: ``all`` if it has the histories of keys; then its files have the columns of
             `core.model.history.HISTORY_SCHEMA`.
     """
@@ -163,7 +181,13 @@ class Inventory(Frozen):
     as_of: AsOf | None = None
     named: NamedKeys | None = None
     bucket_objects: int | None = None
+    mapped: MappedKeys | None = None
     versions: VersionsChoice = "current"
+
+    @property
+    def rules(self) -> tuple[MappingRule, ...]:
+        """The rules of the mapping; none without one."""
+        return () if self.mapped is None else self.mapped.rules
 
     @property
     def seconds(self) -> float:

@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.options import VersionsChoice
 
 # The leaves of a range of a proof: a power of two, so that the roots of the ranges are nodes of the whole tree.
@@ -103,6 +104,7 @@ class Listing(Frozen):
         started, ended: when the first page was requested and the last one received.
         objects, bytes: totals.
         as_of: the earlier time that it is of, by the bucket's versions; left out where it is of its own time.
+        mapping: of a source, the rules by which its keys became those of the pairs; left out without any.
     """
 
     uri: str
@@ -113,11 +115,12 @@ class Listing(Frozen):
     objects: int
     bytes: int
     as_of: datetime | None = None
+    mapping: tuple[MappingRule, ...] = ()
 
     @model_serializer(mode="wrap")
-    def _without_time(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         members: dict[str, Any] = serialize(self)
-        return {name: value for name, value in members.items() if name != "as_of" or value is not None}
+        return {name: value for name, value in members.items() if name not in ("as_of", "mapping") or value}
 
 
 class Verified(Frozen):

@@ -158,7 +158,7 @@ class ObjectCopier:
             row,
             tries,
             Outcome.DONE,
-            detail=None if self._moves is None else self._moves.explain(task.source_key),
+            detail=self._explain(task),
             etag_after=result.etag,
             version_before=version_before,
             version_after=result.version_id,
@@ -167,6 +167,13 @@ class ObjectCopier:
             trashed=trashed,
             **({} if result.shared is None else result.shared._asdict()),
         )
+
+    def _explain(self, task: CopyTask) -> str | None:
+        """For the journal: where an object was copied from, if neither its key nor its set says it."""
+        moved = None if self._moves is None else self._moves.explain(task.source_key)
+        if moved is None and self._source.place.mapping:
+            return f"copied from {task.source_key}"
+        return moved
 
     async def _write(self, task: CopyTask, tries: Tries) -> CopyResult:
         """Copy an object by its route, again if its bytes changed on the way."""

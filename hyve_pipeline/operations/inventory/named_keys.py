@@ -85,13 +85,17 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
         named: the keys, see `keep_named_keys`.
 
     Raises:
-        ConfigurationError: the state belongs to other buckets, or the sync is of all versions.
+        ConfigurationError: the state belongs to other buckets, or the sync is of all versions or has a mapping.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a bucket did not say of a key whether it is there; nothing is kept.
         StateError: the keys are missing or damaged, or a file can't be written.
     """
     if context.settings.options.versions == "all":
         raise ConfigurationError('a plan of some keys can\'t be combined with versions = "all"')
+    if context.settings.mapping:
+        raise ConfigurationError(
+            "a plan of some keys can't be combined with mapping: only a plan of all keys proves that no two become one"
+        )
     context.check_pair()
     stop = Event()
 

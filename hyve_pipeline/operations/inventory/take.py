@@ -22,6 +22,7 @@ from hyve_pipeline.operations.inventory.as_of import EarlierListing
 from hyve_pipeline.operations.inventory.from_report import read_report
 from hyve_pipeline.operations.inventory.histories import HistoryListing, check_buckets
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
+from hyve_pipeline.operations.inventory.mapped import map_inventory
 from hyve_pipeline.operations.inventory.shared_listing import SHARED_RANGE_OBJECTS, ListingOrder, list_together
 from hyve_pipeline.operations.inventory.versioning import versioning_of
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
@@ -42,7 +43,7 @@ def take_inventories(
     """Take the inventories of some sides at the same time; large ones in a process of their own.
 
     Args:
-        context: the sync.
+        context: the sync; with a mapping, the inventories have the keys of plans.
         sides: which buckets.
         by_listing: whether to list the buckets, although the settings name reports to read instead: for what must be
             known as of now.
@@ -53,8 +54,11 @@ def take_inventories(
             versions are wanted of a bucket that does not keep them.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a listing failed, or it or a report can't be proved complete.
+        RefusedError: by the mapping two keys would become one.
     """
     context.check_pair()
+    if as_of is not None and context.settings.mapping:
+        raise ConfigurationError("--as-of can't be combined with mapping: versions are read by the keys of the source")
     if context.settings.options.versions == "all":
         if as_of is not None:
             raise ConfigurationError(
@@ -105,7 +109,8 @@ def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Sid
 
 def _take(context: SyncContext, side: Side, by_listing: bool) -> Inventory:
     reports = None if by_listing else context.place(side).reports
-    return take_inventory(context, side) if reports is None else read_report(context, side, reports)
+    whole = take_inventory(context, side) if reports is None else read_report(context, side, reports)
+    return map_inventory(context, whole, context.settings.mapping)
 
 
 def take_inventory(

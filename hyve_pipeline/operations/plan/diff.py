@@ -14,6 +14,7 @@ from hyve_pipeline.core.model.key_lists import write_list
 from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.core.runtime.progress import estimate
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.plan.compare_range import ALL_KEYS, COMPARE, ComparedRange, compare_range, end_comparison
@@ -39,7 +40,8 @@ def diff_inventories(
     Writes the Parquet files, then replaces ``new.txt``, ``modified.txt`` and ``duplicate_stores.txt``
     in the sync's ``out`` folder, unless events named the keys. The lists contain whole keys, prefix included: of the
     source for new and modified, of the store for duplicates. If the options compare properties, there is
-    ``drifted.txt`` too, with keys of the source, and ``altered.txt``, with keys of the store, if there are any.
+    ``drifted.txt`` too, with keys of the source, and ``altered.txt``, with keys of the store, if there are any. With a
+    mapping, all of them are of the store.
 
     Args:
         context: the sync.
@@ -63,6 +65,11 @@ def diff_inventories(
             raise ConfigurationError(
                 f'the inventory of the {inventory.side} was taken with versions = "{inventory.versions}", which is now '
                 f"\"{context.settings.options.versions}\": take both inventories again, by 'hyve dryrun'"
+            )
+        if inventory.rules != context.settings.mapping:
+            raise ConfigurationError(
+                f"the inventory of the {inventory.side} was taken with another mapping than that of the sync now: take "
+                "both inventories again, by 'hyve dryrun'"
             )
     if source.named != store.named:
         raise ConfigurationError(
@@ -97,15 +104,13 @@ def diff_inventories(
         options=options,
         source=source,
         store=store,
-        counts={
-            name: sum((part.counts.get(name, Count()) for part in parts), start=Count()) for name in sets_of(options)
-        },
+        counts=_counts(parts, options, source, store),
         uncompared=dict(uncompared),
         unpinned=sum(part.unpinned for part in parts),
         newer=sum(part.newer for part in parts),
         hidden=sum(part.hidden for part in parts),
         skipped_examples=tuple(example for part in parts for example in part.skipped_examples)[:SKIPPED_EXAMPLES],
-        shared=find_shared_keys(context, source, store),
+        shared=find_shared_keys(context, _as_listed(context, source), _as_listed(context, store)),
         future=find_future_dates(context.state, source, created) if compares_times else None,
         memory=None if memory is None else memory.id,
         changes=changes,
@@ -122,6 +127,19 @@ def diff_inventories(
         # A list of an earlier plan must not stay beside those of this one.
         context.lists.remove(f"{LIST_NAMES[name]}.txt")
     return diff
+
+
+def _as_listed(context: SyncContext, inventory: Inventory) -> Inventory:
+    """The inventory with the keys that the bucket has."""
+    return inventory if inventory.mapped is None else context.inventories(inventory.side).load(inventory.mapped.whole)
+
+
+def _counts(parts: Sequence[ComparedRange], options: Options, *inventories: Inventory) -> dict[ChangeSet, Count]:
+    """Objects and bytes of each set; among the excluded ones are those that no rule of the mapping is about."""
+    counts = {name: sum((part.counts.get(name, Count()) for part in parts), start=Count()) for name in sets_of(options)}
+    left_out = (one.mapped.left_out for one in inventories if one.mapped is not None)
+    counts[ChangeSet.EXCLUDED] = sum(left_out, start=counts[ChangeSet.EXCLUDED])
+    return counts
 
 
 def _compare(
@@ -157,7 +175,8 @@ def _write_lists(context: SyncContext, files: Mapping[ChangeSet, Sequence[str]])
     """Replace the text lists by the keys of these files, prefix included."""
     with ExitStack() as stack:
         for name, parts in files.items():
-            prefix = context.place("store" if name in _OF_STORE else "source").prefix
+            is_of_store = name in _OF_STORE or context.settings.mapping
+            prefix = context.place("store" if is_of_store else "source").prefix
             stream = stack.enter_context(context.lists.writing(f"{LIST_NAMES[name]}.txt"))
             for part in parts:
                 with closing(ParquetReader(context.state, part)) as reader:

@@ -35,4 +35,7 @@ def find_future_dates(state: Folder, inventory: Inventory, now: datetime) -> Fut
             objects += rows.num_rows
             if first is None and rows.num_rows:
                 first = rows.column("key")[0].as_py(), rows.column("last_modified")[0].as_py()
-    return None if first is None else FutureDates(objects=objects, key=first[0], last_modified=first[1])
+    if first is None:
+        return None
+    place = inventory.place
+    return FutureDates(objects=objects, key=place.key_of(first[0][len(place.prefix) :]), last_modified=first[1])

@@ -6,11 +6,14 @@ prefix included, with their ETags and times do: another bucket's object was writ
 
 from contextlib import closing
 
+import pyarrow as pa
+
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below, cut_ranges
 from hyve_pipeline.core.model.safety_rules import SharedKeys
+from hyve_pipeline.core.settings.mapping import MappingRule, key_mapping
 from hyve_pipeline.core.settings.places import AWS, Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
@@ -35,8 +38,8 @@ def find_shared_keys(
 
     Args:
         context: the sync.
-        source: the inventory of the source.
-        store: that of the store.
+        source: the inventory of the source, with the keys that were listed.
+        store: that of the store, likewise.
         range_rows: rows of both in memory at once, approximately.
 
     Returns:
@@ -54,7 +57,8 @@ def find_shared_keys(
     if not (longer.startswith(ours.prefix) and longer.startswith(theirs.prefix)):
         return None
     options = context.settings.options
-    with closing(_Comparison(context.state, source, store, longer, Filters.of(options))) as comparison:
+    rules = context.settings.mapping
+    with closing(_Comparison(context.state, source, store, longer, Filters.of(options), rules)) as comparison:
         keys, same, planned, example = comparison.counted(range_rows)
     found = SharedKeys(
         keys=keys,
@@ -102,19 +106,31 @@ class _Comparison:
         source, store: the inventories.
         prefix: the longer one of their prefixes, which all these keys have.
         filters: the globs of the sync.
+        rules: those of its mapping.
     """
 
-    def __init__(self, state: Folder, source: Inventory, store: Inventory, prefix: str, filters: Filters) -> None:
+    def __init__(
+        self,
+        state: Folder,
+        source: Inventory,
+        store: Inventory,
+        prefix: str,
+        filters: Filters,
+        rules: tuple[MappingRule, ...],
+    ) -> None:
         self._database = RangeDatabase()
         self._readers = [open_inventory(state, inventory, _COLUMNS) for inventory in (source, store)]
         # The part of the longer prefix after each side's own, which the keys of that side's ranges begin with.
         self._between = [prefix[len(inventory.place.prefix) :] for inventory in (source, store)]
         self._has_one_prefix = not any(self._between)
-        # With one prefix, what is in both is never deleted. Otherwise what is excluded is not.
-        planned = "false" if self._has_one_prefix else filters.condition("t.relative")
+        # Where all whole keys stay as they are, what is in both is never deleted. Otherwise what is excluded is not.
+        self._mapping = key_mapping(rules) if rules else None
+        self._source_prefix, self._store_prefix = source.place.prefix, store.place.prefix
+        self._keeps_keys = self._has_one_prefix and self._mapping is None
+        planned = "false" if self._keeps_keys else f"t.is_other AND {filters.condition('t.relative')}"
         sides = ", ".join(
             f"{name} AS (SELECT {below(prefix)} AS rest, {below(inventory.place.prefix)} AS relative, etag, "  # noqa: S608
-            f"last_modified FROM {name}_rows WHERE starts_with(key, $prefix) AND {below(prefix)} >= $first "
+            f"last_modified, is_other FROM {name}_rows WHERE starts_with(key, $prefix) AND {below(prefix)} >= $first "
             f"AND ($end IS NULL OR {below(prefix)} < $end))"
             for name, inventory in (("source", source), ("store", store))
         )
@@ -144,7 +160,7 @@ class _Comparison:
             found = self._compare(key_range)
             keys, same, planned = keys + found[0], same + found[1], planned + found[2]
             example = example if example is not None or found[3] is None else self._prefix + found[3]
-            if self._has_one_prefix and keys >= _ENOUGH:
+            if self._keeps_keys and keys >= _ENOUGH:
                 break
         return keys, same, planned, example
 
@@ -153,10 +169,23 @@ class _Comparison:
             name: reader.read(_side_range(between, key_range))
             for name, reader, between in zip(("source_rows", "store_rows"), self._readers, self._between, strict=True)
         }
+        tables = {name: table.append_column("is_other", self._are_others(table)) for name, table in tables.items()}
         bounds = {"prefix": self._prefix, "first": key_range.first, "end": key_range.end}
         with self._database.showing(tables) as connection:
             (found,) = connection.execute(self._query, bounds).fetchall()
         return found
+
+    def _are_others(self, table: pa.Table) -> pa.Array:
+        """Which whole keys the store has, by prefix or mapping, for other whole keys of the source."""
+        if self._mapping is None:
+            return pa.repeat(pa.scalar(not self._has_one_prefix), table.num_rows)
+        offset = len(self._store_prefix)
+        whole = table.column("key").to_pylist()
+        sources = (self._mapping.to_source(key[offset:]) for key in whole)
+        others = [
+            found is not None and self._source_prefix + found != key for found, key in zip(sources, whole, strict=True)
+        ]
+        return pa.array(others, pa.bool_())
 
     def close(self) -> None:
         """Close the files and the database."""

@@ -17,7 +17,7 @@ from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.prove.evidence import digest_file, evidence_of, used_files
 from hyve_pipeline.operations.prove.prove import PROVE, compute_contents, listing_of, verified_by
-from hyve_pipeline.state.plans import MEMORY_FOLDER
+from hyve_pipeline.state.plans import MAPPED_FOLDER, MEMORY_FOLDER
 
 _RANGE_ROWS = 100_000
 
@@ -83,13 +83,13 @@ def check_buckets(context: SyncContext, proof: Proof) -> Checked:
     """
     _check_sync(context, proof)
     checked = Checked()
-    kept = [file.name for file in proof.files if file.name.partition("/")[0] != "inventories"]
+    kept = [file.name for file in proof.files if file.name.partition("/")[0] not in ("inventories", MAPPED_FOLDER)]
     has_memory = _check_files(context, proof, checked, kept)
     if checked.differences:
         return checked
     plan = context.plans.load(proof.plan)
     # Other listings can't be compared with the plan.
-    context = context.with_options(plan.options)
+    context = context.with_options(plan.options).with_mapping(plan.source.mapping)
     as_of = plan.as_of
     taken = take_inventories(context, SIDES, by_listing=True, as_of=None if as_of is None else as_of.time)
     for side in SIDES:

@@ -165,7 +165,7 @@ def _names(context: SyncContext, evidence: Evidence) -> Iterator[str]:
         yield plan.shard_file
     yield from (*plan.files["copy"], *evidence.changes)
     for inventory in (evidence.source, evidence.store):
-        yield f"inventories/{inventory.side}/{inventory.id}.json"
+        yield context.inventories(inventory.side).manifest_name(inventory)
         yield from inventory.files
     yield f"verifications/{plan.id}/{evidence.verification.inventory}.json"
     yield from evidence.contents

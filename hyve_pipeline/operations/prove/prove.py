@@ -106,6 +106,7 @@ def listing_of(inventory: Inventory) -> Listing:
         objects=inventory.objects,
         bytes=inventory.bytes,
         as_of=None if inventory.as_of is None else inventory.as_of.time,
+        mapping=inventory.place.mapping,
     )
 
 

@@ -28,6 +28,7 @@ from hyve_pipeline.core.model.verification import (
 )
 from hyve_pipeline.core.runtime.progress import end, estimate, report
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.mapped import map_inventory
 from hyve_pipeline.operations.inventory.named_keys import take_named_inventories
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.operations.inventory.take import take_inventory
@@ -175,7 +176,7 @@ def _look_again(context: SyncContext, plan: Plan) -> Inventory:
     """What the store has now, of all keys or of those that the plan is restricted to."""
     if plan.named is not None:
         return take_named_inventories(context, ("store",), plan.named)["store"]
-    return take_inventory(context, "store", activity="list store again")
+    return map_inventory(context, take_inventory(context, "store", activity="list store again"), plan.source.mapping)
 
 
 def _unlike(differences: pa.Table, left_out: set[str], *acted: pa.Table) -> pa.Table:

@@ -31,6 +31,7 @@ from hyve_pipeline.core.settings.fields import (
     TimezoneName,
     is_sync_name,
 )
+from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import Home, SyncContext
@@ -86,6 +87,7 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
     apply: ApplyMode = "never"
     automation: Automation = Automation()
     events: EventSettings | None = None
+    mapping: tuple[MappingRule, ...] = ()
     owners: tuple[Owner, ...] = ()
     tags: Tags = Field(default={})
     name: SyncName | None = Field(

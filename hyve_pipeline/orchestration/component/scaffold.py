@@ -28,6 +28,11 @@ attributes:
     max_deletes: "10%"
 {option_hints}
 
+  # Other names in the store, for keys of the source that begin so; all others are left out. See docs/mapping.md.
+  # mapping:
+  #   - from: raw/2025/
+  #     to: archive/2025/
+
   # The folder of all state: plans, journals, lists. It is below the project's folder where it is relative. Where that
   # does not last, name another: /var/lib/hyve, or "{{{{ env.HYVE_HOME }}}}".
   home: {home}

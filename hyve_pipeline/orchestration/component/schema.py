@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.json_schema import BOUNDS, Schema, SettingsSchema, one_line
+from hyve_pipeline.core.settings.mapping import InverseRule, MappingRule
 from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.restore import RestoreSettings
@@ -28,7 +29,16 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 # Those with the mappings that are in one of them.
-ALL_MODELS: dict[str, type[BaseModel]] = {**MODELS, "restore": RestoreSettings, "filter": FilterSettings}
+ALL_MODELS: dict[str, type[BaseModel]] = {
+    **MODELS,
+    "restore": RestoreSettings,
+    "filter": FilterSettings,
+    "mapping": MappingRule,
+    "inverse": InverseRule,
+}
+
+# Those of them that a file has a list of, with an example.
+_LISTS = {"mapping": [{"from": "raw/2025/", "to": "archive/2025/"}]}
 
 # Dagster resolves these when it loads the component, to any value.
 _TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{"}
@@ -52,6 +62,8 @@ def _mapping(model: type[BaseModel], own: Collection[str], inherited: dict[str, 
         inner = ALL_MODELS.get(name)
         if inner is not None:
             value = _mapping(inner, inner.model_fields, {})
+            if name in _LISTS:
+                value = _or_template({"type": "array", "items": value}) | {"examples": [_LISTS[name]]}
         elif name == "translation":
             value = _translation_schema()
         else:

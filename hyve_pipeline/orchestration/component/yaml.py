@@ -73,7 +73,8 @@ def _mistakes(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> list[tu
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
-    return ALL_MODELS[str(path[-1])] if path else model
+    names = [part for part in path if isinstance(part, str)]
+    return ALL_MODELS[names[-1]] if names else model
 
 
 def _shown(context: dg.ResolutionContext, path: Path, problem: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import SETTINGS_ORIGIN, BucketSettings, Place
@@ -65,6 +66,7 @@ class SyncResource(dg.ConfigurableResource):
     source: BucketResource = Field(description="Where objects come from; never written.")
     store: BucketResource = Field(description="What becomes an exact copy.")
     options: dict[str, Any] = Field(description="How the sync compares, limits and does its work.")
+    mapping: list[dict[str, Any]] = Field(default=[], description="The rules by which keys get other names.")
 
     # The values of the resources that source and store name; they are known only in a run.
     _borrowed: dict[str, Borrowed] = PrivateAttr(default_factory=dict)
@@ -83,6 +85,7 @@ class SyncResource(dg.ConfigurableResource):
             source=BucketResource.of(sync.source),
             store=BucketResource.of(sync.store),
             options=sync.options.model_dump(mode="json", exclude_none=True),
+            mapping=[rule.model_dump(mode="json", exclude_none=True) for rule in sync.mapping],
         )
 
     def get_resource_definition(self) -> Any:
@@ -144,6 +147,7 @@ class SyncResource(dg.ConfigurableResource):
             source=self.source.place(),
             store=self.store.place(),
             options=Options.model_validate_json(json.dumps(self.options)),
+            mapping=tuple(MappingRule.model_validate(rule) for rule in self.mapping),
         )
         keys = {key: borrowed.keys for key, borrowed in self._borrowed.items()}
         sync = SyncContext(Home(Path(self.home)), complete_sync(settings, self._borrowed), keys)

@@ -39,7 +39,7 @@ def test_a_file_and_a_table_of_the_configuration_make_the_same(tmp_path: Path) -
 
 def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_STORE", "shop-store")
-    text = """
+    text = r"""
         type: hyve_pipeline.BucketSync
         attributes:
           name: pictures
@@ -63,12 +63,18 @@ def test_everything_that_can_be_configured_arrives(monkeypatch: pytest.MonkeyPat
             trash: s3://shop-trash/images
             shard_bytes: 1 GiB
             concurrency: "{{ 4 * 8 }}"
+          mapping:
+            - {from: raw/, to: "{{ env.SHOP_STORE }}/"}
+            - match: '(\d+)/(.*)'
+              replace: '\2/\1'
     """
     s3 = "import dagster as dg\ndefs = dg.Definitions(resources={'s3': dg.ResourceDefinition.none_resource()})\n"
     with loaded({"images/defs.yaml": text, "resources.py": s3}) as definitions:
         resource = resource_of(definitions, "pictures")
         assert Path(resource.home) == Path("/var/lib/hyve")
         settings = resource.context().settings
+        rules = [rule.model_dump(exclude_none=True) for rule in settings.mapping]
+        assert rules == [{"from": "raw/", "to": "shop-store/"}, {"match": r"(\d+)/(.*)", "replace": r"\2/\1"}]
         assert resource.source.place() == BucketSettings(
             bucket="hyve-rootwork",
             prefix="2024/",
@@ -180,6 +186,12 @@ def test_the_component_can_be_made_in_python_too() -> None:
         ),
         ("owners: [nobody]", "owners.0", "'nobody' is neither a mail address nor a team such as 'team:data'"),
         ("tags: {a b: c}", "tags.a b.[key]", "'a b' is not the key of a tag"),
+        (
+            "mapping: [{from: a/, too: b/}]",
+            "mapping.0.too",
+            "unknown key (known: from, to, match, replace, inverse; did",
+        ),
+        ("mapping: [{from: a, to: x}, {from: ab, to: y}]", "mapping", "rule 2 never applies: all its keys begin as"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(line: str, place: str, message: str) -> None:
