@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from hyve_pipeline import operations
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import BACK_IN_SOURCE
@@ -159,6 +160,13 @@ def test_inventories_of_another_mapping_are_not_compared(make_pair: MakePair) ->
         diff_inventories(with_rules(pair, RULES[0]), taken["source"], taken["store"])
 
 
+def test_only_a_place_joins_its_prefix_and_a_key() -> None:
+    modules = sorted(Path(operations.__path__[0]).rglob("*.py"))
+    joined = [path.name for path in modules if re.search(r"(place|source|store)\.prefix \+ ", path.read_text())]
+    assert len(modules) > 100
+    assert joined == []
+
+
 # All keys that there may be: of a few segments, so that what becomes a key can be looked for among all of them.
 _SEGMENTS = ("a", "b", "7", "x-7")
 _ALL_KEYS = ["/".join(parts) for length in range(1, 5) for parts in product(_SEGMENTS, repeat=length)]
@@ -190,7 +198,10 @@ def homes() -> Any:
         yield (Path(folder) / str(number) for number in count())
 
 
-@settings(max_examples=5 * THOROUGHNESS, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=5 * THOROUGHNESS,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 @given(rules=st.lists(_RULE, min_size=1, max_size=3), source=_KEYS, store=_KEYS)
 def test_the_store_is_the_mapped_source(
     make_place: MakePlace, homes: Any, rules: list[dict[str, str]], source: set[str], store: set[str]

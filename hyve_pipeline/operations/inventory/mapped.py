@@ -189,7 +189,7 @@ class _Checked:
         found = self._mapping.to_store(key)
         if found is None:
             return None
-        whole = self._store.prefix + found
+        whole = self._store.key_of(found)
         if not whole or len(whole.encode()) > MAX_KEY_BYTES:
             problem = f"has {len(whole.encode()):,} bytes, a key has 1 to {MAX_KEY_BYTES:,}"
             raise self._refused(key, f"would become {displayed(self._store.uri + found)}, which {problem}")

@@ -141,7 +141,7 @@ def _look(context: SyncContext, side: Side, connection: Connection, named: Named
         first = last = None
         for table in keys.tables():
             found: dict[str, _Row | None] = {}
-            whole = [place.prefix + key for key in table.column("key").to_pylist()]
+            whole = [place.key_of(key) for key in table.column("key").to_pylist()]
             works = (_look_at(connection, key, found) for key in whole)
             run_in_flight(works, concurrency, lambda _: report(activity, 1, 0))
             looked_at += len(found)

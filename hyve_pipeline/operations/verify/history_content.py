@@ -46,7 +46,7 @@ class HistoryComparer(ContentComparer):
 
     async def _listed(self, connection: Connection, key: str) -> list[ListedVersion]:
         # Where the order is not known, there is no digest that the versions could have.
-        return await list_key(connection, connection.place.prefix + key, (), Tries()) or []
+        return await list_key(connection, connection.place.key_of(key), (), Tries()) or []
 
     async def _compare_versions(
         self, pair: ContentPair, source: Sequence[ListedVersion], store: Sequence[ListedVersion]
@@ -68,9 +68,9 @@ class HistoryComparer(ContentComparer):
     async def _compare_version(self, key: str, one: ListedVersion, other: ListedVersion, place: int) -> Verdict:
         read = ((self._source, one.version_id), (self._store, other.version_id))
         for connection, version_id in read:
-            self._pins[connection][connection.place.prefix + key] = version_id
+            self._pins[connection][connection.place.key_of(key)] = version_id
         try:
             return await self._compare_pair(ContentPair(key, one.size, one.etag, other.etag), place)
         finally:
             for connection, _ in read:
-                del self._pins[connection][connection.place.prefix + key]
+                del self._pins[connection][connection.place.key_of(key)]
