@@ -29,7 +29,7 @@ _MONTH_DAYS = 30
 _KMS_CALLS = 10_000
 
 # Requests that write nothing, though S3 counts some of them as writes.
-_LISTS = frozenset({"ListObjectsV2"})
+_LISTS = frozenset({"ListObjectsV2", "ListObjectVersions"})
 _DELETES = frozenset({"DeleteObjects", "DeleteObject"})
 _WRITES = frozenset(
     {

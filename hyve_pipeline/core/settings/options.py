@@ -54,14 +54,13 @@ NOT_OF_VERSIONS = {
     "altered": "no version is ever replaced",
     "compare_properties": "a version can't be repaired",
     "max_overwrites": "nothing is overwritten",
-    "max_cost": "the cost of copying versions is not estimated",
-    "max_duration": "the time of copying versions is not estimated",
     "restore": "restore archived versions by another tool",
     "moves": "no version is deleted",
     "trash": "nothing is overwritten or deleted, earlier versions stay",
 }
 _WITH_VERSIONS = {
-    *("versions", "include", "exclude", "filter", "max_deletes", "prices", "inventory_max_age"),
+    *("versions", "include", "exclude", "filter", "max_deletes", "max_cost", "max_duration", "prices"),
+    "inventory_max_age",
     *("shard_objects", "shard_bytes", "concurrency", "processes", "requests_per_second", "bandwidth"),
     *("listing_concurrency", "patience_seconds", "transport", "multipart_threshold", "multipart_part_size"),
     *("transfer", "stream_memory", "keep_parts", "website_redirects", "acl", "object_tags", "annotations", "locks"),

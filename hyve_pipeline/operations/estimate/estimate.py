@@ -26,7 +26,8 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.estimate.copy_requests import BucketServer, CopyRequests, Requests
 from hyve_pipeline.operations.estimate.delete_requests import DeleteRequests
 from hyve_pipeline.operations.estimate.earlier_runs import EarlierRuns
-from hyve_pipeline.operations.estimate.estimator import CopyPlan, Estimator
+from hyve_pipeline.operations.estimate.estimator import LIST_VERSIONS, CopyPlan, Estimator
+from hyve_pipeline.operations.estimate.history_requests import HistoryRequests
 from hyve_pipeline.operations.estimate.prices import read_prices
 from hyve_pipeline.operations.requests.copy_rules import rules_of_copies, rules_of_trash
 from hyve_pipeline.operations.restore.asked import archived_rows, waiting_keys
@@ -86,7 +87,10 @@ class PlanEstimate:
             stack=self._stack,
         )
         copies = CopyPlan(to_store, to_trash, _way(source, store, self._transfer))
-        return Estimator(diff, copies, deletes, self._prices)
+        histories = None
+        if options.versions == "all":
+            histories = HistoryRequests(self._context.state, diff.source, diff.store, self._stack)
+        return Estimator(diff, copies, deletes, self._prices, histories)
 
     def add(self, action: Action, rows: pa.Table) -> None:
         """Add the rows of one shard.
@@ -126,6 +130,10 @@ class PlanEstimate:
             # One request proves before that the bucket can be listed; a report is read file by file.
             operation = "ListObjectsV2" if inventory.report is None else "GetObject"
             operation = operation if inventory.named is None else "HeadObject"
+            if inventory.versions == "all":
+                operation = LIST_VERSIONS
+                # Before anything is listed, and before this bucket is.
+                requests[inventory.side, "GetBucketVersioning"] += 2
             requests[inventory.side, "ListObjectsV2"] += 1
             requests[inventory.side, operation] += sum(walk.pages for walk in inventory.proof)
         requests["store", "GetBucketVersioning"] += 1
@@ -177,8 +185,13 @@ class PlanEstimate:
             requests = Counter({("store", "ListObjectsV2"): 1, ("store", "GetBucketVersioning"): 1})
             requests["store", "HeadObject"] = store.named.keys
             return _step(requests)
-        pages = _pages(store, objects)
-        requests = Counter({("store", "ListObjectsV2"): 1 + pages, ("store", "GetBucketVersioning"): 1})
+        if store.versions == "all":
+            pages = sum(walk.pages for walk in store.proof) + self._estimator.versions // MAX_KEYS
+            requests = Counter({("store", "ListObjectsV2"): 1, ("store", LIST_VERSIONS): pages})
+            requests["store", "GetBucketVersioning"] = 2
+        else:
+            pages = _pages(store, objects)
+            requests = Counter({("store", "ListObjectsV2"): 1 + pages, ("store", "GetBucketVersioning"): 1})
         if store.report is not None:
             return _step(requests)  # no listing shows how fast it is
         listed = sum(walk.pages for walk in store.proof) or 1

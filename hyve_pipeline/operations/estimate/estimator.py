@@ -12,6 +12,7 @@ from hyve_pipeline.core.base.arrow_columns import rows_with, total
 from hyve_pipeline.core.model.copy_task import NO_OBJECT
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES, ChangeSet, Diff
 from hyve_pipeline.core.model.estimate import Bucket, Step, StepEstimate, merged_counts
+from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.prices import STANDARD, PriceTable, Way
 from hyve_pipeline.core.model.property_drift import TAGS
 from hyve_pipeline.core.model.safety_rules import Action
@@ -19,6 +20,8 @@ from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.apply.delete import BATCH_KEYS
 from hyve_pipeline.operations.estimate.copy_requests import SOME_ETAG, CopyRequests, Requests
 from hyve_pipeline.operations.estimate.delete_requests import DeleteRequests
+from hyve_pipeline.operations.estimate.history_requests import HistoryRequests, HistoryWork
+from hyve_pipeline.operations.requests.contents import PART as COMPARED_PART
 from hyve_pipeline.s3.connection.server_abilities import TAGS_READ
 from hyve_pipeline.s3.objects.properties import kept_parts
 
@@ -31,6 +34,9 @@ _BEFORE_COMPLETION = frozenset({"CreateMultipartUpload", "UploadPart", "UploadPa
 
 # Writes for which S3 asks KMS for a data key, or to decrypt one.
 _ENCRYPTED_WRITES = frozenset({"CopyObject", "PutObject", "CompleteMultipartUpload"}) | _BEFORE_COMPLETION
+
+# The operation that lists versions.
+LIST_VERSIONS = "ListObjectVersions"
 
 # The class of copies by the option `storage_class`, where that is none itself.
 _DEFAULT_CLASS = {"default": STANDARD}
@@ -90,9 +96,17 @@ class Estimator:
         copies: how it is copied.
         deletes: counts the requests of deletes.
         prices: say for how long a storage class is charged at least.
+        histories: of a plan of all versions, finds out what its keys take.
     """
 
-    def __init__(self, diff: Diff, copies: CopyPlan, deletes: DeleteRequests, prices: PriceTable) -> None:
+    def __init__(
+        self,
+        diff: Diff,
+        copies: CopyPlan,
+        deletes: DeleteRequests,
+        prices: PriceTable,
+        histories: HistoryRequests | None = None,
+    ) -> None:
         self._options: Options = diff.options
         self._created_us = round(diff.created.timestamp() * 1e6)
         # Without new versions, what is overwritten or deleted is gone.
@@ -102,6 +116,9 @@ class Estimator:
         self._copies = copies
         self._deletes = deletes
         self._prices = prices
+        self._histories = histories
+        # Versions and delete markers that the store gets.
+        self.versions = 0
         self._sums: dict[Action, _Sums] = {"copy": _Sums(), "delete": _Sums()}
         self._begun: set[Action] = set()
         self._overwrites = diff.counts[ChangeSet.MODIFIED].objects > 0
@@ -113,6 +130,9 @@ class Estimator:
             self._add_beginning(action)
         if action == "delete":
             self._add_deletes(rows)
+            return
+        if self._histories is not None:
+            self._add_histories(self._histories.of(rows), rows.num_rows)
             return
         for name in (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED):
             found = rows_with(rows, "set", [name.value])
@@ -132,7 +152,10 @@ class Estimator:
             buckets.append("trash")
         for bucket in buckets:
             found[bucket, "ListObjectsV2"] += 1
-        if action == "copy" and self._overwrites:
+            found[bucket, "GetBucketVersioning"] += self._histories is not None
+        # Whether the listing shows restores.
+        found["source", "ListObjectsV2"] += self._histories is not None
+        if action == "copy" and self._overwrites and self._histories is None:
             found["store", "GetBucketVersioning"] += 1
         if self._options.website_redirects is None:
             found["source", "GetBucketWebsite"] += action == "copy"
@@ -160,6 +183,25 @@ class Estimator:
                 sums.add(Counter({("store", "HeadObject"): 1}), {}, rows.num_rows)
             self._add_trash(sums, rows)
             self._add_early(sums, rows)
+
+    def _add_histories(self, work: HistoryWork, keys: int) -> None:
+        """See `apply.history`."""
+        self.versions += work.written
+        sums, copies = self._sums["copy"], self._copies
+        sums.bytes[copies.way] += total(work.copied.column("size"))
+        sums.add(Counter({(side, LIST_VERSIONS): count for side, count in work.pages.items()}), {})
+        sums.add(Counter({("store", "DeleteObject"): work.markers}), {})
+        for kind in _kinds(copies.to_store, work.copied, "size", "source_etag", "storage_class"):
+            written = self._class_of_copy(kind.storage_class)
+            requests = copies.to_store.of(kind.size, kind.parts, None)
+            self._count(sums, requests, {"source": kind.storage_class, "store": written}, kind.objects)
+            sums.retrieved["source"][kind.storage_class] += kind.bytes
+        # As if no checksum decided.
+        for size in work.compared.column("size").to_pylist():
+            parts = -(-size // COMPARED_PART)
+            for side in SIDES:
+                sums.add(Counter({(side, "HeadObject"): 1, (side, "GetObject"): parts}), {})
+            sums.bytes["through_this_machine"] += size
 
     def _add_trash(self, sums: _Sums, rows: pa.Table) -> None:
         trash = self._copies.to_trash

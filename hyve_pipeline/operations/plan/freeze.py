@@ -155,8 +155,7 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
             first = len(shards) + 1
             found, files[action] = _write_shards(context.state, identity, diff, action, limits[action], first, add)
             shards += found
-        # The requests for versions are not known from the rows.
-        estimate = costs.result() if diff.options.versions == "current" else None
+        estimate = costs.result()
     figures = figures_of(context, diff, estimate)
     moves, moved = find_moves(context, diff, moves_file(identity))
     plan = Plan(

@@ -16,7 +16,7 @@ from hyve_pipeline.s3.wire.errors import S3RequestError
 COMPARE_CONTENT = "compare content"
 
 # Bytes that are read of an object at a time, from both sides, and objects that are compared at a time.
-_PART = 8 * MIB
+PART = 8 * MIB
 _AT_ONCE = 8
 
 
@@ -85,8 +85,8 @@ class Contents:
         by_checksum = _compare_checksums(*known)
         if by_checksum is not None or not self._reads:
             return by_checksum
-        for first in range(0, pair.size, _PART):
-            count = min(_PART, pair.size - first)
+        for first in range(0, pair.size, PART):
+            count = min(PART, pair.size - first)
             # Both at once; then failed ones are retried.
             parts = [Reply(read_bytes(*side, first, count)) for side in sides]
             contents: list[bytes] = []

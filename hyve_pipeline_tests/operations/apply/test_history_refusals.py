@@ -37,7 +37,7 @@ def test_what_can_not_be_done_is_refused_in_one_line(
         ({"compare": "etag"}, "compare: can't be combined"),
         ({"compare_properties": True}, "compare_properties: can't be combined"),
         ({"altered": "overwrite"}, "altered: can't be combined"),
-        ({"max_cost": 1}, "max_cost: can't be combined"),
+        ({"max_overwrites": 1}, "max_overwrites: can't be combined"),
     ):
         pair.configure(versions="all", **options)
         finished = hyve("dryrun")

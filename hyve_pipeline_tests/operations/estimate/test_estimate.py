@@ -1,43 +1,16 @@
 """What a plan is estimated to take, against what is counted when it is applied."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.s3.scripted import Received
+from hyve_pipeline_tests.operations.estimate.counted import agree, count_operations
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 
 _MIB = 1024**2
 _SOME = 60
-
-
-def _operation(received: Received) -> str:
-    """The operation of S3 that a request is."""
-    query, is_copy = received.query, "x-amz-copy-source" in received.headers
-    method = received.method
-    if received.path.count("/") < 2 or (received.path.endswith("/") and received.path.count("/") == 2):
-        if "delete" in query:
-            return "DeleteObjects"
-        names = {"versioning": "GetBucketVersioning", "website": "GetBucketWebsite", "list-type": "ListObjectsV2"}
-        return next((name for parameter, name in names.items() if parameter in query), f"{method} bucket {query}")
-    if "tagging" in query:
-        return {"GET": "GetObjectTagging", "PUT": "PutObjectTagging"}[method]
-    if "uploads" in query:
-        return "CreateMultipartUpload"
-    if method == "POST":
-        return "CompleteMultipartUpload"
-    if method == "PUT" and "partNumber" in query:
-        return "UploadPartCopy" if is_copy else "UploadPart"
-    if "acl" in query:
-        return "GetObjectAcl"
-    return {"HEAD": "HeadObject", "GET": "GetObject", "PUT": "CopyObject" if is_copy else "PutObject"}[method]
-
-
-def _count(received: Iterable[Received]) -> dict[str, int]:
-    return dict(Counter(map(_operation, received)))
 
 
 def _keys(count: int = _SOME, folder: str = "k") -> list[str]:
@@ -142,16 +115,8 @@ def test_estimated_requests_are_those_that_are_counted(
     planned = hyve("dryrun", "--json")
     assert planned.code == 0, planned.err
     estimate = planned.document["estimate"]
-    _agree(estimate["steps"]["plan"]["requests"], _count(faulty.received))
+    agree(estimate["steps"]["plan"]["requests"], count_operations(faulty.received))
     faulty.received.clear()
     for command in ("copy", "delete", "verify"):
         assert hyve(command, "--json").code == 0
-    _agree(estimate["requests"], _count(faulty.received))
-
-
-def _agree(estimated: dict[str, int], counted: dict[str, int]) -> None:
-    """Within 5 % in all, and of each operation as far as so few requests show it."""
-    assert sum(estimated.values()) == pytest.approx(sum(counted.values()), rel=0.05), (estimated, counted)
-    for operation in {*estimated, *counted}:
-        expected = pytest.approx(counted.get(operation, 0), rel=0.05, abs=2)
-        assert estimated.get(operation, 0) == expected, (operation, estimated, counted)
+    agree(estimate["requests"], count_operations(faulty.received))

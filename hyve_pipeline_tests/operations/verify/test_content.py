@@ -58,7 +58,7 @@ def _reads(faulty: FaultyServer) -> list[Received]:
 def test_equal_by_reading(
     copied: tuple[SyncContext, Plan], faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "_PART", 10)
+    monkeypatch.setattr(contents, "PART", 10)
     _without_checksums(faulty)
     faulty.received.clear()
     found = verify_plan(*copied, content="100%")
