@@ -14,7 +14,7 @@ from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ACTION_OF, ChangeSet, planned_sets
 from hyve_pipeline.core.model.estimate import estimate_text
 from hyve_pipeline.core.model.listed_row import ListedRow
-from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.plan import ALL_VERSIONS, Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, AS_OF, ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.context import SyncContext
@@ -36,9 +36,6 @@ _RARE = (ChangeSet.ALTERED, ChangeSet.SKIPPED, ChangeSet.EXCLUDED)
 
 # What becomes of the objects of sets that a plan does not act on.
 _UNTOUCHED = {ChangeSet.SKIPPED: "left as it is", ChangeSet.EXCLUDED: "left out"}
-
-# What becomes of the keys of sets of a plan of all versions.
-_ACTS_ON_HISTORIES = {ChangeSet.MODIFIED: "to continue"}
 
 # What is done with an object of each set that changes objects of the store.
 _LOSSES = {ChangeSet.MODIFIED: "overwrite", ChangeSet.DRIFTED: "repair", ChangeSet.DUPLICATE: "delete"}
@@ -69,7 +66,7 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         nowhere = f", {plan.nowhere:,} of them in neither bucket" if plan.nowhere else ""
         say(f"of {plan.named.described}{nowhere}; no other key was looked at")
     if plan.has_histories:
-        say("of all versions: what the store lacks of a key is added in its order; nothing is overwritten or deleted")
+        say(ALL_VERSIONS)
     for name in (*planned_sets(plan.options), *_RARE[:-1], ChangeSet.UNCHANGED, ChangeSet.EXCLUDED):
         count = plan.count(name)
         if name in _RARE and not count.objects:
@@ -78,7 +75,7 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         size = readable_bytes(count.bytes)
         word = "object " if count.objects == 1 else "objects"
         # After the figures: scripts find a set's count right behind its name.
-        act = _UNTOUCHED.get(name) or (_ACTS_ON_HISTORIES.get(name) if plan.has_histories else None) or name.act
+        act = _UNTOUCHED.get(name) or name.act(plan.has_histories)
         line = f"  {sign} {name.value:<11}{count.objects:>12,} {word}  {size:>10}" + (f"  ({act})" if act else "")
         say(line, colour if count.objects else None)
         if sync is not None and keys and name in _SIGNS:

@@ -5,8 +5,8 @@ text of a key goes through `core.base.keys.displayed`, and through the escaping 
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
 from hyve_pipeline.core.base.keys import displayed
@@ -86,12 +86,12 @@ class Chart:
     Attributes:
         title: what the bars count, in words.
         rows: from top to bottom.
-        legend: the sets whose colours are explained below the title.
+        legend: the sets whose colours are explained below the title, and how each is called there.
     """
 
     title: str
     rows: Sequence[Row]
-    legend: Sequence[ChangeSet] = ()
+    legend: Mapping[ChangeSet, str] = field(default_factory=dict)
 
 
 def svg(charts: Sequence[Chart], *, is_standalone: bool = False) -> str:
@@ -184,9 +184,10 @@ class _Drawing:
             top += _BAR + 2
         self.height += tall + _SPACE
 
-    def _legend(self, names: Sequence[ChangeSet]) -> None:
+    def _legend(self, labels: Mapping[ChangeSet, str]) -> None:
         left = 0.0
-        for name, label, width in _labels(names):
+        for name, label in labels.items():
+            width = 15 + 6.2 * len(label) + 14
             if left + width > WIDTH:
                 left = 0.0
                 self.height += _LEGEND
@@ -207,9 +208,3 @@ class _Drawing:
 
     def _text(self, left: float, baseline: float, text: str, name: str) -> None:
         ET.SubElement(self.group, "text", {"x": f"{left:.0f}", "y": f"{baseline:.0f}", "class": name}).text = text
-
-
-def _labels(names: Sequence[ChangeSet]) -> Iterator[tuple[ChangeSet, str, float]]:
-    """The sets of a legend, with their names and what room each needs."""
-    for name in names:
-        yield name, name.described, 15 + 6.2 * len(name.described) + 14

@@ -18,7 +18,7 @@ from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.estimate import estimate_text
-from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.plan import ALL_VERSIONS, Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
@@ -76,10 +76,11 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
     unsettled = list(islice(unsettled_rows(sync, status), _MOST_UNSETTLED + 1))
     return environment.get_template(_TEMPLATE).render(
         plan=plan,
+        all_versions=ALL_VERSIONS,
         estimate=plan.estimate,
         now=datetime.now(UTC),
         counts=[
-            (name, name.act or _UNTOUCHED[name], plan.count(name))
+            (name, name.act(plan.has_histories) or _UNTOUCHED[name], plan.count(name))
             for name in sets_of(plan.options)
             if _is_shown(plan, name)
         ],

@@ -54,7 +54,7 @@ def _prefix_rows(summary: PlanSummary, measure: _Measure) -> Iterator[Row]:
     for name, entry in summary.sets.items():
         total = figure(value(entry.count))
         unit = "" if measure is _BYTES else " object" if entry.count.objects == 1 else " objects"
-        yield Row(f"{name.described}: {total}{unit}", swatch=name)
+        yield Row(f"{summary.label(name)}: {total}{unit}", swatch=name)
         for prefix in entry.prefixes:
             amount = value(prefix.count)
             bars = (Bar(name, amount, figure(amount)),)
@@ -109,15 +109,15 @@ class _Bins:
 
 
 def _histograms(summary: PlanSummary) -> list[Chart]:
-    return [_histogram(axis.title, _Bins(summary, axis)) for axis in _AXES]
+    return [_histogram(axis.title, _Bins(summary, axis), summary) for axis in _AXES]
 
 
-def _histogram(title: str, bins: _Bins) -> Chart:
+def _histogram(title: str, bins: _Bins, summary: PlanSummary) -> Chart:
     rows = [
         Row(name, tuple(Bar(of, objects[number], f"{objects[number]:,}") for of, objects in bins.objects.items()))
         for number, name in enumerate(bins.ranges)
     ]
-    return Chart(title, rows, legend=list(bins.objects))
+    return Chart(title, rows, legend={name: summary.label(name) for name in bins.objects})
 
 
 # Dagster's UI shows Markdown at once only below 1,000 characters. So a glance is one path for each set, and its labels

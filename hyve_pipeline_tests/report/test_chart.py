@@ -42,7 +42,7 @@ def test_bars_are_as_long_as_their_values_and_have_figures() -> None:
 
 def test_charts_stand_side_by_side_and_nothing_leaves_them() -> None:
     rows = [Row("new", swatch=_NEW), *(Row("a" * 300, (Bar(_NEW, 7, "1,000,000,000"),), is_key=True) for _ in range(9))]
-    charts = [Chart("One", rows, PLANNED_SETS), Chart("Two", rows[:3])]
+    charts = [Chart("One", rows, {name: name.described() for name in PLANNED_SETS}), Chart("Two", rows[:3])]
     root = ET.fromstring(svg(charts))
     _, _, width, height = map(float, root.get("viewBox", "").split())
     assert width > 2 * WIDTH

@@ -6,13 +6,14 @@ import lxml.html
 import pytest
 
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.model.history import HISTORY_SCHEMA
 from hyve_pipeline.core.model.plan import Approval
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.prove.prove import prove_plan
 from hyve_pipeline.report import page
 from hyve_pipeline.report.page import render_page
-from hyve_pipeline_tests.operations.listings import START, Entry, context_at, written_inventory
+from hyve_pipeline_tests.operations.listings import START, Entry, History, context_at, written_inventory
 from hyve_pipeline_tests.operations.prove.proved import plan_of, verify
 from hyve_pipeline_tests.report.hostile import HOSTILE_KEYS, begin, hostile_plan
 
@@ -115,6 +116,19 @@ def test_a_plan_with_nothing_to_do_is_a_page_too(tmp_path: Path) -> None:
     document = _parsed(render_page(context, freeze_plan(context, diff)))
     assert "There is nothing to do" in document.text_content()
     assert _chart_texts(document) == []
+
+
+def test_a_plan_of_all_versions_overwrites_nothing(tmp_path: Path) -> None:
+    context = context_at(tmp_path, versions="all")
+    source, store = (
+        written_inventory(context, side, {"a": History(etags=etags)}, schema=HISTORY_SCHEMA)
+        for side, etags in (("source", ("1", "2")), ("store", ("1",)))
+    )
+    document = _parsed(render_page(context, freeze_plan(context, diff_inventories(context, source, store))))
+    shown = document.text_content()
+    assert "Of all versions: what the store lacks of a key is added in its order" in shown
+    assert "Modified objects (to continue)" in shown
+    assert "to overwrite" not in shown
 
 
 def test_refusals_and_what_was_approved_later(tmp_path: Path) -> None:

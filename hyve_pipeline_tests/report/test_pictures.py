@@ -4,6 +4,7 @@ import random
 import xml.etree.ElementTree as ET
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
@@ -41,6 +42,14 @@ def test_a_picture_has_the_colours_of_its_sets_only(name: ChangeSet) -> None:
 def test_a_picture_says_what_becomes_of_a_set() -> None:
     texts = _texts(_drawn(draw_histograms(made_up_summary(["a/"]))))
     assert {"new (to copy)", "modified (to overwrite)", "drifted (to repair)", "duplicate (to delete)"} <= set(texts)
+
+
+def test_a_picture_of_a_plan_of_all_versions_overwrites_nothing() -> None:
+    summary = replace(made_up_summary(["a/"]), has_histories=True)
+    for draw in _DRAWINGS:
+        shown = " ".join(_texts(_drawn(draw(summary))))
+        assert "modified (to continue)" in shown
+        assert "to overwrite" not in shown
 
 
 def test_a_picture_shows_the_prefixes_with_their_figures() -> None:

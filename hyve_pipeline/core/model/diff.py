@@ -26,15 +26,17 @@ class ChangeSet(StrEnum):
     UNCHANGED = "unchanged"
     EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
 
-    @property
-    def act(self) -> str | None:
-        """What becomes of the objects of the set; None where the name says it."""
-        return _ACTS.get(self)
+    def act(self, has_histories: bool = False) -> str | None:
+        """What becomes of the objects of the set, or of the keys where all versions are copied.
 
-    @property
-    def described(self) -> str:
+        None where the name says it.
+        """
+        return _ACTS_ON_HISTORIES.get(self, _ACTS.get(self)) if has_histories else _ACTS.get(self)
+
+    def described(self, has_histories: bool = False) -> str:
         """The name with what becomes of the objects, such as ``new (to copy)``."""
-        return self.value if self.act is None else f"{self.value} ({self.act})"
+        act = self.act(has_histories)
+        return self.value if act is None else f"{self.value} ({act})"
 
 
 _ACTS = {
@@ -44,6 +46,9 @@ _ACTS = {
     ChangeSet.DUPLICATE: "to delete",
     ChangeSet.ALTERED: "kept as it is",
 }
+
+# Nothing is overwritten where versions are added.
+_ACTS_ON_HISTORIES = {ChangeSet.MODIFIED: "to continue"}
 
 
 # What a plan does with the sets that it may act on, in the order in which they are displayed.

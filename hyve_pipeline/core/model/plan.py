@@ -29,6 +29,9 @@ from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import Place
 
+# What a plan of all versions does.
+ALL_VERSIONS = "of all versions: what the store lacks of a key is added in its order; nothing is overwritten or deleted"
+
 _NO_OBJECTS = "and that can be done only for plans of current objects"
 
 

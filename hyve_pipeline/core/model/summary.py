@@ -89,3 +89,8 @@ class PlanSummary:
     """The summaries of those of `PLANNED_SETS` that have any objects, in their order."""
 
     sets: dict[ChangeSet, SetSummary]
+    has_histories: bool = False
+
+    def label(self, name: ChangeSet) -> str:
+        """A set's name with what becomes of its objects."""
+        return name.described(self.has_histories)

@@ -64,7 +64,7 @@ def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_ro
                     for name in names:
                         totals[name].add(rows if len(names) == 1 else _RowsOfSet(rows, name))
         found |= {name: totals[name].summary(plan.count(name)) for name in names}
-    return PlanSummary(sets={name: found[name] for name in PLANNED_SETS if name in found})
+    return PlanSummary({name: found[name] for name in PLANNED_SETS if name in found}, plan.has_histories)
 
 
 class _Rows:

@@ -39,7 +39,7 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
     summary = summarize_plan(sync.state, plan)
     sets = [
         {
-            "set": name.described,
+            "set": name.described(plan.has_histories),
             "objects": plan.count(name).objects,
             "size": readable_bytes(plan.count(name).bytes),
         }
@@ -136,7 +136,7 @@ def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
     found.sort(key=lambda row: -row[2].bytes)
     found += [(name, "(others)", entry.other_prefixes) for name, entry in summary.sets.items()]
     rows = [
-        {"set": name.described, "prefix": prefix, "objects": count.objects, "size": readable_bytes(count.bytes)}
+        {"set": summary.label(name), "prefix": prefix, "objects": count.objects, "size": readable_bytes(count.bytes)}
         for name, prefix, count in found
         if count.objects
     ]

@@ -236,12 +236,14 @@ def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None
 
 
 def test_sets_say_what_becomes_of_their_objects() -> None:
-    assert [name.described for name in PLANNED_SETS] == [
+    assert [name.described() for name in PLANNED_SETS] == [
         *("new (to copy)", "modified (to overwrite)", "drifted (to repair)", "duplicate (to delete)")
     ]
-    assert ChangeSet.ALTERED.described == "altered (kept as it is)"
+    assert ChangeSet.ALTERED.described() == "altered (kept as it is)"
+    assert ChangeSet.MODIFIED.described(has_histories=True) == "modified (to continue)"
+    assert ChangeSet.NEW.described(has_histories=True) == "new (to copy)"
     untouched = set(ChangeSet) - {*PLANNED_SETS, ChangeSet.ALTERED}
-    assert {name.described for name in untouched} == {name.value for name in untouched}
+    assert {name.described() for name in untouched} == {name.value for name in untouched}
 
 
 @dataclass(frozen=True)
