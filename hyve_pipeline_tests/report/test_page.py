@@ -120,11 +120,13 @@ def test_a_plan_with_nothing_to_do_is_a_page_too(tmp_path: Path) -> None:
 
 def test_a_plan_of_all_versions_overwrites_nothing(tmp_path: Path) -> None:
     context = context_at(tmp_path, versions="all")
-    source, store = (
-        written_inventory(context, side, {"a": History(etags=etags)}, schema=HISTORY_SCHEMA)
-        for side, etags in (("source", ("1", "2")), ("store", ("1",)))
+    source, store = {"a": History(etags=("1", "2"))}, {"a": History(etags=("1",))}
+    diff = diff_inventories(
+        context,
+        written_inventory(context, "source", source, schema=HISTORY_SCHEMA),
+        written_inventory(context, "store", store, schema=HISTORY_SCHEMA),
     )
-    document = _parsed(render_page(context, freeze_plan(context, diff_inventories(context, source, store))))
+    document = _parsed(render_page(context, freeze_plan(context, diff)))
     shown = document.text_content()
     assert "Of all versions: what the store lacks of a key is added in its order" in shown
     assert "Modified objects (to continue)" in shown
