@@ -69,7 +69,8 @@ def read_envelope(root: Element) -> Envelope:
     if local_name(root) != "ListBucketResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
     texts = texts_beside(root, ("Contents",), _ONCE)
-    truncated = texts.get("IsTruncated")
+    # Some write it as their language does: False.
+    truncated = texts.get("IsTruncated", "").lower()
     if truncated not in ("true", "false"):
         raise MalformedPageError("it does not say whether it is truncated")
     encoding = texts.get("EncodingType")

@@ -82,11 +82,8 @@ def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float
             # patience of the connection, four times over, would be five minutes in which nothing is said.
             probe = _read(connection, request, connection.send(request).result())
         except S3RequestError as error:
-            if error.code != INVALID_RESPONSE:
+            if error.code != INVALID_RESPONSE or damaged + 1 == MOST_DAMAGED:
                 raise bucket_error(error, connection.place) from error
-            if damaged + 1 == MOST_DAMAGED:
-                reason = f"the server does not answer as S3 does: {error.message}"
-                raise BucketError(f"{connection.place.uri}: {reason}") from error
             time.sleep(first_pause * PAUSE_GROWTH**damaged)
         else:
             return probe

@@ -111,7 +111,8 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
     if local_name(root) != "ListVersionsResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
     texts = texts_beside(root, _KINDS, _ONCE)
-    truncated = texts.get("IsTruncated")
+    # Some write it as their language does: False.
+    truncated = texts.get("IsTruncated", "").lower()
     if truncated not in ("true", "false"):
         raise MalformedPageError("it does not say whether it is truncated")
     is_encoded = texts.get("EncodingType") == "url"

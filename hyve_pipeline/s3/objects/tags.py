@@ -46,12 +46,14 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
     """
     if connection.abilities.lacks(TAGS_READ):
         return completed(None)
+    # Once it has answered, a refusal is about this object: taken for a lack, it would cost all others their tags.
+    has_tags = connection.place.server == AWS or connection.abilities.has_proved(TAGS)
     outcome: Future[Tags | None] = LightFuture()
     request = Request("GetObjectTagging", "GET", key, query=(("tagging", ""),))
 
     def on_end(ending: ResponseOrError) -> None:
         # Some servers without tags answer 404: then the object itself exists.
-        if isinstance(ending, S3RequestError) and ending.status == HTTPStatus.NOT_FOUND and ending.code != _NO_TAGS:
+        if not has_tags and _is_missing(ending):
             try:
                 found = head_object(connection, key)
             except Exception:  # noqa: BLE001 - such as a connection closed just now; the future must end
@@ -68,14 +70,14 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
 
     def read(ending: ResponseOrError) -> Tags | None:
         if isinstance(ending, S3RequestError):
-            if _has_no_tags(ending):
+            if not has_tags and _has_no_tags(ending):
                 return lacking()
             if ending.code == _NO_TAGS:
                 connection.abilities.prove(TAGS)
                 return ()
         response = source_answer(ending)
         # Others answer with the object itself; only then there is an ETag.
-        if response.header("etag") is not None:
+        if response.header("etag") is not None and not has_tags:
             return lacking()
         tags = _read_answer(connection, request, response)
         connection.abilities.prove(TAGS)
@@ -83,6 +85,12 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
 
     connection.exchange(request, on_end)
     return outcome
+
+
+def _is_missing(ending: ResponseOrError) -> bool:
+    if not isinstance(ending, S3RequestError):
+        return False
+    return ending.status == HTTPStatus.NOT_FOUND and ending.code != _NO_TAGS
 
 
 def _has_no_tags(error: S3RequestError) -> bool:

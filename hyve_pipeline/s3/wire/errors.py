@@ -85,7 +85,9 @@ _TRANSIENT_CODES = {
     "ThrottlingException",
     "TooManyRequests",
 }
-_TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
+# The last five are those of an edge that has not reached the server behind it, see
+# https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+_TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 
 # With these codes a server throttles: there are too many requests.
 _THROTTLING_CODES = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
@@ -210,6 +212,11 @@ def code_of_status(status: int) -> str:
     return _CODE_BY_STATUS.get(status, f"HTTP{status}")
 
 
+def _is_status(code: str) -> bool:
+    """Whether a code is only the status of an answer that S3 never gives."""
+    return code.startswith(("HTTP3", "HTTP4"))
+
+
 def invalid_response(bucket: str, request: Request, response: Response, problem: str) -> S3RequestError:
     """The error for a successful response that cannot be understood."""
     return S3RequestError(
@@ -267,8 +274,9 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
             f"no trusted TLS connection to {server}: name the certificates of its authority by AWS_CA_BUNDLE, or by "
             f"ca_bundle in the AWS profile ({error.message})"
         )
-    if error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER):
-        return f"{server} does not answer as S3 does: {error.message}"
+    if error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER, "BadRequest") or _is_status(error.code):
+        hint = "" if place.endpoint_url is None else "; its endpoint_url may be that of a console, or of a website"
+        return f"{server} does not answer as S3 does: {error.message}{hint}"
     if error.status is None:
         return f"{server} cannot be reached: {error.message}"
     return f"{error.message} (status {error.status})"

@@ -87,7 +87,15 @@ def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:
             Answer(b"<html>Not here</html>", 404),
             "has no such resource: correct endpoint_url or the bucket's name (the server answered 404 without",
         ),
-        (Answer(b"<html>welcome</html>"), "does not answer as S3 does: it is a <html> document"),
+        (
+            Answer(b"<html>welcome</html>"),
+            "does not answer as S3 does: it is a <html> document (status 200); its endpoin",
+        ),
+        (
+            Answer(b"Client sent an HTTP request", 400),
+            "does not answer as S3 does: the server answered 400 without an S3",
+        ),
+        (Answer(b"", 302, {"Location": "/login"}), "does not answer as S3 does: Location: /login; the server answered"),
         (Answer(b""), "does not answer as S3 does"),
     ],
 )

@@ -174,6 +174,13 @@ def test_a_page_may_say_little_and_in_its_own_way(elements: str, connect: Connec
         assert len(server.received) == 1
 
 
+def test_a_page_may_say_false_as_some_languages_do(connect: Connect) -> None:
+    page = listing([listing_entry("k")]).replace(b"<IsTruncated>false", b"<IsTruncated>False")
+    with scripted_server([Answer(page)]) as server:
+        assert walked(connect(server.place()))[0] == ["k"]
+        assert len(server.received) == 1
+
+
 def test_an_access_point_is_listed_under_the_name_of_its_bucket(connect: Connect) -> None:
     with scripted_server([Answer(listing([listing_entry("k")], elements="<Name>behind</Name>"))]) as server:
         assert walked(connect(server.place("point-abc123-s3alias")))[0] == ["k"]

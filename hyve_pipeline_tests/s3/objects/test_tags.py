@@ -9,7 +9,7 @@ from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import TAGS
-from hyve_pipeline.s3.objects.tags import Tags, tells_tag_counts
+from hyve_pipeline.s3.objects.tags import Tags, read_tags, tells_tag_counts
 from hyve_pipeline.s3.streaming.whole import read_by_one_request
 from hyve_pipeline.s3.wire.errors import S3RequestError
 from hyve_pipeline_tests.s3.conftest import Connect
@@ -118,6 +118,29 @@ def test_tags_that_may_not_be_read_fail_their_objects(source: Source, connection
     for _ in range(2):
         with pytest.raises(S3RequestError, match="AccessDenied"):
             _read(connection, "tagged")
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        error_answer(400, "InvalidRequest"),
+        error_answer(405, "MethodNotAllowed"),
+        error_answer(404, "NotFound"),
+        Answer(b"content", headers={"ETag": f'"{ETAG}"'}),
+    ],
+)
+def test_a_server_that_has_answered_once_has_tags_whatever_it_says_later(
+    source: Source, connect: Connect, refused: Answer
+) -> None:
+    def script(received: Received) -> Answer:
+        return refused if "tagging" in received.query and received.path.endswith("refused") else source(received)
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        assert _read(connection, "tagged-1") == [(("of", "tagged-1"),)]
+        with pytest.raises(S3RequestError, match=r"GetObjectTagging .*refused"):
+            read_tags(connection, "tagged-refused").result()
+        assert read_tags(connection, "tagged-2").result() == (("of", "tagged-2"),)
 
 
 @KNOWN

@@ -7,6 +7,7 @@ from hyve_pipeline.s3.wire.errors import (
     CREDENTIALS_ERROR,
     INVALID_RESPONSE,
     S3RequestError,
+    code_of_status,
     faulty_setting,
 )
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -53,6 +54,12 @@ def test_a_success(body: bytes) -> None:
 @pytest.mark.parametrize("status", [199, 300, 304, 403, 404, 412, 500, 503])
 def test_any_other_status(status: int) -> None:
     assert is_error(Response(status, (), b""))
+
+
+@pytest.mark.parametrize(("status", "may_pass"), [(429, True), (501, False), (520, True), (522, True), (530, False)])
+def test_an_edge_that_has_not_reached_its_server_may_later(status: int, may_pass: bool) -> None:
+    error = S3RequestError("b", Request("GetObject", "GET", "k"), code_of_status(status), "", status=status)
+    assert error.is_transient is may_pass
 
 
 @pytest.mark.parametrize(("code", "may_pass"), [("NotImplemented", False), ("InternalError", True), ("HTTP500", True)])
