@@ -97,6 +97,7 @@ def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool)
     from hyve_pipeline.cli.output import print_json, say, warn
     from hyve_pipeline.cli.work import changed_error, opened
     from hyve_pipeline.operations.plan.freeze import check_places, choose_plan
+    from hyve_pipeline.operations.retention import dropped_between
     from hyve_pipeline.operations.undo_range import StepState, range_to_undo, undo_range
 
     cut_short_by: Exception | KeyboardInterrupt | None = None
@@ -105,6 +106,8 @@ def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool)
         steps = range_to_undo(sync, oldest)
         for step in steps:
             check_places(sync, step.plan)
+        if dropped_between(sync, oldest):
+            warn(f"warning: plans of events since {oldest.id} were dropped: what they changed is not put back")
 
         def count_restored() -> int:
             return sum(step.summary.restored for step in steps if step.before is None)

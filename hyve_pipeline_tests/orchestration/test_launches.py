@@ -227,7 +227,7 @@ def test_the_launchpad_offers_what_a_run_may_set_and_nothing_else(pair: Pair, ma
         "verify": {"plan", "list_again", "content"},
         "restore": {"plan"},
         "undo": {"plan"},
-        "retention": {"keep_plans", "keep_days"},
+        "retention": {"keep_plans", "keep_days", "keep_event_plans"},
     }
 
 

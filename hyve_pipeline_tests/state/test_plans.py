@@ -12,7 +12,7 @@ from hyve_pipeline.core.model.plan import Approval, Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import choose_plan, freeze_plan
-from hyve_pipeline.operations.retention import drop_plans, plans_to_drop
+from hyve_pipeline.operations.retention import KeepRules, drop_plans, plans_to_drop
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.plans import PlanShelf, next_id, next_number
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
@@ -77,11 +77,11 @@ def test_retention_uses_the_same_order(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     plans = [plan_made(context, days).id for days in (-9, 400, -7, -400, -1, 0)]
     later = NOW + timedelta(hours=1)
-    assert plans_to_drop(context, 2, None, later) == plans[:4]
+    assert plans_to_drop(context, KeepRules(2, None), later) == plans[:4]
     # One from the future counts as made when the next one was, one from the past when the one before it was.
-    assert plans_to_drop(context, None, 8, later) == plans[:1]
-    assert plans_to_drop(context, None, 6, later) == plans[:4]
-    assert plans_to_drop(context, 1, None, later, in_use=[plans[2]]) == plans[:2]
+    assert plans_to_drop(context, KeepRules(None, 8), later) == plans[:1]
+    assert plans_to_drop(context, KeepRules(None, 6), later) == plans[:4]
+    assert plans_to_drop(context, KeepRules(1, None), later, in_use=[plans[2]]) == plans[:2]
     drop_plans(context, plans[:4])
     assert context.plans.ids() == plans[4:]
     assert sorted(context.state.names("plans")) == sorted(plans[4:])

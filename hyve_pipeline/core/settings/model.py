@@ -101,6 +101,10 @@ class Automation(SettingsTable):
         default=None,
         description="How many days retention keeps a plan.",
     )
+    keep_event_plans: Annotated[int, Field(ge=1, le=1_000_000), JsonSchema(examples=[2000])] | None = Field(
+        default=None,
+        description="How many of the newest plans of events retention keeps, of those that the other rules keep.",
+    )
 
     @model_validator(mode="after")
     def _check_alerts(self) -> "Automation":

@@ -17,6 +17,7 @@ from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import LATEST
+from hyve_pipeline.operations.retention import KeepRules
 from hyve_pipeline.orchestration.common.names import Names
 
 # The limits, and the job that can accept a plan that the limit refused.
@@ -283,8 +284,11 @@ class RetentionConfig(dg.Config):
     keep_days: int | None = Field(
         default=0, description="Keep plans for this many days; 0 means as configured.", examples=[90]
     )
+    keep_event_plans: int | None = Field(
+        default=0, description="Keep this many of the newest plans of events; 0 means as configured.", examples=[2000]
+    )
 
-    def rules(self, keep_plans: int | None, keep_days: int | None) -> tuple[int | None, int | None]:
-        """The two numbers to keep by: those of the run if it sets one, else the configured ones."""
-        given = self.keep_plans or None, self.keep_days or None
-        return (keep_plans, keep_days) if given == (None, None) else given
+    def rules(self, configured: KeepRules) -> KeepRules:
+        """The rules to keep by: those of the run if it sets one, else the configured ones."""
+        given = KeepRules(self.keep_plans or None, self.keep_days or None, self.keep_event_plans or None)
+        return given if given.are_set else configured

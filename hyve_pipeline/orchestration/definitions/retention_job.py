@@ -8,7 +8,7 @@ import dagster as dg
 from hyve_pipeline.core.model.plan import plan_of_partition
 from hyve_pipeline.core.settings.model import Automation
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.retention import drop_plans, plans_to_drop
+from hyve_pipeline.operations.retention import KeepRules, drop_plans, plans_to_drop
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.liveness import GOING_ON
 from hyve_pipeline.orchestration.common.names import PARTITION_TAG, PLAN_TAG, Names
@@ -21,9 +21,10 @@ from hyve_pipeline.orchestration.definitions.resources import sync_of_run
 from hyve_pipeline.orchestration.metadata.reading_order import in_reading_order
 
 _DESCRIPTION = (
-    "Drops plans that are neither among the newest keep_plans nor younger than keep_days, with their journals, "
-    "inventories, partitions and Dagster runs. A dropped plan can't be shown, retried or undone any more. The newest "
-    "plan stays in any case, and nothing in a bucket or in the trash is touched."
+    "Drops plans that are neither among the newest keep_plans nor younger than keep_days, and plans of events that are "
+    "not among the newest keep_event_plans, with their journals, inventories, partitions and Dagster runs. A dropped "
+    "plan can't be shown, retried or undone any more. The newest plan stays in any case, and nothing in a bucket or in "
+    "the trash is touched."
 )
 
 # A run that is in progress is never deleted.
@@ -38,9 +39,9 @@ def build_retention_job(names: Names, steps: Steps, rules: Automation) -> dg.Job
 
     def drop(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
         sync = sync_of_run(context, names)
-        keep_plans, keep_days = config.rules(rules.keep_plans, rules.keep_days)
         with as_failure():
-            old = plans_to_drop(sync, keep_plans, keep_days, datetime.now(UTC), _plans_in_use(context.instance, names))
+            in_use = _plans_in_use(context.instance, names)
+            old = plans_to_drop(sync, config.rules(KeepRules.of(rules)), datetime.now(UTC), in_use)
             done = drop_plans(sync, old) if old else None
         runs, partitions = _forget(context.instance, names, sync, old)
         context.log_event(

@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.batch import RoundResult
 from hyve_pipeline.core.model.journal import JournalRow
 from hyve_pipeline.operations.batch.by_batch import copy_by_batch
 from hyve_pipeline.operations.context import Home, SyncContext
-from hyve_pipeline.operations.retention import plans_to_drop
+from hyve_pipeline.operations.retention import KeepRules, plans_to_drop
 from hyve_pipeline.state.epochs import Epoch
 from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.journals import ShardJournal
@@ -158,7 +158,7 @@ def test_a_job_is_found_again_and_nothing_else_happens_meanwhile(pair: Pair, job
     jobs.lost = 1
     assert hyve("dryrun").code == 0
     # Retention keeps the plan, though newer ones are there.
-    assert plans_to_drop(context, 1, None, datetime.now(UTC)) == []
+    assert plans_to_drop(context, KeepRules(1, None), datetime.now(UTC)) == []
     other = hyve("copy", "--by", "batch")
     assert (other.code, f"--plan {plan}" in other.err) == (3, True)
     followed = hyve("copy", "--by", "batch", "--plan", str(plan), "--json")

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.operations.retention import plans_to_drop
+from hyve_pipeline.operations.retention import KeepRules, plans_to_drop
 from hyve_pipeline_tests.orchestration.conftest import Daemon
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
@@ -111,7 +111,10 @@ def test_a_plan_that_a_run_waits_for_is_kept(pair: Pair, hyve: Hyve, make_daemon
 def test_nothing_is_dropped_without_a_rule(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     sync_times(pair, hyve, 2)
     daemon = make_daemon(pair)
-    assert daemon.tick("retention") == ([], "neither keep_plans nor keep_days is set: every plan is kept")
+    assert daemon.tick("retention") == (
+        [],
+        "none of keep_plans, keep_days and keep_event_plans is set: every plan is kept",
+    )
     before = state_files(pair)
     assert daemon.run("images_retention").success
     assert state_files(pair) == before
@@ -121,16 +124,16 @@ def test_a_plan_is_kept_as_long_as_one_rule_keeps_it(pair: Pair, hyve: Hyve, mak
     plans = sync_times(pair, hyve, 3)
     sync = make_daemon(pair).sync
     now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(days=9)
-    assert plans_to_drop(sync, 1, None, now) == plans[:2]
-    assert plans_to_drop(sync, 5, None, now) == []
-    assert plans_to_drop(sync, None, 8, now) == []
-    assert plans_to_drop(sync, None, 8, later) == plans[:2], "the newest stays in any case"
-    assert plans_to_drop(sync, 2, 8, later) == plans[:1]
-    assert plans_to_drop(sync, 1, 10, later) == []
+    assert plans_to_drop(sync, KeepRules(1, None), now) == plans[:2]
+    assert plans_to_drop(sync, KeepRules(5, None), now) == []
+    assert plans_to_drop(sync, KeepRules(None, 8), now) == []
+    assert plans_to_drop(sync, KeepRules(None, 8), later) == plans[:2], "the newest stays in any case"
+    assert plans_to_drop(sync, KeepRules(2, 8), later) == plans[:1]
+    assert plans_to_drop(sync, KeepRules(1, 10), later) == []
     with sync.applying(plans[1]):
-        assert plans_to_drop(sync, 1, None, now) == plans[:1]
+        assert plans_to_drop(sync, KeepRules(1, None), now) == plans[:1]
     with pytest.raises(ConfigurationError, match="keep_days: must be at least 1"):
-        plans_to_drop(sync, 1, 0, now)
+        plans_to_drop(sync, KeepRules(1, 0), now)
 
 
 def test_a_sweep_that_was_cut_short_is_finished_by_the_next(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
