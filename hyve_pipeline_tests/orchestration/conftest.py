@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster.components.core import package_entry, snapshot
 from sqlalchemy import Engine, QueuePool, create_engine, event
 
 from hyve_pipeline.core.settings.model import SyncSettings
@@ -32,8 +34,9 @@ from hyve_pipeline_tests.syncs import NAME, Pair
 def hasty_storage() -> Iterator[None]:
     """Dagster's SQLite does not wait for the disk at each of its many commits: no test pulls the plug.
 
-    Nor are engines and connections made anew for each statement, and the scripts of Dagster's migrations loaded anew
-    for the database of each run: both take longer than most of what is tested.
+    Nor are engines and connections made anew for each statement, the scripts of Dagster's migrations loaded anew for
+    the database of each run, and all installed components described anew for each project: all take longer than most
+    of what is tested.
     """
 
     def hurry(connection: Any, _record: object) -> None:
@@ -60,6 +63,9 @@ def hasty_storage() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ScriptDirectory, "from_config", load_once)
+        find = package_entry.discover_entry_point_package_objects
+        patched.setattr(package_entry, "discover_entry_point_package_objects", cache(find))
+        patched.setattr(snapshot, "get_package_entry_snap", cache(snapshot.get_package_entry_snap))
         for module in (sqlite_run_storage, sqlite_event_log):
             patched.setattr(module, "create_engine", engine_of)
         yield
