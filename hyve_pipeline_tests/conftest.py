@@ -2,9 +2,11 @@
 
 import gc
 import os
+import subprocess
 from collections.abc import Generator, Iterator
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,9 +17,11 @@ from hypothesis import settings
 from hyve_pipeline.cli.main import run
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
+from hyve_pipeline.operations.workers import pool
 from hyve_pipeline.s3.connection.server_abilities import forget_all
 from hyve_pipeline_tests import moto_server
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.forks import fork_python
 from hyve_pipeline_tests.moto_server import MotoServer
 from hyve_pipeline_tests.places import MakeBucket, MakePlace
 from hyve_pipeline_tests.queues import OwnQueue, make_queue
@@ -99,6 +103,12 @@ def shared_database() -> Iterator[duckdb.DuckDBPyConnection]:
 def hasty_database(shared_database: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Diffs in this process share a database: to make one takes longer than most of them."""
     monkeypatch.setattr(duckdb, "connect", shared_database.cursor)
+
+
+@pytest.fixture(autouse=True)
+def hasty_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker processes of this process are forked: what they import takes longer than what most tests have them do."""
+    monkeypatch.setattr(pool, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": fork_python}))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ loads start an interpreter instead.
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import importlib
 import inspect
@@ -30,6 +31,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 # More than any environment.
 _MOST_BYTES = 1 << 17
+
+# The three streams, and some.
+_MOST_DESCRIPTORS = 16
 
 # What commands load besides, when they need it. Dagster and the demo's server are nobody's here.
 _NOT_LOADED = ("__main__", "definitions", "demo", "orchestration")
@@ -62,6 +66,18 @@ def fork_code(code: str, *arguments: str, **settings: Any) -> "subprocess.Popen[
     return _Forked([code, *arguments], **settings)
 
 
+def fork_python(command: Sequence[str], **settings: Any) -> "subprocess.Popen[Any]":
+    """Start a command that begins with this interpreter and has the option `-c`, likewise.
+
+    Args:
+        command: the interpreter, its options, the code and what follows.
+        settings: as of `fork_hyve`, and `pass_fds` and `process_group`.
+    """
+    if not sys.platform.startswith("linux"):
+        return subprocess.Popen(command, **settings)
+    return _Forked(command[command.index("-c") + 1 :], **settings)
+
+
 class _Forked(subprocess.Popen[Any]):
     """A process that is a child of this one, although another one has started it."""
 
@@ -75,8 +91,11 @@ class _Forked(subprocess.Popen[Any]):
             "folder": os.path.abspath(wanted["cwd"] or "."),  # noqa: PTH100 - Path would resolve the links
             "prepare": wanted["preexec_fn"],
             "is_session": wanted["start_new_session"],
+            "group": wanted["process_group"],
+            "descriptors": [0, 1, 2, *wanted["pass_fds"]],
         }
         inherited = [stream if stream >= 0 else number for number, stream in enumerate(streams)]
+        inherited += wanted["pass_fds"]
         self.pid = _server().fork(pickle.dumps(request), inherited)
         self._child_created = True
         self._close_pipe_fds(*(wanted[name] for name in _PIPES))  # pyright: ignore[reportAttributeAccessIssue]
@@ -100,12 +119,12 @@ class _Server:
             )
         atexit.register(self._end)
 
-    def fork(self, request: bytes, streams: list[int]) -> int:
+    def fork(self, request: bytes, descriptors: list[int]) -> int:
         """Have a command started, as a child of this process; its process id."""
         prctl = ctypes.CDLL(None).prctl
         prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         try:
-            socket.send_fds(self._control, [request], streams)
+            socket.send_fds(self._control, [request], descriptors)
             return int(self._control.recv(_MOST_BYTES))
         finally:
             prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -121,7 +140,7 @@ _server = cache(_Server)
 def _serve(control: socket.socket) -> dict[str, Any] | None:
     """Fork a command at each request. Returns in each of them what it is to do, and None when no more are wanted."""
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, _MOST_BYTES, 3)
+        message, descriptors, _, _ = socket.recv_fds(control, _MOST_BYTES, _MOST_DESCRIPTORS)
         if not message:
             return None
         reader, writer = os.pipe()
@@ -133,15 +152,25 @@ def _serve(control: socket.socket) -> dict[str, Any] | None:
                 os.write(writer, str(child).encode())
                 os._exit(0)
             control.close()
-            for number, descriptor in enumerate(descriptors):
-                os.dup2(descriptor, number)
-            for descriptor in (reader, writer, *descriptors):
-                os.close(descriptor)
-            return pickle.loads(message)
+            request = pickle.loads(message)
+            _place(descriptors, request["descriptors"])
+            os.close(reader)
+            os.close(writer)
+            return request
         os.waitpid(between, 0)
         control.send(os.read(reader, _MOST_BYTES))
         for descriptor in (reader, writer, *descriptors):
             os.close(descriptor)
+
+
+def _place(descriptors: list[int], numbers: list[int]) -> None:
+    """Give descriptors their numbers, which others of them may have now."""
+    above = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, max(numbers) + 1) for descriptor in descriptors]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    for descriptor, number in zip(above, numbers, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
 
 
 def _fork() -> int:
@@ -176,6 +205,8 @@ def _become(request: dict[str, Any]) -> None:
     """Be a process that has just begun."""
     if request["is_session"]:
         os.setsid()
+    if request["group"] >= 0:
+        os.setpgid(0, request["group"])
     if request["prepare"] is not None:
         request["prepare"]()
     # As Python does when it begins.
