@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.operations.doctor.doctor import examine
+from hyve_pipeline.state.home import Home
 from hyve_pipeline_tests.annotating import AnnotatingServer
 from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.faults import FaultyServer
@@ -301,6 +303,18 @@ def test_says_that_a_policy_demands_conditions(
     assert found.startswith("If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload")
     assert ("a policy (s3:if-match, s3:if-none-match) demands them" in found) == demands
     assert pair.store.keys() == []
+
+
+def test_has_not_the_patience_of_a_night(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = make_pair(through=faulty, patience_seconds=3600)
+    pair.source.put({"a": b"1"})
+    ill = "versioning", "uploads", "website"
+    faulty.fault = lambda received: error_answer(500, "InternalError") if {*ill} & set(received.query) else None
+    findings = {
+        (finding.check, finding.place): finding for finding in examine(Home(pair.home), None, patience_seconds=0)
+    }
+    assert findings["versioning", "source"].detail == "not known (InternalError): 'hyve dryrun --as-of' is not possible"
+    assert findings["uploads", "store"].detail == "open uploads can't be listed (InternalError)"
 
 
 def test_says_what_the_servers_lack_and_what_follows(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -54,16 +54,23 @@ _MOST_SKEW = timedelta(minutes=15)
 _USUAL_SKEW = timedelta(minutes=1)
 
 
-def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False) -> Iterator[Finding]:
+# For so long a check tries again. It tells what is the case now, and each would wait for a server that is ill.
+_PATIENCE_SECONDS = 5
+
+
+def examine(
+    home: Home, sync_name: str | None, *, is_write_allowed: bool = False, patience_seconds: int = _PATIENCE_SECONDS
+) -> Iterator[Finding]:
     """Check a sync, one check after the other; checks that depend on a failed one are left out.
 
     Args:
         home: the home.
         sync_name: which sync; None takes the only one.
         is_write_allowed: also write a new object to the store and delete it.
+        patience_seconds: the most that a failed request is tried again, unless the option is less.
     """
     try:
-        sync = SyncContext.choose(home, sync_name)
+        sync = _with_patience(SyncContext.choose(home, sync_name), patience_seconds)
     except HyveError as error:
         yield failed("configuration", "home", error)
         return
@@ -119,6 +126,12 @@ def examine(home: Home, sync_name: str | None, *, is_write_allowed: bool = False
         yield from examine_reports(sync, side)
     yield from examine_batch(sync)
     yield from examine_queue(sync)
+
+
+def _with_patience(sync: SyncContext, seconds: int) -> SyncContext:
+    options = sync.settings.options
+    less = options.model_copy(update={"patience_seconds": min(seconds, options.patience_seconds)})
+    return replace(sync, settings=sync.settings.model_copy(update={"options": less}))
 
 
 def _examine_state(sync: SyncContext) -> Finding:

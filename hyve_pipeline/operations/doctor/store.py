@@ -57,11 +57,11 @@ def examine_versions(store: Connection, *, has_trash: bool) -> Finding:
 def examine_source_versions(source: Connection) -> Finding:
     """Check whether the source shows what it was earlier."""
     try:
-        state = versioning_state(source) or "never enabled"
+        state = (versioning_state(source) or "never enabled").lower()
     except S3RequestError as error:
         state = f"not known ({error.code})"
-    can = "possible" if state == "Enabled" else "not possible"
-    return Finding("versioning", "source", Verdict.OK, f"{state.lower()}: 'hyve dryrun --as-of' is {can}")
+    can = "possible" if state == "enabled" else "not possible"
+    return Finding("versioning", "source", Verdict.OK, f"{state}: 'hyve dryrun --as-of' is {can}")
 
 
 def examine_uploads(store: Connection) -> Finding:
