@@ -8,21 +8,21 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hyve_pipeline.core.base.replacement import parse_replacement
+
 # What has a meaning of its own outside of groups and classes, so that the text there is no literal.
 _SPECIAL = frozenset(".[]*+?{}|")
-_REFERENCE = re.compile(r"\\(?:g<([A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]?)>|([1-9][0-9]?))")
 
 
 class _Group(NamedTuple):
-    """A group of an expression: its number, its name if it has one, and the expression inside."""
+    """A group of an expression: its number, and the expression inside."""
 
     number: int
-    name: str | None
     inner: str
 
 
 class _NotSimpleError(ValueError):
-    """An expression or a replacement has more than literals and groups."""
+    """An expression has more than literals and groups."""
 
 
 def inverse_of(match: str, replace: str) -> tuple[str, str] | None:
@@ -42,11 +42,11 @@ def inverse_of(match: str, replace: str) -> tuple[str, str] | None:
     """
     try:
         parts = list(_expression(match))
-        written = list(_replacement(replace, [part for part in parts if isinstance(part, _Group)]))
     except _NotSimpleError:
         return None
-    groups = {part.number for part in parts if isinstance(part, _Group)}
-    if groups != {part.number for part in written if isinstance(part, _Group)}:
+    groups = {part.number: part for part in parts if isinstance(part, _Group)}
+    written = parse_replacement(replace, re.compile(match))
+    if groups.keys() != {part for part in written if isinstance(part, int)}:
         return None
     seen: set[int] = set()
     expression = ""
@@ -54,9 +54,8 @@ def inverse_of(match: str, replace: str) -> tuple[str, str] | None:
         if isinstance(part, str):
             expression += re.escape(part)
         else:
-            is_first = part.number not in seen
-            seen.add(part.number)
-            expression += f"(?P<g{part.number}>{part.inner})" if is_first else f"(?P=g{part.number})"
+            expression += f"(?P=g{part})" if part in seen else f"(?P<g{part}>{groups[part].inner})"
+            seen.add(part)
     replacement = "".join(
         part.replace("\\", "\\\\") if isinstance(part, str) else f"\\g<g{part.number}>" for part in parts
     )
@@ -132,38 +131,11 @@ def _group(text: str, number: int) -> _Group:
     Raises:
         _NotSimpleError: it captures nothing, or what it matches depends on other groups.
     """
-    name: str | None = None
     if text.startswith("?"):
-        found = re.match(r"\?P<([A-Za-z_][A-Za-z0-9_]*)>", text)
+        found = re.match(r"\?P<[^>]+>", text)
         if found is None:
             raise _NotSimpleError
-        name, text = found[1], text[found.end() :]
+        text = text[found.end() :]
     if re.search(r"\\[1-9]|[\^$]|\\[AbBZz]", re.sub(r"\\\\|\[(?:\\.|[^\]\\])*\]", "", text)):
         raise _NotSimpleError
-    return _Group(number, name, text)
-
-
-def _replacement(replace: str, groups: list[_Group]) -> Iterator[str | _Group]:
-    """The literals of a replacement, and the groups that it refers to.
-
-    Raises:
-        _NotSimpleError: it has another escape.
-    """
-    position = 0
-    while position < len(replace):
-        if replace[position] != "\\":
-            yield replace[position]
-            position += 1
-        elif replace[position : position + 2] == "\\\\":
-            yield "\\"
-            position += 2
-        else:
-            reference = _REFERENCE.match(replace, position)
-            if reference is None:
-                raise _NotSimpleError
-            wanted = reference[1] or reference[2]
-            found = next((group for group in groups if wanted in (group.name, str(group.number))), None)
-            if found is None:
-                raise _NotSimpleError
-            yield found
-            position = reference.end()
+    return _Group(number, text)

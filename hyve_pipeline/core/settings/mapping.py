@@ -13,6 +13,7 @@ from typing import Annotated, Optional
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from hyve_pipeline.core.base.inverse_pattern import inverse_of
+from hyve_pipeline.core.base.replacement import expand, parse_replacement
 from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES, JsonSchema
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
@@ -129,9 +130,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _check_replacement(match: str, replace: str) -> None:
     try:
-        # A template with a mistake fails before anything is replaced.
-        _compiled(match).sub(replace, "")
-    except (re.error, IndexError) as error:
+        parse_replacement(replace, _compiled(match))
+    except ValueError as error:
         raise contradiction("replace", f"'{replace}' is not a replacement for '{match}': {error}") from None
 
 
@@ -171,10 +171,11 @@ def _by_prefix(old: str, new: str) -> _Way:
 
 def _by_pattern(match: str, replace: str) -> _Way:
     pattern = _compiled(match)
+    parts = parse_replacement(replace, pattern)
 
     def way(key: str) -> str | None:
         found = pattern.fullmatch(key)
-        return None if found is None else found.expand(replace)
+        return None if found is None else expand(parts, found)
 
     return way
 

@@ -52,7 +52,6 @@ def test_a_derived_inverse_turns_a_key_back(
         (r"(.*)(\1)", r"\1\2"),
         (r"(.*)/(.*)", r"\1"),  # what the other one has had is lost
         (r"a(.*$)", r"\1"),
-        (r"a(.*)", r"\n\1"),
     ],
 )
 def test_of_others_none_is_derived(match: str, replace: str) -> None:

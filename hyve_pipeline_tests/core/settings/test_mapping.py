@@ -77,7 +77,10 @@ HEAD = '[sync.images.source]\nbucket = "from"\n[sync.images.store]\nbucket = "in
         ("match = 'a'\nreplace = 'b'\nto = 'c'", "to: item [0] can't be combined with match"),
         ("match = 'a'", "replace: item [0] is missing: match needs it"),
         ("match = 'a('\nreplace = 'b'", "match: item [0] 'a(' is not a regular expression: missing )"),
-        ("match = 'a'\nreplace = '\\1'", r"replace: item [0] '\\1' is not a replacement for 'a': invalid group"),
+        (
+            "match = 'a'\nreplace = '\\1'",
+            r"replace: item [0] '\\1' is not a replacement for 'a': there is no group '1'",
+        ),
         ("match = 'a+'\nreplace = 'a'", "inverse: item [0] is needed, as it can't be derived from match and replace"),
         ("match = 'a'\nreplace = 'b'\ninverse = {match = 'a'}", "inverse] replace: item [0] is missing"),
         ("from = 'a'\nto = '" + "b" * 1025 + "'", "to: item [0] has 1,025 bytes, a key has 1,024 at most"),
