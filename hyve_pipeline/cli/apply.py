@@ -30,13 +30,15 @@ from hyve_pipeline.cli.options import (
 )
 def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, by: str, **limits: str | None) -> int:
     """Copy what the newest plan lists as new and modified. Make a plan first when there is none."""
+    from hyve_pipeline.cli.output import printing_refusal
     from hyve_pipeline.cli.work import Work, opened
 
     # The journal and the events show who copied.
     with opened(home, sync_name, "copy" if by == "hyve" else f"copy --by {by}") as sync:
         work = Work(sync)
         if plan_id is None and sync.plans.newest() is None:
-            work.take_plan(**limits)
+            with printing_refusal(sync, as_json=as_json):
+                work.take_plan(**limits)
         else:
             work.choose_plan(plan_id, **limits)
         work.warn_of_loss("copy")
@@ -129,12 +131,13 @@ def sync(
         raise click.UsageError(
             "the list is the standard input, so nobody can be asked before deletes: add --yes, or name a file"
         )
+    from hyve_pipeline.cli.output import printing_refusal
     from hyve_pipeline.cli.work import Work, chosen, working
 
     asks = not (as_json or yes) and may_ask()
     context = chosen(home, sync_name, "sync")
     work = Work(context)
-    with working(context):
+    with working(context), printing_refusal(context, as_json=as_json):
         work.take_plan(inventory_date, keys, **limits)
     if asks:
         work.show_plan()

@@ -44,7 +44,7 @@ def dryrun(
             )
     from hyve_pipeline.cli.interrupted import making_plan
     from hyve_pipeline.cli.key_list import take_plan_of_list
-    from hyve_pipeline.cli.output import list_files, plan_document, print_json, say
+    from hyve_pipeline.cli.output import list_files, plan_document, print_json, printing_refusal, say
     from hyve_pipeline.cli.plan_text import (
         describe_next,
         describe_plan,
@@ -56,7 +56,7 @@ def dryrun(
     from hyve_pipeline.operations.journal.status import plan_status
     from hyve_pipeline.operations.plan.dryrun import take_plan
 
-    with opened(home, sync_name, "dryrun") as sync, making_plan(sync):
+    with opened(home, sync_name, "dryrun") as sync, making_plan(sync), printing_refusal(sync, as_json=as_json):
         limited = sync.with_inventory_date(inventory_date).overridden(**limits)
         plan = take_plan(limited, as_of=as_of) if keys.file is None else take_plan_of_list(limited, keys.file)
     if as_json:

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TextIO
 
@@ -13,6 +14,7 @@ import click
 from hyve_pipeline.cli.first_sign import hide_sign
 from hyve_pipeline.cli.modes import is_hushed
 from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import LIST_NAMES, ChangeSet, planned_sets
@@ -86,6 +88,21 @@ def counted(objects: int, word: str = "object") -> str:
 def refusal_document(refusal: Refusal | None) -> dict[str, str] | None:
     """A refusal as the JSON documents have it."""
     return None if refusal is None else {"rule": refusal.rule, "detail": refusal.detail}
+
+
+@contextmanager
+def printing_refusal(sync: SyncContext, *, as_json: bool) -> Iterator[None]:
+    """A block that makes a plan: where a rule refuses to make one, that is the document that scripts get.
+
+    Raises:
+        RefusedError: the block was refused.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        if as_json:
+            print_json({"sync": sync.name, "plan": None, "refused": {"rule": error.rule, "detail": error.detail}})
+        raise
 
 
 def list_files(sync: SyncContext, plan: Plan) -> dict[str, str]:

@@ -120,9 +120,10 @@ def test_two_keys_that_would_become_one_refuse_a_plan(make_pair: MakePair, hyve:
     add_rules(pair, {"from": "raw/", "to": "archive/"}, {"from": "", "to": ""})
     pair.source.put({"raw/x": b"1", "archive/x": b"2", "rest": b"3"})
     pair.store.put({"old": b"o"})
-    for command in ("dryrun", "sync"):
-        done = hyve(command)
+    for command in ("dryrun", "copy", "sync"):
+        done = hyve(command, "--json")
         assert done.code == 3
+        assert (done.document["plan"], done.document["refused"]["rule"]) == (None, "mapping")
         problem = done.err.splitlines()[-1]
         for place in (f"{pair.source.name}/archive/x", f"{pair.source.name}/raw/x", f"{pair.store.name}/archive/x"):
             assert f"s3://{place}" in problem
