@@ -34,6 +34,9 @@ _GRAPHQL = "/graphql"
 _FRAMED_BY_OWN_PAGES = ("/notebook", "/dagit/notebook")
 _POLICY_VIOLATION = 1008
 
+# The scripts and styles of Dagster's pages: a hash of its content is in each one's name.
+_HASHED_FILES = "/_next/static/"
+
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>hyve ui</title>{head}</head>
 <body style="font: 16px/1.5 sans-serif; max-width: 40em; margin: 4em auto; padding: 0 1em">{body}</body></html>
@@ -243,6 +246,9 @@ def _with_headers(send: Send, request: _Request) -> Send:
             if request.token is not None:
                 headers["Referrer-Policy"] = "no-referrer"
                 headers["Cache-Control"] = "no-store"
+            elif request.path.startswith(_HASHED_FILES) and message["status"] == 200:
+                # Else a browser asks for each of a hundred scripts again, and compiles it again.
+                headers["Cache-Control"] = "private, max-age=31536000, immutable"
         await send(message)
 
     return send_with_headers

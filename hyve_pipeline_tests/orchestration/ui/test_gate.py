@@ -352,3 +352,11 @@ def test_the_ui_shows_notebooks_in_frames_of_its_own(path: str) -> None:
     assert answer.reached
     assert answer.header("x-frame-options") == "SAMEORIGIN"
     assert "frame-ancestors 'self'" in [value for key, value in answer.headers if key == "content-security-policy"]
+
+
+def test_a_browser_keeps_the_files_whose_names_have_a_hash() -> None:
+    script = "/_next/static/chunks/main-28206b536e1c4f74.js"
+    assert ask(target=script).header("cache-control") == "private, max-age=31536000, immutable"
+    assert ask(target=script, headers={"host": _HOST}).header("cache-control") is None  # refused
+    assert ask(target="/assets").header("cache-control") is None
+    assert ask("POST", "/graphql", {**_KNOWN, **_JSON}).header("cache-control") is None
