@@ -136,6 +136,7 @@ def estimate_document(plan: Plan) -> dict[str, Any] | None:
         "seconds": estimate.seconds,
         "prices": None if estimate.prices is None else estimate.prices.model_dump(mode="json"),
         "unpriced": estimate.unpriced,
+        **({} if estimate.batch is None else {"batch": estimate.batch.model_dump(mode="json")}),
         "steps": steps,
     }
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from hyve_pipeline.core.base.keys import displayed
@@ -20,6 +21,7 @@ from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.core.settings.batch import BatchSettings
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import AWS
 
 # The largest object that a job copies: 5 GB.
@@ -267,17 +269,17 @@ class Chooser:
     """Says of each object that a plan copies whether a job may copy it.
 
     Args:
-        plan: the plan; `obstacle` has found nothing.
+        options: those of the plan; `obstacle` has found nothing.
         since: see `unmodified_since`.
 
     Attributes:
         left_out: how many objects were left to Hyve, by reason.
     """
 
-    def __init__(self, plan: Plan, since: datetime) -> None:
+    def __init__(self, options: Options, since: datetime) -> None:
         self.left_out: Counter[str] = Counter()
-        self._choice = plan.options.storage_class
-        self._keep_parts = plan.options.keep_parts
+        self._choice = options.storage_class
+        self._keep_parts = options.keep_parts
         self._since = since.timestamp() * 1e6
 
     def storage_class(self, row: PlannedObject) -> str | None:
@@ -302,3 +304,31 @@ class Chooser:
         if row.source_last_modified > self._since:
             return "written shortly before the listing, or later"
         return None if wanted in BATCH_CLASSES else "of a storage class that jobs can't give"
+
+
+def count_for_jobs(rows: pa.Table, options: Options, since: datetime) -> Counter[str]:
+    """How many objects of a plan jobs may copy, by the storage class of the copies: as `Chooser` decides it, at once.
+
+    Args:
+        rows: rows of the plan, columns as in `core.diff.CHANGE_SCHEMA`.
+        options: those of the plan.
+        since: see `unmodified_since`.
+    """
+    named = options.storage_class
+    etag = pc.field("source_etag")
+    chosen = rows.filter(
+        (pc.field("set") == ChangeSet.NEW.value)
+        & etag.is_valid()
+        & (etag != "")
+        & (pc.field("size") <= MOST_BYTES)
+        & (pc.field("source_last_modified") <= pa.scalar(since))
+    )
+    if options.keep_parts:
+        is_parted = pc.MatchSubstringOptions("-")
+        parted = pc.call_function("match_substring", [chosen.column("source_etag")], is_parted)
+        chosen = chosen.filter(pc.call_function("invert", [parted]))
+    if named == "source":
+        classes = Counter[str](name or "STANDARD" for name in chosen.column("storage_class").to_pylist())
+    else:
+        classes = Counter({"STANDARD" if named == "default" else named: chosen.num_rows})
+    return Counter({name: count for name, count in classes.items() if name in BATCH_CLASSES and count})

@@ -136,6 +136,22 @@ class StepEstimate(Frozen):
             yield prices.of_kms_calls(self.kms_calls)
 
 
+class BatchEstimate(Frozen):
+    """What copies by jobs of S3 Batch Operations cost more than those by Hyve, if they are asked for.
+
+    The requests of the copies are the same.
+
+    Attributes:
+        jobs: how many: one for each storage class.
+        objects: the new objects that jobs may copy.
+        cost: US dollars; None without prices for the store's server.
+    """
+
+    jobs: int
+    objects: int
+    cost: Decimal | None = None
+
+
 class PricesUsed(Frozen):
     """The prices that an estimate was made with.
 
@@ -163,11 +179,13 @@ class Estimate(Frozen):
         steps: by step; what is not done is left out.
         prices: the prices; None where there are none for either server.
         unpriced: the servers without prices, as users know them.
+        batch: what copies by jobs cost more, which is not part of the sums; None where the sync has none.
     """
 
     steps: dict[Step, StepEstimate]
     prices: PricesUsed | None = None
     unpriced: tuple[str, ...] = ()
+    batch: BatchEstimate | None = None
 
     @property
     def to_come(self) -> list[StepEstimate]:
@@ -216,6 +234,17 @@ def cost_text(estimate: Estimate) -> str:
     return f"about {in_dollars(estimate.cost)} by {estimate.prices.described}{beside}"
 
 
+def batch_text(estimate: Estimate) -> str | None:
+    """What copies by jobs cost more, in a few words; None where none can be made."""
+    batch = estimate.batch
+    if batch is None or not batch.objects:
+        return None
+    more = "at a price that is not known" if batch.cost is None else f"{in_dollars(batch.cost)} more"
+    jobs = "1 job" if batch.jobs == 1 else f"{batch.jobs:,} jobs"
+    objects = "1 object" if batch.objects == 1 else f"{batch.objects:,} objects"
+    return f"by S3 Batch Operations {more}, for {jobs} with {objects}"
+
+
 def duration_text(estimate: Estimate) -> str:
     """The time, in a few words."""
     if estimate.seconds is None:
@@ -235,6 +264,9 @@ def estimate_text(estimate: Estimate) -> str:
     parts = [cost_text(estimate), effort_text(estimate)]
     if estimate.seconds is not None:
         parts.append(duration_text(estimate))
+    by_jobs = batch_text(estimate)
+    if by_jobs is not None:
+        parts.append(by_jobs)
     return "; ".join(parts if estimate.cost is not None else [*parts[1:], parts[0]])
 
 

@@ -27,6 +27,7 @@ _FREE = Decimal(0)
 _THOUSAND = 1_000
 _MONTH_DAYS = 30
 _KMS_CALLS = 10_000
+_JOB_OBJECTS = 1_000_000
 
 # Requests that write nothing, though S3 counts some of them as writes.
 _LISTS = frozenset({"ListObjectsV2", "ListObjectVersions"})
@@ -86,6 +87,8 @@ class PriceTable(_Table):
         servers: the servers that they are for, as in `core.settings.places.Place.server`.
         list, delete: a thousand requests.
         kms: ten thousand calls of KMS.
+        batch_jobs: a job of S3 Batch Operations.
+        batch_objects: a million objects in such jobs.
         bytes: a gigabyte, by its way.
         classes: by storage class.
     """
@@ -97,6 +100,8 @@ class PriceTable(_Table):
     list: Price = _FREE
     delete: Price = _FREE
     kms: Price = _FREE
+    batch_jobs: Price = _FREE
+    batch_objects: Price = _FREE
     bytes: dict[Way, Price] = Field(default_factory=dict)
     classes: dict[str, ClassPrices]
 
@@ -136,3 +141,7 @@ class PriceTable(_Table):
     def of_kms_calls(self, count: int) -> Decimal:
         """So many calls of KMS."""
         return self.kms * count / _KMS_CALLS
+
+    def of_jobs(self, jobs: int, objects: int) -> Decimal:
+        """So many jobs of S3 Batch Operations with so many objects in all, beside the requests that they send."""
+        return self.batch_jobs * jobs + self.batch_objects * objects / _JOB_OBJECTS

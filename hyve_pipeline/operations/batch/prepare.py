@@ -116,7 +116,7 @@ def prepare_round(
     check_possible(plan, settings, places)
     source = context.inventories("source").load(plan.source_inventory)
     since = unmodified_since(source.started)
-    chooser = Chooser(plan, since)
+    chooser = Chooser(plan.options, since)
     number, folder = RoundFolder.following(context.state, plan.id)
     objects: dict[str, int] = {}
     with ExitStack() as stack:

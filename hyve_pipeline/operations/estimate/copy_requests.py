@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hyve_pipeline.core.model.copy_task import CopyRules
+from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules
 from hyve_pipeline.core.model.estimate import Bucket
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import AWS
@@ -151,6 +151,22 @@ class CopyRequests:
             found[self.reader.bucket, "ListObjectAnnotations"] += self._lists_annotations
         found[self.reader.bucket, "GetObject"] += max(1, -(-size // MOST_READ))
         self._write(found, "PutObject", store_etag)
+        return found
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the writer's server can copy within its bucket; what has only moved is copied as any other, else."""
+        return not self.writer.known.lacks(COPIES)
+
+    def of_move(self) -> Requests:
+        """The requests of an object that has only moved, which is copied within the writer's bucket; see `Moves`."""
+        found: Requests = Counter()
+        for one in (self.reader, self.writer):
+            found[one.bucket, "HeadObject"] += 1
+            found[one.bucket, "GetObjectTagging"] += not one.known.lacks(TAGS_READ)
+            found[one.bucket, "ListObjectAnnotations"] += self.rules.annotations == "copy" and one.server == AWS
+        found[self.reader.bucket, "GetObjectAcl"] += self.rules.copies_grants
+        self._write(found, "CopyObject", NO_OBJECT)
         return found
 
     def of_rewrite(self, size: int, parts: int | None) -> Requests:

@@ -1,14 +1,17 @@
 """Estimates what a plan will cost: all steps of a sync, in requests, bytes, money and time."""
 
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, closing
 from types import TracebackType
 
 import pyarrow as pa
 
+from hyve_pipeline.core.model.batch import count_for_jobs, unmodified_since
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.estimate import (
     RESTORE_OBJECT,
+    BatchEstimate,
     Bucket,
     Estimate,
     PricesUsed,
@@ -20,6 +23,7 @@ from hyve_pipeline.core.model.estimate import (
 from hyve_pipeline.core.model.inventory import SIDES, Inventory
 from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.model.prices import STANDARD, Way
+from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.settings.places import AWS, BucketSettings, Place
 from hyve_pipeline.operations.context import SyncContext
@@ -29,6 +33,7 @@ from hyve_pipeline.operations.estimate.earlier_runs import EarlierRuns
 from hyve_pipeline.operations.estimate.estimator import LIST_VERSIONS, CopyPlan, Estimator
 from hyve_pipeline.operations.estimate.history_requests import HistoryRequests
 from hyve_pipeline.operations.estimate.prices import read_prices
+from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
 from hyve_pipeline.operations.requests.copy_rules import rules_of_copies, rules_of_trash
 from hyve_pipeline.operations.restore.asked import archived_rows, waiting_keys
 from hyve_pipeline.s3.connection.regions import find_region
@@ -42,12 +47,14 @@ class PlanEstimate:
         context: the sync.
         diff: what is planned.
         transfer: who moves the bytes.
+        moves: the files of the objects that have only moved, see `find_moves`.
 
     Raises:
         ConfigurationError: the file of prices can't be read, or is none.
+        StateError: a file of moves can't be read.
     """
 
-    def __init__(self, context: SyncContext, diff: Diff, transfer: Transfer) -> None:
+    def __init__(self, context: SyncContext, diff: Diff, transfer: Transfer, moves: Sequence[str] = ()) -> None:
         self._context = context
         self._diff = diff
         self._transfer = transfer
@@ -56,6 +63,9 @@ class PlanEstimate:
         self._earlier = EarlierRuns(context, source, store, transfer.by)
         self._stack = ExitStack()
         self._estimator = self._open(source, store)
+        # The objects that jobs may copy, by storage class; None where the sync has no jobs.
+        self._for_jobs = None if context.settings.batch is None else Counter[str]()
+        self._moves = self._stack.enter_context(closing(SortedRows(context.state, moves))) if moves else None
 
     def __enter__(self) -> "PlanEstimate":
         return self
@@ -96,9 +106,16 @@ class PlanEstimate:
         """Add the rows of one shard.
 
         Raises:
-            StateError: an inventory is damaged.
+            StateError: an inventory or a file of moves is damaged.
         """
-        self._estimator.add(action, rows)
+        moved: list[str] = []
+        if self._moves is not None and action == "copy" and rows.num_rows:
+            keys = rows.column("key")
+            moved = self._moves.read(RelativeRange(keys[0].as_py(), keys[-1].as_py() + "\0")).column("key").to_pylist()
+        self._estimator.add(action, rows, moved)
+        if self._for_jobs is not None and action == "copy":
+            since = unmodified_since(self._diff.source.started)
+            self._for_jobs += count_for_jobs(rows, self._diff.options, since)
 
     def result(self) -> Estimate:
         """The estimate of all that was added."""
@@ -113,7 +130,7 @@ class PlanEstimate:
         places = (diff.source.place, diff.store.place)
         unpriced = dict.fromkeys(place.shown_server for place in places if place.server not in prices.servers)
         if not charged:
-            return Estimate(steps=self._timed(steps), unpriced=tuple(unpriced))
+            return Estimate(steps=self._timed(steps), unpriced=tuple(unpriced), batch=self._jobs(charged))
         if "store" in charged:
             charged.add("trash")
         used = PricesUsed(date=prices.date, source=prices.source, region=prices.region, file=diff.options.prices)
@@ -121,7 +138,15 @@ class PlanEstimate:
             step: one.model_copy(update={"cost": one.priced(prices, charged)})
             for step, one in self._timed(steps).items()
         }
-        return Estimate(steps=priced, prices=used, unpriced=tuple(unpriced))
+        return Estimate(steps=priced, prices=used, unpriced=tuple(unpriced), batch=self._jobs(charged))
+
+    def _jobs(self, charged: Collection[Bucket]) -> BatchEstimate | None:
+        """What copies by jobs cost more, see `operations.batch.prepare`; None where the sync has no jobs."""
+        if self._for_jobs is None:
+            return None
+        jobs, objects = len(self._for_jobs), self._for_jobs.total()
+        cost = self._prices.of_jobs(jobs, objects) if "store" in charged else None
+        return BatchEstimate(jobs=jobs, objects=objects, cost=cost)
 
     def _planned(self) -> StepEstimate:
         """What the plan itself has taken."""

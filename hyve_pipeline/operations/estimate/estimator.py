@@ -1,14 +1,14 @@
 """Adds up what the rows of a plan will cost, as the plan is written."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hyve_pipeline.core.base.arrow_columns import rows_with, total
+from hyve_pipeline.core.base.arrow_columns import rows_with, rows_without, total
 from hyve_pipeline.core.model.copy_task import NO_OBJECT
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES, ChangeSet, Diff
 from hyve_pipeline.core.model.estimate import Bucket, Step, StepEstimate, merged_counts
@@ -123,8 +123,8 @@ class Estimator:
         self._begun: set[Action] = set()
         self._overwrites = diff.counts[ChangeSet.MODIFIED].objects > 0
 
-    def add(self, action: Action, rows: pa.Table) -> None:
-        """Add the rows of one shard, columns as in `core.diff.CHANGE_SCHEMA`."""
+    def add(self, action: Action, rows: pa.Table, moved: Collection[str] = ()) -> None:
+        """Add the rows of one shard, columns as in `core.diff.CHANGE_SCHEMA`; `moved` are the keys that only moved."""
         if action not in self._begun:
             self._begun.add(action)
             self._add_beginning(action)
@@ -136,6 +136,9 @@ class Estimator:
             return
         for name in (ChangeSet.NEW, ChangeSet.MODIFIED, ChangeSet.DRIFTED):
             found = rows_with(rows, "set", [name.value])
+            if name is ChangeSet.NEW and moved and self._copies.to_store.can_move:
+                self._add_moves(rows_with(found, "key", moved))
+                found = rows_without(found, "key", moved)
             if found.num_rows:
                 self._add_copies(name, found)
 
@@ -183,6 +186,16 @@ class Estimator:
                 sums.add(Counter({("store", "HeadObject"): 1}), {}, rows.num_rows)
             self._add_trash(sums, rows)
             self._add_early(sums, rows)
+
+    def _add_moves(self, rows: pa.Table) -> None:
+        """See `apply.move`. The old object is taken to have the class that the new one gets."""
+        sums, copies = self._sums["copy"], self._copies
+        sums.bytes["within_region"] += total(rows.column("size"))
+        for kind in _kinds(copies.to_store, rows, "size", "source_etag", "storage_class"):
+            written = self._class_of_copy(kind.storage_class)
+            classes: dict[Bucket, str] = {"source": kind.storage_class, "store": written}
+            self._count(sums, copies.to_store.of_move(), classes, kind.objects)
+            sums.retrieved["store"][written] += kind.bytes
 
     def _add_histories(self, work: HistoryWork, keys: int) -> None:
         """See `apply.history`."""

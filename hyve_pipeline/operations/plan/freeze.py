@@ -1,7 +1,7 @@
 """Freezes a diff into a plan: judged as a whole, cut into shards, never changed again."""
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ import pyarrow as pa
 from hyve_pipeline.core.base.arrow_columns import rows_with, total
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.model.batch import obstacle
 from hyve_pipeline.core.model.diff import ACTION_OF, CHANGE_SCHEMA, PLANNED_SETS, ChangeSet, Diff
 from hyve_pipeline.core.model.estimate import Estimate
 from hyve_pipeline.core.model.event import EventKind
@@ -108,7 +109,8 @@ def judge_diff(context: SyncContext, diff: Diff) -> tuple[Refusal, ...]:
     if diff.options.max_cost is not None or diff.options.max_duration is not None:
         transfer = _choose_transfer(context, diff)
         limits = shard_limits(diff.options, planned_total(diff), transfer.cost, MOST_SHARDS)
-        with _estimating(context, diff, transfer) as costs:
+        moves, _ = find_moves(context, diff, moves_file(plan_id(diff)))
+        with _estimating(context, diff, transfer, moves) as costs:
             for action in ACTIONS:
                 with closing(_rows_of(context.state, diff, action)) as tables:
                     for rows in cut_shards(tables, limits[action].objects, limits[action].bytes):
@@ -117,11 +119,11 @@ def judge_diff(context: SyncContext, diff: Diff) -> tuple[Refusal, ...]:
     return judge(figures_of(context, diff, estimate), diff.options)
 
 
-def _estimating(context: SyncContext, diff: Diff, transfer: Transfer) -> "PlanEstimate":
+def _estimating(context: SyncContext, diff: Diff, transfer: Transfer, moves: Sequence[str]) -> "PlanEstimate":
     # Imported late, as below.
     from hyve_pipeline.operations.estimate.estimate import PlanEstimate
 
-    return PlanEstimate(context, diff, transfer)
+    return PlanEstimate(context, diff, transfer, moves)
 
 
 def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHARDS) -> Plan:
@@ -149,7 +151,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
     files: dict[Action, tuple[str, ...]] = {}
     shards: list[Shard] = []
     limits = shard_limits(diff.options, planned, transfer.cost, most_shards)
-    with _estimating(context, diff, transfer) as costs:
+    moves, moved = find_moves(context, diff, moves_file(identity))
+    with _estimating(context, diff, transfer, moves) as costs:
         for action in ACTIONS:
             add = partial(costs.add, action)
             first = len(shards) + 1
@@ -157,7 +160,6 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
             shards += found
         estimate = costs.result()
     figures = figures_of(context, diff, estimate)
-    moves, moved = find_moves(context, diff, moves_file(identity))
     plan = Plan(
         id=identity,
         sync=context.name,
@@ -188,6 +190,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         transfer=transfer,
         estimate=estimate,
     )
+    if context.settings.batch is not None and estimate.batch is not None and obstacle(plan, context.settings.batch):
+        plan = plan.model_copy(update={"estimate": estimate.model_copy(update={"batch": None})})
     saved = context.plans.save(plan)
     end(_WRITE_PLAN)
     context.note(EventKind.PLAN_FROZEN, plan=plan.id, diff=diff.id)

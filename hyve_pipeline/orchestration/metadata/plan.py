@@ -15,7 +15,7 @@ from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
-from hyve_pipeline.core.model.estimate import cost_text, duration_text, effort_text
+from hyve_pipeline.core.model.estimate import batch_text, cost_text, duration_text, effort_text
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.summary import PlannedRow, PlanSummary
 from hyve_pipeline.operations.context import SyncContext
@@ -101,8 +101,10 @@ def _estimate(plan: Plan) -> Metadata:
         }
         for step, one in estimate.steps.items()
     ]
+    by_jobs = batch_text(estimate)
     return {
         "estimated cost": cost_text(estimate),
+        **({} if by_jobs is None else {"estimated cost of jobs": by_jobs}),
         "estimated effort": effort_text(estimate),
         "estimated duration": duration_text(estimate),
         "estimate by step": table_of(rows, ["step", "requests", "by operation", "cost", "duration"]),

@@ -3,17 +3,20 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from hyve_pipeline.core.model.batch import (
     MOST_BYTES,
     Chooser,
     JobState,
+    count_for_jobs,
     job_state,
     obstacle,
     target_prefix,
     unmodified_since,
 )
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA
 from hyve_pipeline.core.model.inventory import AsOf
 from hyve_pipeline.core.model.plan import Plan, Transfer
 from hyve_pipeline.core.model.planned_object import PlannedObject
@@ -25,6 +28,9 @@ from hyve_pipeline_tests.batching import ACCOUNT, ROLE
 SETTINGS = BatchSettings(account_id=ACCOUNT, role_arn=ROLE, location="s3://jobs/")
 LISTED = datetime(2026, 11, 29, 2, 0, 0, 500_000, UTC)
 SINCE = unmodified_since(LISTED)
+
+# The columns by which the estimate of a plan decides the same.
+_ESTIMATED = ("set", "size", "source_etag", "source_last_modified", "storage_class")
 
 
 def _place(bucket: str, prefix: str = "", **more: Any) -> Place:
@@ -84,9 +90,13 @@ def _micro(moment: datetime) -> int:
 def test_an_object_is_given_to_a_job_only_where_its_copy_can_be_proved(
     more: dict[str, Any], wanted: str | None, options: dict[str, Any]
 ) -> None:
-    chooser = Chooser(_plan(options=Options(**options)), SINCE)
-    assert chooser.storage_class(_row(**more)) == wanted
+    chooser, row = Chooser(Options(**options), SINCE), _row(**more)
+    assert chooser.storage_class(row) == wanted
     assert chooser.left_out.total() == (wanted is None)
+    rows = pa.table({name: [value] * 3 for name, value in row._asdict().items()}).select([*_ESTIMATED])
+    rows = rows.cast(pa.schema([CHANGE_SCHEMA.field(name) for name in _ESTIMATED]))
+    counted = count_for_jobs(rows, Options(**options), SINCE)
+    assert counted == ({} if wanted is None else {wanted: 3})
 
 
 def test_the_pin_by_time_allows_for_a_clock_that_s3_just_accepts() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.money import in_dollars, parse_dollars
 from hyve_pipeline.core.base.sizes import GIB
-from hyve_pipeline.core.model.estimate import RequestCount, StepEstimate
+from hyve_pipeline.core.model.estimate import BatchEstimate, Estimate, RequestCount, StepEstimate, batch_text
 from hyve_pipeline.core.model.prices import ClassPrices, PriceTable
 
 _PRICE = st.decimals(0, 100, places=5)
@@ -67,3 +67,14 @@ def test_amounts_are_shown_rounded_up(amount: str, shown: str) -> None:
 def test_an_amount_is_read_as_it_is_written(amount: Decimal) -> None:
     assert parse_dollars(str(amount)) == amount
     assert parse_dollars(f"${amount:f}") == amount
+
+
+def test_jobs_cost_each_and_by_their_objects() -> None:
+    prices = PriceTable(
+        date=date(2026, 11, 29), source="tests", batch_jobs=Decimal("0.25"), batch_objects=Decimal(1), classes={}
+    )
+    cost = prices.of_jobs(2, 3_500_000)
+    assert cost == Decimal("4.00")
+    estimate = Estimate(steps={}, batch=BatchEstimate(jobs=2, objects=3_500_000, cost=cost))
+    assert batch_text(estimate) == "by S3 Batch Operations $4.00 more, for 2 jobs with 3,500,000 objects"
+    assert batch_text(Estimate(steps={}, batch=BatchEstimate(jobs=0, objects=0))) is None

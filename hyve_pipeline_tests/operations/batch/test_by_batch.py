@@ -59,6 +59,8 @@ def copy(hyve: Hyve) -> Finished:
 
 @pytest.mark.both_states
 def test_a_job_copies_what_is_new(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    estimated = hyve("dryrun", "--json").document["estimate"]["batch"]
+    assert estimated == {"jobs": 1, "objects": len(KEYS), "cost": None}
     copied = copy(hyve)
     assert copied.code == 0, copied.err
     assert jobs.calls.count("CreateJob") == 1

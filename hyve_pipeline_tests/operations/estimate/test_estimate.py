@@ -76,6 +76,12 @@ def _drifted(pair: Pair) -> None:
     pair.store.put(dict.fromkeys(keys[_SOME:], b"same"), ContentType="image/jpeg", Tagging="a=1")
 
 
+def _moved(pair: Pair) -> None:
+    contents = {key: f"content of {key}".encode() for key in _keys()}
+    pair.store.put({f"old/{key}": content for key, content in contents.items()} | {"gone": b"without a new key"})
+    pair.source.put({f"new/{key}": content for key, content in contents.items()} | {"new/other": b"copied"})
+
+
 def _below_prefix(pair: Pair) -> None:
     pair.source.put({f"in/{key}": b"new" for key in _keys()} | {f"other/{key}": b"not" for key in _keys()})
     pair.store.put({f"copy/{key}": b"gone" for key in _keys(20, "gone")})
@@ -93,6 +99,8 @@ _PLANS: dict[str, tuple[Callable[[Pair], None], dict[str, Any]]] = {
     "streamed parts": (_parts, {"transfer": "stream", "stream_memory": 32 * _MIB}),
     "tags": (_tagged, {"transfer": "stream"}),
     "grants": (_new, {"acl": "source"}),
+    "moves": (_moved, {"moves": True, "max_deletes": "100%"}),
+    "moves with grants": (_moved, {"moves": True, "max_deletes": "100%", "acl": "source"}),
     "repairs": (_drifted, {"compare_properties": True}),
     "a prefix": (_below_prefix, {"prefixes": ("in/", "copy/")}),
 }
