@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 
 from hyve_pipeline.core.settings.options import TransportName
+from hyve_pipeline_tests.forks import fork_code
 from hyve_pipeline_tests.s3.hostile import ANSWERS, hostile_server
 
 _MOST_MIB = 600
@@ -55,15 +55,13 @@ _CODES = {
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_without_end_is_given_up(answer: str, transport: TransportName) -> None:
     with hostile_server(answer) as url:
-        child = subprocess.run(
-            [sys.executable, "-c", _CHILD, transport, url],
-            capture_output=True,
-            text=True,
-            timeout=_MOST_SECONDS,
-            check=False,
-        )
-    assert child.returncode == 0, child.stderr
-    code, message, seconds, most = json.loads(child.stdout)
+        with fork_code(_CHILD, transport, url, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            try:
+                out, err = child.communicate(timeout=_MOST_SECONDS)
+            finally:
+                child.kill()
+    assert child.returncode == 0, err
+    code, message, seconds, most = json.loads(out)
     assert code in _CODES[answer], message
     assert most < _MOST_MIB
     assert seconds < _MOST_SECONDS
