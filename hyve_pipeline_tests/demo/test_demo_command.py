@@ -2,12 +2,17 @@
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hyve_pipeline_tests.processes import descendants, living_after, run_hyve, start_hyve
+from hyve_pipeline_tests.children import started
+from hyve_pipeline_tests.processes import descendants, living_after, run_hyve
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 
@@ -45,32 +50,36 @@ def test_a_quiet_demo_does_the_same_and_prints_only_warnings(tmp_path: Path) -> 
     assert (tmp_path / ".demo" / "out" / "images" / "new.txt").stat().st_size
 
 
+@contextmanager
+def _begun(folder: Path, **more: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A demo that is about to start its first command."""
+    with started(["demo", "--home", str(folder / "home")], **more) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() not in ("$ hyve dryrun\n", ""):
+            pass
+        yield process
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, number: signal.Signals) -> None:
     """The signal comes while a command starts, and only to the demo."""
-    process = start_hyve("demo", "--home", str(tmp_path / "home"), start_new_session=True)
-    assert process.stdout is not None
-    while process.stdout.readline() not in ("$ hyve dryrun\n", ""):
-        pass
-    deadline = time.monotonic() + 30
-    while len(children := descendants(process.pid)) < 2 and time.monotonic() < deadline:
-        pass
-    assert len(children) >= 2, "the server and a command"
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    with _begun(tmp_path, start_new_session=True) as process:
+        deadline = time.monotonic() + 30
+        while len(children := descendants(process.pid)) < 2 and time.monotonic() < deadline:
+            pass
+        assert len(children) >= 2, "the server and a command"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not living_after(children, 10)
 
 
 def test_nothing_outlives_a_killed_demo(tmp_path: Path) -> None:
-    process = start_hyve("demo", "--home", str(tmp_path / "home"))
-    assert process.stdout is not None
-    while process.stdout.readline() not in ("$ hyve dryrun\n", ""):
-        pass
-    children = descendants(process.pid)
-    process.kill()
-    process.communicate()
+    with _begun(tmp_path) as process:
+        children = descendants(process.pid)
+        process.kill()
+        process.communicate()
     assert not living_after(children, 60)
 
 
