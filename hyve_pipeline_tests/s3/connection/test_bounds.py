@@ -54,12 +54,12 @@ _CODES = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_without_end_is_given_up(answer: str, transport: TransportName) -> None:
-    with hostile_server(answer) as url:
-        with fork_code(_CHILD, transport, url, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-            try:
-                out, err = child.communicate(timeout=_MOST_SECONDS)
-            finally:
-                child.kill()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with hostile_server(answer) as url, fork_code(_CHILD, transport, url, text=True, **pipes) as child:
+        try:
+            out, err = child.communicate(timeout=_MOST_SECONDS)
+        finally:
+            child.kill()
     assert child.returncode == 0, err
     code, message, seconds, most = json.loads(out)
     assert code in _CODES[answer], message
