@@ -135,9 +135,9 @@ def _warn_of_plan(plan: Plan) -> None:
         )
     if plan.future is not None:
         warn(
-            f"warning: {counted(plan.future.objects)} of the source are dated in the future, such as "
-            f"{displayed(plan.future.key)} ({plan.future.last_modified:%Y-%m-%d %H:%M} UTC): each plan until then "
-            "copies them again; set the clock of the source's server"
+            f"warning: the source dates {counted(plan.future.objects)} in the future, such as "
+            f"{displayed(plan.future.key)} ({plan.future.last_modified:%Y-%m-%d %H:%M} UTC): until then a copy that "
+            "Hyve does not remember counts as modified; set the clock of the source's server"
         )
     if plan.uncompared:
         reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))

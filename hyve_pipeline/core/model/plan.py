@@ -87,7 +87,7 @@ class Plan(Frozen):
         counts: objects and bytes by set.
         uncompared: how many unchanged objects had properties that could not be compared, by reason.
         unpinned, newer, skipped_examples: as in `core.model.diff.Diff`.
-        future: the source's objects that are dated in the future; the next plan copies them again.
+        future: the source's objects that are dated in the future: their copies are older.
         versioning: whether the store's bucket keeps versions; None where the server does not say.
         reports: of each side whose inventory is from a report of S3 Inventory, that report.
         as_of: the earlier time at which the source was as the plan copies it; None if that is when it was listed.

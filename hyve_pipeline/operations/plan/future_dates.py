@@ -1,4 +1,7 @@
-"""Finds objects of the source that are dated in the future: each plan copies them again, as their copies are older."""
+"""Finds objects of the source that are dated in the future: their copies are older.
+
+Those that are not remembered as copies are modified in each plan until then.
+"""
 
 from contextlib import closing
 from datetime import datetime, timedelta

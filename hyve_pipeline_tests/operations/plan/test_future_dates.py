@@ -38,5 +38,5 @@ def test_a_dryrun_says_it_where_times_decide(
     source = written_inventory(context, "source", {"a": Entry(), "b\n": Entry(time=_CENTURY)})
     plan = freeze_plan(context, diff_inventories(context, source, written_inventory(context, "store", {"a": Entry()})))
     describe_plan(plan)
-    said = "warning: 1 object of the source are dated in the future, such as"
+    said = "warning: the source dates 1 object in the future, such as"
     assert (said in capsys.readouterr().err) is is_said
