@@ -43,6 +43,7 @@ class Answer:
         hang_up: close the connection without an answer.
         cut: close it after that many bytes of the body.
         is_chunked: send the body in chunks, without Content-Length.
+        is_unbounded: send it without either, and close the connection after it.
     """
 
     body: bytes = b""
@@ -51,6 +52,7 @@ class Answer:
     hang_up: bool = False
     cut: int | None = None
     is_chunked: bool = False
+    is_unbounded: bool = False
 
 
 Script = Callable[[Received], Answer]
@@ -90,12 +92,12 @@ class ScriptedServer:
                         self.send_header(name, value)
                 if answer.is_chunked:
                     self.send_header("Transfer-Encoding", "chunked")
-                elif "Content-Length" not in answer.headers:
+                elif "Content-Length" not in answer.headers and not answer.is_unbounded:
                     self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 if self.command != "HEAD":
                     self._send_body(answer)
-                if answer.cut is not None:
+                if answer.cut is not None or answer.is_unbounded:
                     self.close_connection = True
 
             def version_string(self) -> str:

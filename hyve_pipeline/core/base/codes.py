@@ -45,6 +45,7 @@ CODES = {
     "InvalidResponse": "the server does not answer as S3 does",
     "AnswerTooLarge": "the server does not answer as S3 does",
     "UnboundedAnswer": "the server does not answer as S3 does",
+    "UnreadableBody": "the server does not answer as S3 does",
     "UnreadableHeader": "the server does not answer as S3 does",
     "NotMentioned": "the answer does not mention it",
     "ObjectLocked": "the store's object is locked",

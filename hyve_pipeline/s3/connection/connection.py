@@ -23,7 +23,7 @@ from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
 from hyve_pipeline.s3.connection.version_pins import VersionPins
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, FOR_THE_PATIENT, S3RequestError
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, FOR_THE_PATIENT, UNREADABLE_BODY, S3RequestError
 from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import error_of, is_error
@@ -102,6 +102,7 @@ class Connection:
         self._lock = threading.Lock()
         self._workers: ThreadPoolExecutor | None = None
         self._patient: Transport | None = None
+        self._needs_patient = False  # for every request
         self._later = Later()
         self.listing_dialect = ListingDialect()
         self.throttled = 0
@@ -156,7 +157,8 @@ class Connection:
             self.operations[request.operation] += 1
         pending = _Pending(self, request, read, on_end, is_slow=is_slow, is_trial=is_trial)
         is_paced = self.limits is not None and self.limits.is_large(request)
-        pending.send(self._patient_transport() if is_slow or is_paced else self.transport)
+        is_patient = is_slow or is_paced or self._needs_patient
+        pending.send(self._patient_transport() if is_patient else self.transport)
 
     def send_again(self, pending: "_Pending[Any]", transport: Transport, error: S3RequestError) -> bool:
         """Send a request again after a failure, if it may help; otherwise the failure is what becomes of it."""
@@ -167,6 +169,7 @@ class Connection:
             return False
         pause: float | None = 0.0
         if transport.is_impatient and error.code in FOR_THE_PATIENT:
+            self._needs_patient |= error.code == UNREADABLE_BODY
             transport = self._patient_transport()
         else:
             pause = self._policy.pause(

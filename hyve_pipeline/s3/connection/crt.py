@@ -44,6 +44,7 @@ from hyve_pipeline.s3.wire.errors import (
     TIMEOUT,
     TLS_ERROR,
     UNBOUNDED_ANSWER,
+    UNREADABLE_BODY,
     UNREADABLE_HEADER,
     S3RequestError,
 )
@@ -292,13 +293,26 @@ class _Exchange:
             # Its traceback would keep what was read.
             self._on_end(self._failed.with_traceback(None))
         elif error is None:
-            self._on_end(Response(status_code or self._status, tuple(self._headers), b"".join(self._body)))
+            response = Response(status_code or self._status, tuple(self._headers), b"".join(self._body))
+            self._on_end(self._dropped_body() if self._may_lack_body(response) else response)
         elif status_code is not None and error_headers is not None:
             # The server answered, if only to refuse.
             headers, body = error_headers[: self._transport.bounds.headers], (error_body or b"")[:MOST_ERROR_BYTES]
             self._on_end(Response(status_code, tuple(headers), bytes(body)))
         else:
             self._on_end(self._failure(error))
+
+    def _may_lack_body(self, response: Response) -> bool:
+        """Whether the CRT may have dropped the body, as nothing says where it ends.
+
+        Only reads are sent again for that: they come first, and all further requests go by the other transport then.
+        """
+        is_read = self._request.method == "GET" and not response.body
+        return is_read and not (response.header("content-length") or response.header("transfer-encoding"))
+
+    def _dropped_body(self) -> S3RequestError:
+        reason = "the answer has neither Content-Length nor chunks"
+        return S3RequestError(self._transport.bucket, self._request, UNREADABLE_BODY, reason)
 
     def _too_large(self, most: str, status: int) -> S3RequestError:
         return answer_too_large(self._transport.bucket, self._request, most, status)

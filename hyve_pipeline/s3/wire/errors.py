@@ -29,8 +29,11 @@ UNBOUNDED_ANSWER = "UnboundedAnswer"
 # It can't read a header that is not UTF-8: botocore's takes it for Latin-1, as HTTP once had it.
 UNREADABLE_HEADER = "UnreadableHeader"
 
+# It drops a body that only the end of the connection ends, as of HTTP 1.0.
+UNREADABLE_BODY = "UnreadableBody"
+
 # Failures of the CRT transport that are none yet: botocore's has more patience, too.
-FOR_THE_PATIENT = {RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, UNREADABLE_HEADER}
+FOR_THE_PATIENT = {RESPONSE_TIMEOUT, UNBOUNDED_ANSWER, UNREADABLE_HEADER, UNREADABLE_BODY}
 
 # Codes for answers without one. Not S3's AccessDenied and PermanentRedirect: such an answer may come from a proxy.
 FORBIDDEN = "Forbidden"
@@ -72,6 +75,7 @@ _TRANSIENT_CODES = {
     RESPONSE_TIMEOUT,
     INVALID_RESPONSE,
     UNBOUNDED_ANSWER,
+    UNREADABLE_BODY,
     UNREADABLE_HEADER,
     "BadGateway",
     "ConditionalRequestConflict",
