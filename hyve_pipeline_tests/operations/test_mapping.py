@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 
 from hyve_pipeline import operations
 from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError
+from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import BACK_IN_SOURCE
 from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.take import take_inventories
+from hyve_pipeline.operations.plan.diff import diff_inventories
+from hyve_pipeline.operations.plan.dryrun import take_plan
+from hyve_pipeline.operations.retention import drop_plans
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, rows_of
 from hyve_pipeline_tests.places import MakePlace
-from hyve_pipeline_tests.syncs import NAME, Hyve, MakePair, Pair, new_pair
+from hyve_pipeline_tests.reports import Report
+from hyve_pipeline_tests.reports import rows_of as rows_of_bucket
+from hyve_pipeline_tests.syncs import NAME, Bucket, Hyve, MakePair, Pair, new_pair
 from hyve_pipeline_tests.tally import THOROUGHNESS
 
 RULES = [
@@ -101,6 +108,7 @@ def test_what_came_back_is_not_deleted(make_pair: MakePair) -> None:
     assert rows["archive/2025/stays"].detail == "copied from raw/2025/stays"
 
 
+@pytest.mark.both_states
 def test_a_plan_keeps_its_mapping(make_pair: MakePair) -> None:
     pair = make_pair()
     pair.source.put({"raw/2025/a": b"1"})
@@ -113,6 +121,49 @@ def test_a_plan_keeps_its_mapping(make_pair: MakePair) -> None:
     assert pair.store.keys() == ["archive/2025/a"]
     following = planned(changed)
     assert [shard.first_key for shard in following.shards] == ["other/a"]
+
+
+def test_moves_and_properties_are_those_of_the_renamed_source(make_pair: MakePair) -> None:
+    pair = make_pair(prefixes=("in/", "out/"))
+    context = with_rules(pair, *RULES, moves=True, compare_properties=True)
+    pair.source.put({"in/incoming/2/same": b"same"}, ContentType="text/new")
+    pair.source.put({"in/raw/2025/drifted": b"d"}, ContentType="text/new")
+    pair.store.put({"out/photos/same-1": b"same", "out/archive/2025/drifted": b"d"}, ContentType="text/old")
+    plan = planned(context)
+    assert plan.moved.objects == 1
+    apply(context, plan, "copy")
+    apply(context, plan, "delete")
+    assert rows_of(context, plan)["photos/same-2"].detail == "copied within the store, from out/photos/same-1"
+    carried = pair.store.carried(["out/photos/same-2", "out/archive/2025/drifted"])
+    assert {one["ContentType"] for one in carried.values()} == {"text/new"}
+    assert pair.store.keys() == [*sorted(carried)]
+    assert verify_plan(context, plan, content="100%").verified
+    assert planned(context).is_empty
+
+
+def test_reports_and_old_plans(make_pair: MakePair, make_place: MakePlace) -> None:
+    """A plan from reports of S3 Inventory is that of listings, and retention keeps what is needed."""
+    pair = make_pair()
+    pair.source.put({"raw/2025/a b": b"1", "incoming/7/b+c": b"2", "none": b"3"})
+    pair.store.put({"archive/2025/gone": b"g", "photos/x-1": b"g", "foreign": b"f"})
+    context = with_rules(pair, *RULES)
+    named = {}
+    for side, bucket in (("source", pair.source), ("store", pair.store)):
+        place = make_place("reports", prefix=f"{side}/all/")
+        Report(bucket.name, rows_of_bucket(bucket)).write(Bucket(place, str(place.endpoint_url)))
+        named[side] = context.place(side).model_copy(update={"inventory": place.uri})  # type: ignore[arg-type]
+    by_report = SyncContext(context.home, context.settings.model_copy(update=named))
+    plans = [take_plan(by_report), take_plan(context)]
+    assert [plan.counts for plan in plans] == [plans[0].counts] * 2
+    assert [plan.figures for plan in plans] == [plans[0].figures] * 2
+    assert plans[0].count(ChangeSet.EXCLUDED).objects == 2
+    assert [plan.source_inventory in str(context.state.names("mapped_inventories")) for plan in plans] == [True, True]
+    drop_plans(context, [plans[0].id])
+    assert [plan.source_inventory in str(context.state.names("mapped_inventories")) for plan in plans] == [False, True]
+    apply(context, plans[1], "copy")
+    apply(context, plans[1], "delete")
+    assert pair.store.keys() == ["archive/2025/a b", "foreign", "photos/b+c-7"]
+    assert verify_plan(context, plans[1]).verified
 
 
 def test_two_keys_that_would_become_one_refuse_a_plan(make_pair: MakePair, hyve: Hyve) -> None:
@@ -152,9 +203,6 @@ def test_what_needs_one_name_is_refused(make_pair: MakePair, hyve: Hyve, argumen
 
 
 def test_inventories_of_another_mapping_are_not_compared(make_pair: MakePair) -> None:
-    from hyve_pipeline.operations.inventory.take import take_inventories
-    from hyve_pipeline.operations.plan.diff import diff_inventories
-
     pair = make_pair()
     taken = take_inventories(with_rules(pair, *RULES), ["source", "store"])
     with pytest.raises(ConfigurationError, match="was taken with another mapping than that of the sync now"):

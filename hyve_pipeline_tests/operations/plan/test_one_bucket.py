@@ -8,9 +8,11 @@ import pytest
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import SharedKeys
+from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import Home, SyncContext
+from hyve_pipeline.operations.inventory.mapped import map_inventory
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.plan.one_bucket import find_shared_keys
@@ -19,6 +21,8 @@ from hyve_pipeline_tests.operations.listings import Entry, written_inventory
 
 ONE = {"bucket": "data", "endpoint_url": "http://one.example"}
 OTHER = {"bucket": "data", "endpoint_url": "http://other.example"}
+
+_REST = {"from": "", "to": ""}
 
 # As many seconds apart as there are objects.
 OBJECTS = {f"n{number}": Entry(time=number, etag=str(number)) for number in range(6)}
@@ -83,6 +87,30 @@ def test_a_bucket_under_two_names(source_prefix: str, store_prefix: str, range_r
     assert repr(shared.example)[1:-1] in plan.refusals[0].detail
     # A limit that was raised does not lift it.
     assert [refusal.rule for refusal in plan.judged(None)] == ["one_bucket"] * 2
+
+
+def test_a_mapping_within_one_bucket(tmp_path: Path) -> None:
+    rules_of_sync = (MappingRule.model_validate({"from": "raw/", "to": "archive/"}), MappingRule.model_validate(_REST))
+    sync = context(tmp_path, ONE, OTHER | {"bucket": "renamed"}, max_deletes="100%").with_mapping(rules_of_sync)
+
+    def plan(source: dict[str, Entry], store: dict[str, Entry]) -> Plan:
+        listed = (written_inventory(sync, "source", source, 2), written_inventory(sync, "store", store, 2))
+        return freeze_plan(sync, diff_inventories(sync, *(map_inventory(sync, one, rules_of_sync) for one in listed)))
+
+    # What keeps its name is never deleted while the source has it, though it looks like the same object.
+    assert rules(plan(below("other/", OBJECTS), below("other/", OBJECTS))) == []
+    # The source's own object would be deleted for a copy of one that it lacks. A rule that is no longer there put it
+    # there, or it is no copy at all.
+    only_raw = (rules_of_sync[0],)
+    sync = context(tmp_path / "raw", ONE, OTHER | {"bucket": "renamed"}, max_deletes="100%").with_mapping(only_raw)
+    rules_of_sync = only_raw  # type: ignore[assignment]
+    bucket = below("raw/", OBJECTS) | {"archive/n9": Entry(time=9, etag="9")}
+    refused = plan(bucket, bucket)
+    assert rules(refused) == REFUSED
+    assert refused.figures.shared is not None
+    assert (refused.figures.shared.planned, refused.figures.shared.keys) == (1, 7)
+    # Written at another time, it is another bucket's.
+    assert rules(plan(bucket, bucket | {"archive/n9": Entry(time=99, etag="9")})) == []
 
 
 def test_what_was_written_between_the_two_listings_hides_nothing(tmp_path: Path) -> None:
