@@ -40,7 +40,7 @@ _MOST_PREFIXES = 100
 _UNTOUCHED = {
     ChangeSet.UNCHANGED: "no action",
     ChangeSet.SKIPPED: "no action",
-    ChangeSet.EXCLUDED: "left out by filters",
+    ChangeSet.EXCLUDED: "left out by filters or the mapping",
 }
 
 

@@ -81,7 +81,9 @@ def test_keys_get_other_names(make_pair: MakePair, hyve: Hyve) -> None:
     assert hyve("verify", "--content", "100%").code == 0
     proof = pair.home / "proof.json"
     assert hyve("prove", "--output", str(proof)).code == 0
-    assert [rule["from"] for rule in json.loads(proof.read_text())["source"]["mapping"]] == ["raw/2025/", None]
+    listings = json.loads(proof.read_text())
+    assert [rule["from"] for rule in listings["source"]["mapping"]] == ["raw/2025/", None]
+    assert [listings[side]["left_out"]["objects"] for side in ("source", "store")] == [3, 2]
     assert hyve("prove", "--check", str(proof), "--buckets").code == 0
     pair.store.put({"out/photos/ü-3-7": b"334"})
     assert hyve("verify").code == 1

@@ -24,7 +24,7 @@ class ChangeSet(StrEnum):
     ALTERED = "altered"  # the store's object is not the copy that was made, and the source's is the one that was copied
     SKIPPED = "skipped"  # would be copied or deleted, but can't be read now, or has no ETag to pin it to
     UNCHANGED = "unchanged"
-    EXCLUDED = "excluded"  # left out by the filters: neither copied nor deleted
+    EXCLUDED = "excluded"  # left out by filters or the mapping: neither copied nor deleted
 
     def act(self, has_histories: bool = False) -> str | None:
         """What becomes of the objects of the set, or of the keys where all versions are copied.

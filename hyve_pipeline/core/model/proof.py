@@ -90,8 +90,12 @@ _UNLIKE = {
     Unlike.DIFFERENT_SIZE: "the sizes differ",
     Unlike.ALTERED: "changed in the store by somebody else",
     Unlike.OUTDATED: "the source's object was not copied",
-    Unlike.EXCLUDED: "left out by the filters",
+    Unlike.EXCLUDED: "left out by the filters or the mapping",
 }
+
+
+# The members of a listing that are left out where they say nothing.
+_OPTIONAL = ("as_of", "mapping", "left_out")
 
 
 class Listing(Frozen):
@@ -105,6 +109,7 @@ class Listing(Frozen):
         objects, bytes: totals.
         as_of: the earlier time that it is of, by the bucket's versions; left out where it is of its own time.
         mapping: of a source, the rules by which its keys became those of the pairs; left out without any.
+        left_out: with a mapping, the objects that no rule is about, which are not among the others; left out without.
     """
 
     uri: str
@@ -116,11 +121,12 @@ class Listing(Frozen):
     bytes: int
     as_of: datetime | None = None
     mapping: tuple[MappingRule, ...] = ()
+    left_out: Count | None = None
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         members: dict[str, Any] = serialize(self)
-        return {name: value for name, value in members.items() if name not in ("as_of", "mapping") or value}
+        return {name: value for name, value in members.items() if name not in _OPTIONAL or value}
 
 
 class Verified(Frozen):

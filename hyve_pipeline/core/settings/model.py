@@ -126,7 +126,7 @@ _WITH_VERSIONS = {
 # What a sync with a mapping can't have, and why.
 _NOT_WITH_MAPPING = {
     "batch": "jobs of S3 Batch Operations can't rename objects",
-    "events": "only plans of all keys prove that no two keys become one",
+    "events": "some keys of two names do not show whether source and store are one bucket",
 }
 
 

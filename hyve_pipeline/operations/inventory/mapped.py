@@ -27,6 +27,7 @@ from hyve_pipeline.core.model.inventory import (
     check_proof,
 )
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
+from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES
 from hyve_pipeline.core.settings.mapping import KeyMapping, MappingRule, key_mapping
 from hyve_pipeline.core.settings.places import BucketSettings
@@ -61,6 +62,7 @@ def map_inventory(context: SyncContext, whole: Inventory, rules: tuple[MappingRu
     inventory_id = next_id(context.state, datetime.now(UTC))
     file = shelf.mapped_file_name(inventory_id)
     rewritten = _Rewriting(whole, way)
+    expect(rewritten.activity, whole.objects, 0)
     first: str | None = None
     last: str | None = None
     with writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer:
@@ -102,6 +104,7 @@ def map_inventory(context: SyncContext, whole: Inventory, rules: tuple[MappingRu
         }
     )
     shelf.save(inventory)
+    end(rewritten.activity)
     return inventory
 
 
@@ -114,12 +117,14 @@ class _Rewriting:
 
     Attributes:
         left_out: the rows that got none, so far.
+        activity: the activity, for progress reports.
     """
 
     def __init__(self, whole: Inventory, way: _Way) -> None:
         self._whole = whole
         self._way = way
         self.left_out = Count()
+        self.activity = f"map {whole.side}"
 
     def tables(self, context: SyncContext) -> Iterator[pa.Table]:
         """The rows in the order of the inventory, some at a time, none of them empty.
@@ -133,6 +138,7 @@ class _Rewriting:
             with closing(ParquetReader(context.state, file)) as reader:
                 for table in reader.tables():
                     raise_if_interrupted()
+                    report(self.activity, table.num_rows, 0)
                     found = [self._way(key[length:]) for key in table.column("key").to_pylist()]
                     kept = table.filter(pa.array([key is not None for key in found], pa.bool_()))
                     self.left_out += Count(

@@ -94,7 +94,8 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
         raise ConfigurationError('a plan of some keys can\'t be combined with versions = "all"')
     if context.settings.mapping:
         raise ConfigurationError(
-            "a plan of some keys can't be combined with mapping: only a plan of all keys proves that no two become one"
+            "a plan of some keys can't be combined with mapping: some keys of two names do not show whether source and "
+            "store are one bucket"
         )
     context.check_pair()
     stop = Event()

@@ -107,6 +107,7 @@ def listing_of(inventory: Inventory) -> Listing:
         bytes=inventory.bytes,
         as_of=None if inventory.as_of is None else inventory.as_of.time,
         mapping=inventory.place.mapping,
+        left_out=None if inventory.mapped is None else inventory.mapped.left_out,
     )
 
 

@@ -52,6 +52,8 @@ def inventory_metadata(sync: SyncContext, inventory: Inventory) -> Metadata:
         metadata["of"] = inventory.as_of.described
     if inventory.versions == "all":
         metadata["of"] = "all versions: an object here is a key with its versions and delete markers"
+    if inventory.mapped is not None:
+        metadata["without rule"] = inventory.mapped.left_out.objects
     if inventory.oldest is not None and inventory.newest is not None:
         metadata["oldest object"] = dg.MetadataValue.timestamp(inventory.oldest)
         metadata["newest object"] = dg.MetadataValue.timestamp(inventory.newest)
