@@ -31,6 +31,9 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     Before it begins it makes sure that something can be put back, of each plan, and is refused otherwise.
     An object is put back only where the store still has what the plan left there. Objects that the plan added stay.
     Nothing is removed from the trash, and no version is removed.
+
+    Of a plan of all versions, what the plan wrote is removed, newest first: only where nothing was written after it,
+    and only versions that the source has still.
     """
     if (plan_id is None) == (since is None):
         raise click.UsageError("give the ID of the plan to undo, or --since ID for that plan and all later ones")
@@ -61,13 +64,16 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
         print_json({"sync": sync.name, **_figures(summary)})
     else:
         _describe(plan, summary)
-        say(_NEXT)
+        say(_next(plan))
     if cut_short_by is not None:
         raise changed_error(cut_short_by, lambda: True) from cut_short_by
     return 1 if summary.skipped or summary.failed else 0
 
 
-_NEXT = "the next dryrun compares the buckets anew: what is only in the store is listed for deletion again"
+def _next(plan: "Plan") -> str:
+    if plan.has_histories:
+        return "the versions that it added are removed: the next sync copies them again"
+    return "the next dryrun compares the buckets anew: what is only in the store is listed for deletion again"
 
 
 def _show_preview(preview: "UndoPreview") -> None:
@@ -125,7 +131,7 @@ def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool)
     else:
         for step in steps:
             _describe_step(step)
-        say(_NEXT)
+        say(_next(oldest))
     if cut_short_by is not None:
         raise changed_error(cut_short_by, lambda: True) from cut_short_by
     if any(step.state is StepState.NOT_BEGUN for step in steps):

@@ -35,6 +35,7 @@ CODES = {
     "NotProved": "the store does not show the copy",
     "NotTried": "not tried, a bucket did not answer any more",
     "NotKept": "neither the trash nor a version has the object of before",
+    "OnlyCopy": "the source no longer has this version",
     "WasNew": "there was nothing before",
     "AlreadyBack": "it was back before",
     "ConnectionError": "no connection",

@@ -191,6 +191,9 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
             (*kept[0], *_READ_VERSIONS, *write, *_TAG_VERSIONS, "s3:DeleteObject"),
         ),
     ]
+    if sync.options.versions == "all":
+        # Only an undo removes versions: without it, this one can be left out.
+        store.append(_objects("OptionallyUndoVersions", sync.store, ("s3:DeleteObjectVersion",)))
     if sync.options.transfer != "stream" and not _on_two_servers(sync):
         store.append(_objects("ReadSource", sync.source, read))
     if sync.trash is not None:

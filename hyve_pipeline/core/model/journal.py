@@ -75,6 +75,12 @@ JOURNAL_SCHEMA = pa.schema(
             pa.list_(VERSION_PAIR),
             metadata={"description": "of all versions, oldest first: the id in the source and that in the store"},
         ),
+        # Likewise. Only what is here does an undo remove.
+        pa.field(
+            "written",
+            pa.list_(VERSION_PAIR),
+            metadata={"description": "of those that this attempt is known to have written, likewise"},
+        ),
         pa.field("trashed", pa.bool_(), nullable=False, metadata={"description": "kept in the trash before"}),
         pa.field("bytes", pa.int64(), nullable=False, metadata={"description": "bytes copied or freed"}),
         pa.field("attempts", pa.int32(), nullable=False, metadata={"description": "how often it was tried"}),
@@ -104,6 +110,7 @@ class JournalRow(NamedTuple):
     checksum: str | None = None
     trashed: bool = False
     versions: list[dict[str, str]] | None = None
+    written: list[dict[str, str]] | None = None
 
 
 # Done by another attempt or program: what was in the store before is known only where that was journaled.
@@ -120,6 +127,12 @@ def merged_row(earlier: JournalRow | None, later: JournalRow) -> JournalRow:
         earlier: the row of an earlier attempt, or an earlier row of the same; None when there is none.
         later: the row after it.
     """
+    merged = _that_counts(earlier, later)
+    written = [*(() if earlier is None else earlier.written or ()), *(later.written or ())]
+    return merged._replace(written=written) if written else merged
+
+
+def _that_counts(earlier: JournalRow | None, later: JournalRow) -> JournalRow:
     if earlier is None or earlier.outcome is not Outcome.DONE:
         return later
     if later.outcome is not Outcome.DONE or later.code in _DONE_BEFORE:

@@ -8,6 +8,7 @@ from hyve_pipeline.core.model.journal import Outcome
 
 # Codes of objects that are not restored, besides those of `core.model.journal`.
 NOT_KEPT = "NotKept"  # neither the trash nor an earlier version has the previous object
+ONLY_COPY = "OnlyCopy"  # the source no longer has a version that would be removed
 WAS_NEW = "WasNew"  # there was no previous object; undo deletes nothing
 
 # Codes of objects that are already as they were before the plan.

@@ -36,7 +36,7 @@ from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.listing.history_walk import is_archived, text_of
-from hyve_pipeline.s3.listing.version_pages import ListedVersion
+from hyve_pipeline.s3.listing.version_pages import NULL_VERSION, ListedVersion
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
 from hyve_pipeline.s3.objects.versions import put_delete_marker
 from hyve_pipeline.s3.wire.errors import (
@@ -325,8 +325,14 @@ class HistoryCopier:
             etag_after=None if is_left else progress.digest,
             without=", ".join(progress.lost) or None,
             versions=progress.pairs or None,
+            written=_written(progress) or None,
             **more,
         )
+
+
+def _written(progress: _Progress) -> list[dict[str, str]]:
+    """What this attempt is known to have written, by ids that nothing else can ever get."""
+    return [{"source": one, "store": made} for made, one in progress.written.items() if made != NULL_VERSION]
 
 
 def _may_pass(error: S3RequestError) -> bool:

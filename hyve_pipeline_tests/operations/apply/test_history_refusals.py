@@ -19,12 +19,9 @@ def test_what_can_not_be_done_is_refused_in_one_line(
     pair.source.put({"a": b"1", "b": b"1"})
     pair.source.put({"a": b"2"})
     assert hyve("sync").code == 0
-    plan = str(hyve("show", "--json").document["plan"])
     assert hyve("report").code == 0
     for arguments, words in (
         (("dryrun", "--as-of", "2026-01-01T00:00:00Z"), "--as-of can't be combined"),
-        (("undo", plan), "undo: plan "),
-        (("undo", "--since", plan), "undo: plan "),
         (("copy", "--by", "batch"), "--by batch: plan "),
         (("dryrun", "--keys", "./keys.txt"), "a plan of some keys can't be combined"),
         (("adopt",), "adopt can't be combined"),
