@@ -20,7 +20,7 @@ from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.operations.places import check_overlap, locate_sync
-from hyve_pipeline.state.batch_rounds import raise_if_open
+from hyve_pipeline.state.batch_rounds import open_round, raise_if_open
 from hyve_pipeline.state.credentials import check_profiles
 from hyve_pipeline.state.epochs import Epoch, applied_beside, applying
 from hyve_pipeline.state.events import EventLog
@@ -311,6 +311,18 @@ class SyncContext:
     def applied_beside(self, plan_id: str | None = None) -> str | None:
         """The plan of the sync, other than `plan_id`, that any process is applying now."""
         return applied_beside(self.state, plan_id, self.claim_times)
+
+    def applying_beside(self, plan_id: str | None = None) -> str | None:
+        """What else writes into the store for the sync now, in words: a process, or jobs that perhaps nobody follows.
+
+        Raises:
+            StateError: the state can't be read.
+        """
+        applied = self.applied_beside(plan_id)
+        if applied is not None:
+            return f"plan {applied} is being applied"
+        opened = open_round(self.state)
+        return None if opened is None else f"jobs of S3 Batch Operations copy for plan {opened.plan}"
 
     def last_sign(self, run_id: str) -> Sign | None:
         """The last sign of life of a run; None if it gave none.

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.core.model import automation
+from hyve_pipeline.core.model.batch import OpenRound
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon, failure_of
@@ -381,3 +382,16 @@ def test_a_plan_of_a_list_waits_for_one_that_goes_on_and_not_for_one_that_can_no
     assert reason.startswith(f"plan {refused} is refused")
     assert reason.endswith(f"; plan {of_list} is finished and verified")
     assert not {"gone", "newer"} - {*pair.store.keys()}
+
+
+def test_nothing_is_launched_while_jobs_of_batch_operations_copy(
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
+) -> None:
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all")
+    daemon = make_daemon(pair)
+    daemon.sync.state.write_manifest("batch/open.json", OpenRound(plan=plan, number=1))
+    assert daemon.tick() == ([], f"plan {plan} waits: jobs of S3 Batch Operations copy for plan {plan}")
+    daemon.sync.state.remove("batch/open.json")
+    assert daemon.tick()[0] == [f"{plan}:copy:1"]

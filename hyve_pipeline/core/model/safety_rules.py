@@ -4,8 +4,9 @@ Each refusal names the rule, the figures and what overrides it. Rules about one 
 the source still lacks the key) are applied where that object is handled.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeVar
 
 from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.durations import readable_duration
@@ -16,6 +17,8 @@ from hyve_pipeline.core.settings.options import Options
 
 Action = Literal["copy", "delete"]
 ACTIONS: tuple[Action, ...] = ("copy", "delete")
+
+_Amount = TypeVar("_Amount", int, Decimal)
 
 # The rule that refuses a whole plan, even one with nothing to do.
 ONE_BUCKET = "one_bucket"
@@ -108,6 +111,19 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
     def refuse(rule: str, action: Action, detail: str) -> None:
         refusals.append(Refusal(rule=rule, action=action, detail=detail))
 
+    def refuse_estimate(
+        rule: str,
+        found: _Amount | None,
+        most: _Amount | None,
+        readable: Callable[[_Amount], str],
+        verb: str,
+        value: str,
+    ) -> None:
+        if found is not None and most is not None and found > most:
+            limit = f"{rule} is {readable(most)}; --{rule.replace('_', '-')} {value} overrides"
+            for action in ACTIONS:
+                refuse(rule, action, f"the plan is estimated to {verb} {readable(found)}, {limit}")
+
     limit = options.max_overwrites
     modified = figures.modified + figures.modified_before
     if figures.modified and limit is not None and limit.is_exceeded_by(modified, figures.store_objects):
@@ -124,22 +140,8 @@ def judge(figures: Figures, options: Options) -> tuple[Refusal, ...]:
             f"{figures.hidden} of the store's {figures.store_objects} objects would be hidden by delete markers, "
             f"max_deletes is {options.max_deletes}; --max-deletes N|P% overrides",
         )
-    if options.max_cost is not None and figures.cost is not None and figures.cost > options.max_cost:
-        for action in ACTIONS:
-            refuse(
-                "max_cost",
-                action,
-                f"the plan is estimated to cost {in_dollars(figures.cost)}, "
-                f"max_cost is {in_dollars(options.max_cost)}; --max-cost DOLLARS overrides",
-            )
-    if options.max_duration is not None and figures.seconds is not None and figures.seconds > options.max_duration:
-        for action in ACTIONS:
-            refuse(
-                "max_duration",
-                action,
-                f"the plan is estimated to take {readable_duration(figures.seconds)}, max_duration is "
-                f"{readable_duration(options.max_duration)}; --max-duration DURATION overrides",
-            )
+    refuse_estimate("max_cost", figures.cost, options.max_cost, in_dollars, "cost", "DOLLARS")
+    refuse_estimate("max_duration", figures.seconds, options.max_duration, readable_duration, "take", "DURATION")
     duplicate = figures.duplicate + figures.duplicate_before
     if figures.duplicate and figures.is_earlier:
         refuse(

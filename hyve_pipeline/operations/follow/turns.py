@@ -12,7 +12,6 @@ from dataclasses import replace
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.planning import is_planning
-from hyve_pipeline.state.batch_rounds import open_round
 from hyve_pipeline.state.following import take_turn
 
 # The rule that refuses a round beside another one, or beside a plan of all keys.
@@ -30,11 +29,7 @@ def busy_with(context: SyncContext) -> str | None:
     """
     if is_planning(context):
         return "a plan of all keys is being made"
-    applied = context.applied_beside()
-    if applied is not None:
-        return f"plan {applied} is being applied"
-    opened = open_round(context.state)
-    return None if opened is None else f"jobs of S3 Batch Operations copy for plan {opened.plan}"
+    return context.applying_beside()
 
 
 @contextmanager

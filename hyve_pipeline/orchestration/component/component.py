@@ -169,7 +169,7 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
         return self
 
     def _settings(self, name: str) -> SyncSettings:
-        # Not all of a sync: `batch` is for a command alone.
+        # Not all of a sync: `batch` is for a command alone, as a run would wait for its jobs for hours or days.
         shared = SyncSettings.model_fields.keys() & BucketSync.model_fields.keys() - {"name"}
         return SyncSettings(name=name, **{field: getattr(self, field) for field in shared})
 

@@ -251,8 +251,7 @@ def _in_the_way(sync: SyncContext, names: Names, plan: Plan, going_on: Sequence[
             return f"run {run.run_id} of {run.job_name} is in progress"
         if other != plan.id:
             return f"run {run.run_id} of plan {other} is in progress"
-    other = sync.applied_beside(plan.id)
-    return None if other is None else f"plan {other} is being applied"
+    return sync.applying_beside(plan.id)
 
 
 def _mark_given_up(instance: dg.DagsterInstance, names: Names, runs: _Runs, decision: Decision) -> None:
