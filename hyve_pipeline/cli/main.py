@@ -42,7 +42,8 @@ class _Commands(click.Group):
         module, _, name = entry.target.partition(":")
         command = getattr(importlib.import_module(module), name)
         present = {option for parameter in command.params for option in parameter.opts}
-        options = [*([profile_option()] if entry.is_work else []), *mode_options(asks="--yes" in present)]
+        asks = not present.isdisjoint(("--yes", "--no-input"))
+        options = [*([profile_option()] if entry.is_work else []), *mode_options(asks=asks)]
         command.params += [option for option in options if not present & set(option.opts)]
         command.epilog = "\n".join(["\b", "Examples:", *(f"  $ {example}" for example in entry.examples)])
         return command

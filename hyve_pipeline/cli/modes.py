@@ -45,9 +45,12 @@ def mode_options(*, asks: bool) -> list[click.Option]:
     """The options, for one command.
 
     Args:
-        asks: whether the command has a question to ask; otherwise its help does not show ``--no-input``.
+        asks: whether the command has a question to ask; otherwise its help shows neither ``--no-input`` nor ``--yes``,
+            which it takes all the same.
     """
+    yes = click.Option(["-y", "--yes"], is_flag=True, expose_value=False, hidden=True)
     return [
+        *([] if asks else [yes]),
         click.Option(
             ["-v", "--verbose"],
             count=True,

@@ -71,7 +71,15 @@ def test_an_option_of_some_commands_that_stands_before_them_names_them(arguments
 def test_every_option_before_the_command_is_one_of_a_command() -> None:
     known = {option for name in COMMANDS for parameter in _command(name).params for option in parameter.opts}
     missing = {name for option in global_options() for name in option.opts if name not in known}
-    assert missing - {"-y", "--yes"} == set()
+    assert missing == set()
+
+
+def test_a_command_that_asks_nothing_takes_yes_and_does_not_show_it(pair: Pair, hyve: Hyve) -> None:
+    options = {name: option for name in COMMANDS for option in _command(name).params if "--yes" in option.opts}
+    assert set(COMMANDS) - set(options) == {"configure"}  # it asks for more than a yes
+    shown = {name for name, option in options.items() if isinstance(option, click.Option) and not option.hidden}
+    assert shown == {"delete", "sync"}
+    assert hyve("-y", "plans") == hyve("plans", "--yes") == hyve("plans")
 
 
 def test_options_by_environment(pair: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
