@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.request
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyve_pipeline.orchestration.ui.access_token import bearer
-from hyve_pipeline_tests.processes import start_hyve
+from hyve_pipeline_tests.processes import descendants, living, living_after, start_hyve
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 _LINE_START = "Dagster UI: "
@@ -139,13 +140,31 @@ class Page:
 
 @contextmanager
 def running_ui(home: Path, variables: Mapping[str, str], browser: str = "--no-browser", **more: Any) -> Iterator[Page]:
-    process = start_hyve("ui", "--port", "0", browser, variables=variables, **more)
+    """Run the UI as a script's background process, where SIGINT is ignored at first; Ctrl-C is its normal end."""
+    process = start_hyve("ui", "--port", "0", browser, variables=variables, preexec_fn=_ignore_interrupts, **more)
     try:
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline()
         assert line.startswith(_LINE_START), process.stderr.read()
         yield Page(process, line, home, variables)
+        if process.poll() is None:
+            _end(process, home)
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end(process: "subprocess.Popen[str]", home: Path) -> None:
+    children = descendants(process.pid)
+    assert len(living(children)) >= 3, "web server, daemon and code server"
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, ""), errors
+    assert "Traceback" not in errors
+    assert not living_after(children, 10)
+    assert not (home / "ui.html").exists()

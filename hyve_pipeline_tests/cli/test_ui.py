@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -26,6 +27,8 @@ pytestmark = [
     pytest.mark.xdist_group("ui"),
 ]
 
+_PATIENCE = 60
+
 _LAUNCH = (
     'mutation { launchRun(executionParams: {mode: "default", runConfigData: "%s", selector: {jobName: "images_delete", '
     'repositoryLocationName: "hyve_pipeline", repositoryName: "__repository__"}}) { __typename '
@@ -42,15 +45,24 @@ _HANDSHAKE = {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the user's browser notes what it is to show."""
+    return tmp_path_factory.mktemp("browser") / "shown"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[Page]:
     home = tmp_path_factory.mktemp("ui") / "home"
+    browser = shown.with_name("browser")
+    browser.write_text(f'#!/bin/sh\necho "$1" > {shown}.new\nmv {shown}.new {shown}\n')
+    browser.chmod(0o700)
     with EmbeddedServer() as server:
         client = client_for(server.endpoint_url)
         client.create_bucket(Bucket="rootwork")
         client.create_bucket(Bucket="store")
         put_objects(client, "rootwork", {"a": b"1", "b": b"2"})
         variables = write_home(home, server.endpoint_url)
-        with running_ui(home, variables, umask=0) as page:
+        with running_ui(home, variables | {"BROWSER": str(browser)}, "--browser", umask=0) as page:
             yield page
 
 
@@ -95,6 +107,17 @@ def test_shows_the_configured_syncs(page: Page) -> None:
     (repository,) = entry["locationOrLoadError"]["repositories"]
     jobs = {job["name"] for job in repository["jobs"]}
     assert {"images_dryrun", "images_copy", "images_delete", "images_verify"} <= jobs
+
+
+def test_a_browser_is_shown_a_file_that_leads_there(page: Page, shown: Path) -> None:
+    """The arguments of a browser can be read by every user of the machine."""
+    deadline = time.monotonic() + _PATIENCE
+    while not shown.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    file = page.home / "ui.html"
+    assert shown.read_text().strip() == file.as_uri()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert page.opening_url in file.read_text()
 
 
 def test_what_a_launched_run_keeps_is_its_owners_alone(page: Page, run: str) -> None:

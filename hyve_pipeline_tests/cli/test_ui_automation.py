@@ -49,8 +49,9 @@ def _runs(page: Page) -> list[tuple[str, str, str | None]]:
 
 
 def test_a_plan_is_applied_and_verified_with_a_shard_that_fails_in_between(
-    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, webhook: ScriptedServer
+    make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, webhook: ScriptedServer, tmp_path: Path
 ) -> None:
+    """Dagster has a home of its own, which is the only one that it uses."""
     pair = make_pair(through=faulty, shard_objects=4)
     pair.source.put({f"{number:02d}": b"new" for number in range(12)})
     pair.store.put({"gone": b"1"})
@@ -66,10 +67,12 @@ def test_a_plan_is_applied_and_verified_with_a_shard_that_fails_in_between(
         return None
 
     faulty.fault = refuse
-    with running_ui(pair.home, os.environ) as page:
+    with running_ui(pair.home, os.environ | {"DAGSTER_HOME": str(tmp_path / "dagster")}) as page:
         plan = hyve("dryrun", "--json").document["plan"]
         _await(lambda: ("images_verify", "SUCCESS", None) in _runs(page), "the plan was not verified")
         runs = _runs(page)
+    assert (tmp_path / "dagster" / "history").is_dir()
+    assert not (pair.home / "dagster").exists()
     assert pair.store.read() == pair.source.read()
     copies = [run[1:] for run in runs if run[0] == "images_copy"]
     # One run of all that is left, and then one of the shard that failed; the deletes came after it, once.
