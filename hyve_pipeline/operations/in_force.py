@@ -136,8 +136,6 @@ def _of_sync(sync: SyncSettings, file: _File) -> Iterator[SettingsInForce]:
 
 def _of_model(model: BaseModel, table: Keys, file: _File, without: Collection[str] = ()) -> Iterator[Setting]:
     values = model.model_dump(mode="json")
-    if isinstance(model, SyncSettings):
-        values["mapping"] = [rule.model_dump(mode="json", exclude_none=True) for rule in model.mapping]
     for name in settings_names(type(model)):
         if name not in without:
             value = _without_path(values[name]) if name == "webhook" else values[name]

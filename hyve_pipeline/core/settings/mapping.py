@@ -8,9 +8,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
-from pydantic import AfterValidator, Field, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from hyve_pipeline.core.base.inverse_pattern import inverse_of
 from hyve_pipeline.core.base.replacement import expand, parse_replacement
@@ -90,6 +97,10 @@ class MappingRule(_Beginning):
             "How such a key becomes the source's again, where `match` and `replace` are too intricate to derive it."
         ),
     )
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
 
     @property
     def beginning(self) -> str | None:

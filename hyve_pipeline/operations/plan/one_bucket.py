@@ -130,9 +130,9 @@ class _Comparison:
         planned = "false" if self._keeps_keys else f"t.is_other AND {filters.condition('t.relative')}"
         sides = ", ".join(
             f"{name} AS (SELECT {below(prefix)} AS rest, {below(inventory.place.prefix)} AS relative, etag, "  # noqa: S608
-            f"last_modified, is_other FROM {name}_rows WHERE starts_with(key, $prefix) AND {below(prefix)} >= $first "
+            f"last_modified, {is_other} FROM {name}_rows WHERE starts_with(key, $prefix) AND {below(prefix)} >= $first "
             f"AND ($end IS NULL OR {below(prefix)} < $end))"
-            for name, inventory in (("source", source), ("store", store))
+            for name, inventory, is_other in (("source", source, "NULL"), ("store", store, "is_other"))
         )
         # No untrusted text: the filters quote theirs, and of prefixes only the length is used.
         self._query = f"""
@@ -169,7 +169,8 @@ class _Comparison:
             name: reader.read(_side_range(between, key_range))
             for name, reader, between in zip(("source_rows", "store_rows"), self._readers, self._between, strict=True)
         }
-        tables = {name: table.append_column("is_other", self._are_others(table)) for name, table in tables.items()}
+        listed = tables["store_rows"]
+        tables["store_rows"] = listed.append_column("is_other", self._are_others(listed))
         bounds = {"prefix": self._prefix, "first": key_range.first, "end": key_range.end}
         with self._database.showing(tables) as connection:
             (found,) = connection.execute(self._query, bounds).fetchall()

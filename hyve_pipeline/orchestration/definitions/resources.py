@@ -85,7 +85,7 @@ class SyncResource(dg.ConfigurableResource):
             source=BucketResource.of(sync.source),
             store=BucketResource.of(sync.store),
             options=sync.options.model_dump(mode="json", exclude_none=True),
-            mapping=[rule.model_dump(mode="json", exclude_none=True) for rule in sync.mapping],
+            mapping=[rule.model_dump(mode="json") for rule in sync.mapping],
         )
 
     def get_resource_definition(self) -> Any:

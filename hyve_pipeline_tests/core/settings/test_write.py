@@ -136,6 +136,24 @@ def test_writing_the_same_again_changes_nothing(path: Path) -> None:
     assert path.read_text() == OTHERS + AFTER
 
 
+def test_a_mapping_stays(path: Path) -> None:
+    rules = """
+[[sync.images.mapping]]
+from = "raw/"  # by hand
+to = "archive/"
+[[sync.images.mapping]]
+match = '^(\\d+)/(.*)$'
+replace = '\\2-\\1'
+"""
+    write_sync(path, sync_of())
+    path.write_text(path.read_text() + rules)
+    before = load_settings(path).sync["images"]
+    changed = before.model_copy(update={"store": before.store.model_copy(update={"bucket": "another"})})
+    write_sync(path, changed)
+    assert path.read_text().endswith(rules)
+    assert load_settings(path).sync["images"] == changed
+
+
 def test_a_changed_option_changes_only_its_line(path: Path) -> None:
     with_text(path, OTHERS + AFTER)
     write_sync(path, sync_of(options={"max_deletes": 5, "shard_bytes": 1024**3}))
