@@ -10,8 +10,10 @@ from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.model.journal import ALREADY_DONE, ALREADY_GONE, CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, NOT_KEPT, WAS_NEW
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.operations.journal.undos import LeftByUndos
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import restored_rules
 from hyve_pipeline.operations.requests.in_flight import Work
@@ -43,19 +45,25 @@ class Restorer:
         trash: Connection | None,
         window: Window,
         stack: ExitStack,
-        left_since: Mapping[str, Collection[str]],
+        left_since: LeftByUndos | None,
         *,
         expects_changes: bool,
     ) -> None:
         self.window = window
         self._expects_changes = expects_changes
         self._left_since = left_since
+        # Of the shard that was begun last.
+        self._left: Mapping[str, Collection[str]] = {}
         self._options = options
         self._store = store
         self._trash = trash
         if trash is not None:
             self._rules = restored_rules(options, store)
             self._copier = stack.enter_context(ServerCopier(options, trash, store, window))
+
+    def begin(self, shard: Shard) -> None:
+        """Go on to the objects of another shard."""
+        self._left = {} if self._left_since is None else self._left_since.of(shard)
 
     async def restore(self, row: JournalRow) -> JournalRow:
         """Restore one object; its failures are outcomes and raise nothing."""
@@ -99,9 +107,7 @@ class Restorer:
         if not same_etag(etag, row.etag_after):
             if same_etag(etag, row.etag_before):
                 return undo_row(row, Outcome.DONE, ALREADY_BACK)
-            if not self._expects_changes and not any(
-                same_etag(etag, left) for left in self._left_since.get(row.key, ())
-            ):
+            if not self._expects_changes and not any(same_etag(etag, left) for left in self._left.get(row.key, ())):
                 found = "is gone" if etag is None else f"has ETag {etag}"
                 left = "none" if row.etag_after is None else row.etag_after
                 detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"

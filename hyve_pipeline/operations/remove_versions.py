@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.history import history_digest, length_of, same_kind
 from hyve_pipeline.core.model.journal import CHANGED, JournalRow, Outcome
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.undo_summary import ALREADY_BACK, ONLY_COPY
 from hyve_pipeline.operations.put_back import answered, obstacle_of, undo_row
 from hyve_pipeline.operations.requests.key_versions import list_key
@@ -35,6 +36,9 @@ class VersionRemover:
         self._source = source
         self._store = store
         self._expects_changes = expects_changes
+
+    def begin(self, shard: Shard) -> None:
+        """Go on to the keys of another shard: nothing is known of them together."""
 
     async def restore(self, row: JournalRow) -> JournalRow:
         """Remove what the plan added to one key; its failures are outcomes and raise nothing."""

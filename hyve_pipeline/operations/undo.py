@@ -9,7 +9,7 @@ say.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,7 @@ from hyve_pipeline.core.model.undo_summary import NOT_KEPT, WAS_NEW, UndoPreview
 from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
-from hyve_pipeline.operations.journal.undos import UNDO_SUMMARY, applied_since, is_undone_in_order, left_by_undos
+from hyve_pipeline.operations.journal.undos import UNDO_SUMMARY, LeftByUndos, applied_since, is_undone_in_order
 from hyve_pipeline.operations.put_back import Restorer, may_be_in_trash, may_have_versions
 from hyve_pipeline.operations.remove_versions import VersionRemover
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
@@ -82,7 +82,8 @@ def undo_plan(
         later = applied_since(context, plan)[:-1]
         in_order = all(is_undone_in_order(context, other) for other in later)
         # Without that order, an object that an undo left says nothing of this plan.
-        left_since = left_by_undos(context, later) if in_order and not plan.has_histories else {}
+        has_left = in_order and not plan.has_histories
+        left_since = stack.enter_context(LeftByUndos(context, later if has_left else ()))
         restorer = stack.enter_context(_restoring(context, plan, epoch.check, left_since=left_since))
         if preview is not None:
             _raise_if_nothing_is_left(context, plan, restorer)
@@ -108,6 +109,7 @@ def undo_plan(
                 rows = _rows_of(plan, journal)
                 undone.keep(undo_id, shard.number, [row.key for row in rows if _is_to_restore(plan, row)])
                 put_back.clear()
+                restorer.begin(shard)
                 run_in_flight((restorer.restore(row) for row in rows), restorer.window, settle)
                 undone.keep(undo_id, shard.number, put_back)
     summary = UndoSummary.of(plan.id, outcomes, in_order=in_order)
@@ -142,7 +144,7 @@ def _restoring(
     guard: Callable[[], object] | None = None,
     *,
     expects_changes: bool = False,
-    left_since: Mapping[str, Collection[str]] | None = None,
+    left_since: LeftByUndos | None = None,
 ) -> Iterator[Restorer | VersionRemover]:
     """What puts back the objects of a plan, or removes the versions that it added.
 
@@ -151,7 +153,7 @@ def _restoring(
         plan: the plan.
         guard: is called before each request that writes.
         expects_changes: whether later plans, not undone yet, may have changed what the plan left.
-        left_since: the ETags of objects that undos of later plans left in the store, by key.
+        left_since: what undos of later plans left in the store.
     """
     options = plan.options
     with ExitStack() as stack:
@@ -168,7 +170,7 @@ def _restoring(
         if source is not None:
             yield VersionRemover(source, store, window, expects_changes=expects_changes)
             return
-        yield Restorer(options, store, trash, window, stack, left_since or {}, expects_changes=expects_changes)
+        yield Restorer(options, store, trash, window, stack, left_since, expects_changes=expects_changes)
 
 
 def _preview(context: SyncContext, plan: Plan) -> UndoPreview:
@@ -195,7 +197,8 @@ def _raise_if_nothing_is_left(context: SyncContext, plan: Plan, restorer: Restor
         RefusedError: nothing is found: what was kept is gone, or all objects have changed since the plan.
     """
     reasons: Counter[str] = Counter()
-    for _, journal in reversed(list(shard_journals(context.state, plan))):
+    for shard, journal in reversed(list(shard_journals(context.state, plan))):
+        restorer.begin(shard)
         rows = _rows_to_restore(plan, journal)
         found: list[JournalRow | None] = []
 

@@ -1,10 +1,15 @@
 """Reads from the state which plans were undone, and in which order."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
+from types import TracebackType
+
+import pyarrow as pa
 
 from hyve_pipeline.core.model.journal import Outcome
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.ranges import RangeDatabase
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.undo_summary import WAS_NEW, UndoSummary
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
@@ -46,30 +51,68 @@ def is_undone_in_order(context: SyncContext, plan: Plan) -> bool:
     return summary is not None and summary.in_order and not summary.failed
 
 
-def left_by_undos(context: SyncContext, plans: Iterable[Plan]) -> Mapping[str, frozenset[str]]:
-    """The ETags of the objects that undos of these plans put back or let stay in the store, by key.
+class LeftByUndos:
+    """The ETags of the objects that undos of some plans put back or let stay in the store. Use it as a context manager.
 
     An object that was put back can have another ETag than it had: that of a multipart object follows from its parts.
+    All of them are in a database that spills, and in memory are those of one shard.
+
+    Args:
+        context: the sync.
+        plans: the plans.
 
     Raises:
-        StateError: the journal of an undo is damaged.
+        StateError: the journal of an undo is damaged, or neither memory nor disk has room.
     """
-    left: dict[str, frozenset[str]] = {}
-    for plan in plans:
-        for key, etag in _left_by_undo(context, plan):
-            left[key] = left.get(key, frozenset()) | {etag}
-    return left
+
+    def __init__(self, context: SyncContext, plans: Iterable[Plan]) -> None:
+        self._database: RangeDatabase | None = None
+        for plan in plans:
+            for rows in _left_by_undo(context, plan):
+                self._add(rows)
+
+    def __enter__(self) -> "LeftByUndos":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._database is not None:
+            self._database.close()
+
+    def of(self, shard: Shard) -> Mapping[str, Collection[str]]:
+        """The ETags by key, of the keys between the first and the last one of a shard."""
+        if self._database is None:
+            return {}
+        bounds = {"first": shard.first_key, "last": shard.last_key}
+        with self._database.showing({}) as connection:
+            found = connection.execute(_OF_SHARD, bounds).fetchall()
+        return dict(found)
+
+    def _add(self, rows: pa.Table) -> None:
+        if self._database is None:
+            self._database = RangeDatabase()
+            with self._database.showing({}) as connection:
+                connection.execute("CREATE OR REPLACE TEMP TABLE left_objects (key VARCHAR, etag VARCHAR)")
+        with self._database.showing({"undo_rows": rows}) as connection:
+            connection.execute(_ADD)
 
 
-def _left_by_undo(context: SyncContext, plan: Plan) -> Iterator[tuple[str, str]]:
+# What was put back; and of objects that the plan added, what was there before the undo and stayed.
+_ADD = f"""
+    INSERT INTO left_objects
+    SELECT key, etag FROM (
+        SELECT key, code = '{WAS_NEW}' AS is_new, outcome, CASE WHEN is_new THEN etag_before ELSE etag_after END AS etag
+        FROM undo_rows
+    ) WHERE etag IS NOT NULL AND (is_new OR outcome = '{Outcome.DONE}')"""  # noqa: S608 - constants
+_OF_SHARD = "SELECT key, list(DISTINCT etag) FROM left_objects WHERE key BETWEEN $first AND $last GROUP BY key"
+
+
+def _left_by_undo(context: SyncContext, plan: Plan) -> Iterator[pa.Table]:
     folder = undo_folder(context, plan)
     for entry in folder.entries(recursive=True):
-        if not entry.name.endswith(".parquet"):
-            continue
-        reader = ParquetReader(folder, entry.name)
-        for table in reader.tables():
-            for row in table.select(["key", "outcome", "code", "etag_before", "etag_after"]).to_pylist():
-                etag = row["etag_before"] if row["code"] == WAS_NEW else row["etag_after"]
-                if etag is not None and (row["code"] == WAS_NEW or row["outcome"] == Outcome.DONE.value):
-                    yield row["key"], etag
-        reader.close()
+        if entry.name.endswith(".parquet"):
+            reader = ParquetReader(folder, entry.name)
+            for table in reader.tables():
+                yield table.select(["key", "outcome", "code", "etag_before", "etag_after"])
+            reader.close()
