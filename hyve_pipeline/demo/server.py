@@ -176,16 +176,28 @@ def _has_source_changed(application: Any, environ: dict[str, Any]) -> bool:
     wanted = environ.get("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH")
     if source is None or wanted is None:
         return False
-    path, _, query = f"/{source.removeprefix('/')}".partition("?")
+    path, _, _ = f"/{source.removeprefix('/')}".partition("?")
+    etag = etag_of(application, environ, path)
+    return etag is not None and etag.strip('"') != wanted.strip('"')
+
+
+def etag_of(application: Any, environ: dict[str, Any], path: str) -> str | None:
+    """The ETag of an object whose path is encoded; None if it can't be read.
+
+    Args:
+        application: Moto's S3.
+        environ: of the request that copies the object.
+        path: the path.
+    """
     # Not the conditions either: they are about what the copy would overwrite.
     left_out = ("HTTP_X_AMZ_COPY_SOURCE", "HTTP_IF_")
     head = {name: value for name, value in environ.items() if not name.startswith(left_out)}
-    head.update(REQUEST_METHOD="HEAD", RAW_URI=path, REQUEST_URI=path, QUERY_STRING=query, CONTENT_LENGTH="0")
+    head.update(REQUEST_METHOD="HEAD", RAW_URI=path, REQUEST_URI=path, QUERY_STRING="", CONTENT_LENGTH="0")
     head.update(PATH_INFO=_path_info(unquote_to_bytes(path).decode("latin-1")))
     head["wsgi.input"] = io.BytesIO()
     status, headers, _ = _call(application, head)
     etag = next((value for name, value in headers if name.lower() == "etag"), "")
-    return status.startswith("200") and etag.strip('"') != wanted.strip('"')
+    return etag if status.startswith("200") else None
 
 
 def _path_info(path: str) -> str:
@@ -208,6 +220,8 @@ def make_application(services: Sequence[str] = ("s3",)) -> Any:
     logging.disable(logging.CRITICAL)
     # Headers that let any web page read every answer: no use here.
     os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+    # Every bucket is in the path; otherwise the host is searched for it four times a request.
+    os.environ.setdefault("S3_IGNORE_SUBDOMAIN_BUCKETNAME", "true")
     from moto.moto_server.werkzeug_app import create_backend_app
 
     applications = {service: create_backend_app(service) for service in services}  # pyright: ignore[reportArgumentType]
