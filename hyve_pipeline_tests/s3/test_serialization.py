@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -200,6 +200,19 @@ def _canonical(body: bytes) -> object:
     return [(re.sub("{.*}", "", str(element.tag)), (element.text or "").strip()) for element in root.iter("*")]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """One for all tests: to make botocore's client for another one takes longer than what a test has it do."""
+    with scripted_server(_script) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server_of_others() -> Iterator[ScriptedServer]:
+    with scripted_server(_answer_to_others) as server:
+        yield server
+
+
 def _botocore(server: ScriptedServer, method: str, parameters: Theirs) -> Received:
     client = client_for(server.endpoint_url, response_checksum_validation="when_required")
     getattr(client, method)(Bucket="scripted", **parameters)
@@ -208,18 +221,20 @@ def _botocore(server: ScriptedServer, method: str, parameters: Theirs) -> Receiv
 
 @pytest.mark.parametrize("store_etag", [NO_OBJECT, OLD])
 @pytest.mark.parametrize("name", CALLS)
-def test_a_pinned_write_is_serialized_as_by_botocore(connect: Connect, name: str, store_etag: str) -> None:
+def test_a_pinned_write_is_serialized_as_by_botocore(
+    server: ScriptedServer, connect: Connect, name: str, store_etag: str
+) -> None:
     ours, method, parameters = CALLS[name]
     store_etag = OLD if name == "rewrite" else store_etag
     condition = {"IfNoneMatch": "*"} if store_etag == NO_OBJECT else {"IfMatch": f'"{OLD}"'}
     _Script.expected = f'"{store_etag}"'
-    with scripted_server(_script) as server:
-        store = connect(server.place())
-        ours(store, store_etag)
-        # The first write of a kind may have a condition that can't hold, see `pinned_write`; this server ignores it.
-        ours(store, store_etag)
-        mine = server.received[-1]
-        theirs = _botocore(server, method, {"Key": KEY, **parameters} | condition)
+    server.received.clear()
+    store = connect(server.place())
+    ours(store, store_etag)
+    # The first write of a kind may have a condition that can't hold, see `pinned_write`; this server ignores it.
+    ours(store, store_etag)
+    mine = server.received[-1]
+    theirs = _botocore(server, method, {"Key": KEY, **parameters} | condition)
     assert _fields(mine) == _fields(theirs)
 
 
@@ -331,28 +346,31 @@ def _answer_to_others(received: Received) -> Answer:
 
 
 @pytest.mark.parametrize("name", OTHER_CALLS)
-def test_another_request_is_serialized_as_by_botocore(connect: Connect, name: str) -> None:
+def test_another_request_is_serialized_as_by_botocore(
+    server_of_others: ScriptedServer, connect: Connect, name: str
+) -> None:
+    server = server_of_others
+    server.received.clear()
     ours, method, parameters = OTHER_CALLS[name]
-    with scripted_server(_answer_to_others) as server:
-        connection = connect(server.place())
-        ours(connection)
-        ours(connection)  # see above
-        mine = next(received for received in reversed(server.received) if received.method != "HEAD")
-        parameters = {} if method == "get_object_lock_configuration" else {"Key": KEY, **parameters}
-        if method in ("put_object_retention", "put_object_legal_hold"):
-            parameters["ContentMD5"] = mine.headers["content-md5"]
-        theirs = _botocore(server, method, parameters)
-        if "ContentMD5" in parameters and method != "put_object_annotation" and "Body" not in parameters:
-            # botocore adds a checksum; the MD5 alone is what every server accepts.
-            for name in ("x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"):
-                del theirs.headers[name]
+    connection = connect(server.place())
+    ours(connection)
+    ours(connection)  # see above
+    mine = next(received for received in reversed(server.received) if received.method != "HEAD")
+    parameters = {} if method == "get_object_lock_configuration" else {"Key": KEY, **parameters}
+    if method in ("put_object_retention", "put_object_legal_hold"):
+        parameters["ContentMD5"] = mine.headers["content-md5"]
+    theirs = _botocore(server, method, parameters)
+    if "ContentMD5" in parameters and method != "put_object_annotation" and "Body" not in parameters:
+        # botocore adds a checksum; the MD5 alone is what every server accepts.
+        for name in ("x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"):
+            del theirs.headers[name]
     assert _fields(mine) == _fields(theirs)
 
 
-def test_the_beginning_of_an_upload_has_no_condition(connect: Connect) -> None:
+def test_the_beginning_of_an_upload_has_no_condition(server: ScriptedServer, connect: Connect) -> None:
     parameters = {**_NAMED, "ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
-    with scripted_server(_script) as server:
-        _create(connect(server.place()), NO_OBJECT)
-        mine = server.received[-1]
-        theirs = _botocore(server, "create_multipart_upload", {"Key": KEY, **parameters})
+    server.received.clear()
+    _create(connect(server.place()), NO_OBJECT)
+    mine = server.received[-1]
+    theirs = _botocore(server, "create_multipart_upload", {"Key": KEY, **parameters})
     assert _fields(mine) == _fields(theirs)
