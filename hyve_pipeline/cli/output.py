@@ -145,11 +145,9 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
     """A plan as `dryrun --json` prints it."""
     counts = {name.value: plan.count(name).model_dump() for name in _sets(plan)}
     refusal = next(iter(plan.refusals), None)
-    origins = {side: {"uri": one.uri, "as_of": one.as_of.isoformat()} for side, one in plan.reports.items()}
     return {
         "sync": sync.name,
         "plan": plan.id,
-        **({"reports": origins} if origins else {}),
         **_of(plan),
         **counts,
         "refused": refusal_document(refusal),
@@ -159,8 +157,10 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
 
 
 def _of(plan: Plan) -> dict[str, Any]:
-    """The earlier time, the keys or the versions that a plan is of, if it is of such."""
+    """The reports, the earlier time, the keys or the versions that a plan is of, if it is of such."""
+    reports = {side: {"uri": one.uri, "as_of": one.as_of.isoformat()} for side, one in plan.reports.items()}
     time = {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
+    time = {**({"reports": reports} if reports else {}), **time}
     versions = {"versions": "all"} if plan.has_histories else {}
     if plan.named is None:
         return {**time, **versions}

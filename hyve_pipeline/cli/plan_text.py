@@ -58,8 +58,8 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
         StateError: a file of the plan is damaged or can't be read.
     """
     say(f"plan {plan.id}: {plan.source.uri} to {plan.store.uri}")
-    for side, origin in plan.reports.items():
-        say(f"  {side} from {origin.described}")
+    for side, origin in plan.origins.items():
+        say(f"  {side} from {origin}")
     if plan.as_of is not None:
         say(f"of {plan.as_of.described}")
     if plan.named is not None:

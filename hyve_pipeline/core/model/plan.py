@@ -143,6 +143,12 @@ class Plan(Frozen):
         self._stored = StoredShards(read)
 
     @property
+    def origins(self) -> dict[Side, str]:
+        """The reports that inventories are from, by side, in one line each, and what that means for the plan."""
+        left = {"source": "; what was written since is left to the next report", "store": ""}
+        return {side: f"{report.described}{left[side]}" for side, report in self.reports.items()}
+
+    @property
     def has_histories(self) -> bool:
         """Whether it is of all versions: each row is a key with its history."""
         return self.options.versions == "all"

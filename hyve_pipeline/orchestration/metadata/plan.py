@@ -81,7 +81,7 @@ def plan_metadata(sync: SyncContext, plan: Plan) -> Metadata:
         "delete shards": plan.total("delete").shards,
         "source inventory": plan.source_inventory,
         "store inventory": plan.store_inventory,
-        **{f"{side} inventory from": origin.described for side, origin in plan.reports.items()},
+        **{f"{side} inventory from": origin for side, origin in plan.origins.items()},
     }
     return in_reading_order(metadata)
 

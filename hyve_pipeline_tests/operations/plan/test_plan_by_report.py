@@ -106,6 +106,8 @@ def test_a_plan_by_report_is_the_plan_by_listing(
             for number, side in enumerate(sides):
                 side.put({key: content + b"x" * number * (where == "both differ")})
     by_listing = pair.context()
+    if {"b c", "b+c"} <= {key for state in states for key in state}:
+        files = 1  # a file with one of them does not show which it is, and is refused
     for side in SIDES:
         bucket = pair.source if side == "source" else pair.store
         rows = rows_of(bucket)
@@ -244,7 +246,14 @@ def test_whatever_shows_a_plan_names_its_reports(reported: Reported, hyve: Hyve,
     context = reported.context("source")
     reported.configure("source")
     plan = take_plan(context)
-    described = f"S3 Inventory as of {as_of:%Y-%m-%d %H:%M} UTC ({plan.reports['source'].uri})"
+    described = (
+        f"S3 Inventory as of {as_of:%Y-%m-%d %H:%M} UTC ({plan.reports['source'].uri}); "
+        "what was written since is left to the next report"
+    )
+    shown_plan = hyve("show", "--json")
+    assert datetime.fromisoformat(shown_plan.document["reports"]["source"]["as_of"]) == as_of
+    assert f"source from {described}" in hyve("show").out
+    assert f"source from {described}" in hyve("dryrun").out
     assert plan_metadata(context, plan)["source inventory from"] == described
     inventory = context.inventories("source").load(plan.source_inventory)
     shown = inventory_metadata(context, inventory)
