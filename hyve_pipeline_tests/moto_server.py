@@ -137,12 +137,12 @@ def _hurry() -> None:
 
     by_request = server.etag_of
 
-    def etag_of(application: Any, environ: dict[str, Any], path: str) -> str | None:
+    def etag_of(application: Any, environ: dict[str, Any], path: str, query: str) -> str | None:
         name, _, key = unquote(path).removeprefix("/").partition("/")
         bucket = _backend().buckets.get(name)
-        found = None if bucket is None else bucket.keys.get(key)
-        # What is not there by this name is asked for as the server itself does.
-        return found.etag if isinstance(found, models.FakeKey) else by_request(application, environ, path)
+        found = None if bucket is None or query else bucket.keys.get(key)
+        # A version, and what is not there by this name, is asked for as the server itself does.
+        return found.etag if isinstance(found, models.FakeKey) else by_request(application, environ, path, query)
 
     # To look for the source of each copy takes half as long again as the copy.
     server.etag_of = etag_of

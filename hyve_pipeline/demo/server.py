@@ -176,23 +176,24 @@ def _has_source_changed(application: Any, environ: dict[str, Any]) -> bool:
     wanted = environ.get("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH")
     if source is None or wanted is None:
         return False
-    path, _, _ = f"/{source.removeprefix('/')}".partition("?")
-    etag = etag_of(application, environ, path)
+    path, _, query = f"/{source.removeprefix('/')}".partition("?")
+    etag = etag_of(application, environ, path, query)
     return etag is not None and etag.strip('"') != wanted.strip('"')
 
 
-def etag_of(application: Any, environ: dict[str, Any], path: str) -> str | None:
-    """The ETag of an object whose path is encoded; None if it can't be read.
+def etag_of(application: Any, environ: dict[str, Any], path: str, query: str) -> str | None:
+    """The ETag of an object or version whose path is encoded; None if it can't be read.
 
     Args:
         application: Moto's S3.
         environ: of the request that copies the object.
         path: the path.
+        query: names the version, if it is not the newest one that is copied.
     """
     # Not the conditions either: they are about what the copy would overwrite.
     left_out = ("HTTP_X_AMZ_COPY_SOURCE", "HTTP_IF_")
     head = {name: value for name, value in environ.items() if not name.startswith(left_out)}
-    head.update(REQUEST_METHOD="HEAD", RAW_URI=path, REQUEST_URI=path, QUERY_STRING="", CONTENT_LENGTH="0")
+    head.update(REQUEST_METHOD="HEAD", RAW_URI=path, REQUEST_URI=path, QUERY_STRING=query, CONTENT_LENGTH="0")
     head.update(PATH_INFO=_path_info(unquote_to_bytes(path).decode("latin-1")))
     head["wsgi.input"] = io.BytesIO()
     status, headers, _ = _call(application, head)
