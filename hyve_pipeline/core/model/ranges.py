@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.runtime.interruption import deferring_interrupts
 from hyve_pipeline.core.runtime.startup import return_freed_memory
 
 if TYPE_CHECKING:
@@ -87,15 +88,19 @@ class RangeDatabase:
     def showing(self, tables: Mapping[str, pa.Table]) -> Iterator["duckdb.DuckDBPyConnection"]:
         """The database with some tables registered under their names, within the block.
 
+        An interrupt counts at its end: DuckDB calls Python for the rows, and makes an error of its own of one there.
+
         Raises:
             StateError: memory and folder are full.
+            KeyboardInterrupt: it was interrupted.
         """
         from duckdb import OperationalError
 
         for name, table in tables.items():
             self._connection.register(name, table)
         try:
-            yield self._connection
+            with deferring_interrupts():
+                yield self._connection
         except OperationalError as error:
             raise spill_error(self.folder, error) from error
         finally:

@@ -38,11 +38,11 @@ _MAIL_ADDRESS = re.compile(r"[^\s@,<>\"]+@[^\s@,<>\"]+")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # The patterns that Dagster checks owners by.
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+_UNORDERED = " (S3 Express): it lists keys in no order, so no listing can be proved complete"
 # Name suffixes that AWS reserves for other kinds of buckets, and why those can't be synced.
 _OTHER_KINDS = {
-    "--x-s3": "a directory bucket (S3 Express): it lists keys in no order, so no listing can be proved complete",
-    "--xa-s3": "the access point of a directory bucket (S3 Express): it lists keys in no order, so no listing can be "
-    "proved complete",
+    "--x-s3": f"a directory bucket{_UNORDERED}",
+    "--xa-s3": f"the access point of a directory bucket{_UNORDERED}",
     ".mrap": "the alias of a multi-region access point: any of several buckets may answer, so no listing and no write "
     "can be proved",
     "--ol-s3": "the alias of an Object Lambda access point: its objects are generated when they are read",
@@ -153,7 +153,7 @@ def _valid_endpoint(url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ValueError(f"{url!r} is not an endpoint such as 'https://s3.example.org:9000'")
+        raise ValueError(f"{re.sub('//.*@', '//…@', url)!r} is not an endpoint such as 'https://s3.example.org:9000'")
     return url.rstrip("/")
 
 

@@ -4,12 +4,14 @@ import shutil
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.ranges import RangeDatabase
+from hyve_pipeline.core.runtime.interruption import interrupt
 
 _ROWS = pa.table({"key": [f"{number * 7919 % 300_007:040}" for number in range(300_000)]})
 
@@ -35,6 +37,23 @@ def test_what_exceeds_the_memory_goes_into_a_folder_that_is_removed(
         assert list(folder.iterdir()) != []
     assert not folder.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_counts_when_a_range_is_done() -> None:
+    """It would come out of DuckDB as an error of its own, and so as one that nobody expects."""
+    found: list[int] = []
+
+    def count(connection: Any) -> None:
+        interrupt()  # as the handler of a signal does
+        found.append(connection.sql("SELECT * FROM rows").to_arrow_table().num_rows)
+
+    with (
+        closing(RangeDatabase()) as database,
+        pytest.raises(KeyboardInterrupt),
+        database.showing({"rows": _ROWS}) as connection,
+    ):
+        count(connection)
+    assert found == [_ROWS.num_rows]
 
 
 def test_a_folder_that_takes_no_more_is_named() -> None:
