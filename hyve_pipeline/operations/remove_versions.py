@@ -56,7 +56,7 @@ class VersionRemover:
         found = await self._find(row, tries, expects_changes=False)
         if isinstance(found, JournalRow):
             return found
-        key = self._store.place.prefix + row.key
+        key = self._store.place.key_of(row.key)
         # Newest first: cut short, it leaves what the plan had left earlier.
         for version in reversed(found):
             await tries.answer(lambda version=version: delete_version(self._store, key, version.version_id))
@@ -101,7 +101,7 @@ class VersionRemover:
         return None
 
     async def _listed(self, connection: Connection, row: JournalRow, tries: Tries) -> list[ListedVersion] | None:
-        return await list_key(connection, connection.place.prefix + row.key, (), tries)
+        return await list_key(connection, connection.place.key_of(row.key), (), tries)
 
     def _named(self, connection: Connection, row: JournalRow) -> str:
         return displayed(connection.place.uri + row.key)
