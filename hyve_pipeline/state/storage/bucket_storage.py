@@ -71,12 +71,17 @@ class BucketStorage:
         from hyve_pipeline.s3.files.state_objects import put_file
 
         self.check_conditions()
-        with self._reporting(name, "written"), tempfile.SpooledTemporaryFile(_SPOOL_BYTES, prefix="hyve-") as spool:
+        with (
+            self._reporting_disk(name, "written"),
+            tempfile.SpooledTemporaryFile(_SPOOL_BYTES, prefix="hyve-") as spool,
+        ):
             stream = cast(BinaryIO, spool)
+            # A request that fails in the block is about another bucket.
             yield stream
             size = stream.tell()
             stream.seek(0)
-            put_file(self._connection, self._key(name), stream, size)
+            with self._reporting(name, "written"):
+                put_file(self._connection, self._key(name), stream, size)
 
     def read(self, name: str) -> bytes:
         """See `Storage.read`."""
@@ -195,11 +200,17 @@ class BucketStorage:
         from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
         try:
-            yield
+            with self._reporting_disk(name, doing):
+                yield
         except S3RequestError as error:
             problem = str(bucket_error(error, self._connection.place)).removeprefix(f"{self._connection.place.uri}: ")
             uri = f"{self.uri}/{name}".rstrip("/")
             raise StateError(f"{uri}: can't be {doing}: {problem}") from error
+
+    @contextmanager
+    def _reporting_disk(self, name: str, doing: str) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             # The temporary file of what is written, or the cache.
             raise StateError(f"{self.uri}/{name}: can't be {doing}: {error.strerror or error}") from error

@@ -95,6 +95,7 @@ def test_too_expensive_a_plan_is_refused_and_accepted(make_pair: MakePair, hyve:
     assert hyve("copy", "--max-cost", "cheap").code == 2
 
 
+@pytest.mark.local_state
 def test_too_long_a_plan_is_refused_once_a_rate_is_known(make_pair: MakePair, hyve: Hyve) -> None:
     pair = make_pair()
     pair.source.put({f"a{number}": b"1" for number in range(20)})

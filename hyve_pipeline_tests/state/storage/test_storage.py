@@ -11,6 +11,8 @@ import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.base.sizes import MIB
+from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline.state.storage.bucket_storage import BucketStorage
 from hyve_pipeline.state.storage.file_cache import FileCache
 from hyve_pipeline.state.storage.local_storage import LocalStorage
@@ -53,6 +55,14 @@ def test_a_file_is_written_whole_or_not_at_all(storage: Storage) -> None:
         stream.write(b"half")
         raise RuntimeError
     assert storage.read("a/file") == b"one two"
+
+
+def test_a_request_that_fails_while_a_file_is_written_is_not_about_the_file(storage: Storage) -> None:
+    error = S3RequestError("source", Request("HeadObject", "HEAD", "a"), "SlowDown", "no", status=503)
+    with pytest.raises(S3RequestError) as raised, storage.writing("a/file"):
+        raise error
+    assert raised.value is error
+    assert _names(storage, recursive=True) == []
 
 
 @pytest.mark.parametrize("size", [0, 100, 9 * MIB, 70 * MIB])
