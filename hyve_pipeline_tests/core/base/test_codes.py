@@ -33,7 +33,7 @@ def test_every_code_of_an_object_has_words(module: object) -> None:
 
 
 def test_every_rule_that_refuses_has_words() -> None:
-    rules = _named(r'RefusedError\(\s*"(\w+)"') | _named(r'rule="(\w+)"') | _named(r'refuse\w*\(\s*"(\w+)"')
+    rules = _named(r'RefusedError\(\s*"(\w+)"') | _named(r'rule="(\w+)"') | _named(r'refuse(?:_estimate)?\(\s*"(\w+)"')
     rules |= _named(r'(?:ONE_BUCKET|AS_OF) = "(\w+)"')
     assert {"max_deletes", "empty_source", "copies_first", "one_at_a_time", "nothing_kept"} <= rules
     assert rules == RULES.keys()
