@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +23,7 @@ from hyve_pipeline.operations.apply.completion import complete_copy
 from hyve_pipeline.operations.apply.move import Moves
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
+from hyve_pipeline.operations.journal.row import ended
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.in_flight import Call
 from hyve_pipeline.operations.requests.retry import Tries
@@ -238,7 +238,7 @@ class ObjectCopier:
         if done.condition_ignored:
             detail = f"{self._store.place.uri_of(row.key)} changed since the plan, and was repaired all the same"
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=done.etag)
-        ended = self._row(
+        return self._row(
             row,
             tries,
             Outcome.DONE,
@@ -247,8 +247,8 @@ class ObjectCopier:
             version_after=done.version_id,
             source_version=done.source_version_id,
             without=", ".join(done.lost) or None,
+            bytes=0,
         )
-        return ended._replace(bytes=0)
 
     def _row(
         self,
@@ -259,15 +259,4 @@ class ObjectCopier:
         detail: str | None = None,
         **after: Any,
     ) -> JournalRow:
-        return JournalRow(
-            key=row.key,
-            action="copy",
-            outcome=outcome,
-            at=datetime.now(UTC),
-            bytes=row.size,
-            attempts=tries.count,
-            code=code,
-            detail=detail,
-            etag_before=row.store_etag,
-            **after,
-        )
+        return ended(row, "copy", outcome, code, detail, attempts=tries.count, **after)

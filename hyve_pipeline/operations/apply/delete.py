@@ -6,7 +6,6 @@ for a sample, by HEAD requests, and the store's object must still be the planned
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from hyve_pipeline.core.base.etags import same_etag
@@ -15,6 +14,7 @@ from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.listing_check import ListedKeys, list_batch
 from hyve_pipeline.operations.apply.source_sample import is_listed, is_there, sample_of
 from hyve_pipeline.operations.apply.trash import Trash
+from hyve_pipeline.operations.journal.row import ended
 from hyve_pipeline.operations.requests.in_flight import Reply, Together
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
@@ -72,18 +72,7 @@ def _row(
     detail: str | None = None,
     **more: Any,
 ) -> JournalRow:
-    return JournalRow(
-        key=planned.key,
-        action="delete",
-        outcome=outcome,
-        at=datetime.now(UTC),
-        bytes=planned.size,
-        attempts=tries.count,
-        code=code,
-        detail=detail,
-        etag_before=planned.store_etag,
-        **more,
-    )
+    return ended(planned, "delete", outcome, code, detail, attempts=tries.count, **more)
 
 
 class ObjectDeleter:

@@ -6,7 +6,6 @@ nothing is sent again whose answer was lost: the store is listed again then, and
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -28,6 +27,7 @@ from hyve_pipeline.core.model.journal import (
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.operations.apply.completion import complete_copy
+from hyve_pipeline.operations.journal.row import ended
 from hyve_pipeline.operations.requests.contents import ContentPair, Contents
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
 from hyve_pipeline.operations.requests.in_flight import Call, Pause
@@ -311,16 +311,14 @@ class HistoryCopier:
         if progress.pairs:
             more = {"version_after": progress.pairs[-1]["store"], "source_version": progress.pairs[-1]["source"]}
         is_left = outcome is Outcome.SKIPPED and not progress.written
-        return JournalRow(
-            key=row.key,
-            action="copy",
-            outcome=outcome,
-            at=datetime.now(UTC),
+        return ended(
+            row,
+            "copy",
+            outcome,
+            code,
+            detail,
             bytes=progress.bytes,
             attempts=progress.tries.count,
-            code=code,
-            detail=detail,
-            etag_before=row.store_etag,
             # Of a key that was skipped, its ETag says that something was written all the same.
             etag_after=None if is_left else progress.digest,
             without=", ".join(progress.lost) or None,

@@ -26,6 +26,7 @@ from hyve_pipeline.operations.batch.reported import collect_reports
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
 from hyve_pipeline.operations.journal.ends import note_end
+from hyve_pipeline.operations.journal.row import ended
 from hyve_pipeline.operations.plan.freeze import read_shard
 from hyve_pipeline.operations.requests.in_flight import Reply, Together, run_in_flight
 from hyve_pipeline.operations.requests.retry import Tries
@@ -254,16 +255,7 @@ class _Checker:
         self, task: _Task, outcome: Outcome, code: str | None = None, detail: str | None = None, **after: Any
     ) -> JournalRow:
         job = f"S3 Batch Operations job {self._ids[task.storage_class]}"
-        return JournalRow(
-            key=task.planned.key,
-            action="copy",
-            outcome=outcome,
-            at=datetime.now(UTC),
-            bytes=task.planned.size,
-            code=code,
-            detail=job if not detail else f"{job}: {detail}",
-            **after,
-        )
+        return ended(task.planned, "copy", outcome, code, job if not detail else f"{job}: {detail}", **after)
 
 
 def _is_of(last_modified: int, planned: PlannedObject) -> bool:
