@@ -31,6 +31,7 @@ CODES = {
     "ListingContradicted": "the source has keys that its listing lacks",
     "Archived": "archived, it must be restored first",
     "CustomerKey": "encrypted with a key that only its owner has",
+    "HiddenMetadata": "it has metadata that the server can't show",
     "OtherVersions": "the store has other versions than the source",
     "NotProved": "the store does not show the copy",
     "NotTried": "not tried, a bucket did not answer any more",

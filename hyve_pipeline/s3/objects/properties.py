@@ -25,7 +25,7 @@ from hyve_pipeline.s3.objects.source_responses import pinned_answer, source_answ
 from hyve_pipeline.s3.objects.tags import Tags, counted_tags, read_tags, tag_count_of
 from hyve_pipeline.s3.objects.write_headers import is_writable_class
 from hyve_pipeline.s3.wire.checksums import Checksums, keeps_md5_etags, read_checksum_headers
-from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
+from hyve_pipeline.s3.wire.errors import HIDDEN_METADATA, S3RequestError
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 from hyve_pipeline.s3.wire.responses import whole_number
 
@@ -151,9 +151,12 @@ def properties_of(source: Connection, request: Request, response: Response) -> O
         S3RequestError: some are missing.
     """
     head = read_head(source.bucket, request, response)
-    if response.header("x-amz-missing-meta"):
-        reason = "the headers can't represent all of the object's metadata"
-        raise invalid_response(source.bucket, request, response, reason)
+    if hidden := response.header("x-amz-missing-meta"):
+        reason = (
+            f"{hidden} entries of the object's metadata are not shown, as headers can't have them: a copy would lose "
+            "them; give the object metadata in ASCII, or exclude its key"
+        )
+        raise S3RequestError(source.bucket, request, HIDDEN_METADATA, reason, status=response.status)
     named = [(name.lower(), value) for name, value in response.headers]
     return ObjectProperties(
         etag=head.etag,

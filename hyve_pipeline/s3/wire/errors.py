@@ -23,6 +23,9 @@ CREDENTIALS_ERROR = "CredentialsError"
 INVALID_RESPONSE = "InvalidResponse"
 ANSWER_TOO_LARGE = "AnswerTooLarge"
 
+# The object has user metadata that is no text which a header can have; S3 says only how many entries that are.
+HIDDEN_METADATA = "HiddenMetadata"
+
 # The CRT transport stopped a request whose answer may be endless: botocore's reads answers piece by piece.
 UNBOUNDED_ANSWER = "UnboundedAnswer"
 

@@ -177,8 +177,10 @@ def test_server_without_tags(connect: Connect, failure: Answer) -> None:
 
 def test_metadata_that_headers_cannot_tell_is_not_lost_silently(connect: Connect) -> None:
     head = head_answer(9, **{"x-amz-missing-meta": "2"})
-    with pytest.raises(S3RequestError, match="metadata"):
+    with pytest.raises(S3RequestError, match="2 entries of the object's metadata are not shown") as caught:
         _Bucket("head", head).copy(connect)
+    assert caught.value.code == "HiddenMetadata"
+    assert not caught.value.is_transient
 
 
 @pytest.mark.parametrize(
