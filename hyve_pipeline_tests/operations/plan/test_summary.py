@@ -19,6 +19,7 @@ from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, ChangeSet
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.summary import AGE_BINS, SIZE_BINS, PlannedRow, PrefixSize, SetSummary
+from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.plan import summary
 from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline.state.files import Folder
@@ -73,6 +74,7 @@ def _written(state: Folder, objects: Mapping[str, _Object], group_rows: int = 50
         created=_CREATED,
         counts=dict(counts),
         files={"copy": ("copy.parquet",), "delete": ("delete.parquet",)},
+        options=Options(),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - lxml has no type stubs
 
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.transport import Endpoint
@@ -34,6 +35,7 @@ class _Saying:
 
     def __init__(self, response: Response) -> None:
         self.bucket = "bucket"
+        self.place = Place(bucket="bucket", endpoint_url="http://saying")
         self.abilities = ServerAbilities(Endpoint("http", "saying", "", "us-east-1", "bucket"))
         self._response = response
 
