@@ -78,6 +78,11 @@ def fork_python(command: Sequence[str], **settings: Any) -> "subprocess.Popen[An
     return _Forked(command[command.index("-c") + 1 :], **settings)
 
 
+def begin_forks() -> None:
+    """Start the process that others are forked from, which is a child of this one, too; later, nothing starts it."""
+    _server()
+
+
 class _Forked(subprocess.Popen[Any]):
     """A process that is a child of this one, although another one has started it."""
 

@@ -21,6 +21,7 @@ from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.state import journals
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.forks import begin_forks
 from hyve_pipeline_tests.operations.applying import copied_keys, planned
 from hyve_pipeline_tests.processes import descendants
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -155,16 +156,19 @@ def test_a_killed_process_leaves_its_shard_and_the_others_go_on(make_pair: MakeP
     context = pair.context(shard_objects=2, processes=2)
     plan = planned(context)
     killed = threading.Event()
+    begin_forks()
     before = descendants(os.getpid())
 
     busy: set[int] = set()
+    lock = threading.Lock()
 
     def kill_one(received: Received) -> Answer | None:
         if "x-amz-copy-source" in received.headers and not killed.is_set():
-            busy.add(int(received.path[-2:]) // 2)
-            if len(busy) == 2:  # each has a shard
-                os.kill(min(descendants(os.getpid()) - before), signal.SIGKILL)
-                killed.set()
+            with lock:  # one, and not the other after it
+                busy.add(int(received.path[-2:]) // 2)
+                if len(busy) == 2 and not killed.is_set():  # each has a shard
+                    os.kill(min(descendants(os.getpid()) - before), signal.SIGKILL)
+                    killed.set()
             killed.wait(60)
         return None
 

@@ -213,7 +213,7 @@ def test_a_server_that_is_asked_too_much_is_asked_less(
             limits.append(windows[0].limit)
             is_refused = now > 3
         try:
-            time.sleep(0.005)
+            time.sleep(0.02)  # so long that the others come meanwhile
             return error_answer(503, "SlowDown") if is_refused else faulty.forward(received)
         finally:
             with lock:
