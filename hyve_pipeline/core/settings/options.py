@@ -226,7 +226,7 @@ class Options(SettingsTable):
         ),
     )
     stream_memory: Annotated[Size, Field(ge=32 * MIB)] = Field(
-        default=512 * MIB,
+        default=448 * MIB,
         description="The most memory, in bytes, for objects that this process moves at the same time.",
     )
     keep_parts: bool = Field(
