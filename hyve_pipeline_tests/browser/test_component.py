@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.contract.test_dg import make_project
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.pages import variables_of
-from hyve_pipeline_tests.processes import run_hyve
+from hyve_pipeline_tests.processes import descendants, run_hyve
 from hyve_pipeline_tests.servers import REGION, client_for, put_objects
 from hyve_pipeline_tests.syncs import sync_table
 
@@ -70,8 +71,16 @@ def url(project: Path) -> Iterator[str]:
         _await_answer(f"http://127.0.0.1:{port}/server_info", process)
         yield f"http://127.0.0.1:{port}"
     finally:
+        children = descendants(process.pid)
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            # Dagster's command waits for its own processes, and does not always get to the end.
+            for pid in (process.pid, *children):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
 
 
 def _await_answer(address: str, process: "subprocess.Popen[bytes]") -> None:
