@@ -158,13 +158,18 @@ def plan_document(sync: SyncContext, plan: Plan) -> dict[str, Any]:
 
 def _of(plan: Plan) -> dict[str, Any]:
     """The reports, the earlier time, the keys or the versions that a plan is of, if it is of such."""
-    reports = {side: {"uri": one.uri, "as_of": one.as_of.isoformat()} for side, one in plan.reports.items()}
-    time = {} if plan.as_of is None else {"as_of": plan.as_of.time.isoformat()}
-    time = {**({"reports": reports} if reports else {}), **time}
-    versions = {"versions": "all"} if plan.has_histories else {}
-    if plan.named is None:
-        return {**time, **versions}
-    return {**time, "named": {"by": plan.named.by, "keys": plan.named.keys, "in_neither": plan.nowhere}}
+    found: dict[str, Any] = {}
+    if plan.reports:
+        found["reports"] = {
+            side: {"uri": one.uri, "as_of": one.as_of.isoformat()} for side, one in plan.reports.items()
+        }
+    if plan.as_of is not None:
+        found["as_of"] = plan.as_of.time.isoformat()
+    if plan.named is not None:
+        found["named"] = {"by": plan.named.by, "keys": plan.named.keys, "in_neither": plan.nowhere}
+    elif plan.has_histories:
+        found["versions"] = "all"
+    return found
 
 
 def planned_objects(plan: Plan, action: Action) -> int:

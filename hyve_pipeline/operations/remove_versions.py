@@ -104,7 +104,7 @@ class VersionRemover:
         return await list_key(connection, connection.place.key_of(row.key), (), tries)
 
     def _named(self, connection: Connection, row: JournalRow) -> str:
-        return displayed(connection.place.uri + row.key)
+        return displayed(connection.place.uri_of(row.key))
 
     def _skipped(self, row: JournalRow, code: str, detail: str) -> JournalRow:
         return undo_row(row, Outcome.SKIPPED, code, detail)

@@ -8,8 +8,7 @@ from hyve_pipeline.core.model.diff import CONTENT_UNKNOWN
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.history import DELETE_MARKER, SEPARATOR
 from hyve_pipeline.core.model.memory import INTERRUPTED
-from hyve_pipeline.core.model.range_differ import LAST_INTERRUPTED, RangeDiffer
-from hyve_pipeline.core.model.ranges import below
+from hyve_pipeline.core.model.range_differ import JOINED_SIDES, LAST_INTERRUPTED, SIDE_COLUMNS, RangeDiffer, side_ranges
 
 # The reasons of keys whose store has versions that are not known to be the first ones of the source.
 UNPROVED_REASONS = (CONTENT_UNKNOWN, LAST_INTERRUPTED, "undone")
@@ -37,18 +36,12 @@ class HistoryDiffer(RangeDiffer):
 
 
 def _classification(filters: Filters, prefixes: dict[str, str]) -> str:
-    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
-    ranges = (
-        f"{side}_range AS (SELECT *, len(history) AS length FROM "  # noqa: S608 - no untrusted text
-        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
-        for side, prefix in prefixes.items()
-    )
     # What `core.model.history.digests` computes.
     digest = "md5(array_to_string(s.history[1:t.length], chr(10)))"
     kinds = f"[split_part(text, '{SEPARATOR}', 1) for text in {{}}]"
     more = "(s.length - t.length) || ' more in the source'"
     return f"""
-        WITH {", ".join(ranges)},
+        WITH {side_ranges(prefixes, "*, len(history) AS length")},
         joined AS (
             SELECT
                 coalesce(s.relative, t.relative) AS key,
@@ -83,15 +76,8 @@ def _classification(filters: Filters, prefixes: dict[str, str]) -> str:
                         for text in s.history[there + 1:] if text <> '{DELETE_MARKER}'
                     ]) END AS bytes,
                 s.size AS source_size,
-                s.etag AS source_etag,
-                s.last_modified AS source_last_modified,
-                s.storage_class AS storage_class,
-                t.etag AS store_etag,
-                t.last_modified AS store_last_modified,
-                t.size AS store_size,
-                t.storage_class AS store_storage_class
-            FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
-                LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
+                {SIDE_COLUMNS}
+            FROM {JOINED_SIDES}
         ),
         classified AS (SELECT
             * EXCLUDE (

@@ -15,8 +15,7 @@ from hyve_pipeline.core.model.diff import (
 )
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.memory import INTERRUPTED
-from hyve_pipeline.core.model.range_differ import LAST_INTERRUPTED, RangeDiffer
-from hyve_pipeline.core.model.ranges import below
+from hyve_pipeline.core.model.range_differ import JOINED_SIDES, LAST_INTERRUPTED, SIDE_COLUMNS, RangeDiffer, side_ranges
 from hyve_pipeline.core.settings.options import CompareRule
 
 # The rules of modification; their results are the reasons in the plan. Null means unchanged. `s` is the source's row
@@ -89,15 +88,9 @@ _REMEMBERED_REASON = f"""
 
 
 def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, str], altered: ChangeSet) -> str:
-    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
-    ranges = (
-        f"{side}_range AS (SELECT * FROM "  # noqa: S608 - no untrusted text
-        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
-        for side, prefix in prefixes.items()
-    )
     archived = ", ".join(f"'{name}'" for name in ARCHIVED_CLASSES)
     return f"""
-        WITH {", ".join(ranges)},
+        WITH {side_ranges(prefixes)},
         joined AS (
             SELECT
                 coalesce(s.relative, t.relative) AS key,
@@ -116,15 +109,8 @@ def _classification(rule: CompareRule, filters: Filters, prefixes: Mapping[str, 
                 t.relative IS NULL AS only_in_source,
                 {filters.passes("s", "t", "s.relative IS NOT NULL")} AS passes,
                 coalesce(s.size, t.size) AS size,
-                s.etag AS source_etag,
-                s.last_modified AS source_last_modified,
-                s.storage_class AS storage_class,
-                t.etag AS store_etag,
-                t.last_modified AS store_last_modified,
-                t.size AS store_size,
-                t.storage_class AS store_storage_class
-            FROM source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
-                LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL
+                {SIDE_COLUMNS}
+            FROM {JOINED_SIDES}
         ),
         classified AS (SELECT
             * EXCLUDE (

@@ -12,10 +12,38 @@ import pyarrow as pa
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LISTED_SETS, UNDONE_SCHEMA, ChangeSet, RangeDiff
 from hyve_pipeline.core.model.memory import MEMORY_SCHEMA
-from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange
+from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
 
 # The reason of a key of which it is not known how far its last copy came.
 LAST_INTERRUPTED = "its last copy was interrupted"
+
+# The rows of both sides in a range, `s` and `t`, with what is remembered of a key, `m`.
+JOINED_SIDES = """source_range AS s FULL OUTER JOIN store_range AS t ON s.relative = t.relative
+                LEFT JOIN memory_rows AS m ON s.relative = m.key AND m.source_etag IS NOT NULL"""
+
+# What a plan's rows have of them as it is.
+SIDE_COLUMNS = """s.etag AS source_etag,
+                s.last_modified AS source_last_modified,
+                s.storage_class AS storage_class,
+                t.etag AS store_etag,
+                t.last_modified AS store_last_modified,
+                t.size AS store_size,
+                t.storage_class AS store_storage_class"""
+
+
+def side_ranges(prefixes: Mapping[str, str], columns: str = "*") -> str:
+    """The SQL of ``source_range`` and ``store_range``: the rows of each side in the range, with the key ``relative``.
+
+    Args:
+        prefixes: the prefix to remove from each side's keys.
+        columns: what is selected of each side's rows.
+    """
+    bounds = "relative >= $first AND ($end IS NULL OR relative < $end)"
+    return ", ".join(
+        f"{side}_range AS (SELECT {columns} FROM "  # noqa: S608 - no untrusted text
+        f"(SELECT * EXCLUDE (key), {below(prefix)} AS relative FROM {side}_rows) WHERE {bounds})"
+        for side, prefix in prefixes.items()
+    )
 
 
 class RangeDiffer:

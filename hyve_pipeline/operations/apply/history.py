@@ -201,7 +201,7 @@ class HistoryCopier:
         if versions is None:
             raise _LeftError(
                 CHANGED,
-                f"{displayed(place.uri + key)}: the server does not show the order of a version and a delete marker "
+                f"{displayed(place.uri_of(key))}: the server does not show the order of a version and a delete marker "
                 "of one time, so what comes next is not known",
             )
         return versions
@@ -297,7 +297,7 @@ class HistoryCopier:
         self._source_pins[self._source.place.key_of(row.key)] = version.version_id
 
     def _named(self, row: PlannedObject, connection: Connection) -> str:
-        return displayed(connection.place.uri + row.key)
+        return displayed(connection.place.uri_of(row.key))
 
     def _row(
         self,

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -130,8 +130,7 @@ def examine(
 
 def _with_patience(sync: SyncContext, seconds: int) -> SyncContext:
     options = sync.settings.options
-    less = options.model_copy(update={"patience_seconds": min(seconds, options.patience_seconds)})
-    return replace(sync, settings=sync.settings.model_copy(update={"options": less}))
+    return sync.with_options(options.model_copy(update={"patience_seconds": min(seconds, options.patience_seconds)}))
 
 
 def _examine_state(sync: SyncContext) -> Finding:

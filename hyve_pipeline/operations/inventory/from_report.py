@@ -14,11 +14,8 @@ from hyve_pipeline.core.base.errors import spill_error
 from hyve_pipeline.core.model.inventory import (
     INVENTORY_SCHEMA,
     Inventory,
-    KeyRange,
     RangeEnd,
-    RangeProof,
     Side,
-    check_proof,
 )
 from hyve_pipeline.core.model.inventory_report import ReportOrigin, refuser
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
@@ -95,17 +92,7 @@ class _Reading:
             for table in self._sorted(activity):
                 rows.add(table)
             rows.flush()
-            # Checked before the file gets its name: no inventory without a proof.
-            first, last = self._bounds or (None, None)
-            proof = RangeProof(
-                range=KeyRange(),
-                first_key=first,
-                last_key=last,
-                keys=rows.objects,
-                pages=1 + len(manifest.files),
-                end=RangeEnd.END_OF_REPORT,
-            )
-            check_proof((proof,), rows.objects, place.uri)
+            proof = rows.prove(1 + len(manifest.files), RangeEnd.END_OF_REPORT)
             check_coverage(self._bucket, self._found, self._bounds)
         origin = ReportOrigin(
             uri=self._found.uri,

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,14 @@ import pyarrow.parquet as pq
 from hyve_pipeline.core.base.arrow_columns import bounds, is_ascending, total
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Frozen, StateName
-from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, KeyRange, RangeProof, check_proof
+from hyve_pipeline.core.model.inventory import (
+    INVENTORY_SCHEMA,
+    Inventory,
+    KeyRange,
+    RangeEnd,
+    RangeProof,
+    check_proof,
+)
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.runtime.startup import return_freed_memory
@@ -149,6 +157,7 @@ class RowGroups:
 
     Attributes:
         objects, bytes, oldest, newest, sample: totals of the rows that were written, and keys to cut a listing at.
+        first_key, last_key: the first and the last key that was written; None as long as there is none.
     """
 
     def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
@@ -159,7 +168,8 @@ class RowGroups:
         self.sample = _KeySample()
         self._writer = writer
         self._place = place
-        self._last_key = ""
+        self.first_key: str | None = None
+        self.last_key: str | None = None
         self._tables: list[pa.Table] = []
         self._held = 0
 
@@ -190,9 +200,63 @@ class RowGroups:
     def _check_order(self, keys: pa.ChunkedArray) -> None:
         """Check the key order of the next row group, which all later steps depend on."""
         first, last = keys[0].as_py(), keys[-1].as_py()
-        if first <= self._last_key or not is_ascending(keys):
+        before = self.last_key or ""
+        if first <= before or not is_ascending(keys):
             raise IncompleteInventoryError(
-                f"the listing of {self._place} is out of order: {first!r} to {last!r} came after {self._last_key!r}; "
+                f"the listing of {self._place} is out of order: {first!r} to {last!r} came after {before!r}; "
                 "no plan was made, please report this"
             )
-        self._last_key = last
+        if self.first_key is None:
+            self.first_key = first
+        self.last_key = last
+
+    def prove(self, pages: int, end: RangeEnd) -> RangeProof:
+        """The proof of all rows that were written, as of one walk through all keys.
+
+        To be made before the file gets its name: no inventory without a proof.
+
+        Args:
+            pages: the number of answers that the rows are from.
+            end: how it is known that there are no more.
+
+        Raises:
+            IncompleteInventoryError: they are not proved complete.
+        """
+        proof = RangeProof(
+            range=KeyRange(),
+            first_key=self.first_key,
+            last_key=self.last_key,
+            keys=self.objects,
+            pages=pages,
+            end=end,
+        )
+        check_proof((proof,), self.objects, self._place)
+        return proof
+
+
+def derived_inventory(
+    whole: Inventory, inventory_id: str, file: str, rows: RowGroups, proof: RangeProof, **members: Any
+) -> Inventory:
+    """The manifest of an inventory that was made of another one's rows.
+
+    Args:
+        whole: the other one.
+        inventory_id: its own id.
+        file: the Parquet file of its rows.
+        rows: what was written.
+        proof: the proof of that.
+        members: what else is not as in the other one.
+    """
+    return whole.model_copy(
+        update={
+            "id": inventory_id,
+            "files": (file,),
+            "objects": rows.objects,
+            "bytes": rows.bytes,
+            "oldest": rows.oldest,
+            "newest": rows.newest,
+            "proof": (proof,),
+            "cuts": (),
+            **members,
+        }
+    )

@@ -20,11 +20,8 @@ from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.inventory import (
     INVENTORY_SCHEMA,
     Inventory,
-    KeyRange,
     MappedKeys,
     RangeEnd,
-    RangeProof,
-    check_proof,
 )
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import end, expect, report
@@ -32,7 +29,7 @@ from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES
 from hyve_pipeline.core.settings.mapping import KeyMapping, MappingRule, key_mapping
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory.list_range import RowGroups
+from hyve_pipeline.operations.inventory.list_range import RowGroups, derived_inventory
 from hyve_pipeline.operations.inventory.sorted_runs import SortedRuns
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import next_id
@@ -63,45 +60,26 @@ def map_inventory(context: SyncContext, whole: Inventory, rules: tuple[MappingRu
     file = shelf.mapped_file_name(inventory_id)
     rewritten = _Rewriting(whole, way)
     expect(rewritten.activity, whole.objects, 0)
-    first: str | None = None
-    last: str | None = None
     with writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer:
         rows = RowGroups(writer, whole.place.uri)
         for table in rewritten.sorted_tables(context) if is_source else rewritten.tables(context):
-            keys = table.column("key")
-            first = keys[0].as_py() if first is None else first
-            last = keys[-1].as_py()
             rows.add(table)
         rows.flush()
-        proof = RangeProof(
-            range=KeyRange(),
-            first_key=first,
-            last_key=last,
-            keys=rows.objects,
-            pages=sum(walk.pages for walk in whole.proof),
-            end=RangeEnd.ALL_MAPPED,
-        )
-        # Checked before the file gets its name: no inventory without a proof.
-        check_proof((proof,), rows.objects, whole.place.uri)
+        proof = rows.prove(sum(walk.pages for walk in whole.proof), RangeEnd.ALL_MAPPED)
         left_out = rewritten.left_out
         if rows.objects + left_out.objects != whole.objects or rows.bytes + left_out.bytes != whole.bytes:
             raise IncompleteInventoryError(
                 f"the listing of {whole.place.uri} has {whole.objects:,} objects, and {rows.objects:,} were mapped and "
                 f"{left_out.objects:,} left out; no plan was made, run it again"
             )
-    inventory = whole.model_copy(
-        update={
-            "id": inventory_id,
-            "place": whole.place.model_copy(update={"mapping": rules}) if is_source else whole.place,
-            "files": (file,),
-            "objects": rows.objects,
-            "bytes": rows.bytes,
-            "oldest": rows.oldest,
-            "newest": rows.newest,
-            "proof": (proof,),
-            "cuts": (),
-            "mapped": MappedKeys(rules=rules, whole=whole.id, left_out=left_out),
-        }
+    inventory = derived_inventory(
+        whole,
+        inventory_id,
+        file,
+        rows,
+        proof,
+        place=whole.place.model_copy(update={"mapping": rules}) if is_source else whole.place,
+        mapped=MappedKeys(rules=rules, whole=whole.id, left_out=left_out),
     )
     shelf.save(inventory)
     end(rewritten.activity)
@@ -198,11 +176,11 @@ class _Checked:
         whole = self._store.key_of(found)
         if not whole or len(whole.encode()) > MAX_KEY_BYTES:
             problem = f"has {len(whole.encode()):,} bytes, a key has 1 to {MAX_KEY_BYTES:,}"
-            raise self._refused(key, f"would become {displayed(self._store.uri + found)}, which {problem}")
+            raise self._refused(key, f"would become {displayed(self._store.uri_of(found))}, which {problem}")
         back = self._mapping.to_source(found)
         if back == key:
             return found
-        becomes = f"would become {displayed(self._store.uri + found)}"
+        becomes = f"would become {displayed(self._store.uri_of(found))}"
         if back is None:
             problem = f"{becomes}, which the inverse of its rule does not turn back: set inverse"
         else:

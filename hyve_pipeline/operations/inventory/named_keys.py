@@ -20,9 +20,7 @@ from hyve_pipeline.core.model.inventory import (
     Inventory,
     KeyRange,
     RangeEnd,
-    RangeProof,
     Side,
-    check_proof,
 )
 from hyve_pipeline.core.model.named_keys import NAMED_KEYS_SCHEMA, NamedBy, NamedKeys
 from hyve_pipeline.core.runtime.interruption import interrupted_by
@@ -139,7 +137,6 @@ def _look(context: SyncContext, side: Side, connection: Connection, named: Named
         closing(ParquetReader(context.state, named.file)) as keys,
     ):
         rows = RowGroups(writer, place.uri)
-        first = last = None
         for table in keys.tables():
             found: dict[str, _Row | None] = {}
             whole = [place.key_of(key) for key in table.column("key").to_pylist()]
@@ -148,22 +145,12 @@ def _look(context: SyncContext, side: Side, connection: Connection, named: Named
             looked_at += len(found)
             there = [row for key in whole if (row := found[key]) is not None]
             if there:
-                first = first if first is not None else there[0]["key"]
-                last = there[-1]["key"]
                 rows.add(pa.Table.from_pylist(there, INVENTORY_SCHEMA))
         rows.flush()
         if looked_at != named.keys:
             uri = context.state.uri_of(named.file)
             raise StateError(f"{uri}: damaged: it has {looked_at} keys, its inventories are of {named.keys}")
-        proof = RangeProof(
-            range=KeyRange(),
-            first_key=first,
-            last_key=last,
-            keys=rows.objects,
-            pages=max(looked_at, 1),
-            end=RangeEnd.ALL_NAMED,
-        )
-        check_proof((proof,), rows.objects, place.uri)
+        proof = rows.prove(max(looked_at, 1), RangeEnd.ALL_NAMED)
     inventory = Inventory(
         id=inventory_id,
         side=side,

@@ -3,11 +3,11 @@
 from contextlib import closing
 
 from hyve_pipeline.core.base.arrow_columns import rows_with
-from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, RangeEnd, RangeProof, check_proof
+from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, RangeEnd
 from hyve_pipeline.core.model.named_keys import NamedKeys
 from hyve_pipeline.core.model.ranges import cut_ranges
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory.list_range import RowGroups
+from hyve_pipeline.operations.inventory.list_range import RowGroups, derived_inventory
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
 from hyve_pipeline.state.parquet import writing_parquet
 from hyve_pipeline.state.plans import next_id
@@ -49,8 +49,6 @@ def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Invent
     inventory_id = next_id(context.state, whole.started)
     file = shelf.named_file_name(inventory_id)
     prefix = whole.place.prefix
-    first: str | None = None
-    last: str | None = None
     with (
         closing(SortedRows(context.state, [named.file])) as keys,
         closing(open_inventory(context.state, whole)) as listed,
@@ -67,33 +65,9 @@ def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Invent
                 continue
             found = rows_with(listed.read(key_range), "key", wanted).select(INVENTORY_SCHEMA.names)
             if found.num_rows:
-                column = found.column("key")
-                first = column[0].as_py() if first is None else first
-                last = column[-1].as_py()
                 rows.add(found)
         rows.flush()
-        proof = RangeProof(
-            range=KeyRange(),
-            first_key=first,
-            last_key=last,
-            keys=rows.objects,
-            pages=sum(walk.pages for walk in whole.proof),
-            end=RangeEnd.ALL_NAMED,
-        )
-        check_proof((proof,), rows.objects, whole.place.uri)
-    inventory = whole.model_copy(
-        update={
-            "id": inventory_id,
-            "files": (file,),
-            "objects": rows.objects,
-            "bytes": rows.bytes,
-            "oldest": rows.oldest,
-            "newest": rows.newest,
-            "proof": (proof,),
-            "cuts": (),
-            "named": named,
-            "bucket_objects": whole.objects,
-        }
-    )
+        proof = rows.prove(sum(walk.pages for walk in whole.proof), RangeEnd.ALL_NAMED)
+    inventory = derived_inventory(whole, inventory_id, file, rows, proof, named=named, bucket_objects=whole.objects)
     shelf.save(inventory)
     return inventory

@@ -1,7 +1,7 @@
 """The elements of a page besides its objects: whether more follow, the request's parameters, the number of keys."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
@@ -69,22 +69,19 @@ def read_envelope(root: Element) -> Envelope:
     if local_name(root) != "ListBucketResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
     texts = texts_beside(root, ("Contents",), _ONCE)
-    # Some write it as their language does: False.
-    truncated = texts.get("IsTruncated", "").lower()
-    if truncated not in ("true", "false"):
-        raise MalformedPageError("it does not say whether it is truncated")
+    is_truncated = read_truncated(texts)
     encoding = texts.get("EncodingType")
     if encoding not in (None, "", "url"):
         raise MalformedPageError(f"its keys have an encoding that was not requested, {shown(encoding)}")
     if texts.get("Delimiter"):
         raise MalformedPageError("it is a listing by delimiter, which was not requested")
     token = texts.get("NextContinuationToken") or None
-    if token is not None and truncated == "false":
+    if token is not None and not is_truncated:
         raise MalformedPageError("it says that no page follows, and has the token of the next one")
     if token is not None and len(token) > _MOST_TOKEN:
         raise MalformedPageError(f"its continuation token has {len(token):,} characters")
     return Envelope(
-        is_truncated=truncated == "true",
+        is_truncated=is_truncated,
         next_token=token,
         start_after=texts.get("StartAfter"),
         token=texts.get("ContinuationToken"),
@@ -107,6 +104,19 @@ def check_count(envelope: Envelope, objects: int) -> None:
         raise MalformedPageError(f"it says that it has {envelope.key_count:,} keys, and has {objects:,}")
     if envelope.max_keys is not None and objects > envelope.max_keys:
         raise MalformedPageError(f"it says that it has {envelope.max_keys:,} keys at most, and has {objects:,}")
+
+
+def read_truncated(texts: Mapping[str, str]) -> bool:
+    """Whether more pages follow, by the texts of a page.
+
+    Raises:
+        MalformedPageError: it does not say so, so its end may be missing.
+    """
+    # Some write it as their language does: False.
+    text = texts.get("IsTruncated", "").lower()
+    if text not in ("true", "false"):
+        raise MalformedPageError("it does not say whether it is truncated")
+    return text == "true"
 
 
 def texts_beside(root: Element, entries: Container[str], once: Container[str]) -> dict[str, str]:

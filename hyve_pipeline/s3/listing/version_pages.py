@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from hyve_pipeline.s3.listing.envelope import texts_beside
+from hyve_pipeline.s3.listing.envelope import read_truncated, texts_beside
 from hyve_pipeline.s3.listing.key_encoding import Plus, decode_key, decode_keys
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
 from hyve_pipeline.s3.listing.pages import (
@@ -111,10 +111,7 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
     if local_name(root) != "ListVersionsResult":
         raise MalformedPageError(f"it is a <{local_name(root)}> document")
     texts = texts_beside(root, _KINDS, _ONCE)
-    # Some write it as their language does: False.
-    truncated = texts.get("IsTruncated", "").lower()
-    if truncated not in ("true", "false"):
-        raise MalformedPageError("it does not say whether it is truncated")
+    is_truncated = read_truncated(texts)
     is_encoded = texts.get("EncodingType") == "url"
     entries = [entry for entry in root.iterchildren() if local_name_of(entry) in _KINDS]
     found = _read_entries([_fields_of(entry) for entry in entries], plus, is_encoded=is_encoded)
@@ -134,7 +131,7 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
         versions=_in_order(found, is_one_order=is_one_order),
         listed=sorted(found, key=lambda version: version.key),
         is_one_order=is_one_order,
-        is_truncated=truncated == "true",
+        is_truncated=is_truncated,
         marker=(next_key, next_version) if next_key is not None and next_version else None,
         begins=decoded("KeyMarker"),
         name=texts.get("Name") or None,

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Received
+from hyve_pipeline_tests.syncs import Hyve
 
 
 def _operation(received: Received) -> str:
@@ -45,3 +48,17 @@ def agree(estimated: dict[str, int], counted: dict[str, int]) -> None:
     for operation in {*estimated, *counted}:
         expected = pytest.approx(counted.get(operation, 0), rel=0.05, abs=2)
         assert estimated.get(operation, 0) == expected, (operation, estimated, counted)
+
+
+def agreeing_estimate(hyve: Hyve, server: FaultyServer, *commands: str) -> dict[str, Any]:
+    """The estimate of a new plan, which agrees with what making it and applying it by some commands takes."""
+    server.received.clear()
+    planned = hyve("dryrun", "--json")
+    assert planned.code == 0, planned.err
+    estimate = planned.document["estimate"]
+    agree(estimate["steps"]["plan"]["requests"], count_operations(server.received))
+    server.received.clear()
+    for command in commands:
+        assert hyve(command, "--json").code == 0
+    agree(estimate["requests"], count_operations(server.received))
+    return estimate

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.estimate.counted import agree, count_operations
+from hyve_pipeline_tests.operations.estimate.counted import agreeing_estimate
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second
 
 _MIB = 1024**2
@@ -119,12 +119,4 @@ def test_estimated_requests_are_those_that_are_counted(
     pair.source.put({f"{options.get('prefixes', ('',))[0]}first": b"1"})
     assert hyve("sync", "--max-deletes", "0").code == 0
     prepare(pair)
-    faulty.received.clear()
-    planned = hyve("dryrun", "--json")
-    assert planned.code == 0, planned.err
-    estimate = planned.document["estimate"]
-    agree(estimate["steps"]["plan"]["requests"], count_operations(faulty.received))
-    faulty.received.clear()
-    for command in ("copy", "delete", "verify"):
-        assert hyve(command, "--json").code == 0
-    agree(estimate["requests"], count_operations(faulty.received))
+    agreeing_estimate(hyve, faulty, "copy", "delete", "verify")

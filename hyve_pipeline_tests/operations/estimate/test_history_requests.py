@@ -8,7 +8,7 @@ import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.histories import put_in_a_part
-from hyve_pipeline_tests.operations.estimate.counted import agree, count_operations
+from hyve_pipeline_tests.operations.estimate.counted import agreeing_estimate
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 pytestmark = pytest.mark.xdist_group("versions")
@@ -60,15 +60,7 @@ def test_estimated_requests_are_those_that_are_counted(
     pair.source.put({"first": b"1"})
     assert hyve("sync").code == 0
     prepare(pair)
-    through.received.clear()
-    planned = hyve("dryrun", "--json")
-    assert planned.code == 0, planned.err
-    estimate = planned.document["estimate"]
-    agree(estimate["steps"]["plan"]["requests"], count_operations(through.received))
-    through.received.clear()
-    for command in ("copy", "verify"):
-        assert hyve(command, "--json").code == 0
-    agree(estimate["requests"], count_operations(through.received))
+    estimate = agreeing_estimate(hyve, through, "copy", "verify")
     assert estimate["seconds"] is not None
 
 
