@@ -79,7 +79,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hides the settings of the user who runs the tests."""
     for name in (
         *("DAGSTER_HOME", "NO_COLOR", "FORCE_COLOR"),
-        *("HYVE_TRACEBACK", "HYVE_SYNC", "HYVE_JSON", "HYVE_NO_INPUT"),
+        *("HYVE_HOME", "HYVE_STATE", "HYVE_CACHE", "HYVE_TRACEBACK", "HYVE_SYNC", "HYVE_JSON", "HYVE_NO_INPUT"),
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -177,7 +177,6 @@ def state_place(
 ) -> BucketSettings | None:
     """The bucket that holds the state of every home, on moto's server; None where each has a folder for it."""
     if state_kind == "folder":
-        monkeypatch.delenv("HYVE_STATE", raising=False)
         return None
     if request.node.get_closest_marker("local_state") is not None:
         pytest.skip("is about a state in a folder")

@@ -36,7 +36,7 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     # The journal and the events show who copied.
     with opened(home, sync_name, "copy" if by == "hyve" else f"copy --by {by}") as sync:
         work = Work(sync)
-        if plan_id is None and sync.plans.newest() is None:
+        if plan_id is None and sync.plans.default_id() is None:
             with printing_refusal(sync, as_json=as_json):
                 work.take_plan(**limits)
         else:

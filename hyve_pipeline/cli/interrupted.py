@@ -102,7 +102,7 @@ def helping_to_plan(sync: SyncContext) -> Iterator[None]:
 def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[None]:
     """A block that does the copies or deletes of a plan."""
     planned = plan.total(action).objects
-    is_newest = plan.id == sync.plans.newest_id()
+    is_default = plan.id == sync.plans.default_id()
 
     def describe() -> str:
         return line(f"{plan_status(sync, plan).tally(action).done:,}")
@@ -116,7 +116,7 @@ def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[Non
 
     def line(done: str) -> str:
         command = sync.actor.command
-        which = "" if is_newest else f" --plan {plan.id}"
+        which = "" if is_default else f" --plan {plan.id}"
         continues = f"'hyve {action if command == 'sync' else command}{which}' continues"
         return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; {continues}"
 

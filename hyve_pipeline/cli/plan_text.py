@@ -238,8 +238,7 @@ def _of_plan(sync: SyncContext, command: str, plan: Plan) -> str:
 
 def _is_newest(sync: SyncContext, plan: Plan) -> bool:
     """Whether commands take the plan where none is named."""
-    newest = sync.plans.newest()
-    return newest is None or newest.id == plan.id
+    return sync.plans.default_id() in (None, plan.id)
 
 
 def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> str | None:

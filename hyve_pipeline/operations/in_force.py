@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -19,7 +19,7 @@ from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, 
 from hyve_pipeline.state.credentials import profile_file
 from hyve_pipeline.state.home import DAGSTER_VARIABLE, Home
 from hyve_pipeline.state.storage.file_cache import CACHE_VARIABLE, FileCache
-from hyve_pipeline.state.storage.open_storage import STATE_VARIABLE
+from hyve_pipeline.state.storage.open_storage import STATE_VARIABLE, variable_settings
 
 FILE_ORIGIN = "hyve.toml"
 _PROFILE_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -103,8 +103,7 @@ class _File:
 def _of_home(home: Home, home_origin: str, file: _File) -> Iterator[Setting]:
     yield Setting("home", str(home.path), home_origin)
     yield Setting("configuration", str(file.path), home_origin)
-    named = os.environ.get(STATE_VARIABLE)
-    of_variable = {"state", *dict(parse_qsl(urlsplit(named).query))} if named else set[str]()
+    of_variable = variable_settings()
     place = home.state_place
     if place is None:
         yield Setting("state", str(home.path / "state"), DEFAULT_ORIGIN)
@@ -114,7 +113,8 @@ def _of_home(home: Home, home_origin: str, file: _File) -> Iterator[Setting]:
             is_of_variable = name in of_variable
             from_file = file.setting(HOME_TABLE, name, values[name])
             yield Setting(name, values[name], STATE_VARIABLE) if is_of_variable else from_file
-        yield Setting("cache", str(FileCache.from_environment().folder), _origin_of(CACHE_VARIABLE))
+        cache = FileCache.from_environment().folder
+        yield Setting("cache", None if cache is None else str(cache), _origin_of(CACHE_VARIABLE))
     yield Setting("dagster", str(home.dagster_home), _origin_of(DAGSTER_VARIABLE))
 
 

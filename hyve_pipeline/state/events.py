@@ -11,6 +11,7 @@ from typing import Any
 
 from hyve_pipeline.core.model.event import Actor, Event, EventKind
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.storage.storage import MissingFileError
 
 # The number of events in a folder.
 _FOLDER_EVENTS = 1_000
@@ -52,16 +53,18 @@ class EventLog:
         Raises:
             StateError: one is damaged.
         """
-        following = number + 1
-        if not self._folder.exists(self._path(following)):
-            oldest = self.oldest_number()
-            if oldest <= following:
-                return []
-            following = oldest
         events: list[Event] = []
-        while len(events) < limit and self._folder.exists(self._path(following)):
-            events.append(self._folder.read_manifest(self._path(following), Event))
-            following += 1
+        following = number + 1
+        while len(events) < limit:
+            try:
+                events.append(self._folder.read_manifest(self._path(following), Event))
+            except MissingFileError:
+                oldest = 0 if events else self.oldest_number()
+                if oldest <= following:
+                    break
+                following = oldest
+            else:
+                following += 1
         return events
 
     def newest_number(self) -> int:

@@ -14,7 +14,7 @@ highest number; clocks do not count.
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,10 +32,13 @@ from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
 from hyve_pipeline.core.model.shards import SHARD_SCHEMA, Shard, shard_table
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
+from hyve_pipeline.state.storage.storage import MissingFileError
 
 _PLAN_FILES: dict[Action, str] = {"copy": "copies", "delete": "deletes"}
 
 _SHARD_FILE = "shards.parquet"
+
+_MANIFEST = "plan.json"
 
 UNDONE_FOLDER = "undone_keys"
 
@@ -253,7 +256,7 @@ class PlanShelf:
         if plan.named is not None:
             # Before the plan exists: it is never taken for one of all keys.
             self._state.write_manifest(f"{PARTIAL_FOLDER}/{plan.named.by}/{plan.id}.json", plan.named)
-        self._folder.write_manifest(f"{plan.id}/plan.json", plan)
+        self._folder.write_manifest(f"{plan.id}/{_MANIFEST}", plan)
         return self._with_shards(plan)
 
     def _with_shards(self, plan: Plan) -> Plan:
@@ -264,14 +267,13 @@ class PlanShelf:
 
     def ids(self) -> list[str]:
         """The ids of all plans, oldest first."""
-        return [name for name in self._names() if self.exists(name)]
-
-    def _names(self) -> list[str]:
-        return sorted(self._folder.names(), key=order_of)
+        # One listing: to look for each manifest takes a request for each in a bucket.
+        files = (entry.name.partition("/") for entry in self._folder.entries(recursive=True))
+        return sorted((folder for folder, _, name in files if name == _MANIFEST and is_id(folder)), key=order_of)
 
     def exists(self, plan_id: str) -> bool:
         """Whether there is a plan of that id."""
-        return is_id(plan_id) and self._folder.exists(f"{plan_id}/plan.json")
+        return is_id(plan_id) and self._folder.exists(f"{plan_id}/{_MANIFEST}")
 
     def load(self, plan_id: str) -> Plan:
         """Read a plan's manifest.
@@ -280,9 +282,10 @@ class PlanShelf:
             ConfigurationError: there is no such plan.
             StateError: the manifest is damaged.
         """
-        if not self.exists(plan_id):
-            raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{self._hint_for(plan_id)}")
-        return self._with_shards(self._folder.read_manifest(f"{plan_id}/plan.json", Plan))
+        if is_id(plan_id):
+            with suppress(MissingFileError):
+                return self._with_shards(self._folder.read_manifest(f"{plan_id}/{_MANIFEST}", Plan))
+        raise ConfigurationError(f"sync {self._sync} has no plan {shortened(plan_id)}{self._hint_for(plan_id)}")
 
     def _hint_for(self, name: str) -> str:
         """What the user may have meant: a plan by its number without all of its zeros, or one of a close name."""
@@ -323,13 +326,17 @@ class PlanShelf:
         return self.load(name)
 
     def newest(self) -> Plan | None:
-        """The newest plan; None when there is none yet.
+        """The newest plan, see `default_id`; None when there is none yet."""
+        newest = self.default_id()
+        return None if newest is None else self.load(newest)
+
+    def default_id(self) -> str | None:
+        """The id of the plan that commands take where none is named: the newest; None when there is none yet.
 
         One made by events counts only where there is no other: it is applied by what made it, and none of them takes
         the place of the plan that the user looks at.
         """
-        newest = self._newest_but(self.partial_ids("events")) or self.newest_id()
-        return None if newest is None else self.load(newest)
+        return self._newest_but(self.partial_ids("events")) or self.newest_id()
 
     def newest_id(self) -> str | None:
         """The id of the newest plan, also if it was made by events; None when there is none yet."""
@@ -340,7 +347,7 @@ class PlanShelf:
 
     def newest_ids(self) -> Iterator[str]:
         """The ids of all plans, newest first; each is looked up only when it is taken."""
-        return filter(self.exists, reversed(self._names()))
+        return filter(self.exists, sorted(self._folder.names(), key=order_of, reverse=True))
 
     def partial_ids(self, *by: NamedBy) -> set[str]:
         """The ids of the plans of some keys only, or of those whose keys these named; some may not exist any more."""

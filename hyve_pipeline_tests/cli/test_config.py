@@ -41,7 +41,6 @@ def home(tmp_path: Path, aws_profile: str, monkeypatch: pytest.MonkeyPatch) -> P
     (folder / "hyve.toml").write_text(TEXT)
     for name, value in {"HYVE_HOME": str(folder), "AWS_DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("HYVE_STATE", raising=False)
     return folder
 
 

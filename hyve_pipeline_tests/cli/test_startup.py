@@ -35,6 +35,7 @@ def test_a_dryrun_loads_no_more_than_it_needs(pair: Pair) -> None:
     }
 
 
+@pytest.mark.local_state
 def test_a_dryrun_with_keys_of_the_environment_loads_no_botocore(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes as long as all that sends the requests."""
     pair.source.put({"a": b"1"})

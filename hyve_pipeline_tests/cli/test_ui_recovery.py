@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hyve_pipeline.state.holder import Holder
 from hyve_pipeline_tests.children import started
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import copied_keys
@@ -107,8 +108,7 @@ def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> Non
     busy = hyve("copy", "--json")
     assert (busy.code, busy.document["copied"], busy.document["refused"]) == (1, 0, None)
     assert "another process works on" in hyve("copy").err
-    # It notes itself as the owner of the plan's lock.
-    worker = int((held.home / "state" / "images" / "applying" / f"{plan}.lock").read_text().split()[0])
+    worker = _worker(held, plan)
     assert worker in descendants(page.process.pid)
     os.kill(worker, signal.SIGKILL)
     assert not living_after({worker}, _PATIENCE)
@@ -122,6 +122,15 @@ def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> Non
     assert not set(copied_keys(faulty.received)) & before
     entry = hyve("plans", "--json").document["plans"][-1]
     assert (entry["plan"], entry["copy"]["done"], entry["copy"]["planned"]) == (plan, 12, 12)
+
+
+def _worker(pair: Pair, plan: str) -> int:
+    """The process that works on the plan: the state has its number."""
+    state = pair.context().state
+    if state.local_path is not None:
+        # It notes itself as the owner of the plan's lock.
+        return int((state.local_path / "applying" / f"{plan}.lock").read_text().split()[0])
+    return state.read_manifest(f"journals/{plan}/0001/0001/claim.json", Holder).pid
 
 
 def _terminate_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> None:

@@ -104,7 +104,7 @@ class BucketStorage:
             remote = _RangeReader(self._connection, self._key(name), head.etag, head.size or 0)
             if remote.size > _MOST_CACHED_BYTES:
                 return pa.PythonFile(io.BufferedReader(remote, _SPOOL_BYTES), mode="r")
-            return self._cache.open(f"{self.uri}/{name} {head.etag} {head.size}", remote.readall)
+            return self._cache.open(f"{self.uri}/{name} {head.etag}", remote.size, remote.readall)
 
     def size(self, name: str) -> int | None:
         """See `Storage.size`."""

@@ -29,11 +29,11 @@ class FileCache:
         folder: the folder.
 
     Args:
-        folder: the folder; it need not exist yet.
+        folder: the folder; it need not exist yet. Without one nothing is kept.
         most_bytes: the most bytes of all copies.
     """
 
-    def __init__(self, folder: Path, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, folder: Path | None, most_bytes: int = _MOST_BYTES) -> None:
         self.folder = folder
         self._most_bytes = most_bytes
         # A first copy of this process checks the bound: earlier processes may have left many.
@@ -41,24 +41,29 @@ class FileCache:
 
     @classmethod
     def from_environment(cls) -> "FileCache":
-        """The cache that ``HYVE_CACHE`` names, else ``hyve`` in the user's folder of caches."""
+        """The cache that ``HYVE_CACHE`` names, else ``hyve`` in the user's folder of caches, if there is one."""
         named = os.environ.get(CACHE_VARIABLE)
         default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "hyve"
         # Not `Path.expanduser`: it raises where there is no home directory.
-        return cls(Path(os.path.expanduser(named or default)))  # noqa: PTH111
+        expanded = os.path.expanduser(named or default)  # noqa: PTH111
+        return cls(None if expanded.startswith("~") else Path(expanded))
 
-    def open(self, identity: str, read: Callable[[], bytes]) -> pa.NativeFile:
+    def open(self, identity: str, size: int, read: Callable[[], bytes]) -> pa.NativeFile:
         """The copy of a file; without room for one, the file in memory.
 
         Args:
             identity: what names this version of the file.
+            size: its bytes; a copy of another size is damaged, and replaced.
             read: reads the file.
         """
-        path = self.folder / hashlib.sha256(identity.encode()).hexdigest()
+        if self.folder is None:
+            return pa.BufferReader(read())
+        path = self.folder / hashlib.sha256(f"{identity} {size}".encode()).hexdigest()
         with suppress(OSError):
             file = pa.OSFile(str(path))
-            os.utime(path)
-            return file
+            if file.size() == size:
+                os.utime(path)
+                return file
         body = read()
         with suppress(OSError):  # a full disk, or a folder that can't be written
             make_folder(self.folder)
@@ -66,11 +71,11 @@ class FileCache:
             self._unchecked += len(body)
             if self._unchecked >= min(_CHECK_BYTES, self._most_bytes):
                 self._unchecked = 0
-                self._remove_oldest()
+                self._remove_oldest(self.folder)
         return pa.BufferReader(body)
 
-    def _remove_oldest(self) -> None:
-        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(self.folder)]
+    def _remove_oldest(self, folder: Path) -> None:
+        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder)]
         excess = sum(size for _, size, _ in found) - self._most_bytes
         for _, size, path in sorted(found):
             if excess <= 0:

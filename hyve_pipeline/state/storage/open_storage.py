@@ -4,7 +4,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
@@ -34,20 +34,32 @@ def state_bucket(settings_file: Path) -> BucketSettings | None:
     Raises:
         ConfigurationError: one of them is not valid.
     """
-    table = _home_table(settings_file)
-    named = os.environ.get(STATE_VARIABLE)
-    where = displayed(str(settings_file))
-    if named:
-        parts = urlsplit(named)
-        table |= {name: _BOOLEANS.get(value, value) for name, value in parse_qsl(parts.query)} | {
-            "state": parts._replace(query="").geturl()
-        }
-        where = STATE_VARIABLE
+    of_variable = variable_settings()
+    where = STATE_VARIABLE if of_variable else displayed(str(settings_file))
     try:
-        return HomeSettings.model_validate(table).place
+        return HomeSettings.model_validate(_home_table(settings_file) | of_variable).place
     except ValidationError as error:
         mistake = from_pydantic(HOME_TABLE, error.errors(include_url=False))[0]
         raise ConfigurationError(f"{where}: {mistake}") from None
+
+
+def variable_settings() -> dict[str, str | bool]:
+    """The settings of ``[home]`` that ``HYVE_STATE`` has, by name; empty where it is not set.
+
+    Raises:
+        ConfigurationError: what follows the first ``?`` is no settings.
+    """
+    uri, _, query = os.environ.get(STATE_VARIABLE, "").partition("?")
+    try:
+        settings = parse_qsl(query, strict_parsing=True) if query else []
+    except ValueError:
+        raise ConfigurationError(
+            f"{STATE_VARIABLE}: after '?' come settings, such as profile=hyve&region=eu-central-1; a prefix with '?' "
+            "can only be set by state in [home] of hyve.toml"
+        ) from None
+    if not (uri or query):
+        return {}
+    return {name: _BOOLEANS.get(value, value) for name, value in settings} | {"state": uri}
 
 
 def open_storage(folder: Path, settings_file: Path) -> Storage:
