@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.etags import same_etag
@@ -20,9 +21,10 @@ from hyve_pipeline.operations.requests.in_flight import Work
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
+from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
-from hyve_pipeline.s3.objects.versions import ObjectVersion, copy_version, list_versions
+from hyve_pipeline.s3.objects.versions import list_versions
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, S3RequestError
 
 T = TypeVar("T")
@@ -34,6 +36,16 @@ _CLOCK_SLACK = timedelta(minutes=5)
 class Restorer:
     """Puts back objects, one by one.
 
+    Args:
+        options: those of the plan.
+        store: the store.
+        past: another connection to it, by which earlier versions are read.
+        trash: the trash of the plan, or None.
+        window: bounds how many requests are in flight.
+        stack: ends the copies.
+        left_since: what undos of later plans left in the store.
+        expects_changes: whether later plans, not undone yet, may have changed what the plan left.
+
     Attributes:
         window: bounds how many requests are in flight.
     """
@@ -42,6 +54,7 @@ class Restorer:
         self,
         options: Options,
         store: Connection,
+        past: Connection,
         trash: Connection | None,
         window: Window,
         stack: ExitStack,
@@ -57,9 +70,13 @@ class Restorer:
         self._options = options
         self._store = store
         self._trash = trash
+        self._rules = restored_rules(options, store)
         if trash is not None:
-            self._rules = restored_rules(options, store)
-            self._copier = stack.enter_context(ServerCopier(options, trash, store, window))
+            self._from_trash = stack.enter_context(ServerCopier(options, trash, store, window))
+        # The versions that are put back now, by whole key.
+        self._pins: dict[str, str] = {}
+        past.versions = VersionPins(self._pins.get)
+        self._from_versions = stack.enter_context(ServerCopier(options, past, store, window))
 
     def begin(self, shard: Shard) -> None:
         """Go on to the objects of another shard."""
@@ -77,23 +94,25 @@ class Restorer:
         found = await self._find(row, tries)
         if isinstance(found, JournalRow):
             return found
-        key = self._store.place.key_of(row.key)
         left, kept = found
         back = undo_row(row, Outcome.DONE)._replace(etag_before=None if left == NO_OBJECT else left)
+        if kept.version_id is not None:
+            back = back._replace(version_before=kept.version_id)
+            self._pins[kept.task.source_key] = kept.version_id
+        copier = self._from_trash if kept.version_id is None else self._from_versions
         try:
-            if isinstance(kept, CopyTask):
-                result = await tries.call(partial(self._copier.copy, kept))
-                return back._replace(etag_after=result.etag, version_after=result.version_id)
-            etag = await tries.answer(lambda: copy_version(self._store, key, kept, left))
-            return back._replace(etag_after=etag, version_before=kept.version_id)
+            result = await tries.call(partial(copier.copy, kept.task))
+            return back._replace(etag_after=result.etag, version_after=result.version_id)
         except StoreChangedError as error:
             # A request whose answer was lost is refused when it is sent again: it has done its work.
             if error.found is None or not same_etag(error.found.etag, row.etag_before):
                 raise
             after = error.found
             return back._replace(etag_after=after.etag, version_after=after.version_id)
+        finally:
+            self._pins.pop(kept.task.source_key, None)
 
-    async def _find(self, row: JournalRow, tries: Tries) -> JournalRow | tuple[str, CopyTask | ObjectVersion]:
+    async def _find(self, row: JournalRow, tries: Tries) -> "JournalRow | tuple[str, _Kept]":
         """What restores an object, from the trash or from a version, with the ETag that the store has now.
 
         Or its outcome where nothing has to be restored or can be.
@@ -113,7 +132,7 @@ class Restorer:
                 detail = f"{self._store.bucket} key {key!r} {found}, the plan left {left}"
                 return undo_row(row, Outcome.SKIPPED, CHANGED, detail)
         left = NO_OBJECT if etag is None else etag
-        kept = await self._in_trash(row, key, left, tries) or await self._in_versions(row, key, tries)
+        kept = await self._in_trash(row, key, left, tries) or await self._in_versions(row, key, left, tries)
         if kept is None and row.code == ALREADY_GONE:
             return undo_row(row, Outcome.SKIPPED, ALREADY_GONE, "it was already deleted before the plan deleted it")
         if kept is None:
@@ -121,7 +140,7 @@ class Restorer:
             return undo_row(row, Outcome.SKIPPED, NOT_KEPT, detail)
         return left, kept
 
-    async def _in_trash(self, row: JournalRow, key: str, left: str, tries: Tries) -> CopyTask | None:
+    async def _in_trash(self, row: JournalRow, key: str, left: str, tries: Tries) -> "_Kept | None":
         trash = self._trash
         if trash is None or not may_be_in_trash(row, self._options):
             return None
@@ -129,15 +148,29 @@ class Restorer:
         head = await tries.answer(lambda: head_object(trash, trash_key, needs_size=True))
         if head is None or head.size is None or not _is_kept(head, row):
             return None
-        return CopyTask(trash_key, key, head.size, head.etag, rules=self._rules, store_etag=left)
+        return _Kept(CopyTask(trash_key, key, head.size, head.etag, head.storage_class, self._rules, left))
 
-    async def _in_versions(self, row: JournalRow, key: str, tries: Tries) -> ObjectVersion | None:
+    async def _in_versions(self, row: JournalRow, key: str, left: str, tries: Tries) -> "_Kept | None":
         if not may_have_versions(row):
             return None
         versions = await tries.answer(lambda: list_versions(self._store, key))
         # The plan's own version may have the same content as the version before it.
         earlier = [version for version in versions if version.version_id != row.version_after]
-        return next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
+        version = next((version for version in earlier if same_etag(version.etag, row.etag_before)), None)
+        if version is None:
+            return None
+        # Annotations that are excluded from copies are left to the server, which takes them over from a version.
+        excluded = self._rules.annotations == "exclude"
+        rules = replace(self._rules, annotations=None) if excluded else self._rules
+        task = CopyTask(key, key, version.size, version.etag, version.storage_class, rules, left)
+        return _Kept(task, version.version_id)
+
+
+class _Kept(NamedTuple):
+    """What puts an object back: the copy, and of the store's own versions the one that is copied."""
+
+    task: CopyTask
+    version_id: str | None = None
 
 
 def _is_kept(head: ObjectHead, row: JournalRow) -> bool:

@@ -161,16 +161,17 @@ def _restoring(
         # The trash of the plan; the configuration may have changed since.
         place = context.settings.model_copy(update={"options": options}).trash
         trash = None if place is None else stack.enter_context(context.connect(place))
-        source = stack.enter_context(context.connect(plan.source)) if plan.has_histories else None
-        connections = [connection for connection in (store, trash, source) if connection is not None]
+        # What is read besides: the source, or the store's own versions.
+        other = stack.enter_context(context.connect(plan.source if plan.has_histories else plan.store))
+        connections = [connection for connection in (store, trash, other) if connection is not None]
         for connection in connections:
             probe_bucket(connection)
             connection.guard = guard
         window = Window(options.concurrency, lambda: sum(connection.throttled for connection in connections))
-        if source is not None:
-            yield VersionRemover(source, store, window, expects_changes=expects_changes)
+        if plan.has_histories:
+            yield VersionRemover(other, store, window, expects_changes=expects_changes)
             return
-        yield Restorer(options, store, trash, window, stack, left_since, expects_changes=expects_changes)
+        yield Restorer(options, store, other, trash, window, stack, left_since, expects_changes=expects_changes)
 
 
 def _preview(context: SyncContext, plan: Plan) -> UndoPreview:

@@ -12,6 +12,7 @@ from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
 from hyve_pipeline.core.model.object_lock import ObjectLock
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
+from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
 from hyve_pipeline.s3.objects.annotations import (
@@ -27,7 +28,6 @@ from hyve_pipeline.s3.objects.part_checksums import read_source_parts
 from hyve_pipeline.s3.objects.pinned_write import expectation
 from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.put import Content
-from hyve_pipeline.s3.objects.versions import ObjectVersion, copy_version
 from hyve_pipeline.s3.streaming.whole import put_whole
 from hyve_pipeline.s3.wire.checksums import Checksums, checksum, md5_of
 from hyve_pipeline.s3.wire.xml import parse_xml
@@ -102,7 +102,8 @@ def _rewrite(store: Connection, _: str) -> object:
 
 
 def _put_back(store: Connection, store_etag: str) -> object:
-    return copy_version(store, KEY, ObjectVersion("v1", ETAG, 0, "STANDARD_IA"), store_etag).result()
+    store.versions = VersionPins({KEY: "v1"}.get)
+    return copy_object(store, store, CopyTask(KEY, KEY, 0, ETAG, "STANDARD_IA", store_etag=store_etag)).result()
 
 
 def _create(store: Connection, _: str) -> object:

@@ -169,10 +169,15 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
     read = (*_READ, *_READ_VERSIONS) if as_of else _READ
     write = _WRITE
     kept = _READ, _WRITE
+    # Of versions that an undo puts back, and of an object that a repair writes again: they stay if they are excluded.
+    its_own: tuple[str, ...] = ()
     if sync.options.annotations == "copy":
         versions = _READ_VERSION_ANNOTATIONS if as_of else ()
         read, write = (*read, *_READ_ANNOTATIONS, *versions), (*write, *_WRITE_ANNOTATIONS)
         kept = (*_READ, *_READ_ANNOTATIONS), (*_WRITE, *_WRITE_ANNOTATIONS)
+        its_own = _READ_VERSION_ANNOTATIONS
+    elif sync.options.compare_properties:
+        its_own = (*_READ_ANNOTATIONS, *_WRITE_ANNOTATIONS)
     about_source = (*_ABOUT_SOURCE, "s3:GetBucketVersioning") if as_of else _ABOUT_SOURCE
     about_store = _ABOUT_STORE
     if sync.options.locks == "copy":
@@ -188,7 +193,7 @@ def policies(sync: SyncSettings, *, as_of: bool = False) -> dict[Side, Policy]:
         _objects(
             "ReadWriteAndDeleteStore",
             sync.store,
-            (*kept[0], *_READ_VERSIONS, *write, *_TAG_VERSIONS, "s3:DeleteObject"),
+            (*kept[0], *_READ_VERSIONS, *its_own, *write, *_TAG_VERSIONS, "s3:DeleteObject"),
         ),
     ]
     if sync.options.versions == "all":

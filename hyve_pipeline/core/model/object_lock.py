@@ -51,19 +51,21 @@ class ObjectLock:
         )
         if is_held and not needs_date:
             return ObjectLock(legal_hold=self.legal_hold and not other.legal_hold)
-        stronger = self._with_longer_retention(other)
-        return replace(stronger, legal_hold=self.legal_hold and not other.legal_hold)
+        return replace(self.joined(other), legal_hold=self.legal_hold and not other.legal_hold)
 
     @property
     def _event(self) -> tuple[bool, str | None, str | None]:
         return self.event_hold, self.event_days, self.event_years
 
-    def _with_longer_retention(self, other: "ObjectLock") -> "ObjectLock":
-        """This protection, with the later date and the stronger mode of both."""
+    def joined(self, other: "ObjectLock") -> "ObjectLock":
+        """This protection with that of another: the later date, the stronger mode, and the holds of both."""
         dates = [date for date in (self.until, other.until) if date is not None]
         modes = [mode for mode in (self.mode, other.mode) if mode is not None]
         lock = replace(
-            self, until=max(dates, key=_instant, default=None), mode=max(modes, key=_MODES.index, default=None)
+            self,
+            until=max(dates, key=_instant, default=None),
+            mode=max(modes, key=_MODES.index, default=None),
+            legal_hold=self.legal_hold or other.legal_hold,
         )
         if not self.event_hold and other.event_hold:
             lock = replace(lock, event_hold=True, event_days=other.event_days, event_years=other.event_years)

@@ -18,6 +18,7 @@ class PlannedObject(NamedTuple):
     store_etag: str | None
     store_size: int | None
     store_last_modified: int | None
+    store_storage_class: str | None
     reason: str = ""
 
 
@@ -25,6 +26,10 @@ def planned_objects(rows: pa.Table) -> Iterator[PlannedObject]:
     """The rows of a plan one by one; columns as in `core.diff.CHANGE_SCHEMA`."""
     columns = []
     for name in PlannedObject._fields:
+        if name not in rows.column_names:
+            # Plans of before do not have the class of the store's objects.
+            columns.append([None] * rows.num_rows)
+            continue
         column = rows.column(name)
         if pa.types.is_timestamp(column.type):
             column = column.cast(pa.int64())

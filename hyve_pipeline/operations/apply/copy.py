@@ -136,7 +136,7 @@ class ObjectCopier:
             if self._keeps_versions:
                 before = await tries.answer(lambda: head_object(self._store, task.store_key))
                 version_before = None if before is None else before.version_id
-            trashed = await self._trash.keep(row.key, row.store_size or 0, row.store_etag or "", tries)
+            trashed = await self._trash.keep(row, tries)
         try:
             result = await self._write(task, tries)
         except StoreChangedError as error:

@@ -227,7 +227,7 @@ class ObjectDeleter:
             return verdict
         planned, tries = verdict.planned, Tries()
         try:
-            trashed = await self._trash.keep(planned.key, planned.size, planned.store_etag or "", tries)
+            trashed = await self._trash.keep(planned, tries)
         except ObjectChangedError as error:
             return _row(planned, tries, Outcome.SKIPPED, CHANGED, str(error))
         except S3RequestError as error:

@@ -19,6 +19,7 @@ from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import COPIES
 from hyve_pipeline.s3.objects.acl import read_grants
+from hyve_pipeline.s3.objects.annotations import AnnotationsOf
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
 from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.source_responses import CopyResult
@@ -90,6 +91,10 @@ class Moves:
         grants = ()
         if rules.copies_grants:
             grants = await tries.answer(lambda: read_grants(self._source, task.source_key))
+        annotations = None
+        if wanted.md5s or there.md5s:
+            # None, where the source's server has none: CopyObject would take those of the store's object.
+            annotations = wanted.annotations or AnnotationsOf(self._source, task.source_key, ())
         # Checksums and ETag are those of the store's object, all other properties those of the source's.
         carried = replace(
             there.properties,
@@ -97,7 +102,7 @@ class Moves:
             storage_class=wanted.properties.storage_class,
             tags=wanted.tags,
             grants=grants,
-            annotations=wanted.annotations if wanted.md5s or there.md5s else None,
+            annotations=annotations,
             lock=wanted.properties.lock,
         )
         within = task._replace(source_key=key, source_etag=etag)

@@ -4,15 +4,21 @@ from dataclasses import dataclass, replace
 
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.planned_object import PlannedObject
-from hyve_pipeline.core.model.property_drift import ANNOTATIONS, LOCK, STORAGE_CLASS, TAGS, drift
+from hyve_pipeline.core.model.property_drift import ANNOTATIONS, LOCK, STORAGE_CLASS, TAGS, WEBSITE_REDIRECT, drift
 from hyve_pipeline.operations.requests.copy_route import CopyRoute
-from hyve_pipeline.operations.requests.object_properties import WholeProperties, ignored_by, read_carried
+from hyve_pipeline.operations.requests.object_properties import (
+    WholeProperties,
+    ignored_by,
+    read_carried,
+    read_counted_tags,
+)
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import storage_class_ability
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.carry_annotations import carry_annotations
 from hyve_pipeline.s3.objects.object_lock import put_lock
+from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties
 from hyve_pipeline.s3.objects.tags import put_tags
 
 
@@ -40,7 +46,7 @@ class Repaired:
 async def repair_object(
     source: Connection, store: Connection, route: CopyRoute, row: PlannedObject, tries: Tries
 ) -> Repaired:
-    """Give the store's object the properties of the source's.
+    """Give the store's object the properties of the source's, as far as they are compared; the others stay.
 
     Both are read again, as they may have changed since the plan.
 
@@ -60,7 +66,8 @@ async def repair_object(
     wanted = await read_carried(source, source_key, row.source_etag or "", route.rules, tries)
     found = await read_carried(store, store_key, row.store_etag or "", route.rules, tries)
     source_version = wanted.properties.version_id
-    names = drift(wanted.carried, found.carried, ignored_by(route.rules))
+    ignored = ignored_by(route.rules)
+    names = drift(wanted.carried, found.carried, ignored)
     if not names:
         return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
     # A class that the store has refused before would be refused again, at the cost of writing the whole object.
@@ -83,21 +90,35 @@ async def repair_object(
         await tries.answer(lambda: put_lock(store, store_key, found.properties.version_id, missing))
         return Repaired(found.properties.etag, source_version_id=source_version)
     grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()
-    # Checksums and ETag are those of the store's object, all other properties those of the source's.
     tags = found.tags if wanted.tags is None else wanted.tags
+    if TAGS in ignored:
+        tags = await read_counted_tags(store, store_key, found.properties, tries)
     carried = replace(
-        found.properties,
-        headers=wanted.properties.headers,
-        storage_class=wanted.properties.storage_class,
+        _with_headers_of(wanted.properties, found.properties, ignored),
         tags=tags,
         grants=grants,
         annotations=wanted.annotations if wanted.md5s or found.md5s else None,
-        lock=wanted.properties.lock,
     )
-    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=route.rules, store_etag=row.store_etag)
+    # Each property is decided: what the options say of copies must not replace one that stays.
+    kept_tags = "copy" if TAGS in ignored else route.rules.tags
+    rules = replace(route.rules, storage_class="source", tags=kept_tags, annotations=None)
+    task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=rules, store_etag=row.store_etag)
     result = await tries.answer(lambda: route.rewrite(task, carried))
     return Repaired(
         result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored, lost=result.lost
+    )
+
+
+def _with_headers_of(wanted: ObjectProperties, found: ObjectProperties, ignored: tuple[str, ...]) -> ObjectProperties:
+    """The store's object with headers, class and lock of the source's, but for what is not compared."""
+    headers = wanted.headers
+    if WEBSITE_REDIRECT in ignored:
+        headers = (*(pair for pair in headers if pair[0] != REDIRECT), *found.redirect)
+    return replace(
+        found,
+        headers=headers,
+        storage_class=found.storage_class if STORAGE_CLASS in ignored else wanted.storage_class,
+        lock=wanted.lock.joined(found.lock),
     )
 
 

@@ -5,6 +5,8 @@ from http import HTTPStatus
 from types import TracebackType
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
+from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
+from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import trash_rules
@@ -50,13 +52,11 @@ class Trash:
         """Whether there is a trash."""
         return self._trash is not None
 
-    async def keep(self, key: str, size: int, etag: str, tries: Tries) -> bool:
-        """Copy the store's object `key` to the trash, if there is one.
+    async def keep(self, row: PlannedObject, tries: Tries) -> bool:
+        """Copy the store's object to the trash, if there is one.
 
         Args:
-            key: the key below the prefix.
-            size: bytes of the store's object when it was listed.
-            etag: its ETag then; the copy is pinned to it.
+            row: the object, as the plan has it; the copy is pinned to its ETag.
             tries: counts repeated requests.
 
         Returns:
@@ -69,12 +69,14 @@ class Trash:
         if self._trash is None:
             return False
         trash = self._trash
+        is_archived = row.store_storage_class in ARCHIVED_CLASSES
         task = CopyTask(
-            source_key=self._store.place.key_of(key),
-            store_key=trash.place.key_of(key),
-            size=size,
-            source_etag=etag,
-            storage_class="STANDARD",
+            source_key=self._store.place.key_of(row.key),
+            store_key=trash.place.key_of(row.key),
+            size=row.store_size or 0,
+            source_etag=row.store_etag or "",
+            # Of an archived object that was restored, the copy must be readable, too.
+            storage_class="STANDARD" if is_archived else row.store_storage_class or "STANDARD",
             rules=self._rules,
         )
         if self._is_policy_strict:

@@ -163,7 +163,7 @@ class CopyRequests:
         found: Requests = Counter()
         for one in (self.reader, self.writer):
             found[one.bucket, "HeadObject"] += 1
-            found[one.bucket, "GetObjectTagging"] += not one.known.lacks(TAGS_READ)
+            found[one.bucket, "GetObjectTagging"] += self.compares_tags(one)
             found[one.bucket, "ListObjectAnnotations"] += self.rules.annotations == "copy" and one.server == AWS
         found[self.reader.bucket, "GetObjectAcl"] += self.rules.copies_grants
         self._write(found, "CopyObject", NO_OBJECT)
@@ -183,9 +183,13 @@ class CopyRequests:
         found[self.writer.bucket, "HeadObject"] += self.writer.server != AWS
         return found
 
+    def compares_tags(self, bucket: BucketServer) -> bool:
+        """Whether the tags of an object are read where the properties of two objects are."""
+        return self.rules.tags != "skip" and not bucket.known.lacks(TAGS_READ)
+
     @property
     def _reads_tags(self) -> bool:
-        return self.rules.tags != "skip" and not self.reader.known.lacks(TAGS_READ)
+        return self.compares_tags(self.reader)
 
     @property
     def _lists_annotations(self) -> bool:

@@ -22,7 +22,6 @@ from hyve_pipeline.operations.estimate.copy_requests import SOME_ETAG, CopyReque
 from hyve_pipeline.operations.estimate.delete_requests import DeleteRequests
 from hyve_pipeline.operations.estimate.history_requests import HistoryRequests, HistoryWork
 from hyve_pipeline.operations.requests.contents import PART as COMPARED_PART
-from hyve_pipeline.s3.connection.server_abilities import TAGS_READ
 from hyve_pipeline.s3.objects.properties import kept_parts
 
 # Microseconds.
@@ -231,7 +230,7 @@ class Estimator:
         sums, route = self._sums["copy"], self._copies.to_store
         reads: Requests = Counter({(side, "HeadObject"): 1 for side in ("source", "store")})
         for bucket in (route.reader, route.writer):
-            reads[bucket.bucket, "GetObjectTagging"] += not bucket.known.lacks(TAGS_READ)
+            reads[bucket.bucket, "GetObjectTagging"] += route.compares_tags(bucket)
         sums.add(reads, {}, rows.num_rows)
         is_tags = _call("equal", rows.column("reason"), _TAGS_ALONE)
         sums.add(Counter({("store", "PutObjectTagging"): 1}), {}, total(is_tags))

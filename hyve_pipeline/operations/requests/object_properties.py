@@ -27,7 +27,7 @@ class WholeProperties:
 
     Attributes:
         properties: the properties.
-        tags: the tags; None if the server does not support tags.
+        tags: the tags; None if the server does not support tags, or they are not copied.
         annotations: the annotations, also if there are none; None if the server does not support annotations, or they
             are not copied.
         md5s: names of annotations, and the MD5s of their texts; None likewise.
@@ -76,8 +76,7 @@ async def read_carried(bucket: Connection, key: str, etag: str, rules: CopyRules
     properties = await tries.answer(lambda: read_properties(bucket, key, etag))
     if rules.keeps_locks:
         await tries.answer(lambda: prove_locks_readable(bucket, key))
-    tags = await tries.answer(lambda: read_tags(bucket, key))
-    tags = counted_tags(bucket.bucket, key, tags, properties.tag_count)
+    tags = None if rules.tags == "skip" else await read_counted_tags(bucket, key, properties, tries)
     entries = None
     if rules.annotations == "copy":
         entries = await tries.answer(lambda: list_annotations(bucket, key))
@@ -85,6 +84,22 @@ async def read_carried(bucket: Connection, key: str, etag: str, rules: CopyRules
         return WholeProperties(properties, tags)
     annotations = AnnotationsOf(bucket, key, entries)
     return WholeProperties(properties, tags, annotations, await _md5s(annotations, properties, tries))
+
+
+async def read_counted_tags(bucket: Connection, key: str, properties: ObjectProperties, tries: Tries) -> Tags | None:
+    """Read the tags of an object; None if the server does not support tags.
+
+    Args:
+        bucket: the bucket.
+        key: the whole key.
+        properties: what was read of it before, with the number of its tags where the server says that.
+        tries: counts retries.
+
+    Raises:
+        S3RequestError: the request failed for good, or the number is another one.
+    """
+    tags = await tries.answer(lambda: read_tags(bucket, key))
+    return counted_tags(bucket.bucket, key, tags, properties.tag_count)
 
 
 async def _md5s(annotations: AnnotationsOf, properties: ObjectProperties, tries: Tries) -> Pairs:

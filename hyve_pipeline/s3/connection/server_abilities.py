@@ -5,12 +5,14 @@ without what may have been refused, and what then proves to be missing is left o
 """
 
 import logging
+from concurrent.futures import Future
 from functools import cache, lru_cache
 from threading import Lock
 from typing import NamedTuple
 
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.s3.connection.transport import Endpoint
+from hyve_pipeline.s3.wire.futures import LightFuture, completed
 
 _logger = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ class _Known:
     def __init__(self) -> None:
         self.lacking: set[Ability] = set()
         self.proved: set[Ability] = set()
-        self.tried: set[Ability] = set()
+        self.trials: dict[Ability, Future[None]] = {}
         self.lock = Lock()
 
 
@@ -154,16 +156,21 @@ class ServerAbilities:
 
     def begin_trial(self, ability: Ability) -> bool:
         """Whether the caller is the one that finds out whether the server has something, until `end_trial`."""
+        trial: Future[None] = LightFuture()
         with self._known.lock:
-            if ability in self._known.tried:
-                return False
-            self._known.tried.add(ability)
-        return True
+            return self._known.trials.setdefault(ability, trial) is trial
 
     def end_trial(self, ability: Ability) -> None:
-        """Leave it to another caller, as nothing was found out."""
+        """Leave it to another caller, if nothing was found out."""
         with self._known.lock:
-            self._known.tried.discard(ability)
+            trial = self._known.trials.pop(ability, None)
+        if trial is not None:
+            trial.set_result(None)
+
+    def trial_of(self, ability: Ability) -> "Future[None]":
+        """A future that ends with the trial that another caller has begun."""
+        with self._known.lock:
+            return self._known.trials.get(ability) or completed(None)
 
     def prove(self, ability: Ability) -> None:
         """Take note that the server has something."""

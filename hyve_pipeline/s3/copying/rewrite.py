@@ -5,6 +5,7 @@ The server copies the object onto itself: no byte of it passes through this proc
 
 from concurrent.futures import Future
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.s3.connection.connection import Connection
@@ -13,7 +14,8 @@ from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.copying.copy_object import MAX_SINGLE_COPY, SLOW_COPY
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts
-from hyve_pipeline.s3.copying.multipart_upload import part_sizes
+from hyve_pipeline.s3.copying.multipart_upload import TOO_LARGE, part_sizes
+from hyve_pipeline.s3.objects.annotations import list_annotations
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, wait_for_pinned
@@ -37,36 +39,50 @@ def rewrite_object(
     """Let the server copy an object onto itself, or to another key of the same bucket, with other properties.
 
     One request is enough up to `copy_object.MAX_SINGLE_COPY`. Larger objects, and those that are to keep their parts,
-    are copied by a multipart upload.
+    are copied by a multipart upload. That takes over no annotations: an object that is to keep those it has is copied
+    as a whole.
 
     Args:
         store: the bucket.
         task: the object; source and store key are the same, and so are the ETags that it must still have. It was read
             just before. Or its two keys are of two objects of the store, for an object that has only moved.
-        carried: its new properties, tags, grants and annotations included; and of the object as it is now: its
-            checksums, and whether its ETag is an MD5.
+        carried: its new properties, tags and grants included, and annotations, or None to leave those that it has;
+            and of the object as it is now: its checksums, and whether its ETag is an MD5.
         part_size: bytes of a part, if the object needs parts and its own are unknown.
         window: the slots that parts share with other requests; the object itself has one already.
         log: records open multipart uploads, so that a later attempt can resume them.
 
     Returns:
         A future that gives the result or raises `ObjectChangedError` (overwritten or deleted since),
-        `ObjectUnreadableError` (archived), or another `S3RequestError`.
+        `ObjectUnreadableError` (archived), or another `S3RequestError`: also if annotations would be lost that it is to
+        keep.
     """
     has_parts = kept_parts(task.rules, task.source_etag) is not None
     if task.size <= MAX_SINGLE_COPY and not has_parts:
         return _rewrite_whole(store, task, carried)
+    keeps_annotations = carried.annotations is None and task.source_key == task.store_key
 
     def rewrite() -> CopyResult:
         try:
             sizes = read_part_sizes(store, task) if has_parts else None
         except S3RequestError as error:
             raise source_error(error) from None
-        if sizes is None and task.size <= MAX_SINGLE_COPY:
+        annotated = _count_annotations(store, task) if keeps_annotations else 0
+        if task.size <= MAX_SINGLE_COPY and (sizes is None or annotated):
             return _rewrite_whole(store, task, carried).result()
+        if annotated:
+            reason = (
+                f"it has {annotated} annotations, which would be lost, as it is too large for CopyObject, which keeps "
+                "them: give it the properties of the source's object by other means, or exclude its key"
+            )
+            raise S3RequestError(store.bucket, Request("CopyObject", "PUT", task.store_key), TOO_LARGE, reason)
         return copy_in_parts(store, store, task, sizes or part_sizes(store, task, part_size), window, log, carried)
 
     return store.workers.submit(rewrite)
+
+
+def _count_annotations(store: Connection, task: CopyTask) -> int:
+    return len(list_annotations(store, task.store_key, is_large=task.size > MIB).result() or ())
 
 
 # A result, and what the server lacks.

@@ -12,14 +12,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/annotations-overview.html
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from threading import Lock
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import ANNOTATIONS, NO_ANNOTATIONS
-from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError
+from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
 from hyve_pipeline.s3.objects.put import Content, Put, put_content
@@ -48,10 +47,6 @@ MOST_ANNOTATIONS = 1000
 
 # Codes of refusals for a missing permission; that of a locked object is another.
 _DENIED = {"AccessDenied", FORBIDDEN}
-
-# The first lists of buckets whose servers may have no annotations, as long as they are asked for.
-_trials: dict[Endpoint, "Future[None]"] = {}
-_lock = Lock()
 
 _WAY_ON = '; annotations = "exclude" copies objects without theirs'
 
@@ -100,29 +95,21 @@ def list_annotations(
         A future that gives them sorted by name, or None if the server has no annotations. It raises `S3RequestError`:
         on Amazon S3 also if the answer is not one of S3, as annotations would be lost.
     """
-    abilities, endpoint = connection.abilities, connection.endpoint
+    abilities = connection.abilities
     if abilities.has_proved(NO_ANNOTATIONS):
         return completed(None)
     outcome: Future[tuple[Annotation, ...] | None] = LightFuture()
     if connection.place.server != AWS and not abilities.has_proved(ANNOTATIONS):
         # Others wait until the first answer has shown whether the server has annotations.
-        trial: Future[None] = LightFuture()
-        with _lock:
-            running = _trials.setdefault(endpoint, trial)
-        if running is not trial:
-            return follow(running, lambda _: list_annotations(connection, key, is_large=is_large))
-        deliver(outcome, lambda _: _end_trial(endpoint, trial))
+        if not abilities.begin_trial(ANNOTATIONS):
+            trial = abilities.trial_of(ANNOTATIONS)
+            return follow(trial, lambda _: list_annotations(connection, key, is_large=is_large))
+        deliver(outcome, lambda _: abilities.end_trial(ANNOTATIONS))
     try:
         _Listing(connection, key, outcome, is_large=is_large).ask(None)
     except Exception as error:  # noqa: BLE001 - closed just now, say; those who wait for the trial must go on
         fail(outcome, error)
     return outcome
-
-
-def _end_trial(endpoint: Endpoint, trial: "Future[None]") -> None:
-    with _lock:
-        del _trials[endpoint]
-    trial.set_result(None)
 
 
 def find_annotations(source: Connection, key: str, *, is_large: bool = False) -> "Future[AnnotationsOf | None]":

@@ -1,22 +1,14 @@
-"""The versions of one object: lists them, and makes one the newest again."""
+"""The versions of one object: lists them, and hides the object by a delete marker."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.objects.head import version_of
-from hyve_pipeline.s3.objects.pinned_write import OnEnd, wait_for_pinned
-from hyve_pipeline.s3.objects.source_responses import (
-    SLOW_COPY,
-    raise_source_error,
-    read_copied_etag,
-)
-from hyve_pipeline.s3.objects.write_headers import storage_class_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import recover, then
-from hyve_pipeline.s3.wire.messages import Pairs, Request, Response, copy_source
+from hyve_pipeline.s3.wire.futures import then
+from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import is_truncated, parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import child_text, unquote_etag
 
@@ -67,40 +59,6 @@ def list_versions(connection: Connection, key: str) -> "Future[list[ObjectVersio
     query = (("versions", ""), ("prefix", key), ("encoding-type", "url"), ("max-keys", str(_MOST_VERSIONS)))
     request = Request("ListObjectVersions", "GET", query=query)
     return then(connection.send(request), lambda answer: _read_versions(connection.bucket, request, answer, key))
-
-
-def copy_version(connection: Connection, key: str, version: ObjectVersion, store_etag: str) -> "Future[str]":
-    """Make a version the newest one by copying it, with headers, metadata and tags; no version is removed.
-
-    Args:
-        connection: the bucket.
-        key: the whole key.
-        version: the version.
-        store_etag: the ETag that the newest version must still have, as it was looked at just before; see `CopyTask`.
-
-    Returns:
-        A future that gives the new object's ETag, or raises `ObjectChangedError` if the version was deleted, or the
-        newest is another one, or another `S3RequestError`. S3 refuses over 5 GiB.
-    """
-    source = copy_source(connection.bucket, key, version.version_id)
-    request = Request(
-        "CopyObject",
-        "PUT",
-        key,
-        headers=(
-            ("x-amz-copy-source", source),
-            ("x-amz-copy-source-if-match", f'"{version.etag}"'),
-            *storage_class_headers("source", version.storage_class),
-        ),
-    )
-
-    def send(condition: Pairs, optional: tuple[Optional, ...], on_end: OnEnd[Response]) -> None:
-        pinned = request._replace(headers=(*request.headers, *condition))
-        is_slow = version.size > SLOW_COPY
-        exchange_with(connection, pinned, optional, lambda ended, _: on_end(ended), is_slow=is_slow)
-
-    sent = wait_for_pinned(connection, "CopyObject", key, store_etag, send, was_seen=True)
-    return recover(then(sent, lambda answer: read_copied_etag(connection.bucket, request, answer)), raise_source_error)
 
 
 def put_delete_marker(connection: Connection, key: str) -> "Future[str]":

@@ -80,6 +80,10 @@ def test_annotations_need_permissions_of_their_own() -> None:
         assert tuple(one for one in ANNOTATIONS if allows(policy, one, f"arn:aws:s3:::{bucket}/a")) == wanted
     for policy in policies(sync(trash="s3://trash-bucket/", annotations="exclude")).values():
         assert "Annotation" not in str(policy)
+    # A repair leaves those of the store as they are.
+    repairing = policies(sync(annotations="exclude", compare_properties=True))
+    assert "Annotation" not in str(repairing["source"])
+    assert all(allows(repairing["store"], one, "arn:aws:s3:::out-bucket/a") for one in ANNOTATIONS)
 
 
 @pytest.mark.parametrize(

@@ -147,3 +147,18 @@ def test_what_is_less_protected_is_found_and_repaired(pair: Pair) -> None:
     for key, version in versions.items():
         assert pair.store.client.head_object(Bucket=pair.store.name, Key=key)["VersionId"] == version
     assert not planned(context).shards
+
+
+def test_an_object_that_is_written_again_is_protected_as_before(pair: Pair) -> None:
+    enable(pair.store)
+    _copy(pair, "server")
+    where = {"Bucket": pair.store.name, "Key": "small"}
+    pair.store.client.copy_object(
+        **where, CopySource=where, MetadataDirective="REPLACE", ContentType="text/html", TaggingDirective="COPY"
+    )
+    lock(pair.store, "small", mode="COMPLIANCE", until=LATER)  # more than its source
+    version = pair.store.client.head_object(**where)["VersionId"]
+    plan, context = _copy(pair, "server", compare_properties=True, compare="size")
+    assert outcomes(context, plan) == {"small": ("done", None)}
+    assert pair.store.client.head_object(**where)["VersionId"] != version
+    assert lock_of(pair.store, "small") == LOCK | {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": LATER}

@@ -9,6 +9,7 @@ from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.verify import verify_plan
+from hyve_pipeline_tests.annotating import AnnotatingServer
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, copied_keys, outcomes, planned, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -63,6 +64,22 @@ def test_the_bytes_come_from_the_store_and_all_else_from_the_source(pair: Pair, 
     assert tags == [{"Key": "is", "Value": "new"}]
     again = planned(context)
     assert (again.is_empty, again.moved.objects, again.moves) == (True, 0, ())
+
+
+@_WAYS
+@pytest.mark.parametrize("has_some", [True, False])
+def test_annotations_are_those_of_the_source(pair: Pair, faulty: FaultyServer, way: str, has_some: bool) -> None:
+    """Also where the source's server has none, as with a copy of its object."""
+    aws = AnnotatingServer(faulty)
+    aws.annotate(pair.store.name, "old", label=b"old")
+    if has_some:
+        aws.annotate(pair.source.name, "new", label=b"new")
+    else:
+        aws.buckets = {pair.store.name}
+    context, plan = _planned(pair, way)
+    apply(context, plan, "copy")
+    assert rows_of(context, plan)["new"].detail == "copied within the store, from old"
+    assert aws.of(pair.store.name, "new") == ({"label": b"new"} if has_some else {})
 
 
 @_WAYS
