@@ -1,7 +1,10 @@
-"""Sorts more rows by key than memory holds: sorted runs in files, which are then merged range by range."""
+"""Sorts more rows by key than memory holds: sorted runs in a file, which are then merged range by range."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,8 +17,8 @@ from hyve_pipeline.core.model.ranges import cut_ranges
 # Rows that are sorted in memory; about 150 bytes each, twice while they are sorted.
 _RUN_ROWS = 500_000
 
-# Rows of a run that are in memory while runs are merged: 100 million rows are 200 runs.
-_BATCH_ROWS = 4_096
+# Rows of a run that are in memory while runs are merged: a billion rows are 2,000 runs.
+_BATCH_ROWS = 1_024
 
 # Rows of all runs that are merged at a time.
 _RANGE_ROWS = 100_000
@@ -27,7 +30,7 @@ class SortedRuns:
     """Takes rows in any order, and gives them sorted by the column ``key``, by UTF-8 bytes.
 
     Args:
-        folder: for temporary files; the caller removes it.
+        folder: for a temporary file, which has no name in it and is gone with this object.
         run_rows: rows that are sorted in memory.
         batch_rows: rows of each run that are in memory while runs are merged.
     """
@@ -38,13 +41,14 @@ class SortedRuns:
         self._batch_rows = batch_rows
         self._waiting: list[pa.Table] = []
         self._rows = 0
+        self._spool: _Spool | None = None
         self._runs: list[_Run] = []
 
     def add(self, table: pa.Table) -> None:
         """Add rows.
 
         Raises:
-            StateError: a temporary file can't be written.
+            StateError: the temporary file can't be written.
         """
         self._waiting.append(table)
         self._rows += table.num_rows
@@ -58,13 +62,16 @@ class SortedRuns:
             range_rows: rows of a table, about.
 
         Raises:
-            StateError: a temporary file can't be written or read.
+            StateError: the temporary file can't be written or read.
         """
         if self._rows:
             self._write_run()
-        chunks = (chunk for run in self._runs for chunk in run.chunks)
+        chunks = ((chunk.first_key, chunk.rows) for run in self._runs for chunk in run.chunks)
         for key_range in cut_ranges(chunks, range_rows):
-            parts = [part for run in self._runs for part in run.take_below(key_range.end)]
+            try:
+                parts = [part for run in self._runs for part in run.take_below(key_range.end)]
+            except OSError as error:
+                raise spill_error(str(self._folder), error) from error
             if parts:
                 yield _sorted(pa.concat_tables(parts))
 
@@ -72,45 +79,78 @@ class SortedRuns:
         table = _sorted(pa.concat_tables(self._waiting))
         self._waiting, self._rows = [], 0
         try:
-            self._runs.append(_Run(self._folder / str(len(self._runs)), table, self._batch_rows))
+            if self._spool is None:
+                self._spool = _Spool(self._folder)
+            self._runs.append(_Run(self._spool, table, self._batch_rows))
         except OSError as error:
             raise spill_error(str(self._folder), error) from error
 
 
-class _Run:
-    """Sorted rows in a file, which are taken in order.
+class _Spool:
+    """Batches in one file: a run each would be more files than a process may have open.
 
-    Attributes:
-        chunks: first key and number of rows of each batch.
+    It is read by calls and not mapped: pages of a mapped file count as the memory of the process.
     """
 
-    def __init__(self, path: Path, table: pa.Table, batch_rows: int) -> None:
-        self.chunks: list[tuple[str, int]] = []
-        with ipc.new_file(str(path), table.schema, options=_COMPRESSED) as writer:
-            for batch in table.combine_chunks().to_batches(max_chunksize=batch_rows):
-                self.chunks.append((batch.column("key")[0].as_py(), batch.num_rows))
-                writer.write_batch(batch)
-        self._path = path
-        self._batches = self._read()
-        self._left = next(self._batches, None)
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as this object
 
-    def _read(self) -> Iterator[pa.Table]:
-        with pa.memory_map(str(self._path)) as source:
-            reader = ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                yield pa.Table.from_batches([reader.get_batch(number)])
-        self._path.unlink()
+    def write(self, batch: pa.RecordBatch) -> tuple[int, int]:
+        """Append a batch; returns where it is: its first byte, and the number of bytes."""
+        sink = pa.BufferOutputStream()
+        with ipc.new_stream(sink, batch.schema, options=_COMPRESSED) as writer:
+            writer.write_batch(batch)
+        return self._file.tell(), self._file.write(sink.getvalue())
+
+    def flush(self) -> None:
+        """Let `read` see what was written."""
+        self._file.flush()
+
+    def read(self, begin: int, length: int) -> pa.Table:
+        """The batch that is there."""
+        with ipc.open_stream(os.pread(self._file.fileno(), length, begin)) as reader:
+            return reader.read_all()
+
+
+class _Chunk(NamedTuple):
+    """A batch of a run: its first key, its number of rows, and where it is in the file."""
+
+    first_key: str
+    rows: int
+    begin: int
+    length: int
+
+
+class _Run:
+    """Sorted rows, which are taken in order.
+
+    Attributes:
+        chunks: the batches of the run.
+    """
+
+    def __init__(self, spool: _Spool, table: pa.Table, batch_rows: int) -> None:
+        self.chunks = [
+            _Chunk(batch.column("key")[0].as_py(), batch.num_rows, *spool.write(batch))
+            for batch in table.combine_chunks().to_batches(max_chunksize=batch_rows)
+        ]
+        spool.flush()
+        self._spool = spool
+        self._unread = 0
+        self._left: pa.Table | None = None
 
     def take_below(self, end: str | None) -> Iterator[pa.Table]:
         """The next rows with keys less than `end`; None means all."""
-        while self._left is not None:
-            count = self._left.num_rows if end is None else _count_below(self._left.column("key"), end)
+        while self._unread < len(self.chunks) and (end is None or self.chunks[self._unread].first_key < end):
+            chunk = self.chunks[self._unread]
+            rows = self._left if self._left is not None else self._spool.read(chunk.begin, chunk.length)
+            count = rows.num_rows if end is None else _count_below(rows.column("key"), end)
             if count:
-                yield self._left.slice(0, count)
-            if count < self._left.num_rows:
-                self._left = self._left.slice(count)
+                yield rows.slice(0, count)
+            if count < rows.num_rows:
+                self._left = rows.slice(count)
                 return
-            self._left = next(self._batches, None)
+            self._left = None
+            self._unread += 1
 
 
 def _count_below(keys: pa.ChunkedArray, end: str) -> int:

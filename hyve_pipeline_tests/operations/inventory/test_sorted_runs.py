@@ -36,8 +36,24 @@ def test_all_rows_come_in_the_order_of_their_bytes(
         assert sorted(found) == sorted(added)
         keys_found = [key.encode() for key, _ in found]
         assert keys_found == sorted(keys_found)
-        # Each file is removed when it is read.
+        # Nothing is left that somebody must remove.
         assert not list(Path(name).iterdir())
+
+
+def _open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_many_runs_take_one_open_file_and_the_memory_of_few_rows(tmp_path: Path) -> None:
+    open_before = _open_files()
+    runs = SortedRuns(tmp_path, run_rows=100, batch_rows=5)
+    for first in range(500):
+        runs.add(pa.table({"key": [f"{number:06d}" for number in range(first, 50_000, 500)]}))
+    assert _open_files() == open_before + 1
+    mapped = Path("/proc/self/maps")
+    for table in runs.tables(1_000):
+        assert table.num_rows <= 1_000 + 500 * 5
+        assert not mapped.exists() or str(tmp_path) not in mapped.read_text()
 
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
