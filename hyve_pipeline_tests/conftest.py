@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from hyve_pipeline.cli.main import run
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.operations.workers import pool
 from hyve_pipeline.s3.connection.server_abilities import forget_all

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 
 
 class MakeBucket(Protocol):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from hyve_pipeline.core.model.event import Event
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline_tests.faults import FaultyServer

@@ -15,9 +15,9 @@ def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> in
 
     For the first sync of a store that is full already: what is remembered is not copied again, whatever the times say.
     """
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import adopting
     from hyve_pipeline.cli.output import counted, print_json, say
-    from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.plan.adopt import adopt as adopt_pairs
 
     with opened(home, sync_name, "adopt") as sync, adopting():

@@ -30,8 +30,9 @@ from hyve_pipeline.cli.options import (
 )
 def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, by: str, **limits: str | None) -> int:
     """Copy what the newest plan lists as new and modified. Make a plan first when there is none."""
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.output import printing_refusal
-    from hyve_pipeline.cli.work import Work, opened
+    from hyve_pipeline.cli.work import Work
 
     # The journal and the events show who copied.
     with opened(home, sync_name, "copy" if by == "hyve" else f"copy --by {by}") as sync:
@@ -66,8 +67,9 @@ def delete(
 
     On a terminal it shows the plan and asks first.
     """
+    from hyve_pipeline.cli.chosen_sync import chosen, working
     from hyve_pipeline.cli.modes import may_ask
-    from hyve_pipeline.cli.work import Work, chosen, working
+    from hyve_pipeline.cli.work import Work
 
     asks = not (as_json or yes) and may_ask()
     sync = chosen(home, sync_name, "delete")
@@ -92,7 +94,8 @@ def retry(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None)
     Copies are retried if any copy of the plan was started, and deletes if any delete was. An action that was never
     started is not started now.
     """
-    from hyve_pipeline.cli.work import Work, opened
+    from hyve_pipeline.cli.chosen_sync import opened
+    from hyve_pipeline.cli.work import Work
 
     with opened(home, sync_name, "retry") as sync:
         work = Work(sync)
@@ -131,8 +134,9 @@ def sync(
         raise click.UsageError(
             "the list is the standard input, so nobody can be asked before deletes: add --yes, or name a file"
         )
+    from hyve_pipeline.cli.chosen_sync import chosen, working
     from hyve_pipeline.cli.output import printing_refusal
-    from hyve_pipeline.cli.work import Work, chosen, working
+    from hyve_pipeline.cli.work import Work
 
     asks = not (as_json or yes) and may_ask()
     context = chosen(home, sync_name, "sync")

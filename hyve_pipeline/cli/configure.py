@@ -157,7 +157,7 @@ def _piped(
 
 def _asked_keys(draft: "Draft", profile: str | None, questions: Questions, *, replace_keys: bool) -> "Keys | None":
     """The entered keys; None if the credentials are used as they are."""
-    from hyve_pipeline.core.settings.mistakes import closest
+    from hyve_pipeline.core.base.suggestions import closest
     from hyve_pipeline.operations.configure import DEFAULT_PROFILE, Keys, profile_names
 
     known = profile_names()

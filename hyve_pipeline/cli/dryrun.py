@@ -42,6 +42,7 @@ def dryrun(
             raise click.UsageError(
                 f"{option} and a list of --keys exclude each other: its keys are looked at as of now"
             )
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import making_plan
     from hyve_pipeline.cli.key_list import take_plan_of_list
     from hyve_pipeline.cli.output import list_files, plan_document, print_json, printing_refusal, say
@@ -52,7 +53,6 @@ def dryrun(
         describe_totals,
         warn_of_loss,
     )
-    from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.journal.status import plan_status
     from hyve_pipeline.operations.plan.dryrun import take_plan
 

@@ -24,10 +24,10 @@ def follow(home: Path, sync_name: str | None, as_json: bool, once: bool) -> int:
     only where apply is "all". What events have missed, the next plan of all keys has. With --json, one line is printed
     for each round.
     """
+    from hyve_pipeline.cli.chosen_sync import chosen
     from hyve_pipeline.cli.failures import known_error
     from hyve_pipeline.cli.output import warn
     from hyve_pipeline.cli.signals import ending_signals_interrupt
-    from hyve_pipeline.cli.work import chosen
     from hyve_pipeline.core.base.errors import InterruptedRunError
     from hyve_pipeline.core.runtime import startup
     from hyve_pipeline.operations.follow.follow import Follower, follow_once, open_queue

@@ -55,9 +55,9 @@ def _write(
     home: Path, sync_name: str | None, plan_id: str | None, output: Path | None, sign: Path | None, *, as_json: bool
 ) -> int:
     to_standard_output = is_standard_output(output, as_json=as_json)
+    from hyve_pipeline.cli.chosen_sync import working
     from hyve_pipeline.cli.extras import require_extra
     from hyve_pipeline.cli.output import print_json, warn
-    from hyve_pipeline.cli.work import working
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.event import Actor
     from hyve_pipeline.operations.context import Home, SyncContext
@@ -112,8 +112,8 @@ def _describe(proof: "Proof", path: str) -> None:
 def _check(
     home: Path, sync_name: str | None, file: Path, signed_by: Path | None, *, as_json: bool, buckets: bool
 ) -> int:
+    from hyve_pipeline.cli.chosen_sync import opened, working
     from hyve_pipeline.cli.output import print_json, say, warn
-    from hyve_pipeline.cli.work import opened, working
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.proof import read_document

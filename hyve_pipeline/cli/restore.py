@@ -15,9 +15,9 @@ def restore(home: Path, sync_name: str | None, as_json: bool, plan_id: str | Non
 
     The option restore says for how many days, and how fast.
     """
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.output import print_json
     from hyve_pipeline.cli.restore_text import describe_restore, describe_restores, restore_document
-    from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.plan.freeze import choose_plan
     from hyve_pipeline.operations.restore.asked import restore_status
     from hyve_pipeline.operations.restore.request import request_restores

@@ -39,9 +39,10 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
         raise click.UsageError("give the ID of the plan to undo, or --since ID for that plan and all later ones")
     if since is not None:
         return _undo_range(home, sync_name, since, as_json=as_json)
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import undoing
     from hyve_pipeline.cli.output import print_json, say
-    from hyve_pipeline.cli.work import changed_error, opened
+    from hyve_pipeline.cli.work import changed_error
     from hyve_pipeline.core.model.undo_summary import UndoSummary
     from hyve_pipeline.operations.journal.status import last_undo
     from hyve_pipeline.operations.plan.freeze import choose_plan
@@ -99,9 +100,10 @@ def _describe(plan: "Plan", summary: "UndoSummary") -> None:
 
 
 def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool) -> int:
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import undoing
     from hyve_pipeline.cli.output import print_json, say, warn
-    from hyve_pipeline.cli.work import changed_error, opened
+    from hyve_pipeline.cli.work import changed_error
     from hyve_pipeline.operations.plan.freeze import check_places, choose_plan
     from hyve_pipeline.operations.retention import dropped_between
     from hyve_pipeline.operations.undo_range import StepState, range_to_undo, undo_range

@@ -26,9 +26,9 @@ def _check_sample(_context: click.Context, _parameter: click.Parameter, value: s
 )
 def verify(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, content: str | None) -> int:
     """List the store again and compare it with the plan."""
+    from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import verifying_plan
     from hyve_pipeline.cli.output import describe_verification, print_json
-    from hyve_pipeline.cli.work import opened
     from hyve_pipeline.operations.plan.freeze import choose_plan
     from hyve_pipeline.operations.verify.verify import verify_plan
 

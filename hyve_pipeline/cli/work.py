@@ -1,17 +1,14 @@
 """The steps of the commands that change the store, and what they print at the end."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from hyve_pipeline.cli.alerts import alert_at_end
 from hyve_pipeline.cli.batch_text import describe_round, round_document, warn_of_reports
 from hyve_pipeline.cli.failures import known_error, say_failure
-from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, last_words, making_plan, verifying_plan
+from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, making_plan, verifying_plan
 from hyve_pipeline.cli.output import (
     counted,
     describe_status,
@@ -30,21 +27,17 @@ from hyve_pipeline.cli.plan_text import (
     describe_totals,
     warn_of_loss,
 )
-from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.questions import is_agreed
 from hyve_pipeline.cli.restore_text import describe_restore, describe_restores, restore_document
-from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
 from hyve_pipeline.core.model.batch import RoundResult
-from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.restore import RestoreStatus, RestoreSummary
 from hyve_pipeline.core.model.safety_rules import ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
-from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.core.runtime.interruption import pause
-from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
+from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import has_begun_attempts, last_undo, plan_status
 from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
 
@@ -53,63 +46,6 @@ _POLL_SECONDS = 1.0
 
 # The exit codes that mean that nothing was changed.
 _NOTHING_CHANGED = (2, 4)
-
-
-@contextmanager
-def opened(
-    home: Path,
-    sync_name: str | None,
-    command: str,
-    choose: Callable[[Home, str | None], SyncContext] = SyncContext.choose,
-) -> Iterator[SyncContext]:
-    """A sync for a command to work on, with progress shown until the block ends; see `chosen` and `working`."""
-    sync = chosen(home, sync_name, command, choose)
-    with working(sync):
-        yield sync
-
-
-def chosen(
-    home: Path,
-    sync_name: str | None,
-    command: str,
-    choose: Callable[[Home, str | None], SyncContext] = SyncContext.choose,
-) -> SyncContext:
-    """A sync for a command to work on.
-
-    Args:
-        home: the home.
-        sync_name: the value of ``--sync``, or None.
-        command: the command's name, for the journal and the events.
-        choose: finds the sync.
-
-    Raises:
-        ConfigurationError: the configuration is wrong, or the sync can't be chosen.
-    """
-    sync = choose(Home(home), sync_name).acting_as(Actor.of_command(command))
-    alert_at_end(sync)
-    for other in syncs_with_same_store(sync):
-        warn(
-            f"warning: syncs {sync.name} and {other} have the same store {sync.settings.store.uri}: unless filters "
-            "keep them apart, each deletes what the other copies"
-        )
-    return sync
-
-
-@contextmanager
-def working(sync: SyncContext) -> Iterator[None]:
-    """Show the progress of the block, and let signals interrupt it.
-
-    A command that asks the user does so between two such blocks.
-
-    Raises:
-        InterruptedRunError: a signal came.
-    """
-    try:
-        with ending_signals_interrupt(last_words), showing_progress(sync.name) as last_words.activities:
-            startup.finish()
-            yield
-    except KeyboardInterrupt as interrupt:
-        raise known_error(interrupt) from interrupt
 
 
 class Work:

@@ -21,7 +21,8 @@ def work(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     It needs only the state, such as HYVE_STATE=s3://bucket/prefix/: without a configuration, buckets and options are
     those of the plan. A worker that ends gives its work back; one that is lost loses it after a minute.
     """
-    from hyve_pipeline.cli.work import Work, opened
+    from hyve_pipeline.cli.chosen_sync import opened
+    from hyve_pipeline.cli.work import Work
     from hyve_pipeline.operations.context import SyncContext
 
     with opened(home, sync_name, "work", SyncContext.of_state) as sync:

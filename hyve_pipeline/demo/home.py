@@ -9,8 +9,9 @@ from pathlib import Path
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import make_folder
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.core.settings.write import write_sync
 from hyve_pipeline.demo.buckets import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SOURCE_BUCKET, STORE_BUCKET
 

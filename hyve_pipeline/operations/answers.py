@@ -7,15 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.inventory import Side
-from hyve_pipeline.core.settings.fields import (
-    BucketName,
-    EndpointUrl,
-    Prefix,
-    ProfileName,
-    Region,
-    SyncName,
-    split_uri,
-)
+from hyve_pipeline.core.settings.fields import SyncName
+from hyve_pipeline.core.settings.place_fields import BucketName, EndpointUrl, Prefix, ProfileName, Region, split_uri
 
 # Of each answer: its option, its question, and the type of its value.
 _ASKED: dict[str, tuple[str, str, Any]] = {

@@ -288,7 +288,7 @@ def _probe(place: BucketSettings, keys: Keys | None, transport: TransportName) -
 
 
 def _opened(place: BucketSettings, keys: Keys | None, transport: TransportName) -> "Connection":
-    from hyve_pipeline.s3.connection.connection import open_connection
+    from hyve_pipeline.s3.connection.open_connection import open_connection
 
     if keys is None:
         return open_connection(place, concurrency=1, transport=transport)

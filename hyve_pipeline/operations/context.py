@@ -348,7 +348,7 @@ class SyncContext:
         """
         self._check_known(place)
         # Imported late: commands that only read plans and journals need no S3 library.
-        from hyve_pipeline.s3.connection.connection import open_connection
+        from hyve_pipeline.s3.connection.open_connection import open_connection
         from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 
         options = self.settings.options

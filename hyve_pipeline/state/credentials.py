@@ -17,9 +17,9 @@ from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
-from hyve_pipeline.core.settings.fields import is_profile_name
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake
 from hyve_pipeline.core.settings.model import Settings
+from hyve_pipeline.core.settings.place_fields import is_profile_name
 from hyve_pipeline.state.ini import put_options
 
 # Session tokens belong to the keys they were issued with; with other keys every request would fail.

@@ -31,7 +31,8 @@ from hyve_pipeline.core.model.journal import (
     merged_row,
     to_table,
 )
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.state.claims import CLAIM_FILES, Claim, numbered, numbers_of, take_claim
 from hyve_pipeline.state.ended import mark_ended
 from hyve_pipeline.state.files import Folder

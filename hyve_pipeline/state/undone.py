@@ -17,7 +17,7 @@ import pyarrow as pa
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.base.ids import make_id, order_of
 from hyve_pipeline.core.model.diff import UNDONE_SCHEMA
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader, writing_parquet
 from hyve_pipeline.state.plans import UNDONE_FOLDER, next_number

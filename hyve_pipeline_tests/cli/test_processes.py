@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.children import blocks_of, started
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.faults import FaultyServer

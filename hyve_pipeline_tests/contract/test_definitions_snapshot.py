@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.definitions.build import load_definitions
 from hyve_pipeline_tests.syncs import sync_table

@@ -116,6 +116,27 @@ def test_a_room_imports_only_the_rooms_before_it(layer: str) -> None:
     assert strays == set()
 
 
+def test_a_name_is_imported_from_the_module_of_its_layer_that_defines_it() -> None:
+    """A layer may only pass on what a lower one has, as `operations.context` does with `Home`."""
+    taken = {
+        (str(path.relative_to(_PACKAGE).with_suffix("")), alias.asname or alias.name): node.module or ""
+        for path in _MODULES
+        for node in _nodes(path)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    strays: set[str] = set()
+    for path in _MODULES:
+        for node in _nodes(path):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("hyve_pipeline."):
+                continue
+            place = (node.module or "").removeprefix("hyve_pipeline.").replace(".", "/")
+            for alias in node.names:
+                if taken.get((place, alias.name), "").startswith(f"hyve_pipeline.{place.split('/')[0]}."):
+                    strays.add(f"{path.relative_to(_PACKAGE)} imports {alias.name} from {place}")
+    assert strays == set()
+
+
 def test_the_roots_import_what_they_assemble() -> None:
     assert {
         path.name: wrong

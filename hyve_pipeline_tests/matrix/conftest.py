@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.conftest import PROFILE, hide_aws_settings
 from hyve_pipeline_tests.matrix.abilities import Scratch
 from hyve_pipeline_tests.matrix.cases import Case

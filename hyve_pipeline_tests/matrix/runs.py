@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hyve_pipeline.cli.main import run as run_hyve
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.lists import read_list
 from hyve_pipeline_tests.matrix.abilities import Scratch, missing, refusal, why
 from hyve_pipeline_tests.matrix.cases import OLD, Case

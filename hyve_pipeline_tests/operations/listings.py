@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from hyve_pipeline.core.model.history import DELETE_MARKER, history_digest, version_text
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, RangeEnd, RangeProof, Side
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.state.parquet import writing_parquet
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
-from hyve_pipeline.core.settings.places import Place
+from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
 from hyve_pipeline.operations.places import locate_sync
 from hyve_pipeline.orchestration.definitions.build import build_sync

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.common.instance import open_instance
 from hyve_pipeline.orchestration.common.names import Names

@@ -6,10 +6,11 @@ from typing import Protocol
 
 import pytest
 
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.core.settings.options import TransportName
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.bounds import Bounds
-from hyve_pipeline.s3.connection.connection import Connection, open_connection
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 

@@ -17,7 +17,7 @@ from hyve_pipeline.core.model.inventory import KeyRange
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.transport import Endpoint, OnEnd
-from hyve_pipeline.s3.listing.pages import MalformedPageError
+from hyve_pipeline.s3.listing.malformed import MalformedPageError
 from hyve_pipeline.s3.listing.walk import Walk, parse_answer
 from hyve_pipeline.s3.objects.delete import DeleteResult, delete_document, delete_objects
 from hyve_pipeline.s3.wire.futures import then

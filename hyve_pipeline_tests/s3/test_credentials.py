@@ -9,10 +9,10 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.core.settings.options import TransportName
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.aws_session import AwsSession
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.wire.errors import CREDENTIALS_ERROR, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request

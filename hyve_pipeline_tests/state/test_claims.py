@@ -12,8 +12,9 @@ import pytest
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.event import Actor
-from hyve_pipeline.state.claims import Claim, ClaimLostError, ClaimTimes, is_claimed, take_claim
+from hyve_pipeline.state.claims import Claim, is_claimed, take_claim
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.heartbeat import ClaimLostError, ClaimTimes
 from hyve_pipeline.state.storage.bucket_storage import BucketStorage
 from hyve_pipeline.state.storage.file_cache import FileCache
 from hyve_pipeline_tests.conftest import MakePlace

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.state.credentials import check_profiles, profile_names, write_profile
 from hyve_pipeline.state.ini import put_options
 

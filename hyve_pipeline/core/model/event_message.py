@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES
+from hyve_pipeline.core.settings.place_fields import MAX_KEY_BYTES
 
 # What becomes of a message: the sync looks at its keys; it is one that S3 sends to try the queue; it names keys of
 # other buckets alone; it is not understood.

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from hyve_pipeline.core.model.inventory import Side
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 
 Policy = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from hyve_pipeline.core.settings.fields import AccountId, EndpointUrl, Region, RoleArn, TrashUri
+from hyve_pipeline.core.settings.place_fields import AccountId, EndpointUrl, Region, RoleArn, TrashUri
 from hyve_pipeline.core.settings.table import SettingsTable
 
 

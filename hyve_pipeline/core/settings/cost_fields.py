@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator
 
 from hyve_pipeline.core.base.money import parse_dollars
-from hyve_pipeline.core.settings.fields import JsonSchema, SecretFile
+from hyve_pipeline.core.settings.field_checks import JsonSchema
+from hyve_pipeline.core.settings.fields import SecretFile
 
 _DOLLARS = re.compile(r"\s*\$?\s*[0-9]{1,12}(\.[0-9]{1,6})?\s*")
 

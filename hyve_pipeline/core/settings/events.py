@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from hyve_pipeline.core.settings.fields import BucketName, EndpointUrl, JsonSchema, ProfileName, Region
+from hyve_pipeline.core.settings.field_checks import JsonSchema
+from hyve_pipeline.core.settings.place_fields import BucketName, EndpointUrl, ProfileName, Region
 from hyve_pipeline.core.settings.table import SettingsTable
 
 _QUEUE = re.compile(r"https?://[^/\s?#@]+/[^\s?#]*[A-Za-z0-9_-]")

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, mod
 
 from hyve_pipeline.core.base.durations import parse_duration
 from hyve_pipeline.core.base.times import parse_time
-from hyve_pipeline.core.settings.fields import JsonSchema, Size
+from hyve_pipeline.core.settings.field_checks import JsonSchema
+from hyve_pipeline.core.settings.fields import Size
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 _RULE = re.compile(r"[+-] .+", re.DOTALL)

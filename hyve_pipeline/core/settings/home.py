@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from hyve_pipeline.core.settings.fields import (
+from hyve_pipeline.core.settings.place_fields import (
     EndpointUrl,
     ExternalId,
     ProfileName,

@@ -21,7 +21,8 @@ from pydantic import (
 
 from hyve_pipeline.core.base.inverse_pattern import inverse_of
 from hyve_pipeline.core.base.replacement import expand, parse_replacement
-from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES, JsonSchema
+from hyve_pipeline.core.settings.field_checks import JsonSchema
+from hyve_pipeline.core.settings.place_fields import MAX_KEY_BYTES
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 

@@ -19,8 +19,9 @@ from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.mapping import InverseRule, MappingRule
-from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.core.settings.restore import RestoreSettings
 
 Models = Mapping[tuple[str, ...], type[BaseModel]]

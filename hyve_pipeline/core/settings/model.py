@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.core.settings.events import EventSettings
+from hyve_pipeline.core.settings.field_checks import JsonSchema
 from hyve_pipeline.core.settings.fields import (
-    JsonSchema,
     MailAddress,
     Owner,
     Schedule,
@@ -24,11 +24,11 @@ from hyve_pipeline.core.settings.fields import (
     TimezoneName,
     VariableName,
     WebhookUrl,
-    split_uri,
 )
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.mapping import MappingRule, check_rules
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.place_fields import split_uri
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 

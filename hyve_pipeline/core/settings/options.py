@@ -6,19 +6,11 @@ from pydantic import Field, model_validator
 
 from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.cost_fields import Dollars, PriceFile
-from hyve_pipeline.core.settings.fields import (
-    Bandwidth,
-    Duration,
-    Globs,
-    JsonSchema,
-    KeyId,
-    ShardObjects,
-    Size,
-    StorageClass,
-    TrashUri,
-)
+from hyve_pipeline.core.settings.field_checks import JsonSchema
+from hyve_pipeline.core.settings.fields import Bandwidth, Duration, Globs, ShardObjects, Size
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.limits import Limit
+from hyve_pipeline.core.settings.place_fields import KeyId, StorageClass, TrashUri
 from hyve_pipeline.core.settings.restore import RestoreSettings
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 

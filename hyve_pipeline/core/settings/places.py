@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field, model_validator
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.base.keys import displayed
-from hyve_pipeline.core.settings.fields import (
+from hyve_pipeline.core.settings.fields import ResourceName
+from hyve_pipeline.core.settings.mapping import MappingRule, key_mapping
+from hyve_pipeline.core.settings.place_fields import (
     BucketName,
     EndpointUrl,
     ExternalId,
@@ -18,12 +20,10 @@ from hyve_pipeline.core.settings.fields import (
     ProfileName,
     Region,
     ReportUri,
-    ResourceName,
     RoleArn,
     is_host_label,
     split_uri,
 )
-from hyve_pipeline.core.settings.mapping import MappingRule, key_mapping
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
 AddressingStyle = Literal["auto", "path", "virtual"]

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from hyve_pipeline.core.model.journal import AttemptSummary, ShardState
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import end, expect

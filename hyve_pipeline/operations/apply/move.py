@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyTask
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
 from hyve_pipeline.operations.requests.copy_route import CopyRoute, is_unknown_operation

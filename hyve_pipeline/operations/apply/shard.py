@@ -16,10 +16,11 @@ from types import TracebackType
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.journal import AttemptSummary, Outcome, ShardState
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.planned_object import PlannedObject, planned_objects
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.server_lack import ServerLack, merged
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import BATCH_KEYS, ObjectDeleter

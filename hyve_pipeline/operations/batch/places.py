@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.batch import BatchSettings
-from hyve_pipeline.core.settings.fields import split_uri
+from hyve_pipeline.core.settings.place_fields import split_uri
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.batch.control import JobControl

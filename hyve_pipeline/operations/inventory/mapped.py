@@ -25,8 +25,8 @@ from hyve_pipeline.core.model.inventory import (
 )
 from hyve_pipeline.core.runtime.interruption import raise_if_interrupted
 from hyve_pipeline.core.runtime.progress import end, expect, report
-from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES
 from hyve_pipeline.core.settings.mapping import KeyMapping, MappingRule, key_mapping
+from hyve_pipeline.core.settings.place_fields import MAX_KEY_BYTES
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import RowGroups, derived_inventory

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, list_line, parse_list_line
 from hyve_pipeline.core.model.filters import Filters
-from hyve_pipeline.core.settings.fields import MAX_KEY_BYTES
 from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.place_fields import MAX_KEY_BYTES
 
 _BYTE_ORDER_MARK = "\ufeff"
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.plan import Transfer
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.version_pins import VersionPins

@@ -8,7 +8,7 @@ from hyve_pipeline.core.model.diff import UNDONE_SCHEMA
 from hyve_pipeline.core.model.journal import Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.journals import shard_journals
 from hyve_pipeline.state.undone import UndoneKeys

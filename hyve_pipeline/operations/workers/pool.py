@@ -19,7 +19,8 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.sizes import GIB
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.runtime.cpu_profile import running_profile
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.log import shown_level

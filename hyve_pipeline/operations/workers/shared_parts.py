@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.runtime.interruption import pause, raise_if_interrupted
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.state.claims import ClaimLostError, is_claimed, numbered, take_claim
+from hyve_pipeline.state.claims import is_claimed, numbered, take_claim
+from hyve_pipeline.state.heartbeat import ClaimLostError
 from hyve_pipeline.state.storage.storage import Entry
 
 Result = TypeVar("Result", bound=Frozen)

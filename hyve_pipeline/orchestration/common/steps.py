@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from hyve_pipeline.core.settings.fields import JsonSchema, SyncName
+from hyve_pipeline.core.settings.field_checks import JsonSchema
+from hyve_pipeline.core.settings.fields import SyncName
 from hyve_pipeline.core.settings.table import SettingsTable
 from hyve_pipeline.orchestration.common.names import Names
 

@@ -21,9 +21,9 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.settings.events import EventSettings
+from hyve_pipeline.core.settings.field_checks import JsonSchema
 from hyve_pipeline.core.settings.fields import (
     SYNC_NAME_RULE,
-    JsonSchema,
     Owner,
     Schedule,
     SyncName,
@@ -32,8 +32,9 @@ from hyve_pipeline.core.settings.fields import (
     is_sync_name,
 )
 from hyve_pipeline.core.settings.mapping import MappingRule
-from hyve_pipeline.core.settings.model import ApplyMode, Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import ApplyMode, Automation, SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.orchestration.common.dagster_private import loading_location
 from hyve_pipeline.orchestration.common.steps import (

@@ -11,7 +11,7 @@ from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.steps import Steps
 from hyve_pipeline.orchestration.definitions.op_job import build_op_job
 from hyve_pipeline.orchestration.definitions.resources import sync_of_run
-from hyve_pipeline.orchestration.metadata.events import Metadata
+from hyve_pipeline.orchestration.metadata.reading_order import Metadata
 
 _DESCRIPTION = (
     "Takes the messages of the queue of events, looks at the keys that they name in both buckets, and copies what is "

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 
 _FIELDS = (
     *("region_name", "endpoint_url", "profile_name"),

@@ -7,8 +7,9 @@ import dagster as dg
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.journal import AttemptSummary
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.operations.apply.loop import apply_plan, with_concurrency
 from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import LATEST, SyncContext

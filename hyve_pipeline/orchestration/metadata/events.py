@@ -16,11 +16,12 @@ from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LIST_NAMES, ChangeSet, Diff
 from hyve_pipeline.core.model.inventory import SIDES, Inventory, Side
 from hyve_pipeline.core.model.journal import AttemptSummary, Tally
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.proof import Proof
 from hyve_pipeline.core.model.restore import RestoreSummary
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.model.server_lack import ServerLack
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.undo_summary import UndoSummary
 from hyve_pipeline.core.model.verification import ContentSummary, Verification

@@ -20,8 +20,8 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.summary import PlannedRow, PlanSummary
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.summary import summarize_plan
-from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata, table_of
-from hyve_pipeline.orchestration.metadata.reading_order import in_reading_order
+from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, table_of
+from hyve_pipeline.orchestration.metadata.reading_order import Metadata, in_reading_order
 from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_prefixes
 
 # Characters of a key that a table shows at most. Each event with its metadata is one row of Dagster's database.

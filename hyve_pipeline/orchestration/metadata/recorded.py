@@ -7,8 +7,9 @@ import dagster as dg
 from hyve_pipeline.core.model.diff import planned_sets
 from hyve_pipeline.core.model.event import Actor, Event, EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.restore import RestoreSummary
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import ended_attempt, plan_refusals, plan_status
 from hyve_pipeline.operations.journal.undos import latest_undo
@@ -32,7 +33,6 @@ from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.partitions import shards_to_register
 from hyve_pipeline.orchestration.metadata.events import (
     PLAN_ENTRY,
-    Metadata,
     altered_metadata,
     change_lineage,
     inventory_metadata,
@@ -48,6 +48,7 @@ from hyve_pipeline.orchestration.metadata.events import (
 )
 from hyve_pipeline.orchestration.metadata.lineage import journal_lineage, verification_lineage
 from hyve_pipeline.orchestration.metadata.plan import plan_metadata, refusals_text
+from hyve_pipeline.orchestration.metadata.reading_order import Metadata
 from hyve_pipeline.orchestration.metadata.verification import judge_verification
 
 AssetEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation

@@ -9,7 +9,8 @@ from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.verify.explained import is_explained
 from hyve_pipeline.orchestration.common.names import Names
-from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, Metadata
+from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY
+from hyve_pipeline.orchestration.metadata.reading_order import Metadata
 
 
 @dataclass(frozen=True)

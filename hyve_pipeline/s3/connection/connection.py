@@ -9,19 +9,18 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from hyve_pipeline.core.base.errors import HyveError
-from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.options import TransportName
-from hyve_pipeline.core.settings.places import BucketSettings, Place
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.delayed import Later
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
-from hyve_pipeline.s3.connection.log import log_answer, log_connection, log_failure
+from hyve_pipeline.s3.connection.log import log_answer, log_failure
 from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
-from hyve_pipeline.s3.connection.transport_choice import choose_transport, make_transport
+from hyve_pipeline.s3.connection.transport_choice import make_transport
 from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, FOR_THE_PATIENT, UNREADABLE_BODY, S3RequestError
 from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
@@ -83,7 +82,7 @@ class Connection:
         policy: RetryPolicy,
         limits: RateLimits | None,
     ) -> None:
-        """Use `open_connection`."""
+        """Use `open_connection.open_connection`."""
         self.place: Place = session.place
         self.bucket = session.place.bucket
         self.endpoint = endpoint
@@ -361,38 +360,3 @@ class _Pending(Generic[T]):
             self._failed(error, self._transport.sends)
         else:
             self._on_end(error)
-
-
-def open_connection(
-    place: BucketSettings,
-    *,
-    keys: AccessKeys | None = None,
-    concurrency: int = 128,
-    transport: TransportName = "auto",
-    bounds: Bounds | None = None,
-    policy: RetryPolicy | None = None,
-    limits: RateLimits | None = None,
-) -> Connection:
-    """Make a connection to a bucket. Nothing is sent yet, save what credentials need.
-
-    Args:
-        place: the bucket, how to reach it, and the AWS profile; a `Place` is reached where it says, otherwise it is
-            found out now where requests go.
-        keys: the keys to sign with, instead of what the profile or AWS's default chain has.
-        concurrency: requests that are in flight at once.
-        transport: who sends the requests; ``auto`` takes the CRT unless a proxy, an own certificate
-            authority or a missing library asks for botocore.
-        bounds: how much memory and time answers may take.
-        policy: how long and how often requests are sent again.
-        limits: what may be sent and received a second, shared with other connections.
-
-    Raises:
-        ConfigurationError: the profile, its credentials or the region are missing or unusable.
-    """
-    session = Session(place, keys)
-    endpoint = session.endpoint()
-    name = choose_transport(transport, endpoint)
-    bounds = bounds or Bounds()
-    made = make_transport(name, endpoint, session, concurrency, bounds, limits)
-    log_connection(session.place, endpoint, name)
-    return Connection(session, endpoint, made, name, bounds=bounds, policy=policy or RetryPolicy(), limits=limits)

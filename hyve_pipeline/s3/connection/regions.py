@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from hyve_pipeline.core.settings.fields import is_region
+from hyve_pipeline.core.settings.place_fields import is_region
 from hyve_pipeline.core.settings.places import DEFAULT_ORIGIN, SETTINGS_ORIGIN, Place
 from hyve_pipeline.s3.connection.servers import problem_of
 

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
-from hyve_pipeline.core.settings.fields import is_host_label
+from hyve_pipeline.core.settings.place_fields import is_host_label
 from hyve_pipeline.core.settings.places import AWS, SETTINGS_ORIGIN, BucketSettings, Place
 from hyve_pipeline.s3.connection.environment_keys import environment_keys
 from hyve_pipeline.s3.connection.regions import CUSTOM_REGION, NO_REGION, OTHER_REGION_VARIABLE, find_region

@@ -12,7 +12,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
-from hyve_pipeline.s3.copying.copy_object import MAX_SINGLE_COPY, SLOW_COPY
+from hyve_pipeline.s3.copying.copy_object import MAX_SINGLE_COPY
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts
 from hyve_pipeline.s3.copying.multipart_upload import TOO_LARGE, part_sizes
 from hyve_pipeline.s3.objects.annotations import list_annotations
@@ -20,7 +20,13 @@ from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.new_object import new_object, settle
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, wait_for_pinned
 from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts, read_part_sizes
-from hyve_pipeline.s3.objects.source_responses import CopyResult, raise_source_error, read_copied_etag, source_error
+from hyve_pipeline.s3.objects.source_responses import (
+    SLOW_COPY,
+    CopyResult,
+    raise_source_error,
+    read_copied_etag,
+    source_error,
+)
 from hyve_pipeline.s3.wire.checksums import has_other_content
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import follow, recover, then

@@ -181,7 +181,7 @@ class BucketStorage:
             if connection is None:
                 # Imported late: a state in a folder needs no S3 library.
                 from hyve_pipeline.s3.connection.bounds import Bounds
-                from hyve_pipeline.s3.connection.connection import open_connection
+                from hyve_pipeline.s3.connection.open_connection import open_connection
                 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 
                 bounds = policy = None

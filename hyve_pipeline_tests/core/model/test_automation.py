@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.model.automation import LOOP, MOST_AT_ONCE, VERIFICATION, Decision, Loops, Tries, decide
 from hyve_pipeline.core.model.inventory import AsOf
 from hyve_pipeline.core.model.journal import ShardState
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, ONE_BUCKET, Action, Figures, Refusal
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
 from hyve_pipeline.core.settings.model import ApplyMode, Automation
 from hyve_pipeline.core.settings.options import Options

@@ -7,8 +7,9 @@ import pytest
 
 from hyve_pipeline.core.model.iam_policy import Policy, all_policies, policies
 from hyve_pipeline.core.model.inventory import Side
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 
 
 def sync(

@@ -7,8 +7,9 @@ from hyve_pipeline.core.base.sizes import GIB, MIB
 from hyve_pipeline.core.settings.fields import is_sync_name
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.limits import Limit
-from hyve_pipeline.core.settings.model import BucketSettings, Settings, SyncSettings
+from hyve_pipeline.core.settings.model import Settings, SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.core.settings.values import place, problem_of
 
 

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyve_pipeline.core.settings.fields import is_profile_name
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.core.settings.options import Options
-from hyve_pipeline.core.settings.places import Place
+from hyve_pipeline.core.settings.place_fields import is_profile_name
+from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline_tests.core.settings.values import place, problem_of
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyve_pipeline.operations.apply.listing_check import ListedKeys, just_before, list_batch
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.keys import XML_KEYS
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer

@@ -11,7 +11,8 @@ import pytest
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary, ShardState
-from hyve_pipeline.core.model.plan import Plan, Shard
+from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.runtime.progress import Listener, listening
 from hyve_pipeline.operations.apply.loop import apply_plan, claim_shards
 from hyve_pipeline.operations.apply.shard import apply_shard

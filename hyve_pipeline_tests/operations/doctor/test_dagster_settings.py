@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.model.findings import Verdict
-from hyve_pipeline.core.settings.model import Automation, BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import Automation, SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.doctor.dagster_settings import examine_dagster
 

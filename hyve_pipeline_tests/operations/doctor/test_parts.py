@@ -7,7 +7,7 @@ import pytest
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.findings import Verdict
 from hyve_pipeline.operations.doctor.parts import examine_parts
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline_tests.s3.scripted import ETAG, Answer, error_answer, scripted_server
 
 FIRST = CopyTask("k", "k", 3, ETAG)

@@ -9,8 +9,9 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import SharedKeys
 from hyve_pipeline.core.settings.mapping import MappingRule
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.operations.inventory.mapped import map_inventory
 from hyve_pipeline.operations.plan.diff import diff_inventories

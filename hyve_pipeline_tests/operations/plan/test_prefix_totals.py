@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.summary import PrefixSize
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.plan.prefix_totals import prefix_sizes
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import writing_parquet

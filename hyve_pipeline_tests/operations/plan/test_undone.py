@@ -13,7 +13,7 @@ from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.journal import JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan, read_shard

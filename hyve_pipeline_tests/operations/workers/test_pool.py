@@ -14,7 +14,8 @@ import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, RefusedError
 from hyve_pipeline.core.base.sizes import GIB
-from hyve_pipeline.core.model.plan import Plan, Shard, Transfer
+from hyve_pipeline.core.model.plan import Plan, Transfer
+from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.runtime.interruption import interrupted_by, pause
 from hyve_pipeline.core.runtime.progress import Listener, end, estimate, expect, listening, report
 from hyve_pipeline.core.settings.options import Options

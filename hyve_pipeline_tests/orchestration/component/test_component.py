@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline import BucketSync
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home
 from hyve_pipeline.orchestration.definitions.build import build_sync
 from hyve_pipeline_tests.orchestration.projects import SYNC, loaded, refusal, resource_of

@@ -5,7 +5,8 @@ from dagster_aws.s3 import S3Resource, s3_resource
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
-from hyve_pipeline.core.settings.model import BucketSettings, SyncSettings
+from hyve_pipeline.core.settings.model import SyncSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.orchestration.definitions.s3_resource import Borrowed, complete_sync
 
 NOTHING = Borrowed(profile=None, region=None, endpoint_url=None, keys=None)

@@ -10,9 +10,10 @@ import pytest
 import trustme
 
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.core.settings.options import TransportName
-from hyve_pipeline.s3.connection.connection import Connection, open_connection
+from hyve_pipeline.core.settings.places import BucketSettings
+from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.transport import OnEnd
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.wire.errors import RESPONSE_TIMEOUT, S3RequestError
@@ -378,7 +379,7 @@ def test_interpreter_ends(make_place: MakePlace, transport: TransportName, endin
     place = make_place()
     script = (
         "from hyve_pipeline.core.settings.model import BucketSettings\n"
-        "from hyve_pipeline.s3.connection.connection import open_connection\n"
+        "from hyve_pipeline.s3.connection.open_connection import open_connection\n"
         "from hyve_pipeline.s3.wire.messages import Request\n"
         f"connection = open_connection(BucketSettings(**{place.model_dump()!r}), transport={transport!r})\n"
         "request = Request('ListObjectsV2', 'GET', query=(('list-type', '2'),))\n"

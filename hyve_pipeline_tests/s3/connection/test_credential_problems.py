@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.model import BucketSettings
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.core.settings.places import BucketSettings
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline_tests.heeding import heed_permissions
 
 PLACE = BucketSettings(bucket="pictures", endpoint_url="http://127.0.0.1:9")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import RenewalError
 

@@ -9,9 +9,9 @@ from moto.server import ThreadedMotoServer
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.access_keys import AccessKeys
-from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.core.settings.options import TransportName
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.core.settings.places import BucketSettings
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.wire.errors import CREDENTIALS_ERROR, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request

@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.settings.places import BucketSettings, Place
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.servers import locate
 from hyve_pipeline_tests.conftest import PROFILE
 

@@ -3,7 +3,7 @@
 import threading
 from collections import defaultdict
 
-from hyve_pipeline.s3.connection.connection import open_connection
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace

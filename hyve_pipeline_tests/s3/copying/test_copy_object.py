@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.transport import USER_AGENT
-from hyve_pipeline.s3.copying.copy_object import SLOW_COPY, copy_object
+from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.listing.bucket_listing import BucketListing
-from hyve_pipeline.s3.objects.source_responses import CopyResult, read_copied_etag
+from hyve_pipeline.s3.objects.source_responses import SLOW_COPY, CopyResult, read_copied_etag
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline_tests.conftest import MakePlace

@@ -7,8 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
-from hyve_pipeline.core.settings.model import BucketSettings
-from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN, Place
+from hyve_pipeline.core.settings.places import AWS, DEFAULT_ORIGIN, BucketSettings, Place
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.copying.copy_object import copy_object
 from hyve_pipeline.s3.objects.pinned_write import StoreChangedError

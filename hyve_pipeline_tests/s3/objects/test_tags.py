@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import TAGS
 from hyve_pipeline.s3.objects.tags import Tags, read_tags, tells_tag_counts

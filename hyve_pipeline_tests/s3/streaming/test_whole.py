@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
-from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request
