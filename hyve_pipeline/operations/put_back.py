@@ -231,4 +231,4 @@ async def answered(row: JournalRow, work: Callable[[JournalRow, Tries], Work[Jou
     except IncompleteInventoryError as error:
         return undo_row(row, Outcome.FAILED, INVALID_RESPONSE, str(error))
     except S3RequestError as error:
-        return undo_row(row, Outcome.FAILED, error.code or str(error.status), str(error))
+        return undo_row(row, Outcome.FAILED, error.code, str(error))

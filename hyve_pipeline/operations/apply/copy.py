@@ -102,8 +102,7 @@ class ObjectCopier:
         except ObjectUnreadableError as error:
             return self._row(row, tries, Outcome.SKIPPED, ARCHIVED, str(error))
         except S3RequestError as error:
-            code = error.code or str(error.status)
-            return self._row(row, tries, Outcome.FAILED, code, str(error), etag_after=error.written)
+            return self._row(row, tries, Outcome.FAILED, error.code, str(error), etag_after=error.written)
 
     async def leave(self, row: PlannedObject, reason: str) -> JournalRow:
         """Leave an object to a retry, as a bucket can't be reached."""

@@ -145,9 +145,9 @@ class ObjectDeleter:
         elif errors and len(errors) == len(sample):
             error = errors[sample[0]]
             detail = f"only its listing says that the source lacks it: {error}"
-            failed = {key: (error.code or str(error.status), detail) for key in by_listing}
+            failed = dict.fromkeys(by_listing, (error.code, detail))
         else:
-            failed = {key: (error.code or str(error.status), str(error)) for key, error in errors.items()}
+            failed = {key: (error.code, str(error)) for key, error in errors.items()}
             settled = {key: self._back(by_listing[key].planned, Tries()) for key in there}
         for key, (code, detail) in failed.items():
             settled[key] = _row(by_listing[key].planned, Tries(), Outcome.FAILED, code, detail)
@@ -218,7 +218,7 @@ class ObjectDeleter:
                 return self._verdict(planned, is_back, in_store.etags.get(store_key), None, tries)
             head = await tries.answer(lambda: head_object(self._store, store_key))
         except S3RequestError as error:
-            return _row(planned, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+            return _row(planned, tries, Outcome.FAILED, error.code, str(error))
         return self._verdict(planned, False, head and head.etag, head and head.version_id, tries)
 
     async def _keep(self, verdict: "_Verdict") -> "_Verdict":
@@ -231,7 +231,7 @@ class ObjectDeleter:
         except ObjectChangedError as error:
             return _row(planned, tries, Outcome.SKIPPED, CHANGED, str(error))
         except S3RequestError as error:
-            return _row(planned, tries, Outcome.FAILED, error.code or str(error.status), str(error))
+            return _row(planned, tries, Outcome.FAILED, error.code, str(error))
         return replace(verdict, trashed=trashed)
 
     async def _delete(self, allowed: Sequence["_Allowed"]) -> list[JournalRow]:
@@ -244,7 +244,7 @@ class ObjectDeleter:
             await tries.answer(lambda: send_probe(self._source))
             result = await tries.answer(lambda: delete_objects(self._store, list(by_key), conditions))
         except S3RequestError as error:
-            code, detail = error.code or str(error.status), str(error)
+            code, detail = error.code, str(error)
             return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
         rows: list[JournalRow] = []
         doubtful: list[_Allowed] = []

@@ -136,7 +136,7 @@ class HistoryCopier:
         except IncompleteInventoryError as error:
             return self._row(row, progress, Outcome.FAILED, INVALID_RESPONSE, str(error))
         except S3RequestError as error:
-            return self._row(row, progress, Outcome.FAILED, error.code or str(error.status), str(error))
+            return self._row(row, progress, Outcome.FAILED, error.code, str(error))
         finally:
             self._source_pins.pop(self._source.place.key_of(row.key), None)
             self._store_pins.pop(self._store.place.key_of(row.key), None)

@@ -65,30 +65,13 @@ async def repair_object(
     source_key, store_key = source.place.key_of(row.key), store.place.key_of(row.key)
     wanted = await read_carried(source, source_key, row.source_etag or "", route.rules, tries)
     found = await read_carried(store, store_key, row.store_etag or "", route.rules, tries)
-    source_version = wanted.properties.version_id
     ignored = ignored_by(route.rules)
     names = drift(wanted.carried, found.carried, ignored)
     if not names:
-        return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False)
-    # A class that the store has refused before would be refused again, at the cost of writing the whole object.
-    wanted_class = storage_class_ability(wanted.properties.storage_class)
-    if names == (STORAGE_CLASS,) and store.abilities.lacks(wanted_class):
-        lost = (wanted_class.loses,) if wanted_class.loses is not None else ()
-        return Repaired(found.properties.etag, source_version_id=source_version, had_drifted=False, lost=lost)
-    # To remove all tags takes a request and a permission of its own, or an empty set, which not all servers accept.
-    if names == (TAGS,) and (wanted_tags := wanted.tags):
-        await tries.answer(lambda: put_tags(store, store_key, wanted_tags))
-        return Repaired(found.properties.etag, source_version_id=source_version)
-    if names == (ANNOTATIONS,) and (wanted_annotations := wanted.annotations) and not _has_others(wanted, found):
-        etag = found.properties.etag
-        await tries.answer(
-            lambda: carry_annotations(store, store_key, etag, wanted_annotations, are_new=False),
-        )
-        return Repaired(etag, source_version_id=source_version)
-    if names == (LOCK,):
-        missing = wanted.properties.lock.missing_in(found.properties.lock)
-        await tries.answer(lambda: put_lock(store, store_key, found.properties.version_id, missing))
-        return Repaired(found.properties.etag, source_version_id=source_version)
+        return Repaired(found.properties.etag, source_version_id=wanted.properties.version_id, had_drifted=False)
+    done = await _put_alone(store, store_key, names, wanted, found, tries)
+    if done is not None:
+        return done
     grants = await tries.answer(lambda: read_grants(source, source_key)) if route.rules.copies_grants else ()
     tags = found.tags if wanted.tags is None else wanted.tags
     if TAGS in ignored:
@@ -105,8 +88,40 @@ async def repair_object(
     task = CopyTask(store_key, store_key, row.size, row.store_etag or "", rules=rules, store_etag=row.store_etag)
     result = await tries.answer(lambda: route.rewrite(task, carried))
     return Repaired(
-        result.etag, result.version_id, source_version, condition_ignored=result.condition_ignored, lost=result.lost
+        result.etag,
+        result.version_id,
+        wanted.properties.version_id,
+        condition_ignored=result.condition_ignored,
+        lost=result.lost,
     )
+
+
+async def _put_alone(
+    store: Connection,
+    store_key: str,
+    names: tuple[str, ...],
+    wanted: WholeProperties,
+    found: WholeProperties,
+    tries: Tries,
+) -> Repaired | None:
+    """Repair what differs without writing the object again; None where that is not possible."""
+    repaired = Repaired(found.properties.etag, source_version_id=wanted.properties.version_id)
+    # A class that the store has refused before would be refused again, at the cost of writing the whole object.
+    wanted_class = storage_class_ability(wanted.properties.storage_class)
+    if names == (STORAGE_CLASS,) and store.abilities.lacks(wanted_class):
+        return replace(repaired, had_drifted=False, lost=(wanted_class.loses,) if wanted_class.loses else ())
+    # To remove all tags takes a request and a permission of its own, or an empty set, which not all servers accept.
+    if names == (TAGS,) and (tags := wanted.tags):
+        await tries.answer(lambda: put_tags(store, store_key, tags))
+        return repaired
+    if names == (ANNOTATIONS,) and (annotations := wanted.annotations) and not _has_others(wanted, found):
+        await tries.answer(lambda: carry_annotations(store, store_key, repaired.etag, annotations, are_new=False))
+        return repaired
+    if names == (LOCK,):
+        missing = wanted.properties.lock.missing_in(found.properties.lock)
+        await tries.answer(lambda: put_lock(store, store_key, found.properties.version_id, missing))
+        return repaired
+    return None
 
 
 def _with_headers_of(wanted: ObjectProperties, found: ObjectProperties, ignored: tuple[str, ...]) -> ObjectProperties:

@@ -55,27 +55,7 @@ def diff_inventories(
         ConfigurationError: an inventory is of another place than the sync's, of other versions, or of other keys than
             the other one.
     """
-    for inventory in (source, store):
-        if not context.is_place(inventory.side, inventory.place):
-            raise ConfigurationError(
-                f"the inventory of the {inventory.side} is of {inventory.place.uri} at {inventory.place.shown_server}, "
-                f"and the {inventory.side} is another place now: take both inventories again, by 'hyve dryrun'"
-            )
-        if inventory.versions != context.settings.options.versions:
-            raise ConfigurationError(
-                f'the inventory of the {inventory.side} was taken with versions = "{inventory.versions}", which is now '
-                f"\"{context.settings.options.versions}\": take both inventories again, by 'hyve dryrun'"
-            )
-        if inventory.rules != context.settings.mapping:
-            raise ConfigurationError(
-                f"the inventory of the {inventory.side} was taken with another mapping than that of the sync now: take "
-                "both inventories again, by 'hyve dryrun'"
-            )
-    if source.named != store.named:
-        raise ConfigurationError(
-            "the inventories of source and store are not of the same keys, so what one of them lacks says nothing: "
-            "take both again, by 'hyve dryrun'"
-        )
+    _check_comparable(context, source, store)
     if source.as_of is not None:
         # Times say nothing of an earlier version: the store's copy of a later one is newer, and so is that of this one.
         context = context.overridden(compare="content")
@@ -127,6 +107,35 @@ def diff_inventories(
         # A list of an earlier plan must not stay beside those of this one.
         context.lists.remove(f"{LIST_NAMES[name]}.txt")
     return diff
+
+
+def _check_comparable(context: SyncContext, source: Inventory, store: Inventory) -> None:
+    """Make sure that two inventories are of what the sync is now.
+
+    Raises:
+        ConfigurationError: one of them is of another place, of other versions, mapping or keys.
+    """
+    for inventory in (source, store):
+        if not context.is_place(inventory.side, inventory.place):
+            raise ConfigurationError(
+                f"the inventory of the {inventory.side} is of {inventory.place.uri} at {inventory.place.shown_server}, "
+                f"and the {inventory.side} is another place now: take both inventories again, by 'hyve dryrun'"
+            )
+        if inventory.versions != context.settings.options.versions:
+            raise ConfigurationError(
+                f'the inventory of the {inventory.side} was taken with versions = "{inventory.versions}", which is now '
+                f"\"{context.settings.options.versions}\": take both inventories again, by 'hyve dryrun'"
+            )
+        if inventory.rules != context.settings.mapping:
+            raise ConfigurationError(
+                f"the inventory of the {inventory.side} was taken with another mapping than that of the sync now: take "
+                "both inventories again, by 'hyve dryrun'"
+            )
+    if source.named != store.named:
+        raise ConfigurationError(
+            "the inventories of source and store are not of the same keys, so what one of them lacks says nothing: "
+            "take both again, by 'hyve dryrun'"
+        )
 
 
 def _as_listed(context: SyncContext, inventory: Inventory) -> Inventory:

@@ -137,7 +137,7 @@ class S3RequestError(Exception):
         bucket: the bucket.
         key: the object's key, or None.
         status: the HTTP status, or None where there is no answer, or none that can be understood.
-        code: S3's error code, or one of this module's own.
+        code: S3's error code, or one of this module's own; the status where S3's is blank.
         message: the server's or the network's message, in one line of at most 300 characters.
         request_id: S3's id of the request, or None.
         bucket_region: the bucket's region if the server named it.
@@ -164,7 +164,7 @@ class S3RequestError(Exception):
         self.bucket = bucket
         self.key = request.key
         self.status = status
-        self.code = shortened(code, _MAX_NAME)
+        self.code = shortened(code, _MAX_NAME) or str(status)
         self.message = shortened(message)
         self.request_id = shortened(request_id, _MAX_NAME) if request_id else None
         self.bucket_region = shortened(bucket_region, _MAX_NAME) if bucket_region else None
