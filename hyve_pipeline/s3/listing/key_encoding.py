@@ -70,3 +70,13 @@ def _shown_by(written: Sequence[str]) -> Plus | None:
     if has_encoded_space == has_encoded_plus:
         return None
     return "+" if has_encoded_space else " "
+
+
+def forms_of(written: str) -> set[str]:
+    """The texts that an element which repeats a parameter may stand for, each in one line: it may be encoded or not."""
+    return {in_one_line(form) for form in (written, unquote(written), unquote_plus(written))}
+
+
+def in_one_line(text: str) -> str:
+    """The text with normalised line ends, as XML does not keep them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

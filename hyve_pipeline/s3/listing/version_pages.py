@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hyve_pipeline.s3.listing.envelope import read_truncated, texts_beside
-from hyve_pipeline.s3.listing.key_encoding import Plus, decode_key, decode_keys
+from hyve_pipeline.s3.listing.key_encoding import Plus, decode_keys
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
 from hyve_pipeline.s3.listing.pages import (
     MAX_KEY_BYTES,
@@ -77,8 +77,9 @@ class VersionPage:
         listed: the same by key, each key's as the server has them.
         is_one_order: a delete marker stands before a version: the server does not list them apart.
         is_truncated: whether more pages follow.
-        marker: key and version id after which the next page begins, as the server says it; None if it does not.
-        begins: the key after which this one begins, as the server says it; None if it does not.
+        next_key, next_version: key and version id after which the next page begins, as the server writes them; None if
+            it does not. A key may be percent-encoded or not, as may the next two.
+        begins: the key after which this one begins, likewise.
         name, prefix, max_keys: the request's parameters, as the answer has them.
     """
 
@@ -86,7 +87,8 @@ class VersionPage:
     listed: Sequence[ListedVersion]
     is_one_order: bool
     is_truncated: bool
-    marker: tuple[str, str] | None
+    next_key: str | None
+    next_version: str | None
     begins: str | None
     name: str | None
     prefix: str | None
@@ -117,25 +119,17 @@ def read_version_page(body: bytes, plus: Plus | None) -> VersionPage:
     found = _read_entries([_fields_of(entry) for entry in entries], plus, is_encoded=is_encoded)
     is_one_order = any(before.is_marker and not after.is_marker for before, after in pairwise(found))
 
-    def decoded(name: str) -> str | None:
-        text = texts.get(name)
-        if not text or not is_encoded:
-            return text or None
-        found = {decode_key(text, meaning) for meaning in ("+", " ")} if plus is None else {decode_key(text, plus)}
-        # What the keys of the page did not show, the server's marker need not show either.
-        return found.pop() if len(found) == 1 else None
-
-    next_key, next_version = decoded("NextKeyMarker"), texts.get("NextVersionIdMarker")
     max_keys = texts.get("MaxKeys") or ""
     return VersionPage(
         versions=_in_order(found, is_one_order=is_one_order),
         listed=sorted(found, key=lambda version: version.key),
         is_one_order=is_one_order,
         is_truncated=is_truncated,
-        marker=(next_key, next_version) if next_key is not None and next_version else None,
-        begins=decoded("KeyMarker"),
+        next_key=texts.get("NextKeyMarker") or None,
+        next_version=texts.get("NextVersionIdMarker") or None,
+        begins=texts.get("KeyMarker") or None,
         name=texts.get("Name") or None,
-        prefix=decoded("Prefix"),
+        prefix=texts.get("Prefix") or None,
         max_keys=int(max_keys) if max_keys.isdecimal() and len(max_keys) < 10 else None,
     )
 

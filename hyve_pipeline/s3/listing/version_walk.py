@@ -13,7 +13,7 @@ import pyarrow as pa
 from hyve_pipeline.core.model.inventory import VERSION_SCHEMA, KeyRange, RangeEnd
 from hyve_pipeline.core.settings.places import AWS, Place
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
-from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError
+from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, forms_of, in_one_line
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
 from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.version_pages import NULL_VERSION, ListedVersion, VersionPage, read_version_page
@@ -119,13 +119,15 @@ class VersionPagesWalk(Walk):
         if not page.versions:
             raise MalformedPageError("it is truncated, and has no version to continue from")
         last = page.versions[-1]
-        if page.marker is None:
-            return last.key, last.version_id
+        if page.next_key is not None and not _is_of(page.next_key, last.key):
+            raise MalformedPageError(
+                f"it ends with {shown(last.key)}, and the next page begins after {shown(page.next_key)}"
+            )
         # Of versions of one time only the server knows which is the last one.
-        key, version_id = page.marker
-        if not any(version[:2] == page.marker for version in page.versions) or key != last.key:
-            raise MalformedPageError(f"it ends with {shown(last.key)}, and the next page begins after {shown(key)}")
-        return key, version_id
+        version_id = page.next_version if page.next_key is not None and page.next_version else last.version_id
+        if not any(version[:2] == (last.key, version_id) for version in page.versions):
+            raise MalformedPageError(f"the next page begins after a version of {shown(last.key)} that it does not have")
+        return last.key, version_id
 
     def _check(self, page: VersionPage) -> None:
         """Check a page against the request, and the pages before.
@@ -134,12 +136,12 @@ class VersionPagesWalk(Walk):
             MalformedPageError: it contradicts them.
         """
         check_bucket(page.name, self._place)
-        if page.prefix not in (None, self._place.prefix):
+        if page.prefix is not None and not _is_of(page.prefix, self._place.prefix):
             raise MalformedPageError(f"it is of the prefix {shown(page.prefix or '')}, not of {self._place.prefix!r}")
         if len(page.versions) > min(self._max_keys, page.max_keys or self._max_keys):
             raise MalformedPageError(f"it has {len(page.versions):,} versions, more than were requested")
         begins = None if self._marker is None else self._marker[0]
-        if page.begins not in (None, begins):
+        if page.begins is not None and not _is_of(page.begins, begins or ""):
             raise MalformedPageError(
                 f"the server says that it begins after {shown(page.begins or '')}, not after {shown(begins or '')}"
             )
@@ -151,6 +153,11 @@ class VersionPagesWalk(Walk):
             if version.key < self.position or is_repeated or version[:2] in seen:
                 raise MalformedPageError(f"a version of {shown(version.key)} is listed twice or too late")
             seen.add(version[:2])
+
+
+def _is_of(written: str, text: str) -> bool:
+    """Whether an element of a page may stand for a text."""
+    return in_one_line(text) in forms_of(written)
 
 
 class VersionWalk(VersionPagesWalk):

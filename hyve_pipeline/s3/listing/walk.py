@@ -6,7 +6,6 @@ an `IncompleteInventoryError`, and only a walk that has ended gives a proof.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from urllib.parse import unquote, unquote_plus
 
 from hyve_pipeline.core.base.arrow_columns import count_up_to, is_ascending
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
@@ -17,7 +16,7 @@ from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.listing.cut_points import shared_length
 from hyve_pipeline.s3.listing.envelope import Envelope
 from hyve_pipeline.s3.listing.fast_pages import read_uniform_page
-from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, Plus
+from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, Plus, forms_of, in_one_line
 from hyve_pipeline.s3.listing.malformed import MalformedPageError, UnsupportedListingError, shown
 from hyve_pipeline.s3.listing.pages import ListingAnswer, Page, read_any_page
 from hyve_pipeline.s3.listing.plus_sign import settle_plus
@@ -85,7 +84,7 @@ def check_place(envelope: Envelope, place: Place) -> None:
         MalformedPageError: it is of another one.
     """
     check_bucket(envelope.name, place)
-    if envelope.prefix is not None and _in_one_line(place.prefix) not in _forms(envelope.prefix):
+    if envelope.prefix is not None and in_one_line(place.prefix) not in forms_of(envelope.prefix):
         raise MalformedPageError(f"it is of the prefix {shown(envelope.prefix)}, not of {place.prefix!r}")
 
 
@@ -332,7 +331,7 @@ class Walk:
         token = {asked.value} if by_token else {""}
         marker = {asked.value} if asked.parameter == "marker" else {"", *begins}
         for said, expected in ((envelope.start_after, begins), (envelope.token, token), (envelope.marker, marker)):
-            if said is not None and not _forms(said) & {_in_one_line(text) for text in expected}:
+            if said is not None and not forms_of(said) & {in_one_line(text) for text in expected}:
                 raise MalformedPageError(
                     f"the server says that it begins after {shown(said)}, not after {shown(asked.value)}"
                 )
@@ -371,13 +370,3 @@ def check_length(response: Response) -> None:
         return
     if said.isdecimal() and len(said) < len("10" * 10) and int(said) != len(response.body):
         raise MalformedPageError(f"it has {len(response.body):,} bytes instead of {int(said):,}")
-
-
-def _forms(written: str) -> set[str]:
-    """The texts that an answer's text may stand for: it may be encoded or not."""
-    return {_in_one_line(form) for form in (written, unquote(written), unquote_plus(written))}
-
-
-def _in_one_line(text: str) -> str:
-    """The text with normalised line ends, as XML does not keep them."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from html import unescape
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -18,6 +19,16 @@ _TO_ESCAPE = re.compile(f"[&<>{''.join(_REFERENCES)}]")
 # The characters that XML 1.0 can't represent, not even as references. https://www.w3.org/TR/xml/#charsets
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+# References to characters, control characters included, which `html.unescape` would replace.
+_REFERENCE = re.compile("&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
+
+# Elements that only repeat the request, or say where the next page begins: an answer is complete without them.
+_LISTING = ("Prefix", "StartAfter", "ContinuationToken", "Marker", "KeyMarker")
+_NEXT = ("NextContinuationToken", "NextMarker", "NextKeyMarker")
+
+# The answers about one multipart upload repeat its key, and where it will be.
+_OF_AN_UPLOAD = re.compile(rb"<(?:InitiateMultipartUpload|CompleteMultipartUpload|ListParts)Result[\s>]")
+_UPLOAD = ("Key", "Location")
 
 _parsers = threading.local()
 
@@ -32,17 +43,41 @@ def parse_xml(document: bytes) -> Element:
     No entity is expanded, nothing is fetched, and a document type is an error: text with an unexpanded entity would be
     read only up to it.
 
+    Elements that only repeat the request, or say where the next page begins, are missing if XML can't represent their
+    text. Ceph percent-encodes the keys of a listing, and not these.
+
     Raises:
         MalformedXmlError: the document is not well-formed, or declares a document type.
     """
+    # Leading white space keeps a connection open while the server works; XML allows none before its declaration.
+    document = document.lstrip()
     try:
-        # Leading white space keeps a connection open while the server works; XML allows none before its declaration.
-        root = etree.fromstring(document.lstrip(), _parser())
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise MalformedXmlError(f"malformed XML: {error}") from None
+        root = _parse(document)
+    except MalformedXmlError:
+        rest = _without_unrepresentable(document)
+        if rest == document:
+            raise
+        root = _parse(rest)
     if root is None or root.getroottree().docinfo.doctype:
         raise MalformedXmlError("XML with a document type, which S3 never sends")
     return root
+
+
+def _parse(document: bytes) -> Element:
+    try:
+        return etree.fromstring(document, _parser())
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise MalformedXmlError(f"malformed XML: {error}") from None
+
+
+def _without_unrepresentable(document: bytes) -> bytes:
+    """The document without the elements that it need not have and whose text XML can't represent."""
+    names = "|".join((*_LISTING, *_NEXT, *(_UPLOAD if _OF_AN_UPLOAD.search(document) else ())))
+
+    def kept(found: re.Match[bytes]) -> bytes:
+        return found[0] if fits_in_xml(unescape_text(found[2].decode(errors="replace"))) else b""
+
+    return re.sub(rf"<({names})>([^<]*)</\1>".encode(), kept, document)
 
 
 def _parser() -> Any:
@@ -68,6 +103,16 @@ def child_text(element: Element, name: str) -> str | None:
 def escape_text(text: str) -> str:
     """Text as the content of an element, so that a parser reads back the same text."""
     return escape(text, _REFERENCES) if _TO_ESCAPE.search(text) else text
+
+
+def unescape_text(written: str) -> str:
+    """What the content of an element stands for, also where it has references that no parser accepts."""
+    return unescape(_REFERENCE.sub(_character, written))
+
+
+def _character(reference: re.Match[str]) -> str:
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    return chr(number) if number <= 0x10FFFF else reference[0]
 
 
 def fits_in_xml(text: str) -> bool:

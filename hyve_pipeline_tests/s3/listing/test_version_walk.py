@@ -1,8 +1,8 @@
 """A walk through versions finds what was there at a time, however the server orders and cuts its pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.listing.version_walk import VersionWalk
 from hyve_pipeline.s3.listing.walk import DamagedPageError
 from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline.s3.wire.xml import escape_text
 
 PLACE = Place(bucket="asked", prefix="p/", endpoint_url="http://127.0.0.1:9")
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -42,7 +43,9 @@ def entries_of(histories: Histories) -> list[tuple[str, str, int, bool]]:
     ]
 
 
-def answer(histories: Histories, request: Request, *, in_blocks: bool) -> Response:
+def answer(
+    histories: Histories, request: Request, *, in_blocks: bool, quote_marker: Callable[[str], str] = quote
+) -> Response:
     """What a server answers that has these histories."""
     asked = dict(request.query)
     entries = entries_of(histories)
@@ -64,7 +67,7 @@ def answer(histories: Histories, request: Request, *, in_blocks: bool) -> Respon
         texts.sort(key=lambda text: text.startswith("<DeleteMarker>"))
     truncated = str(len(entries) > len(page)).lower()
     following = (
-        f"<NextKeyMarker>{quote(page[-1][0])}</NextKeyMarker><NextVersionIdMarker>{page[-1][1]}</NextVersionIdMarker>"
+        f"<NextKeyMarker>{quote_marker(page[-1][0])}</NextKeyMarker><NextVersionIdMarker>{page[-1][1]}</NextVersionIdMarker>"
         if len(entries) > len(page)
         else ""
     )
@@ -119,6 +122,18 @@ def test_versions_before_markers_are_put_in_order_or_refused(histories: Historie
         found, problem = expected, str(error)
     assert found == expected
     assert not problem or "a version and a delete marker of one time" in problem
+
+
+@pytest.mark.parametrize("quote_marker", [quote, escape_text, quote_plus])
+def test_a_marker_may_be_encoded_or_not(quote_marker: Callable[[str], str]) -> None:
+    """Ceph encodes the keys of a page, and not the key after which the next one begins."""
+    histories: Histories = {f"p/{key}": [(0, False)] for key in ["%", "%20", "a b+c", "a%2Bb", "\x01", "ü"]}
+    walk = VersionWalk(PLACE, KeyRange(), 1, time=START + timedelta(seconds=1))
+    found: list[str] = []
+    while not walk.has_ended:
+        page = answer(histories, walk.request(), in_blocks=False, quote_marker=quote_marker)
+        found += walk.take(page._replace(body=page.body.replace(b"\x01", b"&#x01;"))).keys
+    assert found == sorted(histories)
 
 
 HISTORIES: Histories = {"p/a": [(0, False), (1, False)], "p/b": [(0, False), (1, True), (2, False)]}

@@ -54,6 +54,23 @@ def test_token_or_last_key_leads_to_the_next_page(connect: Connect) -> None:
     assert {(query["list-type"], query["encoding-type"], query["max-keys"]) for query in sent} == {("2", "url", "1000")}
 
 
+def test_a_token_that_no_parser_can_read_is_not_needed(connect: Connect) -> None:
+    """Ceph's tokens are keys that it does not encode; XML can't represent these, whichever way they are written."""
+    keys = ["a\x01", "b\x1b%20", "c\uffff"]
+
+    def script(received: Received) -> Answer:
+        after = received.query.get("start-after", "")
+        left = [key for key in keys if key > after]
+        said = "".join(f"&#x{ord(char):x};" for char in left[0])
+        elements = f"<NextContinuationToken>{said}</NextContinuationToken><StartAfter>{said}</StartAfter>"
+        return Answer(listing([listing_entry(left[0])], truncated=len(left) > 1, elements=elements if left[1:] else ""))
+
+    with scripted_server(script) as server:
+        found, proof = walked(connect(server.place()))
+        assert (found, proof.pages) == (keys, 3)
+        assert [received.query.get("start-after") for received in server.received] == [None, *keys[:2]]
+
+
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [

@@ -61,3 +61,36 @@ def test_what_s3_never_sends_is_refused(document: bytes) -> None:
 @pytest.mark.parametrize("text", ['"abc-2"', "abc-2", "&quot;abc-2&quot;", 'W/"abc-2"', ' "abc-2" '])
 def test_etags_lose_their_quotes(text: str) -> None:
     assert unquote_etag(text) == "abc-2"
+
+
+# A text with characters that XML can't represent, as Ceph writes it.
+_UNREADABLE = "a&#x01;&lt;&#27;"
+
+
+def _with(root: str, name: str) -> bytes:
+    return f"<{root}><{name}>{_UNREADABLE}</{name}><UploadId>u</UploadId></{root}>".encode()
+
+
+@pytest.mark.parametrize(
+    ("root", "name"),
+    [
+        ("ListBucketResult", "Prefix"),
+        ("ListBucketResult", "StartAfter"),
+        ("ListBucketResult", "NextContinuationToken"),
+        ("ListVersionsResult", "NextKeyMarker"),
+        ("InitiateMultipartUploadResult", "Key"),
+        ("CompleteMultipartUploadResult", "Location"),
+        ("ListPartsResult", "Key"),
+    ],
+)
+def test_what_only_repeats_the_request_may_be_unreadable(root: str, name: str) -> None:
+    found = parse_xml(_with(root, name))
+    assert (child_text(found, name), child_text(found, "UploadId")) == (None, "u")
+
+
+@pytest.mark.parametrize(("root", "name"), [("Contents", "Key"), ("Error", "Message"), ("Deleted", "Key")])
+def test_what_says_more_must_be_readable(root: str, name: str) -> None:
+    with pytest.raises(MalformedXmlError, match="invalid xmlChar"):
+        parse_xml(_with(root, name))
+    with pytest.raises(MalformedXmlError, match="invalid xmlChar"):
+        parse_xml(b"<ListBucketResult>" + _with("Prefix", "Key") + b"</ListBucketResult>")
