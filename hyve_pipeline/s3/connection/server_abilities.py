@@ -101,6 +101,12 @@ def relied_on(operation: str, header: str) -> Ability:
     return Ability(f"ignores {header} of {operation}", "")
 
 
+@cache
+def kept_tags(operation: str) -> Ability:
+    """Tags among the headers of an operation that writes, which some servers accept and forget."""
+    return Ability(f"forgets the tags of a {operation}", "they are put by a request of their own afterwards")
+
+
 def _of_writes(lack: str) -> Ability:
     return Ability(lack, "a HEAD is sent for the store's object right before", is_minor=True)
 

@@ -197,7 +197,16 @@ def _make(
     if log is not None:
         log.ended(upload)
     version_id, is_new = made.version_id, begun is not None
-    lost = settle(store, upload.key, made.etag, version_id, planned.new, begun or (), anew=is_new).result()
+    lost = settle(
+        store,
+        upload.key,
+        made.etag,
+        version_id,
+        planned.new,
+        begun or (),
+        anew=is_new,
+        operation="CreateMultipartUpload",
+    ).result()
     return replace(made, lost=lost)
 
 

@@ -127,7 +127,7 @@ def _rewrite_whole(store: Connection, task: CopyTask, carried: ObjectProperties)
 
     def go_on(answer: _Rewritten) -> "Future[CopyResult]":
         result, without = answer
-        settled = settle(store, task.store_key, result.etag, result.version_id, new, without)
+        settled = settle(store, task.store_key, result.etag, result.version_id, new, without, operation="CopyObject")
         return then(settled, lambda lost: result._replace(lost=lost))
 
     # Of an object that is copied onto itself, the condition on the source and the one on the store are about the same.

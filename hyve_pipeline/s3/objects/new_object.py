@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyRules
 from hyve_pipeline.core.model.object_lock import NO_LOCK, ObjectLock
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, may_be_unsupported
 from hyve_pipeline.s3.connection.server_abilities import (
@@ -23,6 +24,7 @@ from hyve_pipeline.s3.connection.server_abilities import (
     TAGS_IN_WRITES,
     TAGS_READ,
     Ability,
+    kept_tags,
     storage_class_ability,
 )
 from hyve_pipeline.s3.objects.annotations import AnnotationsOf
@@ -32,7 +34,7 @@ from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties, read
 from hyve_pipeline.s3.objects.tags import Tags, put_tags, read_tags
 from hyve_pipeline.s3.objects.write_headers import STORAGE_CLASS_HEADER, storage_class_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError
-from hyve_pipeline.s3.wire.futures import completed, follow, retry, then
+from hyve_pipeline.s3.wire.futures import completed, follow, recover, retry, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # The most that fits into a header; a PutObjectTagging request can have all tags of an object.
@@ -129,6 +131,7 @@ def settle(
     without: Sequence[Ability],
     *,
     anew: bool = True,
+    operation: str = "PutObject",
 ) -> "Future[tuple[str, ...]]":
     """Give an object that was written the tags that were not in its request, its annotations, and its lock.
 
@@ -140,11 +143,16 @@ def settle(
         new: the object.
         without: what the server lacks, so those headers were left out.
         anew: False if it is unknown what an earlier attempt has written.
+        operation: the request that had its headers.
 
     Returns:
         A future that gives what the object lacks, in words; or raises `S3RequestError`: then it is not done.
     """
-    settled = _give_tags(store, key, version_id, new, without, anew=anew)
+    lost = tuple(ability.loses for ability in without if ability.loses is not None)
+    if anew and not new.has_separate_tags and TAGS_IN_WRITES not in without:
+        settled = _confirm_tags(store, key, version_id, new, lost, operation)
+    else:
+        settled = _give_tags(store, key, version_id, new, lost)
     if new.annotations is not None and new.annotations.entries:
         settled = _give_annotations(store, key, etag, new.annotations, settled, anew=anew)
     if not new.lock:
@@ -196,17 +204,38 @@ def _give_annotations(
     return follow(settled, go_on)
 
 
-def _give_tags(
-    store: Connection,
-    key: str,
-    version_id: str | None,
-    new: NewObject,
-    without: Sequence[Ability],
-    *,
-    anew: bool,
+def _confirm_tags(
+    store: Connection, key: str, version_id: str | None, new: NewObject, lost: tuple[str, ...], operation: str
 ) -> "Future[tuple[str, ...]]":
-    lost = tuple(ability.loses for ability in without if ability.loses is not None)
-    if not new.tags or (anew and not new.has_separate_tags and TAGS_IN_WRITES not in without):
+    """Find out once for each server whether an object gets the tags that such a request had, and put them if not."""
+    kept = kept_tags(operation)
+    is_sure = operation == "PutObject" or store.place.server == AWS or store.abilities.has_proved(kept)
+    if is_sure or not new.tags:
+        return completed(lost)
+    if store.abilities.lacks(kept):
+        return _give_tags(store, key, version_id, new, lost)
+
+    def judge(found: Tags | None) -> "Future[tuple[str, ...]]":
+        if found is not None and sorted(found) != sorted(new.tags):
+            store.abilities.note(kept)
+            return _give_tags(store, key, version_id, new, lost)
+        if found is not None:
+            store.abilities.prove(kept)
+        return completed(lost)
+
+    def unknown(error: BaseException) -> None:
+        # To read the store's tags takes a permission that copies do not need otherwise.
+        if not isinstance(error, S3RequestError):
+            raise error
+
+    return follow(recover(read_tags(store, key), unknown), judge)
+
+
+def _give_tags(
+    store: Connection, key: str, version_id: str | None, new: NewObject, lost: tuple[str, ...]
+) -> "Future[tuple[str, ...]]":
+    """Put all tags by a request of their own."""
+    if not new.tags:
         return completed(lost)
     if new.rules.tags == "copy" and store.abilities.lacks(TAGS):
         return completed((*lost, "tags"))

@@ -14,7 +14,7 @@ from hyve_pipeline.s3.connection.server_abilities import (
     TAGS_READ,
 )
 from hyve_pipeline.s3.connection.transport import ResponseOrError
-from hyve_pipeline.s3.objects.head import head_object
+from hyve_pipeline.s3.objects.head import ask_head, head_object
 from hyve_pipeline.s3.objects.source_responses import source_answer
 from hyve_pipeline.s3.objects.write_headers import document_headers
 from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, INVALID_RESPONSE, S3RequestError, invalid_response
@@ -24,6 +24,7 @@ from hyve_pipeline.s3.wire.responses import parse_response, require, whole_numbe
 from hyve_pipeline.s3.wire.xml import child_text, escape_text
 
 _NO_TAGS = "NoSuchTagSet"
+_COUNT = "x-amz-tagging-count"
 
 # Codes of some servers for a request that they don't support.
 _UNSUPPORTED = {"InvalidArgument", "InvalidRequest", "NotSupported", "Unsupported", "UnsupportedOperation"}
@@ -31,6 +32,10 @@ _UNSUPPORTED = {"InvalidArgument", "InvalidRequest", "NotSupported", "Unsupporte
 # Servers that send x-amz-tagging-count with each object that has tags, by the header Server. Not "AmazonS3": others
 # that send no such count call themselves so too.
 _KNOWN_SERVERS = re.compile(r"MinIO|Ceph Object Gateway\b.*")
+
+# What Ceph adds to the headers of an object, also where it has no header Server. It sends the count too, and its answer
+# about the tags of an object that was uploaded in parts and has none is empty.
+_OF_CEPH = "x-rgw-object-type"
 
 _WAY_ON = '; object_tags = "skip" copies objects without theirs'
 
@@ -63,7 +68,30 @@ def read_tags(connection: Connection, key: str) -> "Future[Tags | None]":
                 lambda done: complete(outcome, lambda head: lacking() if head.result() else read(ending), done)
             )
             return
+        if isinstance(ending, Response) and not ending.body.strip() and ending.header("etag") is None:
+            complete_later(ending)
+            return
         complete(outcome, read, ending)
+
+    def complete_later(empty: Response) -> None:
+        """Take an empty answer for no tags only if the headers of the object prove that it has none."""
+        try:
+            shown = ask_head(connection, key, (), has_none)
+        except Exception:  # noqa: BLE001 - as above
+            complete(outcome, read, empty)
+            return
+        shown.add_done_callback(lambda done: complete(outcome, lambda _: () if done.result() else read(empty), None))
+
+    def has_none(head: ResponseOrError) -> bool:
+        if not isinstance(head, Response):
+            return False
+        count, is_ceph = head.header(_COUNT), head.header(_OF_CEPH) is not None
+        if count != "0" and (count is not None or not is_ceph):
+            return False
+        connection.abilities.prove(TAGS)
+        if is_ceph:
+            connection.abilities.prove(TAG_COUNTS_BY_NAME)
+        return True
 
     def lacking() -> None:
         connection.abilities.note(TAGS_READ)
@@ -112,7 +140,7 @@ def _read_answer(connection: Connection, request: Request, response: Response) -
     tags = tuple(
         (require(bucket, request, response, tag, "Key"), child_text(tag, "Value") or "") for tag in root.iter("{*}Tag")
     )
-    count = response.header("x-amz-tagging-count")
+    count = response.header(_COUNT)
     if count is not None and count != str(len(tags)):
         reason = f"the answer has {len(tags)} tags, and says that there are {count}"
         raise invalid_response(bucket, request, response, reason)
@@ -135,7 +163,7 @@ def learn_tag_counts(connection: Connection, response: Response, tags: Tags | No
     """Find out whether a server tells the number of tags, from an answer to GET and the tags of the same object."""
     if tags:
         connection.abilities.prove(HIDDEN_TAG_COUNTS if count is None else TAG_COUNTS)
-    if _KNOWN_SERVERS.fullmatch(response.header("server") or ""):
+    if _KNOWN_SERVERS.fullmatch(response.header("server") or "") or response.header(_OF_CEPH) is not None:
         connection.abilities.prove(TAG_COUNTS_BY_NAME)
 
 
@@ -145,7 +173,7 @@ def tag_count_of(bucket: str, request: Request, response: Response) -> int | Non
     Raises:
         S3RequestError: it is not a number.
     """
-    count = response.header("x-amz-tagging-count")
+    count = response.header(_COUNT)
     try:
         return None if count is None else whole_number(count)
     except ValueError as error:

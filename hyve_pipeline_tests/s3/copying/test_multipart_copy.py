@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from hyve_pipeline.s3.copying.multipart_upload import part_ranges, part_sizes
 from hyve_pipeline.s3.objects.multipart_api import MAX_OBJECT_SIZE, MAX_PART_SIZE, MAX_PARTS
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
+from hyve_pipeline_tests.faults import Fault, FaultyServer
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.copying.test_copy_object import PROPERTIES, assert_same_properties
 from hyve_pipeline_tests.s3.scripted import ETAG, Answer, Received, error_answer, head_answer, scripted_server
@@ -44,6 +46,38 @@ def test_content_and_properties_are_kept(make_place: MakePlace, connect: Connect
     assert copy["ETag"] == f'"{result.etag}"'
     assert_same_properties(client, source.bucket, store.bucket, "big")
     assert client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", []) == []
+
+
+def _without_tags(server: FaultyServer) -> Fault:
+    """A server that forgets the tags of a CreateMultipartUpload, as Ceph does."""
+
+    def fault(received: Received) -> Answer | None:
+        if "uploads" not in received.query:
+            return None
+        return server.forward(replace(received, headers=received.headers | {"x-amz-tagging": ""}))
+
+    return fault
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_tags_that_an_upload_forgets_are_put_afterwards(
+    make_place: MakePlace, connect: Connect, faulty: FaultyServer, forgets: bool
+) -> None:
+    source, store = make_place("source"), make_place("store")
+    client = client_for(str(source.endpoint_url))
+    if forgets:
+        faulty.fault = _without_tags(faulty)
+    to = connect(store.model_copy(update={"endpoint_url": faulty.endpoint_url}))
+    for number in range(3):
+        key = f"big {number}"
+        task = _put(client, source.bucket, key, Tagging="team=a%20b&empty=")
+        copied = copy_object(connect(source), to, task, multipart_threshold=THRESHOLD, part_size=PART).result()
+        assert copied.lost == ()
+        tags = client.get_object_tagging(Bucket=store.bucket, Key=key)["TagSet"]
+        assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "a b", "empty": ""}
+    # It is found out once.
+    about_tags = [received.method for received in faulty.received if "tagging" in received.query]
+    assert about_tags == (["GET", "PUT", "PUT", "PUT"] if forgets else ["GET"])
 
 
 @pytest.mark.parametrize("key", ["a//b", "../up", "new\nline", "☃ ü\u0308/a%20b+c"])

@@ -1,6 +1,7 @@
 """Whose tags are requested when an object is read as a whole, and that none are lost."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -20,6 +21,7 @@ from hyve_pipeline_tests.s3.scripted import (
     Received,
     ScriptedServer,
     error_answer,
+    head_answer,
     scripted_server,
 )
 
@@ -31,6 +33,7 @@ class Source:
 
     Attributes:
         name: the header Server.
+        more: other headers of each object.
         tells: whether it sends the number of tags with an object.
         may_read: whether tags may be read.
     """
@@ -39,6 +42,7 @@ class Source:
         self.name = "other"
         self.tells = True
         self.may_read = True
+        self.more: dict[str, str] = {}
         self.asked: list[str] = []
 
     def __call__(self, received: Received) -> Answer:
@@ -51,7 +55,9 @@ class Source:
             tag = f"<Tag><Key>of</Key><Value>{key}</Value></Tag>" if is_tagged else ""
             return Answer(f"<Tagging><TagSet>{tag}</TagSet></Tagging>".encode())
         count = {"x-amz-tagging-count": "1"} if is_tagged and self.tells and self.may_read else {}
-        return Answer(headers={"ETag": f'"{ETAG}"', "Last-Modified": HTTP_DATE, "Server": self.name, **count})
+        return Answer(
+            headers={"ETag": f'"{ETAG}"', "Last-Modified": HTTP_DATE, "Server": self.name, **count, **self.more}
+        )
 
 
 @pytest.fixture
@@ -158,3 +164,39 @@ def test_amazon_s3_tells_the_number_to_those_who_may_read_tags(connect: Connect)
     assert not tells_tag_counts(connection)
     connection.abilities.prove(TAGS)
     assert tells_tag_counts(connection)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"x-amz-tagging-count": "0"}, ()),
+        ({"x-rgw-object-type": "Normal"}, ()),
+        ({"x-rgw-object-type": "Normal", "x-amz-tagging-count": "1"}, None),
+        ({"x-amz-tagging-count": "1"}, None),
+        ({}, None),
+    ],
+)
+def test_an_empty_answer_means_no_tags_where_the_object_says_so(
+    connect: Connect, headers: dict[str, str], expected: Tags | None
+) -> None:
+    """As Ceph answers for an object of a multipart upload; its headers have the number, or are Ceph's."""
+
+    head = head_answer()
+
+    def script(received: Received) -> Answer:
+        return Answer() if "tagging" in received.query else replace(head, headers=head.headers | headers)
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        if expected is None:
+            with pytest.raises(S3RequestError, match="the answer is empty, not a <Tagging>"):
+                read_tags(connection, "k").result()
+        else:
+            assert read_tags(connection, "k").result() == expected
+            assert connection.abilities.has_proved(TAGS)
+
+
+def test_of_ceph_without_a_name_one_object_is_asked(source: Source, connection: Connection) -> None:
+    source.more = {"x-rgw-object-type": "Normal"}
+    assert _read(connection, "a", "b", "tagged", "c") == [(), (), (("of", "tagged"),), ()]
+    assert source.asked == ["a", "tagged"]
