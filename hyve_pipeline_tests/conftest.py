@@ -20,6 +20,7 @@ from hyve_pipeline.demo.server import EmbeddedServer
 from hyve_pipeline.operations.workers import pool
 from hyve_pipeline.s3.connection.server_abilities import forget_all
 from hyve_pipeline_tests import moto_server
+from hyve_pipeline_tests.ceph.cluster import ceph_gateway, missing_programs
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.forks import fork_python
 from hyve_pipeline_tests.moto_server import MotoServer
@@ -154,7 +155,17 @@ def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint_url
 
 
-# Where the state of homes is, in tests whose fixtures make one: ``s3`` runs them all on a state in a bucket.
+@pytest.fixture(scope="session")
+def ceph_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of Ceph's gateway, for tests with `CEPH`; it checks signatures."""
+    if missing := missing_programs():
+        pytest.skip(f"Ceph is not installed: this machine has no {missing[0]}")
+    with ceph_gateway(tmp_path_factory.mktemp("ceph")) as endpoint_url:
+        yield endpoint_url
+
+
+# Where the state of homes is, in tests whose fixtures make one: ``s3`` runs them all on a state in a bucket of moto's,
+# ``ceph`` on one of Ceph's.
 TEST_STATE_VARIABLE = "HYVE_TEST_STATE"
 
 
@@ -167,7 +178,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def state_kind(request: pytest.FixtureRequest) -> str:
-    """Where the state of homes is: ``folder`` or ``s3``."""
+    """Where the state of homes is: ``folder``, ``s3`` or ``ceph``."""
     return getattr(request, "param", os.environ.get(TEST_STATE_VARIABLE, "folder"))
 
 
@@ -175,12 +186,13 @@ def state_kind(request: pytest.FixtureRequest) -> str:
 def state_place(
     request: pytest.FixtureRequest, state_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> BucketSettings | None:
-    """The bucket that holds the state of every home, on moto's server; None where each has a folder for it."""
+    """The bucket that holds the state of every home, on moto's server or Ceph's; None where each has a folder."""
     if state_kind == "folder":
         return None
     if request.node.get_closest_marker("local_state") is not None:
         pytest.skip("is about a state in a folder")
-    place: BucketSettings = request.getfixturevalue("make_place")("state", prefix="home/")
+    endpoint_url = request.getfixturevalue("ceph_endpoint") if state_kind == "ceph" else None
+    place: BucketSettings = request.getfixturevalue("make_place")("state", prefix="home/", endpoint_url=endpoint_url)
     settings = {name: getattr(place, name) for name in ("endpoint_url", "profile", "region")}
     monkeypatch.setenv("HYVE_STATE", f"{place.uri}?{urlencode(settings)}")
     monkeypatch.setenv("HYVE_CACHE", str(tmp_path / "cache"))

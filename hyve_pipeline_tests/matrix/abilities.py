@@ -12,6 +12,7 @@ from hyve_pipeline_tests.matrix.uploads import (
     NotCopiedError,
     Seen,
     Upload,
+    abort_beside,
     copy_by_hand,
     copy_part_by_hand,
     is_listed,
@@ -54,6 +55,18 @@ def missing(seen: Seen, upload: Upload) -> str | None:
     values = {name: seen.headers.get(HEADER + name.lower(), "").partition("-")[0] for name in ALGORITHMS}
     wrong = [name for name, value in values.items() if value and len(value) != len(checksum(name, b""))]
     return f"the server's {wrong[0]} is that of another algorithm" if wrong else None
+
+
+def hides_parts(scratch: Scratch) -> bool:
+    """Whether a server does not return the size of a part of an object, as a plain request shows."""
+    where = (scratch.client, scratch.bucket, f"{scratch.prefix}parts")
+    try:
+        put(*where, Upload(12, (12,)))
+        return "PartsCount" not in scratch.client.head_object(Bucket=where[1], Key=where[2], PartNumber=1)
+    except (ClientError, BotoCoreError):
+        return True
+    finally:
+        _forget(scratch, where[2])
 
 
 def needs_trying(case: Case, *, copies: bool) -> bool:
@@ -102,8 +115,10 @@ def _try(scratch: Scratch, key: str, case: Case, *, copies: bool) -> str | None:
         make_copy(*where, upload)
         problem = missing(read_object(*where, upload), upload)
         problem = problem and f"in a copy, {problem}"
-    if problem is None and case.is_about_key and not is_listed(*where):
-        problem = "the server lists another key instead"
+    if problem is None and case.is_about_key:
+        abort_beside(*where)
+        if not is_listed(scratch.client, scratch.bucket, scratch.prefix, key):
+            problem = "the server lists another key instead"
     return problem
 
 

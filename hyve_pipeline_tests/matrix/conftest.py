@@ -41,6 +41,7 @@ def find_server(request: pytest.FixtureRequest) -> FindServer:
         "second moto": ("moto", "second_moto_endpoint"),
         "exact moto": ("moto", "version_endpoint"),
         "rclone": ("rclone", "rclone_endpoint"),
+        "ceph": ("ceph", "ceph_endpoint"),
     }
 
     def find(name: str) -> Server:

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hyve_pipeline.cli.main import run as run_hyve
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.lists import read_list
-from hyve_pipeline_tests.matrix.abilities import Scratch, missing, refusal, why
+from hyve_pipeline_tests.matrix.abilities import Scratch, hides_parts, missing, refusal, why
 from hyve_pipeline_tests.matrix.cases import OLD, Case
 from hyve_pipeline_tests.matrix.uploads import Seen, Upload, put, read_object
 from hyve_pipeline_tests.syncs import Bucket, Finished, next_second, sync_table
@@ -117,6 +117,7 @@ class Run:
         untouched: keys of the store whose object did not change.
         replaced: keys of the store whose previous object is an older version now.
         default_encryption: how the store encrypts a plain PutObject.
+        hides_parts: whether the source's server does not return the size of a part of an object.
         first, second: the syncs; before the second one the keys of the group "Keys" are deleted in the source.
     """
 
@@ -131,6 +132,7 @@ class Run:
     untouched: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     default_encryption: dict[str, str] = field(default_factory=dict)
+    hides_parts: bool = False
     first: Synced = field(init=False)
     second: Synced = field(init=False)
 
@@ -174,6 +176,7 @@ def run_matrix(run: Run, options: Mapping[str, Any], try_case: Try) -> None:
         reasons = {case.name: _reason(side, case, copies, try_case) for case in run.cases}
         refused = {name: reason for name, reason in reasons.items() if reason is not None}
         run.refused = refused | run.refused
+    run.hides_parts = hides_parts(run.source.scratch)
     _fill_store(run)
     _fill_source(run)
     next_second()

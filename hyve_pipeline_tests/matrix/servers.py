@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 from hyve_pipeline.core.base.sizes import MIB
+from hyve_pipeline_tests.ceph.cluster import ceph_version, missing_programs
 from hyve_pipeline_tests.matrix.cases import ENCRYPTION, LOCKS, SIZES, THRESHOLD, Case, cases, large_cases
 from hyve_pipeline_tests.matrix.uploads import allow_any_header
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
@@ -127,6 +128,13 @@ def _some(prefix: str) -> list[Case]:
 
 _IN_PARTS: dict[str, Any] = {"multipart_threshold": THRESHOLD, "multipart_part_size": THRESHOLD}
 
+_ON_CEPH = (
+    Setting("ceph", "Ceph, versioned", "ceph", "ceph", _some, _IN_PARTS, versioned=True),
+    Setting("moto-to-ceph", "moto → Ceph", "moto", "ceph", _some, _IN_PARTS),
+    # Reading from Ceph and writing to moto are tested above.
+    *([Setting("ceph-to-moto", "Ceph → moto", "ceph", "moto", _some, _IN_PARTS)] if _IS_THOROUGH else []),
+)
+
 _STARTED = (
     Setting("moto", "moto", "moto", "moto", cases, _IN_PARTS),
     Setting(
@@ -145,6 +153,7 @@ _STARTED = (
     Setting("moto-to-rclone", "moto → rclone", "moto", "rclone", _some, _IN_PARTS),
     # Reading from rclone and writing to moto are tested above.
     *([Setting("rclone-to-moto", "rclone → moto", "rclone", "moto", cases, _IN_PARTS)] if _IS_THOROUGH else []),
+    *([] if missing_programs() else _ON_CEPH),
 )
 
 # Only for rows about all versions: as S3, it gives times of versions that are more exact than whole seconds.
@@ -197,7 +206,7 @@ def own_prefix() -> str:
 
 def versions() -> dict[str, Callable[[], str]]:
     """Functions that return the versions of the servers that the tests start."""
-    return {"moto": lambda: version("moto"), "rclone": _rclone_version}
+    return {"moto": lambda: version("moto"), "rclone": _rclone_version, "Ceph": ceph_version}
 
 
 def _rclone_version() -> str:

@@ -153,11 +153,11 @@ def _has_long_tags(upload: Upload) -> bool:
 
 
 def _finish(client: Any, bucket: str, key: str, upload: Upload) -> None:
-    """Put what is put after an object: tags that no header has room for, and annotations.
+    """Put what is put after an object: tags that no header has room for, or that it has forgotten, and annotations.
 
-    A server that does not know annotations would take the request for the object: it fails the list.
+    A server that does not know them would take the request for the object: it fails the one that reads them.
     """
-    if _has_long_tags(upload):
+    if upload.tags and not _read_tags(client, bucket, key):
         tags = [{"Key": name, "Value": value} for name, value in upload.tags]
         client.put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tags})
     if upload.annotations:
@@ -260,7 +260,7 @@ def read_object(client: Any, bucket: str, key: str, upload: Upload, *, of: str |
         answer = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     headers = {name.lower(): value for name, value in answer["ResponseMetadata"]["HTTPHeaders"].items()}
     if upload.tags:
-        tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        tags = _read_tags(client, bucket, key)
         headers |= {TAGS: repr(sorted((tag["Key"], tag["Value"]) for tag in tags))} if tags else {}
     if upload.annotations:
         listed = client.list_object_annotations(Bucket=bucket, Key=key)["Annotations"]
@@ -268,6 +268,11 @@ def read_object(client: Any, bucket: str, key: str, upload: Upload, *, of: str |
         texts = [client.get_object_annotation(Bucket=bucket, Key=key, AnnotationName=name) for name in names]
         headers[ANNOTATIONS] = repr([text["AnnotationPayload"].read() for text in texts])
     return Seen(headers, holds_content)
+
+
+def _read_tags(client: Any, bucket: str, key: str) -> list[dict[str, str]]:
+    # Ceph answers nothing at all for an object of a multipart upload without tags.
+    return client.get_object_tagging(Bucket=bucket, Key=key).get("TagSet", [])
 
 
 def _is_content(body: Any, key: str, size: int) -> bool:
@@ -279,10 +284,25 @@ def _is_content(body: Any, key: str, size: int) -> bool:
     return first == size
 
 
-def is_listed(client: Any, bucket: str, key: str) -> bool:
-    """Whether a listing of the bucket has exactly this key."""
-    listed = client.list_objects_v2(Bucket=bucket, Prefix=key)
-    return any(entry["Key"] == key for entry in listed.get("Contents", []))
+def abort_beside(client: Any, bucket: str, key: str) -> None:
+    """Begin an upload of another key in the same folder, and abort it; errors are ignored.
+
+    `rclone serve s3` has its files' names in a memory. After this, as after five minutes, it reads the folder again,
+    and control characters of keys have become others.
+    """
+    where = {"Bucket": bucket, "Key": f"{key[: key.rfind('/') + 1]}aborted"}
+    with suppress(ClientError):
+        client.abort_multipart_upload(**where, UploadId=client.create_multipart_upload(**where)["UploadId"])
+
+
+def is_listed(client: Any, bucket: str, prefix: str, key: str) -> bool:
+    """Whether a listing of what is below a prefix has exactly this key.
+
+    The prefix is not the key: a server may encode the keys of its answer and not the prefix, so that the answer to one
+    with a control character is no XML.
+    """
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return any(entry["Key"] == key for page in pages for entry in page.get("Contents", []))
 
 
 def delete_below(client: Any, bucket: str, prefix: str) -> None:

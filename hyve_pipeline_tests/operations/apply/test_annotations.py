@@ -10,6 +10,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline_tests.annotating import AnnotatingServer
+from hyve_pipeline_tests.ceph.cluster import CEPH
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
 from hyve_pipeline_tests.operations.applying import CONTENT, apply, outcomes, planned, put_in_parts, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -152,7 +153,11 @@ def test_an_object_that_looks_like_a_list_of_annotations_is_none(
 @pytest.mark.parametrize(
     ("server", "way"),
     # rclone's server copies no parts.
-    [("moto", "server"), ("moto", "stream"), pytest.param("rclone", "stream", marks=pytest.mark.rclone)],
+    [
+        *(("moto", "server"), ("moto", "stream")),
+        pytest.param("rclone", "stream", marks=pytest.mark.rclone),
+        *(pytest.param("ceph", way, marks=CEPH) for way in ("server", "stream")),
+    ],
 )
 def test_servers_without_annotations_get_none_and_are_asked_once(
     request: pytest.FixtureRequest, make_pair: MakePair, server: str, way: str

@@ -15,6 +15,7 @@ from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 from hyve_pipeline.s3.objects.source_responses import SLOW_COPY, CopyResult, read_copied_etag
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, ObjectUnreadableError, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request, Response
+from hyve_pipeline_tests.ceph.cluster import CEPH
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
@@ -297,10 +298,13 @@ def test_second_server(rclone_endpoint: str, make_place: MakePlace, connect: Con
     assert read_bucket(client, store.bucket) == objects
 
 
-@pytest.mark.rclone
-def test_second_server_ignores_the_condition(rclone_endpoint: str, make_place: MakePlace, connect: Connect) -> None:
-    place = make_place(endpoint_url=rclone_endpoint)
-    put_objects(client_for(rclone_endpoint), place.bucket, {"a.txt": b"new"})
+@pytest.mark.parametrize("server", [pytest.param("rclone", marks=pytest.mark.rclone), pytest.param("ceph", marks=CEPH)])
+def test_other_servers_ignore_the_condition(
+    request: pytest.FixtureRequest, make_place: MakePlace, connect: Connect, server: str
+) -> None:
+    endpoint_url: str = request.getfixturevalue(f"{server}_endpoint")
+    place = make_place(endpoint_url=endpoint_url)
+    put_objects(client_for(endpoint_url), place.bucket, {"a.txt": b"new"})
     connection = connect(place)
     result = copy_object(connection, connection, CopyTask("a.txt", "b.txt", 3, _md5(b"old"))).result()
     assert result.condition_ignored

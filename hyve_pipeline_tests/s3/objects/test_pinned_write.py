@@ -16,6 +16,7 @@ from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.whole import put_whole
 from hyve_pipeline.s3.wire.checksums import Checksums
 from hyve_pipeline.s3.wire.errors import ObjectChangedError
+from hyve_pipeline_tests.ceph.cluster import CEPH
 from hyve_pipeline_tests.conditions import ConditionalStore
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
@@ -258,13 +259,20 @@ def test_a_write_that_the_server_says_failed_and_kept_none_the_less(target: Targ
     assert caught.value.found.etag == ETAG
 
 
-@pytest.mark.rclone
+@pytest.mark.parametrize("server", [pytest.param("rclone", marks=pytest.mark.rclone), pytest.param("ceph", marks=CEPH)])
 @WRITES
-def test_rclone_ignores_conditions(
-    make_place: MakePlace, rclone_endpoint: str, connect: Connect, write: Write, operation: str
+def test_servers_that_ignore_conditions(
+    request: pytest.FixtureRequest,
+    make_place: MakePlace,
+    connect: Connect,
+    write: Write,
+    operation: str,
+    server: str,
 ) -> None:
-    place: BucketSettings = make_place(endpoint_url=rclone_endpoint)
-    client = client_for(rclone_endpoint)
+    """Ceph keeps If-None-Match of PutObject alone, and If-Match without the quotes that belong to it."""
+    endpoint_url: str = request.getfixturevalue(f"{server}_endpoint")
+    place: BucketSettings = make_place(endpoint_url=endpoint_url)
+    client = client_for(endpoint_url)
     put_objects(client, place.bucket, {"from": BODY, "b": b"old", "c": b"another"})
     connection = connect(place)
     for task in (_task("a"), _task("b", OLD)):
