@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -53,11 +54,15 @@ class OwnQueue:
             file.write(f'[sync.{NAME}.events]\nqueue_url = "{self.url}"\n{lines}')
 
 
+@cache
+def _client_for(endpoint_url: str) -> Any:
+    # To make it takes longer than most of what tests have the queue do.
+    return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION).client("sqs", endpoint_url=endpoint_url)
+
+
 def make_queue(endpoint_url: str) -> OwnQueue:
     """A new queue on a server."""
-    client = boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION).client(
-        "sqs", endpoint_url=endpoint_url
-    )
+    client = _client_for(endpoint_url)
     return OwnQueue(client.create_queue(QueueName=f"events-{next(_numbers)}")["QueueUrl"], client)
 
 

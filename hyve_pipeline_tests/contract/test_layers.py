@@ -41,7 +41,7 @@ _LIBRARIES = {
     "dagster_webserver": {"orchestration"},
     "starlette": {"orchestration"},
     "uvicorn": {"orchestration"},
-    "boto3": {"s3", "demo"},
+    "boto3": {"demo"},
     "botocore": {"s3", "demo"},
     "awscrt": {"s3"},
     "lxml": {"s3"},

@@ -1,4 +1,4 @@
-"""The requests about jobs of S3 Batch Operations, which boto3's client ``s3control`` sends.
+"""The requests about jobs of S3 Batch Operations, which botocore's client ``s3control`` sends.
 
 They are few and rare, and go to another service than S3 itself: of `s3.connection` only the credentials are used.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_AWS_S3_Control.html

@@ -2,17 +2,23 @@
 
 import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.loaders import create_loader
 
 from hyve_pipeline.s3.connection.credential_process import PROCESS_SECONDS, bound_processes
 from hyve_pipeline.s3.connection.transport import CONNECT_SECONDS, USER_AGENT
 
 # What CloudTrail shows as the name of the role's session.
 _ROLE_SESSION_NAME = "hyve"
+
+# By the folders that it looks into. What it has loaded it keeps: to load what the first client of a session is made
+# from takes 50 ms of CPU, and a command has several sessions.
+_loader_of = cache(create_loader)
 
 
 @dataclass(frozen=True)
@@ -84,5 +90,6 @@ class AwsSession(botocore.session.Session):
         with self._registering:
             if self._is_late:
                 self._register_builtin_handlers(self._events)
+                self.register_component("data_loader", _loader_of(self.get_config_variable("data_path")))
                 self._is_late = False
         return super().create_client(*arguments, **options)

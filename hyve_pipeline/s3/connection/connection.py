@@ -215,7 +215,7 @@ class Connection:
 
     @property
     def client(self) -> Any:
-        """A boto3 S3 client with the same credentials and endpoint, for all that is rare."""
+        """A botocore S3 client with the same credentials and endpoint, for all that is rare."""
         return self._session.client
 
     @property

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Connections of the boto3 client, which does only what is rare.
+# Connections of the botocore client, which does only what is rare.
 _CLIENT_CONNECTIONS = 16
 
 # By this the requester agrees to pay for a request; without it S3 refuses those to a bucket whose owner does not pay.
@@ -175,7 +175,7 @@ class Session:
 
     @property
     def verify(self) -> bool | str:
-        """The trusted certificates, as boto3 takes them: a file or folder, or True for its own.
+        """The trusted certificates, as botocore takes them: a file or folder, or True for its own.
 
         Raises:
             ConfigurationError: there is no such file or folder.
@@ -195,7 +195,7 @@ class Session:
 
     @property
     def client(self) -> Any:
-        """A boto3 client with the same credentials and endpoint.
+        """A botocore client with the same credentials and endpoint.
 
         Raises:
             ConfigurationError: the AWS settings cannot be used.
@@ -206,7 +206,6 @@ class Session:
     @cached_property
     def _client(self) -> Any:
         # Imported late: listing, copying and deleting on a named endpoint never need it.
-        import boto3
         from botocore import UNSIGNED
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
@@ -214,7 +213,7 @@ class Session:
         place = self.place
         is_named = place.endpoint_url is not None
         try:
-            client = boto3.Session(botocore_session=self._botocore).client(
+            client = self._botocore.create_client(
                 "s3",
                 region_name=self.region,
                 endpoint_url=place.endpoint_url,
@@ -231,7 +230,7 @@ class Session:
                     use_fips_endpoint=_unless(is_named),
                     connect_timeout=CONNECT_SECONDS,
                     max_pool_connections=_CLIENT_CONNECTIONS,
-                    # Many servers know none of the newer checksums that boto3 adds to everything else.
+                    # Many servers know none of the newer checksums that botocore adds to everything else.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
                     retries={"total_max_attempts": RetryPolicy().most_sends, "mode": "standard"},
@@ -245,17 +244,16 @@ class Session:
         return client
 
     def service_client(self, service: str, region: str, endpoint_url: str | None) -> Any:
-        """A boto3 client of another service of AWS, with the same credentials; the caller closes it.
+        """A botocore client of another service of AWS, with the same credentials; the caller closes it.
 
         Args:
-            service: its name in boto3, such as ``s3control``.
+            service: its name in botocore, such as ``s3control``.
             region: the region.
             endpoint_url: its server; None for AWS's own.
 
         Raises:
             ConfigurationError: the AWS settings cannot be used.
         """
-        import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
@@ -265,8 +263,7 @@ class Session:
             user_agent_extra=USER_AGENT,
         )
         try:
-            session = boto3.Session(botocore_session=self._botocore)
-            return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+            return self._botocore.create_client(service, region_name=region, endpoint_url=endpoint_url, config=config)
         except (BotoCoreError, ValueError) as error:
             raise self._problem(f"the AWS settings cannot be used: {error}") from error
 
@@ -295,7 +292,7 @@ class Session:
         if place.accelerate:
             parts = self._accelerated()
             return Endpoint(parts.scheme, parts.netloc, "", self.region, place.bucket)
-        # Where AWS is, boto3 says: it knows partitions, FIPS and dual-stack.
+        # Where AWS is, botocore says: it knows partitions, FIPS and dual-stack.
         parts = urlsplit(place.endpoint_url or self.client.meta.endpoint_url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         port = parts.port
@@ -341,5 +338,5 @@ def _frozen(credentials: "Credentials") -> AccessKeys:
 
 
 def _unless(is_named: bool) -> bool | None:
-    """What to ask boto3 for of what only AWS has: nothing, or not to do it where a server is named."""
+    """What to ask botocore for of what only AWS has: nothing, or not to do it where a server is named."""
     return False if is_named else None

@@ -1,4 +1,4 @@
-"""A queue of SQS, by boto3's client: messages are received, kept from others while they are worked on, and deleted."""
+"""A queue of SQS, by botocore's client: messages are received, kept from others meanwhile, and deleted."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ class Queue:
     """
 
     def __init__(self, settings: EventSettings, source: BucketSettings, keys: AccessKeys | None = None) -> None:
-        # Imported late, as boto3 is: only the queue needs a client of its own.
+        # Imported late, as botocore is: only the queue needs a client of its own.
         from hyve_pipeline.s3.connection.session import Session
 
         self.url = settings.queue_url

@@ -1,8 +1,11 @@
 """A session without handlers until it makes a client, and then with all of them."""
 
+from pathlib import Path
+
 import botocore.session
 import pytest
 from botocore import UNSIGNED
+from botocore.loaders import Loader
 
 from hyve_pipeline.s3.connection.aws_session import AwsSession
 from hyve_pipeline_tests.conftest import PROFILE
@@ -34,3 +37,15 @@ def test_the_first_client_brings_all_handlers() -> None:
             each.create_client("sts", region_name="us-east-1")
         assert _answers(session) == _answers(usual)
         assert UNSIGNED in _answers(session)
+
+
+def test_what_clients_are_made_from_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded() -> Loader:
+        session = AwsSession(profile=PROFILE)
+        session.create_client("sts", region_name="us-east-1")
+        return session.get_component("data_loader")
+
+    assert loaded() is loaded()
+    # The user's own folder of it.
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert str(tmp_path) in loaded().search_paths
