@@ -40,9 +40,9 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     if since is not None:
         return _undo_range(home, sync_name, since, as_json=as_json)
     from hyve_pipeline.cli.chosen_sync import opened
+    from hyve_pipeline.cli.exit_code import changed_error, has_acted
     from hyve_pipeline.cli.interrupted import undoing
     from hyve_pipeline.cli.output import print_json, say
-    from hyve_pipeline.cli.work import changed_error
     from hyve_pipeline.core.model.undo_summary import UndoSummary
     from hyve_pipeline.operations.journal.status import last_undo
     from hyve_pipeline.operations.plan.freeze import choose_plan
@@ -57,7 +57,8 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
             with undoing(f"plan {plan.id}", plan.id, lambda: UndoSummary.of(plan.id, outcomes).restored):
                 undo_plan(sync, plan, sync.actor.id, outcomes, _show_preview)
         except (Exception, KeyboardInterrupt) as error:
-            if last_undo(sync, plan) == before:
+            put_back = UndoSummary.of(plan.id, outcomes).restored
+            if not has_acted(lambda: last_undo(sync, plan) != before, lambda: put_back > 0):
                 raise
             cut_short_by = error
     summary = UndoSummary.of(plan.id, outcomes)
@@ -101,9 +102,9 @@ def _describe(plan: "Plan", summary: "UndoSummary") -> None:
 
 def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool) -> int:
     from hyve_pipeline.cli.chosen_sync import opened
+    from hyve_pipeline.cli.exit_code import changed_error
     from hyve_pipeline.cli.interrupted import undoing
     from hyve_pipeline.cli.output import print_json, say, warn
-    from hyve_pipeline.cli.work import changed_error
     from hyve_pipeline.operations.plan.freeze import check_places, choose_plan
     from hyve_pipeline.operations.retention import dropped_between
     from hyve_pipeline.operations.undo_range import StepState, range_to_undo, undo_range

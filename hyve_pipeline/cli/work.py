@@ -1,14 +1,16 @@
 """The steps of the commands that change the store, and what they print at the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import click
 
 from hyve_pipeline.cli.batch_text import describe_round, round_document, warn_of_reports
-from hyve_pipeline.cli.failures import known_error, say_failure
-from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, making_plan, verifying_plan
+from hyve_pipeline.cli.exit_code import changed_error, has_acted
+from hyve_pipeline.cli.failures import say_failure
+from hyve_pipeline.cli.interrupted import applying_plan, helping_to_plan, last_words, making_plan, verifying_plan
 from hyve_pipeline.cli.output import (
     counted,
     describe_status,
@@ -44,9 +46,6 @@ from hyve_pipeline.operations.plan.freeze import approve_plan, choose_plan
 # How often a worker looks for ranges that became free while a plan is being made.
 _POLL_SECONDS = 1.0
 
-# The exit codes that mean that nothing was changed.
-_NOTHING_CHANGED = (2, 4)
-
 
 class Work:
     """One command's work on one plan, step by step.
@@ -70,6 +69,7 @@ class Work:
         self._error: HyveError | None = None
         self._is_shown = False
         self._is_cancelled = False
+        self._has_acted = False
 
     @property
     def plan(self) -> Plan:
@@ -115,9 +115,10 @@ class Work:
         Raises:
             InterruptedRunError: Ctrl-C or the end of the input was the answer.
         """
-        if not asks or not self.has_deletes_to_ask_about():
-            return True
-        left = self._deletes_left()
+        with self._after_changes():
+            if not asks or not self.has_deletes_to_ask_about():
+                return True
+            left = self._deletes_left()
         try:
             self._is_cancelled = not is_agreed(f"Delete {counted(left)} of {self.plan.store.uri}?")
         except click.Abort as error:
@@ -197,8 +198,10 @@ class Work:
             self.is_stopped = True
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, what was done must be printed
+            self._note_action(action)
             self._stop(error)
             return
+        self._note_action(action)
         self.is_stopped = bool(self.status.unfinished(action))
 
     def restore(self) -> None:
@@ -244,10 +247,29 @@ class Work:
             raise self._error from error  # it is the journal that can't be read
 
     def _has_begun(self) -> bool:
-        return has_begun_attempts(self._sync, self.plan, self._finished_before or ())
+        return has_acted(
+            lambda: has_begun_attempts(self._sync, self.plan, self._finished_before or ()), lambda: self._has_acted
+        )
+
+    def _note_action(self, action: Action) -> None:
+        """Keep in mind whether an object was copied or deleted, for the case that the state can't be read any more."""
+        found = last_words.activities and last_words.activities.find(action)
+        self._has_acted |= found is not None and found.objects > 0
+
+    @contextmanager
+    def _after_changes(self) -> Iterator[None]:
+        """A block in which a failure must not look as if nothing was changed, if something was."""
+        try:
+            yield
+        except HyveError as error:
+            raise changed_error(error, lambda: self._has_acted) from error
 
     def finish(self, *, as_json: bool) -> int:
         """Print the results, and return the exit code."""
+        with self._after_changes():
+            return self._finish(as_json=as_json)
+
+    def _finish(self, *, as_json: bool) -> int:
         if as_json:
             print_json(self._document())
             warn_of_lacks(self.status)
@@ -326,11 +348,3 @@ class Work:
             warn(
                 f"not finished: {counted(rest, 'shard')} that another process works on; 'hyve retry' does what is left"
             )
-
-
-def changed_error(failure: Exception | KeyboardInterrupt, has_acted: Callable[[], bool]) -> HyveError:
-    """The error, with exit code 1 if its own code would wrongly mean that nothing was changed."""
-    error = known_error(failure)
-    if error.exit_code not in _NOTHING_CHANGED or not has_acted():
-        return error
-    return HyveError(f"{error}; what was done before is in the journal, run it again")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.undo_summary import UndoPreview, UndoSummary
 from hyve_pipeline.operations.context import SyncContext
@@ -89,9 +90,17 @@ def undo_range(
         try:
             undo_plan(context, step.plan, run_id, step.outcomes, on_preview)
         except BaseException:
-            if last_undo(context, step.plan) > before:
+            if _has_begun(context, step, before):
                 step.state = StepState.CUT_SHORT
             raise
         step.state = StepState.CUT_SHORT if step.summary.failed else StepState.UNDONE
         if step.summary.failed:
             return
+
+
+def _has_begun(context: SyncContext, step: UndoStep, before: int) -> bool:
+    """Whether an undo was begun after the one of this number: by what was put back, if the state can't be read."""
+    try:
+        return last_undo(context, step.plan) > before
+    except StateError:
+        return step.summary.restored > 0

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from hyve_pipeline.cli.exit_code import changed_error
 from hyve_pipeline.cli.failures import say_failure
-from hyve_pipeline.cli.work import changed_error
 from hyve_pipeline.core.base.errors import (
     BucketError,
     ConfigurationError,
