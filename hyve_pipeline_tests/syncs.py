@@ -15,6 +15,7 @@ from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.context import Home, SyncContext
 from hyve_pipeline.state.events import EventLog
+from hyve_pipeline.state.files import Folder
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.servers import client_for, list_keys, put_objects, read_bucket
@@ -134,9 +135,31 @@ class Pair:
         )
         return SyncContext(Home(self.home), settings)
 
+    @property
+    def state(self) -> Folder:
+        """The sync's state, in a folder or in a bucket."""
+        return Home(self.home).state(NAME)
+
+    def state_files(self, folder: str = "") -> list[str]:
+        """The paths of all files of the state below a folder, in a local one also of those that are not finished."""
+        below = self.state.below(folder) if folder else self.state
+        if below.local_path is None:
+            return [entry.name for entry in below.entries(recursive=True)]
+        return sorted(str(path.relative_to(below.local_path)) for path in below.local_path.rglob("*") if path.is_file())
+
+    def read_state(self, name: str) -> bytes:
+        """The content of a file of the state."""
+        with self.state.open(name) as file:
+            return file.read()
+
+    def write_state(self, name: str, content: bytes) -> None:
+        """Replace a file of the state, as no command does."""
+        with self.state.writing(name) as file:
+            file.write(content)
+
     def events(self) -> list[Event]:
         """What was done with the sync, in its order."""
-        return EventLog(Home(self.home).state(NAME)).after(0, 100_000)
+        return EventLog(self.state).after(0, 100_000)
 
     def lines(self, name: str) -> list[str]:
         """The lines of one of the three lists."""

@@ -3,11 +3,10 @@
 import errno
 import os
 import re
-import shutil
 import stat
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -50,19 +49,18 @@ def planned(make_pair: MakePair, hyve: Hyve) -> Pair:
 
 def _check(pair: Pair, hyve: Hyve, pattern: str, command: str) -> None:
     """Damage a file in every way, and put it right again."""
-    (path,) = (pair.home / "state" / "images").glob(pattern)
-    content, before = path.read_bytes(), pair.store.listing()
+    (path,) = (path for path in map(PurePath, pair.state_files()) if path.match(pattern))
+    content, before = pair.read_state(str(path)), pair.store.listing()
     for damage in _DAMAGES.values():
-        path.write_bytes(damage(content))
+        pair.write_state(str(path), damage(content))
         failed = hyve(command)
         assert failed.code == 4, failed.err
         assert path.name in failed.err.splitlines()[-1]
         assert "Traceback" not in failed.err
         assert pair.store.listing() == before
-    path.write_bytes(content)
+    pair.write_state(str(path), content)
 
 
-@pytest.mark.local_state
 def test_a_damaged_file_of_a_plan(planned: Pair, hyve: Hyve) -> None:
     for pattern, command in _FILES:
         _check(planned, hyve, pattern, command)
@@ -72,12 +70,11 @@ def test_a_damaged_file_of_a_plan(planned: Pair, hyve: Hyve) -> None:
 
 
 @pytest.mark.parametrize(("pattern", "command"), _LATER_FILES)
-@pytest.mark.local_state
 def test_a_damaged_file_of_a_journal(pattern: str, command: str, planned: Pair, hyve: Hyve) -> None:
     assert hyve("copy").code == 0
     # The summary is only read where there is no marker, as after a crash.
-    (markers,) = (planned.home / "state" / "images").glob("journals/*/ended")
-    shutil.rmtree(markers)
+    (plan,) = planned.state.names("journals")
+    assert planned.state.remove(f"journals/{plan}/ended")[0] > 0
     _check(planned, hyve, pattern, command)
     assert hyve("delete").code == 0
     assert planned.store.read() == planned.source.read()

@@ -120,11 +120,10 @@ def test_as_a_document_and_as_a_file(pair: Pair, hyve: Hyve, tmp_path: Path) -> 
     assert hyve("metrics", "--sync", "none").code == 2
 
 
-@pytest.mark.local_state
 def test_a_state_that_is_damaged_shows_as_such(pair: Pair, hyve: Hyve) -> None:
     pair.source.put({"a": b"1"})
     plan = hyve("dryrun", "--json").document["plan"]
-    (pair.home / "state" / "images" / "plans" / plan / "plan.json").write_text("{")
+    pair.write_state(f"plans/{plan}/plan.json", b"{")
     finished = hyve("metrics")
     assert finished.code == 4
     assert finished.err.startswith("hyve: sync images: ")

@@ -172,28 +172,28 @@ def test_the_trash_of_a_later_plan_is_not_taken_for_an_earlier_ones(
     assert pair.store.read() == {"a": b"second"}
 
 
-@pytest.mark.local_state
 def test_an_undo_that_is_cut_short_says_what_it_did(make_pair: MakePair, hyve: Hyve, make_bucket: MakeBucket) -> None:
     pair = make_pair(shard_objects=3, trash=f"s3://{make_bucket('trash')}/", max_overwrites="100%")
     pair.store.put({f"{number}": b"longer before" for number in range(6)})
     pair.source.put({f"{number}": b"after" for number in range(6)})
     plan = synced(pair, hyve)
-    (journal,) = (pair.home / "state" / "images" / "journals" / plan / "0001" / "0001").glob("*.parquet")
-    content = journal.read_bytes()
-    journal.write_bytes(content[:-9])
+    attempt = f"journals/{plan}/0001/0001"
+    (journal,) = (name for name in pair.state.names(attempt) if name.endswith(".parquet"))
+    content = pair.read_state(f"{attempt}/{journal}")
+    pair.write_state(f"{attempt}/{journal}", content[:-9])
 
     undone = hyve("undo", plan, "--json")
 
     assert undone.code == 1
     assert (undone.document["restored"], undone.document["failed"]) == (3, 0)
     last = undone.err.splitlines()[-1]
-    assert f"{journal.name}: damaged" in last
+    assert f"{journal}: damaged" in last
     assert "what was done before is in the journal" in last
     assert [pair.store.read()[f"{number}"] for number in range(6)] == [b"after"] * 3 + [b"longer before"] * 3
     told = hyve("undo", plan)
     assert told.code == 1
     assert f"plan {plan}: 3 objects" in told.out
-    journal.write_bytes(content)
+    pair.write_state(f"{attempt}/{journal}", content)
     assert hyve("undo", plan, "--json").document["restored"] == 6
 
 

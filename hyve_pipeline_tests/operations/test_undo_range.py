@@ -1,7 +1,5 @@
 """`hyve undo --since` takes the store back to before a plan, through all plans after it."""
 
-from pathlib import Path
-
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
@@ -116,8 +114,9 @@ def test_is_refused_at_once_where_a_plan_can_not_be_put_back(
 def test_a_damaged_journal_is_found_before_anything_is_undone(make_pair: MakePair, hyve: Hyve) -> None:
     pair = make_pair(versioned=True)
     plans = three_plans(pair, hyve)
-    journal = next(Path(pair.context().state.uri, "journals", plans[0], "0001").glob("*/*.parquet"))
-    journal.write_bytes(journal.read_bytes()[:-9])
+    shard = f"journals/{plans[0]}/0001"
+    journal = next(f"{shard}/{name}" for name in pair.state_files(shard) if name.endswith(".parquet"))
+    pair.write_state(journal, pair.read_state(journal)[:-9])
     before = pair.store.listing()
     undone = hyve("undo", "--since", plans[0])
     assert undone.code == 4

@@ -202,6 +202,7 @@ def put_back(pair: Pair, plan: str, minutes: float) -> None:
         os.utime(path, (then, then))
 
 
+@pytest.mark.local_state
 def test_a_run_whose_journal_stands_still_is_told_once(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
 ) -> None:
@@ -225,6 +226,7 @@ def test_a_run_whose_journal_stands_still_is_told_once(
     assert waiting.run_id not in alert["message"], "it was made a moment ago"
 
 
+@pytest.mark.local_state
 def test_a_run_that_waits_for_long_is_told_unless_others_get_on(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, webhook: Webhook
 ) -> None:

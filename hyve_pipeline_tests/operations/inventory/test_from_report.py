@@ -86,8 +86,7 @@ def _write(pair: Pair, reports: Bucket, **members: Any) -> Report:
 def _refusal(pair: Pair, reports: Bucket, **options: Any) -> str:
     with pytest.raises(IncompleteInventoryError) as caught:
         _read(pair, reports, **options)
-    folder = pair.home / "state" / "images" / "inventories" / "source"
-    assert not folder.exists() or not list(folder.iterdir())
+    assert pair.state_files("inventories/source") == []
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -133,8 +132,7 @@ def test_a_report_that_is_not_whole_is_refused(
     pair.source.put({str(number): b"" for number in range(9)})
     _write(pair, reports, files=2)
     assert _read(pair, reports).objects == 9
-    for entry in (pair.home / "state" / "images" / "inventories" / "source").iterdir():
-        entry.unlink()
+    pair.state.remove("inventories/source")
     _replace(reports, name, change)
     assert reason in _refusal(pair, reports)
 

@@ -10,7 +10,7 @@ from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory import list_range as inventory_module
 from hyve_pipeline.operations.inventory.take import take_inventories, take_inventory
-from hyve_pipeline.state.parquet import open_dataset
+from hyve_pipeline.state.parquet import ParquetReader, open_dataset
 from hyve_pipeline_tests.faults import FaultyServer, restoring
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing, listing_entry, listing_of
@@ -25,8 +25,7 @@ def _rows(context: SyncContext, inventory: Inventory) -> list[dict[str, object]]
 
 def _kept(pair: Pair, side: Side = "source") -> list[str]:
     """Names of all files that belong to inventories of a side, finished or not."""
-    folder = pair.home / "state" / "images" / "inventories" / side
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return pair.state_files(f"inventories/{side}")
 
 
 def _is_second_page(received: Received) -> bool:
@@ -126,8 +125,7 @@ def test_pages_become_row_groups_without_loss(
     assert [row["key"] for row in _rows(pair.context(), inventory)] == keys
     assert sum(walk.pages for walk in inventory.proof) >= 9
     assert sum(walk.keys for walk in inventory.proof) == inventory.objects == 25
-    fragments = list(open_dataset(pair.context().state, inventory.files).get_fragments())
-    assert sum(len(fragment.row_groups) for fragment in fragments) > 1  # type: ignore[attr-defined]
+    assert sum(ParquetReader(pair.state, file).row_groups for file in inventory.files) > 1
 
 
 def _torn(answer: Answer) -> Answer:

@@ -29,9 +29,7 @@ def sync_times(pair: Pair, hyve: Hyve, times: int) -> list[str]:
 
 
 def state_files(pair: Pair) -> set[str]:
-    state = pair.home / "state" / "images"
-    found = {str(path.relative_to(state)) for path in state.rglob("*") if path.is_file()}
-    return {path for path in found if not path.startswith("runs/")}
+    return {path for path in pair.state_files() if not path.startswith("runs/")}
 
 
 def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
@@ -58,7 +56,7 @@ def test_what_old_plans_left_is_dropped(pair: Pair, hyve: Hyve, make_daemon: Mak
     for plan in plans[2:]:
         assert hyve("verify", "--plan", plan).code == (0 if plan == plans[3] else 1)
         assert hyve("show", plan).code == 0
-        manifest = json.loads((pair.home / "state" / "images" / "plans" / plan / "plan.json").read_text())
+        manifest = json.loads(pair.read_state(f"plans/{plan}/plan.json"))
         assert pair.context().inventories("source").exists(manifest["source_inventory"])
         assert pair.context().inventories("store").exists(manifest["store_inventory"])
     assert hyve("sync", "--json").document["verified"]
@@ -138,7 +136,7 @@ def test_a_plan_is_kept_as_long_as_one_rule_keeps_it(pair: Pair, hyve: Hyve, mak
 
 def test_a_sweep_that_was_cut_short_is_finished_by_the_next(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     plans = sync_times(pair, hyve, 3)
-    (pair.home / "state" / "images" / "plans" / plans[0] / "plan.json").unlink()
+    pair.state.remove(f"plans/{plans[0]}/plan.json")
     config = {"ops": {"images_drop_plans": {"config": {"keep_plans": 1}}}}
     assert make_daemon(pair).run("images_retention", run_config=config).success
     assert not [path for path in state_files(pair) for plan in plans[:2] if plan in path]
