@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hyve_pipeline.cli.alerts import alert_at_end
-from hyve_pipeline.cli.failures import known_error
 from hyve_pipeline.cli.interrupted import last_words
 from hyve_pipeline.cli.output import warn
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.cli.signals import ending_signals_interrupt
+from hyve_pipeline.core.base.errors import InterruptedRunError
 from hyve_pipeline.core.model.event import Actor
 from hyve_pipeline.core.runtime import startup
 from hyve_pipeline.operations.context import Home, SyncContext, syncs_with_same_store
@@ -69,4 +69,4 @@ def working(sync: SyncContext) -> Iterator[None]:
             startup.finish()
             yield
     except KeyboardInterrupt as interrupt:
-        raise known_error(interrupt) from interrupt
+        raise InterruptedRunError(last_words()) from interrupt

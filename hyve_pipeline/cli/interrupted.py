@@ -12,6 +12,7 @@ from hyve_pipeline.operations.journal.status import plan_status
 
 _DONE = {"copy": "copied", "delete": "deleted"}
 
+_BEFORE_STEPS = "interrupted: nothing was begun"
 _BETWEEN_STEPS = "interrupted; what was done is in the journal"
 
 
@@ -25,9 +26,12 @@ class LastWords:
     def __init__(self) -> None:
         self.activities: Activities | None = None
         self._describe: Callable[[Activities], str] | None = None
+        self._has_begun = False
 
     def __call__(self) -> str:
         """The line."""
+        if not self._has_begun:
+            return _BEFORE_STEPS
         if self._describe is None or self.activities is None:
             return _BETWEEN_STEPS
         return self._describe(self.activities)
@@ -35,6 +39,7 @@ class LastWords:
     @contextmanager
     def step(self, describe: Callable[[Activities], str]) -> Iterator[None]:
         """Let `describe` give the line within the block."""
+        self._has_begun = True
         before, self._describe = self._describe, describe
         try:
             yield

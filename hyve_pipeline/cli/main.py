@@ -177,13 +177,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)
     except click.UsageError as error:
         return _say(_usage(error), 2)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except ReaderGoneError:
         return 0
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: one line, and the details on request
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, and the details on request
         from hyve_pipeline.cli.failures import known_error
 
         known = known_error(error)

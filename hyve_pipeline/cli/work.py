@@ -329,10 +329,9 @@ class Work:
             describe_refusals([self._refusal])
         failed = sum(self.status.tally(action).failed for action in self._asked)
         if failed:
-            warn(
-                f"failed: {counted(failed)}, and nothing was deleted after that: 'hyve show {self.plan.id} --failed' "
-                "shows why, 'hyve retry' tries again"
-            )
+            kept = "" if self.status.has_begun("delete") else ", and nothing was deleted after that"
+            reasons = f"'hyve show {self.plan.id} --failed' shows why, 'hyve retry' tries again"
+            warn(f"failed: {counted(failed)}{kept}: {reasons}")
         if self._is_cancelled:
             more = "more " if self.status.tally("delete").done else ""
             say_failure(f"cancelled; nothing {more}was deleted")

@@ -60,6 +60,16 @@ def test_keys_with_a_line_break_are_refused_before_anything_is_sent(
     assert "kept" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("keys", "name"), [(("", ""), "access key id"), (("AKID", ""), "secret access key"), (("", "x"), "access key id")]
+)
+def test_keys_of_a_profile_that_are_empty(tmp_path: Path, keys: tuple[str, str], name: str) -> None:
+    text = f"[profile pictures]\naws_access_key_id = {keys[0]}\naws_secret_access_key = {keys[1]}\n"
+    (tmp_path / "aws_config").write_text(text)
+    with pytest.raises(ConfigurationError, match=f"^s3://pictures/: the {name} of profile 'pictures' is empty: set it"):
+        open_connection(LOCAL.model_copy(update={"profile": "pictures"}))
+
+
 def test_broken_aws_configuration(tmp_path: Path) -> None:
     (tmp_path / "aws_config").write_text("this is no ini file")
     with pytest.raises(ConfigurationError, match=r"s3://pictures/: .*aws_config"):

@@ -18,6 +18,12 @@ class AccessKeys:
     session_token: str | None = field(default=None, repr=False)
 
     @property
+    def missing(self) -> str | None:
+        """Which of both halves is empty, as after ``aws configure`` with empty answers; None if none is."""
+        halves = {"access key id": self.access_key_id, "secret access key": self.secret_access_key}
+        return next((name for name, value in halves.items() if not value), None)
+
+    @property
     def unsendable(self) -> str | None:
         """What of them has a control character, such as the line break at the end of a file; None if nothing has.
 

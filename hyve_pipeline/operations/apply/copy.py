@@ -20,6 +20,7 @@ from hyve_pipeline.core.model.journal import (
 )
 from hyve_pipeline.core.model.planned_object import PlannedObject
 from hyve_pipeline.operations.apply.completion import complete_copy
+from hyve_pipeline.operations.apply.listing_doubts import ListingDoubts
 from hyve_pipeline.operations.apply.move import Moves
 from hyve_pipeline.operations.apply.repair import repair_object
 from hyve_pipeline.operations.apply.trash import Trash
@@ -86,6 +87,7 @@ class ObjectCopier:
         self._check_store_first = check_store_first
         self._left = left
         self._moves = moves
+        self._listing = ListingDoubts(source)
 
     async def copy(self, row: PlannedObject) -> JournalRow:
         """Copy one object.
@@ -95,8 +97,11 @@ class ObjectCopier:
         tries = Tries()
         try:
             return await self._copy(row, tries)
-        except ObjectChangedError as error:
+        except StoreChangedError as error:
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, str(error))
+        except ObjectChangedError as error:
+            doubt = await self._listing.doubt(self._source.place.key_of(row.key), row.source_etag)
+            return self._row(row, tries, Outcome.SKIPPED, CHANGED, f"{error}{doubt}")
         except CustomerKeyError as error:
             return self._row(row, tries, Outcome.SKIPPED, CUSTOMER_KEY, str(error))
         except ObjectUnreadableError as error:
@@ -149,8 +154,10 @@ class ObjectCopier:
             task = task._replace(store_etag=head.etag)
             result = await self._write(task, tries)
         if result.condition_ignored:
+            doubt = await self._listing.doubt(task.source_key, row.source_etag)
             detail = (
                 f"{self._source.place.uri_of(row.key)} changed since the plan, and the server copied it all the same"
+                f"{doubt}"
             )
             return self._row(row, tries, Outcome.SKIPPED, CHANGED, detail, etag_after=result.etag, trashed=trashed)
         return self._row(

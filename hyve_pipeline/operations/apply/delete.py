@@ -4,6 +4,7 @@ Right before a batch is deleted both sides are checked again: the source must st
 for a sample, by HEAD requests, and the store's object must still be the planned one.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,13 +16,13 @@ from hyve_pipeline.operations.apply.listing_check import ListedKeys, list_batch
 from hyve_pipeline.operations.apply.source_sample import is_listed, is_there, sample_of
 from hyve_pipeline.operations.apply.trash import Trash
 from hyve_pipeline.operations.journal.row import ended
-from hyve_pipeline.operations.requests.in_flight import Reply, Together
+from hyve_pipeline.operations.requests.in_flight import Pause, Reply, Together, Work
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import send_probe
-from hyve_pipeline.s3.objects.delete import MAX_KEYS, delete_objects
+from hyve_pipeline.s3.objects.delete import MAX_KEYS, UNMENTIONED, DeleteFailure, delete_objects
 from hyve_pipeline.s3.objects.head import head_object
-from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
+from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, S3RequestError, is_transient_code
 
 # The error codes for a key whose condition fails, or for a condition that the server does not support.
 _CONDITION_FAILED = {
@@ -34,6 +35,10 @@ _CONDITION_FAILED = {
     "InvalidArgument",
 }
 
+
+# How often a key is sent whose failure may pass: an answer of status 200 may have SlowDown for single keys.
+_MOST_SENDS = 4
+_FIRST_PAUSE_SECONDS = 0.25
 
 BATCH_KEYS = MAX_KEYS  # as many as one DeleteObjects takes
 
@@ -234,8 +239,10 @@ class ObjectDeleter:
             return _row(planned, tries, Outcome.FAILED, error.code, str(error))
         return replace(verdict, trashed=trashed)
 
-    async def _delete(self, allowed: Sequence["_Allowed"]) -> list[JournalRow]:
+    async def _delete(self, allowed: Sequence["_Allowed"], sends: int = 1) -> list[JournalRow]:
+        """Delete what may be deleted; `sends` counts how often its keys were sent with this time."""
         tries = Tries()
+        tries.count = sends
         by_key = {self._store.place.key_of(one.planned.key): one for one in allowed}
         etags = {key: one.planned.store_etag for key, one in by_key.items() if one.planned.store_etag}
         conditions = etags if self._conditional else {}
@@ -244,10 +251,14 @@ class ObjectDeleter:
             await tries.answer(lambda: send_probe(self._source))
             result = await tries.answer(lambda: delete_objects(self._store, list(by_key), conditions))
         except S3RequestError as error:
-            code, detail = error.code, str(error)
-            return [one.row(Outcome.FAILED, code, detail, tries) for one in allowed]
+            failure = DeleteFailure(error.code, str(error))
+            if failure.code == INVALID_RESPONSE:
+                return await Together([self._look(one, failure) for one in allowed])
+            return [one.row(Outcome.FAILED, failure.code, failure.message, tries) for one in allowed]
         rows: list[JournalRow] = []
         doubtful: list[_Allowed] = []
+        unproved: list[Work[JournalRow]] = []
+        passing: list[_Allowed] = []
         for store_key, one in by_key.items():
             failure = result.errors.get(store_key)
             if failure is None:
@@ -255,9 +266,33 @@ class ObjectDeleter:
                 rows.append(one.row(Outcome.DONE, None, None, tries, marker))
             elif result.is_conditional and failure.code in _CONDITION_FAILED:
                 doubtful.append(one)
+            elif failure.code == UNMENTIONED:
+                unproved.append(self._look(one, failure))
+            elif is_transient_code(failure.code) and sends < _MOST_SENDS:
+                passing.append(one)
             else:
                 rows.append(one.row(Outcome.FAILED, failure.code, failure.message, tries))
-        return rows + await self._recheck(doubtful) if doubtful else rows
+        if doubtful:
+            rows += await self._recheck(doubtful)
+        rows += await Together(unproved)
+        if passing:
+            await Pause(_FIRST_PAUSE_SECONDS * 2**sends * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load only
+            rows += await self._delete(passing, sends + 1)
+        return rows
+
+    async def _look(self, one: "_Allowed", failure: DeleteFailure) -> JournalRow:
+        """The outcome for an object of which no answer says whether it was deleted.
+
+        Some servers mention only what they did not delete, and some answer without a document.
+        """
+        tries = Tries()
+        try:
+            head = await tries.answer(lambda: head_object(self._store, self._store.place.key_of(one.planned.key)))
+        except S3RequestError as error:
+            return one.row(Outcome.FAILED, failure.code, f"{failure.message}: {error}", tries)
+        if head is None:
+            return one.row(Outcome.DONE, None, None, tries)
+        return one.row(Outcome.FAILED, failure.code, f"{failure.message}, and the object is still there", tries)
 
     async def _recheck(self, doubtful: Sequence["_Allowed"]) -> list[JournalRow]:
         """Check again what the server did not delete because the condition failed.

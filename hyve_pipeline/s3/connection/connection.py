@@ -25,7 +25,7 @@ from hyve_pipeline.s3.connection.version_pins import VersionPins
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, FOR_THE_PATIENT, UNREADABLE_BODY, S3RequestError
 from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
-from hyve_pipeline.s3.wire.responses import error_of, is_error
+from hyve_pipeline.s3.wire.responses import error_of, is_error, unpacked
 
 _READS = {"GET", "HEAD"}
 
@@ -67,6 +67,7 @@ class Connection:
         transport: sends its requests, save those that may take long.
         is_reached: the server has answered something.
         guard: called before each sending of a request that may write; a `HyveError` that it raises ends the request.
+        bounds: how much memory and time answers may take.
         limits: what may be sent and received a second; None for no limit.
         versions: the versions of objects that are read; None for the newest ones.
     """
@@ -91,7 +92,7 @@ class Connection:
         self.payer_headers = session.payer_headers
         self._session = session
         self.transport = transport
-        self._bounds = bounds
+        self.bounds = bounds
         self._policy = policy
         self.limits = limits
         self.is_reached = False
@@ -209,7 +210,7 @@ class Connection:
         with self._lock:
             if self._patient is None:
                 self._patient = make_transport(
-                    "botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS, self._bounds, self.limits
+                    "botocore", self.endpoint, self._session, _PATIENT_CONNECTIONS, self.bounds, self.limits
                 )
             return self._patient
 
@@ -339,6 +340,7 @@ class _Pending(Generic[T]):
             self._judge_failure(ended)
             return
         connection.is_reached = True
+        ended = unpacked(ended, connection.bounds.body)
         if is_error(ended):
             error = error_of(connection.bucket, self.request, ended)
             self._failed(error, self._transport.sends if error.is_transient else 1)

@@ -42,6 +42,11 @@ READ_CONDITIONS = Ability(
     "refuses If-Match when an object is read", "the ETag of each answer is compared with the planned one"
 )
 ORIGINAL_CODING = Ability("packs objects with gzip on the way", "they are asked for with Accept-Encoding: identity")
+_MEND_LISTING = (
+    "by every plan anew, until its listing is mended, or endpoint_url names the server itself where a proxy is between"
+)
+LISTED_KEYS = Ability("has no object for keys that it lists", f"they are skipped, {_MEND_LISTING}")
+LISTED_ETAGS = Ability("lists other ETags than its objects have", f"they are skipped as changed, {_MEND_LISTING}")
 HEAD = Ability("does not answer HEAD requests for objects", "a byte of each is read instead")
 TAGS = Ability(
     "does not support object tags", 'objects arrive without theirs (object_tags = "require" fails them instead)', "tags"

@@ -103,6 +103,8 @@ class Session:
         )
 
     def _check(self, keys: AccessKeys) -> None:
+        if keys.missing is not None:
+            raise self._problem(f"the {keys.missing} of {self._who} is empty: set it, or name another profile")
         if keys.unsendable is not None:
             raise self._problem(
                 f"the {keys.unsendable} of {self._who} has a line break or another control character: correct it"

@@ -3,6 +3,9 @@
 # A text of a damaged page may have megabytes.
 _MOST_SHOWN = 200
 
+# The end of the message on a listing that can't be believed, though its pages were requested several times.
+ADVICE = "nothing was planned: run it again, and tell the provider of the server if it stays so"
+
 
 class MalformedPageError(ValueError):
     """An answer to ListObjectsV2 that contradicts itself or its request; the message says how."""

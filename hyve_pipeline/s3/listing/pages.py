@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pyarrow as pa
 
@@ -36,9 +37,9 @@ _ETAG = re.compile("[!#-~]{1,1024}")
 MAX_KEY_BYTES = 8 * 1024
 _MAX_CLASS_BYTES = 256
 
-# Times that every program can write as a date.
-_FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
-_LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
+# Times that every program can write as a date. The first is what servers written in Go give for an unknown time.
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +162,13 @@ def check_table(table: pa.Table) -> None:
     if longest(table.column("storage_class")) > _MAX_CLASS_BYTES:
         raise MalformedPageError(f"an object has a storage class of over {_MAX_CLASS_BYTES} bytes")
     for name in ("last_modified", "restored_until"):
-        oldest, newest = bounds(table.column(name).cast(pa.int64()))
-        if oldest is not None and not (_since_epoch(_FIRST_MOMENT) <= oldest <= newest <= _since_epoch(_LAST_MOMENT)):
-            raise MalformedPageError("an object has a date outside of the years 1 to 9999")
-
-
-def _since_epoch(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
+        moments = table.column(name).cast(pa.int64())
+        oldest, newest = bounds(moments)
+        if oldest is None or (oldest >= _FIRST and newest <= _LAST):
+            continue
+        rows = zip(table.column("key").to_pylist(), moments.to_pylist(), strict=True)
+        key = next(key for key, moment in rows if moment is not None and not _FIRST <= moment <= _LAST)
+        raise MalformedPageError(f"{shown(key)} has a date outside of the years 1 to 9999")
 
 
 def local_name_of(element: Element) -> str:
@@ -246,14 +247,18 @@ def parse_dates(dates: list[str], keys: list[str]) -> list[int]:
         MalformedPageError: one is no date, or has no zone.
     """
     parsed: list[int] = []
-    parse = datetime.fromisoformat
     try:
         # The difference to a date without a zone raises TypeError.
         for date in dates:
-            parsed.append((parse(date) - _EPOCH) // _MICROSECOND)
+            parsed.append((_parse_date(date) - _EPOCH) // _MICROSECOND)
     except (ValueError, TypeError, OverflowError):
         raise MalformedPageError(f"{shown(keys[len(parsed)])} has the date {shown(dates[len(parsed)])}") from None
     return parsed
+
+
+def _parse_date(date: str) -> datetime:
+    """A date as S3 writes it in a listing, or as HTTP does, as some servers write it there too."""
+    return parsedate_to_datetime(date) if date.endswith(" GMT") else datetime.fromisoformat(date)
 
 
 def restored_until(fields: dict[str, Element]) -> int | None:

@@ -14,7 +14,7 @@ from hyve_pipeline.core.model.inventory import VERSION_SCHEMA, KeyRange, RangeEn
 from hyve_pipeline.core.settings.places import AWS, Place
 from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, forms_of, in_one_line
-from hyve_pipeline.s3.listing.malformed import MalformedPageError, shown
+from hyve_pipeline.s3.listing.malformed import ADVICE, MalformedPageError, shown
 from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.version_pages import NULL_VERSION, ListedVersion, VersionPage, read_version_page
 from hyve_pipeline.s3.listing.walk import MAX_KEYS, DamagedPageError, Walk, check_bucket, check_length
@@ -78,7 +78,7 @@ class VersionPagesWalk(Walk):
         except AmbiguousPlusError:
             raise
         except MalformedPageError as error:
-            raise DamagedPageError(self._described(f"{error}; nothing was planned, run it again")) from error
+            raise DamagedPageError(self._described(f"{error}; {ADVICE}")) from error
         self.pages += 1
         self._marker = following
         self._dialect.is_one_order |= page.is_one_order

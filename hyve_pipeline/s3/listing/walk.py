@@ -17,7 +17,7 @@ from hyve_pipeline.s3.listing.cut_points import shared_length
 from hyve_pipeline.s3.listing.envelope import Envelope
 from hyve_pipeline.s3.listing.fast_pages import read_uniform_page
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, Plus, forms_of, in_one_line
-from hyve_pipeline.s3.listing.malformed import MalformedPageError, UnsupportedListingError, shown
+from hyve_pipeline.s3.listing.malformed import ADVICE, MalformedPageError, UnsupportedListingError, shown
 from hyve_pipeline.s3.listing.pages import ListingAnswer, Page, read_any_page
 from hyve_pipeline.s3.listing.plus_sign import settle_plus
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
@@ -218,7 +218,7 @@ class Walk:
         except UnsupportedListingError as error:
             raise self.failed(str(error)) from error
         except MalformedPageError as error:
-            raise DamagedPageError(self._described(f"{error}; nothing was planned, run it again")) from error
+            raise DamagedPageError(self._described(f"{error}; {ADVICE}")) from error
         if len(page):
             self._dialect.is_encoding = answer.envelope.is_encoded
         self.pages += 1
@@ -272,7 +272,7 @@ class Walk:
 
     def incomplete(self, problem: str) -> IncompleteInventoryError:
         """The error for a problem with the page that was requested last."""
-        return self.failed(f"{problem}; nothing was planned, run it again")
+        return self.failed(f"{problem}; {ADVICE}")
 
     def failed(self, problem: str) -> IncompleteInventoryError:
         """Likewise, if another run would not help."""

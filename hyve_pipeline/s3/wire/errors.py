@@ -282,7 +282,8 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
             f"ca_bundle in the AWS profile ({error.message})"
         )
     if error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER, "BadRequest") or _is_status(error.code):
-        hint = "" if place.endpoint_url is None else "; its endpoint_url may be that of a console, or of a website"
+        hint = "; correct its endpoint_url if that is of a console or a website, else tell the provider of the server"
+        hint = "" if place.endpoint_url is None else hint
         return f"{server} does not answer as S3 does: {error.message}{hint}"
     if error.status is None:
         return f"{server} cannot be reached: {error.message}"

@@ -1,6 +1,7 @@
 """Checks of answers: no error, the expected document, and no contradiction."""
 
 import re
+import zlib
 
 from hyve_pipeline.s3.wire.errors import S3RequestError, code_of_status, invalid_response, refined_code
 from hyve_pipeline.s3.wire.messages import Request, Response
@@ -16,8 +17,37 @@ _ERROR_FIELDS = ("Code", "Message", "RequestId", "Region", "Condition")
 _FIELD = re.compile("<(?:[^<>:]+:)?(" + "|".join(_ERROR_FIELDS) + ")>([^<]*)")
 _TAGS = re.compile("<[^>]*>")
 
+# How gzip data begins, and what lets zlib read it.
+_GZIP = b"\x1f\x8b"
+_GZIP_WINDOW = 31
+
+# A document in any form begins so.
+_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+
 # 18 digits are always below 2^63.
 _NUMBER = re.compile("[0-9]{1,18}")
+
+
+def unpacked(response: Response, most: int) -> Response:
+    """The answer without the coding gzip, if it is a document: some proxies give every answer that coding.
+
+    The content of an object is left as it is, as it may be stored so.
+
+    Args:
+        response: the answer.
+        most: how many bytes a document may have; a longer one is left as it is.
+    """
+    if not response.body.startswith(_GZIP) or "gzip" not in (response.header("content-encoding") or "").lower():
+        return response
+    reader = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        body = reader.decompress(response.body, most)
+    except zlib.error:
+        return response
+    # As in `is_error`, what has an ETag is an object.
+    is_object = response.header("etag") is not None and 200 <= response.status < 300
+    is_document = reader.eof and _DOCUMENT.match(body) is not None
+    return response._replace(body=body) if is_document and not is_object else response
 
 
 def is_error(response: Response) -> bool:

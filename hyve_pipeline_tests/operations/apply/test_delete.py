@@ -207,6 +207,64 @@ def test_a_delete_that_the_server_does_not_confirm_has_failed(make_pair: MakePai
     }
 
 
+@pytest.mark.parametrize("body", [b"<DeleteResult/>", b""], ids=["nothing mentioned", "no document"])
+def test_what_an_answer_does_not_mention_is_looked_at(body: bytes, make_pair: MakePair, faulty: FaultyServer) -> None:
+    """Some servers mention only what they did not delete, whatever the request says, and some nothing at all."""
+    pair = make_pair(through=faulty)
+    context, plan = _planned_deletes(pair, {"a": b"1", "b": b"1", "kept b": b"1"})
+
+    def quiet(received: Received) -> Answer | None:
+        if "delete" not in received.query:
+            return None
+        pair.store.client.delete_objects(
+            Bucket=pair.store.name, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}], "Quiet": True}
+        )
+        return Answer(body)
+
+    faulty.fault = quiet
+    apply(context, plan, "delete")
+    assert outcomes(context, plan) == {
+        "a": ("done", None),
+        "b": ("done", None),
+        "kept b": ("failed", "NotMentioned" if body else "InvalidResponse"),
+    }
+    assert (rows_of(context, plan)["kept b"].detail or "").endswith("and the object is still there")
+
+
+@pytest.mark.parametrize("times", [2, 100])
+def test_a_failure_of_single_keys_that_may_pass_is_tried_again(
+    times: int, make_pair: MakePair, faulty: FaultyServer
+) -> None:
+    pair = make_pair(through=faulty)
+    context, plan = _planned_deletes(pair, {"a": b"1", "b": b"1"})
+    asked: list[list[str]] = []
+
+    def slow_down(received: Received) -> Answer | None:
+        if "delete" not in received.query:
+            return None
+        keys = [str(child_text(entry, "Key")) for entry in parse_xml(received.body).iterchildren()]
+        asked.append(keys)
+        if len(asked) > times:
+            return None
+        pair.store.client.delete_object(Bucket=pair.store.name, Key="a")
+        deleted = "<Deleted><Key>a</Key></Deleted>" if "a" in keys else ""
+        return Answer(
+            f"<DeleteResult>{deleted}<Error><Key>b</Key><Code>SlowDown</Code><Message>no</Message></Error>"
+            "</DeleteResult>".encode()
+        )
+
+    faulty.fault = slow_down
+    apply(context, plan, "delete")
+    is_passing = times < 4
+    assert outcomes(context, plan) == {
+        "a": ("done", None),
+        "b": ("done", None) if is_passing else ("failed", "SlowDown"),
+    }
+    assert asked == [["a", "b"], ["b"], ["b"], ["b"]][: times + 1]
+    assert rows_of(context, plan)["b"].attempts == len(asked)
+    assert pair.store.keys() == (["kept"] if is_passing else ["b", "kept"])
+
+
 def test_a_key_that_can_not_be_asked_for_is_not_deleted(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
     context, plan = _planned_deletes(pair, {"hidden": b"1", "gone": b"1"})

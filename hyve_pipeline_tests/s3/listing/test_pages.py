@@ -41,6 +41,9 @@ def test_dates_and_sizes_are_exact(moment: datetime, size: int) -> None:
         ("2024-05-06T07:08:09.123Z", MICROSECONDS),
         ("2024-05-06T07:08:09.123456789Z", MICROSECONDS + 456),
         ("2024-05-06T09:08:09.123+02:00", MICROSECONDS),
+        ("2024-05-06T07:08:09.123+0000", MICROSECONDS),
+        ("Mon, 06 May 2024 07:08:09 GMT", MICROSECONDS - 123_000),
+        ("0001-01-01T00:00:00Z", -62_135_596_800_000_000),
     ],
 )
 def test_dates_of_other_servers(date: str, expected: int) -> None:
@@ -183,8 +186,13 @@ def _without(tag: str, entry: str) -> str:
         (listing([listing_entry("k", size=2**63)]), "'k' has the size '9223372036854775808'"),
         (listing([listing_entry("k", size="9" * 5000)]), "'k' has the size '999"),
         (listing([listing_entry("k", date="0000-01-01T00:00:00Z")]), "date"),
-        (listing([listing_entry("k", date="0001-01-01T00:00:00+05:00")]), "a date outside of the years"),
-        (listing([listing_entry("k", date="9999-12-31T23:59:59-05:00")]), "a date outside of the years"),
+        (listing([listing_entry("k", date="Mon, 06 Mai 2024 07:08:09 GMT")]), "'k' has the date 'Mon, 06 Mai"),
+        (listing([listing_entry("k", date="Mon, 06 May 2024 07:08:09")]), "'k' has the date 'Mon, 06 May"),
+        (
+            listing([listing_entry("j"), listing_entry("k", date="0001-01-01T00:00:00+05:00")]),
+            "'k' has a date outside of the years 1 to 9999",
+        ),
+        (listing([listing_entry("k", date="9999-12-31T23:59:59-05:00")]), "'k' has a date outside of the years"),
         (listing([listing_entry("k" * 3_000_000)]), "a key has 3,000,000 bytes: 'kkk"),
         (listing([listing_entry("\u00e9" * 5000)]), "a key has 10,000 bytes"),
         (listing([listing_entry("k", storage_class="C" * 300)]), "a storage class of over 256 bytes"),

@@ -89,7 +89,7 @@ def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:
         ),
         (
             Answer(b"<html>welcome</html>"),
-            "does not answer as S3 does: it is a <html> document (status 200); its endpoin",
+            "does not answer as S3 does: it is a <html> document (status 200); correct its endpoint_url if",
         ),
         (
             Answer(b"Client sent an HTTP request", 400),
