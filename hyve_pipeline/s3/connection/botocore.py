@@ -4,7 +4,7 @@ It reads answers piece by piece, so that it knows early of those that are too la
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from http import HTTPStatus
 from threading import Lock
@@ -170,8 +170,8 @@ class BotocoreTransport:
         except (HTTPClientError, BotoCoreError, HTTPError, OSError) as error:
             raise self._failure(request, _code(error), str(error)) from error
         # Botocore lets an answer pass that was cut short.
-        length = answer.headers.get("Content-Length")
-        if is_whole and request.method != "HEAD" and length is not None and int(length) != len(body):
+        length = _length_of(answer.headers)
+        if is_whole and request.method != "HEAD" and length is not None and length != len(body):
             raise self._failure(request, INVALID_RESPONSE, f"the answer ended after {len(body)} of {length} bytes")
         headers = tuple((name, _as_sent(value)) for name, value in answer.headers.items())
         return Response(answer.status_code, headers, body)
@@ -189,7 +189,7 @@ class BotocoreTransport:
         pieces: list[bytes] = []
         size = 0
         try:
-            if not is_failure and int(raw.headers.get("Content-Length") or 0) > most and request.method != "HEAD":
+            if not is_failure and (_length_of(raw.headers) or 0) > most and request.method != "HEAD":
                 raise answer_too_large(self._endpoint.bucket, request, f"{most} bytes", raw.status)
             exchange.seconds = waited + bounds.seconds
             rate = None if self._limits is None or is_failure else self._limits.reading(request)
@@ -295,6 +295,12 @@ def _paced(body: bytes, rate: Rate, exchange: _Exchange) -> Iterator[memoryview]
         piece, left = left[: (size := piece_of(rate))], left[size:]
         exchange.wait_for(rate, len(piece))
         yield piece
+
+
+def _length_of(headers: Mapping[str, str]) -> int | None:
+    """The Content-Length of an answer; None where it has none. Of one that is there twice, both are in the value."""
+    length = headers.get("Content-Length", "").partition(",")[0].strip()
+    return int(length) if length.isdecimal() and length.isascii() else None
 
 
 def _as_sent(value: str) -> str:

@@ -348,6 +348,8 @@ def _code(name: str) -> str:
     """One of our codes for a failure that the CRT names."""
     if "CALLBACK_EXCEPTION" in name:
         return UNREADABLE_HEADER  # what our own callbacks raise is known, and nothing else can fail there
+    if "HTTP_PROTOCOL" in name:
+        return UNREADABLE_HEADER  # stricter than other clients: a header line without a colon, a status without words
     if "CREDENTIALS" in name or "AUTH_SIGNING" in name:
         return CREDENTIALS_ERROR
     if "TLS" in name:

@@ -1,7 +1,14 @@
 """Answers that the CRT can't read: the other transport does, and nobody is told."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
+from hyve_pipeline.core.settings.model import BucketSettings
+from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.scripted import Answer, scripted_server
@@ -37,3 +44,42 @@ def test_a_body_that_only_the_end_of_the_connection_ends_is_read(connect: Connec
             assert len(server.received) <= sends
         assert connection.send(Request("CopyObject", "PUT", "k")).result(timeout=30).body == b"content"
         assert len(server.received) <= 4
+
+
+@contextmanager
+def _raw_server(answer: bytes) -> Iterator[str]:
+    """A server that gives the same bytes to each connection's only request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                with client:
+                    client.recv(65536)
+                    client.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200\r\nContent-Length: 7\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Length: 7\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\nContent-Length: 7\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nno colon\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 7\r\n",
+    ],
+    ids=["no words", "two lengths", "a header in two lines", "no colon", "no coding"],
+)
+def test_a_head_that_breaks_the_rules_of_http_is_read(head: bytes) -> None:
+    """As proxies and small servers send it. The CRT is stricter than other clients."""
+    with _raw_server(head + b"Connection: close\r\n\r\ncontent") as url:
+        place = BucketSettings(bucket="pictures", region="us-east-1", endpoint_url=url, anonymous=True)
+        with open_connection(place) as connection:
+            assert connection.send(Request("GetObject", "GET", "k")).result(timeout=30).body == b"content"
