@@ -38,6 +38,10 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     with opened(home, sync_name, "copy" if by == "hyve" else f"copy --by {by}") as sync:
         work = Work(sync)
         if plan_id is None and sync.plans.default_id() is None:
+            if by == "batch":
+                from hyve_pipeline.operations.batch.by_batch import jobs_of
+
+                jobs_of(sync)  # before anything is listed
             with printing_refusal(sync, as_json=as_json):
                 work.take_plan(**limits)
         else:

@@ -112,7 +112,7 @@ class _KeysOrList(_Keys):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, int) or value == "all" or str(value).isdecimal():
             return super().convert(value, param, ctx)
-        if value != STANDARD_INPUT and not Path(value).exists():
+        if value != STANDARD_INPUT and not (value and Path(value).exists()):
             self.fail(f"{value!r} is neither a number of keys, nor 'all', nor a file", param, ctx)
         if value != STANDARD_INPUT and Path(value).is_dir():
             self.fail(f"{value!r} is a folder, not a list of keys", param, ctx)

@@ -166,7 +166,12 @@ def _of(plan: Plan) -> dict[str, Any]:
     if plan.as_of is not None:
         found["as_of"] = plan.as_of.time.isoformat()
     if plan.named is not None:
-        found["named"] = {"by": plan.named.by, "keys": plan.named.keys, "in_neither": plan.nowhere}
+        found["named"] = {
+            "by": plan.named.by,
+            "keys": plan.named.keys,
+            "in_neither": plan.nowhere,
+            "left_out": plan.named.left_out,
+        }
     elif plan.has_histories:
         found["versions"] = "all"
     return found

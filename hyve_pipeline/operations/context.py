@@ -28,9 +28,10 @@ from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.following import await_turn, is_turn_taken
 from hyve_pipeline.state.heartbeat import ClaimTimes
 from hyve_pipeline.state.home import Home
+from hyve_pipeline.state.inventories import InventoryShelf
 from hyve_pipeline.state.liveness import RunSign, Sign, last_sign, remove_old_signs
 from hyve_pipeline.state.memories import MemoryShelf
-from hyve_pipeline.state.plans import LATEST, DiffShelf, InventoryShelf, PlanShelf
+from hyve_pipeline.state.plans import LATEST, DiffShelf, PlanShelf
 from hyve_pipeline.state.rate_shares import RateShares
 
 if TYPE_CHECKING:

@@ -156,3 +156,38 @@ def test_two_names_of_one_server_are_found_out(
     assert hyve("verify").code == 3
     assert pair.source.listing() == before
     assert {received.method for received in faulty.received} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "rule", "keys"),
+    [
+        (("", "a/"), "", ["1", "gone", "z"]),
+        (("a/", ""), "", ["a/1", "a/gone", "a/z"]),
+        (("", ""), 'from = "a/"\nto = "b/"', ["a/1", "a/gone", "a/z"]),
+        (("", ""), "match = 'a/(.*)'\nreplace = 'b/\\1'", ["a/1", "a/gone", "a/z"]),
+    ],
+)
+def test_a_list_of_keys_finds_it_out_too(
+    make_pair: MakePair,
+    hyve: Hyve,
+    faulty: FaultyServer,
+    tmp_path: Path,
+    prefixes: tuple[str, str],
+    rule: str,
+    keys: list[str],
+) -> None:
+    """Each key is looked at under two names, of which a plan by these keys alone would compare only one in a bucket."""
+    pair = make_pair()
+    # In the store's names, what only the store has is the source's own, as is what would be overwritten.
+    pair.source.put({"a/1": b"1", "a/gone": b"g", "b/1": b"b", "b/gone": b"b", "1": b"x", "gone": b"x", "z": b"z"})
+    pair.source.delete(prefixes[0] + "gone" if not rule else "a/gone")
+    source = pair.source.place.model_copy(update={"prefix": prefixes[0]})
+    store = pair.source.place.model_copy(update={"endpoint_url": faulty.endpoint_url, "prefix": prefixes[1]})
+    tables = sync_table(NAME, source, store, max_deletes="100%")
+    (pair.home / "hyve.toml").write_text(tables + (f"[[sync.{NAME}.mapping]]\n{rule}\n" if rule else ""))
+    listed = tmp_path / "keys.txt"
+    listed.write_text("".join(f"{key}\n" for key in keys))
+    before = pair.source.listing()
+    finished = hyve("sync", "--keys", str(listed), "--yes", "--json")
+    assert (finished.code, finished.document["refused"]["rule"]) == (3, "one_bucket"), finished
+    assert pair.source.listing() == before

@@ -28,7 +28,7 @@ def test_only_what_is_listed_is_planned_copied_and_deleted(filled: Pair, hyve: H
     keys.write_bytes(b"new/1\n\nmod/1\ngone/1\nnew/1\nnowhere\n")
     planned = hyve("dryrun", "--keys", str(keys), "--keys", "0", "--json")
     assert planned.code == 0
-    assert planned.document["named"] == {"by": "list", "keys": 4, "in_neither": 1}
+    assert planned.document["named"] == {"by": "list", "keys": 4, "in_neither": 1, "left_out": 0}
     assert {name: planned.document[name]["objects"] for name in ("new", "modified", "duplicate")} == {
         "new": 1,
         "modified": 1,
@@ -68,6 +68,7 @@ def test_a_list_is_refused_in_one_line(filled: Pair, hyve: Hyve, tmp_path: Path)
     for arguments, said in (
         (("dryrun", "--keys", str(keys)), f"hyve: {keys}: line 2: is not UTF-8; no plan was made"),
         (("sync", "--keys", str(keys)), f"hyve: {keys}: line 2: is not UTF-8; no plan was made"),
+        (("dryrun", "--keys", ""), "'' is neither a number of keys, nor 'all', nor a file"),
         (("dryrun", "--keys", "no such file"), "'no such file' is neither a number of keys, nor 'all', nor a file"),
         (("dryrun", "--keys", str(tmp_path)), "is a folder, not a list of keys"),
         (("sync", "--keys", "12"), "takes a list of keys here, a file or -; a file whose name is a number is ./NAME"),

@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hyve_pipeline.core.settings.mapping import KeyMapping, MappingRule
-from hyve_pipeline_tests.docs.markdown import ROOT, tables
+from hyve_pipeline_tests.docs.markdown import ROOT, blocks, tables
 from hyve_pipeline_tests.docs.recipes import recipe_of
 from hyve_pipeline_tests.docs.test_cookbook import follow
 from hyve_pipeline_tests.syncs import Hyve, MakePair
@@ -16,14 +18,22 @@ _RECIPE = recipe_of(_PAGE)
 _INDENTED = re.findall(r"((?:^    .*\n)+)", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_the_example(make_pair: MakePair, hyve: Hyve) -> None:
+def test_the_examples(make_pair: MakePair, hyve: Hyve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = make_pair()
+    monkeypatch.chdir(tmp_path)
     with (pair.home / "hyve.toml").open("a") as file:
         file.write(_RECIPE.of("toml")[0])
     pair.source.put({"raw/2025/a.jpg": b"a", "incoming/17/b.jpg": b"b", "notes.txt": b"n"})
     pair.store.put({"archive/2025/old.jpg": b"o", "readme.txt": b"r"})
-    follow(_RECIPE, hyve)
+    whole, listed = _RECIPE.of("console")
+    follow(replace(_RECIPE, blocks=(("console", whole),)), hyve)
     assert pair.store.read() == {"archive/2025/a.jpg": b"a", "photos/b.jpg-17": b"b", "readme.txt": b"r"}
+    (text,) = (block.text for block in blocks(_PAGE) if block.text.startswith("raw/"))
+    (tmp_path / "keys.txt").write_text(text)
+    pair.source.put({"raw/2025/c.jpg": b"c", "raw/2025/later.jpg": b"l"})
+    pair.store.put({"archive/2025/gone.jpg": b"g"})
+    follow(replace(_RECIPE, blocks=(("console", listed),)), hyve)
+    assert pair.store.keys() == ["archive/2025/a.jpg", "archive/2025/c.jpg", "photos/b.jpg-17", "readme.txt"]
 
 
 def test_the_table_has_every_key() -> None:

@@ -94,12 +94,13 @@ class MappedKeys(Frozen):
 
     Attributes:
         rules: the rules.
-        whole: the id of the inventory that it was made from, with the keys as they were listed.
+        whole: the id of the inventory that it was made from, with the keys as they were listed; None where single keys
+            were looked at.
         left_out: the objects that no rule is about; they are not in it.
     """
 
     rules: tuple[MappingRule, ...]
-    whole: str
+    whole: str | None = None
     left_out: Count = Count()
 
 

@@ -1,6 +1,7 @@
 """The keys that a plan is restricted to, where it is not of all keys of both buckets.
 
-Of a bucket only these keys are looked at, so nothing is known of any other key, and no other key can be planned.
+Of a bucket only these keys are looked at, so nothing is known of any other key, and no other key can be planned. They
+are named by the keys that the source has, and kept by those that plans have: with a mapping, these are of the store.
 """
 
 from typing import Literal
@@ -27,6 +28,7 @@ class NamedKeys(Frozen):
         keys: how many there are.
         file: the Parquet file of the keys in order, each once, as in `NAMED_KEYS_SCHEMA`.
         digest: SHA-256 of that file.
+        left_out: how many other keys were named, which are left out as no rule of the mapping is about them.
     """
 
     id: str
@@ -34,9 +36,11 @@ class NamedKeys(Frozen):
     keys: int
     file: StateName
     digest: str
+    left_out: int = 0
 
     @property
     def described(self) -> str:
         """Whose keys these are, and how many, in a few words."""
         keys = "1 key" if self.keys == 1 else f"{self.keys:,} keys"
-        return f"{keys} of a list" if self.by == "list" else f"{keys} named by events"
+        left_out = f" (and {self.left_out:,} that the mapping leaves out)" if self.left_out else ""
+        return f"{keys} of a list{left_out}" if self.by == "list" else f"{keys} named by events{left_out}"

@@ -130,6 +130,9 @@ def _mistake(base: tuple[str, ...], models: Models, error: ErrorDetails) -> Mist
     problem = problem_of(error, _WANTED_TYPES)
     if error["type"] == "missing" and (key,) in models:
         problem = f"is missing: add a table [{_dotted((*table, str(key)))}] with at least a bucket"
+    elif error["type"] == "tuple_type" and (key,) in models:
+        begun = f"[[{_dotted((*table, str(key)))}]]"
+        problem = f"must be a list of tables, each begun by {begun}, not {shown_value(error['input'])}"
     return Mistake(table, key, f"item {items} {problem}" if items else problem)
 
 

@@ -123,13 +123,6 @@ _WITH_VERSIONS = {
 }
 
 
-# What a sync with a mapping can't have, and why.
-_NOT_WITH_MAPPING = {
-    "batch": "jobs of S3 Batch Operations can't rename objects",
-    "events": "some keys of two names do not show whether source and store are one bucket",
-}
-
-
 class SyncSettings(SettingsTable):
     """One table ``[sync.NAME]``."""
 
@@ -175,7 +168,10 @@ class SyncSettings(SettingsTable):
         if self.options.versions == "all":
             self._check_versions()
         if self.mapping:
-            self._check_mapping()
+            check_rules(self.mapping)
+            if self.batch is not None:
+                reason = "jobs of S3 Batch Operations can't rename objects"
+                raise contradiction("batch", f"can't be combined with mapping: {reason}")
         # The server is known only if the settings name it, so this is checked again once it is known.
         overlap = self.overlap
         if overlap is not None:
@@ -194,13 +190,6 @@ class SyncSettings(SettingsTable):
         for name, value in others.items():
             if value is not None:
                 raise contradiction(name, 'can\'t be combined with options.versions = "all"')
-
-    def _check_mapping(self) -> None:
-        """Refuse rules that contradict each other, and what can't be done for keys that have two names."""
-        check_rules(self.mapping)
-        for name, reason in _NOT_WITH_MAPPING.items():
-            if getattr(self, name) is not None:
-                raise contradiction(name, f"can't be combined with mapping: {reason}")
 
     @property
     def overlap(self) -> "Overlap | None":

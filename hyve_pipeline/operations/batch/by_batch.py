@@ -7,6 +7,7 @@ from hyve_pipeline.core.model.batch import RoundResult
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.status import PlanStatus, ShardStatus
+from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.operations.apply.loop import apply_plan
 from hyve_pipeline.operations.apply.shard import check_allowed
 from hyve_pipeline.operations.batch.follow import FIRST_PAUSE, follow_round
@@ -61,6 +62,20 @@ def copy_by_batch(
     return apply_plan(context, plan, action, known=known)
 
 
+def jobs_of(context: SyncContext) -> BatchSettings:
+    """The settings of a sync's jobs.
+
+    Raises:
+        ConfigurationError: it has none.
+    """
+    if context.settings.batch is None:
+        raise ConfigurationError(
+            f"sync {context.name}: --by batch requires a table [sync.{context.name}.batch] with account_id, role_arn "
+            "and location"
+        )
+    return context.settings.batch
+
+
 def _do_round(
     context: SyncContext, plan: Plan, finished: dict[int, ShardStatus], say: Callable[[str], None], first_pause: float
 ) -> RoundResult:
@@ -77,12 +92,7 @@ def _do_round(
         else:
             folder = RoundFolder(context.state, opened.plan, opened.number)
             asked = folder.asked()
-        settings = context.settings.batch if asked is None else asked.settings
-        if settings is None:
-            raise ConfigurationError(
-                f"sync {context.name}: --by batch requires a table [sync.{context.name}.batch] with account_id, "
-                "role_arn and location"
-            )
+        settings = jobs_of(context) if asked is None else asked.settings
         with open_places(context, plan, settings, epoch.check) as places:
             if folder is None or asked is None:
                 folder, asked = prepare_round(context, plan, status, settings, places)

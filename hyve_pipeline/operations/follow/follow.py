@@ -75,7 +75,7 @@ def drain(context: SyncContext, queue: Queue, most_rounds: int = _MOST_ROUNDS) -
             if error.rule != ONE_AT_A_TIME:
                 raise
             break
-        if rounds[-1].plan is not None and not rounds[-1].settled:
+        if (rounds[-1].plan is not None or rounds[-1].refused) and not rounds[-1].settled:
             break  # its messages come again
     return rounds
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.event_message import EventMessage, Kind, read_event_message
 from hyve_pipeline.core.model.filters import Filters
@@ -21,6 +22,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.estimate.prices import read_prices
 from hyve_pipeline.operations.follow.turns import turn_of_events
 from hyve_pipeline.operations.inventory.named_keys import drop_named
+from hyve_pipeline.operations.inventory.names_in_plans import names_in_plans
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline.operations.plan.dryrun import diff_keys
 from hyve_pipeline.operations.plan.freeze import freeze_plan, planned_total
@@ -135,10 +137,17 @@ class _Work:
         self._read = [(message, read_event_message(message.body, bucket)) for message in messages]
         self._prefix = source.prefix
         self._filters = Filters.of(context.settings.options)
+        self._names: dict[str, str | None] = {}
 
     def do(self) -> Round:
         found = self._round
         found.notes += _notes(event for _, event in self._read)
+        named = {key for _, event in self._read for key in self._below(event)}
+        try:
+            self._names = names_in_plans(self._context, named)
+        except RefusedError as error:
+            found.refused = tuple(Refusal(rule=error.rule, action=action, detail=error.detail) for action in ACTIONS)
+            return found  # nothing was done
         keys = {key for _, event in self._read for key in self._own(event)}
         found.keys = len(keys)
         plan, found.deletes_left = _plan(self._context, keys) if keys else (None, 0)
@@ -156,10 +165,14 @@ class _Work:
         found.settled = len(settled) - self._queue.delete(settled)
         return found
 
+    def _below(self, event: EventMessage) -> Iterator[str]:
+        """The keys of an event below the source's prefix."""
+        return (key[len(self._prefix) :] for key in event.keys if key.startswith(self._prefix))
+
     def _own(self, event: EventMessage) -> set[str]:
-        """The keys of an event that the sync is about, below its prefix."""
-        below = {key[len(self._prefix) :] for key in event.keys if key.startswith(self._prefix)}
-        return {key for key in below if self._filters.matches(key)}
+        """The keys of an event that the sync is about, as plans have them."""
+        names = (self._names[key] for key in self._below(event))
+        return {name for name in names if name is not None and self._filters.matches(name)}
 
     def _apply(self, plan: Plan) -> set[str]:
         """Apply a plan as far as rules and settings allow; return the keys of which something is left to do."""

@@ -54,7 +54,7 @@ def map_inventory(context: SyncContext, whole: Inventory, rules: tuple[MappingRu
         return whole
     is_source = whole.side == "source"
     mapping = key_mapping(rules)
-    way: _Way = _Checked(mapping, whole.place, context.place("store")) if is_source else _belonging(mapping)
+    way: _Way = CheckedNames(mapping, whole.place, context.place("store")) if is_source else _belonging(mapping)
     shelf = context.inventories(whole.side)
     inventory_id = next_id(context.state, datetime.now(UTC))
     file = shelf.mapped_file_name(inventory_id)
@@ -151,7 +151,7 @@ def _belonging(mapping: KeyMapping) -> _Way:
     return lambda key: None if mapping.to_source(key) is None else key
 
 
-class _Checked:
+class CheckedNames:
     """The way of a source's keys, each of which must be the only one that becomes its key in the store.
 
     Args:

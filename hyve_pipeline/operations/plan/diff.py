@@ -139,8 +139,10 @@ def _check_comparable(context: SyncContext, source: Inventory, store: Inventory)
 
 
 def _as_listed(context: SyncContext, inventory: Inventory) -> Inventory:
-    """The inventory with the keys that the bucket has."""
-    return inventory if inventory.mapped is None else context.inventories(inventory.side).load(inventory.mapped.whole)
+    """The inventory with the keys that the bucket has; one of some keys as it is."""
+    if inventory.named is not None or inventory.mapped is None or inventory.mapped.whole is None:
+        return inventory
+    return context.inventories(inventory.side).load(inventory.mapped.whole)
 
 
 def _counts(parts: Sequence[ComparedRange], options: Options, *inventories: Inventory) -> dict[ChangeSet, Count]:

@@ -10,6 +10,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.estimate.prices import read_prices
 from hyve_pipeline.operations.inventory.named_keys import keep_named_keys, take_named_inventories
+from hyve_pipeline.operations.inventory.names_in_plans import names_in_plans
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
@@ -56,23 +57,34 @@ def take_plan_of_keys(context: SyncContext, keys: Iterable[str], by: NamedBy) ->
 
     Args:
         context: the sync.
-        keys: the keys below the prefix, in any order; one that is there twice counts once.
+        keys: the keys of the source, below its prefix, in any order; one that is there twice counts once. With a
+            mapping, those that no rule is about are left out, and counted.
         by: who names them.
 
     Raises:
         ConfigurationError: the options require what is impossible.
         BucketError: a bucket can't be reached.
         IncompleteInventoryError: a bucket did not say of a key whether it is there.
+        RefusedError: by the mapping two keys would become one.
         StateError: a file of the state can't be written or read.
     """
     read_prices(context.settings.options.prices)
-    return freeze_plan(context, diff_keys(context, keys, by))
+    names = names_in_plans(context, keys)
+    found = [name for name in names.values() if name is not None]
+    return freeze_plan(context, diff_keys(context, found, by, len(names) - len(found)))
 
 
-def diff_keys(context: SyncContext, keys: Iterable[str], by: NamedBy) -> Diff:
+def diff_keys(context: SyncContext, keys: Iterable[str], by: NamedBy, left_out: int = 0) -> Diff:
     """Look at some keys in both buckets, and compare them.
 
-    Args and raises: see `take_plan_of_keys`.
+    Args:
+        context: the sync.
+        keys: the keys as plans have them.
+        by: who names them.
+        left_out: how many other keys were named, which no rule of the mapping is about.
+
+    Raises:
+        HyveError: as `take_plan_of_keys`.
     """
-    taken = take_named_inventories(context, SIDES, keep_named_keys(context, keys, by))
+    taken = take_named_inventories(context, SIDES, keep_named_keys(context, keys, by, left_out))
     return diff_inventories(context, taken["source"], taken["store"])

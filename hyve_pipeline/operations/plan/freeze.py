@@ -109,8 +109,8 @@ def judge_diff(context: SyncContext, diff: Diff) -> tuple[Refusal, ...]:
     if diff.options.max_cost is not None or diff.options.max_duration is not None:
         transfer = _choose_transfer(context, diff)
         limits = shard_limits(diff.options, planned_total(diff), transfer.cost, MOST_SHARDS)
-        moves, _ = find_moves(context, diff, moves_file(plan_id(diff)))
-        with _estimating(context, diff, transfer, moves) as costs:
+        moves = find_moves(context, diff, moves_file(plan_id(diff)))
+        with _estimating(context, diff, transfer, moves.files) as costs:
             for action in ACTIONS:
                 with closing(_rows_of(context.state, diff, action)) as tables:
                     for rows in cut_shards(tables, limits[action].objects, limits[action].bytes):
@@ -151,8 +151,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
     files: dict[Action, tuple[str, ...]] = {}
     shards: list[Shard] = []
     limits = shard_limits(diff.options, planned, transfer.cost, most_shards)
-    moves, moved = find_moves(context, diff, moves_file(identity))
-    with _estimating(context, diff, transfer, moves) as costs:
+    moves = find_moves(context, diff, moves_file(identity))
+    with _estimating(context, diff, transfer, moves.files) as costs:
         for action in ACTIONS:
             add = partial(costs.add, action)
             first = len(shards) + 1
@@ -182,8 +182,8 @@ def freeze_plan(context: SyncContext, diff: Diff, *, most_shards: int = MOST_SHA
         named=diff.source.named,
         changes=diff.changes,
         files=files,
-        moves=moves,
-        moved=moved,
+        moves=moves.files,
+        moved=moves.moved,
         totals={action: ShardTotals.of(shard for shard in shards if shard.action == action) for action in ACTIONS},
         shard_file=context.plans.save_shards(identity, shards),
         refusals=judge(figures, diff.options),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, list_line, parse_list_line
 from hyve_pipeline.core.model.filters import Filters
+from hyve_pipeline.core.settings.mapping import key_mapping
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.place_fields import MAX_KEY_BYTES
 
@@ -38,6 +39,7 @@ class KeyList:
         doubled: lines with a key that an earlier line has.
         excluded: lines with a key that globs or rules leave out; the key is among `keys` all the same, and the plan
             counts it as excluded.
+        without_rule: lines with a key that no rule of the mapping is about, likewise; the plan counts it as left out.
     """
 
     name: str
@@ -46,6 +48,7 @@ class KeyList:
     empty: CountedLines = field(default_factory=CountedLines)
     doubled: CountedLines = field(default_factory=CountedLines)
     excluded: CountedLines = field(default_factory=CountedLines)
+    without_rule: CountedLines = field(default_factory=CountedLines)
 
 
 class _WrongLineError(ValueError):
@@ -67,6 +70,7 @@ def read_key_list(name: str, lines: Iterable[bytes], settings: SyncSettings) -> 
     """
     found = KeyList(name)
     filters = Filters.of(settings.options)
+    name_of = key_mapping(settings.mapping).to_store if settings.mapping else None
     problems: list[str] = []
     seen: set[str] = set()
     are_json: bool | None = None
@@ -89,13 +93,18 @@ def read_key_list(name: str, lines: Iterable[bytes], settings: SyncSettings) -> 
             continue
         seen.add(key)
         found.keys.append(key)
-        if not filters.matches(key):
+        planned = key if name_of is None else name_of(key)
+        if planned is None:
+            found.without_rule.add(number)
+        elif not filters.matches(planned):
             found.excluded.add(number)
     if problems:
         more = "" if len(problems) == 1 else f" (and {len(problems) - 1:,} more wrong lines)"
         raise ConfigurationError(f"{name}: {problems[0]}{more}; no plan was made")
     if not found.keys:
         raise ConfigurationError(f"{name}: it has no key; no plan was made")
+    if found.without_rule.lines == len(found.keys):
+        raise ConfigurationError(f"{name}: no rule of the mapping is about any of its keys; no plan was made")
     return found
 
 
@@ -158,7 +167,8 @@ def _below(key: str, settings: SyncSettings) -> str:
     if not below and not prefix:
         raise _WrongLineError("the key is empty")
     size = len((store_prefix + below).encode())
-    if size > MAX_KEY_BYTES:
+    # With a mapping it is another key there, which is checked with all that is proved of it.
+    if size > MAX_KEY_BYTES and not settings.mapping:
         raise _WrongLineError(f"the key has {size:,} bytes in the store, a key has {MAX_KEY_BYTES:,} at most")
     return below
 
@@ -169,6 +179,11 @@ def counted_lines(found: KeyList) -> Iterator[str]:
         (found.empty, "is empty", "are empty"),
         (found.doubled, "has a key that an earlier line has", "have keys that earlier lines have"),
         (found.excluded, "has a key that the filters exclude", "have keys that the filters exclude"),
+        (
+            found.without_rule,
+            "has a key that no rule of the mapping is about",
+            "have keys that no rule of the mapping is about",
+        ),
     )
     for counted, one, many in kinds:
         if counted.lines == 1:

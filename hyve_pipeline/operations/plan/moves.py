@@ -6,7 +6,7 @@ from contextlib import closing
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import rows_with
-from hyve_pipeline.core.base.manifest import Count
+from hyve_pipeline.core.base.manifest import Count, Frozen, StateName
 from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.core.model.diff import PLAIN_MD5_PATTERN, ChangeSet, Diff
 from hyve_pipeline.core.model.move import MOVE_SCHEMA
@@ -22,25 +22,45 @@ _SIDES = {ChangeSet.NEW: "source_etag", ChangeSet.DUPLICATE: "store_etag"}
 _BATCH_ROWS = 50_000
 
 
-def find_moves(context: SyncContext, diff: Diff, file: str) -> tuple[tuple[str, ...], Count]:
+class FoundMoves(Frozen):
+    """The pairs of a diff that were found.
+
+    Attributes:
+        files: their Parquet file, none if there are no pairs.
+        moved: the objects and bytes in it.
+    """
+
+    files: tuple[StateName, ...] = ()
+    moved: Count = Count()
+
+
+def find_moves(context: SyncContext, diff: Diff, file: str) -> FoundMoves:
     """Match the new objects of a diff with its duplicates by size and ETag, and write the pairs.
 
     Only ETags that may be the MD5 of the content are compared; whether they are is looked at before the copy. Of
     several duplicates with the same bytes the first is taken.
+
+    A diff is matched once: whoever judges what it costs before its plan is made leaves the pairs for the plan.
 
     Args:
         context: the sync.
         diff: the diff.
         file: the Parquet file to write, below the sync's state.
 
-    Returns:
-        The file's name, none if there are no pairs, and the objects and bytes in it.
-
     Raises:
         StateError: the diff's file is damaged, or the pairs can't be written.
     """
     if not diff.options.moves or not all(diff.counts[name].objects for name in _SIDES):
-        return (), Count()
+        return FoundMoves()
+    manifest = f"diffs/{diff.id}/moves.json"
+    if context.state.exists(manifest):
+        return context.state.read_manifest(manifest, FoundMoves)
+    found = _match(context, diff, file)
+    context.state.write_manifest(manifest, found)
+    return found
+
+
+def _match(context: SyncContext, diff: Diff, file: str) -> FoundMoves:
     with closing(RangeDatabase()) as database:
         for name in _SIDES:
             with database.showing({}) as connection:
@@ -59,12 +79,12 @@ def find_moves(context: SyncContext, diff: Diff, file: str) -> tuple[tuple[str, 
                 "SELECT count(*), coalesce(sum(size), 0)::BIGINT FROM moves"
             ).fetchall()
             if not objects:
-                return (), Count()
+                return FoundMoves()
             found = connection.sql("SELECT key, store_key, store_etag FROM moves ORDER BY key")
             with writing_parquet(context.state, file, MOVE_SCHEMA, repetitive=[]) as writer:
                 for batch in found.to_arrow_reader(_BATCH_ROWS):
                     writer.write_table(pa.Table.from_batches([batch]).cast(MOVE_SCHEMA))
-    return (file,), Count(objects=objects, bytes=size)
+    return FoundMoves(files=(file,), moved=Count(objects=objects, bytes=size))
 
 
 _MATCH = """

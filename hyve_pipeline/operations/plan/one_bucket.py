@@ -2,9 +2,15 @@
 
 Names of servers do not show that: a proxy, a second host name or a forwarded port are other names. But whole keys,
 prefix included, with their ETags and times do: another bucket's object was written at another time.
+
+Inventories of some keys have each object under one name alone, where source and store name it differently. So some of
+their objects are looked at in the other bucket, too, under the name that they have in their own.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -25,6 +31,10 @@ _RANGE_ROWS = 200_000
 # So many keys in both listings suffice, where none of them can be planned to be deleted.
 _ENOUGH = 100_000
 
+# So many objects of each side are looked at in the other bucket, and as many of those that a plan could delete or
+# overwrite: if it is the same bucket, each of them is there.
+_MOST_LOOKED_AT = 50
+
 # The suffix of aliases of access points, which are second names of buckets on AWS.
 _ALIAS = "-s3alias"
 
@@ -38,7 +48,7 @@ def find_shared_keys(
 
     Args:
         context: the sync.
-        source: the inventory of the source, with the keys that were listed.
+        source: the inventory of the source, with the keys that were listed; if it is of some keys, with those of plans.
         store: that of the store, likewise.
         range_rows: rows of both in memory at once, approximately.
 
@@ -48,6 +58,8 @@ def find_shared_keys(
 
     Raises:
         StateError: an inventory's file is damaged or can't be read.
+        BucketError: a bucket can't be reached, where inventories are of some keys.
+        IncompleteInventoryError: a bucket did not say of a key whether it is there, likewise.
     """
     ours, theirs = source.place, store.place
     longer = max(ours.prefix, theirs.prefix, key=len)
@@ -56,10 +68,12 @@ def find_shared_keys(
         return None
     if not (longer.startswith(ours.prefix) and longer.startswith(theirs.prefix)):
         return None
-    options = context.settings.options
-    rules = context.settings.mapping
-    with closing(_Comparison(context.state, source, store, longer, Filters.of(options), rules)) as comparison:
-        keys, same, planned, example = comparison.counted(range_rows)
+    filters, rules = Filters.of(context.settings.options), context.settings.mapping
+    if source.named is not None and (rules or ours.prefix != theirs.prefix):
+        keys, same, planned, example = _looked_at(context, source, store, longer, filters)
+    else:
+        with closing(_Comparison(context.state, source, store, longer, filters, rules)) as comparison:
+            keys, same, planned, example = comparison.counted(range_rows)
     found = SharedKeys(
         keys=keys,
         same=same,
@@ -72,6 +86,66 @@ def find_shared_keys(
     if example is not None and found.are_one_bucket and _are_two(context, ours, theirs, example):
         return found.model_copy(update={"planned": 0, "were_apart": True})
     return found
+
+
+def _looked_at(
+    context: SyncContext, source: Inventory, store: Inventory, prefix: str, filters: Filters
+) -> tuple[int, int, int, str | None]:
+    """As `_Comparison.counted`, of some objects of inventories that are of some keys; each is looked at on both sides.
+
+    Raises:
+        BucketError, IncompleteInventoryError: a bucket did not answer.
+    """
+    # Imported late: commands that only read plans need no S3 library.
+    from hyve_pipeline.operations.inventory.object_rows import rows_of_keys
+    from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+
+    below_store = len(store.place.prefix)
+    # By whole keys, whether the plan could delete or overwrite them though the source has them for another object.
+    chosen: dict[str, bool] = {}
+    for inventory in (source, store):
+        left = {True: _MOST_LOOKED_AT, False: _MOST_LOOKED_AT}
+        for key in _keys_in_bucket(context.state, inventory):
+            if not any(left.values()):
+                break
+            if key.startswith(prefix):
+                is_other = _is_other(key, source.place.prefix, store.place.prefix, context.settings.mapping)
+                could_be_planned = is_other and filters.matches(key[below_store:])
+                if left[could_be_planned]:
+                    left[could_be_planned] -= 1
+                    chosen[key] = could_be_planned
+    found: list[dict[str, dict[str, Any] | None]] = []
+    for place in (source.place, store.place):
+        with context.connect(place) as connection:
+            try:
+                found.append(rows_of_keys(connection, sorted(chosen), context.settings.options.concurrency))
+            except S3RequestError as error:
+                raise bucket_error(error, place) from error
+    ours, theirs = found
+    there = [key for key, row in ours.items() if row is not None or theirs[key] is not None]
+    same = [key for key in there if _identity(ours[key]) == _identity(theirs[key])]
+    return len(there), len(same), sum(chosen[key] for key in same), next(iter(same), None)
+
+
+def _keys_in_bucket(state: Folder, inventory: Inventory) -> Iterator[str]:
+    """The whole keys that the objects of an inventory have in their bucket."""
+    prefix = inventory.place.prefix
+    with closing(open_inventory(state, inventory, ["key"])) as rows:
+        for key_range in cut_ranges(rows.chunks, _RANGE_ROWS):
+            for key in rows.read(key_range).column("key").to_pylist():
+                yield inventory.place.key_of(key[len(prefix) :])
+
+
+def _identity(row: dict[str, Any] | None) -> tuple[str, datetime] | None:
+    return None if row is None else (row["etag"], row["last_modified"])
+
+
+def _is_other(key: str, source_prefix: str, store_prefix: str, rules: tuple[MappingRule, ...]) -> bool:
+    """Whether the store has a whole key, by prefix or mapping, for another whole key of the source."""
+    if not rules:
+        return source_prefix != store_prefix
+    found = key_mapping(rules).to_source(key[len(store_prefix) :])
+    return found is not None and source_prefix + found != key
 
 
 def _were_apart(context: SyncContext, source: Place, store: Place) -> bool:
@@ -122,11 +196,10 @@ class _Comparison:
         self._readers = [open_inventory(state, inventory, _COLUMNS) for inventory in (source, store)]
         # The part of the longer prefix after each side's own, which the keys of that side's ranges begin with.
         self._between = [prefix[len(inventory.place.prefix) :] for inventory in (source, store)]
-        self._has_one_prefix = not any(self._between)
         # Where all whole keys stay as they are, what is in both is never deleted. Otherwise what is excluded is not.
-        self._mapping = key_mapping(rules) if rules else None
+        self._rules = rules
         self._source_prefix, self._store_prefix = source.place.prefix, store.place.prefix
-        self._keeps_keys = self._has_one_prefix and self._mapping is None
+        self._keeps_keys = not any(self._between) and not rules
         planned = "false" if self._keeps_keys else f"t.is_other AND {filters.condition('t.relative')}"
         sides = ", ".join(
             f"{name} AS (SELECT {below(prefix)} AS rest, {below(inventory.place.prefix)} AS relative, etag, "  # noqa: S608
@@ -170,23 +243,17 @@ class _Comparison:
             for name, reader, between in zip(("source_rows", "store_rows"), self._readers, self._between, strict=True)
         }
         listed = tables["store_rows"]
-        tables["store_rows"] = listed.append_column("is_other", self._are_others(listed))
+        tables["store_rows"] = listed.append_column("is_other", self._are_others(listed.column("key")))
         bounds = {"prefix": self._prefix, "first": key_range.first, "end": key_range.end}
         with self._database.showing(tables) as connection:
             (found,) = connection.execute(self._query, bounds).fetchall()
         return found
 
-    def _are_others(self, table: pa.Table) -> pa.Array:
-        """Which whole keys the store has, by prefix or mapping, for other whole keys of the source."""
-        if self._mapping is None:
-            return pa.repeat(pa.scalar(not self._has_one_prefix), table.num_rows)
-        offset = len(self._store_prefix)
-        whole = table.column("key").to_pylist()
-        sources = (self._mapping.to_source(key[offset:]) for key in whole)
-        others = [
-            found is not None and self._source_prefix + found != key for found, key in zip(sources, whole, strict=True)
-        ]
-        return pa.array(others, pa.bool_())
+    def _are_others(self, keys: pa.ChunkedArray) -> pa.Array:
+        if not self._rules:
+            return pa.repeat(pa.scalar(self._source_prefix != self._store_prefix), len(keys))
+        prefixes = self._source_prefix, self._store_prefix
+        return pa.array([_is_other(key, *prefixes, self._rules) for key in keys.to_pylist()], pa.bool_())
 
     def close(self) -> None:
         """Close the files and the database."""

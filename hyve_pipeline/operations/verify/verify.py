@@ -108,7 +108,7 @@ def verify_plan(
         make_comparer = HistoryComparer if plan.has_histories else ContentComparer
         comparer = None if sample is None else make_comparer(context, plan, sample, proved, stack)
         left_out = LeftOutKeys(context, plan, stack)
-        later = LaterPlans(context, plan)
+        later = LaterPlans(context, plan, stack)
         is_same = inventory.id == plan.store_inventory
         files = {"listed": listed, "planned": listed if is_same else planned, "copies": copies, "deletes": deletes}
         each_once = set(files.values())
@@ -175,7 +175,7 @@ def verify_plan(
 def _look_again(context: SyncContext, plan: Plan) -> Inventory:
     """What the store has now, of all keys or of those that the plan is restricted to."""
     if plan.named is not None:
-        return take_named_inventories(context, ("store",), plan.named)["store"]
+        return take_named_inventories(context.with_mapping(plan.source.mapping), ("store",), plan.named)["store"]
     return map_inventory(context, take_inventory(context, "store", activity="list store again"), plan.source.mapping)
 
 

@@ -97,10 +97,6 @@ HEAD = '[sync.images.source]\nbucket = "from"\n[sync.images.store]\nbucket = "in
         ("from = 'a'\nto = 'x'\n[[sync.images.mapping]]\nfrom = ''\nto = 'x'", "can give two keys of the source one"),
         ("from = 'a'\nto = 'x'\n[sync.images.options]\nversions = 'all'", "mapping: can't be combined with"),
         (
-            "from = 'a'\nto = 'x'\n[sync.images.events]\nqueue_url = 'https://sqs.eu-west-1.example/1/q'",
-            "events: can't",
-        ),
-        (
             "from = 'a'\nto = 'x'\n[sync.images.batch]\naccount_id = '123456789012'\nlocation = 's3://jobs/'\n"
             "role_arn = 'arn:aws:iam::123456789012:role/batch'",
             "[sync.images] batch: can't be combined with mapping: jobs of S3 Batch Operations can't rename objects",
@@ -111,6 +107,19 @@ def test_rules_that_can_not_be_are_one_line(rules: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(problem)) as caught:
         parse_settings(f"{HEAD}[[sync.images.mapping]]\n{rules}\n", Path("hyve.toml"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_in_place_of_a_list_of_tables_is_said() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_settings(f"{HEAD}[sync.images.mapping]\nfrom = 'a'\nto = 'b'\n", Path("hyve.toml"))
+    problem = "must be a list of tables, each begun by [[sync.images.mapping]], not a table"
+    assert str(caught.value) == f"hyve.toml: [sync.images] mapping: {problem}"
+
+
+def test_a_mapping_goes_together_with_events() -> None:
+    text = f"{HEAD}[[sync.images.mapping]]\nfrom = 'a'\nto = 'x'\n[sync.images.events]\nqueue_url = 'https://sqs.example/1/q'\n"
+    sync = parse_settings(text, Path("hyve.toml")).sync["images"]
+    assert (sync.events is not None, len(sync.mapping)) == (True, 1)
 
 
 def test_prefixes_that_contain_each_other_may_stay_so() -> None:

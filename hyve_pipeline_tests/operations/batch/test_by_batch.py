@@ -349,6 +349,9 @@ def test_keys_below_prefixes(make_pair: MakePair, make_place: MakePlace, faulty:
 def test_what_is_refused_at_once(make_pair: MakePair, make_place: MakePlace, hyve: Hyve) -> None:
     pair = make_pair()
     pair.source.put(KEYS)
+    first = hyve("copy", "--by", "batch")
+    assert (first.code, pair.events()) == (2, [])
+    assert "--by batch requires" in first.only_line  # nothing is listed for a plan that could not be applied so
     assert hyve("dryrun").code == 0
     missing = hyve("copy", "--by", "batch")
     assert missing.code == 2

@@ -7,7 +7,7 @@ import dagster as dg
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.safety_rules import Refusal
-from hyve_pipeline.operations.plan.freeze import freeze_plan, judge_diff
+from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.plan.planning import planning
 from hyve_pipeline.operations.stored_tables import StoredTable
 from hyve_pipeline.orchestration.common.failures import as_failure
@@ -47,8 +47,8 @@ def build_plan(names: Names, steps: Steps, sets: Sequence[ChangeSet]) -> dg.Asse
             sync = sync_of_run(context, names)
             diff = sync.diffs.load(diffs.pop())
             with planning(sync):
-                _raise_refusals(judge_diff(sync, diff))
                 frozen = freeze_plan(sync, diff)
+                _raise_refusals(frozen.refusals)
             metadata = plan_metadata(sync, frozen)
         register_shards(context.instance, names, frozen, ())
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: frozen.id})
