@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sysconfig
+import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,18 +36,17 @@ def rclone_server(folder: Path) -> Iterator[str]:
         *("serve", "s3", folder, "--addr", "127.0.0.1:0", "--config", ""),
         *("--auth-key", f"{ACCESS_KEY_ID},{SECRET_ACCESS_KEY}"),
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        written = ""
-        while (found := re.search(r"\[(http://127\.0\.0\.1:\d+)/\]", written)) is None:
-            line = process.stderr.readline()
-            assert line, f"rclone did not start: {written}"
-            written += line
-        yield found[1]
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    # A file, and not a pipe: it logs every request that it refuses, and would wait until somebody reads that.
+    with tempfile.NamedTemporaryFile() as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            written = Path(log.name)
+            while (found := re.search(r"\[(http://127\.0\.0\.1:\d+)/\]", written.read_text())) is None:
+                assert process.poll() is None, f"rclone did not start: {written.read_text()}"
+                time.sleep(0.01)
+            yield found[1]
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
 
 
 @cache

@@ -118,8 +118,8 @@ def _what_ran(settings: Iterable[Setting]) -> str:
         for setting in settings
         for name in (setting.source, setting.store)
     }
-    found = [f"{name} {find_version()}" for name, find_version in versions().items() if name in names]
-    return f"Run on {datetime.now(UTC):%Y-%m-%d}, with {' and '.join(found)}.\n" if found else ""
+    found = [f"{name} {find_version()}" for name, find_version in versions().items() if name.lower() in names]
+    return f"Run on {datetime.now(UTC):%Y-%m-%d}, with {', '.join(found)}.\n" if found else ""
 
 
 def _table(settings: list[Setting], names: list[str], outcomes: Outcomes) -> str:
