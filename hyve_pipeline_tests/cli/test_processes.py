@@ -17,6 +17,7 @@ from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline_tests.children import blocks_of, started
 from hyve_pipeline_tests.conftest import MakeBucket
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.processes import descendants, living_after
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
@@ -129,6 +130,7 @@ def test_a_second_signal_ends_a_copy_at_once(
     stall = faulty.fault = Stall("PUT", f"/{held.store.name}/", after=5, held=2)
     with started(["copy", "--json"]) as child:
         assert stall.reached.wait(_PATIENCE)
+        workers = descendants(child.pid)
         child.send_signal(signal.SIGINT)
         time.sleep(0.6)
         begun = time.monotonic()
@@ -143,6 +145,8 @@ def test_a_second_signal_ends_a_copy_at_once(
     assert "Traceback" not in err
     stall.release.set()
     faulty.fault = lambda _: None
+    # In a bucket, a worker that is about to end has its claim until it is known to have ended.
+    assert not living_after(workers, _PATIENCE)
     assert hyve("copy", "--json").document["copied"] == 12
 
 

@@ -13,14 +13,24 @@ _MACHINE = Path("/etc/machine-id")
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id exists on this machine; it may be a later one that reuses the id."""
+    """Whether a process with this id has not ended on this machine; it may be a later one that reuses the id."""
     try:
         os.kill(pid, 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
     except PermissionError:
         pass  # it exists and belongs to another user
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended, but not for its parent, which in a container may never ask; see proc(5)."""
+    process = Path(f"/proc/{pid}")
+    with suppress(OSError):  # not on Linux, or it is gone meanwhile
+        state = process.joinpath("stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        # It is one, too, when only its first thread has ended.
+        return state == "Z" and len(list(process.joinpath("task").iterdir())) == 1
+    return False
 
 
 @cache
