@@ -68,16 +68,31 @@ def test_tags_that_an_upload_forgets_are_put_afterwards(
     if forgets:
         faulty.fault = _without_tags(faulty)
     to = connect(store.model_copy(update={"endpoint_url": faulty.endpoint_url}))
-    for number in range(3):
-        key = f"big {number}"
-        task = _put(client, source.bucket, key, Tagging="team=a%20b&empty=")
-        copied = copy_object(connect(source), to, task, multipart_threshold=THRESHOLD, part_size=PART).result()
-        assert copied.lost == ()
+    from_ = connect(source)
+    keys = [f"big {number}" for number in range(8)]
+    tasks = [_put(client, source.bucket, key, Tagging="team=a%20b&empty=") for key in keys]
+    copies = [copy_object(from_, to, task, multipart_threshold=THRESHOLD, part_size=PART) for task in tasks]
+    for key, copied in zip(keys, copies, strict=True):
+        assert copied.result().lost == ()
         tags = client.get_object_tagging(Bucket=store.bucket, Key=key)["TagSet"]
         assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "a b", "empty": ""}
-    # It is found out once.
+    # It is found out once, also by copies at the same time.
     about_tags = [received.method for received in faulty.received if "tagging" in received.query]
-    assert about_tags == (["GET", "PUT", "PUT", "PUT"] if forgets else ["GET"])
+    assert about_tags == (["GET", *["PUT"] * len(keys)] if forgets else ["GET"])
+
+
+def test_tags_that_may_not_be_read_are_not_asked_for_again(
+    make_place: MakePlace, connect: Connect, faulty: FaultyServer
+) -> None:
+    source, store = make_place("source"), make_place("store")
+    client = client_for(str(source.endpoint_url))
+    faulty.fault = lambda received: error_answer(403, "AccessDenied") if "tagging" in received.query else None
+    to = connect(store.model_copy(update={"endpoint_url": faulty.endpoint_url}))
+    for key in ("one", "two"):
+        task = _put(client, source.bucket, key, Tagging="team=a")
+        assert copy_object(connect(source), to, task, multipart_threshold=THRESHOLD, part_size=PART).result().lost == ()
+        assert client.get_object_tagging(Bucket=store.bucket, Key=key)["TagSet"] == [{"Key": "team", "Value": "a"}]
+    assert len([received for received in faulty.received if "tagging" in received.query]) == 1
 
 
 @pytest.mark.parametrize("key", ["a//b", "../up", "new\nline", "☃ ü\u0308/a%20b+c"])
