@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
+from random import Random
 from typing import Any
 
 import boto3
@@ -40,6 +41,20 @@ class OwnQueue:
                 found.append(message["Body"])
                 self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return found
+
+    def disturb(self, chosen: Random, late: list[str]) -> list[str]:
+        """Let of the messages that wait, and those that are late, some be lost or doubled, all in another order.
+
+        Returns:
+            Those that come later.
+        """
+        come = [*late, *self.take_all()]
+        late = []
+        for body in chosen.sample(come, len(come)):
+            fate = chosen.randrange(9)
+            late += [body] if fate == 0 else []
+            self.send(*[body] * (0 if fate in (0, 1) else 2 if fate == 2 else 1))
+        return late
 
     def counts(self) -> tuple[int, int]:
         """How many messages wait, and how many somebody has received and not deleted."""

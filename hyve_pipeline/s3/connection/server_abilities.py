@@ -5,14 +5,17 @@ without what may have been refused, and what then proves to be missing is left o
 """
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache, lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hyve_pipeline.core.model.server_lack import ServerLack
 from hyve_pipeline.s3.connection.transport import Endpoint
-from hyve_pipeline.s3.wire.futures import LightFuture, completed
+from hyve_pipeline.s3.wire.futures import LightFuture, deliver, follow
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -178,10 +181,25 @@ class ServerAbilities:
         if trial is not None:
             trial.set_result(None)
 
-    def trial_of(self, ability: Ability) -> "Future[None]":
-        """A future that ends with the trial that another caller has begun."""
+    def try_out(
+        self, ability: Ability, find_out: "Callable[[], Future[T]]", again: "Callable[[], Future[T]]"
+    ) -> "Future[T]":
+        """What `find_out` gives, which shows whether the server has something; or `again` once another caller's has.
+
+        Of callers at the same time only one finds out. If nothing was found out, `again` may try it out in turn.
+        """
+        trial: Future[None] = LightFuture()
         with self._known.lock:
-            return self._known.trials.get(ability) or completed(None)
+            running = self._known.trials.setdefault(ability, trial)
+        if running is not trial:
+            return follow(running, lambda _: again())
+        try:
+            found = find_out()
+        except BaseException:  # closed just now, say; those who wait must go on
+            self.end_trial(ability)
+            raise
+        deliver(found, lambda _: self.end_trial(ability))
+        return found
 
     def prove(self, ability: Ability) -> None:
         """Take note that the server has something."""

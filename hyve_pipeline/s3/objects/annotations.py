@@ -30,8 +30,14 @@ from hyve_pipeline.s3.wire.checksums import (
     keeps_md5_etags,
     read_checksum_headers,
 )
-from hyve_pipeline.s3.wire.errors import ANSWER_TOO_LARGE, FORBIDDEN, INVALID_RESPONSE, S3RequestError, invalid_response
-from hyve_pipeline.s3.wire.futures import LightFuture, complete, completed, deliver, fail, follow, recover, then
+from hyve_pipeline.s3.wire.errors import (
+    ANSWER_TOO_LARGE,
+    INVALID_RESPONSE,
+    NOT_PERMITTED,
+    S3RequestError,
+    invalid_response,
+)
+from hyve_pipeline.s3.wire.futures import LightFuture, complete, completed, deliver, fail, recover, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import check_echo, parse_response, require, whole_number
 from hyve_pipeline.s3.wire.xml import Element, child_text, fits_in_xml, unquote_etag
@@ -45,8 +51,6 @@ _OTHER_ANSWER = "NotImplemented (another answer)"
 # The most that an object has.
 MOST_ANNOTATIONS = 1000
 
-# Codes of refusals for a missing permission; that of a locked object is another.
-_DENIED = {"AccessDenied", FORBIDDEN}
 
 _WAY_ON = '; annotations = "exclude" copies objects without theirs'
 
@@ -98,18 +102,18 @@ def list_annotations(
     abilities = connection.abilities
     if abilities.has_proved(NO_ANNOTATIONS):
         return completed(None)
-    outcome: Future[tuple[Annotation, ...] | None] = LightFuture()
-    if connection.place.server != AWS and not abilities.has_proved(ANNOTATIONS):
-        # Others wait until the first answer has shown whether the server has annotations.
-        if not abilities.begin_trial(ANNOTATIONS):
-            trial = abilities.trial_of(ANNOTATIONS)
-            return follow(trial, lambda _: list_annotations(connection, key, is_large=is_large))
-        deliver(outcome, lambda _: abilities.end_trial(ANNOTATIONS))
-    try:
-        _Listing(connection, key, outcome, is_large=is_large).ask(None)
-    except Exception as error:  # noqa: BLE001 - closed just now, say; those who wait for the trial must go on
-        fail(outcome, error)
-    return outcome
+
+    def ask() -> "Future[tuple[Annotation, ...] | None]":
+        outcome: Future[tuple[Annotation, ...] | None] = LightFuture()
+        try:
+            _Listing(connection, key, outcome, is_large=is_large).ask(None)
+        except Exception as error:  # noqa: BLE001 - closed just now, say
+            fail(outcome, error)
+        return outcome
+
+    if connection.place.server == AWS or abilities.has_proved(ANNOTATIONS):
+        return ask()
+    return abilities.try_out(ANNOTATIONS, ask, lambda: list_annotations(connection, key, is_large=is_large))
 
 
 def find_annotations(source: Connection, key: str, *, is_large: bool = False) -> "Future[AnnotationsOf | None]":
@@ -231,7 +235,7 @@ def _as_source_error(error: BaseException) -> BaseException:
     """The error of a request that reads the source, with what the user can do about a missing permission."""
     if not isinstance(error, S3RequestError):
         return error
-    if error.code in _DENIED:
+    if error.code in NOT_PERMITTED:
         return _with_way_on(error)
     try:
         source_answer(error)
@@ -312,6 +316,6 @@ def put_annotation(store: Connection, key: str, etag: str, name: str, content: C
         if isinstance(error, S3RequestError) and error.status in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_FOUND):
             reason = "the store's object was replaced before it had its annotations"
             raise StoreChangedError(store.bucket, request, "PreconditionFailed", reason, status=412)
-        raise _with_way_on(error) if isinstance(error, S3RequestError) and error.code in _DENIED else error
+        raise _with_way_on(error) if isinstance(error, S3RequestError) and error.code in NOT_PERMITTED else error
 
     return recover(put_content(store, request, content), judge)

@@ -33,8 +33,8 @@ from hyve_pipeline.s3.objects.object_lock import LOCK_HEADERS, lock_headers, put
 from hyve_pipeline.s3.objects.properties import REDIRECT, ObjectProperties, read_properties
 from hyve_pipeline.s3.objects.tags import Tags, put_tags, read_tags
 from hyve_pipeline.s3.objects.write_headers import STORAGE_CLASS_HEADER, storage_class_headers
-from hyve_pipeline.s3.wire.errors import FORBIDDEN, S3RequestError
-from hyve_pipeline.s3.wire.futures import completed, deliver, follow, recover, retry, then
+from hyve_pipeline.s3.wire.errors import NOT_PERMITTED, S3RequestError
+from hyve_pipeline.s3.wire.futures import completed, follow, recover, retry, then
 from hyve_pipeline.s3.wire.messages import Pairs, Request
 
 # The most that fits into a header; a PutObjectTagging request can have all tags of an object.
@@ -42,8 +42,6 @@ from hyve_pipeline.s3.wire.messages import Pairs, Request
 _MOST_TAGGING = 2048
 
 _TAGGING_HEADER = "x-amz-tagging"
-
-_DENIED = {"AccessDenied", FORBIDDEN}
 
 _OPTIONAL_TAGS = Optional(TAGS_IN_WRITES, (_TAGGING_HEADER, "x-amz-tagging-directive"), ("tagging", "tags"))
 _OPTIONAL_DIRECTIVE = Optional(TAGGING_DIRECTIVE, ("x-amz-tagging-directive",), ("tagging",))
@@ -216,10 +214,6 @@ def _confirm_tags(
         return completed(lost)
     if store.abilities.lacks(kept):
         return _give_tags(store, key, version_id, new, lost)
-    if not store.abilities.begin_trial(kept):
-        # Others wait until the first object has shown it.
-        trial = store.abilities.trial_of(kept)
-        return follow(trial, lambda _: _confirm_tags(store, key, version_id, new, lost, operation))
 
     def judge(found: Tags | None) -> "Future[tuple[str, ...]]":
         if found is not None and sorted(found) != sorted(new.tags):
@@ -232,17 +226,15 @@ def _confirm_tags(
     def unknown(error: BaseException) -> None:
         if not isinstance(error, S3RequestError):
             raise error
-        if error.code in _DENIED:
+        if error.code in NOT_PERMITTED:
             # To read the store's tags takes a permission that copies do not need otherwise: nobody need ask again.
             store.abilities.prove(kept)
 
-    try:
-        confirmed = follow(recover(read_tags(store, key), unknown), judge)
-    except BaseException:  # closed just now, say; those who wait for the trial must go on
-        store.abilities.end_trial(kept)
-        raise
-    deliver(confirmed, lambda _: store.abilities.end_trial(kept))
-    return confirmed
+    return store.abilities.try_out(
+        kept,
+        lambda: follow(recover(read_tags(store, key), unknown), judge),
+        lambda: _confirm_tags(store, key, version_id, new, lost, operation),
+    )
 
 
 def _give_tags(

@@ -99,6 +99,9 @@ _TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 # With these codes a server throttles: there are too many requests.
 _THROTTLING_CODES = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
 
+# Codes of refusals for a missing permission; that of a locked object is another. An answer to HEAD has only its status.
+NOT_PERMITTED = {"AccessDenied", FORBIDDEN}
+
 _MISSING_BUCKET = {"NoSuchBucket"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem"}
 _WRONG_REGION = {

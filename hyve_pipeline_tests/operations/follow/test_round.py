@@ -80,12 +80,7 @@ def test_lost_doubled_and_late_events_end_in_the_same_store(seed: int, pair: Pai
                 pair.source.put({key: chosen.choice([b"", b"1", b"22", b"333"])})
             else:
                 pair.source.delete(key)
-        come = [*late, *queue.take_all()]
-        late = []
-        for body in chosen.sample(come, len(come)):
-            fate = chosen.randrange(9)
-            late += [body] if fate == 0 else []
-            queue.send(*[body] * (0 if fate in (0, 1) else 2 if fate == 2 else 1))
+        late = queue.disturb(chosen, late)
         _once(context)
         store = pair.store.read()
         # Nothing was spoiled: a copy is of some time, and complete.
