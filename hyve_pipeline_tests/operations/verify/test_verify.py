@@ -12,7 +12,6 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
-from hyve_pipeline.operations.verify import verify as verify_module
 from hyve_pipeline.operations.verify.read import latest_verification
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.state.parquet import open_dataset
@@ -121,18 +120,17 @@ def test_ranges_are_compared_like_the_whole(
     make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = make_pair(through=faulty)
-    monkeypatch.setattr(verify_module, "_RANGE_ROWS", 5)
     monkeypatch.setattr("hyve_pipeline.operations.inventory.list_range._ROW_GROUP_ROWS", 3)
     faulty.page_keys = 3
     pair.source.put(dict.fromkeys(ODD_KEYS, b"1"))
     pair.store.put({f"{key}!": b"2" for key in ODD_KEYS[::2]} | dict.fromkeys(ODD_KEYS[::5], b"33"))
     context = pair.context(shard_objects=4, max_deletes="100%")
     plan = _applied(context)
-    verification = verify_plan(context, plan)
+    verification = verify_plan(context, plan, range_rows=5)
     assert (verification.verified, verification.objects) == (True, len(ODD_KEYS))
     spoilt = ODD_KEYS[3::4]
     pair.store.put(dict.fromkeys(spoilt, b"444"))
-    verification = verify_plan(context, plan)
+    verification = verify_plan(context, plan, range_rows=5)
     assert _rows(context, verification) == {("different", key) for key in spoilt}
     assert verification.objects == len(ODD_KEYS) - len(spoilt)
 
