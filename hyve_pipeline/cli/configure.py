@@ -59,18 +59,9 @@ def configure(
     home: Path,
     as_json: bool,
     sync_name: str | None,
-    in_bucket: str | None,
-    out_bucket: str | None,
-    in_prefix: str | None,
-    out_prefix: str | None,
-    region: str | None,
-    endpoint_url: str | None,
-    profile: str | None,
-    store_profile: str | None,
-    store_region: str | None,
-    store_endpoint_url: str | None,
     replace_keys: bool,
     no_input: bool,
+    **answers: str | None,
 ) -> int:
     """Ask for access key id, secret key, region, in bucket and out bucket, try them, and keep them.
 
@@ -91,18 +82,7 @@ def configure(
     from hyve_pipeline.operations.context import Home
 
     draft = Draft(Home(home), sync_name)
-    given = Answers(
-        in_bucket,
-        out_bucket,
-        in_prefix,
-        out_prefix,
-        region,
-        endpoint_url,
-        profile,
-        store_region,
-        store_endpoint_url,
-        store_profile,
-    ).checked()
+    given = Answers(**answers).checked()
     questions = Questions()
     keys: tuple[Keys, ...] = ()
     if no_input:
@@ -114,9 +94,9 @@ def configure(
         dialog = Dialog(draft, given, questions, replace_keys=replace_keys)
         sync, keys = dialog.run(), dialog.all_keys
     else:
-        answers, typed = _piped(draft, given, questions, replace_keys=replace_keys)
+        piped, typed = _piped(draft, given, questions, replace_keys=replace_keys)
         keys = () if typed is None else (typed,)
-        sync = draft.tried(draft.merged(answers), *keys)
+        sync = draft.tried(draft.merged(piped), *keys)
     credentials = draft.save(sync, *keys)
     if as_json:
         _print_document(draft, sync)

@@ -74,6 +74,13 @@ def _plan(pair: Pair, hyve: Hyve, folder: str) -> str:
     return hyve("dryrun", "--json").document["plan"]
 
 
+def _await_copies(pair: Pair, objects: int) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while len(pair.store.keys()) < objects:
+        assert time.monotonic() < deadline, "what was let through was not copied"
+        time.sleep(0.05)
+
+
 def _partition(plan: str) -> dict[str, list[dict[str, str]]]:
     return {"tags": [{"key": "dagster/partition", "value": f"{plan}-0001"}]}
 
@@ -84,6 +91,8 @@ def _kill_a_command(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) ->
     stall = faulty.fault = _Stall(after=5)
     with started(["copy"]) as child:
         assert stall.reached.wait(_PATIENCE)
+        # The last one that was let through may still be on its way when the next one is held.
+        _await_copies(held, 5)
         child.kill()
         child.communicate(timeout=_PATIENCE)
     stall.release.set()
@@ -108,6 +117,7 @@ def _kill_a_run(page: Page, held: Pair, faulty: FaultyServer, hyve: Hyve) -> Non
     busy = hyve("copy", "--json")
     assert (busy.code, busy.document["copied"], busy.document["refused"]) == (1, 0, None)
     assert "another process works on" in hyve("copy").err
+    _await_copies(held, len(already) + 3)
     worker = _worker(held, plan)
     assert worker in descendants(page.process.pid)
     os.kill(worker, signal.SIGKILL)
