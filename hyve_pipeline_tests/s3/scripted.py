@@ -1,5 +1,6 @@
 """A tiny HTTP server that answers as a test tells it to, right or wrong."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -152,6 +153,32 @@ def scripted_server(script: Script | Iterable[Answer]) -> Iterator[ScriptedServe
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def raw_server(answer: bytes, *, is_kept_open: bool = False) -> Iterator[str]:
+    """A server that gives the same bytes to each connection's only request, and then closes it, or waits until the
+    client does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_to(client: socket.socket) -> None:
+            with client:
+                client.recv(65536)
+                client.sendall(answer)
+                if is_kept_open:
+                    client.recv(1)
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=answer_to, args=(client,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def error_answer(status: int, code: str, message: str = "as scripted", **headers: str) -> Answer:

@@ -79,6 +79,7 @@ CODES = {
     "ServiceUnavailable": "the server is overloaded",
     "SignatureDoesNotMatch": "the secret key is wrong",
     "SlowDown": "too many requests at once",
+    "TemporaryRedirect": "the bucket is elsewhere",
     "TooManyRequests": "too many requests at once",
     "unknown": "no reason was given",
 }

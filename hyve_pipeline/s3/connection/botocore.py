@@ -28,6 +28,7 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as BodyTimeoutError
 
+from hyve_pipeline.s3.connection.answer_heads import read_whole_heads
 from hyve_pipeline.s3.connection.bounds import Bounds
 from hyve_pipeline.s3.connection.rate_limit import Rate, RateLimits, piece_of
 from hyve_pipeline.s3.connection.threads import Threads
@@ -96,6 +97,7 @@ class BotocoreTransport:
             verify: a file or folder of trusted certificates, or True for botocore's own.
             limits: its threads wait for the bandwidth, piece by piece.
         """
+        read_whole_heads()
         self._endpoint = endpoint
         self._keys = keys
         self._limits = limits

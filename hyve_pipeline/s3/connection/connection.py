@@ -342,8 +342,8 @@ class _Pending(Generic[T]):
         connection.is_reached = True
         ended = unpacked(ended, connection.bounds.body)
         if is_error(ended):
-            error = error_of(connection.bucket, self.request, ended)
-            self._failed(error, self._transport.sends if error.is_transient else 1)
+            # Whatever a transport sends again by itself, it reports as a failure, and never as an answer.
+            self._failed(error_of(connection.bucket, self.request, ended), 1)
             return
         log_answer(connection.bucket, self.request, ended)
         try:

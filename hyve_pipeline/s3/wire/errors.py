@@ -250,7 +250,8 @@ def faulty_setting(error: S3RequestError) -> Literal["keys", "region", "endpoint
         return "keys"
     if error.code in _WRONG_REGION or error.bucket_region:
         return "region"
-    if error.status is None or error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER):
+    is_no_s3 = error.code in (INVALID_RESPONSE, ANSWER_TOO_LARGE, UNBOUNDED_ANSWER) or _is_status(error.code)
+    if error.status is None or error.code == MOVED or is_no_s3:
         return "endpoint_url"
     return "bucket"
 
@@ -260,7 +261,7 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
     who = place.signer
     if error.code in _MISSING_BUCKET:
         return f"there is no bucket {place.bucket!r} at {server}: create it, or correct its name"
-    if error.code in _WRONG_REGION or (error.bucket_region and error.status in (301, 307, 400)):
+    if error.code in _WRONG_REGION | {MOVED} or (error.bucket_region and error.status in (301, 307, 400)):
         if error.bucket_region:
             return f"the bucket is in region {error.bucket_region!r}: set region = {error.bucket_region!r}"
         return f"{server} says that the bucket is elsewhere: set its region or endpoint_url ({error.message})"
@@ -290,7 +291,10 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
         return f"{server} does not answer as S3 does: {error.message}{hint}"
     if error.status is None:
         return f"{server} cannot be reached: {error.message}"
-    return f"{error.message} (status {error.status})"
+    reason = f"{error.message} (status {error.status})"
+    if error.is_throttled:
+        return f"{server} throttles requests: try again later, or set options.requests_per_second: {reason}"
+    return f"{server} has trouble that may pass, try again later: {reason}" if error.is_transient else reason
 
 
 def _permission(operation: str) -> str:

@@ -14,6 +14,7 @@ from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.open_connection import open_connection
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.transport import OnEnd
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.wire.errors import RESPONSE_TIMEOUT, S3RequestError
@@ -305,6 +306,18 @@ def test_tries_end(connect: Connect) -> None:
             connect(server.place()).send(LIST).result()
         assert 8 <= len(server.received) <= 10
     assert (caught.value.status, caught.value.code, caught.value.is_transient) == (503, "SlowDown", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(200, "OperationAborted"), (409, "OperationAborted"), (429, "TooManyRequests"), (503, "SlowDown"), (520, "")],
+)
+def test_each_try_counts_once(status: int, code: str, connect: Connect) -> None:
+    """The CRT sends some again by itself, and others not: twice the pauses would pass for a server that throttles."""
+    with scripted_server([error_answer(status, code)]) as server:
+        with pytest.raises(S3RequestError) as caught:
+            connect(server.place(), policy=RetryPolicy(patience=0, first_delay=0.01)).send(LIST).result()
+        assert caught.value.sends == len(server.received)
 
 
 def test_what_will_not_pass_is_not_tried_again(connect: Connect) -> None:

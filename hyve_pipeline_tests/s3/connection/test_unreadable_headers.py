@@ -1,17 +1,12 @@
 """Answers that the CRT can't read: the other transport does, and nobody is told."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from hyve_pipeline.core.settings.model import BucketSettings
 from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.scripted import Answer, scripted_server
+from hyve_pipeline_tests.s3.scripted import Answer, raw_server, scripted_server
 
 pytestmark = pytest.mark.usefixtures("aws_profile")
 
@@ -46,26 +41,6 @@ def test_a_body_that_only_the_end_of_the_connection_ends_is_read(connect: Connec
         assert len(server.received) <= 4
 
 
-@contextmanager
-def _raw_server(answer: bytes) -> Iterator[str]:
-    """A server that gives the same bytes to each connection's only request."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                with client:
-                    client.recv(65536)
-                    client.sendall(answer)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.mark.parametrize(
     "head",
     [
@@ -79,7 +54,7 @@ def _raw_server(answer: bytes) -> Iterator[str]:
 )
 def test_a_head_that_breaks_the_rules_of_http_is_read(head: bytes) -> None:
     """As proxies and small servers send it. The CRT is stricter than other clients."""
-    with _raw_server(head + b"Connection: close\r\n\r\ncontent") as url:
+    with raw_server(head + b"Connection: close\r\n\r\ncontent") as url:
         place = BucketSettings(bucket="pictures", region="us-east-1", endpoint_url=url, anonymous=True)
         with open_connection(place) as connection:
             assert connection.send(Request("GetObject", "GET", "k")).result(timeout=30).body == b"content"

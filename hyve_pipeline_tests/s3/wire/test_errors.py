@@ -2,11 +2,14 @@
 
 import pytest
 
+from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.wire.errors import (
     CONNECTION_ERROR,
     CREDENTIALS_ERROR,
     INVALID_RESPONSE,
+    MOVED,
     S3RequestError,
+    bucket_error,
     code_of_status,
     faulty_setting,
 )
@@ -77,6 +80,8 @@ def test_what_a_server_does_not_know_does_not_pass(code: str, may_pass: bool) ->
         (CREDENTIALS_ERROR, None, "keys"),
         ("AuthorizationHeaderMalformed", 400, "region"),
         ("PermanentRedirect", 301, "region"),
+        (MOVED, 301, "endpoint_url"),
+        (code_of_status(308), 308, "endpoint_url"),
         (CONNECTION_ERROR, None, "endpoint_url"),
         (INVALID_RESPONSE, 200, "endpoint_url"),
         ("NoSuchBucket", 404, "bucket"),
@@ -85,3 +90,19 @@ def test_what_a_server_does_not_know_does_not_pass(code: str, may_pass: bool) ->
 )
 def test_the_setting_that_is_at_fault(code: str, status: int | None, setting: str) -> None:
     assert faulty_setting(S3RequestError("b", Request("ListObjectsV2", "GET"), code, "", status=status)) == setting
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "advice"),
+    [
+        (MOVED, 301, "set its region or endpoint_url (Location: https://b)"),
+        (code_of_status(302), 302, "correct its endpoint_url"),
+        ("SlowDown", 503, "try again later, or set options.requests_per_second"),
+        ("TooManyRequests", 429, "try again later, or set options.requests_per_second"),
+        ("InternalError", 500, "try again later"),
+    ],
+)
+def test_a_bucket_that_does_not_answer_is_one_line_that_says_what_to_do(code: str, status: int, advice: str) -> None:
+    error = S3RequestError("b", Request("ListObjectsV2", "GET"), code, "Location: https://b", status=status)
+    place = Place(bucket="pictures", endpoint_url="http://127.0.0.1:9", endpoint_origin="settings")
+    assert advice in str(bucket_error(error, place))
