@@ -12,7 +12,7 @@ from hyve_pipeline.core.runtime.progress import Listener
 _RATE_SECONDS = 10.0
 
 # What is counted, where it is not objects: a comparison has the keys of both buckets.
-_UNITS = {"compare": "keys"}
+_UNITS = {"compare": "key"}
 
 
 @dataclass
@@ -44,8 +44,9 @@ class Activity:
 
     @property
     def unit(self) -> str:
-        """What its objects are called."""
-        return _UNITS.get(self.name, "objects")
+        """What its objects are called, behind their number."""
+        word = _UNITS.get(self.name, "object")
+        return word if self.objects == 1 and not self.total else f"{word}s"
 
     @property
     def seconds(self) -> float:

@@ -18,6 +18,7 @@ def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> in
     from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import adopting
     from hyve_pipeline.cli.output import counted, print_json, say
+    from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.operations.plan.adopt import adopt as adopt_pairs
 
     with opened(home, sync_name, "adopt") as sync, adopting():
@@ -27,13 +28,14 @@ def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> in
         return 0
     say(f"{counted(found.adopted)} equal in both buckets, and remembered: no plan copies what does not change")
     for number, what in (
-        (found.differing, "different: 'hyve dryrun' shows what a plan does with them"),
+        (found.differing, f"different: '{typed('dryrun')}' shows what a plan does with them"),
         (found.only_in_source, "only in the source"),
         (found.only_in_store, "only in the store"),
     ):
         if number:
             say(f"{counted(number)} {what}")
     if found.unknown:
-        hint = "they can't be read now" if content else "archived, or only reading them tells: 'hyve adopt --content'"
+        reads = f"archived, or only reading them tells: '{typed('adopt --content')}'"
+        hint = "they can't be read now" if content else reads
         say(f"{counted(found.unknown)} not compared: {hint}")
     return 0

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -23,6 +24,9 @@ _GOING_ON, _DONE, _FAILED, _STOPPED = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "✓", "
 _ASCII_GOING_ON, _ASCII_DONE, _ASCII_STOPPED = "|/-\\", "+", "-"
 
 _LEAST_BAR, _MOST_BAR = 8, 24
+
+# Left free for the "^C" that a terminal shows at Ctrl-C: where it began a new line, a bar would stay behind.
+_ECHO = 2
 
 # The columns that a narrow terminal does without, the first one first.
 _DROPPED = ("rate", "left", "bar", "size", "elapsed")
@@ -47,14 +51,19 @@ class _Bars(Activities):
         self._begun = time.monotonic()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(1, options.max_width - _ECHO)
         activities = self.all()
         if activities:
-            yield _table(activities, options)
+            yield Constrain(_table(activities, options.update(width=width)), width)
         elif not self.is_closed:
-            yield Text(f"{_turning(options)} connecting  {_clock(time.monotonic() - self._begun)}")
+            yield _line(f"{_turning(options)} connecting  {_clock(time.monotonic() - self._begun)}", width)
         hint = None if self.is_closed else interruption_hint()
         if hint is not None:
-            yield Text(hint, style="yellow", no_wrap=True, overflow="ellipsis")
+            yield _line(hint, width, "yellow")
+
+
+def _line(text: str, width: int, style: str = "") -> RenderableType:
+    return Constrain(Text(text, style=style, no_wrap=True, overflow="ellipsis"), width)
 
 
 def _table(activities: list[Activity], options: ConsoleOptions) -> Table:
@@ -110,7 +119,7 @@ def _mark(activity: Activity, options: ConsoleOptions) -> Text:
 def _objects(activity: Activity) -> str:
     about = "" if activity.is_total_exact else "~"
     of = f"/{about}{activity.total:,}" if activity.total else ""
-    unit = "" if activity.unit == "objects" else f" {activity.unit}"
+    unit = "" if activity.unit.startswith("object") else f" {activity.unit}"
     return f"{activity.objects:,}{of}{unit}"
 
 

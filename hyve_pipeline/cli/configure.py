@@ -196,6 +196,7 @@ def _print_document(draft: "Draft", sync: "SyncSettings") -> None:
 
 def _describe(draft: "Draft", sync: "SyncSettings", keys: "tuple[Keys, ...]", credentials: Path | None) -> None:
     from hyve_pipeline.cli.output import say
+    from hyve_pipeline.cli.typed import typed
 
     say(f"sync {sync.name}: {sync.source.uri} to {sync.store.uri}")
     say("  both buckets were listed; whether the store can be written is not tried here")
@@ -203,4 +204,4 @@ def _describe(draft: "Draft", sync: "SyncSettings", keys: "tuple[Keys, ...]", cr
         profiles = " and ".join(dict.fromkeys(f"profile {each.profile!r}" for each in keys))
         say(f"  keys: {profiles} in {credentials}")
     say(f"  configuration: {draft.home.settings_file}")
-    say("next: 'hyve dryrun' compares the two and changes nothing")
+    say(f"next: '{typed('dryrun')}' compares the two and changes nothing")

@@ -64,6 +64,7 @@ def follow(home: Path, sync_name: str | None, as_json: bool, once: bool) -> int:
 def _show(done: "Round", *, as_json: bool) -> None:
     from hyve_pipeline.cli.output import counted, say, warn
     from hyve_pipeline.cli.plan_text import describe_refusals
+    from hyve_pipeline.cli.typed import typed
 
     if as_json:
         click.echo(json.dumps(done.document))
@@ -85,4 +86,5 @@ def _show(done: "Round", *, as_json: bool) -> None:
         warn(f"note: {note}")
     describe_refusals(done.refused)
     if done.verified is False:
-        warn(f"the store is not as plan {done.plan} requires: 'hyve verify --plan {done.plan}' shows where")
+        again = typed(f"verify --plan {done.plan}")
+        warn(f"the store is not as plan {done.plan} requires: '{again}' shows where")

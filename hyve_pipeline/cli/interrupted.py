@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hyve_pipeline.cli.activities import Activities
+from hyve_pipeline.cli.typed import typed
 from hyve_pipeline.core.base.errors import HyveError, InterruptedRunError
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
@@ -76,7 +77,7 @@ def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], 
 @contextmanager
 def adopting() -> Iterator[None]:
     """A block that remembers what is equal already, at its end."""
-    message = "interrupted: nothing was remembered; run 'hyve adopt' again"
+    message = f"interrupted: nothing was remembered; run '{typed('adopt')}' again"
     with _step(lambda: message):
         yield
 
@@ -85,11 +86,11 @@ def adopting() -> Iterator[None]:
 def making_plan(sync: SyncContext) -> Iterator[None]:
     """A block that makes a plan."""
     before = sync.plans.newest_id()
-    none_made = f"interrupted: no plan was made; run 'hyve {sync.actor.command}' again"
+    none_made = f"interrupted: no plan was made; run '{typed(f'{sync.actor.command}')}' again"
 
     def describe() -> str:
         made = sync.plans.newest_id()
-        return none_made if made == before else f"interrupted: plan {made} was made; 'hyve copy' applies it"
+        return none_made if made == before else f"interrupted: plan {made} was made; '{typed('copy')}' applies it"
 
     with _step(describe, lambda _: none_made):
         yield
@@ -98,7 +99,7 @@ def making_plan(sync: SyncContext) -> Iterator[None]:
 @contextmanager
 def helping_to_plan(sync: SyncContext) -> Iterator[None]:
     """A block that does parts of the plan that another process makes."""
-    line = f"interrupted while a plan was being made; 'hyve {sync.actor.command}' continues"
+    line = f"interrupted while a plan was being made; '{typed(f'{sync.actor.command}')}' continues"
     with _step(lambda: line):
         yield
 
@@ -107,7 +108,8 @@ def helping_to_plan(sync: SyncContext) -> Iterator[None]:
 def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[None]:
     """A block that does the copies or deletes of a plan."""
     planned = plan.total(action).objects
-    is_default = plan.id == sync.plans.default_id()
+    which = "" if plan.id == sync.plans.default_id() else f" --plan {plan.id}"
+    again = typed(f"{action if sync.actor.command == 'sync' else sync.actor.command}{which}")
 
     def describe() -> str:
         return line(f"{plan_status(sync, plan).tally(action).done:,}")
@@ -120,10 +122,7 @@ def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[Non
         return line("?" if found is None else f"about {done:,}") + lease
 
     def line(done: str) -> str:
-        command = sync.actor.command
-        which = "" if is_default else f" --plan {plan.id}"
-        continues = f"'hyve {action if command == 'sync' else command}{which}' continues"
-        return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; {continues}"
+        return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; '{again}' continues"
 
     with _step(describe, describe_at_once):
         yield
@@ -132,7 +131,7 @@ def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[Non
 @contextmanager
 def verifying_plan(plan: Plan) -> Iterator[None]:
     """A block that verifies a plan."""
-    line = f"interrupted: plan {plan.id} was not verified; run 'hyve verify --plan {plan.id}' again"
+    line = f"interrupted: plan {plan.id} was not verified; run '{typed(f'verify --plan {plan.id}')}' again"
     with _step(lambda: line):
         yield
 
@@ -146,9 +145,10 @@ def undoing(what: str, arguments: str, count_restored: Callable[[], int]) -> Ite
         arguments: those of the command that continues.
         count_restored: gives how many objects it has put back so far.
     """
+    again = typed(f"undo {arguments}")
 
     def line(about: str) -> str:
-        return f"interrupted: undo of {what}: {about}{count_restored():,} put back; 'hyve undo {arguments}' continues"
+        return f"interrupted: undo of {what}: {about}{count_restored():,} put back; '{again}' continues"
 
     with _step(lambda: line(""), lambda _: line("about ")):
         yield

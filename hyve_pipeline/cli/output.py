@@ -67,7 +67,9 @@ def say_lines(lines: Iterable[str], colour: str | None = None) -> None:
 
 def warn(line: str, colour: str | None = None) -> None:
     """Print a line of text on standard error; keys in it go through `displayed` first."""
-    click.echo(_painted(line, sys.stderr, colour), err=True)
+    # Not by `click.echo`: it goes around the bars, and the line begins behind what they show.
+    sys.stderr.write(_painted(line, sys.stderr, colour) + "\n")
+    sys.stderr.flush()
 
 
 def _painted(line: str, stream: TextIO, colour: str | None, *, bold: bool = False) -> str:
@@ -266,6 +268,12 @@ def _whole(objects: int) -> str:
     if objects == 0:
         return "the store is empty,"
     return "its 1 object is" if objects == 1 else f"all {objects:,} objects of the store are"
+
+
+def describe_verified(outcome: Verification) -> None:
+    """Print as text what an earlier verification of a plan has found."""
+    found = f"{counted(outcome.objects)} as planned" if outcome.verified else outcome.described
+    say(f"{'verified' if outcome.verified else 'not verified'} {outcome.ended:%Y-%m-%d %H:%M} UTC: {found}")
 
 
 def describe_verification(sync: SyncContext, outcome: Verification) -> None:

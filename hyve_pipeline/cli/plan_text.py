@@ -1,13 +1,10 @@
 """A plan as text: its sets with their first keys, the totals in one line, and the command to type next."""
 
-import shlex
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-import click
-from click.core import ParameterSource
-
 from hyve_pipeline.cli.output import counted, say, say_lines, warn
+from hyve_pipeline.cli.typed import typed
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
@@ -17,6 +14,7 @@ from hyve_pipeline.core.model.listed_row import ListedRow
 from hyve_pipeline.core.model.plan import ALL_VERSIONS, Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, AS_OF, ONE_BUCKET, Action, Refusal
 from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, plan_status
 from hyve_pipeline.operations.plan.listed_rows import listed_rows
@@ -214,11 +212,18 @@ def _totals(plan: Plan) -> Iterator[str]:
     yield f"{plan.count(ChangeSet.UNCHANGED).objects:,} unchanged"
 
 
-def describe_next(sync: SyncContext, status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> None:
+def describe_next(
+    sync: SyncContext,
+    status: PlanStatus,
+    *,
+    is_undone: bool,
+    has_failed: bool = False,
+    verification: Verification | None = None,
+) -> None:
     """Print the command to type next, if there is one, and the one that continues the last plan of all keys."""
-    command = next_command(status, is_undone=is_undone, has_failed=has_failed)
+    command = next_command(status, is_undone=is_undone, has_failed=has_failed, verification=verification)
     if command is not None:
-        say(f"next: hyve {_of_plan(sync, command, status.plan)}{_options_given()}")
+        say(f"next: {typed(of_plan(sync, command, status.plan))}")
     if status.plan.named is None or not _is_newest(sync, status.plan):
         return
     whole = sync.plans.newest_whole()
@@ -226,11 +231,11 @@ def describe_next(sync: SyncContext, status: PlanStatus, *, is_undone: bool, has
         return
     command = next_command(plan_status(sync, whole), is_undone=False)
     if command is not None and command.split()[0] in ("copy", "delete", "retry"):
-        command = f"hyve {_of_plan(sync, command, whole)}{_options_given()}"
-        say(f"plan {whole.id} of all keys is not finished: '{command}' continues it")
+        continues = typed(of_plan(sync, command, whole))
+        say(f"plan {whole.id} of all keys is not finished: '{continues}' continues it")
 
 
-def _of_plan(sync: SyncContext, command: str, plan: Plan) -> str:
+def of_plan(sync: SyncContext, command: str, plan: Plan) -> str:
     """A command with the option that names the plan, if it takes one and would take another one without."""
     takes_plan = command.split()[0] in ("copy", "delete", "retry", "verify")
     return f"{command} --plan {plan.id}" if takes_plan and not _is_newest(sync, plan) else command
@@ -241,13 +246,20 @@ def _is_newest(sync: SyncContext, plan: Plan) -> bool:
     return sync.plans.default_id() in (None, plan.id)
 
 
-def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = False) -> str | None:
+def next_command(
+    status: PlanStatus,
+    *,
+    is_undone: bool,
+    has_failed: bool = False,
+    verification: Verification | None = None,
+) -> str | None:
     """The command with which a plan goes on, without the options that choose home, sync and plan.
 
     Args:
         status: how far the plan came.
         is_undone: it was undone, in whole or in part.
         has_failed: the last command on it was cut short.
+        verification: the last verification, if nothing was applied since.
 
     Returns:
         None where there is nothing to do.
@@ -258,6 +270,8 @@ def next_command(status: PlanStatus, *, is_undone: bool, has_failed: bool = Fals
         return None
     if is_undone:
         return "dryrun"
+    if status.state == "finished" and verification is not None:
+        return None if verification.verified else "dryrun"
     if status.state == "finished":
         return "verify"
     if status.state == "failed" or has_failed:
@@ -283,13 +297,3 @@ def _accepted(plan: Plan, rule: str) -> str | None:
     if rule == "max_duration" and plan.figures.seconds is not None:
         return f"{-(-plan.figures.seconds // 60)}min"
     return None
-
-
-def _options_given() -> str:
-    """The options of this command that chose the home and the sync, for the next one."""
-    context = click.get_current_context(silent=True)
-    found = ""
-    for parameter, option in (("home", "--home"), ("sync_name", "--sync")):
-        if context is not None and context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
-            found += f" {option} {shlex.quote(str(context.params[parameter]))}"
-    return found

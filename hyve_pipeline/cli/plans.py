@@ -28,6 +28,7 @@ class _Seconds(click.FloatRange):
 def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     """List the plans, oldest first, and the state of each."""
     from hyve_pipeline.cli.output import planned_objects, print_json, say, say_in_columns, status_document
+    from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.core.model.safety_rules import ACTIONS
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import plan_status
@@ -39,7 +40,7 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
         print_json({"sync": sync.name, "plans": entries})
         return 0
     if not statuses:
-        say(f"sync {sync.name} has no plan yet: run 'hyve dryrun'")
+        say(f"sync {sync.name} has no plan yet: run '{typed('dryrun')}'")
     for status in statuses:
         copied, deleted = status.tally("copy").done, status.tally("delete").done
         planned = {action: planned_objects(status.plan, action) for action in ACTIONS}
@@ -88,6 +89,7 @@ def show(
     from hyve_pipeline.cli.output import (
         describe_shards,
         describe_status,
+        describe_verified,
         print_json,
         say_what_servers_lack,
         status_document,
@@ -104,6 +106,7 @@ def show(
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.journal.status import last_undo, plan_status
     from hyve_pipeline.operations.restore.asked import restore_status
+    from hyve_pipeline.operations.verify.read import is_verified, latest_verification
 
     if watch_seconds is not None and (as_json or only_unsettled):
         raise click.UsageError("--watch and --json or --failed exclude each other")
@@ -124,6 +127,9 @@ def show(
     describe_plan(plan, sync, keys=keys)
     describe_status(status)
     describe_restores(restore_status(sync))
+    verification = latest_verification(sync, plan) if is_verified(sync, status) else None
+    if verification is not None:
+        describe_verified(verification)
     if is_undone:
         _describe_undo(sync, plan)
     say_what_servers_lack(status)
@@ -131,7 +137,7 @@ def show(
     warn_of_loss(plan, [action for action in ACTIONS if status.unfinished(action)])
     describe_refusals(status.refusals)
     describe_totals(plan)
-    describe_next(sync, status, is_undone=is_undone)
+    describe_next(sync, status, is_undone=is_undone, verification=verification)
     return 0
 
 
@@ -150,12 +156,13 @@ def _undo_document(sync: "SyncContext", plan: "Plan") -> "dict[str, Any]":
 
 def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:
     from hyve_pipeline.cli.output import counted, say
+    from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.core.base.codes import in_words
     from hyve_pipeline.operations.journal.undos import latest_undo
 
     summary = latest_undo(sync, plan)
     if summary is None:
-        say(f"undone in part: the undo was interrupted; 'hyve undo {plan.id}' continues")
+        say(f"undone in part: the undo was interrupted; '{typed(f'undo {plan.id}')}' continues")
         return
     rest = {"skipped": summary.skipped, "failed": summary.failed}
     say(f"undone: {counted(summary.restored)} put back" + "".join(f", {n:,} {word}" for word, n in rest.items() if n))
@@ -164,12 +171,14 @@ def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:
 
 
 def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
-    from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.cli.modes import is_quiet
+    from hyve_pipeline.cli.output import print_json, say, warn
     from hyve_pipeline.core.base.codes import in_words
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
 
     rows = unsettled_rows(sync, plan_status(sync, plan))
+    is_any = False
     if as_json:
         names = ("key", "action", "outcome", "code", "detail", "attempts")
         objects = [{name: getattr(row, name) for name in names} for row in rows]
@@ -178,8 +187,11 @@ def _show_unsettled(sync: "SyncContext", plan: "Plan", *, as_json: bool) -> int:
         print_json({"plan": plan.id, "objects": objects})
         return 0
     for row in rows:
+        is_any = True
         source = f" from {displayed(plan.source.key_of(row.key))}" if plan.source.mapping else ""
         say(f"{row.action} {row.outcome} {in_words(row.code or 'unknown')}: {displayed(row.key)}{source}")
         if row.detail:
             say(f"    {row.detail}")
+    if not is_any and not is_quiet():
+        warn(f"nothing of plan {plan.id} failed or was skipped")
     return 0

@@ -11,6 +11,7 @@ from hyve_pipeline.cli.options import sync_options
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.plan import Plan
     from hyve_pipeline.core.model.undo_summary import UndoPreview, UndoSummary
+    from hyve_pipeline.operations.context import SyncContext
     from hyve_pipeline.operations.undo_range import UndoStep
 
 _FIGURES = {"plan", "restored", "skipped", "failed", "left", "reasons"}
@@ -65,11 +66,23 @@ def undo(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     if as_json:
         print_json({"sync": sync.name, **_figures(summary)})
     else:
-        _describe(plan, summary)
-        say(_next(plan))
+        if summary.is_empty and cut_short_by is None:
+            say(_nothing_to_undo(sync, plan))
+        else:
+            _describe(plan, summary)
+            say(_next(plan))
     if cut_short_by is not None:
         raise changed_error(cut_short_by, lambda: True) from cut_short_by
     return 1 if summary.skipped or summary.failed else 0
+
+
+def _nothing_to_undo(sync: "SyncContext", plan: "Plan") -> str:
+    from hyve_pipeline.cli.typed import typed
+    from hyve_pipeline.operations.journal.undos import newest_to_undo
+
+    other = newest_to_undo(sync)
+    hint = "" if other is None else f"; '{typed(f'undo {other.id}')}' undoes the newest that did"
+    return f"plan {plan.id} changed nothing in {plan.store.uri}, so there is nothing to put back{hint}"
 
 
 def _next(plan: "Plan") -> str:
@@ -105,6 +118,7 @@ def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool)
     from hyve_pipeline.cli.exit_code import changed_error
     from hyve_pipeline.cli.interrupted import undoing
     from hyve_pipeline.cli.output import print_json, say, warn
+    from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.operations.plan.freeze import check_places, choose_plan
     from hyve_pipeline.operations.retention import dropped_between
     from hyve_pipeline.operations.undo_range import StepState, range_to_undo, undo_range
@@ -138,7 +152,7 @@ def _undo_range(home: Path, sync_name: str | None, since: str, *, as_json: bool)
     if cut_short_by is not None:
         raise changed_error(cut_short_by, lambda: True) from cut_short_by
     if any(step.state is StepState.NOT_BEGUN for step in steps):
-        warn(f"stopped, as objects of one plan failed: 'hyve undo --since {oldest.id}' continues")
+        warn(f"stopped, as objects of one plan failed: '{typed(f'undo --since {oldest.id}')}' continues")
     return 1 if any(step.summary.skipped or step.summary.failed for step in steps) else 0
 
 

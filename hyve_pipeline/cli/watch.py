@@ -9,6 +9,7 @@ from hyve_pipeline.cli.output import counted, say
 from hyve_pipeline.cli.plan_text import describe_next
 from hyve_pipeline.cli.progress import has_bars
 from hyve_pipeline.cli.signals import ending_signals_interrupt
+from hyve_pipeline.cli.typed import typed
 from hyve_pipeline.core.base.errors import InterruptedRunError
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.plan import Plan
@@ -64,14 +65,16 @@ def _ending(status: PlanStatus) -> str:
     plan = status.plan
     if status.state in ("finished", "empty"):
         return f"plan {plan.id} is done"
-    left = [
-        f"{counted(sum(shard.objects for shard in status.unfinished(action)))} to {action}"
-        for action in ACTIONS
-        if status.unfinished(action)
-    ]
+    left = [f"{counted(_left(status, action))} to {action}" for action in ACTIONS if status.unfinished(action)]
     failed = sum(status.tally(action).failed for action in ACTIONS)
-    more = f", {failed:,} failed: 'hyve show {plan.id} --failed' says why" if failed else ""
-    return f"nobody works at plan {plan.id}; in unfinished shards: {', '.join(left)}{more}"
+    more = f", {failed:,} failed: '{typed(f'show {plan.id} --failed')}' says why" if failed else ""
+    return f"nobody works at plan {plan.id}; left: {', '.join(left)}{more}"
+
+
+def _left(status: PlanStatus, action: Action) -> int:
+    """How many objects are not settled."""
+    tally = status.tally(action)
+    return status.plan.total(action).objects - tally.done - tally.skipped
 
 
 class _View:

@@ -27,10 +27,12 @@ from hyve_pipeline.cli.plan_text import (
     describe_plan,
     describe_refusals,
     describe_totals,
+    of_plan,
     warn_of_loss,
 )
 from hyve_pipeline.cli.questions import is_agreed
 from hyve_pipeline.cli.restore_text import describe_restore, describe_restores, restore_document
+from hyve_pipeline.cli.typed import typed
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError, InterruptedRunError, RefusedError, StateError
 from hyve_pipeline.core.model.batch import RoundResult
 from hyve_pipeline.core.model.plan import Plan
@@ -122,7 +124,9 @@ class Work:
         try:
             self._is_cancelled = not is_agreed(f"Delete {counted(left)} of {self.plan.store.uri}?")
         except click.Abort as error:
-            line = f"interrupted: plan {self.plan.id}: {counted(left)} left to delete; 'hyve delete' continues"
+            line = (
+                f"interrupted: plan {self.plan.id}: {counted(left)} left to delete; '{self._typed('delete')}' continues"
+            )
             raise InterruptedRunError(line) from error
         if self._is_cancelled:
             self._asked.append("delete")
@@ -330,7 +334,7 @@ class Work:
         failed = sum(self.status.tally(action).failed for action in self._asked)
         if failed:
             kept = "" if self.status.has_begun("delete") else ", and nothing was deleted after that"
-            reasons = f"'hyve show {self.plan.id} --failed' shows why, 'hyve retry' tries again"
+            reasons = f"'{typed(f'show {self.plan.id} --failed')}' shows why, '{self._typed('retry')}' tries again"
             warn(f"failed: {counted(failed)}{kept}: {reasons}")
         if self._is_cancelled:
             more = "more " if self.status.tally("delete").done else ""
@@ -344,6 +348,9 @@ class Work:
         """Print what other processes still do, or have left undone."""
         rest = sum(len(self.status.unfinished(action)) for action in self._asked)
         if rest:
-            warn(
-                f"not finished: {counted(rest, 'shard')} that another process works on; 'hyve retry' does what is left"
-            )
+            again = self._typed("retry")
+            warn(f"not finished: {counted(rest, 'shard')} that another process works on; '{again}' does what is left")
+
+    def _typed(self, command: str) -> str:
+        """A command on this plan, for the user to type."""
+        return typed(of_plan(self._sync, command, self.plan))

@@ -62,7 +62,7 @@ def test_takes_five_answers_from_a_pipe_and_keeps_the_keys_in_a_profile(
     outcome = configure("--endpoint-url", rclone_endpoint, answers=f"{KEYS}{REGION}\n{source}\n{store}\n")
 
     assert (outcome.code, outcome.err) == (0, "")
-    assert "'hyve dryrun'" in outcome.out
+    assert f"'hyve dryrun --home {home}'" in outcome.out
     side = {"profile": "hyve", "region": REGION, "endpoint_url": rclone_endpoint}
     tables = {"source": {"bucket": source, **side}, "store": {"bucket": store, **side}}
     assert settings(home) == {"images": {**tables, "options": {}}}

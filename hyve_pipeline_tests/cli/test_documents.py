@@ -149,7 +149,8 @@ def test_plans_and_show(filled: Pair, hyve: Hyve) -> None:
     assert "state: copied" in text
     assert f"{first}-0003" in text
     assert "odd\\x0a☃" in text
-    assert hyve("show", first, "--failed").out == ""
+    failed = hyve("show", first, "--failed")
+    assert (failed.out, failed.err) == ("", f"nothing of plan {first} failed or was skipped\n")
 
 
 def test_plans_fit_a_terminal_of_80_columns(filled: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,12 +36,13 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
     faulty.fault = lambda received: (
         error_answer(403, "AccessDenied", "not this one") if _is_copy_of(received, "/05", "/06") else None
     )
-    synced = hyve("sync", "--json")
+    synced = hyve("sync", "--json", "--sync", "images")
     assert synced.code == 1
     document = synced.document
     assert (document["copied"], document["copy_failed"], document["deleted"]) == (10, 2, 0)
     assert (document["verified"], document["refused"]) == (None, None)
-    assert synced.err.splitlines()[-1].startswith("failed: 2 objects, and nothing was deleted after that")
+    why = f"'hyve show {document['plan']} --failed --sync images' shows why, 'hyve retry --sync images' tries again"
+    assert synced.err.splitlines()[-1] == f"failed: 2 objects, and nothing was deleted after that: {why}"
     assert broken.store.read() == {
         **{f"{number:02d}": b"new" for number in range(12) if number not in (5, 6)},
         "06": b"older",
@@ -65,6 +66,8 @@ def test_a_failed_copy_deletes_nothing_and_a_retry_does_only_what_is_left(
         ("06", "failed", "AccessDenied"),
     }
     assert "not this one" in failed[0]["detail"]
+    watched = hyve("show", plan, "--watch", "0.1").out
+    assert f"nobody works at plan {plan}; left: 2 objects to copy, 1 object to delete, 2 failed: " in watched
 
     refused = hyve("delete", "--json")
     assert (refused.code, refused.document["refused"]["rule"]) == (3, "copies_first")

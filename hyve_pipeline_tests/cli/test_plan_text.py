@@ -88,6 +88,16 @@ def test_each_command_names_the_next_one(filled: Pair, hyve: Hyve) -> None:
     assert last("copy", "--sync", "images") == "next: hyve delete --sync images"
     assert last("show") == "next: hyve delete"
     assert last("delete") == "next: hyve verify"
+    assert last("verify", "--sync", "images").startswith("verified: ")
+    verified = hyve("show").out.splitlines()
+    assert any(
+        re.fullmatch(r"verified \d{4}-\d\d-\d\d \d\d:\d\d UTC: 15 objects as planned", line) for line in verified
+    )
+    assert verified[-1].startswith("Plan: ")
+    filled.store.client.delete_object(Bucket=filled.store.name, Key="same")
+    hyve("verify")
+    assert last("show") == "next: hyve dryrun"
+    hyve("sync")
     assert last("sync").startswith("verified: ")
     shown = hyve("show").out.splitlines()
     assert shown[-1] == "Plan: nothing to do, 1 skipped, 15 unchanged"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hyve_pipeline.cli.output import warn
 from hyve_pipeline.cli.progress import showing_progress
 from hyve_pipeline.core.runtime.progress import end, estimate, expect, report
 from hyve_pipeline_tests.children import blocks_of
@@ -97,14 +98,15 @@ def test_what_is_done_has_a_mark_and_its_last_figures(terminal: Callable[[], str
     assert re.fullmatch(r"■ delete +[━╸╺]+ +2/5 20 B/50 B 0:00 *", delete)
 
 
-@pytest.mark.parametrize("columns", [200, 120, 80, 60, 40, 20, 12])
+@pytest.mark.parametrize("columns", [200, 120, 80, 62, 40, 22, 12])
 def test_bars_fit_into_the_terminal(columns: int, terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     written = terminal()
-    assert max(map(len, _without_controls(written).replace("\r", "\n").splitlines())) <= columns
-    copy = _last_frame(written)[2] if columns >= 20 else ""
-    assert ("40/40" in copy) == (columns >= 20)
-    assert ("━" in copy) == (columns >= 60)
+    # A terminal shows "^C" behind the last line.
+    assert max(map(len, _without_controls(written).replace("\r", "\n").splitlines())) <= columns - 2
+    copy = _last_frame(written)[2] if columns >= 22 else ""
+    assert ("40/40" in copy) == (columns >= 22)
+    assert ("━" in copy) == (columns >= 62)
 
 
 def test_a_terminal_without_unicode_gets_other_marks(
@@ -114,6 +116,22 @@ def test_a_terminal_without_unicode_gets_other_marks(
     written = terminal()
     assert written.isascii()
     assert [line[0] for line in _last_frame(written)] == ["+", "+", "!", "-"]
+
+
+def test_a_warning_gets_a_line_of_its_own_above_the_bars(
+    terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}._work", lambda: warn("warning: 2 overwrites can't be undone"))
+    lines = _without_controls(terminal()).replace("\r", "\n").splitlines()
+    assert "warning: 2 overwrites can't be undone" in [line.strip() for line in lines]
+
+
+@pytest.mark.parametrize(("keys", "shown"), [(1, "1 key"), (2, "2 keys")])
+def test_one_key_is_no_keys(
+    keys: int, shown: str, terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}._work", lambda: (report("compare", keys, 0), end("compare")))
+    assert f" {shown} " in _without_controls(terminal())
 
 
 def test_no_colours_where_they_are_not_wanted(terminal: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:

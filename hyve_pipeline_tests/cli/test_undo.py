@@ -123,7 +123,9 @@ def test_an_undo_of_which_nothing_was_kept_is_refused_at_once(
     assert len(faulty.received) == before
     assert pair.store.read() == {"same": b"after"}
     # The plan does not count as undone.
-    assert hyve("show", plan).out.splitlines()[-1] == "next: hyve verify"
+    shown = hyve("show", plan)
+    assert "undone" not in shown.out
+    assert "next: " not in shown.out
 
 
 def test_an_undo_is_refused_when_what_was_kept_is_gone(
@@ -202,6 +204,15 @@ def test_a_plan_that_was_never_applied_has_nothing_to_undo(pair: Pair, hyve: Hyv
     plan = hyve("dryrun", "--json").document["plan"]
     undone = hyve("undo", plan, "--json")
     assert (undone.code, undone.document["restored"], undone.document["left"]) == (0, 0, 0)
+
+
+def test_undo_of_a_plan_that_changed_nothing_names_the_one_that_did(kept: Pair, hyve: Hyve) -> None:
+    kept.source.put({"a": b"1"})
+    first, second = synced(kept, hyve), synced(kept, hyve)
+    nothing = f"plan {second} changed nothing in {kept.context().settings.store.uri}, so there is nothing to put back"
+    assert hyve("undo", "latest").out == f"{nothing}; 'hyve undo {first}' undoes the newest that did\n"
+    assert "1 object that it copied where nothing was stay" in hyve("undo", first).out
+    assert hyve("undo", "latest").out == f"{nothing}\n"
 
 
 def test_an_unknown_plan_is_wrong_usage(pair: Pair, hyve: Hyve) -> None:

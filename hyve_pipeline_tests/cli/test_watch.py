@@ -40,13 +40,13 @@ def test_a_plan_that_nobody_works_at_is_not_waited_for(pair: Pair, hyve: Hyve) -
     assert watched.code == 0
     assert watched.out.splitlines()[1:] == [
         "planned, copied 0 of 12, 0 B, deleted 0 of 1, 0 B",
-        f"nobody works at plan {plan}; in unfinished shards: 12 objects to copy, 1 object to delete",
+        f"nobody works at plan {plan}; left: 12 objects to copy, 1 object to delete",
         "next: hyve copy",
     ]
     assert hyve("copy").code == 0
     assert hyve("show", "--watch", "0.1").out.splitlines()[1:] == [
         "copied, copied 12 of 12, 36 B, deleted 0 of 1, 0 B",
-        f"nobody works at plan {plan}; in unfinished shards: 1 object to delete",
+        f"nobody works at plan {plan}; left: 1 object to delete",
         "next: hyve delete",
     ]
     assert hyve("delete").code == 0
@@ -82,7 +82,7 @@ def test_the_copies_of_another_process_are_followed_to_their_end(
         assert watch.wait(_PATIENCE) == 0
     assert "copied, copied 12 of 12, 36 B, deleted 0 of 1, 0 B" in rest
     assert rest.splitlines()[-2:] == [
-        f"nobody works at plan {plan}; in unfinished shards: 1 object to delete",
+        f"nobody works at plan {plan}; left: 1 object to delete",
         "next: hyve delete",
     ]
 

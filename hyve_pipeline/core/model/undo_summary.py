@@ -58,6 +58,11 @@ class UndoSummary(Frozen):
     reasons: dict[str, int]
     in_order: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the plan had changed no object."""
+        return not (self.restored or self.skipped or self.failed or self.left)
+
     @classmethod
     def of(cls, plan: str, endings: Counter[tuple[Outcome, str | None]], *, in_order: bool = False) -> "UndoSummary":
         """Add up how many objects ended with which outcome and code."""

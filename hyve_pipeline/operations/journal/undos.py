@@ -41,6 +41,20 @@ def applied_since(context: SyncContext, plan: Plan) -> list[Plan]:
     return [*(context.plans.load(plan_id) for plan_id in later if begun_shards(context.state, plan_id)), plan]
 
 
+def newest_to_undo(context: SyncContext) -> Plan | None:
+    """The newest plan that was applied, at least in part, and not undone; None if there is none.
+
+    Raises:
+        StateError: its manifest is damaged.
+    """
+    for plan_id in context.plans.newest_ids():
+        if begun_shards(context.state, plan_id):
+            plan = context.plans.load(plan_id)
+            if not last_undo(context, plan):
+                return plan
+    return None
+
+
 def is_undone_in_order(context: SyncContext, plan: Plan) -> bool:
     """Whether a plan was undone completely after all plans that were applied later: nothing is left to be undone.
 
