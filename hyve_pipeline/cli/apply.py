@@ -37,7 +37,8 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
     # The journal and the events show who copied.
     with opened(home, sync_name, "copy" if by == "hyve" else f"copy --by {by}") as sync:
         work = Work(sync)
-        if plan_id is None and sync.plans.default_id() is None:
+        chosen = sync.plans.default_id() if plan_id is None else plan_id
+        if chosen is None:
             if by == "batch":
                 from hyve_pipeline.operations.batch.by_batch import jobs_of
 
@@ -45,7 +46,7 @@ def copy(home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, 
             with printing_refusal(sync, as_json=as_json):
                 work.take_plan(**limits)
         else:
-            work.choose_plan(plan_id, **limits)
+            work.choose_plan(chosen, **limits)
         work.warn_of_loss("copy")
         if by == "hyve":
             work.act("copy")

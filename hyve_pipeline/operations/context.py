@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -195,7 +196,7 @@ class SyncContext:
         """What is remembered of copied objects."""
         return MemoryShelf(self.state)
 
-    @property
+    @cached_property
     def events(self) -> EventLog:
         """The sync's events."""
         return EventLog(self.state)

@@ -56,10 +56,10 @@ class TableShelf:
         self._folder = home.state(sync).below(f"assets/{asset}")
         self._name = f"{sync}/{asset}"
 
-    def keep(self, table: StoredTable, run_id: str) -> None:
-        """Store a table as the newest one and as the one of a run."""
+    def keep(self, table: StoredTable, run_id: str | None) -> None:
+        """Store a table as the newest one, and as the one of a Dagster run where that made it."""
         # The run's own first: later steps of the same run must see this table, whatever other runs do.
-        for name in (run_id, "newest"):
+        for name in filter(None, (run_id, "newest")):
             self._folder.write_manifest(f"{name}.json", table)
 
     def find(self, run_ids: Sequence[str]) -> StoredTable:

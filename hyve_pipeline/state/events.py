@@ -28,6 +28,9 @@ class EventLog:
     def __init__(self, state: Folder, *, folder_events: int = _FOLDER_EVENTS) -> None:
         self._folder = state.below("events")
         self._folder_events = folder_events
+        # The last event that this object appended: the one after it leaves no gap, and can't be created where another
+        # process has done so.
+        self._appended: int | None = None
 
     def append(self, kind: EventKind, actor: Actor, **members: Any) -> Event:
         """Record an event.
@@ -40,12 +43,14 @@ class EventLog:
         Raises:
             StateError: it can't be written.
         """
-        number = self.newest_number() + 1
+        newest = self._appended
         while True:
+            number = 1 + (self.newest_number() if newest is None else newest)
             event = Event(number=number, kind=kind, at=datetime.now(UTC), actor=actor, **members)
             if self._folder.create_manifest(self._path(number), event):
+                self._appended = number
                 return event
-            number += 1
+            newest = None
 
     def after(self, number: int, limit: int) -> list[Event]:
         """At most `limit` events after this number, in order; pruned ones are skipped.

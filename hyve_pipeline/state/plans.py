@@ -11,7 +11,7 @@ highest number; clocks do not count.
 
 import re
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,7 +72,10 @@ def next_number(state: Folder) -> int:
     Raises:
         StateError: the state can't be listed.
     """
-    return 1 + max((number_of(name) for folder in _NUMBERED for name in state.names(folder)), default=0)
+    # Most syncs have few of these folders, and each that is listed is a request in a bucket.
+    present = set(state.names())
+    folders = (folder for folder in _NUMBERED if folder.partition("/")[0] in present)
+    return 1 + max((number_of(name) for folder in folders for name in state.names(folder)), default=0)
 
 
 def next_id(state: Folder, time: datetime) -> str:
@@ -257,14 +260,15 @@ class PlanShelf:
         One made by events counts only where there is no other: it is applied by what made it, and none of them takes
         the place of the plan that the user looks at.
         """
-        return self._newest_but(self.partial_ids("events")) or self.newest_id()
+        names = self._folder.names()
+        # Listed after the plans: what says that one of them is partial was there before it.
+        by_events = self.partial_ids("events") if names else set[str]()
+        last_wanted_first = sorted(names, key=lambda name: (name not in by_events, order_of(name)))
+        return next(filter(self.exists, reversed(last_wanted_first)), None)
 
     def newest_id(self) -> str | None:
         """The id of the newest plan, also if it was made by events; None when there is none yet."""
         return next(self.newest_ids(), None)
-
-    def _newest_but(self, others: Collection[str]) -> str | None:
-        return next((plan_id for plan_id in self.newest_ids() if plan_id not in others), None)
 
     def newest_ids(self) -> Iterator[str]:
         """The ids of all plans, newest first; each is looked up only when it is taken."""
@@ -277,7 +281,9 @@ class PlanShelf:
 
     def newest_whole(self) -> Plan | None:
         """The newest plan of all keys; None when there is none yet."""
-        newest = self._newest_but(self.partial_ids())
+        newest_first = self.newest_ids()
+        partial = self.partial_ids()  # after them, as above
+        newest = next((plan_id for plan_id in newest_first if plan_id not in partial), None)
         return None if newest is None else self.load(newest)
 
     def ids_to_apply(self) -> list[str]:
@@ -286,9 +292,10 @@ class PlanShelf:
         A plan of all keys takes the place of all before it; one of some keys takes no other's. Those of events are
         applied by what makes them.
         """
-        lists, by_events = self.partial_ids("list"), self.partial_ids("events")
+        newest_first = self.newest_ids()
+        lists, by_events = self.partial_ids("list"), self.partial_ids("events")  # after them, as above
         found: list[str] = []
-        for plan_id in self.newest_ids():
+        for plan_id in newest_first:
             if plan_id not in by_events:
                 found.append(plan_id)
                 if plan_id not in lists:

@@ -9,6 +9,7 @@ from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.state.events import EventLog
 from hyve_pipeline.state.files import Folder
+from hyve_pipeline.state.storage.local_storage import LocalStorage
 
 _ACTOR = Actor.of_command("sync")
 
@@ -50,6 +51,27 @@ def test_processes_that_append_at_once_take_different_numbers(tmp_path: Path) ->
         found = list(pool.map(_append, [tmp_path] * 3, [15] * 3))
     assert sorted(number for numbers in found for number in numbers) == list(range(1, 46))
     assert [event.number for event in _log(tmp_path).after(0, 100)] == list(range(1, 46))
+
+
+def test_the_log_is_listed_only_where_another_process_has_appended(tmp_path: Path) -> None:
+    listed: list[str] = []
+
+    class Listed(Folder):
+        def names(self, path: str = "") -> list[str]:
+            listed.append(path)
+            return super().names(path)
+
+        def below(self, name: str) -> Folder:
+            return Listed(self._storage, self._name(name))
+
+    log = EventLog(Listed(LocalStorage(tmp_path)))
+    assert log.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p").number == 1
+    listed.clear()
+    assert log.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p").number == 2
+    assert listed == []
+    _append(tmp_path, 5)
+    assert log.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p").number == 8
+    assert listed == ["", "000000"]
 
 
 def test_pruning_goes_across_folders_and_keeps_the_count(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.ids import make_id, number_of
+from hyve_pipeline.core.model.named_keys import NamedBy, NamedKeys
 from hyve_pipeline.core.model.plan import Approval, Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.diff import diff_inventories
@@ -71,6 +72,45 @@ def test_a_new_number_is_greater_than_all_others(tmp_path: Path) -> None:
         context.state.write_text(f"{folder}/{make_id(number, NOW, '00000000')}/begun", "")
         assert next_number(context.state) == number + 1
     assert number_of(plan_made(context, 0).id) == 1_000_001
+
+
+def test_only_folders_that_exist_are_listed_for_a_new_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = context_at(tmp_path).state
+    listed: list[str] = []
+    names = Folder.names
+
+    def counted(folder: Folder, path: str = "") -> list[str]:
+        listed.append(path)
+        return names(folder, path)
+
+    monkeypatch.setattr(Folder, "names", counted)
+    assert next_number(state) == 1
+    assert listed == [""]
+    state.write_text(f"diffs/{make_id(7, NOW, '00000000')}/begun", "")
+    assert next_number(state) == 8
+    assert listed == ["", "", "diffs"]
+
+
+@pytest.mark.parametrize("by", ["events", "list"])
+def test_a_plan_of_some_keys_that_is_made_meanwhile_is_not_taken_for_one_of_all(by: NamedBy, tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    whole = plan_made(context, 0)
+    named = NamedKeys(id="k", by=by, keys=1, file="named_keys/k-keys.parquet", digest="")
+
+    class Racing(PlanShelf):
+        """One that another process is quicker than: it makes a plan right after the partial ones were listed."""
+
+        def partial_ids(self, *by: NamedBy) -> set[str]:
+            found = super().partial_ids(*by)
+            partial = make_id(next_number(context.state), NOW, "00000000", "microseconds")
+            context.plans.save(whole.model_copy(update={"id": partial, "named": named}))
+            return found
+
+    plans = Racing(context.state, context.name)
+    if by == "events":
+        assert plans.default_id() == whole.id
+    assert plans.newest_whole() == whole
+    assert plans.ids_to_apply()[0] == whole.id
 
 
 def test_retention_uses_the_same_order(tmp_path: Path) -> None:

@@ -61,9 +61,14 @@ class Actor(Frozen):
         return self.model_copy(update={"is_unlogged": True})
 
     @property
+    def run(self) -> str | None:
+        """The id of the Dagster run; None for a command."""
+        return self.id if self.command is None else None
+
+    @property
     def dagster_run(self) -> str | None:
-        """The id of the Dagster run, whose events Dagster has logged already; None for a command."""
-        return self.id if self.command is None and not self.is_unlogged else None
+        """The id of the Dagster run whose events Dagster has logged already; None for a command or an unlogged run."""
+        return None if self.is_unlogged else self.run
 
 
 def _user() -> str:

@@ -45,7 +45,7 @@ def take_plan(context: SyncContext, *, as_of: datetime | None = None) -> Plan:
     if not plan.refusals:
         tables["plan"] = StoredTable(id=plan.id, files=plan.all_files)
     for asset, table in tables.items():
-        TableShelf(context.home, context.name, asset).keep(table, context.actor.id)
+        TableShelf(context.home, context.name, asset).keep(table, context.actor.run)
     return plan
 
 

@@ -117,7 +117,7 @@ def verify_plan(
     )
     folder.write_manifest(f"{inventory.id}.json", verification)
     table = StoredTable(id=plan.id, files=(verification.file,))
-    TableShelf(context.home, context.name, "verification").keep(table, context.actor.id)
+    TableShelf(context.home, context.name, "verification").keep(table, context.actor.run)
     context.note(EventKind.PLAN_VERIFIED, plan=plan.id, verification=inventory.id)
     return verification
 
