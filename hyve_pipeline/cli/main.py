@@ -212,8 +212,10 @@ def _usage(error: click.UsageError) -> str:
             hint = hint_for(error.option_name, known) or f"; '{command} --help' shows what there is"
         message = f"no such option {error.option_name!r}{hint}"
     elif message.startswith("Got unexpected extra argument") and context is not None:
-        takes_plan = any("--plan" in option.opts for option in context.command.params)
-        message += "; a plan is named by --plan ID" if takes_plan else f"; '{command} --help' shows what there is"
+        options = {option for parameter in context.command.params for option in parameter.opts}
+        named = {"--plan": "a plan is named by --plan ID", "--sync": "a sync is named by --sync NAME"}
+        hints = [hint for option, hint in named.items() if option in options]
+        message += "; " + (", ".join(hints) or f"'{command} --help' shows what there is")
     elif isinstance(error, click.MissingParameter):
         message += f"; '{command} --help' shows an example"
     elif isinstance(error, click.BadParameter) and context is not None and error.param is not None:

@@ -17,6 +17,7 @@ from hyve_pipeline.core.base.codes import in_words
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.base.widths import columns_of, shortened_key
 from hyve_pipeline.core.model.diff import LIST_NAMES, ChangeSet, planned_sets
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action, Refusal
@@ -24,15 +25,31 @@ from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 
+# A key is never shortened to fewer columns than these.
+_LEAST_KEY = 16
+
 
 def say_in_columns(*columns: str) -> None:
     """Print a line of columns on standard output, or a line each where they are too wide for the terminal."""
     line = "  ".join(columns)
-    if not sys.stdout.isatty() or len(line) <= shutil.get_terminal_size().columns:
+    if not sys.stdout.isatty() or columns_of(line) <= shutil.get_terminal_size().columns:
         say(line)
         return
     for number, column in enumerate(columns):
         say(f"    {column}" if number else column.rstrip())
+
+
+def fitting(key: str, taken: int, share: int = 1) -> str:
+    """A key, escaped; on a terminal, shortened in its middle so that its line is no wider.
+
+    Args:
+        key: the key.
+        taken: how many columns the rest of the line takes.
+        share: how many keys share what is left.
+    """
+    if not sys.stdout.isatty():
+        return displayed(key)
+    return shortened_key(key, max(_LEAST_KEY, (shutil.get_terminal_size().columns - taken) // share))
 
 
 def _sets(plan: Plan) -> tuple[ChangeSet, ...]:
@@ -219,9 +236,12 @@ def describe_shards(status: PlanStatus) -> None:
     for entry in status.shards:
         shard = entry.shard
         word = "object " if shard.objects == 1 else "objects"
-        say(
-            f"  {status.plan.partition_key(shard)}  {shard.action:<6}  {entry.state:<8}  {shard.objects:>9,} {word}"
-            f"  {readable_bytes(shard.bytes):>10}  {displayed(shard.first_key)} to {displayed(shard.last_key)}"
+        figures = f"{shard.objects:>9,} {word}  {readable_bytes(shard.bytes):>10}"
+        # Of a line of their own, where all is too wide for one.
+        first, last = (fitting(key, len(f"    {figures}   to "), 2) for key in (shard.first_key, shard.last_key))
+        say_in_columns(
+            f"  {status.plan.partition_key(shard)}  {shard.action:<6}  {entry.state:<8}",
+            f"{figures}  {first} to {last}",
         )
 
 

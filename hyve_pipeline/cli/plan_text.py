@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from hyve_pipeline.cli.output import counted, say, say_lines, warn
+from hyve_pipeline.cli.options import ALL_KEYS
+from hyve_pipeline.cli.output import counted, fitting, say, say_lines, warn
 from hyve_pipeline.cli.typed import typed
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.base.widths import columns_of
 from hyve_pipeline.core.model.diff import ACTION_OF, ChangeSet, planned_sets
 from hyve_pipeline.core.model.estimate import estimate_text
 from hyve_pipeline.core.model.listed_row import ListedRow
@@ -89,7 +91,9 @@ def _describe_keys(sync: SyncContext, plan: Plan, name: ChangeSet, most: int) ->
     sign, colour = _SIGNS[name]
     shown = 0
     rows = listed_rows(sync.state, plan, name, most)
-    while lines := [_described_row(sign, row, plan) for row in islice(rows, _LINES_AT_ONCE)]:
+    # Who asks for all wants to read them whole.
+    is_whole = most == ALL_KEYS
+    while lines := [_described_row(sign, row, plan, is_whole=is_whole) for row in islice(rows, _LINES_AT_ONCE)]:
         say_lines(lines, colour)
         shown += len(lines)
     left = plan.count(name).objects - shown
@@ -97,11 +101,13 @@ def _describe_keys(sync: SyncContext, plan: Plan, name: ChangeSet, most: int) ->
         say(f"      and {left:,} more: --keys all")
 
 
-def _described_row(sign: str, row: ListedRow, plan: Plan) -> str:
+def _described_row(sign: str, row: ListedRow, plan: Plan, *, is_whole: bool) -> str:
     size = "" if row.size is None else readable_bytes(row.size)
+    begin = f"    {sign} {size:>8}  "
     why = f"  ({row.why})" if row.why else ""
     source = f"  from {displayed(plan.source.key_of(row.key))}" if plan.source.mapping else ""
-    return f"    {sign} {size:>8}  {displayed(row.key)}{source}{why}"
+    key = displayed(row.key) if is_whole else fitting(row.key, columns_of(f"{begin}{source}{why}"))
+    return f"{begin}{key}{source}{why}"
 
 
 def _warn_of_plan(plan: Plan) -> None:

@@ -122,7 +122,7 @@ class Questions:
     def _need_answer(self, question: str, option: str | None = None) -> None:
         if not self.is_terminal:
             raise ConfigurationError(f"standard input has an empty line for {question!r}{_instead(option)}")
-        click.echo("an answer is needed", err=True)
+        click.echo("  an answer is needed", err=True)
 
 
 def is_agreed(question: str) -> bool:

@@ -1,15 +1,15 @@
 """Charts of horizontal bars as SVG: with real text, in the colours and the font of the page that they are part of.
 
 All lengths are in CSS pixels. A chart is as narrow as the screen of a phone, so that its text is readable there. The
-text of a key goes through `core.base.keys.displayed`, and through the escaping of the XML library like all other text.
+text of a key goes through `core.base.widths.shortened_key`, and through the escaping of the XML library like all
+other text.
 """
 
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.widths import shortened_key
 from hyve_pipeline.core.model.diff import ChangeSet
 
 WIDTH = 360
@@ -26,10 +26,7 @@ _SPACE = 5  # between two rows
 
 # Of a monospaced font of 11 pixels; fonts differ by a few percent.
 _CHARACTER = 6.7
-_ELLIPSIS = "…"
-
-# More characters than any label has room for.
-_MOST_CHARACTERS = 200
+_LABEL_COLUMNS = int((_LABEL - 8) / _CHARACTER)
 
 # Where a variable is not defined by a page, as in a picture of its own, the colours are readable on white and on black:
 # such a picture does not know what it is shown on. The sets differ in lightness, for colour-blind readers.
@@ -117,35 +114,6 @@ def svg(charts: Sequence[Chart], *, is_standalone: bool = False) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def shortened(text: str, width: float = _LABEL - 8) -> str:
-    """A key, escaped, and shortened in its middle to what `width` has room for in a monospaced font."""
-    half = _MOST_CHARACTERS // 2
-    # A very long key is shortened first, so that not all of it is escaped and measured.
-    ends = text if len(text) <= _MOST_CHARACTERS else text[:half] + text[-half:]
-    parts = [displayed(character) for character in ends]
-    room = int(width / _CHARACTER)
-    if len(ends) == len(text) and sum(map(_columns, parts)) <= room:
-        return "".join(parts)
-    begin = _fitting(parts, (room - 1) - (room - 1) // 2)
-    end = _fitting(reversed(parts), (room - 1) // 2)
-    return "".join([*begin, _ELLIPSIS, *reversed(end)])
-
-
-def _fitting(parts: Iterable[str], room: int) -> list[str]:
-    """The first parts that fit into so many columns."""
-    kept: list[str] = []
-    for part in parts:
-        room -= _columns(part)
-        if room < 0:
-            break
-        kept.append(part)
-    return kept
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 class _Drawing:
     """The elements of one chart.
 
@@ -172,7 +140,7 @@ class _Drawing:
             return
         tall = max(len(row.bars) * (_BAR + 2), _TEXT)
         top = self.height
-        label = shortened(row.label) if row.is_key else row.label
+        label = shortened_key(row.label, _LABEL_COLUMNS) if row.is_key else row.label
         self._text(0, top + tall / 2 + 4, label, "key" if row.is_key else "label")
         self._rectangle(_LABEL - 3, top - 1, 1, tall + 2, "axis")
         top += (tall - len(row.bars) * (_BAR + 2)) // 2

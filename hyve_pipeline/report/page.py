@@ -22,7 +22,7 @@ from hyve_pipeline.core.model.plan import ALL_VERSIONS, Plan
 from hyve_pipeline.core.model.safety_rules import ACTIONS
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.journal.status import plan_status, unsettled_rows
+from hyve_pipeline.operations.journal.status import last_undo, plan_status, unsettled_rows
 from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline.operations.prove.read import newest_proof
 from hyve_pipeline.operations.verify.read import latest_verification
@@ -67,6 +67,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         "in_words": in_words,
         "size": readable_bytes,
         "number": "{:,}".format,
+        "objects": _objects,
         "moment": _moment,
         "dollars": in_dollars,
         "estimate": estimate_text,
@@ -86,6 +87,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         ],
         options=list(_unusual_options(plan.options)),
         status=status,
+        is_undone=last_undo(sync, plan) > 0,
         actions=[(action, plan.total(action).objects, status.tally(action)) for action in ACTIONS],
         shards=[(plan.partition_key(entry.shard), entry) for entry in status.shards[:_MOST_SHARDS]],
         unlisted_shards=max(len(status.shards) - _MOST_SHARDS, 0),
@@ -98,6 +100,10 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         charts=[svg([chart]) for chart in charts_of(summary)],
         chart_style=STYLE,
     )
+
+
+def _objects(number: int) -> str:
+    return f"{number:,} object" if number == 1 else f"{number:,} objects"
 
 
 def _is_shown(plan: Plan, name: ChangeSet) -> bool:

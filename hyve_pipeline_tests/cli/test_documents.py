@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.cli.output import describe_verification
+from hyve_pipeline.core.base.widths import columns_of
 from hyve_pipeline.operations.verify.read import latest_verification
 from hyve_pipeline_tests.syncs import Finished, Hyve, Pair
 from hyve_pipeline_tests.terminals import open_terminal
@@ -193,3 +194,24 @@ def test_messages_go_to_standard_error(filled: Pair, hyve: Hyve) -> None:
     assert finished.document["verified"] is True
     assert "images: copy: 8 of 8 objects" in finished.err
     assert "{" not in finished.err
+
+
+def test_keys_fit_a_terminal_and_are_whole_elsewhere(pair: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    long, wide = f"{'x' * 500}/end", "写" * 100
+    pair.source.put({long: b"1", wide: b"1"})
+    plan = hyve("dryrun", "--json").document["plan"]
+    assert f"{long} to {wide}" in hyve("show").out
+    terminal = open_terminal("show")
+    assert terminal.end() == 0
+    terminal.close()
+    keys = [line for line in terminal.shown.splitlines() if "…" in line]
+    assert [columns_of(line) for line in keys[:2]] == [80, 79]
+    assert keys[0].endswith(f"{'x' * 27}/end")
+    assert f"  {plan}-0001  copy    pending" in terminal.shown.splitlines()
+    assert columns_of(keys[2]) <= 80
+    whole = open_terminal("show", "--keys", "all")
+    assert whole.end() == 0
+    whole.close()
+    assert long in whole.shown

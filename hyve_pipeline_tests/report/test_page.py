@@ -1,5 +1,6 @@
 """The page of a plan: complete, and safe from whatever keys contain."""
 
+from collections import Counter
 from pathlib import Path
 
 import lxml.html
@@ -8,6 +9,9 @@ import pytest
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.history import HISTORY_SCHEMA
 from hyve_pipeline.core.model.plan import Approval
+from hyve_pipeline.core.model.undo_summary import UndoSummary
+from hyve_pipeline.operations.journal.status import undo_folder
+from hyve_pipeline.operations.journal.undos import UNDO_SUMMARY
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.prove.prove import prove_plan
@@ -116,6 +120,16 @@ def test_a_plan_with_nothing_to_do_is_a_page_too(tmp_path: Path) -> None:
     document = _parsed(render_page(context, freeze_plan(context, diff)))
     assert "There is nothing to do" in document.text_content()
     assert _chart_texts(document) == []
+
+
+def test_a_plan_that_was_undone_says_so_and_one_object_is_no_objects(tmp_path: Path) -> None:
+    context = context_at(tmp_path)
+    plan = plan_of(context, {"a": Entry()}, {"a": Entry()})
+    verify(context, plan, written_inventory(context, "store", {"a": Entry()}))
+    undo_folder(context, plan).write_manifest(f"0001/{UNDO_SUMMARY}", UndoSummary.of(plan.id, Counter()))
+    document = _parsed(render_page(context, plan))
+    assert document.xpath("normalize-space(//h1)") == f"Plan {plan.id} empty undone"
+    assert "1 object of the store matched the plan" in document.text_content()
 
 
 def test_a_plan_of_all_versions_overwrites_nothing(tmp_path: Path) -> None:

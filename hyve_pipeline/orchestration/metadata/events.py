@@ -229,7 +229,7 @@ def undo_metadata(summary: UndoSummary) -> Metadata:
         "put back": summary.restored,
         "skipped": summary.skipped,
         FAILED_OBJECTS: summary.failed,
-        "left": summary.left,
+        "new, left in place": summary.left,
         **_reasons(summary.reasons),
     }
 

@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from hyve_pipeline.core.base.codes import in_words
-from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
+from hyve_pipeline.core.base.widths import shortened_key
 from hyve_pipeline.core.model.diff import ChangeSet, sets_of
 from hyve_pipeline.core.model.estimate import batch_text, cost_text, duration_text, effort_text
 from hyve_pipeline.core.model.plan import Plan
@@ -24,8 +24,8 @@ from hyve_pipeline.orchestration.metadata.events import PLAN_ENTRY, table_of
 from hyve_pipeline.orchestration.metadata.reading_order import Metadata, in_reading_order
 from hyve_pipeline.report.pictures import draw_glances, draw_histograms, draw_prefixes
 
-# Characters of a key that a table shows at most. Each event with its metadata is one row of Dagster's database.
-_LONGEST_KEY = 160
+# Columns of a key that a table shows at most: with more, the figures beside it are out of sight.
+_KEY_COLUMNS = 64
 
 _LEGEND = "\n\nblue: new, amber: modified, purple: duplicate (to delete)"
 
@@ -131,7 +131,7 @@ def _picture(words: str, url: str, legend: str = "") -> dg.MarkdownMetadataValue
 def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
     """The prefixes of all sets, those with the most bytes first."""
     found = [
-        (name, _shortened(displayed(size.prefix)) or "(none)", size.count)
+        (name, shortened_key(size.prefix, _KEY_COLUMNS) or "(none)", size.count)
         for name, entry in summary.sets.items()
         for size in entry.prefixes
     ]
@@ -148,7 +148,7 @@ def _prefixes(summary: PlanSummary) -> dg.TableMetadataValue:
 def _objects(rows: Sequence[PlannedRow]) -> dg.TableMetadataValue:
     records: list[dict[str, Any]] = [
         {
-            "key": _shortened(displayed(row.key)),
+            "key": shortened_key(row.key, _KEY_COLUMNS),
             "size": readable_bytes(row.size),
             "reason": row.reason,
             "source written": _readable(row.source_last_modified),
@@ -159,11 +159,6 @@ def _objects(rows: Sequence[PlannedRow]) -> dg.TableMetadataValue:
     columns = ["key", "size", "reason", "source written", "store written"]
     columns = [column for column in columns if any(record[column] is not None for record in records)]
     return table_of([{column: record[column] for column in columns} for record in records], columns)
-
-
-def _shortened(text: str) -> str:
-    half = _LONGEST_KEY // 2
-    return text if len(text) <= _LONGEST_KEY else f"{text[:half]}…{text[-half:]}"
 
 
 def _readable(moment: datetime | None) -> str | None:
