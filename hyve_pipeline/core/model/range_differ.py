@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LISTED_SETS, UNDONE_SCHEMA, ChangeSet, RangeDiff
 from hyve_pipeline.core.model.memory import MEMORY_SCHEMA
@@ -65,10 +66,13 @@ class RangeDiffer:
         self._database = RangeDatabase()
         columns = ", ".join(CHANGE_SCHEMA.names)
         listed = ", ".join(f"'{name}'" for name in LISTED_SETS)
-        rows = f"{classified} SELECT {columns} FROM classified WHERE"  # noqa: S608
-        self._totals = f"{classified} SELECT set, count(*), sum(size)::BIGINT FROM classified GROUP BY set"  # noqa: S608
-        self._rows = f"{rows} set IN ({listed}) ORDER BY key"
-        self._unchanged = None if unchanged is None else f"{rows} {unchanged} ORDER BY key"
+        given = f"set IN ({listed}) OR ({unchanged or 'false'})"
+        # One query, as the plan for a range of a few keys costs more than all else. Totals are the rows without a key.
+        self._query = f"""{classified},
+            found AS MATERIALIZED (SELECT {columns}, {given} AS given FROM classified)
+            SELECT set, count(*) AS store_size, sum(size)::BIGINT AS size FROM found GROUP BY set
+            UNION ALL BY NAME SELECT {columns} FROM found WHERE given
+            ORDER BY key NULLS FIRST"""  # noqa: S608
 
     def diff(
         self,
@@ -92,17 +96,14 @@ class RangeDiffer:
         memory = MEMORY_SCHEMA.empty_table() if memory is None else memory
         tables = {"source_rows": source, "store_rows": store, "undone_rows": undone, "memory_rows": memory}
         with self._database.showing(tables) as connection:
-            totals = connection.execute(self._totals, bounds).fetchall()
-            counts = {ChangeSet(name): Count(objects=objects, bytes=size) for name, objects, size in totals}
-            # Most ranges of most plans have nothing to list: they are only counted, without reading all columns.
-            if counts.keys().isdisjoint(LISTED_SETS):
-                rows = CHANGE_SCHEMA.empty_table()
-            else:
-                rows = connection.sql(self._rows, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
-            if self._unchanged is None or ChangeSet.UNCHANGED not in counts:
-                return RangeDiff(rows, counts)
-            unchanged = connection.sql(self._unchanged, params=bounds).to_arrow_table().cast(CHANGE_SCHEMA)
-        return RangeDiff(rows, counts, unchanged)
+            found = connection.sql(self._query, params=bounds).to_arrow_table().select(CHANGE_SCHEMA.names)
+        totals = found.slice(0, found.column("key").null_count)
+        counts = {
+            ChangeSet(row["set"]): Count(objects=row["store_size"], bytes=row["size"]) for row in totals.to_pylist()
+        }
+        rows = found.slice(totals.num_rows).cast(CHANGE_SCHEMA)
+        unchanged = rows_with(rows, "set", [ChangeSet.UNCHANGED])
+        return RangeDiff(rows_with(rows, "set", LISTED_SETS) if unchanged.num_rows else rows, counts, unchanged)
 
     def close(self) -> None:
         """Free the memory and the temporary files."""
