@@ -30,4 +30,7 @@ def known_error(error: Exception | KeyboardInterrupt) -> HyveError:
         traceback.print_exception(error)
     if isinstance(error, OSError):
         return error_of_system(error)
+    if isinstance(error, MemoryError):
+        detail = f" ({error})" if str(error) else ""
+        return HyveError(f"not enough memory: allow this process more, or set a smaller options.concurrency{detail}")
     return HyveError(f"unexpected {type(error).__name__}: {error} (HYVE_TRACEBACK=1 shows where)")

@@ -47,7 +47,7 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         _check(path)
-        self.path = _expanded(path, f"set {HOME_VARIABLE} to a folder").absolute()
+        self.path = _absolute(_expanded(path, f"set {HOME_VARIABLE} to a folder"))
 
     @classmethod
     def from_environment(cls) -> "Home":
@@ -168,6 +168,14 @@ def _check(path: Path) -> None:
     else:
         return
     raise ConfigurationError(f"the home {displayed(text)} {problem}: choose another by --home or {HOME_VARIABLE}")
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        reason = "the folder that this process is in was deleted: go to another, or give the whole path of the home"
+        raise ConfigurationError(f"{displayed(str(path))}: {reason}") from None
 
 
 def _expanded(path: Path, advice: str) -> Path:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from hyve_pipeline.cli.exit_code import changed_error
-from hyve_pipeline.cli.failures import say_failure
+from hyve_pipeline.cli.failures import known_error, say_failure
 from hyve_pipeline.core.base.errors import (
     BucketError,
     ConfigurationError,
@@ -48,3 +48,10 @@ def test_a_failure_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("hyve: a server's own words \\x1b[2J!!!")
     assert len(line) < 8_100
+
+
+@pytest.mark.parametrize("reason", ["", "malloc of size 64 failed"])
+def test_too_little_memory_is_said_in_words(reason: str) -> None:
+    told = str(known_error(MemoryError(reason)))
+    assert told.startswith("not enough memory: ")
+    assert reason in told

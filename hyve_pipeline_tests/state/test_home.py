@@ -131,3 +131,14 @@ def test_a_folder_of_another_user_or_of_everyone_keeps_its_mode(tmp_path: Path) 
 def test_a_home_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
     Home(tmp_path / "home").make_private()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_home_needs_the_folder_that_this_process_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    with pytest.raises(ConfigurationError, match=r"^home: the folder that this process is in was deleted"):
+        Home(Path("home"))
