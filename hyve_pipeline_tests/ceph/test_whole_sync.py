@@ -119,3 +119,22 @@ def test_state_in_a_bucket(
     assert verdicts(finished)["state", "home"] == "ok"
     assert detail(finished, "state", "home").endswith("its server keeps to If-None-Match")
     assert finished.code == 0, finished.err
+
+
+@pytest.mark.parametrize(
+    ("versioned", "said"),
+    [
+        (False, "kept by PutObject; not by CopyObject, CompleteMultipartUpload: "),
+        (False, "; a matching If-Match is refused by PutObject: "),
+        (True, "no write keeps If-Match or If-None-Match"),
+    ],
+)
+def test_doctor_says_which_conditions_hold(
+    make_pair: MakePair, hyve: Hyve, ceph_endpoint: str, versioned: bool, said: str
+) -> None:
+    pair = make_pair(endpoint_url=ceph_endpoint, versioned=versioned)
+    pair.source.put({"a": b"1"})
+    finished = hyve("doctor", "--json", "--write")
+    assert said in detail(finished, "conditions", "store")
+    versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
+    assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])

@@ -13,7 +13,7 @@ import pytest
 from hyve_pipeline.operations.doctor.doctor import examine
 from hyve_pipeline.state.home import Home
 from hyve_pipeline_tests.annotating import AnnotatingServer
-from hyve_pipeline_tests.conditions import ConditionalStore
+from hyve_pipeline_tests.conditions import ConditionalStore, operation_of
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.reports import Report, rows_of
@@ -302,6 +302,47 @@ def test_says_that_a_policy_demands_conditions(
     assert found.startswith("If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload")
     assert ("a policy (s3:if-match, s3:if-none-match) demands them" in found) == demands
     assert pair.store.keys() == []
+
+
+def test_says_which_writes_refuse_a_condition_that_holds(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
+    """As Ceph 16 does."""
+    pair = make_pair(through=faulty)
+    pair.source.put({"a": b"1"})
+    kept = ConditionalStore(faulty, pair.store.name)
+
+    def fault(received: Received) -> Answer | None:
+        if operation_of(received) == "PutObject" and "if-match" in received.headers:
+            return error_answer(412, "PreconditionFailed")
+        return kept(received)
+
+    faulty.fault = fault
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0, finished.out
+    expected = (
+        "If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload; "
+        "a matching If-Match is refused by PutObject: a HEAD is sent right before it, and no condition"
+    )
+    assert detail(finished, "conditions", "store") == expected
+    assert pair.store.keys() == []
+
+
+def test_leaves_no_version_where_a_write_was_tried_twice(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
+    """Ceph 16 keeps If-Match alone in a bucket with versions."""
+    pair = make_pair(through=faulty, versioned=True)
+    pair.source.put({"a": b"1"})
+
+    def fault(received: Received) -> Answer | None:
+        if received.method != "PUT":
+            return None
+        if "if-match" in received.headers:
+            return error_answer(412, "PreconditionFailed")
+        received.headers.pop("if-none-match", None)
+        return None
+
+    faulty.fault = fault
+    assert hyve("doctor", "--write").code == 0
+    versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
+    assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
 
 
 def test_has_not_the_patience_of_a_night(make_pair: MakePair, faulty: FaultyServer) -> None:

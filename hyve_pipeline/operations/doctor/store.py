@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
@@ -20,7 +21,7 @@ from hyve_pipeline.s3.objects.properties import ObjectProperties
 from hyve_pipeline.s3.objects.put import Content
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.objects.tags import Tags
-from hyve_pipeline.s3.objects.versions import versioning_state
+from hyve_pipeline.s3.objects.versions import list_versions, versioning_state
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.streaming.whole import put_whole
 from hyve_pipeline.s3.wire.checksums import DEFAULT_ALGORITHM, Checksums
@@ -156,6 +157,9 @@ def _described(trial: ConditionTrial) -> str:
     if others:
         which = f"not by {', '.join(others)}" if kept else "no write keeps If-Match or If-None-Match"
         parts.append(f"{which}: a HEAD is sent for the store's object right before")
+    if trial.refuses_match:
+        which = ", ".join(trial.refuses_match)
+        parts.append(f"a matching If-Match is refused by {which}: a HEAD is sent right before it, and no condition")
     if trial.are_demanded:
         parts.append("a policy (s3:if-match, s3:if-none-match) demands them, and each write of a sync has one")
     return "; ".join(parts)
@@ -211,11 +215,20 @@ def _clean_up(store: Connection, written: Mapping[str, CopyResult], done: str) -
         return
     rest = ""
     for key, one in written.items():
-        versions = [one.version_id, deleted[key].delete_marker_version_id]
-        kept = [version for version in versions if version is not None and not _has_removed(store, key, version)]
+        versions = _versions_of(store, key, one.version_id, deleted[key].delete_marker_version_id)
+        kept = [version for version in versions if not _has_removed(store, key, version)]
         if kept:
             rest = f"; {len(kept)} versions of {key!r} are left, as s3:DeleteObjectVersion is not allowed"
     yield Finding("writing", "store", Verdict.OK, f"{done} and deleted again{rest}")
+
+
+def _versions_of(store: Connection, key: str, *known: str | None) -> set[str]:
+    """The known versions of a key, and all others that it has: trying a condition may have written one more."""
+    versions = {version for version in known if version is not None}
+    if versions:
+        with suppress(S3RequestError):
+            versions.update(version.version_id for version in list_versions(store, key).result())
+    return versions
 
 
 def _has_removed(store: Connection, key: str, version: str) -> bool:

@@ -1,6 +1,6 @@
 """Tries which operations of a server keep a condition on what they would overwrite, on an object made for that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,12 +23,14 @@ class ConditionTrial:
     Attributes:
         kept: for each operation whether the server refuses the write when the condition does not hold; None where
             something else refused it.
+        refuses_match: those of them that refuse a write whose ``If-Match`` has the object's own ETag, too.
         are_demanded: a write without a condition is forbidden, and one with a condition is not.
         etag: that of the object now, without quotes.
         version_id: its version, or None.
     """
 
     kept: Mapping[str, bool | None]
+    refuses_match: Collection[str]
     are_demanded: bool
     etag: str
     version_id: str | None
@@ -70,23 +72,33 @@ def try_conditions(store: Connection, key: str, body: bytes) -> ConditionTrial:
         are_demanded = True
     operations = {"PutObject": put, "CopyObject": copy, "CompleteMultipartUpload": complete}
     kept = {name: _is_kept(store, key, write) for name, write in operations.items()}
+    refuses_match = [name for name, write in operations.items() if kept[name] and _refuses_match(store, key, write)]
     head = head_object(store, key).result()
     etag = "" if head is None else head.etag
-    return ConditionTrial(kept, are_demanded, etag, None if head is None else head.version_id)
+    return ConditionTrial(kept, refuses_match, are_demanded, etag, None if head is None else head.version_id)
 
 
 def _is_kept(store: Connection, key: str, write: Callable[[Pairs], Response]) -> bool | None:
-    found: list[bool | None] = []
-    for store_etag in (NO_OBJECT, NO_ETAG):
-        before = head_object(store, key).result()
-        try:
-            write(expectation(store_etag))
-            found.append(False)
-        except S3RequestError as error:
-            found.append(True if error.status == HTTPStatus.PRECONDITION_FAILED else None)
-            continue
-        # What was overwritten although it should not have been is a version that nobody needs.
-        if before is not None and before.version_id is not None:
-            with suppress(S3RequestError):
-                delete_version(store, key, before.version_id).result()
-    return False if False in found else None if None in found else True
+    refusals = [_refusal(store, key, write, store_etag) for store_etag in (NO_OBJECT, NO_ETAG)]
+    if None in refusals:
+        return False
+    return True if set(refusals) == {HTTPStatus.PRECONDITION_FAILED} else None
+
+
+def _refuses_match(store: Connection, key: str, write: Callable[[Pairs], Response]) -> bool:
+    head = head_object(store, key).result()
+    return head is not None and _refusal(store, key, write, head.etag) == HTTPStatus.PRECONDITION_FAILED
+
+
+def _refusal(store: Connection, key: str, write: Callable[[Pairs], Response], store_etag: str) -> int | None:
+    """Overwrite the object where it has this ETag; the status of the refusal, 0 without one, None if it was written."""
+    before = head_object(store, key).result()
+    try:
+        write(expectation(store_etag))
+    except S3RequestError as error:
+        return error.status or 0
+    # What was overwritten is a version that nobody needs.
+    if before is not None and before.version_id is not None:
+        with suppress(S3RequestError):
+            delete_version(store, key, before.version_id).result()
+    return None
