@@ -4,10 +4,13 @@ Tests fill and read buckets all the time. Object by object, boto3 and moto take 
 each, which is more than what is tested takes.
 """
 
+import ctypes
 import functools
 import http.client
+import os
 import pickle
 import random
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -148,6 +151,21 @@ def _hurry() -> None:
     server.etag_of = etag_of
 
 
+# Options of mallopt, from glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+
+
+def _keep_memory() -> None:
+    """Hold large objects in memory, and keep it when they are gone: half of the time that their parts take."""
+    # Otherwise moto has those of 5 MiB and more in files.
+    os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(1 << 30)
+    # To get new pages for each object, and for each copy of it that moto makes, takes longer than to fill them.
+    if sys.platform.startswith("linux") and (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        set_option(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        set_option(_M_MMAP_MAX, 0)
+        set_option(_M_ARENA_MAX, 1)
+
+
 def _make() -> Any:
     """Moto's application, with the path of its own before it."""
     inner = make_application()
@@ -165,4 +183,5 @@ def _make() -> Any:
 
 
 if __name__ == "__main__":
+    _keep_memory()
     main(make=_make)

@@ -45,12 +45,21 @@ def _keys_of(context: SyncContext, plan: Plan, action: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("limits", [{"shard_objects": 1}, {"shard_bytes": 1}, {"shard_objects": 2, "shard_bytes": 3}])
-def test_a_plan_has_at_most_two_thousand_shards(limits: dict[str, Any], tmp_path: Path) -> None:
+def test_a_plan_has_at_most_as_many_shards_as_it_may(limits: dict[str, Any], tmp_path: Path) -> None:
     context = context_at(tmp_path, **limits)
-    source = {f"{number:05d}": Entry(number % 7) for number in range(3_000)}
-    plan = _plan(context, source, {f"x{number:05d}": Entry(2) for number in range(2_000)})
-    assert 400 < len(plan.shards) <= 2_000
-    assert sum(shard.objects for shard in plan.shards) == 5_000
+    source = {f"{number:05d}": Entry(number % 7) for number in range(300)}
+    diff = _diff(context, source, {f"x{number:05d}": Entry(2) for number in range(200)})
+    plan = freeze_plan(context, diff, most_shards=200)
+    assert 40 < len(plan.shards) <= 200
+    assert sum(shard.objects for shard in plan.shards) == 500
+
+
+def test_a_plan_has_at_most_two_thousand_shards_and_more_by_force(tmp_path: Path) -> None:
+    context = context_at(tmp_path, shard_objects=1)
+    objects = _numbered(2_001)
+    assert 1_000 <= _plan(context, objects, {}).total("copy").shards <= 2_000
+    forced = freeze_plan(context, _diff(context, objects, {}), most_shards=10_000)
+    assert forced.total("copy").shards == 2_001
 
 
 @given(
@@ -155,12 +164,6 @@ def test_a_plan_of_an_earlier_version_has_its_shards_in_the_manifest(tmp_path: P
     assert [old.total(action) for action in ACTIONS] == [plan.total(action) for action in ACTIONS]
     assert (old.shard(4), old.shard(5), old.is_empty) == (plan.shards[3], None, False)
     assert _keys_of(context, old, "copy") == _keys_of(context, plan, "copy")
-
-
-def test_more_shards_by_force(tmp_path: Path) -> None:
-    context = context_at(tmp_path, shard_objects=1)
-    plan = freeze_plan(context, _diff(context, _numbered(2_500), {}), most_shards=10_000)
-    assert plan.total("copy").shards == 2_500
 
 
 def test_shards_are_slices_in_key_order(tmp_path: Path) -> None:
