@@ -58,6 +58,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if unasked and collection_path == Path(__file__).parent / "browser" else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of rules and types last: all are short, so that no worker has much left when others are done."""
+    rules = Path(__file__).parent / "core"
+    items.sort(key=lambda item: rules in item.path.parents)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what the tests of reliability did; of tests on several workers nothing is known here."""
     if counts:

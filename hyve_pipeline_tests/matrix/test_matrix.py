@@ -20,8 +20,8 @@ pytestmark = pytest.mark.timeout(24 * 3600 if any(setting.name == "own-large" fo
 def _parameters(setting: Setting) -> list[pytest.MarkDecorator]:
     if "ceph" in (setting.source, setting.store):
         return list(CEPH)
-    # All tests of a setting check one sync, and so run on one worker.
-    marks = [pytest.mark.xdist_group(f"matrix {setting.source} {setting.store}")]
+    # All tests of a setting check one sync, and what a server supports is found out once for all: on one worker.
+    marks = [pytest.mark.xdist_group("matrix")]
     if "rclone" in (setting.source, setting.store):
         marks.append(pytest.mark.rclone)
     return marks
