@@ -162,20 +162,26 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
 
 
 @settings(deadline=None, max_examples=15 * THOROUGHNESS)
-@given(listings, listings, st.lists(keys, max_size=4))
+@given(listings, listings, st.lists(keys, max_size=4), st.integers(0, 4))
 def test_ranges_together_find_what_one_comparison_finds(
-    source: dict[str, Listed], store: dict[str, Listed], cuts: list[str]
+    source: dict[str, Listed], store: dict[str, Listed], cuts: list[str], many_rows: int
 ) -> None:
+    """Whether or not the rows of a range are counted first."""
     differ = Differ("last_modified", Filters())
     tables = inventory(source), inventory(store)
     bounds = ["", *sorted(set(cuts)), None]
     ranges = [RelativeRange(first or "", end) for first, end in itertools.pairwise(bounds)]
     try:
-        whole = differ.diff(*tables, EVERYTHING).rows
-        parts = pa.concat_tables([differ.diff(*tables, key_range).rows for key_range in ranges])
+        whole = differ.diff(*tables, EVERYTHING)
+        parts = [differ.diff(*tables, key_range, many_rows=many_rows) for key_range in ranges]
     finally:
         differ.close()
-    assert parts.to_pylist() == whole.to_pylist()
+    assert pa.concat_tables([part.rows for part in parts]).to_pylist() == whole.rows.to_pylist()
+    for name in ChangeSet:
+        counts = [part.counts[name] for part in parts if name in part.counts]
+        total = whole.counts.get(name, Count())
+        assert sum(count.objects for count in counts) == total.objects
+        assert sum(count.bytes for count in counts) == total.bytes
 
 
 @given(st.lists(st.tuples(keys, st.integers(1, 50)), max_size=20), st.integers(1, 100))
