@@ -115,6 +115,9 @@ def _warn_of_plan(plan: Plan) -> None:
     if plan.has_histories:
         _warn_of_histories(altered, plan.count(ChangeSet.SKIPPED).objects)
         return
+    if plan.named is None and not any(plan.count(name).objects for name in ChangeSet):
+        places = f"{plan.source.uri} and {plan.store.uri}"
+        warn(f"warning: {places} have no objects: check the names of buckets and prefixes")
     if altered:
         who = "by somebody else" if "store" not in plan.reports else "by somebody else, or were copied since the report"
         warn(

@@ -5,13 +5,17 @@ from pathlib import Path
 import click
 
 from hyve_pipeline.cli.options import plan_option, sync_options
+from hyve_pipeline.core.base.errors import ConfigurationError
 
 
 def _check_sample(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     from hyve_pipeline.core.model.sample import parse_sample
 
-    if value is not None:
-        parse_sample(value)
+    try:
+        if value is not None:
+            parse_sample(value)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from error
     return value
 
 

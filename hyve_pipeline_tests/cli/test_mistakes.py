@@ -93,6 +93,7 @@ def test_a_missing_configuration_says_what_writes_it(configured: Path, hyve: Hyv
         (("delete",), "hyve dryrun"),
         (("retry",), "hyve dryrun"),
         (("verify",), "hyve dryrun"),
+        (("verify", "--content", "5"), "verify: Invalid value for '--content': '5' is not a share"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: tuple[str, ...], word: str, configured: Path, hyve: Hyve) -> None:

@@ -17,6 +17,8 @@ def _put(pair: Pair, *, kept: int, extra: int) -> None:
 
 
 def test_an_empty_source_deletes_nothing_whatever_the_limit(pair: Pair, hyve: Hyve) -> None:
+    warning = f"warning: s3://{pair.source.name}/ and s3://{pair.store.name}/ have no objects"
+    assert warning in hyve("dryrun").err
     both_empty = hyve("sync", "--json")
     assert (both_empty.code, both_empty.document["verified"], both_empty.document["refused"]) == (0, True, None)
     pair.store.put({"a": b"1", "b": b"2"})

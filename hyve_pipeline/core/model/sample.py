@@ -38,5 +38,5 @@ def parse_sample(text: str, seed: str = "") -> Sample:
     except ValueError:
         percent = 0.0
     if not (0 < percent <= 100 and text.strip().endswith("%")):
-        raise ConfigurationError(f"content {text!r} is not a share of the objects such as 1% or 100%")
+        raise ConfigurationError(f"{text!r} is not a share of the objects such as 1% or 100%")
     return Sample(percent, seed)

@@ -169,7 +169,8 @@ def parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
 def _first_of(mistakes: list[Mistake], document: Mapping[str, Any]) -> str:
     first = min(mistakes, key=lambda mistake: mistake.position(document))
     more = len(mistakes) - 1
-    return f"{first} (and {more} more {'mistake' if more == 1 else 'mistakes'})" if more else str(first)
+    others = f"{more} more {'mistake' if more == 1 else 'mistakes'}, 'hyve config check' says all"
+    return f"{first} (and {others})" if more else str(first)
 
 
 def _error(path: Path, problem: str) -> ConfigurationError:

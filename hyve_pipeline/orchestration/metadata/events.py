@@ -217,7 +217,7 @@ def verification_metadata(outcome: Verification) -> Metadata:
             "differences": sum(outcome.differences.values()),
             **{kind.value: count for kind, count in outcome.differences.items()},
             **_content_metadata(outcome.content),
-            "first differences": table_of(examples, ["difference", "key"]),
+            **({"first differences": table_of(examples, ["difference", "key"])} if examples else {}),
         }
     )
 

@@ -291,7 +291,8 @@ def test_the_first_mistake_of_the_file_is_named_and_the_others_counted() -> None
     )
     # And [sync.b.store] is missing.
     assert mistake_in(text) == (
-        "hyve.toml: [sync.b.source] region: must be a string in quotes, not the number 5 (and 5 more mistakes)"
+        "hyve.toml: [sync.b.source] region: must be a string in quotes, not the number 5 "
+        "(and 5 more mistakes, 'hyve config check' says all)"
     )
 
 
