@@ -142,6 +142,8 @@ class CpuProfile:
                     self._times.add(ITSELF, None, taken)
                 else:
                     self._times.add(*_places(frames.get(ident)), taken)
+        # One of them is that of this call: together they would keep, until garbage is collected, all that threads had.
+        del frames
 
 
 _running: CpuProfile | None = None

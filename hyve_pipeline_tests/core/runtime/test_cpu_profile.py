@@ -1,9 +1,11 @@
 """Where CPU time goes: by room and by library, of all threads, and nothing is counted twice."""
 
+import gc
 import sys
 import sysconfig
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,36 @@ def test_the_room_that_works_is_in_front_whatever_its_thread() -> None:
     # All of the process's time, once.
     assert sum(times.own.values()) == pytest.approx(total, abs=0.05)
     assert times.processes == 1
+
+
+class _Thing:
+    pass
+
+
+def _hold(things: "weakref.WeakSet[_Thing]", held: threading.Event, ended: threading.Event) -> None:
+    thing = _Thing()
+    things.add(thing)
+    held.set()
+    ended.wait()
+
+
+def test_what_a_thread_has_is_not_kept_by_the_profile() -> None:
+    """A client of the CRT ends when the last that knows it has: until then, who closes a connection waits."""
+    held, ended = threading.Event(), threading.Event()
+    things: weakref.WeakSet[_Thing] = weakref.WeakSet()
+    gc.disable()
+    try:
+        profile = begin_profile()
+        thread = threading.Thread(target=_hold, args=(things, held, ended))
+        thread.start()
+        held.wait()
+        profile.take()
+        ended.set()
+        thread.join()
+        profile.end()
+        assert len(things) == 0
+    finally:
+        gc.enable()
 
 
 def test_times_of_several_processes_are_one_table() -> None:
