@@ -35,7 +35,7 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         OSError: it can't be written, or is not a regular file; the old content is unchanged.
     """
     # Not `Path.resolve`: it raises on a loop of links in some versions of Python only.
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
     existing = target.stat() if target.exists() else None
     # A rename over a device such as /dev/null would destroy it for all users.
     if existing is not None and not stat.S_ISREG(existing.st_mode):

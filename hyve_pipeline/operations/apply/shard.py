@@ -157,14 +157,14 @@ class ShardApplier:
         if self._buckets is None:
             self._buckets = _Buckets.open(self._context, self._plan, self._action, self._stack, self._check)
         self._buckets.outage.raise_if_it_lasts()
-        last = journal.last_rows()
+        is_first = state is ShardState.PENDING
+        last = {} if is_first else journal.last_rows()
         settled = {key: row for key, row in last.items() if row.outcome is not Outcome.FAILED}
         left = {key: row.etag_after for key, row in last.items() if key not in settled and row.etag_after is not None}
         try:
             with journal.begin(claim, self._run_id, datetime.now(UTC)) as writer:
                 recorder = Recorder(self._action, writer, settled.values())
                 rows = (row for row in objects if row.key not in settled)
-                is_first = state is ShardState.PENDING
                 summary = self._attempt(self._buckets, shard, rows, recorder, left, is_first=is_first)
                 summary = journal.finish(claim, writer, summary)
         except ClaimLostError:

@@ -2,6 +2,7 @@
 
 import tomllib
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,7 +21,16 @@ def read_prices(file: str | None) -> PriceTable:
     Raises:
         ConfigurationError: the file can't be read, is not valid TOML, or is no table of prices; the message says where.
     """
-    path = EXAMPLE_PRICES if file is None else Path(file).expanduser()
+    return _example() if file is None else _read(Path(file).expanduser())
+
+
+@cache
+def _example() -> PriceTable:
+    """The example; each plan asks for it several times."""
+    return _read(EXAMPLE_PRICES)
+
+
+def _read(path: Path) -> PriceTable:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:
