@@ -75,13 +75,15 @@ class Activity:
     def rate(self) -> float | None:
         """Objects a second: of the last seconds, or of the whole once it has ended; None when it can't be said yet."""
         if self.ended is not None:
-            return self.objects / self.seconds if self.seconds >= 1 else None
+            return self.objects / self.seconds if self.objects and self.seconds >= 1 else None
         now = time.monotonic()
         self._samples.append((now, self.objects))
         while now - self._samples[0][0] > _RATE_SECONDS:
             self._samples.popleft()
         since, before = self._samples[0]
-        return (self.objects - before) / (now - since) if now - since >= 1 else None
+        done, seconds = self.objects - before, now - since
+        # Nothing in the first seconds is no rate yet.
+        return done / seconds if seconds >= (1 if done else _RATE_SECONDS / 2) else None
 
     def seconds_left(self, rate: float | None) -> float | None:
         """How long it will still take at a rate of objects a second; None when it can't be said."""

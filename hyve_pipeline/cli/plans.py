@@ -45,7 +45,7 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
         copied, deleted = status.tally("copy").done, status.tally("delete").done
         planned = {action: planned_objects(status.plan, action) for action in ACTIONS}
         say_in_columns(
-            f"{status.plan.id}  {status.plan.created:%Y-%m-%d %H:%M}  {status.state:<8}",
+            f"{status.plan.id}  {status.plan.created:%Y-%m-%d %H:%M} UTC  {status.state:<8}",
             f"copied {copied:,} of {planned['copy']:,}, deleted {deleted:,} of {planned['delete']:,}"
             + _undone(sync, status.plan),
         )

@@ -94,7 +94,7 @@ class _Lines(Activities):
         of = f" of {about}{activity.total:,}" if activity.total else ""
         size = activity.described_size().replace("/", " of ")
         size = f", {size}" if size else ""
-        rate = f", {activity.objects / activity.seconds:,.0f}/s" if activity.seconds > 1 else ""
+        rate = f", {activity.objects / activity.seconds:,.0f}/s" if activity.objects and activity.seconds > 1 else ""
         failed = f", {activity.failed:,} failed" if activity.failed else ""
         line = f"{self._sync}: {activity.name}: {activity.objects:,}{of} {activity.unit}{size}{rate}{failed}\n"
         self._stream.write(line)

@@ -91,3 +91,19 @@ def test_rate_and_time_left_are_those_of_the_last_seconds(monkeypatch: pytest.Mo
     activities.end("copy", None, None, 0)
     assert copy.seconds_left(rate) is None
     assert copy.rate() == pytest.approx(520 / 27)
+
+
+def test_nothing_is_no_rate_in_the_first_seconds_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    activities = Activities()
+    activities.advance("list source", 0, 0)
+    listing = _only(activities)
+    assert listing.rate() is None
+    now += 2
+    assert listing.rate() is None
+    now += 4
+    # It stalls.
+    assert listing.rate() == 0
+    activities.end("list source", None, None, 0)
+    assert listing.rate() is None

@@ -164,7 +164,7 @@ def test_plans_fit_a_terminal_of_80_columns(filled: Pair, hyve: Hyve, monkeypatc
     assert terminal.end() == 0
     terminal.close()
     first, second = terminal.shown.splitlines()
-    assert first.split() == line.split()[:4] == [plan, *first.split()[1:3], "planned"]
+    assert first.split() == line.split()[:5] == [plan, *first.split()[1:3], "UTC", "planned"]
     assert second == "    copied 0 of 8, deleted 0 of 1"
 
 
