@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from http import HTTPStatus
+from ssl import SSLEOFError
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -316,10 +317,15 @@ def _as_sent(value: str) -> str:
         return value
 
 
+def _is_cut(error: BaseException | None) -> bool:
+    """Whether a failure of TLS is that the other side has closed the connection, in its handshake or later."""
+    return error is not None and (isinstance(error, SSLEOFError) or _is_cut(error.__cause__ or error.__context__))
+
+
 def _code(error: Exception) -> str:
     """One of our codes for a failure that botocore names by its class."""
     if isinstance(error, SSLError):
-        return TLS_ERROR
+        return CONNECTION_ERROR if _is_cut(error) else TLS_ERROR
     if isinstance(error, ReadTimeoutError | BodyTimeoutError):
         return RESPONSE_TIMEOUT
     if isinstance(error, ConnectTimeoutError):

@@ -280,6 +280,8 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
         return f"{server} refuses this without a reason: {who} may need {permission} ({error.message})"
     if error.code == NOT_FOUND and error.key is None:
         return f"{server} has no such resource: correct endpoint_url or the bucket's name ({error.message})"
+    if error.code == TLS_ERROR and "WRONG_VERSION_NUMBER" in error.message:
+        return f"{server} does not speak TLS: without it, its endpoint_url begins with http:// ({error.message})"
     if error.code == TLS_ERROR:
         return (
             f"no trusted TLS connection to {server}: name the certificates of its authority by AWS_CA_BUNDLE, or by "
@@ -290,7 +292,11 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
         hint = "" if place.endpoint_url is None else hint
         return f"{server} does not answer as S3 does: {error.message}{hint}"
     if error.status is None:
-        return f"{server} cannot be reached: {error.message}"
+        # Many a server without TLS only closes the connection.
+        is_closed = "SOCKET_CLOSED" in error.message or "UNEXPECTED_EOF" in error.message
+        is_tls = (place.endpoint_url or "").startswith("https:")
+        hint = "; without TLS, its endpoint_url begins with http://" if is_closed and is_tls else ""
+        return f"{server} cannot be reached: {error.message}{hint}"
     reason = f"{error.message} (status {error.status})"
     if error.is_throttled:
         return f"{server} throttles requests: try again later, or set options.requests_per_second: {reason}"

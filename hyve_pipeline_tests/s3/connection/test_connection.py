@@ -17,11 +17,11 @@ from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.transport import OnEnd
 from hyve_pipeline.s3.listing.probe import probe_bucket
-from hyve_pipeline.s3.wire.errors import RESPONSE_TIMEOUT, S3RequestError
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, scripted_server
+from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, raw_server, scripted_server
 
 LIST = Request("ListObjectsV2", "GET", query=(("list-type", "2"),))
 LOCAL = BucketSettings(bucket="pictures", endpoint_url="http://127.0.0.1:9", profile=PROFILE)
@@ -343,6 +343,15 @@ def test_redirects_are_not_followed(connect: Connect, status: int) -> None:
 def test_connection_that_is_cut_is_tried_again(connect: Connect) -> None:
     with scripted_server([Answer(hang_up=True), Answer(hang_up=True), listing_of("a")]) as server:
         assert b"<Key>a</Key>" in connect(server.place()).send(LIST).result().body
+
+
+def test_a_tls_handshake_that_is_cut_is_no_matter_of_trust(connect: Connect) -> None:
+    """As by a server that restarts: another try may succeed."""
+    with raw_server(b"") as url:
+        place = LOCAL.model_copy(update={"endpoint_url": url.replace("http:", "https:")})
+        with pytest.raises(S3RequestError) as caught:
+            connect(place, policy=RetryPolicy(most_sends=1)).send(LIST).result()
+    assert caught.value.code == CONNECTION_ERROR
 
 
 def test_empty_and_chunked_bodies(connect: Connect) -> None:
