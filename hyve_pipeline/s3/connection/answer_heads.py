@@ -69,5 +69,9 @@ class WholeHeadResponse(HTTPResponse):
 
 
 def read_whole_heads() -> None:
-    """Let connections of botocore's that are opened from now on read heads so."""
+    """Let connections of botocore's that are opened from now on read heads so.
+
+    Those of other clients in this process too: a session of botocore has no way to choose the class of its connections.
+    To them, an answer whose head was cut short is a connection that was closed, which they try again.
+    """
     AWSHTTPConnection.response_class = AWSHTTPSConnection.response_class = WholeHeadResponse
