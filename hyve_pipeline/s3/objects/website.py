@@ -14,8 +14,8 @@ def may_be_website(connection: Connection) -> bool:
     try:
         answer = connection.send(request).result()
     except S3RequestError as error:
-        # Only if the permission is missing, it is unknown.
-        return error.status == HTTPStatus.FORBIDDEN
+        # It is unknown where the permission is missing, and after a failure that may pass and did not.
+        return error.status == HTTPStatus.FORBIDDEN or error.is_transient
     try:
         # Servers that don't support the request ignore the parameter and list the bucket. Any other answer means yes:
         # a needless request for redirects costs little, and without it redirects would be lost.
