@@ -120,7 +120,7 @@ class Jobs:
     def __init__(self, source: Bucket, store: Bucket, aged: AgedBucket | None) -> None:
         self.jobs: list[Job] = []
         self.calls: list[str] = []
-        self.statuses = ["New", "Active", "Complete"]
+        self.statuses = ["Complete"]
         self.refusal: Answer | None = None
         self.lost = 0
         self.fails: dict[str, tuple[str, int]] = {}

@@ -59,6 +59,7 @@ def copy(hyve: Hyve) -> Finished:
 
 @pytest.mark.both_states
 def test_a_job_copies_what_is_new(pair: Pair, jobs: Jobs, hyve: Hyve) -> None:
+    jobs.statuses = ["New", "Active", "Complete"]
     estimated = hyve("dryrun", "--json").document["estimate"]["batch"]
     assert estimated == {"jobs": 1, "objects": len(KEYS), "cost": None}
     copied = copy(hyve)
