@@ -56,9 +56,15 @@ def rclone_server(folder: Path) -> Iterator[str]:
 
 
 @cache
+def _session() -> boto3.Session:
+    """One for all clients: each reads the description of S3 once, which is most of what a client takes."""
+    return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
+
+
+@cache
 def client_for(endpoint_url: str, **settings: Any) -> Any:
     """A boto3 S3 client for one of the test servers, made once for each, since making it takes long."""
-    client = boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION).client(
+    client = _session().client(
         "s3",
         endpoint_url=endpoint_url,
         config=Config(
