@@ -10,6 +10,9 @@ from hyve_pipeline.cli.options import sync_options
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.findings import Finding
 
+# Of the findings that need attention, by verdict.
+_COLOURS = {"WARN": "yellow", "FAIL": "red"}
+
 
 @click.command()
 @sync_options
@@ -23,6 +26,7 @@ def doctor(home: Path, sync_name: str | None, as_json: bool, is_write_allowed: b
     store and deleted again.
     """
     from hyve_pipeline.cli.output import print_json, say
+    from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.core.model.findings import overall_exit_code
     from hyve_pipeline.operations.context import Home
     from hyve_pipeline.operations.doctor.doctor import examine
@@ -31,10 +35,13 @@ def doctor(home: Path, sync_name: str | None, as_json: bool, is_write_allowed: b
     for finding in examine(Home(home), sync_name, is_write_allowed=is_write_allowed):
         findings.append(finding)
         if not as_json:
-            say(f"{finding.verdict:<9}  {finding.check}, {finding.place}: {finding.detail}")
+            line = f"{finding.verdict:<9}  {finding.check}, {finding.place}: {finding.detail}"
+            say(line, _COLOURS.get(finding.verdict.name))
     code = overall_exit_code(findings)
     if as_json:
         names = ("check", "place", "verdict", "detail")
         checks = [{name: str(getattr(finding, name)) for name in names} for finding in findings]
         print_json({"healthy": code == 0, "checks": checks})
+    elif code == 0:
+        say(f"next: {typed('dryrun')}")
     return code

@@ -203,7 +203,7 @@ def planned_objects(plan: Plan, action: Action) -> int:
 
 def describe_status(status: PlanStatus) -> None:
     """Print the progress of a plan as text."""
-    say(f"state: {status.state}")
+    say(f"state: {status.state}" + (" (nothing to do)" if status.state == "empty" else ""))
     for action, word in zip(ACTIONS, ("copied", "deleted"), strict=True):
         planned, tally = planned_objects(status.plan, action), status.tally(action)
         if planned:

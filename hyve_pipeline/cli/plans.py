@@ -9,7 +9,11 @@ from hyve_pipeline.cli.options import keys_option, plan_argument, sync_options
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.plan import Plan
+    from hyve_pipeline.core.model.safety_rules import Action
+    from hyve_pipeline.core.model.status import PlanStatus
     from hyve_pipeline.operations.context import SyncContext
+
+_DONE: "dict[Action, str]" = {"copy": "copied", "delete": "deleted"}
 
 
 class _Seconds(click.FloatRange):
@@ -27,7 +31,7 @@ class _Seconds(click.FloatRange):
 @sync_options
 def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     """List the plans, oldest first, and the state of each."""
-    from hyve_pipeline.cli.output import planned_objects, print_json, say, say_in_columns, status_document
+    from hyve_pipeline.cli.output import print_json, say, say_in_columns, status_document
     from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.core.model.safety_rules import ACTIONS
     from hyve_pipeline.operations.context import Home, SyncContext
@@ -42,14 +46,22 @@ def plans(home: Path, sync_name: str | None, as_json: bool) -> int:
     if not statuses:
         say(f"sync {sync.name} has no plan yet: run '{typed('dryrun')}'")
     for status in statuses:
-        copied, deleted = status.tally("copy").done, status.tally("delete").done
-        planned = {action: planned_objects(status.plan, action) for action in ACTIONS}
+        done = [f"{_DONE[action]} {_described(status, action)}" for action in ACTIONS]
         say_in_columns(
             f"{status.plan.id}  {status.plan.created:%Y-%m-%d %H:%M} UTC  {status.state:<8}",
-            f"copied {copied:,} of {planned['copy']:,}, deleted {deleted:,} of {planned['delete']:,}"
-            + _undone(sync, status.plan),
+            ", ".join(done) + _undone(sync, status.plan),
         )
     return 0
+
+
+def _described(status: "PlanStatus", action: "Action") -> str:
+    """How many objects an action has done, as a part of a plan's line."""
+    from hyve_pipeline.cli.output import planned_objects
+
+    tally = status.tally(action)
+    rest = {"skipped": tally.skipped, "failed": tally.failed}
+    others = ", ".join(f"{objects:,} {word}" for word, objects in rest.items() if objects)
+    return f"{tally.done:,} of {planned_objects(status.plan, action):,}" + (f" ({others})" if others else "")
 
 
 def _undone(sync: "SyncContext", plan: "Plan") -> str:

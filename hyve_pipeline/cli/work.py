@@ -331,6 +331,10 @@ class Work:
         """Print on standard error why not everything was done that was asked for."""
         if self._refusal is not None:
             describe_refusals([self._refusal])
+        changed = sum(self.status.changed(action) for action in self._asked)
+        if changed:
+            which = f"'{typed(f'show {self.plan.id} --failed')}' lists them"
+            warn(f"skipped: {counted(changed)} changed since the plan was made: {which}, a new plan has them")
         failed = sum(self.status.tally(action).failed for action in self._asked)
         if failed:
             kept = "" if self.status.has_begun("delete") else ", and nothing was deleted after that"

@@ -16,6 +16,10 @@ def test_an_object_that_changed_after_the_plan_is_left_to_the_next_plan(pair: Pa
     assert copied.code == 1
     assert (copied.document["copied"], copied.document["copy_skipped"], copied.document["copy_failed"]) == (1, 2, 0)
     assert pair.store.read() == {"changed": b"older", "plain": b"1"}
+    plan = planned["plan"]
+    why = f"'hyve show {plan} --failed' lists them, a new plan has them"
+    assert copied.err.splitlines()[-1] == f"skipped: 2 objects changed since the plan was made: {why}"
+    assert hyve("plans").out.splitlines()[-1].endswith("copied 1 of 3 (2 skipped), deleted 0 of 0")
 
     shown = hyve("show", planned["plan"], "--failed", "--json").document["objects"]
     assert {(row["key"], row["outcome"], row["code"]) for row in shown} == {

@@ -20,6 +20,7 @@ from hyve_pipeline_tests.reports import Report, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.servers import SECRET_ACCESS_KEY, client_for
 from hyve_pipeline_tests.syncs import NAME, Bucket, Finished, Hyve, MakePair, Pair, sync_table
+from hyve_pipeline_tests.terminals import open_terminal
 
 
 def verdicts(finished: Finished) -> dict[tuple[str, str], str]:
@@ -82,11 +83,25 @@ def test_finds_a_working_sync_in_order_and_changes_nothing(make_pair: MakePair, 
 def test_prints_a_line_a_check(pair: Pair, hyve: Hyve) -> None:
     finished = hyve("doctor")
     assert finished.code == 0
-    lines = finished.out.splitlines()
+    *lines, last = finished.out.splitlines()
+    assert last == "next: hyve dryrun"
     assert len(lines) == 17
     assert all(re.match(r"(ok|not tried|warn) +\w+, \w+: .", line) for line in lines)
     # moto's new buckets have no versions, and this sync no trash.
     assert any(line.startswith("warn") and "enable versioning" in line for line in lines)
+
+
+def test_what_needs_attention_is_coloured_on_a_terminal(
+    pair: Pair, hyve: Hyve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b" not in hyve("doctor").out
+    terminal = open_terminal("doctor")
+    assert terminal.end() == 0
+    terminal.close()
+    assert "\x1b[33mwarn       versioning, store" in terminal.shown
+    assert re.search(r"^ok         listing, source", terminal.shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("objects", [{}, {"a\nb": b"1"}], ids=["empty source", "copy"])

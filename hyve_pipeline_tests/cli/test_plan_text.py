@@ -101,6 +101,7 @@ def test_each_command_names_the_next_one(filled: Pair, hyve: Hyve) -> None:
     assert last("sync").startswith("verified: ")
     shown = hyve("show").out.splitlines()
     assert shown[-1] == "Plan: nothing to do, 1 skipped, 15 unchanged"
+    assert "state: empty (nothing to do)" in shown
 
 
 def test_what_is_refused_is_named_in_words_with_the_command_that_accepts_it(make_pair: MakePair, hyve: Hyve) -> None:
