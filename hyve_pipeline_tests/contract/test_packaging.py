@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
@@ -111,3 +112,22 @@ def test_the_base_has_nothing_of_the_extras() -> None:
 @pytest.mark.parametrize("extra", ["ui", "postgresql", "celery", "kubernetes", "test"])
 def test_extras_that_need_dagster_bring_it(extra: str) -> None:
     assert {"dagster", "dagster-aws"} <= _brought_by(_EXTRAS[extra])
+
+
+def test_an_interrupt_while_the_installed_command_is_loaded_leaves_no_traceback() -> None:
+    name, _, entry = _SETUP["options.entry_points"]["console_scripts"].strip().partition(" = ")
+    module, _, function = entry.partition(":")
+    script = f"""
+import sys
+
+class Interrupted:
+    def find_spec(self, name, *others):
+        if name == "hyve_pipeline.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from {module} import {function}
+sys.exit({function}())
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (name, ended.returncode, ended.stderr) == ("hyve", 130, "")
