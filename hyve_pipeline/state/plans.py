@@ -78,17 +78,18 @@ def next_number(state: Folder) -> int:
     return 1 + max((number_of(name) for folder in folders for name in state.names(folder)), default=0)
 
 
-def next_id(state: Folder, time: datetime) -> str:
+def next_id(state: Folder, time: datetime, number: int | None = None) -> str:
     """A new id of an inventory or diff, newer than all that the sync has.
 
     Args:
         state: the sync's state.
         time: the time, for the reader.
+        number: what `next_number` gave just now; None asks it.
 
     Raises:
         StateError: the state can't be listed.
     """
-    return make_id(next_number(state), time, uuid.uuid4().hex[:8], "microseconds")
+    return make_id(next_number(state) if number is None else number, time, uuid.uuid4().hex[:8], "microseconds")
 
 
 def newest_manifests(names: Iterable[str]) -> list[str]:

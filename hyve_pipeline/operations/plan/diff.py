@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from hyve_pipeline.core.base.arrow_columns import with_prefix
 from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.ids import number_of
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import LIST_NAMES, SKIPPED_EXAMPLES, ChangeSet, Diff, sets_of, sets_with_list
 from hyve_pipeline.core.model.inventory import Inventory
@@ -66,7 +67,7 @@ def diff_inventories(
     options = context.settings.options
     diff_id = next_id(context.state, created)
     estimate(COMPARE, max(source.objects, store.objects))
-    memory = update_memory(context, source.place, store.place)
+    memory = update_memory(context, source.place, store.place, number=number_of(diff_id))
     parts = _compare(context, source, store, memory, created, diff_id, shared_rows)
     lists = [
         name

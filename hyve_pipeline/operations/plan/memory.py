@@ -103,8 +103,15 @@ class MemoryRows:
             rows.close()
 
 
-def update_memory(context: SyncContext, source: Place, store: Place) -> Memory | None:
+def update_memory(context: SyncContext, source: Place, store: Place, *, number: int | None = None) -> Memory | None:
     """What is remembered of two places, with everything that was journaled until now.
+
+    Args:
+        context: the sync.
+        source: the place of the one side.
+        store: that of the other.
+        number: the place in the order of what is written, greater than those of all that the state has; None looks for
+            the next one.
 
     Returns:
         None if nothing was ever copied or deleted.
@@ -123,7 +130,7 @@ def update_memory(context: SyncContext, source: Place, store: Place) -> Memory |
     found.add_interrupted()
     if not found.steps and found.interrupted == set(interrupted):
         return newest
-    memory = _new_memory(context, source, store) if newest is None else _following(context, newest)
+    memory = _new_memory(context, source, store, number) if newest is None else _following(context, newest, number)
     memory = memory.model_copy(update={"event": last, "interrupted": tuple(sorted(found.interrupted))})
     with closing(_Writer(context, memory)) as writer:
         for plan, done in found.steps:
@@ -156,16 +163,17 @@ def add_to_memory(context: SyncContext, source: Place, store: Place, pairs: Iter
     context.memories.save(memory)
 
 
-def _new_memory(context: SyncContext, source: Place, store: Place) -> Memory:
+def _new_memory(context: SyncContext, source: Place, store: Place, number: int | None = None) -> Memory:
     created = datetime.now(UTC)
     versions = context.settings.options.versions
-    return Memory(id=next_id(context.state, created), created=created, source=source, store=store, versions=versions)
+    memory_id = next_id(context.state, created, number)
+    return Memory(id=memory_id, created=created, source=source, store=store, versions=versions)
 
 
-def _following(context: SyncContext, before: Memory) -> Memory:
+def _following(context: SyncContext, before: Memory, number: int | None = None) -> Memory:
     """A memory with a new id, and for the rest as the one before."""
     created = datetime.now(UTC)
-    return before.model_copy(update={"id": next_id(context.state, created), "created": created})
+    return before.model_copy(update={"id": next_id(context.state, created, number), "created": created})
 
 
 class _Found:
