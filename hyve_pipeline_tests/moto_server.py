@@ -152,17 +152,20 @@ def _hurry() -> None:
 
 
 # Options of mallopt, from glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+
+_MIB = 1 << 20
 
 
 def _keep_memory() -> None:
-    """Hold large objects in memory, and keep it when they are gone: half of the time that their parts take."""
+    """Hold objects of some megabytes in memory, and keep it when they are gone: half of the time that they take."""
     # Otherwise moto has those of 5 MiB and more in files.
-    os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(1 << 30)
+    os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(64 * _MIB)
     # To get new pages for each object, and for each copy of it that moto makes, takes longer than to fill them.
     if sys.platform.startswith("linux") and (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        set_option(_M_TRIM_THRESHOLD, (1 << 31) - 1)
-        set_option(_M_MMAP_MAX, 0)
+        # What is larger than 32 MiB, and what is left above 256, goes back to the system.
+        set_option(_M_MMAP_THRESHOLD, 32 * _MIB)
+        set_option(_M_TRIM_THRESHOLD, 256 * _MIB)
         set_option(_M_ARENA_MAX, 1)
 
 
