@@ -7,10 +7,8 @@ With a mapping the keys are those that plans have, of the store. The source is a
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
-from threading import Event
 
 import pyarrow as pa
 
@@ -23,9 +21,9 @@ from hyve_pipeline.core.model.inventory import (
     Side,
 )
 from hyve_pipeline.core.model.named_keys import NAMED_KEYS_SCHEMA, NamedBy, NamedKeys
-from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.progress import end, expect, report
 from hyve_pipeline.operations.context import SyncContext
+from hyve_pipeline.operations.inventory.both_sides import for_each_side
 from hyve_pipeline.operations.inventory.list_range import RowGroups
 from hyve_pipeline.operations.inventory.mapped import map_inventory
 from hyve_pipeline.operations.inventory.mapped_objects import has_mapped_object
@@ -83,19 +81,7 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
     if context.settings.options.versions == "all":
         raise ConfigurationError('a plan of some keys can\'t be combined with versions = "all"')
     context.check_pair()
-    stop = Event()
-
-    def take(side: Side) -> Inventory:
-        with interrupted_by(stop):
-            return _take(context, side, named)
-
-    with ThreadPoolExecutor(len(sides), thread_name_prefix="inventory") as pool:
-        futures: dict[Side, Future[Inventory]] = {side: pool.submit(take, side) for side in sides}
-        try:
-            return {side: future.result() for side, future in futures.items()}
-        except BaseException:
-            stop.set()  # one side failed, or the user interrupted: stop the other
-            raise
+    return for_each_side(sides, lambda side: _take(context, side, named))
 
 
 def _take(context: SyncContext, side: Side, named: NamedKeys) -> Inventory:

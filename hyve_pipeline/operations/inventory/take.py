@@ -3,10 +3,8 @@
 Dryruns read a report of S3 Inventory instead where the settings name one, see `from_report`.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -15,10 +13,10 @@ import pyarrow as pa
 from hyve_pipeline.core.base.errors import ConfigurationError, StateError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, KeyRange, Side, check_proof
-from hyve_pipeline.core.runtime.interruption import interrupted_by
 from hyve_pipeline.core.runtime.progress import end, estimate
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import EarlierListing
+from hyve_pipeline.operations.inventory.both_sides import for_each_side
 from hyve_pipeline.operations.inventory.from_report import read_report
 from hyve_pipeline.operations.inventory.histories import HistoryListing, check_buckets
 from hyve_pipeline.operations.inventory.list_range import MOST_SAMPLES, list_range
@@ -68,26 +66,17 @@ def take_inventories(
         check_buckets(context, sides)
     for side in sides:
         estimate(f"list {side}", 0)  # begun, in this order
-    stop = threading.Event()
-    with ExitStack() as stack:
-        others = stack.enter_context(_processes(context, sides))
-        pool = stack.enter_context(ThreadPoolExecutor(len(sides), thread_name_prefix="inventory"))
+    with _processes(context, sides) as others:
         shared = context.one_of(1 + len(others))
 
         def take(side: Side) -> Inventory:
-            with interrupted_by(stop):
-                if as_of is not None and side == "source":
-                    return take_inventory(shared, side, as_of=as_of)
-                if side in others:
-                    return others[side].run(_take, shared, side, by_listing)
-                return _take(shared, side, by_listing)
+            if as_of is not None and side == "source":
+                return take_inventory(shared, side, as_of=as_of)
+            if side in others:
+                return others[side].run(_take, shared, side, by_listing)
+            return _take(shared, side, by_listing)
 
-        futures: dict[Side, Future[Inventory]] = {side: pool.submit(take, side) for side in sides}
-        try:
-            inventories: dict[Side, Inventory] = {side: future.result() for side, future in futures.items()}
-        except BaseException:
-            stop.set()  # one side failed, or the user interrupted: stop the other
-            raise
+        inventories = for_each_side(sides, take)
     for side, inventory in inventories.items():
         context.note(EventKind.INVENTORY_TAKEN, side=side, inventory=inventory.id)
     # Return the memory of the pages to the system before the comparison allocates its own.
