@@ -97,7 +97,7 @@ def test_pages_show_the_set(drifted: Pair, hyve: Hyve) -> None:
     page = (drifted.home / "out" / "images" / f"{plan.id}.html").read_text()
     assert '<td class="drifted">drifted <span class="faint">(to repair)</span></td>' in page
     assert "differs: content-type" in page
-    assert "of 1 unchanged objects were not compared: archived" in page
+    assert "Unchanged, but headers, metadata and tags were not compared: 1 object, archived." in page
     shown = hyve("show", plan.id).out
     assert "drifted 1 object" in " ".join(shown.split())
 
