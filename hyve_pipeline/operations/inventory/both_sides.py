@@ -6,12 +6,13 @@ from threading import Event
 from typing import TypeVar
 
 from hyve_pipeline.core.model.inventory import Side
-from hyve_pipeline.core.runtime.interruption import interrupted_by, raise_if_interrupted
+from hyve_pipeline.core.runtime.interruption import deferring_interrupts, interrupted_by, raise_if_interrupted
 
 T = TypeVar("T")
 
-# Python does not notice a signal that comes right before a wait without an end begins.
-_POLL_SECONDS = 0.5
+# How often it is looked whether a signal came. What its handler raises can be lost: in a callback of a weak reference,
+# where Python ignores exceptions, or before a wait without an end, which it does not wake.
+_POLL_SECONDS = 0.1
 
 
 def for_each_side(sides: Sequence[Side], function: Callable[[Side], T]) -> dict[Side, T]:
@@ -27,7 +28,7 @@ def for_each_side(sides: Sequence[Side], function: Callable[[Side], T]) -> dict[
         with interrupted_by(stop):
             return function(side)
 
-    with ThreadPoolExecutor(len(sides), thread_name_prefix="side") as pool:
+    with ThreadPoolExecutor(len(sides), thread_name_prefix="side") as pool, deferring_interrupts():
         futures: dict[Side, Future[T]] = {side: pool.submit(call, side) for side in sides}
         try:
             left = set(futures.values())
