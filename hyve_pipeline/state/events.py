@@ -28,8 +28,8 @@ class EventLog:
     def __init__(self, state: Folder, *, folder_events: int = _FOLDER_EVENTS) -> None:
         self._folder = state.below("events")
         self._folder_events = folder_events
-        # The last event that this object appended: the one after it leaves no gap, and can't be created where another
-        # process has done so.
+        # The last event that this object appended: while it is there, the one after it was not removed either, as the
+        # oldest goes first, and can't be created where another process has done so.
         self._appended: int | None = None
 
     def append(self, kind: EventKind, actor: Actor, **members: Any) -> Event:
@@ -44,6 +44,8 @@ class EventLog:
             StateError: it can't be written.
         """
         newest = self._appended
+        if newest is not None and not self._folder.exists(self._path(newest)):
+            newest = None
         while True:
             number = 1 + (self.newest_number() if newest is None else newest)
             event = Event(number=number, kind=kind, at=datetime.now(UTC), actor=actor, **members)

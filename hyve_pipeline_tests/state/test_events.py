@@ -86,6 +86,16 @@ def test_pruning_goes_across_folders_and_keeps_the_count(tmp_path: Path) -> None
     assert log.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p").number == 11
 
 
+def test_the_number_of_an_event_that_was_removed_is_not_given_again(tmp_path: Path) -> None:
+    """Dagster's sensor is past it: what has it would never be reported."""
+    idle, busy = _log(tmp_path), _log(tmp_path)
+    idle.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p")
+    for _ in range(4):
+        busy.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p")
+    assert busy.prune(5) == 4
+    assert idle.append(EventKind.PLAN_APPROVED, _ACTOR, plan="p").number == 6
+
+
 def test_a_damaged_event_is_named(tmp_path: Path) -> None:
     _append(tmp_path, 1)
     (path,) = tmp_path.rglob("*.json")

@@ -51,7 +51,6 @@ _OTHER_ANSWER = "NotImplemented (another answer)"
 # The most that an object has.
 MOST_ANNOTATIONS = 1000
 
-
 _WAY_ON = '; annotations = "exclude" copies objects without theirs'
 
 
