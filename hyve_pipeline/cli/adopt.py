@@ -17,8 +17,9 @@ def adopt(home: Path, sync_name: str | None, as_json: bool, content: bool) -> in
     """
     from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import adopting
-    from hyve_pipeline.cli.output import counted, print_json, say
+    from hyve_pipeline.cli.output import print_json, say
     from hyve_pipeline.cli.typed import typed
+    from hyve_pipeline.core.base.counts import counted
     from hyve_pipeline.operations.plan.adopt import adopt as adopt_pairs
 
     with opened(home, sync_name, "adopt") as sync, adopting():

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from hyve_pipeline.cli.output import counted, say, warn
+from hyve_pipeline.cli.output import say, warn
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.model.batch import JobResult, RoundResult, named
 
 

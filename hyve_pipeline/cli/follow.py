@@ -62,9 +62,10 @@ def follow(home: Path, sync_name: str | None, as_json: bool, once: bool) -> int:
 
 
 def _show(done: "Round", *, as_json: bool) -> None:
-    from hyve_pipeline.cli.output import counted, say, warn
+    from hyve_pipeline.cli.output import say, warn
     from hyve_pipeline.cli.plan_text import describe_refusals
     from hyve_pipeline.cli.typed import typed
+    from hyve_pipeline.core.base.counts import counted
 
     if as_json:
         click.echo(json.dumps(done.document))
@@ -78,9 +79,8 @@ def _show(done: "Round", *, as_json: bool) -> None:
             "left to delete": done.deletes_left,
         }
         parts = [f"{what} {count:,}" for what, count in figures.items() if count] or ["nothing to do"]
-        messages = "1 message" if done.messages == 1 else f"{done.messages:,} messages"
         plan = f"plan {done.plan}: " if done.plan is not None else ""
-        say(f"{plan}{counted(done.keys, 'key')} named by {messages}: {', '.join(parts)}")
+        say(f"{plan}{counted(done.keys, 'key')} named by {counted(done.messages, 'message')}: {', '.join(parts)}")
         sys.stdout.flush()
     for note in done.notes:
         warn(f"note: {note}")

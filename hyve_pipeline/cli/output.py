@@ -14,6 +14,7 @@ import click
 from hyve_pipeline.cli.first_sign import hide_sign
 from hyve_pipeline.cli.modes import is_hushed
 from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.counts import counted, noun
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.sizes import readable_bytes
@@ -97,11 +98,6 @@ def _painted(line: str, stream: TextIO, colour: str | None, *, bold: bool = Fals
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return line
     return click.style(line, fg=colour, bold=bold or None)
-
-
-def counted(objects: int, word: str = "object") -> str:
-    """A number with its noun, as `1 object` or `1,200 objects`."""
-    return f"{objects:,} {word}" if objects == 1 else f"{objects:,} {word}s"
 
 
 def refusal_document(refusal: Refusal | None) -> dict[str, str] | None:
@@ -235,8 +231,7 @@ def describe_shards(status: PlanStatus) -> None:
     """Print the progress of each shard of a plan as text."""
     for entry in status.shards:
         shard = entry.shard
-        word = "object " if shard.objects == 1 else "objects"
-        figures = f"{shard.objects:>9,} {word}  {readable_bytes(shard.bytes):>10}"
+        figures = f"{shard.objects:>9,} {noun(shard.objects):<7}  {readable_bytes(shard.bytes):>10}"
         # Of a line of their own, where all is too wide for one.
         first, last = (fitting(key, len(f"    {figures}   to "), 2) for key in (shard.first_key, shard.last_key))
         say_in_columns(

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from hyve_pipeline.cli.options import ALL_KEYS
-from hyve_pipeline.cli.output import counted, fitting, say, say_lines, warn
+from hyve_pipeline.cli.output import fitting, say, say_lines, warn
 from hyve_pipeline.cli.typed import typed
+from hyve_pipeline.core.base.counts import counted, noun
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
@@ -73,11 +74,10 @@ def describe_plan(plan: Plan, sync: SyncContext | None = None, *, keys: int = 0)
             continue
         sign, colour = _SIGNS.get(name, (" ", None))
         size = readable_bytes(count.bytes)
-        word = "object " if count.objects == 1 else "objects"
         # After the figures: scripts find a set's count right behind its name.
         act = _UNTOUCHED.get(name) or name.act(plan.has_histories)
-        line = f"  {sign} {name.value:<11}{count.objects:>12,} {word}  {size:>10}" + (f"  ({act})" if act else "")
-        say(line, colour if count.objects else None)
+        line = f"  {sign} {name.value:<11}{count.objects:>12,} {noun(count.objects):<7}  {size:>10}"
+        say(line + (f"  ({act})" if act else ""), colour if count.objects else None)
         if sync is not None and keys and name in _SIGNS:
             _describe_keys(sync, plan, name, keys)
     if plan.count(ChangeSet.NEW).objects + plan.count(ChangeSet.MODIFIED).objects:

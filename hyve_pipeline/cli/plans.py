@@ -167,9 +167,10 @@ def _undo_document(sync: "SyncContext", plan: "Plan") -> "dict[str, Any]":
 
 
 def _describe_undo(sync: "SyncContext", plan: "Plan") -> None:
-    from hyve_pipeline.cli.output import counted, say
+    from hyve_pipeline.cli.output import say
     from hyve_pipeline.cli.typed import typed
     from hyve_pipeline.core.base.codes import in_words
+    from hyve_pipeline.core.base.counts import counted
     from hyve_pipeline.operations.journal.undos import latest_undo
 
     summary = latest_undo(sync, plan)

@@ -103,8 +103,9 @@ def _figures(summary: "UndoSummary") -> dict[str, Any]:
 
 
 def _describe(plan: "Plan", summary: "UndoSummary") -> None:
-    from hyve_pipeline.cli.output import counted, say, warn
+    from hyve_pipeline.cli.output import say, warn
     from hyve_pipeline.core.base.codes import in_words
+    from hyve_pipeline.core.base.counts import counted
 
     say(f"plan {plan.id}: {counted(summary.restored)} of {plan.store.uri} put back as before it")
     if summary.left:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hyve_pipeline.cli.activities import Activities
-from hyve_pipeline.cli.output import counted, say
+from hyve_pipeline.cli.output import say
 from hyve_pipeline.cli.plan_text import describe_next
 from hyve_pipeline.cli.progress import has_bars
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.cli.typed import typed
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import InterruptedRunError
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.plan import Plan

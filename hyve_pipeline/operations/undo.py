@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import RefusedError, StateError
 from hyve_pipeline.core.model.event import EventKind
 from hyve_pipeline.core.model.journal import JournalRow, Outcome
@@ -222,7 +223,7 @@ def _nothing_kept(plan: Plan, objects: int, reasons: Mapping[str, int]) -> Refus
     why = ", ".join(f"{count:,} {in_words(code)}" for code, count in sorted(reasons.items()))
     return RefusedError(
         "nothing_kept",
-        f"of {objects:,} {'object' if objects == 1 else 'objects'} that plan {plan.id} {what} in "
+        f"of {counted(objects)} that plan {plan.id} {what} in "
         f"{plan.store.uri} none can be put back: {why}; nothing was changed",
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.base.money import in_dollars
 from hyve_pipeline.core.base.sizes import readable_bytes
@@ -67,7 +68,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         "in_words": in_words,
         "size": readable_bytes,
         "number": "{:,}".format,
-        "objects": _objects,
+        "objects": counted,
         "moment": _moment,
         "dollars": in_dollars,
         "estimate": estimate_text,
@@ -100,10 +101,6 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         charts=[svg([chart]) for chart in charts_of(summary)],
         chart_style=STYLE,
     )
-
-
-def _objects(number: int) -> str:
-    return f"{number:,} object" if number == 1 else f"{number:,} objects"
 
 
 def _is_shown(plan: Plan, name: ChangeSet) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from hyve_pipeline.core.base.counts import noun
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.model.diff import ChangeSet
@@ -53,7 +54,7 @@ def _prefix_rows(summary: PlanSummary, measure: _Measure) -> Iterator[Row]:
     value, figure = measure
     for name, entry in summary.sets.items():
         total = figure(value(entry.count))
-        unit = "" if measure is _BYTES else " object" if entry.count.objects == 1 else " objects"
+        unit = "" if measure is _BYTES else f" {noun(entry.count.objects)}"
         yield Row(f"{summary.label(name)}: {total}{unit}", swatch=name)
         for prefix in entry.prefixes:
             amount = value(prefix.count)

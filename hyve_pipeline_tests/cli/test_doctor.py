@@ -144,7 +144,7 @@ def test_reads_the_manifest_of_a_report(make_pair: MakePair, make_place: MakePla
     Report(pair.source.name, rows_of(pair.source)).write(Bucket(place, str(place.endpoint_url)))
     found = hyve("doctor", "--json")
     assert (found.code, verdicts(found)["inventory", "source report"]) == (0, "ok")
-    assert ", 0 min ago: CSV, 1 files, current versions" in detail(found, "inventory", "source report")
+    assert ", 0 min ago: CSV, 1 file, current versions" in detail(found, "inventory", "source report")
 
 
 def test_says_that_a_bucket_is_missing_and_goes_on(pair: Pair, hyve: Hyve) -> None:
@@ -227,7 +227,7 @@ def test_tells_of_uploads_that_were_left_open(pair: Pair, hyve: Hyve) -> None:
     pair.store.client.create_multipart_upload(Bucket=pair.store.name, Key="left")
     finished = hyve("doctor", "--json")
     assert (finished.code, verdicts(finished)["uploads", "store"]) == (0, "warn")
-    assert "1 uploads in parts are open" in detail(finished, "uploads", "store")
+    assert "1 upload in parts is open" in detail(finished, "uploads", "store")
 
 
 def denies(is_denied: Callable[[Received], bool]) -> Callable[[Received], Answer | None]:

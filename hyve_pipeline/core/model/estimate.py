@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.durations import readable_duration
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.base.money import MICRO, in_dollars
@@ -240,9 +241,7 @@ def batch_text(estimate: Estimate) -> str | None:
     if batch is None or not batch.objects:
         return None
     more = "at a price that is not known" if batch.cost is None else f"{in_dollars(batch.cost)} more"
-    jobs = "1 job" if batch.jobs == 1 else f"{batch.jobs:,} jobs"
-    objects = "1 object" if batch.objects == 1 else f"{batch.objects:,} objects"
-    return f"by S3 Batch Operations {more}, for {jobs} with {objects}"
+    return f"by S3 Batch Operations {more}, for {counted(batch.jobs, 'job')} with {counted(batch.objects)}"
 
 
 def duration_text(estimate: Estimate) -> str:
@@ -256,7 +255,7 @@ def effort_text(estimate: Estimate) -> str:
     """Requests and bytes, in a few words."""
     count = sum(estimate.by_operation.values())
     sizes = [f", {readable_bytes(size)} {_WAYS[way]}" for way, size in estimate.bytes.items() if size]
-    return f"{count:,} {'request' if count == 1 else 'requests'}{''.join(sizes)}"
+    return f"{counted(count, 'request')}{''.join(sizes)}"
 
 
 def estimate_text(estimate: Estimate) -> str:

@@ -17,6 +17,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import AliasChoices, Field
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.manifest import Count, Frozen, StateNames
 from hyve_pipeline.core.model.inventory_report import ReportOrigin
@@ -75,8 +76,8 @@ class AsOf(Frozen):
         line = f"the source as of {self.time:%Y-%m-%d %H:%M:%S} UTC"
         if not self.later:
             return line
-        keys, have = ("1 key", "has") if self.later == 1 else (f"{self.later:,} keys", "have")
-        return f"{line}; {keys} of it {have} later versions only: not there then, or expired since"
+        keys = counted(self.later, "key of it has", "keys of it have")
+        return f"{line}; {keys} later versions only: not there then, or expired since"
 
 
 class KeyRange(Frozen):

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.manifest import Frozen, StateName
 
 # Who names the keys: a list of the user, or events of the source.
@@ -41,6 +42,6 @@ class NamedKeys(Frozen):
     @property
     def described(self) -> str:
         """Whose keys these are, and how many, in a few words."""
-        keys = "1 key" if self.keys == 1 else f"{self.keys:,} keys"
+        keys = counted(self.keys, "key")
         left_out = f" (and {self.left_out:,} that the mapping leaves out)" if self.left_out else ""
         return f"{keys} of a list{left_out}" if self.by == "list" else f"{keys} named by events{left_out}"

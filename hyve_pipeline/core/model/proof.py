@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.manifest import Count, Frozen
 from hyve_pipeline.core.model.inventory import Side
@@ -249,10 +250,9 @@ class Proof(Frozen):
     @property
     def counted(self) -> str:
         """How many leaves the tree has, in words."""
-        count = self.tree.objects
         if self.versions == "all":
-            return f"{count:,} versions and delete markers"
-        return f"{count:,} object{'' if count == 1 else 's'}"
+            return f"{self.tree.objects:,} versions and delete markers"
+        return counted(self.tree.objects)
 
     def listing(self, side: Side) -> Listing:
         """The listing of one side."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from hyve_pipeline.core.base.counts import counted
+
 _SECONDS = 0.01
 
 _PACKAGE = f"{Path(__file__).parents[2]}/"
@@ -65,7 +67,7 @@ class Times:
     def table(self) -> str:
         """The times as text, for people; what took the most comes first."""
         total = sum(self.own.values())
-        processes = f"{self.processes} process{'es' if self.processes != 1 else ''}"
+        processes = counted(self.processes, "process", "processes")
         lines = [
             f"CPU time: {total:.2f} s of {processes}",
             "",

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, shortened
 from hyve_pipeline.core.base.suggestions import hint_for
@@ -169,7 +170,7 @@ def parse_sync(name: str, table: object) -> SyncSettings | list[Mistake]:
 def _first_of(mistakes: list[Mistake], document: Mapping[str, Any]) -> str:
     first = min(mistakes, key=lambda mistake: mistake.position(document))
     more = len(mistakes) - 1
-    others = f"{more} more {'mistake' if more == 1 else 'mistakes'}, 'hyve config check' says all"
+    others = f"{counted(more, 'more mistake')}, 'hyve config check' says all"
     return f"{first} (and {others})" if more else str(first)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import IncompleteInventoryError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
@@ -226,7 +227,8 @@ class HistoryCopier:
                 )
             progress.pairs.append({"source": one.version_id, "store": other.version_id})
         if len(there) > len(wanted):
-            raise _LeftError(OTHER_VERSIONS, f"{named} has {len(there) - len(wanted)} versions more than the source")
+            more = counted(len(there) - len(wanted), "version")
+            raise _LeftError(OTHER_VERSIONS, f"{named} has {more} more than the source")
 
     async def _is_same(self, row: PlannedObject, one: ListedVersion, other: ListedVersion, progress: _Progress) -> bool:
         """Whether a version of the store is a copy of one of the source, by ETag and size, else by its content."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
 from hyve_pipeline.operations.context import SyncContext
@@ -25,7 +26,7 @@ def examine_queue(sync: SyncContext) -> Iterator[Finding]:
     except HyveError as error:
         yield failed("events", "queue", error)
         return
-    messages = "1 message waits" if waiting == 1 else f"{waiting:,} messages wait"
+    messages = counted(waiting, "message waits", "messages wait")
     yield Finding("events", "queue", Verdict.OK, f"{events.queue_url} can be reached, about {messages}")
     if redrive is None:
         detail = (

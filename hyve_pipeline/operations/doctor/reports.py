@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.durations import readable_duration
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.keys import displayed
@@ -36,6 +37,6 @@ def examine_reports(sync: SyncContext, side: Side) -> Iterator[Finding]:
     age = readable_duration((datetime.now(UTC) - manifest.as_of).total_seconds())
     detail = (
         f"{displayed(found.uri)} is complete, as of {manifest.as_of:%Y-%m-%d %H:%M} UTC, {age} ago: {manifest.format}, "
-        f"{len(manifest.files):,} files, {'all versions' if manifest.has_versions else 'current versions'}"
+        f"{counted(len(manifest.files), 'file')}, {'all versions' if manifest.has_versions else 'current versions'}"
     )
     yield Finding("inventory", name, Verdict.OK, detail)

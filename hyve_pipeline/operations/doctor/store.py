@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyRules, CopyTask
 from hyve_pipeline.core.model.findings import Finding, Verdict, failed
@@ -75,8 +76,9 @@ def examine_uploads(store: Connection) -> Finding:
     if not uploads:
         return Finding("uploads", "store", Verdict.OK, "no upload in parts is open")
     key, since = uploads[0]
+    found = counted(len(uploads), "upload in parts is", "uploads in parts are")
     detail = (
-        f"{len(uploads)} uploads in parts are open, since {since or 'an unknown time'} (key {key!r}): unless something "
+        f"{found} open, since {since or 'an unknown time'} (key {key!r}): unless something "
         f"works on them now, abort them, or give {store.bucket} a life cycle rule that does"
     )
     return Finding("uploads", "store", Verdict.WARN, detail)
@@ -218,7 +220,7 @@ def _clean_up(store: Connection, written: Mapping[str, CopyResult], done: str) -
         versions = _versions_of(store, key, one.version_id, deleted[key].delete_marker_version_id)
         kept = [version for version in versions if not _has_removed(store, key, version)]
         if kept:
-            rest = f"; {len(kept)} versions of {key!r} are left, as s3:DeleteObjectVersion is not allowed"
+            rest = f"; {counted(len(kept), 'version')} of {key!r} left, as s3:DeleteObjectVersion is not allowed"
     yield Finding("writing", "store", Verdict.OK, f"{done} and deleted again{rest}")
 
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.event_message import EventMessage, Kind, read_event_message
@@ -205,7 +206,7 @@ def _notes(events: Iterable[EventMessage]) -> Iterator[str]:
     for kind, some in left.items():
         if some:
             what = "of other buckets" if kind == "foreign" else "not understood"
-            count = "1 message is" if len(some) == 1 else f"{len(some):,} messages are"
+            count = counted(len(some), "message is", "messages are")
             details = Counter(event.detail for event in some)
             yield f"{count} {what} and left to the queue's redrive policy: {details.most_common(1)[0][0]}"
 

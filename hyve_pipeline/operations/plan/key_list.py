@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, list_line, parse_list_line
 from hyve_pipeline.core.model.filters import Filters
@@ -99,7 +100,7 @@ def read_key_list(name: str, lines: Iterable[bytes], settings: SyncSettings) -> 
         elif not filters.matches(planned):
             found.excluded.add(number)
     if problems:
-        more = "" if len(problems) == 1 else f" (and {len(problems) - 1:,} more wrong lines)"
+        more = "" if len(problems) == 1 else f" (and {counted(len(problems) - 1, 'more wrong line')})"
         raise ConfigurationError(f"{name}: {problems[0]}{more}; no plan was made")
     if not found.keys:
         raise ConfigurationError(f"{name}: it has no key; no plan was made")
@@ -185,8 +186,8 @@ def counted_lines(found: KeyList) -> Iterator[str]:
             "have keys that no rule of the mapping is about",
         ),
     )
-    for counted, one, many in kinds:
-        if counted.lines == 1:
-            yield f"{found.name}: line {counted.first} {one}"
-        elif counted.lines:
-            yield f"{found.name}: {counted.lines:,} lines {many}, the first of them line {counted.first}"
+    for kind, one, many in kinds:
+        if kind.lines == 1:
+            yield f"{found.name}: line {kind.first} {one}"
+        elif kind.lines:
+            yield f"{found.name}: {kind.lines:,} lines {many}, the first of them line {kind.first}"

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.etags import differing_etags
 from hyve_pipeline.core.base.keys import displayed
@@ -138,10 +139,10 @@ def _check_files(context: SyncContext, proof: Proof, checked: Checked, names: It
             lines.append(f"{file.name}: is not the file that the proof was made from")
     checked.differences += _some(lines)
     if not has_memory:
-        objects = proof.proved_by[How.REMEMBERED].objects
+        copied = counted(proof.proved_by[How.REMEMBERED].objects, "object was", "objects were")
         checked.notes.append(
-            f"what was remembered of earlier copies has been replaced by later plans: that {objects:,} objects were "
-            "copied earlier is not checked"
+            f"what was remembered of earlier copies has been replaced by later plans: that {copied} copied earlier is "
+            "not checked"
         )
     return has_memory
 
@@ -181,7 +182,7 @@ def _differing(was: Mapping[str, PrefixRoot], now: Mapping[str, PrefixRoot]) -> 
 
 
 def _shown(count: Any) -> str:
-    return "none" if count is None else f"{count.objects:,} objects, {count.bytes:,} bytes"
+    return "none" if count is None else f"{counted(count.objects)}, {counted(count.bytes, 'byte')}"
 
 
 def _range(found: RangeRoot) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import ChangeSet, Diff
 from hyve_pipeline.core.model.safety_rules import Action, Refusal
@@ -31,12 +32,13 @@ def altered_text(diff: Diff) -> str | None:
     if not altered:
         return None
     if diff.options.versions == "all":
+        keys = counted(altered, "key of the store has", "keys of the store have")
         return (
-            f"{altered:,} keys of the store have versions that the source does not have in their place, and are left "
-            "as they are: they are in altered.txt"
+            f"{keys} versions that the source does not have in their place, and are left as they are: they are in "
+            "altered.txt"
         )
     return (
-        f"{altered:,} objects of the store changed since they were copied, by somebody else, and are kept: they are in "
+        f"{counted(altered)} of the store changed since they were copied, by somebody else, and are kept: they are in "
         'altered.txt, and options.altered = "overwrite" copies them again'
     )
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.follow.follow import drain, open_queue
@@ -38,7 +39,7 @@ def build_events_job(names: Names, steps: Steps, settings: SyncSettings) -> dg.J
         metadata = _metadata(rounds)
         context.log_event(
             dg.AssetObservation(
-                names.bucket("source"), description=f"{metadata['messages']:,} messages", metadata=metadata
+                names.bucket("source"), description=counted(metadata["messages"], "message"), metadata=metadata
             )
         )
         refused = [refusal.described for done in rounds for refusal in done.refused]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.model.plan import plan_of_partition
 from hyve_pipeline.core.settings.model import Automation
 from hyve_pipeline.operations.context import SyncContext
@@ -47,7 +48,7 @@ def build_retention_job(names: Names, steps: Steps, rules: Automation) -> dg.Job
         context.log_event(
             dg.AssetObservation(
                 names.plan,
-                description=f"{len(old)} old plans were dropped",
+                description=f"{counted(len(old), 'old plan was', 'old plans were')} dropped",
                 metadata=in_reading_order(
                     {
                         "plans dropped": len(old),

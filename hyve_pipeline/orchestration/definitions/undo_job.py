@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.orchestration.common.failures import as_failure
 from hyve_pipeline.orchestration.common.names import Names
@@ -26,7 +27,7 @@ def build_undo_job(names: Names, steps: Steps) -> dg.JobDefinition:
             summary = undo_plan(sync, plan, context.run.run_id)
         if summary.failed:
             raise dg.Failure(
-                f"{summary.failed} objects could not be put back; another undo retries them",
+                f"{counted(summary.failed)} could not be put back; another undo retries them",
                 metadata=undo_metadata(summary),
                 allow_retries=False,
             )

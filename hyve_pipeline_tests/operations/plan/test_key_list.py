@@ -65,7 +65,7 @@ def test_lines_that_name_no_further_key_are_counted_with_their_numbers() -> None
     [
         (b"a\n\xff\n", "line 2: is not UTF-8"),
         (b"\xef\xbb\xbfa\n", "line 1: begins with a byte order mark: write the list without one"),
-        (b"a\r\nb\r\n", "line 1: ends with a carriage return: end lines with a newline alone (and 1 more wrong lines)"),
+        (b"a\r\nb\r\n", "line 1: ends with a carriage return: end lines with a newline alone (and 1 more wrong line)"),
         (b"a\tb\n", "line 1: holds a control character: write the key as a JSON string, in double quotes"),
         (b'"a\n', "line 1: begins with a double quote and is no JSON string"),
         (b'"\\ud800"\n', "line 1: holds half a surrogate pair, which no key has"),

@@ -54,7 +54,7 @@ def test_a_changed_byte_of_any_file_is_found(proved: tuple[SyncContext, Plan]) -
         if file.name.startswith("memory/"):
             assert found.differences == []
             (note,) = found.notes
-            assert "that 1 objects were copied earlier is not checked" in note
+            assert "that 1 object was copied earlier is not checked" in note
         elif file.name.endswith("/plan.json"):
             state = context.state.uri
             assert found.differences == [
@@ -134,7 +134,7 @@ def test_the_buckets_are_checked(make_pair: MakePair) -> None:
         *("source: b/4 is gone", "store: a/2 is another object", "store: more is new"),
     ]
     assert "a/: 2 objects, 6 bytes; the proof has 2 objects, 6 bytes, with another root" in found
-    assert "b/: 1 objects, 3 bytes; the proof has 2 objects, 6 bytes, with another root" in found
+    assert "b/: 1 object, 3 bytes; the proof has 2 objects, 6 bytes, with another root" in found
     assert any(line.startswith("read: 3 objects, 7 bytes; the proof has 5 objects") for line in found)
     assert any(line.startswith("the root is ") and proof.tree.root in line for line in found)
     # The state is as it was.

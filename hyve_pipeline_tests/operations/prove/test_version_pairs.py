@@ -121,7 +121,7 @@ def test_a_proof_of_versions_holds_until_one_is_changed(
     checked = hyve("prove", "--check", str(file), "--buckets", "--json")
     assert checked.code == 1
     text = "\n".join(checked.document["differences"])
-    assert "only_in_store: 1 objects" in text
-    assert "different_size: 1 objects" in text
+    assert "only_in_store: 1 object, " in text
+    assert "different_size: 1 object, " in text
     assert "store: a has other versions" in text
     assert hyve("prove", "--check", str(file)).code == 0
