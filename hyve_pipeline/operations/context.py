@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.load import load_settings, select_sync
 from hyve_pipeline.core.settings.mapping import MappingRule
@@ -68,6 +69,7 @@ class SyncContext:
             that names a profile or uses AWS's default chain.
         actor: the command or run that acts, for the events.
         claim_times: the intervals of heartbeats of claims, in a state in a bucket; the same in all processes.
+        bounds: how much an operation has in memory, or does, at a time.
         rates: this process's share of `bandwidth` and `requests_per_second`.
         inventory_date: the report of S3 Inventory to read, by the beginning of its name such as ``2026-11-28``; None
             for the newest.
@@ -80,6 +82,7 @@ class SyncContext:
     keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
     claim_times: ClaimTimes = field(default_factory=ClaimTimes, compare=False)
+    bounds: Bounds = field(default_factory=Bounds, compare=False)
     rates: RateShares = field(default_factory=RateShares, repr=False, compare=False)
     inventory_date: str | None = None
     has_turn: bool = field(default=False, compare=False)

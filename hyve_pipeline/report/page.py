@@ -32,9 +32,7 @@ from hyve_pipeline.report.pictures import charts_of
 
 _TEMPLATE = "page.html.jinja"
 
-# The most rows of tables that can be long.
-_MOST_SHARDS = 300
-_MOST_UNSETTLED = 100
+# The most rows of the table of prefixes.
 _MOST_PREFIXES = 100
 
 # What becomes of the sets that the plan does not act on.
@@ -45,8 +43,14 @@ _UNTOUCHED = {
 }
 
 
-def render_page(sync: SyncContext, plan: Plan) -> str:
+def render_page(sync: SyncContext, plan: Plan, *, most_shards: int = 300, most_unsettled: int = 100) -> str:
     """The page of one plan, with its current progress.
+
+    Args:
+        sync: the sync.
+        plan: the plan.
+        most_shards: the most rows of the table of shards.
+        most_unsettled: the most rows of the table of objects that failed or were skipped.
 
     Raises:
         StateError: a file of the plan or of its journal is damaged or can't be read.
@@ -75,7 +79,7 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
     }
     status = plan_status(sync, plan)
     summary = summarize_plan(sync.state, plan)
-    unsettled = list(islice(unsettled_rows(sync, status), _MOST_UNSETTLED + 1))
+    unsettled = list(islice(unsettled_rows(sync, status), most_unsettled + 1))
     return environment.get_template(_TEMPLATE).render(
         plan=plan,
         all_versions=ALL_VERSIONS,
@@ -90,10 +94,10 @@ def render_page(sync: SyncContext, plan: Plan) -> str:
         status=status,
         is_undone=last_undo(sync, plan) > 0,
         actions=[(action, plan.total(action).objects, status.tally(action)) for action in ACTIONS],
-        shards=[(plan.partition_key(entry.shard), entry) for entry in status.shards[:_MOST_SHARDS]],
-        unlisted_shards=max(len(status.shards) - _MOST_SHARDS, 0),
-        unsettled=unsettled[:_MOST_UNSETTLED],
-        has_more_unsettled=len(unsettled) > _MOST_UNSETTLED,
+        shards=[(plan.partition_key(entry.shard), entry) for entry in status.shards[:most_shards]],
+        unlisted_shards=max(len(status.shards) - most_shards, 0),
+        unsettled=unsettled[:most_unsettled],
+        has_more_unsettled=len(unsettled) > most_unsettled,
         verification=latest_verification(sync, plan),
         proof=newest_proof(sync, plan),
         most_prefixes=_MOST_PREFIXES,

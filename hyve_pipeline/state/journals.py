@@ -43,13 +43,6 @@ from hyve_pipeline.state.storage.storage import Entry
 _BEGUN = "begun.json"
 _SUMMARY = "summary.json"
 
-# A batch is written when it has this many rows, or when its first row is this many seconds old.
-_BATCH_ROWS = 2_000
-_BATCH_SECONDS = 2.0
-
-# While a batch is being written, at most this many rows are buffered; then the work waits.
-_MOST_ROWS = 10_000
-
 
 class AttemptBegun(Frozen):
     """The record that an attempt has started, and by which run."""
@@ -64,11 +57,29 @@ class AttemptWriter:
 
     Files are written on a separate thread: a flush to the disk may take long, and the requests in flight must not
     wait for it.
+
+    Args:
+        folder: the attempt's folder.
+        begun: the record of its start.
+        batch_rows: a batch is written when it has so many rows,
+        batch_seconds: or when its first row is so many seconds old.
+        most_rows: while a batch is being written, at most so many rows are buffered; then the work waits.
     """
 
-    def __init__(self, folder: Folder, begun: AttemptBegun) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        begun: AttemptBegun,
+        *,
+        batch_rows: int = 2_000,
+        batch_seconds: float = 2.0,
+        most_rows: int = 10_000,
+    ) -> None:
         self.begun = begun
         self._folder = folder
+        self._batch_rows = batch_rows
+        self._batch_seconds = batch_seconds
+        self._most_rows = most_rows
         # Rows are kept in memory until their file is complete, so an interrupt loses none. At worst some rows are
         # written twice.
         self._rows: list[JournalRow] = []
@@ -97,9 +108,9 @@ class AttemptWriter:
         """
         now = time.monotonic()
         if not self._rows:
-            self._due = now + _BATCH_SECONDS
+            self._due = now + self._batch_seconds
         self._rows.append(row)
-        if len(self._rows) >= _BATCH_ROWS or now > self._due:
+        if len(self._rows) >= self._batch_rows or now > self._due:
             self._write_behind(now)
 
     def flush(self) -> None:
@@ -123,12 +134,12 @@ class AttemptWriter:
         """Start to write the buffered rows, unless the previous batch is still being written and there is room."""
         if self._writing is not None:
             count, done = self._writing
-            if not done.done() and len(self._rows) - count < _MOST_ROWS:
+            if not done.done() and len(self._rows) - count < self._most_rows:
                 return
             self._settle()
-        if len(self._rows) >= _BATCH_ROWS or now > self._due:
+        if len(self._rows) >= self._batch_rows or now > self._due:
             self._begin_batch()
-            self._due = now + _BATCH_SECONDS
+            self._due = now + self._batch_seconds
 
     def _begin_batch(self) -> None:
         rows = self._rows.copy()

@@ -1,6 +1,7 @@
 """Plans of some keys of a sync with a mapping: by a list, and by events."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.core.settings.mapping import KeyMapping
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.follow.follow import Follower, drain, follow_once, open_queue
@@ -154,7 +156,7 @@ def test_limits_are_shares_of_what_the_mapping_is_about(make_pair: MakePair) -> 
     assert take_plan_of_keys(context, [f"raw/2025/{key}" for key in gone[:50]], "list").refusals == ()
 
 
-def test_many_keys_are_taken_from_listings(make_pair: MakePair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_keys_are_taken_from_listings(make_pair: MakePair) -> None:
     pair = make_pair()
     context = with_rules(pair, *RULES)
     pair.source.put({"raw/2025/a": b"1", "incoming/7/b": b"2", "incoming/8/unnamed": b"3", "notes": b"-"})
@@ -162,8 +164,7 @@ def test_many_keys_are_taken_from_listings(make_pair: MakePair, monkeypatch: pyt
     keys = ["raw/2025/a", "incoming/7/b", "raw/2025/gone", "notes"]
     by_head = take_plan_of_keys(context, keys, "list")
     planned(context)
-    monkeypatch.setattr("hyve_pipeline.operations.inventory.restricted._ALWAYS_BY_HEAD", 0)
-    plan = take_plan_of_keys(context, keys, "list")
+    plan = take_plan_of_keys(replace(context, bounds=Bounds(keys_by_head=0)), keys, "list")
     assert context.inventories("source").load(plan.source_inventory).proof[0].pages == 1
     assert _changes(context, plan) == _changes(context, by_head)
     apply(context, plan, "copy")

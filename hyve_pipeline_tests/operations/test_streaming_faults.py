@@ -11,7 +11,6 @@ from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.journal import CHANGED, CUSTOMER_KEY
 from hyve_pipeline.s3.connection.request_window import Window
-from hyve_pipeline.s3.streaming import streamer
 from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.checksums import checksum
 from hyve_pipeline_tests.digests import DigestStore
@@ -129,8 +128,7 @@ class TestFaults:
         faulty.fault = lambda received: Answer(status=404) if received.method == "PUT" else None
         assert self.copied(pair) == {"k": ("failed", "NotFound")}
 
-    def test_it_ends_while_parts_wait(self, pair: Pair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(streamer, "_PART_THREADS", 1)
+    def test_it_ends_while_parts_wait(self, pair: Pair, faulty: FaultyServer) -> None:
         etag = put_in_parts(pair.source, "k", [5 * MIB] * 4)
         reached, release = threading.Event(), threading.Event()
 
@@ -144,7 +142,7 @@ class TestFaults:
         context = pair.context()
         source, store = (context.connect(context.place(side)) for side in SIDES)
         with source, store:
-            with Streamer(source, store, memory=512 * MIB, threads=1, window=Window(8)) as streaming:
+            with Streamer(source, store, memory=512 * MIB, threads=1, window=Window(8), part_threads=1) as streaming:
                 task = CopyTask("k", "k", 20 * MIB, etag, rules=CopyRules(keeps_parts=True))
                 copied = streaming.copy(task)
                 assert reached.wait(30)

@@ -128,6 +128,7 @@ class Daemon:
     home: Home
     made: list[str] = field(default_factory=list)
     cursors: dict[str, str | None] = field(default_factory=dict)
+    sensors: dict[str, dg.SensorDefinition] = field(default_factory=dict)  # in place of the sync's own
     _built: tuple[SyncSettings, dg.Definitions] | None = None
 
     @property
@@ -148,7 +149,7 @@ class Daemon:
 
     def evaluate(self, sensor: str) -> tuple[list[dg.RunRequest], str]:
         """Evaluate a sensor: its run requests, and its skip reason."""
-        definition = self.definitions.resolve_sensor_def(f"{NAME}_{sensor}_sensor")
+        definition = self.sensors.get(sensor) or self.definitions.resolve_sensor_def(f"{NAME}_{sensor}_sensor")
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursors.get(sensor), definitions=self.definitions
         )

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.orchestration.definitions.sensors.alerts import build_alert_sensor
 from hyve_pipeline.orchestration.definitions.sensors.stalled import stalled_runs
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import is_copy_of
@@ -179,12 +180,10 @@ def test_the_url_can_be_a_secret(
     assert len(webhook.alerts) == 1
 
 
-def test_more_failures_than_one_look_takes_in(
-    pair: Pair, make_daemon: MakeDaemon, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hyve_pipeline.orchestration.definitions.sensors.alerts._MOST_RUNS", 3)
+def test_more_failures_than_one_look_takes_in(pair: Pair, make_daemon: MakeDaemon, webhook: Webhook) -> None:
     pair.automate("all", webhook=webhook.url)
     daemon = make_daemon(pair)
+    daemon.sensors["alert"] = build_alert_sensor(daemon.sync, daemon.names, most_runs=3)
     daemon.tick("alert")
     runs = [daemon.begin("images_copy") for _ in range(8)]
     for run in runs:

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import lxml.html
-import pytest
 
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.history import HISTORY_SCHEMA
@@ -15,7 +14,6 @@ from hyve_pipeline.operations.journal.undos import UNDO_SUMMARY
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.prove.prove import prove_plan
-from hyve_pipeline.report import page
 from hyve_pipeline.report.page import render_page
 from hyve_pipeline_tests.operations.listings import START, Entry, History, context_at, written_inventory
 from hyve_pipeline_tests.operations.prove.proved import plan_of, verify
@@ -159,12 +157,10 @@ def test_refusals_and_what_was_approved_later(tmp_path: Path) -> None:
     assert "approved later" in document.text_content()
 
 
-def test_long_tables_are_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "_MOST_SHARDS", 2)
-    monkeypatch.setattr(page, "_MOST_UNSETTLED", 3)
+def test_long_tables_are_truncated(tmp_path: Path) -> None:
     context, plan = hostile_plan(tmp_path)
     begin(context, plan)
-    document = _parsed(render_page(context, plan))
+    document = _parsed(render_page(context, plan, most_shards=2, most_unsettled=3))
     assert len(_cells(document, "Shards")) == 2
     assert f"and {len(plan.shards) - 2} more: hyve show {plan.id}" in document.text_content()
     assert len(_cells(document, "Objects that failed or were skipped")) == 3

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,18 +24,13 @@ def _row(number: int) -> JournalRow:
     return JournalRow(key=f"{number:06d}", action="copy", outcome=Outcome.DONE, at=_NOW, bytes=number)
 
 
-def _writer(path: Path) -> AttemptWriter:
-    return AttemptWriter(Folder.local(path), AttemptBegun(attempt=1, run_id="a run", started=_NOW))
+def _writer(path: Path, **bounds: Any) -> AttemptWriter:
+    begun = AttemptBegun(attempt=1, run_id="a run", started=_NOW)
+    return AttemptWriter(Folder.local(path), begun, batch_rows=10, most_rows=30, **bounds)
 
 
 def _keys(path: Path) -> list[list[str]]:
     return [pq.read_table(file).column("key").to_pylist() for file in sorted(path.glob("*.parquet"))]
-
-
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journals, "_BATCH_ROWS", 10)
-    monkeypatch.setattr(journals, "_MOST_ROWS", 30)
 
 
 class _Disk:
@@ -91,9 +87,8 @@ def test_a_slow_disk_blocks_only_when_too_many_rows_are_buffered(tmp_path: Path,
     assert [len(keys) for keys in _keys(tmp_path)] == [10, 30]
 
 
-def test_a_row_that_is_old_is_written_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journals, "_BATCH_SECONDS", 0.0)
-    with _writer(tmp_path) as writer:
+def test_a_row_that_is_old_is_written_with_the_next(tmp_path: Path) -> None:
+    with _writer(tmp_path, batch_seconds=0.0) as writer:
         writer.append(_row(0))
         writer.append(_row(1))
         writer._settle()

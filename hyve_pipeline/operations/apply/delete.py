@@ -20,7 +20,7 @@ from hyve_pipeline.operations.requests.in_flight import Pause, Reply, Together, 
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import send_probe
-from hyve_pipeline.s3.objects.delete import MAX_KEYS, UNMENTIONED, DeleteFailure, delete_objects
+from hyve_pipeline.s3.objects.delete import UNMENTIONED, DeleteFailure, delete_objects
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, S3RequestError, is_transient_code
 
@@ -39,8 +39,6 @@ _CONDITION_FAILED = {
 # How often a key is sent whose failure may pass: an answer of status 200 may have SlowDown for single keys.
 _MOST_SENDS = 4
 _FIRST_PAUSE_SECONDS = 0.25
-
-BATCH_KEYS = MAX_KEYS  # as many as one DeleteObjects takes
 
 
 @dataclass(slots=True)

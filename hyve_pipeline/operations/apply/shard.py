@@ -23,7 +23,7 @@ from hyve_pipeline.core.model.server_lack import ServerLack, merged
 from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus
 from hyve_pipeline.operations.apply.copy import ObjectCopier
-from hyve_pipeline.operations.apply.delete import BATCH_KEYS, ObjectDeleter
+from hyve_pipeline.operations.apply.delete import ObjectDeleter
 from hyve_pipeline.operations.apply.history import WRITES, HistoryCopier
 from hyve_pipeline.operations.apply.move import Moves
 from hyve_pipeline.operations.apply.open_uploads import abandon_uploads, abandon_uploads_of_others
@@ -221,7 +221,7 @@ class ShardApplier:
                     abandon_uploads(store, uploads)
             else:
                 deleter = ObjectDeleter(source, store, buckets.trash)
-                batches = map(deleter.delete, _batches(rows))
+                batches = map(deleter.delete, _batches(rows, self._context.bounds.keys_a_delete))
                 run_in_flight(batches, window, recorder.add_all, at_once=_BATCHES_IN_FLIGHT)
         recorder.lacks = buckets.lacks
         requests, retries = buckets.effort
@@ -311,6 +311,6 @@ def _keeps_versions(store: Connection) -> bool:
 _BATCHES_IN_FLIGHT = 4
 
 
-def _batches(rows: Iterator[PlannedObject]) -> Iterator[list[PlannedObject]]:
-    while batch := list(islice(rows, BATCH_KEYS)):
+def _batches(rows: Iterator[PlannedObject], most: int) -> Iterator[list[PlannedObject]]:
+    while batch := list(islice(rows, most)):
         yield batch

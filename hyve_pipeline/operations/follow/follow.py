@@ -20,7 +20,6 @@ _MOST_ROUNDS = 20
 # How often it is looked whether another plan has ended, and seconds after a failure until the next try, at first and at
 # most.
 _LOOK_SECONDS = 2.0
-_FIRST_RETRY_SECONDS = 5.0
 _MOST_RETRY_SECONDS = 300.0
 
 
@@ -127,12 +126,12 @@ class Follower:
                 pause(_LOOK_SECONDS)
                 continue
             said = ""
-            messages = yield from _patiently(lambda: gather(self._queue, MOST_WAIT_SECONDS))
+            messages = yield from self._patiently(lambda: gather(self._queue, MOST_WAIT_SECONDS))
             if not messages:
                 continue
             begun = time.monotonic()
             with self._queue.keeping(messages):
-                done = yield from _patiently(partial(self._round, messages))
+                done = yield from self._patiently(partial(self._round, messages))
             if done is None:
                 self._queue.give_back(messages)
                 continue
@@ -156,15 +155,13 @@ class Follower:
         self.is_at_work = False
         return done
 
-
-def _patiently(work: Callable[[], T]) -> Generator[str, None, T]:
-    """Do it until a bucket or the queue can be reached; give one line for each time that it can't be."""
-    failures = 0
-    while True:
-        try:
-            return work()
-        except (BucketError, IncompleteInventoryError) as error:
-            seconds = min(_FIRST_RETRY_SECONDS * 2**failures, _MOST_RETRY_SECONDS)
-            failures += 1
-            yield f"trying again in {seconds:.0f} seconds: {error}"
-            pause(seconds)
+    def _patiently(self, work: Callable[[], T]) -> Generator[str, None, T]:
+        """Do it until a bucket or the queue can be reached; give one line for each time that it can't be."""
+        seconds = self._context.bounds.retry_seconds
+        while True:
+            try:
+                return work()
+            except (BucketError, IncompleteInventoryError) as error:
+                yield f"trying again in {seconds:.0f} seconds: {error}"
+                pause(seconds)
+                seconds = min(seconds * 2, _MOST_RETRY_SECONDS)

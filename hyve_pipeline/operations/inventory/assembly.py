@@ -14,9 +14,6 @@ from pyarrow import ipc
 
 from hyve_pipeline.core.base.errors import spill_error
 
-# Rows of later ranges held in memory at a time; about 130 bytes each.
-_MOST_ROWS_HELD = 50_000
-
 _COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -27,18 +24,22 @@ class SortedAssembly:
     range may be known only when it has ended.
     """
 
-    def __init__(self, schema: pa.Schema, folder: Path, write: Callable[[pa.Table], None], first: str = "") -> None:
+    def __init__(
+        self, schema: pa.Schema, folder: Path, write: Callable[[pa.Table], None], held_rows: int, first: str = ""
+    ) -> None:
         """Begin with no rows.
 
         Args:
             schema: the columns of all tables.
             folder: for temporary files; the caller removes it.
             write: gets each table in its turn.
+            held_rows: rows of later ranges that are held in memory at a time.
             first: the key that the first range begins after.
         """
         self._schema = schema
         self._folder = folder
         self._write = write
+        self._most = held_rows
         self._numbers = itertools.count()
         self._turn: str | None = first
         self._held: dict[str, _HeldRows] = {}
@@ -53,7 +54,7 @@ class SortedAssembly:
         if held is None:
             held = self._held[after] = _HeldRows(self._folder / str(next(self._numbers)), self._schema)
         held.append(table)
-        if sum(held.rows for held in self._held.values()) > _MOST_ROWS_HELD:
+        if sum(held.rows for held in self._held.values()) > self._most:
             max(self._held.values(), key=lambda held: held.rows).spill()
 
     def end(self, after: str, until: str | None) -> None:

@@ -88,7 +88,7 @@ class _Reading:
         file = shelf.file_name(inventory_id)
         _logger.info("the %s is read from %s", self._side, self._found.uri)
         with writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer:
-            rows = RowGroups(writer, place.uri)
+            rows = RowGroups(writer, place.uri, context.bounds)
             for table in self._sorted(activity):
                 rows.add(table)
             rows.flush()

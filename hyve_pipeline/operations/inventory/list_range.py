@@ -20,6 +20,7 @@ from hyve_pipeline.core.model.inventory import (
     RangeProof,
     check_proof,
 )
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.runtime.startup import return_freed_memory
@@ -31,10 +32,6 @@ from hyve_pipeline.s3.listing.bucket_listing import BucketListing
 from hyve_pipeline.s3.listing.walk import Walk
 from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.parquet import writing_parquet
-
-# Rows of a row group: small enough that a key range of the diff reads little more than it needs, large enough for
-# efficient Arrow columns.
-_ROW_GROUP_ROWS = 50_000
 
 # An inventory stores some keys, so that the next listing can begin with ranges of equal size. Each range costs one
 # page that is not full, so ranges of few pages do not pay off.
@@ -104,8 +101,8 @@ def list_range(
         writing_parquet(context.state, file, schema, repetitive=["storage_class"]) as writer,
         tempfile.TemporaryDirectory(prefix="hyve-listing-") as folder,
     ):
-        rows = RowGroups(writer, connection.place.uri)
-        assembly = SortedAssembly(schema, Path(folder), rows.add, first=key_range.after)
+        rows = RowGroups(writer, connection.place.uri, context.bounds)
+        assembly = SortedAssembly(schema, Path(folder), rows.add, context.bounds.held_rows, first=key_range.after)
         etags = MissingEtags(connection)
         for walk, page in listing:
             if len(page):
@@ -154,13 +151,14 @@ class RowGroups:
     Args:
         writer: the Parquet file.
         place: the bucket, for messages.
+        bounds: how many rows a row group has.
 
     Attributes:
         objects, bytes, oldest, newest, sample: totals of the rows that were written, and keys to cut a listing at.
         first_key, last_key: the first and the last key that was written; None as long as there is none.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, place: str) -> None:
+    def __init__(self, writer: pq.ParquetWriter, place: str, bounds: Bounds) -> None:
         self.objects = 0
         self.bytes = 0
         self.oldest: datetime | None = None
@@ -168,6 +166,7 @@ class RowGroups:
         self.sample = _KeySample()
         self._writer = writer
         self._place = place
+        self._most = bounds.row_group_rows
         self.first_key: str | None = None
         self.last_key: str | None = None
         self._tables: list[pa.Table] = []
@@ -177,7 +176,7 @@ class RowGroups:
         """Add the next rows; they are written when they are enough for a row group."""
         self._tables.append(table)
         self._held += table.num_rows
-        if self._held >= _ROW_GROUP_ROWS:
+        if self._held >= self._most:
             self.flush()
 
     def flush(self) -> None:

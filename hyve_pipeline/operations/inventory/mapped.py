@@ -61,7 +61,7 @@ def map_inventory(context: SyncContext, whole: Inventory, rules: tuple[MappingRu
     rewritten = _Rewriting(whole, way)
     expect(rewritten.activity, whole.objects, 0)
     with writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer:
-        rows = RowGroups(writer, whole.place.uri)
+        rows = RowGroups(writer, whole.place.uri, context.bounds)
         for table in rewritten.sorted_tables(context) if is_source else rewritten.tables(context):
             rows.add(table)
         rows.flush()

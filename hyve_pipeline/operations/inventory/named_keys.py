@@ -37,9 +37,6 @@ from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.state.parquet import ParquetReader, digest, writing_parquet
 from hyve_pipeline.state.plans import named_keys_file, next_id
 
-# Keys that are looked at before their rows are written.
-_AT_ONCE = 10_000
-
 
 def keep_named_keys(context: SyncContext, keys: Iterable[str], by: NamedBy, left_out: int = 0) -> NamedKeys:
     """Write the keys that inventories are to be restricted to.
@@ -57,8 +54,10 @@ def keep_named_keys(context: SyncContext, keys: Iterable[str], by: NamedBy, left
     named_id = next_id(context.state, datetime.now(UTC))
     file = named_keys_file(named_id)
     with writing_parquet(context.state, file, NAMED_KEYS_SCHEMA, repetitive=[]) as writer:
-        for start in range(0, len(ordered), _AT_ONCE):
-            writer.write_table(pa.table({"key": ordered[start : start + _AT_ONCE]}, NAMED_KEYS_SCHEMA))
+        # So many are looked at before their rows are written.
+        at_once = context.bounds.keys_looked_at
+        for start in range(0, len(ordered), at_once):
+            writer.write_table(pa.table({"key": ordered[start : start + at_once]}, NAMED_KEYS_SCHEMA))
     written = digest(context.state, [file])
     return NamedKeys(id=named_id, by=by, keys=len(ordered), file=file, digest=written, left_out=left_out)
 
@@ -85,7 +84,7 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
 
 
 def _take(context: SyncContext, side: Side, named: NamedKeys) -> Inventory:
-    if is_cheaper_by_listing(named.keys, _known_objects(context, side)):
+    if is_cheaper_by_listing(named.keys, _known_objects(context, side), context.bounds.keys_by_head):
         return restrict(context, map_inventory(context, take_inventory(context, side), context.settings.mapping), named)
     with context.connect(context.place(side)) as connection:
         try:
@@ -112,7 +111,7 @@ def _look(context: SyncContext, side: Side, connection: Connection, named: Named
         writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
         closing(ParquetReader(context.state, named.file)) as keys,
     ):
-        rows = RowGroups(writer, place.uri)
+        rows = RowGroups(writer, place.uri, context.bounds)
         for table in keys.tables():
             # The key in the bucket, and the key in the inventory.
             names = {place.key_of(key): prefix + key for key in table.column("key").to_pylist()}

@@ -6,6 +6,7 @@ from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, RangeEnd
 from hyve_pipeline.core.model.named_keys import NamedKeys
 from hyve_pipeline.core.model.ranges import cut_ranges
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import RowGroups, derived_inventory
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
@@ -17,21 +18,16 @@ from hyve_pipeline.state.plans import next_id
 _HEADS_A_PAGE = 12.5
 _PAGE_KEYS = 1_000
 
-# For fewer keys nothing is listed: these HEADs take a moment, whatever the bucket has.
-_ALWAYS_BY_HEAD = 1_000
 
-# Rows of the inventory in memory at once.
-_RANGE_ROWS = 100_000
-
-
-def is_cheaper_by_listing(keys: int, objects: int) -> bool:
+def is_cheaper_by_listing(keys: int, objects: int, always_by_head: int = Bounds.keys_by_head) -> bool:
     """Whether listing a bucket costs less than a HeadObject for each of some keys.
 
     Args:
         keys: how many keys.
         objects: how many objects the bucket has, by its newest whole inventory; 0 where that is not known.
+        always_by_head: for so many keys nothing is listed.
     """
-    return keys > _ALWAYS_BY_HEAD and 0 < objects / _PAGE_KEYS * _HEADS_A_PAGE <= keys
+    return keys > always_by_head and 0 < objects / _PAGE_KEYS * _HEADS_A_PAGE <= keys
 
 
 def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Inventory:
@@ -54,8 +50,8 @@ def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Invent
         closing(open_inventory(context.state, whole)) as listed,
         writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
     ):
-        rows = RowGroups(writer, whole.place.uri)
-        for key_range in cut_ranges([*keys.chunks, *listed.chunks], _RANGE_ROWS):
+        rows = RowGroups(writer, whole.place.uri, context.bounds)
+        for key_range in cut_ranges([*keys.chunks, *listed.chunks], context.bounds.range_rows):
             wanted = [
                 prefix + key
                 for key in keys.read(key_range).column("key").to_pylist()

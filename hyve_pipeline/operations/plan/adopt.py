@@ -21,9 +21,6 @@ from hyve_pipeline.operations.inventory.take import take_inventories
 from hyve_pipeline.operations.plan.content_rule import ContentRule
 from hyve_pipeline.operations.plan.memory import add_to_memory
 
-# Rows of both inventories in memory for one range.
-_RANGE_ROWS = 100_000
-
 
 class Adoption(Frozen):
     """What was taken into the memory.
@@ -87,7 +84,7 @@ def _compared(
         gives_unchanged=True,
     )
     stack.callback(differ.close)
-    for key_range in cut_ranges([chunk for reader in readers for chunk in reader.chunks], _RANGE_ROWS):
+    for key_range in cut_ranges([chunk for reader in readers for chunk in reader.chunks], context.bounds.range_rows):
         one, two = (reader.read(key_range) for reader in readers)
         yield contents.refine(differ.diff(one, two, key_range))
 

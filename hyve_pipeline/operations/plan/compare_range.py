@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from hyve_pipeline.operations.plan.property_drift import PropertyComparer
     from hyve_pipeline.operations.plan.tag_filter import TagFilter
 
-# Rows of both inventories in memory for one range of the diff.
-_RANGE_ROWS = 50_000
-
 ALL_KEYS = RelativeRange("", None)
 
 # The activity, for progress reports: it counts the keys of both buckets, each once.
@@ -215,7 +212,7 @@ def _range_diffs(
             overwrites_altered=options.altered == "overwrite",
         )
     try:
-        for key_range in cut_ranges(chunks, _RANGE_ROWS, whole):
+        for key_range in cut_ranges(chunks, context.bounds.range_rows, whole):
             # No name keeps the rows of this range while those of the next one are read.
             found = differ.diff(
                 readers[0].read(key_range),

@@ -25,9 +25,6 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
 from hyve_pipeline.state.files import Folder
 
-# Rows of both inventories in memory at once.
-_RANGE_ROWS = 200_000
-
 # So many keys in both listings suffice, where none of them can be planned to be deleted.
 _ENOUGH = 100_000
 
@@ -41,16 +38,13 @@ _ALIAS = "-s3alias"
 _COLUMNS = ["key", "etag", "last_modified"]
 
 
-def find_shared_keys(
-    context: SyncContext, source: Inventory, store: Inventory, range_rows: int = _RANGE_ROWS
-) -> SharedKeys | None:
+def find_shared_keys(context: SyncContext, source: Inventory, store: Inventory) -> SharedKeys | None:
     """The evidence of two listings whether they are of one bucket.
 
     Args:
         context: the sync.
         source: the inventory of the source, with the keys that were listed; if it is of some keys, with those of plans.
         store: that of the store, likewise.
-        range_rows: rows of both in memory at once, approximately.
 
     Returns:
         The whole keys that can be in both, and how many agree; None where the names alone show that there are two
@@ -73,7 +67,7 @@ def find_shared_keys(
         keys, same, planned, example = _looked_at(context, source, store, longer, filters)
     else:
         with closing(_Comparison(context.state, source, store, longer, filters, rules)) as comparison:
-            keys, same, planned, example = comparison.counted(range_rows)
+            keys, same, planned, example = comparison.counted(context.bounds.range_rows)
     found = SharedKeys(
         keys=keys,
         same=same,
@@ -105,7 +99,7 @@ def _looked_at(
     chosen: dict[str, bool] = {}
     for inventory in (source, store):
         left = {True: _MOST_LOOKED_AT, False: _MOST_LOOKED_AT}
-        for key in _keys_in_bucket(context.state, inventory):
+        for key in _keys_in_bucket(context, inventory):
             if not any(left.values()):
                 break
             if key.startswith(prefix):
@@ -127,11 +121,11 @@ def _looked_at(
     return len(there), len(same), sum(chosen[key] for key in same), next(iter(same), None)
 
 
-def _keys_in_bucket(state: Folder, inventory: Inventory) -> Iterator[str]:
+def _keys_in_bucket(context: SyncContext, inventory: Inventory) -> Iterator[str]:
     """The whole keys that the objects of an inventory have in their bucket."""
     prefix = inventory.place.prefix
-    with closing(open_inventory(state, inventory, ["key"])) as rows:
-        for key_range in cut_ranges(rows.chunks, _RANGE_ROWS):
+    with closing(open_inventory(context.state, inventory, ["key"])) as rows:
+        for key_range in cut_ranges(rows.chunks, context.bounds.range_rows):
             for key in rows.read(key_range).column("key").to_pylist():
                 yield inventory.place.key_of(key[len(prefix) :])
 

@@ -39,7 +39,9 @@ _ROW_COLUMNS = ["key", "size", "reason", "source_last_modified", "store_last_mod
 _DATE_OF: dict[Action, str] = {"copy": "source_last_modified", "delete": "store_last_modified"}
 
 
-def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_rows: int = 10) -> PlanSummary:
+def summarize_plan(
+    state: Folder, plan: Plan, *, most_prefixes: int = 6, most_rows: int = 10, batch_rows: int = _BATCH_ROWS
+) -> PlanSummary:
     """Summarize a plan.
 
     Args:
@@ -47,6 +49,7 @@ def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_ro
         plan: the plan.
         most_prefixes: how many top-level prefixes of each set are listed.
         most_rows: how many first and how many largest objects of each set are kept.
+        batch_rows: rows in memory at a time.
 
     Raises:
         StateError: a file of the plan is damaged or can't be read.
@@ -60,7 +63,7 @@ def summarize_plan(state: Folder, plan: Plan, *, most_prefixes: int = 6, most_ro
         totals = {name: _SetTotals(plan.created, date, most_prefixes, most_rows) for name in names}
         for file in plan.files[action]:
             with closing(ParquetReader(state, file)) as reader:
-                for rows in _batches(reader):
+                for rows in _batches(reader, batch_rows):
                     for name in names:
                         totals[name].add(rows if len(names) == 1 else _RowsOfSet(rows, name))
         found |= {name: totals[name].summary(plan.count(name)) for name in names}
@@ -109,13 +112,13 @@ class _RowsOfSet(_Rows):
         return self._columns[name]
 
 
-def _batches(reader: ParquetReader) -> Iterator[_Rows]:
+def _batches(reader: ParquetReader, batch_rows: int) -> Iterator[_Rows]:
     """All rows of a plan's file, some row groups at a time."""
     groups = reader.first_keys()
     starts = [0]
     rows = 0
     for number, (_, count) in enumerate(groups):
-        if rows and rows + count > _BATCH_ROWS:
+        if rows and rows + count > batch_rows:
             starts.append(number)
             rows = 0
         rows += count

@@ -20,8 +20,6 @@ from hyve_pipeline.operations.prove.evidence import digest_file, evidence_of, us
 from hyve_pipeline.operations.prove.prove import PROVE, compute_contents, listing_of, verified_by
 from hyve_pipeline.state.plans import MAPPED_FOLDER, MEMORY_FOLDER
 
-_RANGE_ROWS = 100_000
-
 # The most keys, prefixes or ranges that are named.
 _EXAMPLES = 10
 
@@ -220,7 +218,7 @@ def _changed_keys(context: SyncContext, proof: Proof, side: Side, taken: Mapping
         closing(open_inventory(context.state, taken[side], columns)) as now,
         closing(RangeDatabase()) as database,
     ):
-        for key_range in cut_ranges([*was.chunks, *now.chunks], _RANGE_ROWS):
+        for key_range in cut_ranges([*was.chunks, *now.chunks], context.bounds.range_rows):
             tables = {"was_rows": was.read(key_range), "now_rows": now.read(key_range)}
             with database.showing(tables) as connection:
                 bounds = {"first": key_range.first, "end": key_range.end}

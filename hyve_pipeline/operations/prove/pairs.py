@@ -30,9 +30,6 @@ from hyve_pipeline.operations.plan.memory import MemoryRows
 from hyve_pipeline.operations.prove import version_pairs
 from hyve_pipeline.state.journals import ShardJournal
 
-# Rows of both inventories in memory for one range.
-_RANGE_ROWS = 100_000
-
 _LISTED = ["key", "size", "etag"]
 _FILTERED = ["last_modified", "storage_class"]
 _PLANNED = ["key", "set", "source_etag"]
@@ -109,7 +106,7 @@ def read_pairs(context: SyncContext, evidence: Evidence, counts: PairCounts) -> 
         of_versions = evidence.plan.has_histories
         classified = (version_pairs.classification if of_versions else _classification)(evidence.plan)
         ordered = _pairs_of(version_pairs.LEAF, "key, place") if of_versions else _pairs_of(_LEAF, "key")
-        for key_range in cut_ranges(files.chunks, _RANGE_ROWS):
+        for key_range in cut_ranges(files.chunks, context.bounds.range_rows):
             bounds = {"first": key_range.first, "end": key_range.end}
             with database.showing(files.read(key_range)) as connection:
                 connection.execute(f"CREATE OR REPLACE TEMP TABLE classified AS {classified}", bounds)

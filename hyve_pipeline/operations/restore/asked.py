@@ -21,7 +21,6 @@ from hyve_pipeline.state.plans import newest_manifests
 
 FOLDER = "restores"
 
-_RANGE_ROWS = 100_000
 
 # Outcomes after which there is nothing to wait for; the other objects come back, or are back.
 _ENDED = (FAILED, "gone", "readable")
@@ -131,7 +130,7 @@ def restore_status(context: SyncContext) -> RestoreStatus:
     keys = list(asks)
     columns = ["key", "etag", "storage_class", "restored_until"]
     with closing(open_inventory(context.state, inventory, columns)) as reader:
-        for key_range in cut_ranges(reader.chunks, _RANGE_ROWS):
+        for key_range in cut_ranges(reader.chunks, context.bounds.range_rows):
             for row in rows_with(reader.read(key_range), "key", keys).to_pylist():
                 # A chunk may be read for two ranges.
                 if row["key"] not in listed:

@@ -31,7 +31,6 @@ from hyve_pipeline.operations.verify.history_content import HistoryComparer
 from hyve_pipeline.operations.verify.store_comparison import StoreComparison
 from hyve_pipeline.state.parquet import writing_parquet
 
-_RANGE_ROWS = 50_000
 _EXAMPLES = 20
 
 # The activity, for progress reports.
@@ -44,7 +43,6 @@ def verify_plan(
     *,
     list_again: bool = True,
     content: str | None = None,
-    range_rows: int = _RANGE_ROWS,
 ) -> Verification:
     """List the store and compare it with what `plan` requires.
 
@@ -54,7 +52,6 @@ def verify_plan(
         list_again: False uses the listing that the plan was made from if the plan is empty, so that applying it
             changed nothing. A report of S3 Inventory is no listing: then the store is listed.
         content: the share of the objects whose content is compared too, such as ``1%``; each time another sample.
-        range_rows: rows of the listing and the plan in memory at a time.
 
     Raises:
         ConfigurationError: `content` is not a percentage.
@@ -85,7 +82,7 @@ def verify_plan(
         proved = f"verifications/{plan.id}/{inventory.id}-content.parquet"
         make_comparer = HistoryComparer if plan.has_histories else ContentComparer
         comparer = None if sample is None else make_comparer(context, plan, sample, proved, stack)
-        for key_range in comparison.ranges(range_rows):
+        for key_range in comparison.ranges(context.bounds.range_rows):
             listed, differences, same, judged = comparison.compare(key_range)
             if comparer is not None:
                 more = comparer.compare(key_range, listed, judged)

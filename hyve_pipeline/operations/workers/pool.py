@@ -57,9 +57,6 @@ _MOST_PROCESSES = 4
 # How often a waiting thread checks whether it is interrupted.
 _POLL_SECONDS = 0.05
 
-# After an interrupt, a worker gets this long to end its task: requests in flight, then the journal.
-_END_SECONDS = 15.0
-
 # An idle worker ends at once when its connection is closed.
 _CLOSE_SECONDS = 5.0
 
@@ -94,12 +91,15 @@ class WorkerProcess:
 
     Args:
         module: a module that it imports at once, with the functions that it will call.
+        end_seconds: after an interrupt, it gets so long to end its task: requests in flight, then the journal.
 
     Attributes:
         connection: the connection that it sends its messages on.
+        end_seconds: as given.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, end_seconds: float = 15.0) -> None:
+        self.end_seconds = end_seconds
         ours, theirs = socket.socketpair()
         # The worker logs to the standard error of this process, and as much; and takes a profile if this one does.
         profile = "profile" if running_profile() is not None else ""
@@ -186,7 +186,7 @@ def _run(workers: Sequence[WorkerProcess], task: Task, on_note: Callable[[Any], 
                 raise_if_interrupted()
                 team.receive()
         except BaseException:
-            team.interrupt(_END_SECONDS)
+            team.interrupt(max(worker.end_seconds for worker in workers))
             raise
     if team.failures:
         raise team.failures[0]

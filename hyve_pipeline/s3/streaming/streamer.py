@@ -68,6 +68,7 @@ class Streamer:
         threads: int,
         window: Window,
         log: UploadLog | None = None,
+        part_threads: int = _PART_THREADS,
     ) -> None:
         self._source = source
         self._store = store
@@ -78,7 +79,7 @@ class Streamer:
         self._running: set[Future[CopyResult]] = set()
         self._objects = ThreadPoolExecutor(min(threads, _MAX_THREADS), thread_name_prefix="stream")
         # Not those of the objects, which wait for the parts.
-        self._parts = ThreadPoolExecutor(_PART_THREADS, thread_name_prefix="stream-part")
+        self._parts = ThreadPoolExecutor(part_threads, thread_name_prefix="stream-part")
         self._ways = Ways(source, store, self._budget, self._parts)
 
     def __enter__(self) -> "Streamer":

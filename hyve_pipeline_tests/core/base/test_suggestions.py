@@ -1,7 +1,5 @@
 """Which known name an unknown one most likely means."""
 
-import time
-
 import pytest
 
 from hyve_pipeline.core.base.suggestions import closest, hint_for
@@ -18,10 +16,11 @@ def test_the_closest_name(name: str, meant: str | None) -> None:
     assert hint_for(name, _KNOWN) == (f"; did you mean {meant}?" if meant else "")
 
 
-def test_a_long_name_takes_no_time() -> None:
-    begun = time.process_time()
-    assert closest("0" * 100_000, ["0" * 100] * 1_000) is None
-    assert time.process_time() - begun < 0.5
+def test_a_long_name_is_compared_with_none() -> None:
+    """Otherwise it would take long."""
+    known = iter(["0" * 100])
+    assert closest("0" * 100_000, known) is None
+    assert list(known) == ["0" * 100]
 
 
 def test_a_hint_can_not_control_a_terminal() -> None:

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -13,6 +14,7 @@ import pytest
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.batch import OpenRound
 from hyve_pipeline.core.model.diff import ChangeSet
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.apply.loop import apply_plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.follow.follow import Follower, drain, follow_once, open_queue
@@ -279,9 +281,8 @@ def test_a_plan_of_all_keys_waits_for_a_round_and_is_not_refused(pair: Pair, que
 
 
 def test_what_can_not_be_reached_is_tried_again_with_the_same_messages(
-    make_pair: MakePair, queue_endpoint: str, queue: OwnQueue, monkeypatch: pytest.MonkeyPatch
+    make_pair: MakePair, queue_endpoint: str, queue: OwnQueue
 ) -> None:
-    monkeypatch.setattr("hyve_pipeline.operations.follow.follow._FIRST_RETRY_SECONDS", 0.0)
     with faulty_server(queue_endpoint) as faulty:
         pair = make_pair(endpoint_url=queue_endpoint, through=faulty)
         context = following(pair.context(patience_seconds=0), queue, endpoint_url=faulty.endpoint_url)
@@ -299,7 +300,7 @@ def test_what_can_not_be_reached_is_tried_again_with_the_same_messages(
 
         faulty.fault = fault
         lines: list[str] = []
-        for found in Follower(context, own):
+        for found in Follower(replace(context, bounds=Bounds(retry_seconds=0.0)), own):
             if isinstance(found, Round):
                 break
             lines.append(found)

@@ -1,5 +1,6 @@
 """Taking inventories of real buckets: complete with a proof, or not at all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory import list_range as inventory_module
 from hyve_pipeline.operations.inventory.take import take_inventories, take_inventory
 from hyve_pipeline.state.parquet import ParquetReader, open_dataset
 from hyve_pipeline_tests.faults import FaultyServer, restoring
@@ -113,15 +114,12 @@ def test_only_what_is_below_the_prefix_is_listed(make_pair: MakePair) -> None:
     assert [row["key"] for row in _rows(pair.context(), inventory)] == ["img/a", "img/b/c"]
 
 
-def test_pages_become_row_groups_without_loss(
-    make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_become_row_groups_without_loss(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
     faulty.page_keys = 3
-    monkeypatch.setattr(inventory_module, "_ROW_GROUP_ROWS", 7)
     keys = [f"{number:02d}" for number in range(25)]
     pair.source.put(dict.fromkeys(keys, b"1"))
-    inventory = take_inventory(pair.context(), "source")
+    inventory = take_inventory(replace(pair.context(), bounds=Bounds(row_group_rows=7)), "source")
     assert [row["key"] for row in _rows(pair.context(), inventory)] == keys
     assert sum(walk.pages for walk in inventory.proof) >= 9
     assert sum(walk.keys for walk in inventory.proof) == inventory.objects == 25

@@ -3,11 +3,12 @@
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import StateError
@@ -15,10 +16,10 @@ from hyve_pipeline.core.base.keys import parse_list_line
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, sets_of
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
-from hyve_pipeline.operations.plan import compare_range as diff_module
 from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
@@ -260,17 +261,16 @@ def _expected(key: str, source: Entry | None, store: Entry | None) -> ChangeSet:
     row_group_rows=st.integers(1, 6),
     range_rows=st.integers(1, 12),
 )
-@settings(max_examples=12 * THOROUGHNESS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12 * THOROUGHNESS, deadline=None)
 def test_any_two_listings_in_any_ranges(
     source: dict[str, Entry],
     store: dict[str, Entry],
     row_group_rows: int,
     range_rows: int,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(diff_module, "_RANGE_ROWS", range_rows)
     with tempfile.TemporaryDirectory() as home:
         context = context_at(Path(home), prefixes=("in/", ""), exclude=["a*"])
+        context = replace(context, bounds=Bounds(range_rows=range_rows))
         diff = _diff(context, {f"in/{key}": entry for key, entry in source.items()}, store, row_group_rows)
         sets: dict[ChangeSet, list[str]] = {name: [] for name in sets_of(Options())}
         for key in sorted({*source, *store}, key=str.encode):

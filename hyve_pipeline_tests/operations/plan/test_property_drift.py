@@ -6,7 +6,7 @@ import pytest
 
 from hyve_pipeline.core.base.keys import list_line
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.operations.plan import compare_range as diff_module
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, outcomes, planned
@@ -17,11 +17,7 @@ from hyve_pipeline_tests.syncs import Bucket, MakePair
 _BY_BYTES = sorted(ODD_KEYS, key=str.encode)
 
 
-def test_odd_keys_below_prefixes_in_small_ranges(
-    make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(diff_module, "_RANGE_ROWS", 6)
-    monkeypatch.setattr("hyve_pipeline.operations.inventory.list_range._ROW_GROUP_ROWS", 3)
+def test_odd_keys_below_prefixes_in_small_ranges(make_pair: MakePair, faulty: FaultyServer) -> None:
     faulty.page_keys = 3
     pair = make_pair(through=faulty, prefixes=("in/", "deep/out/"))
     plain, tagged = _BY_BYTES[::2], _BY_BYTES[1::4]
@@ -32,6 +28,7 @@ def test_odd_keys_below_prefixes_in_small_ranges(
     pair.store.put({f"deep/out/{key}": b"1" for key in plain}, ContentType="text/html")
     pair.store.put({f"deep/out/{key}": b"1" for key in [*tagged, *same]})
     context = pair.context(compare_properties=True, shard_objects=7)
+    context = replace(context, bounds=Bounds(range_rows=6, row_group_rows=3))
     plan = planned(context)
     drifted = sorted([f"in/{key}" for key in [*plain, *tagged]], key=str.encode)
     assert pair.lines("drifted") == list(map(list_line, drifted))

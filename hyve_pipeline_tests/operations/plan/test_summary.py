@@ -1,7 +1,7 @@
 """What a plan comes to, as a plain count gives it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,6 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.summary import AGE_BINS, SIZE_BINS, PlannedRow, PrefixSize, SetSummary
 from hyve_pipeline.core.settings.options import Options
-from hyve_pipeline.operations.plan import summary
 from hyve_pipeline.operations.plan.summary import summarize_plan
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import writing_parquet
@@ -124,14 +123,6 @@ _OBJECTS = st.builds(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small_batches() -> Iterator[None]:
-    """A few rows are several batches."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(summary, "_BATCH_ROWS", 5)
-        yield
-
-
 @given(
     st.dictionaries(st.text("ab/é\U0001f600", min_size=1, max_size=5), _OBJECTS, max_size=40),
     st.integers(1, 7),
@@ -140,7 +131,8 @@ def small_batches() -> Iterator[None]:
 def test_a_summary_is_what_a_plain_count_gives(objects: dict[str, _Object], group_rows: int, most: int) -> None:
     with TemporaryDirectory() as folder:
         plan = _written(Folder.local(Path(folder)), objects, group_rows)
-        summary = summarize_plan(Folder.local(Path(folder)), plan, most_prefixes=most, most_rows=most)
+        state = Folder.local(Path(folder))
+        summary = summarize_plan(state, plan, most_prefixes=most, most_rows=most, batch_rows=5)
     present = [name for name in PLANNED_SETS if any(planned.set is name for planned in objects.values())]
     assert list(summary.sets) == present
     for name in present:

@@ -1,12 +1,14 @@
 """Filters on objects, through plans, copies, deletes, verifications and proofs."""
 
+from dataclasses import replace
+
 import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.proof import Unlike
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.apply.loop import apply_plan
-from hyve_pipeline.operations.plan import compare_range as diff_module
 from hyve_pipeline.operations.plan.listed_rows import listed_rows
 from hyve_pipeline.operations.prove.prove import prove_plan
 from hyve_pipeline.operations.verify.verify import verify_plan
@@ -22,8 +24,7 @@ def _is_of_tags(received: Received) -> bool:
     return received.method == "GET" and "tagging" in received.query
 
 
-def test_the_tags_of_the_source_decide_on_both_sides(make_pair: MakePair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diff_module, "_RANGE_ROWS", 2)
+def test_the_tags_of_the_source_decide_on_both_sides(make_pair: MakePair) -> None:
     pair = make_pair()
     yes, no = {"Tagging": "public=yes&more=1"}, {"Tagging": "public=no"}
     # Copied before they lost their tag, or gone from the source since.
@@ -34,7 +35,7 @@ def test_the_tags_of_the_source_decide_on_both_sides(make_pair: MakePair, monkey
     pair.source.put({"private": b"1", "changed": b"was tagged"}, **no)
     pair.source.put({"without": b"1"})
     pair.store.take_from(pair.source, ["same"])
-    context = pair.context(**_PUBLIC, max_deletes=5)
+    context = replace(pair.context(**_PUBLIC, max_deletes=5), bounds=Bounds(range_rows=2))
     plan = planned(context)
     assert [row.key for row in listed_rows(context.state, plan, ChangeSet.NEW)] == ["new"]
     assert [row.key for row in listed_rows(context.state, plan, ChangeSet.DUPLICATE)] == ["gone"]

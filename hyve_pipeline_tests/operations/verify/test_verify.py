@@ -1,12 +1,14 @@
 """Holding the store against a plan: every kind of difference, and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.verification import Verification
+from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.take import take_inventories
@@ -116,21 +118,19 @@ def test_copies_in_parts_hold_by_the_etag_that_they_were_given(make_pair: MakePa
     assert _rows(context, verify_plan(context, plan)) == {("different", "large")}
 
 
-def test_ranges_are_compared_like_the_whole(
-    make_pair: MakePair, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ranges_are_compared_like_the_whole(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty)
-    monkeypatch.setattr("hyve_pipeline.operations.inventory.list_range._ROW_GROUP_ROWS", 3)
     faulty.page_keys = 3
     pair.source.put(dict.fromkeys(ODD_KEYS, b"1"))
     pair.store.put({f"{key}!": b"2" for key in ODD_KEYS[::2]} | dict.fromkeys(ODD_KEYS[::5], b"33"))
     context = pair.context(shard_objects=4, max_deletes="100%")
+    context = replace(context, bounds=Bounds(range_rows=5, row_group_rows=3))
     plan = _applied(context)
-    verification = verify_plan(context, plan, range_rows=5)
+    verification = verify_plan(context, plan)
     assert (verification.verified, verification.objects) == (True, len(ODD_KEYS))
     spoilt = ODD_KEYS[3::4]
     pair.store.put(dict.fromkeys(spoilt, b"444"))
-    verification = verify_plan(context, plan, range_rows=5)
+    verification = verify_plan(context, plan)
     assert _rows(context, verification) == {("different", key) for key in spoilt}
     assert verification.objects == len(ODD_KEYS) - len(spoilt)
 

@@ -139,10 +139,8 @@ def test_an_interrupt_ends_the_task_and_not_the_process(worker: WorkerProcess) -
     assert worker.run(abs, -1) == 1
 
 
-def test_a_process_whose_task_ignores_an_interrupt_is_killed(
-    worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "_END_SECONDS", 0.5)
+def test_a_process_whose_task_ignores_an_interrupt_is_killed(worker: WorkerProcess) -> None:
+    worker.end_seconds = 0.5
     stop = threading.Event()
     stop.set()
     with interrupted_by(stop), pytest.raises(KeyboardInterrupt):

@@ -36,9 +36,6 @@ _logger = logging.getLogger("hyve_pipeline.alerts")
 # How long after its end a run may be recorded.
 _WHILE = timedelta(minutes=10)
 
-# The most runs of one tick; the next continues with the others.
-_MOST_RUNS = 500
-
 
 class _Cursor(Frozen):
     """The cursor of the sensor.
@@ -56,8 +53,14 @@ class _Cursor(Frozen):
     event: int
 
 
-def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
-    """Writes a log line and sends an alert for each refusal, failure and difference."""
+def build_alert_sensor(sync: SyncContext, names: Names, most_runs: int = 500) -> dg.SensorDefinition:
+    """Writes a log line and sends an alert for each refusal, failure and difference.
+
+    Args:
+        sync: the sync.
+        names: its names in Dagster.
+        most_runs: the most runs, and the most events, of one tick; the next continues with the others.
+    """
 
     @dg.sensor(
         name=names.alert_sensor,
@@ -77,10 +80,10 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
             return dg.SkipReason("reports what happens from now on")
         records = [
             record
-            for record in _ended_runs(context.instance, names, cursor.until - _WHILE, _MOST_RUNS + len(cursor.reported))
+            for record in _ended_runs(context.instance, names, cursor.until - _WHILE, most_runs + len(cursor.reported))
             if record.end_time is not None and record.dagster_run.run_id not in cursor.reported
         ]
-        events = sync.events.after(min(cursor.event, sync.events.newest_number()), _MOST_RUNS)
+        events = sync.events.after(min(cursor.event, sync.events.newest_number()), most_runs)
         findings = [*_findings(context.instance, sync, names, records), *findings_of(sync, events)]
         stalled = {finding[3].run: finding for finding in stalled_runs(context.instance, sync, names, now)}
         findings += [finding for run, finding in stalled.items() if run not in cursor.stalled]
@@ -94,7 +97,7 @@ def build_alert_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
             context.log.error(str(problem))  # to repeat the tick would not send it again
         ends = {record.dagster_run.run_id: record.end_time for record in records if record.end_time is not None}
         # A full tick may have left some for the next one.
-        until = now if len(records) < _MOST_RUNS else cursor.until
+        until = now if len(records) < most_runs else cursor.until
         reported = {
             run: end for run, end in (cursor.reported | ends).items() if end >= (until - 2 * _WHILE).timestamp()
         }

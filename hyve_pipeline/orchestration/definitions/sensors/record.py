@@ -25,20 +25,8 @@ from hyve_pipeline.orchestration.common.names import Names
 from hyve_pipeline.orchestration.common.partitions import PartitionsChange, lost_shards, placeholder_change
 from hyve_pipeline.orchestration.metadata.recorded import AssetEvent, partitions_of, recorded, shard_event
 
-# Dagster stores an event in 25 ms on SQLite, and a tick is to end in a few seconds.
-_MOST_EVENTS = 200
-
-# The most seconds of a tick; the next one continues.
-_MOST_SECONDS = 10.0
-
 # On an instance that sees a state for the first time, only this many of its newest events are reported.
 _MOST_AT_FIRST = 5_000
-
-# An event whose files can't be read is skipped after this many ticks, so that it does not block the others.
-_MOST_TRIES = 5
-
-# A shard's run logs the shard itself, a moment after it ended.
-_LOGGED_BY_THEN = timedelta(minutes=2)
 
 # What a command did must be visible soon, even if the other sensors have a long interval.
 _INTERVAL_SECONDS = 15
@@ -56,6 +44,26 @@ class _Cursor(Frozen):
     tries: int = 0
 
 
+@dataclass(frozen=True)
+class TickBounds:
+    """How much one tick does; the next one continues.
+
+    Attributes:
+        events: the most events. Dagster stores one in 25 ms on SQLite, and a tick is to end in a few seconds.
+        seconds: the most seconds.
+        tries: an event whose files can't be read is skipped after so many ticks, so that it does not block the others.
+        logged_by_then: a shard's run logs the shard itself, so long after it ended at the latest.
+    """
+
+    events: int = 200
+    seconds: float = 10.0
+    tries: int = 5
+    logged_by_then: timedelta = timedelta(minutes=2)
+
+
+_USUAL = TickBounds()
+
+
 @dataclass
 class _Report:
     """What one tick reports."""
@@ -66,8 +74,14 @@ class _Report:
     problem: str | None = None
 
 
-def build_record_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
-    """Reports what commands did: the same assets, partitions and checks as if a run of Dagster had done it."""
+def build_record_sensor(sync: SyncContext, names: Names, bounds: TickBounds = _USUAL) -> dg.SensorDefinition:
+    """Reports what commands did: the same assets, partitions and checks as if a run of Dagster had done it.
+
+    Args:
+        sync: the sync.
+        names: its names in Dagster.
+        bounds: how much one tick does.
+    """
     # Of the newest plan: its finished shards, which stay so, and how many of them Dagster is known to have.
     finished: dict[int, ShardStatus] = {}
     seen: dict[str, int] = {}
@@ -82,9 +96,9 @@ def build_record_sensor(sync: SyncContext, names: Names) -> dg.SensorDefinition:
     )
     def record(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         close_dead_runs(context.instance, sync, names)
-        report = _report_of(context.instance, sync, names, _begin(sync, context.cursor))
+        report = _report_of(context.instance, sync, names, bounds, _begin(sync, context.cursor))
         if not report.events and report.problem is None:
-            report.events += _unlogged(context.instance, sync, names, finished, seen)
+            report.events += _unlogged(context.instance, sync, names, bounds, finished, seen)
         # A plan that can't be read must not prevent that the others are reported.
         with suppress(StateError):
             report.partitions += placeholder_change(context.instance, names, sync.plans.newest())
@@ -112,11 +126,13 @@ def _begin(sync: SyncContext, cursor: str | None) -> _Cursor:
     return begin
 
 
-def _report_of(instance: dg.DagsterInstance, sync: SyncContext, names: Names, begin: _Cursor) -> _Report:
+def _report_of(
+    instance: dg.DagsterInstance, sync: SyncContext, names: Names, bounds: TickBounds, begin: _Cursor
+) -> _Report:
     report = _Report(begin)
     known: dict[str, bool] = {}
-    until = time.monotonic() + _MOST_SECONDS
-    for event in sync.events.after(begin.number, _MOST_EVENTS):
+    until = time.monotonic() + bounds.seconds
+    for event in sync.events.after(begin.number, bounds.events):
         if not _is_logged(instance, event, known):
             tries = report.cursor.tries + 1
             try:
@@ -124,11 +140,11 @@ def _report_of(instance: dg.DagsterInstance, sync: SyncContext, names: Names, be
                 partitions = partitions_of(sync, names, event)
             except HyveError as error:
                 report.problem = f"event {event.number} ({event.kind.value}) can't be reported: {error}"
-                if tries < _MOST_TRIES:
+                if tries < bounds.tries:
                     report.cursor = _Cursor(number=report.cursor.number, tries=tries)
                     break
                 found, partitions = [], []
-            if report.events and len(report.events) + len(found) > _MOST_EVENTS:
+            if report.events and len(report.events) + len(found) > bounds.events:
                 break
             report.events += found
             report.partitions += partitions
@@ -162,6 +178,7 @@ def _unlogged(
     instance: dg.DagsterInstance,
     sync: SyncContext,
     names: Names,
+    bounds: TickBounds,
     finished: dict[int, ShardStatus],
     seen: dict[str, int],
 ) -> list[AssetEvent]:
@@ -173,7 +190,7 @@ def _unlogged(
         finished.clear()
         seen.clear()
         seen[plan.id] = 0
-    before = datetime.now(UTC) - _LOGGED_BY_THEN
+    before = datetime.now(UTC) - bounds.logged_by_then
     ended = [
         status
         for status in plan_status(sync, plan, finished).shards
@@ -191,7 +208,7 @@ def _unlogged(
     if not missing:
         seen[plan.id] = len(ended)
     events: list[AssetEvent] = []
-    for status in missing[:_MOST_EVENTS]:
+    for status in missing[: bounds.events]:
         shard, summary = ended_attempt(sync, plan, status.shard.number, status.attempt)
         events.append(shard_event(names, plan, shard, summary, {"run": summary.run_id}))
     return events

@@ -9,7 +9,7 @@ import pytest
 
 from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.operations.apply.loop import apply_plan
-from hyve_pipeline.orchestration.definitions.sensors import record
+from hyve_pipeline.orchestration.definitions.sensors.record import TickBounds, build_record_sensor
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.orchestration.conftest import Daemon
@@ -166,13 +166,15 @@ def test_a_shard_with_failures_is_no_materialized_partition(
     assert store_partitions(daemon, keys) == set(keys)
 
 
-def test_nothing_is_lost_and_ticks_are_bounded(
-    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(record, "_MOST_EVENTS", 3)
+def _bound(daemon: Daemon, bounds: TickBounds) -> None:
+    daemon.sensors["record"] = build_record_sensor(daemon.sync, daemon.names, bounds)
+
+
+def test_nothing_is_lost_and_ticks_are_bounded(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     pair.source.put({f"{number:02d}": b"1" for number in range(12)})
     plan = hyve("sync", "--json").document["plan"]
     daemon = make_daemon(pair)
+    _bound(daemon, TickBounds(events=3))
     for _ in range(30):
         before = daemon.instance.event_log_storage.get_maximum_record_id() or 0
         if daemon.tick("record")[1]:
@@ -230,13 +232,13 @@ def test_events_of_what_retention_dropped_are_passed_over(pair: Pair, hyve: Hyve
 
 
 def test_a_file_that_can_not_be_read_does_not_keep_back_the_others(
-    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:
-    monkeypatch.setattr(record, "_MOST_TRIES", 2)
     pair.source.put({"a": b"1"})
     hyve("dryrun")
     hyve("copy")
     daemon = make_daemon(pair)
+    _bound(daemon, TickBounds(tries=2))
     (summary,) = (name for name in pair.state_files("journals") if name.endswith("summary.json"))
     pair.write_state(f"journals/{summary}", b"damaged")
     assert hyve("dryrun").code == 0
@@ -250,9 +252,7 @@ def test_a_file_that_can_not_be_read_does_not_keep_back_the_others(
     assert store_partitions(daemon, daemon.instance.get_dynamic_partitions(daemon.names.store_shard_set)) == set()
 
 
-def test_a_shard_whose_run_died_before_it_could_log_it_is_told(
-    pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shard_whose_run_died_before_it_could_log_it_is_told(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
     pair.source.put({"a": b"1"})
     plan = hyve("dryrun", "--json").document["plan"]
     daemon = make_daemon(pair)
@@ -262,7 +262,7 @@ def test_a_shard_whose_run_died_before_it_could_log_it_is_told(
     apply_plan(sync, sync.plans.load(plan), "copy")
     assert [event.kind for event in sync.events.after(0, 100)][-1] is EventKind.SHARD_ENDED
     assert daemon.tick("record")[1] == "everything is reported", "its run is about to log it"
-    monkeypatch.setattr(record, "_LOGGED_BY_THEN", timedelta(seconds=-1))
+    _bound(daemon, TickBounds(logged_by_then=timedelta(seconds=-1)))
     daemon.tick("record")
     assert store_partitions(daemon, [f"{plan}-0001"]) == {f"{plan}-0001"}
     assert daemon.tick("record")[1] == "everything is reported"
