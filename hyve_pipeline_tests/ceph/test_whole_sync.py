@@ -7,7 +7,7 @@ import pytest
 
 from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline_tests.ceph.cluster import CEPH
-from hyve_pipeline_tests.cli.test_doctor import detail, verdicts
+from hyve_pipeline_tests.cli.doctored import detail, verdicts
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair, next_second

@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -12,25 +11,14 @@ import pytest
 
 from hyve_pipeline.operations.doctor.doctor import examine
 from hyve_pipeline.state.home import Home
-from hyve_pipeline_tests.annotating import AnnotatingServer
-from hyve_pipeline_tests.conditions import ConditionalStore, operation_of
+from hyve_pipeline_tests.cli.doctored import denies, detail, verdicts
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.reports import Report, rows_of
-from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
+from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.servers import SECRET_ACCESS_KEY, client_for
-from hyve_pipeline_tests.syncs import NAME, Bucket, Finished, Hyve, MakePair, Pair, sync_table
+from hyve_pipeline_tests.syncs import NAME, Bucket, Hyve, MakePair, Pair, sync_table
 from hyve_pipeline_tests.terminals import open_terminal
-
-
-def verdicts(finished: Finished) -> dict[tuple[str, str], str]:
-    return {(check["check"], check["place"]): check["verdict"] for check in finished.document["checks"]}
-
-
-def detail(finished: Finished, check: str, place: str) -> str:
-    found = [each["detail"] for each in finished.document["checks"] if (each["check"], each["place"]) == (check, place)]
-    assert len(found) == 1
-    return found[0]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="stands in for a file on a full disk")
@@ -102,24 +90,6 @@ def test_what_needs_attention_is_coloured_on_a_terminal(
     terminal.close()
     assert "\x1b[33mwarn       versioning, store" in terminal.shown
     assert re.search(r"^ok         listing, source", terminal.shown, re.MULTILINE)
-
-
-@pytest.mark.parametrize("objects", [{}, {"a\nb": b"1"}], ids=["empty source", "copy"])
-@pytest.mark.parametrize("versioned", [False, True])
-def test_tries_writing_on_request_and_leaves_nothing(
-    make_pair: MakePair, hyve: Hyve, versioned: bool, objects: dict[str, bytes]
-) -> None:
-    pair = make_pair(versioned=versioned, prefixes=("", "below/"))
-    pair.source.put(objects)
-    pair.store.put({"below/own": b"own"})
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0
-    assert verdicts(finished)["writing", "store"] == "ok"
-    assert pair.store.read() == {"below/own": b"own"}
-    if versioned:
-        versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
-        assert [version["Key"] for version in versions["Versions"]] == ["below/own"]
-        assert "DeleteMarkers" not in versions
 
 
 def test_examines_the_trash(make_pair: MakePair, hyve: Hyve) -> None:
@@ -230,41 +200,6 @@ def test_tells_of_uploads_that_were_left_open(pair: Pair, hyve: Hyve) -> None:
     assert "1 upload in parts is open" in detail(finished, "uploads", "store")
 
 
-def denies(is_denied: Callable[[Received], bool]) -> Callable[[Received], Answer | None]:
-    return lambda received: error_answer(403, "AccessDenied") if is_denied(received) else None
-
-
-def reads_object(request: Received) -> bool:
-    return request.method in ("HEAD", "GET") and request.path.endswith("/a")
-
-
-@pytest.mark.parametrize(
-    ("is_denied", "check", "place", "permission"),
-    [
-        (reads_object, "reading", "source", "s3:GetObject"),
-        (lambda request: "tagging" in request.query, "tags", "source", "s3:GetObjectTagging"),
-        (lambda request: request.method == "PUT", "writing", "store", "s3:PutObject"),
-        (lambda request: "delete" in request.query, "writing", "store", "s3:DeleteObject"),
-    ],
-)
-def test_names_the_permission_that_is_missing(
-    make_pair: MakePair,
-    hyve: Hyve,
-    faulty: FaultyServer,
-    is_denied: Callable[[Received], bool],
-    check: str,
-    place: str,
-    permission: str,
-) -> None:
-    pair = make_pair(through=faulty)
-    pair.source.put({"a": b"1"})
-    faulty.fault = denies(is_denied)
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 1
-    assert [pair for pair, verdict in verdicts(finished).items() if verdict == "fail"] == [(check, place)]
-    assert permission in detail(finished, check, place)
-
-
 @pytest.mark.parametrize(
     ("minutes", "verdict", "code"), [(0, "ok", 0), (-5, "warn", 0), (5, "warn", 0), (-20, "fail", 1), (20, "fail", 1)]
 )
@@ -288,78 +223,6 @@ def test_compares_the_clocks(
     assert (finished.code, verdicts(finished)["clock", "source"]) == (code, verdict)
 
 
-@pytest.mark.parametrize("versioned", [True, False])
-def test_says_which_writes_keep_conditions(make_pair: MakePair, hyve: Hyve, versioned: bool) -> None:
-    pair = make_pair(versioned=versioned)
-    pair.source.put({"a": b"1"})
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0, finished.out
-    expected = (
-        "If-Match and If-None-Match are kept by PutObject; not by CopyObject, CompleteMultipartUpload: "
-        "a HEAD is sent for the store's object right before"
-    )
-    assert detail(finished, "conditions", "store") == expected
-    assert [check for check in finished.document["checks"] if check["check"] == "server"] == []
-    versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
-    assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
-
-
-@pytest.mark.parametrize("demands", [True, False])
-def test_says_that_a_policy_demands_conditions(
-    make_pair: MakePair, hyve: Hyve, faulty: FaultyServer, demands: bool
-) -> None:
-    pair = make_pair(through=faulty)
-    pair.source.put({"a": b"1"})
-    ConditionalStore(faulty, pair.store.name, demands=demands)
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0, finished.out
-    found = detail(finished, "conditions", "store")
-    assert found.startswith("If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload")
-    assert ("a policy (s3:if-match, s3:if-none-match) demands them" in found) == demands
-    assert pair.store.keys() == []
-
-
-def test_says_which_writes_refuse_a_condition_that_holds(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
-    """As Ceph 16 does."""
-    pair = make_pair(through=faulty)
-    pair.source.put({"a": b"1"})
-    kept = ConditionalStore(faulty, pair.store.name)
-
-    def fault(received: Received) -> Answer | None:
-        if operation_of(received) == "PutObject" and "if-match" in received.headers:
-            return error_answer(412, "PreconditionFailed")
-        return kept(received)
-
-    faulty.fault = fault
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0, finished.out
-    expected = (
-        "If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload; "
-        "a matching If-Match is refused by PutObject: a HEAD is sent right before it, and no condition"
-    )
-    assert detail(finished, "conditions", "store") == expected
-    assert pair.store.keys() == []
-
-
-def test_leaves_no_version_where_a_write_was_tried_twice(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
-    """Ceph 16 keeps If-Match alone in a bucket with versions."""
-    pair = make_pair(through=faulty, versioned=True)
-    pair.source.put({"a": b"1"})
-
-    def fault(received: Received) -> Answer | None:
-        if received.method != "PUT":
-            return None
-        if "if-match" in received.headers:
-            return error_answer(412, "PreconditionFailed")
-        received.headers.pop("if-none-match", None)
-        return None
-
-    faulty.fault = fault
-    assert hyve("doctor", "--write").code == 0
-    versions = pair.store.client.list_object_versions(Bucket=pair.store.name)
-    assert (versions.get("Versions", []), versions.get("DeleteMarkers", [])) == ([], [])
-
-
 def test_has_not_the_patience_of_a_night(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty, patience_seconds=3600)
     pair.source.put({"a": b"1"})
@@ -370,58 +233,3 @@ def test_has_not_the_patience_of_a_night(make_pair: MakePair, faulty: FaultyServ
     }
     assert findings["versioning", "source"].detail == "not known (InternalError): 'hyve dryrun --as-of' is not possible"
     assert findings["uploads", "store"].detail == "open uploads can't be listed (InternalError)"
-
-
-def test_says_what_the_servers_lack_and_what_follows(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
-    pair = make_pair(through=faulty)
-    pair.source.client.put_object(Bucket=pair.source.name, Key="a", Body=b"1", StorageClass="STANDARD_IA")
-
-    def lacks(received: Received) -> Answer | None:
-        is_refused = {"x-amz-checksum-mode", "x-amz-tagging", "x-amz-storage-class"} & set(received.headers)
-        is_refused |= {"delete", "tagging"} & set(received.query)
-        return error_answer(501, "NotImplemented") if is_refused else None
-
-    faulty.fault = lacks
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0
-    assert [check["detail"].split(": ")[1] for check in finished.document["checks"] if check["check"] == "server"] == [
-        "the server refuses x-amz-checksum-mode",
-        "the server does not return object tags",
-        "the server refuses the storage class STANDARD_IA",
-        "the server does not support object tags",
-        "the server has no DeleteObjects",
-    ]
-    assert verdicts(finished)["writing", "store"] == "ok"
-    assert pair.store.keys() == []
-
-
-def test_names_the_permission_that_only_objects_with_tags_need(
-    make_pair: MakePair, hyve: Hyve, faulty: FaultyServer
-) -> None:
-    pair = make_pair(through=faulty)
-    pair.source.put({"a": b"1"})
-    faulty.fault = denies(lambda received: "x-amz-tagging" in received.headers)
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0
-    assert "objects that have tags would fail" in detail(finished, "tags", "store")
-
-
-def test_names_the_permissions_that_annotations_need(make_pair: MakePair, hyve: Hyve, faulty: FaultyServer) -> None:
-    pair = make_pair(through=faulty)
-    pair.source.put({"a": b"1"})
-    aws = AnnotatingServer(faulty)
-    aws.annotate(pair.source.name, "a", label=b"cat")
-    found = verdicts(hyve("doctor", "--json", "--write"))
-    assert (found["annotations", "source"], found["annotations", "store"]) == ("ok", "ok")
-    assert pair.store.keys() == []
-    for operation in ("ListObjectAnnotations", "GetObjectAnnotation"):
-        aws.denied = {operation}
-        finished = hyve("doctor", "--json")
-        assert verdicts(finished)["annotations", "source"] == "fail"
-        assert f"allow s3:{operation}" in detail(finished, "annotations", "source")
-    aws.denied = {"PutObjectAnnotation"}
-    finished = hyve("doctor", "--json", "--write")
-    assert "objects that have annotations would fail" in detail(finished, "annotations", "store")
-    assert "allow s3:PutObjectAnnotation" in detail(finished, "annotations", "store")
-    pair.configure(annotations="exclude")
-    assert hyve("doctor", "--json", "--write").code == 0

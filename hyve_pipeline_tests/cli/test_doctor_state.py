@@ -3,7 +3,7 @@
 import pytest
 
 from hyve_pipeline.core.settings.places import BucketSettings
-from hyve_pipeline_tests.cli.test_doctor import detail, verdicts
+from hyve_pipeline_tests.cli.doctored import detail, verdicts
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.syncs import Hyve, Pair
 

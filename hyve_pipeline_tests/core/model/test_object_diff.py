@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.manifest import Count
-from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, PLANNED_SETS, UNDONE_SCHEMA, ChangeSet
+from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, UNDONE_SCHEMA, ChangeSet
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.memory import INTERRUPTED, MEMORY_SCHEMA
 from hyve_pipeline.core.model.object_diff import Differ
-from hyve_pipeline.core.model.ranges import RelativeRange, cut_ranges
+from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.settings.filter import FilterSettings
 from hyve_pipeline.core.settings.options import AlteredChoice, CompareRule, Options
 from hyve_pipeline_tests.tally import THOROUGHNESS
@@ -184,15 +184,6 @@ def test_ranges_together_find_what_one_comparison_finds(
         assert sum(count.bytes for count in counts) == total.bytes
 
 
-@given(st.lists(st.tuples(keys, st.integers(1, 50)), max_size=20), st.integers(1, 100))
-def test_ranges_tile_the_key_space(chunks: list[tuple[str, int]], most_rows: int) -> None:
-    ranges = list(cut_ranges(chunks, most_rows))
-    assert ranges[0].first == ""
-    assert ranges[-1].end is None
-    assert all(left.end == right.first for left, right in itertools.pairwise(ranges))
-    assert all(key_range.end is None or key_range.first < key_range.end for key_range in ranges)
-
-
 def test_a_row_has_what_users_and_copies_need() -> None:
     differ = Differ("last_modified", Filters())
     source = inventory({"k": Listed(size=7, second=9, etag=MD5[1], storage_class="STANDARD_IA")})
@@ -239,17 +230,6 @@ def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None
     found = differ.diff(sides[0], sides[1], EVERYTHING)
     differ.close()
     assert found.rows.column("reason").to_pylist() == [reason]
-
-
-def test_sets_say_what_becomes_of_their_objects() -> None:
-    assert [name.described() for name in PLANNED_SETS] == [
-        *("new (to copy)", "modified (to overwrite)", "drifted (to repair)", "duplicate (to delete)")
-    ]
-    assert ChangeSet.ALTERED.described() == "altered (kept as it is)"
-    assert ChangeSet.MODIFIED.described(has_histories=True) == "modified (to continue)"
-    assert ChangeSet.NEW.described(has_histories=True) == "new (to copy)"
-    untouched = set(ChangeSet) - {*PLANNED_SETS, ChangeSet.ALTERED}
-    assert {name.described() for name in untouched} == {name.value for name in untouched}
 
 
 @dataclass(frozen=True)

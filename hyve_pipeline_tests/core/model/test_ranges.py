@@ -1,5 +1,6 @@
-"""The database for ranges: what exceeds its memory goes into a folder of temporary files, and nowhere else."""
+"""Ranges of keys tile all keys; what exceeds the memory of their database goes into a folder, and nowhere else."""
 
+import itertools
 import shutil
 import tempfile
 from contextlib import closing
@@ -8,12 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import StateError
-from hyve_pipeline.core.model.ranges import RangeDatabase
+from hyve_pipeline.core.model.ranges import RangeDatabase, cut_ranges
 from hyve_pipeline.core.runtime.interruption import interrupt
 
 _ROWS = pa.table({"key": [f"{number * 7919 % 300_007:040}" for number in range(300_000)]})
+_KEYS = st.text("ab/\n\x00é😀", min_size=1, max_size=4) | st.text(min_size=1, max_size=6)
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +76,12 @@ def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(StateError, match=f"^{tmp_path / 'gone'}: temporary data can't be written there: .*TMPDIR"):
         RangeDatabase()
+
+
+@given(st.lists(st.tuples(_KEYS, st.integers(1, 50)), max_size=20), st.integers(1, 100))
+def test_ranges_tile_the_key_space(chunks: list[tuple[str, int]], most_rows: int) -> None:
+    ranges = list(cut_ranges(chunks, most_rows))
+    assert ranges[0].first == ""
+    assert ranges[-1].end is None
+    assert all(left.end == right.first for left, right in itertools.pairwise(ranges))
+    assert all(key_range.end is None or key_range.first < key_range.end for key_range in ranges)

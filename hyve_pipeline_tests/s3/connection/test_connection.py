@@ -1,22 +1,16 @@
-"""From settings to a connection: credentials, region, addresses, and who sends."""
+"""What a connection adds to requests, which of them it sends again, and how it ends."""
 
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import trustme
 
-from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
+from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.core.settings.places import BucketSettings
-from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.transport import OnEnd
-from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
@@ -28,123 +22,6 @@ LOCAL = BucketSettings(bucket="pictures", endpoint_url="http://127.0.0.1:9", pro
 
 
 pytestmark = pytest.mark.usefixtures("aws_profile")
-
-
-def _open(place: BucketSettings, transport: TransportName = "auto") -> Connection:
-    with open_connection(place, transport=transport) as connection:
-        return connection
-
-
-# Regions and addresses
-
-
-@pytest.mark.parametrize(
-    ("place", "address"),
-    [
-        ({"bucket": "pictures", "region": "eu-west-3"}, ("https", "pictures.s3.eu-west-3.amazonaws.com", "")),
-        ({"bucket": "my.pictures", "region": "eu-west-3"}, ("https", "s3.eu-west-3.amazonaws.com", "/my.pictures")),
-        ({"bucket": "Old_Name", "region": "us-east-1"}, ("https", "s3.us-east-1.amazonaws.com", "/Old_Name")),
-        ({"bucket": "pictures", "region": "cn-north-1"}, ("https", "pictures.s3.cn-north-1.amazonaws.com.cn", "")),
-        (
-            {"bucket": "pictures", "region": "eu-west-3", "dual_stack": True},
-            ("https", "pictures.s3.dualstack.eu-west-3.amazonaws.com", ""),
-        ),
-        (
-            {"bucket": "my.pictures", "region": "eu-west-3", "dual_stack": True},
-            ("https", "s3.dualstack.eu-west-3.amazonaws.com", "/my.pictures"),
-        ),
-        (
-            {"bucket": "pictures", "region": "cn-north-1", "dual_stack": True},
-            ("https", "pictures.s3.dualstack.cn-north-1.amazonaws.com.cn", ""),
-        ),
-        (
-            {"bucket": "pictures", "region": "eu-west-3", "accelerate": True},
-            ("https", "pictures.s3-accelerate.amazonaws.com", ""),
-        ),
-        (
-            {"bucket": "pictures", "region": "us-east-1", "accelerate": True, "dual_stack": True},
-            ("https", "pictures.s3-accelerate.dualstack.amazonaws.com", ""),
-        ),
-        ({"bucket": "pictures", "endpoint_url": "http://127.0.0.1:9000"}, ("http", "127.0.0.1:9000", "/pictures")),
-        ({"bucket": "pictures", "endpoint_url": "http://Example.org:80/"}, ("http", "example.org", "/pictures")),
-        ({"bucket": "pictures", "endpoint_url": "https://example.org:443"}, ("https", "example.org", "/pictures")),
-        ({"bucket": "pictures", "endpoint_url": "https://[::1]:9000"}, ("https", "[::1]:9000", "/pictures")),
-    ],
-)
-def test_addresses(place: dict[str, Any], address: tuple[str, str, str]) -> None:
-    endpoint = _open(BucketSettings(profile=PROFILE, **place)).endpoint
-    assert (
-        endpoint.scheme,
-        endpoint.authority.replace("s3.amazonaws", "s3.us-east-1.amazonaws"),
-        endpoint.path,
-    ) == address
-
-
-def test_hot_and_rare_requests_go_to_the_same_server(make_place: MakePlace) -> None:
-    for place in (make_place(), BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)):
-        with open_connection(place) as connection:
-            url = urlsplit(connection.client.meta.endpoint_url)
-            assert connection.endpoint.scheme == url.scheme
-            assert connection.endpoint.authority.removeprefix("pictures.") == url.netloc
-            assert connection.client.meta.region_name == connection.endpoint.region
-
-
-@pytest.mark.parametrize("ways", [{"accelerate": True}, {"dual_stack": True}, {"accelerate": True, "dual_stack": True}])
-def test_rare_requests_take_the_same_way(ways: dict[str, Any]) -> None:
-    with open_connection(BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE, **ways)) as connection:
-        url = connection.client.generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "k"})
-        assert urlsplit(url).netloc == connection.endpoint.authority
-        assert connection.endpoint.region == "eu-west-3"
-
-
-@pytest.mark.parametrize(
-    ("settings", "environment", "problem"),
-    [
-        (
-            {"accelerate": True},
-            {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"},
-            "AWS_ENDPOINT_URL_S3 names the server",
-        ),
-        ({"accelerate": True}, {"AWS_USE_FIPS_ENDPOINT": "true"}, "Accelerate cannot be used with FIPS"),
-        ({"accelerate": True, "region": "cn-north-1"}, {}, "Accelerate cannot be used in this region"),
-        ({"dual_stack": True}, {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "names the server 'http://127.0.0.1:9'"),
-    ],
-)
-def test_ways_that_the_aws_settings_do_not_allow(
-    settings: dict[str, Any], environment: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    place = BucketSettings.model_validate({"bucket": "pictures", "region": "eu-west-3", "profile": PROFILE} | settings)
-    with pytest.raises(ConfigurationError, match=f"^s3://pictures/: .*{problem}"):
-        open_connection(place)
-
-
-def test_rare_requests_work(make_place: MakePlace, connect: Connect) -> None:
-    place = make_place(versioned=True)
-    assert connect(place).client.get_bucket_versioning(Bucket=place.bucket)["Status"] == "Enabled"
-
-
-def test_region_comes_from_setting_then_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _open(LOCAL).endpoint.region == "us-east-1"
-    (tmp_path / "aws_config").write_text(f"[profile {PROFILE}]\nregion = eu-north-1\n")
-    assert _open(LOCAL).endpoint.region == "eu-north-1"
-    assert _open(LOCAL.model_copy(update={"region": "eu-west-3"})).endpoint.region == "eu-west-3"
-
-
-@pytest.mark.parametrize("variable", ["AWS_DEFAULT_REGION", "AWS_REGION"])
-def test_a_variable_that_names_no_region_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    (tmp_path / "aws_config").write_text(f"[profile {PROFILE}]\n")
-    monkeypatch.setenv(variable, "eu-west-3\n")
-    with pytest.raises(ConfigurationError, match=rf"{variable}: 'eu-west-3\\n' is not a region"):
-        _open(LOCAL)
-
-
-def test_aws_without_region() -> None:
-    with pytest.raises(ConfigurationError, match="s3://pictures/: the bucket's region is not known: set its region"):
-        open_connection(BucketSettings(bucket="pictures", profile=PROFILE))
 
 
 # Who pays
@@ -178,58 +55,6 @@ def test_nobody_is_asked_to_pay_otherwise(connect: Connect) -> None:
         connection.client.list_objects_v2(Bucket="scripted")
         assert connection.payer_headers == ()
         assert all("x-amz-request-payer" not in received.headers for received in server.received)
-
-
-# Who sends
-
-
-def test_crt_is_preferred() -> None:
-    assert _open(LOCAL).transport_name == "crt"
-    assert _open(LOCAL, "botocore").transport_name == "botocore"
-
-
-def test_proxy_asks_for_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
-    aws = BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert _open(aws).transport_name == "botocore"
-    assert _open(LOCAL).transport_name == "crt"
-    monkeypatch.setenv("NO_PROXY", "amazonaws.com")
-    assert _open(aws).transport_name == "crt"
-
-
-@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_an_own_authority_must_be_there(monkeypatch: pytest.MonkeyPatch, variable: str, tmp_path: Path) -> None:
-    aws = BucketSettings(bucket="pictures", region="eu-west-3", profile=PROFILE)
-    bundle = tmp_path / "bundle.pem"
-    monkeypatch.setenv(variable, str(bundle))
-    assert _open(LOCAL).transport_name == "crt"
-    with pytest.raises(ConfigurationError, match=f"{bundle}: no such file or folder of certificates"):
-        _open(aws)
-    bundle.write_text("no certificate")
-    with pytest.raises(ConfigurationError, match=f"{bundle}: no certificates to trust"):
-        _open(aws)
-    trustme.CA().cert_pem.write_to_path(bundle)
-    assert _open(aws).transport_name == "crt"
-
-
-def test_missing_crt_asks_for_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "awscrt.s3", None)
-    monkeypatch.delitem(sys.modules, "hyve_pipeline.s3.connection.crt", raising=False)
-    assert _open(LOCAL).transport_name == "botocore"
-    with pytest.raises(ConfigurationError, match="transport 'crt' needs awscrt"):
-        open_connection(LOCAL, transport="crt")
-
-
-def test_requests_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted_server([listing_of()]) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.endpoint_url)
-        place = BucketSettings(bucket="pictures", endpoint_url="http://s3.invalid", profile=PROFILE)
-        with open_connection(place) as connection:
-            probe_bucket(connection)
-            # urllib3 folds dots in the absolute URLs that a proxy gets: another object would be meant.
-            with pytest.raises(S3RequestError, match="proxy would fold the dots"):
-                connection.send(Request("HeadObject", "HEAD", "a/../b")).result()
-        assert [received.path for received in proxy.received] == ["http://s3.invalid/pictures"]
 
 
 # Sending
