@@ -54,7 +54,9 @@ def _home(context: click.Context) -> Path:
 def _settings(context: click.Context) -> dict[str, Any]:
     import tomllib
 
+    from hyve_pipeline.core.runtime.named_files import read_named
+
     try:
-        return tomllib.loads((_home(context) / "hyve.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(read_named(_home(context) / "hyve.toml").decode("utf-8-sig"))
     except (OSError, ValueError, RuntimeError):
         return {}

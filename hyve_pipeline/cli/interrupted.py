@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hyve_pipeline.cli.activities import Activities
+from hyve_pipeline.cli.plan_text import next_command, of_plan
 from hyve_pipeline.cli.typed import typed
 from hyve_pipeline.core.base.errors import HyveError, InterruptedRunError
 from hyve_pipeline.core.model.plan import Plan
@@ -108,21 +109,25 @@ def helping_to_plan(sync: SyncContext) -> Iterator[None]:
 def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[None]:
     """A block that does the copies or deletes of a plan."""
     planned = plan.total(action).objects
-    which = "" if plan.id == sync.plans.default_id() else f" --plan {plan.id}"
-    again = typed(f"{action if sync.actor.command == 'sync' else sync.actor.command}{which}")
+    command = sync.actor.command
+    own = action if command is None or command == "sync" else command
+    continues = f"'{typed(of_plan(sync, own, plan))}' continues"
 
     def describe() -> str:
-        return line(f"{plan_status(sync, plan).tally(action).done:,}")
+        status = plan_status(sync, plan)
+        following = None if status.unfinished(action) else next_command(status, is_undone=False)
+        rest = continues if following is None else f"'{typed(of_plan(sync, following, plan))}' is next"
+        return line(f"{status.tally(action).done:,}", rest)
 
     def describe_at_once(activities: Activities) -> str:
         found = activities.find(action)
         # What was done before is not expected again.
         done = 0 if found is None else planned - found.expected + found.objects
         lease = "" if sync.state.local_path is not None else ", once its claims have expired after a minute"
-        return line("?" if found is None else f"about {done:,}") + lease
+        return line("?" if found is None else f"about {done:,}", continues) + lease
 
-    def line(done: str) -> str:
-        return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; '{again}' continues"
+    def line(done: str, rest: str) -> str:
+        return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; {rest}"
 
     with _step(describe, describe_at_once):
         yield

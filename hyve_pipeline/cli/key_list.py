@@ -8,6 +8,7 @@ from hyve_pipeline.cli.output import warn
 from hyve_pipeline.core.base.errors import error_of_system
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.runtime.named_files import open_named
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.plan.dryrun import take_plan_of_keys
 from hyve_pipeline.operations.plan.key_list import KeyList, counted_lines, read_key_list
@@ -34,7 +35,7 @@ def _read(sync: SyncContext, file: str) -> KeyList:
     if file == STANDARD_INPUT:
         return read_key_list("standard input", sys.stdin.buffer, sync.settings)
     try:
-        with Path(file).open("rb") as lines:
+        with open_named(Path(file)) as lines:
             return read_key_list(displayed(file), lines, sync.settings)
     except OSError as error:
         raise error_of_system(error) from error

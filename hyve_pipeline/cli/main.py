@@ -122,33 +122,36 @@ def _owners(context: click.Context, option: str) -> list[str]:
     ]
 
 
-def _command_names(_context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
-    return [name for name in COMMANDS if name.startswith(beginning)]
+def _command_names(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
+    return [] if context.params.get("words") else [name for name in COMMANDS if name.startswith(beginning)]
 
 
 @click.command("help")
-@click.argument("command", required=False, shell_complete=_command_names)
+@click.argument("words", nargs=-1, metavar="[COMMAND]", shell_complete=_command_names)
 @click.option("--man", is_flag=True, help="Print the manual page of all commands, as 'man' reads it.")
 @click.pass_context
-def show_help(context: click.Context, command: str | None, man: bool) -> None:
+def show_help(context: click.Context, words: tuple[str, ...], man: bool) -> None:
     """Show the commands, or one of them."""
     group = context.parent
     if group is None or not isinstance(group.command, click.Group):
         raise click.UsageError("help belongs to hyve")
     if man:
-        if command is not None:
+        if words:
             raise click.UsageError("--man prints all commands; name none")
         from hyve_pipeline.cli.manual import manual_page
 
         click.echo(manual_page(group, __version__), nl=False)
         return
-    if command is None:
+    if not words:
         click.echo(group.get_help())
         return
+    command, *more = words
     found = group.command.get_command(group, command)
     if found is None:
         raise click.UsageError(unknown_command(command))
     with click.Context(found, info_name=command, parent=group) as shown:
+        if more:  # such as `config check`: the command's own arguments
+            found.parse_args(shown, more)
         click.echo(found.get_help(shown))
 
 

@@ -246,7 +246,7 @@ def describe_next(
 
 def of_plan(sync: SyncContext, command: str, plan: Plan) -> str:
     """A command with the option that names the plan, if it takes one and would take another one without."""
-    takes_plan = command.split()[0] in ("copy", "delete", "retry", "verify")
+    takes_plan = command.split()[0] in ("copy", "delete", "retry", "verify", "work")
     return f"{command} --plan {plan.id}" if takes_plan and not _is_newest(sync, plan) else command
 
 

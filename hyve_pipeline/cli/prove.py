@@ -11,6 +11,8 @@ from hyve_pipeline.cli.output_file import is_standard_output, write_beside_lists
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.proof import Proof
 
+_MOST_PROOF_BYTES = 256 * 1024**2
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -117,12 +119,13 @@ def _check(
     from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.proof import read_document
+    from hyve_pipeline.core.runtime.named_files import read_named
     from hyve_pipeline.operations.context import Home, SyncContext
     from hyve_pipeline.operations.prove.check import check_buckets, check_state
 
     name = displayed(str(file))
     try:
-        content = file.expanduser().read_bytes()
+        content = read_named(file.expanduser(), _MOST_PROOF_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{name}: can't be read: {error.strerror or error}") from None
     proof, signature = read_document(name, content)

@@ -27,6 +27,7 @@ from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
 from hyve_pipeline.core.base.keys import displayed, printable
 from hyve_pipeline.core.model.alerts import Alert
 from hyve_pipeline.core.runtime import startup
+from hyve_pipeline.core.runtime.named_files import open_named
 from hyve_pipeline.core.settings.fields import is_webhook_url
 from hyve_pipeline.core.settings.model import Automation
 
@@ -117,8 +118,8 @@ class UrlSource:
 
 def _content(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(_MOST_URL_BYTES).strip()
+        with open_named(path) as file:
+            return file.read(_MOST_URL_BYTES).decode().strip()
     except (OSError, ValueError):
         return ""
 

@@ -57,6 +57,7 @@ def _bash(line: str) -> list[str]:
 def test_bash_completes_commands_options_syncs_and_plans(plans: list[str]) -> None:
     assert _bash("hyve do") == ["doctor"]
     assert _bash("hyve help do") == ["doctor"]
+    assert _bash("hyve help config do") == []
     assert _bash("hyve --sync ") == ["images", "backup"]
     assert _bash("hyve copy --sync b") == ["backup"]
     assert _bash("hyve show ") == ["latest", *reversed(plans)]

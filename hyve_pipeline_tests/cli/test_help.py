@@ -70,3 +70,14 @@ def test_the_module_can_be_run_too() -> None:
     )
     assert out == installed.stdout
     assert out.startswith("Usage: hyve ")
+
+
+def test_help_of_a_command_of_two_words(hyve: Hyve) -> None:
+    for words in (("config", "check"), ("config", "schema"), ("completion", "zsh"), ("show", "latest")):
+        explained = hyve("help", *words)
+        assert (explained.code, explained.err) == (0, "")
+        assert explained.out == hyve("help", words[0]).out
+    wrong = hyve("help", "config", "chekc")
+    assert wrong.code == 2
+    assert wrong.only_line.endswith("did you mean check?")
+    assert hyve("help", "delete", "copy").code == 2

@@ -2,9 +2,12 @@
 
 import pytest
 
-from hyve_pipeline.cli.interrupted import LastWords, adopting
+from hyve_pipeline.cli.interrupted import LastWords, adopting, applying_plan
 from hyve_pipeline.cli.plans import plans
 from hyve_pipeline.core.base.errors import InterruptedRunError
+from hyve_pipeline.core.model.event import Actor
+from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline_tests.syncs import Hyve, Pair
 
 
 def test_before_the_first_step_nothing_was_begun_and_after_it_the_journal_has_what_was_done() -> None:
@@ -20,3 +23,21 @@ def test_the_command_that_goes_on_is_for_the_same_home_and_sync() -> None:
     with given, pytest.raises(InterruptedRunError) as caught, adopting():
         raise KeyboardInterrupt
     assert str(caught.value).endswith("run 'hyve adopt --home '/my home' --sync films' again")
+
+
+@pytest.mark.parametrize(("action", "command"), [("copy", "delete"), ("delete", "verify")])
+def test_after_the_last_object_the_next_command_is_named_and_not_one_that_has_nothing_left(
+    action: Action, command: str, pair: Pair, hyve: Hyve
+) -> None:
+    pair.source.put({"new": b"1"})
+    pair.store.put({"gone": b"1"})
+    for step in ("dryrun", "copy", *([] if action == "copy" else ["delete"])):
+        assert hyve(step).code == 0
+    sync = pair.context().acting_as(Actor.of_command(action))
+    plan = sync.plans.newest()
+    assert plan is not None
+    given = plans.make_context("plans", [])
+    with given, pytest.raises(InterruptedRunError) as caught, applying_plan(sync, plan, action):
+        raise KeyboardInterrupt
+    done = {"copy": "copied", "delete": "deleted"}[action]
+    assert str(caught.value) == f"interrupted: plan {plan.id}: 1 of 1 {done}; 'hyve {command}' is next"

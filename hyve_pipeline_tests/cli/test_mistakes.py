@@ -54,6 +54,38 @@ def test_a_mistake_in_the_configuration_is_one_line(text: str, words: list[str],
     assert sorted(path.name for path in configured.parent.iterdir()) == ["hyve.toml"]
 
 
+@pytest.mark.parametrize(("kind", "said"), [("pipe", "is a named pipe, not a file"), ("device", "is a device, not a")])
+def test_what_is_no_file_is_refused_at_once_wherever_a_file_is_named(
+    kind: str, said: str, pair: Pair, tmp_path: Path, hyve: Hyve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong, proof = tmp_path / "wrong", tmp_path / "proof.json"
+    if kind == "pipe":
+        os.mkfifo(wrong)
+    else:
+        wrong.symlink_to("/dev/zero")
+    pair.source.put({"a": b"1"})
+    assert hyve("sync", "--yes").code == 0
+    assert hyve("prove", "--output", str(proof)).code == 0
+    named = (
+        ("dryrun", "--keys", str(wrong)),
+        ("prove", "--check", str(wrong)),
+        ("prove", "--sign", str(wrong)),
+        ("prove", "--check", str(proof), "--signed-by", str(wrong)),
+    )
+    for arguments in named:
+        finished = hyve(*arguments)
+        assert (finished.code, f"{wrong}: " in finished.only_line, said in finished.only_line) == (2, True, True)
+    pair.configure(prices=str(wrong))
+    assert (said in hyve("dryrun").err.splitlines()[-1], hyve("dryrun").code) == (True, 2)
+    other = tmp_path / "other"
+    other.mkdir()
+    wrong.rename(other / "hyve.toml")
+    monkeypatch.setenv("HYVE_HOME", str(other))
+    for arguments in (("config",), ("config", "check"), ("plans",), ("dryrun",), ("metrics",)):
+        finished = hyve(*arguments)
+        assert (finished.code, said in finished.only_line) == (2, True)
+
+
 def test_a_missing_configuration_says_what_writes_it(configured: Path, hyve: Hyve) -> None:
     for arguments in (("dryrun",), ("copy",), ("sync", "--json"), ("show", "x"), ("retry",), ("verify",)):
         finished = hyve(*arguments)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,16 +115,17 @@ def test_extras_that_need_dagster_bring_it(extra: str) -> None:
     assert {"dagster", "dagster-aws"} <= _brought_by(_EXTRAS[extra])
 
 
-def test_an_interrupt_while_the_installed_command_is_loaded_leaves_no_traceback() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_while_the_installed_command_is_loaded_ends_it_in_order(number: signal.Signals) -> None:
     name, _, entry = _SETUP["options.entry_points"]["console_scripts"].strip().partition(" = ")
     module, _, function = entry.partition(":")
     script = f"""
-import sys
+import os, sys
 
 class Interrupted:
     def find_spec(self, name, *others):
         if name == "hyve_pipeline.cli":
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), {number.value})
 
 sys.meta_path.insert(0, Interrupted())
 from {module} import {function}

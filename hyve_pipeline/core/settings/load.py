@@ -12,6 +12,7 @@ from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, shortened
 from hyve_pipeline.core.base.suggestions import hint_for
+from hyve_pipeline.core.runtime.named_files import read_named
 from hyve_pipeline.core.settings.fields import SYNC_NAME_RULE, is_sync_name
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, Mistake, from_pydantic, shown_value, unknown_key
@@ -41,7 +42,7 @@ def read_text(path: Path) -> str:
     """
     try:
         # Some editors write a byte order mark, which TOML does not allow.
-        return path.read_bytes().decode("utf-8-sig")
+        return read_named(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise _error(path, "is missing; `hyve configure` writes it") from None
     except OSError as error:

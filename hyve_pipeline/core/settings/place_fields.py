@@ -103,10 +103,10 @@ def _valid_profile(name: str) -> str:
     return name
 
 
-def _valid_endpoint(url: str) -> str:
+def _is_endpoint(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        usable = (
+        return (
             parts.scheme in ("http", "https")
             # urlsplit drops newlines and tabs, and keeps spaces.
             and url.isascii()
@@ -117,10 +117,17 @@ def _valid_endpoint(url: str) -> str:
             and parts.port != 0
         )
     except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError(f"{re.sub('//.*@', '//…@', url)!r} is not an endpoint such as 'https://s3.example.org:9000'")
-    return url.rstrip("/")
+        return False
+
+
+def _valid_endpoint(url: str) -> str:
+    if _is_endpoint(url):
+        return url.rstrip("/")
+    without_path = "/".join(url.split("/")[:3])
+    meant = [f"http://{url}", f"https://{url}"] if "://" not in url else [without_path]
+    hint = f": write {' or '.join(map(repr, meant))}" if all(map(_is_endpoint, meant)) else ""
+    shown = re.sub("^(.*?//)?.*@", r"\1…@", url)
+    raise ValueError(f"{shown!r} is not an endpoint such as 'https://s3.example.org:9000'{hint}")
 
 
 def _valid_storage_class(text: str) -> str:

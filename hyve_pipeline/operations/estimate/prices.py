@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.prices import PriceTable
+from hyve_pipeline.core.runtime.named_files import read_named
 from hyve_pipeline.core.settings import model
 
 EXAMPLE_PRICES = Path(model.__file__).parent / "prices.toml"
@@ -32,7 +33,7 @@ def _example() -> PriceTable:
 
 def _read(path: Path) -> PriceTable:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        document = tomllib.loads(read_named(path).decode(), parse_float=Decimal)
     except OSError as error:
         raise _error(path, f"the prices can't be read: {error.strerror}") from None
     except ValueError as error:

@@ -1,8 +1,9 @@
 """Reads a list of keys that a plan is to be restricted to: nothing on a line of it is left out silently."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import ConfigurationError
@@ -11,6 +12,9 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.settings.mapping import key_mapping
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.place_fields import MAX_KEY_BYTES
+
+# A line of JSON may have other members beside its key.
+_LONGEST_LINE = 1024**2
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -56,14 +60,14 @@ class _WrongLineError(ValueError):
     """What is wrong with a line."""
 
 
-def read_key_list(name: str, lines: Iterable[bytes], settings: SyncSettings) -> KeyList:
+def read_key_list(name: str, lines: BinaryIO, settings: SyncSettings) -> KeyList:
     """Read a list: whole keys of the source, one a line as in ``new.txt``, or JSON objects with a member ``key``.
 
     Which of the two it is, the first line that is not empty shows.
 
     Args:
         name: what the list is called in messages.
-        lines: its lines, each with its newline.
+        lines: its bytes.
         settings: the sync, with prefixes and filters.
 
     Raises:
@@ -75,7 +79,9 @@ def read_key_list(name: str, lines: Iterable[bytes], settings: SyncSettings) -> 
     problems: list[str] = []
     seen: set[str] = set()
     are_json: bool | None = None
-    for number, raw in enumerate(lines, start=1):
+    for number, raw in enumerate(iter(lambda: lines.readline(_LONGEST_LINE + 1), b""), start=1):
+        if len(raw) > _LONGEST_LINE:
+            raise ConfigurationError(f"{name}: line {number}: is too long for a line with a key; no plan was made")
         found.lines = number
         line = raw.removesuffix(b"\n")
         if not line:

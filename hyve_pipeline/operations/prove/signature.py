@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.named_files import open_named
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -92,7 +93,7 @@ def _read_private_key(path: Path) -> "Ed25519PrivateKey":
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_named(path) as stream:
             return stream.read(_MOST_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{displayed(str(path))}: can't be read: {error.strerror or error}") from None

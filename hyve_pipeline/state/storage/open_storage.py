@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.runtime.named_files import read_named
 from hyve_pipeline.core.settings.home import HomeSettings
 from hyve_pipeline.core.settings.mistakes import HOME_TABLE, from_pydantic
 from hyve_pipeline.core.settings.places import BucketSettings
@@ -79,7 +80,7 @@ def open_storage(folder: Path, settings_file: Path) -> Storage:
 def _home_table(settings_file: Path) -> dict[str, Any]:
     """The table ``[home]``; empty where the file can't be read, which is reported when all of it is needed."""
     try:
-        table = tomllib.loads(settings_file.read_bytes().decode("utf-8-sig")).get("home", {})
+        table = tomllib.loads(read_named(settings_file).decode("utf-8-sig")).get("home", {})
     except (OSError, ValueError, RecursionError):
         return {}
     return dict(table) if isinstance(table, dict) else {}

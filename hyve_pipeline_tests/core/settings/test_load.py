@@ -212,7 +212,8 @@ def test_mistakes_of_a_sync(line: str, message: str) -> None:
         ('profile = "a\\u001b[2J\\u202e"', "profile: 'a\\x1b[2J\\u202e' is not the name of an AWS profile"),
         (
             "endpoint_url = 'minio:9000'",
-            "endpoint_url: 'minio:9000' is not an endpoint such as 'https://s3.example.org:9000'",
+            "endpoint_url: 'minio:9000' is not an endpoint such as 'https://s3.example.org:9000': "
+            "write 'http://minio:9000' or 'https://minio:9000'",
         ),
         ("requester_pays = 'yes'", "requester_pays: must be true or false, not the string 'yes'"),
         ("accelerate = 1", "accelerate: must be true or false, not the number 1"),

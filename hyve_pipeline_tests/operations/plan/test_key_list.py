@@ -90,3 +90,8 @@ def test_keys_are_whole_and_below_the_prefixes() -> None:
     key = b"in/" + b"x" * 1021
     assert len(_read(key, "in/", "o/").keys) == 1
     assert "line 1: the key has 1,025 bytes in the store" in _problem(key, "in/", "out/")
+
+
+def test_a_line_that_does_not_end_is_not_read_to_the_end() -> None:
+    problem = _problem(b"a\n" + bytes(2**20 + 1))
+    assert problem == "keys.txt: line 2: is too long for a line with a key; no plan was made"

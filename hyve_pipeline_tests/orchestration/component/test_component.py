@@ -222,7 +222,8 @@ def test_mistakes_of_places_are_told_with_their_lines() -> None:
         f"6 - attributes.source.aws_secret_access_key: unknown key ({known})",
         "8 - attributes.store.bucket: 's3://hyve-store/x' is not a bucket name: omit s3://, and set what "
         "follows the name as prefix",
-        "9 - attributes.store.endpoint_url: 's3.example.org' is not an endpoint such as 'https://s3.example.org:9000'",
+        "9 - attributes.store.endpoint_url: 's3.example.org' is not an endpoint such as 'https://s3.example.org:9000': "
+        "write 'http://s3.example.org' or 'https://s3.example.org'",
     ]
 
 
