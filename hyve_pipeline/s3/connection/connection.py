@@ -152,6 +152,8 @@ class Connection:
             request = request._replace(headers=(*request.headers, *self.payer_headers))
         if self.versions is not None:
             request = self.versions.pinned(request)
+        if request.key is None:
+            request = self.listing_dialect.spoken(request)
         with self._lock:
             self.requests += 1
             self.operations[request.operation] += 1

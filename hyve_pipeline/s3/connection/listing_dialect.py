@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from hyve_pipeline.s3.wire.messages import Request
+
+# What a listing can do without: older servers refuse these, and others ignore them.
+ENCODING, VERSION_2 = "encoding-type", "list-type"
+
 
 @dataclass(slots=True)
 class ListingDialect:
@@ -13,9 +18,22 @@ class ListingDialect:
         is_encoding: whether the server percent-encodes keys when it is asked to; None while that is not known.
         plus: what a ``+`` in an encoded key stands for, a space or itself; None while no key has shown it.
         is_one_order: the server lists versions and delete markers in one order, and not apart.
+        refused: the parameters of a listing that the server refuses, so that they are left out.
     """
 
     by_marker: bool = False
     is_encoding: bool | None = None
     plus: Literal[" ", "+"] | None = None
     is_one_order: bool = False
+    refused: frozenset[str] = frozenset()
+
+    def leave_out(self, refused: frozenset[str]) -> None:
+        """Send listings without these parameters from now on."""
+        self.refused = refused
+        self.by_marker |= VERSION_2 in refused
+
+    def spoken(self, request: Request) -> Request:
+        """A request to the bucket, without what the server refuses."""
+        if not self.refused:
+            return request
+        return request._replace(query=tuple(pair for pair in request.query if pair[0] not in self.refused))

@@ -3,10 +3,10 @@
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from http import HTTPStatus
 
-from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.listing_dialect import ENCODING, VERSION_2
+from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported
 from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError
 from hyve_pipeline.s3.listing.malformed import MalformedPageError
@@ -22,8 +22,8 @@ from hyve_pipeline.s3.listing.walk import (
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError, bucket_error, invalid_response
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
 
-# With these a server may refuse a request because of an unsupported header.
-_UNKNOWN_HEADER = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED)
+# What is left out of a listing that a server refuses, one after the other.
+_WAYS = tuple(map(frozenset, ((ENCODING,), (VERSION_2,), (ENCODING, VERSION_2))))
 
 
 def probe_restore_status(connection: Connection) -> Pairs:
@@ -38,11 +38,10 @@ def probe_restore_status(connection: Connection) -> Pairs:
         BucketError: it cannot be listed; the message says why and what to do.
     """
     try:
-        probe_bucket(connection, RESTORE_STATUS)
-    except BucketError as error:
-        cause = error.__cause__
-        if not isinstance(cause, S3RequestError) or cause.status not in _UNKNOWN_HEADER:
-            raise
+        _probe(connection, RESTORE_STATUS, FIRST_PAUSE_SECONDS)
+    except S3RequestError as error:
+        if not may_be_unsupported(error):
+            raise bucket_error(error, connection.place) from error
         probe_bucket(connection)
         return ()
     return RESTORE_STATUS
@@ -61,12 +60,11 @@ class Probe:
     answer: ListingAnswer
 
 
-def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float = FIRST_PAUSE_SECONDS) -> Probe:
-    """Prove that a bucket can be listed with this connection.
+def probe_bucket(connection: Connection, first_pause: float = FIRST_PAUSE_SECONDS) -> Probe:
+    """Prove that a bucket can be listed with this connection, if need be without what its server refuses.
 
     Args:
         connection: the bucket.
-        headers: headers of the request.
         first_pause: seconds before the request is sent again for the first time, if the answer is damaged.
 
     Returns:
@@ -75,37 +73,62 @@ def probe_bucket(connection: Connection, headers: Pairs = (), first_pause: float
     Raises:
         BucketError: it cannot; the message says why and what to do.
     """
+    try:
+        return _probe(connection, (), first_pause)
+    except S3RequestError as error:
+        found = _probe_in_other_ways(connection) if may_be_unsupported(error) else None
+        if found is None:
+            raise bucket_error(error, connection.place) from error
+        return found
+
+
+def _probe_in_other_ways(connection: Connection) -> Probe | None:
+    """The answer to a probe without what the server may have refused; None if it refuses each of them."""
+    dialect = connection.listing_dialect
+    before = dialect.refused
+    for way in _WAYS:
+        dialect.refused = way
+        try:
+            found = send_probe(connection).result()
+        except S3RequestError:
+            continue
+        dialect.leave_out(way)
+        return found
+    dialect.refused = before
+    return None
+
+
+def _probe(connection: Connection, headers: Pairs, first_pause: float) -> Probe:
+    """Send a probe, again where the answer is damaged.
+
+    Raises:
+        S3RequestError: the bucket cannot be listed so.
+    """
     request = _request(connection, headers)
     for damaged in range(MOST_DAMAGED):
         try:
             # Read afterwards, and not as in `send_probe`: whatever is there instead of S3 answers so each time, and the
             # patience of the connection, four times over, would be five minutes in which nothing is said.
-            probe = _read(connection, request, connection.send(request).result())
+            return _read(connection, request, connection.send(request).result())
         except S3RequestError as error:
             if error.code != INVALID_RESPONSE or damaged + 1 == MOST_DAMAGED:
-                raise bucket_error(error, connection.place) from error
+                raise
             time.sleep(first_pause * PAUSE_GROWTH**damaged)
-        else:
-            return probe
     raise AssertionError("the last try returned or raised")
 
 
-def send_probe(connection: Connection, headers: Pairs = ()) -> "Future[Probe]":
+def send_probe(connection: Connection) -> "Future[Probe]":
     """Request the first key of a bucket, with the connection's patience also for damaged answers.
-
-    Args:
-        connection: the bucket.
-        headers: headers of the request.
 
     Returns:
         A future that gives the answer, or raises `S3RequestError` if the bucket cannot be listed, or the answer is not
         a listing of it.
     """
-    request = _request(connection, headers)
+    request = _request(connection)
     return connection.ask(request, lambda ending: _read(connection, request, answer_of(ending)))
 
 
-def _request(connection: Connection, headers: Pairs) -> Request:
+def _request(connection: Connection, headers: Pairs = ()) -> Request:
     query = [("list-type", "2"), ("encoding-type", "url"), ("max-keys", "1")]
     if connection.place.prefix:
         query.append(("prefix", connection.place.prefix))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from hyve_pipeline.core.model.copy_task import CopyRules
@@ -209,30 +210,37 @@ def _confirm_tags(
 ) -> "Future[tuple[str, ...]]":
     """Find out once for each server whether an object gets the tags that such a request had, and put them if not."""
     kept = kept_tags(operation)
-    is_sure = operation == "PutObject" or store.place.server == AWS or store.abilities.has_proved(kept)
-    if is_sure or not new.tags:
+    if store.place.server == AWS or store.abilities.has_proved(kept) or not new.tags:
         return completed(lost)
-    if store.abilities.lacks(kept):
+    if store.abilities.lacks(kept) or store.abilities.lacks(TAGS):
         return _give_tags(store, key, version_id, new, lost)
 
-    def judge(found: Tags | None) -> "Future[tuple[str, ...]]":
-        if found is not None and sorted(found) != sorted(new.tags):
-            store.abilities.note(kept)
-            return _give_tags(store, key, version_id, new, lost)
-        if found is not None:
+    def judge(read: tuple[Tags | None] | None) -> "Future[tuple[str, ...]]":
+        if read is None:
+            return completed(lost)
+        (found,) = read
+        if found is not None and sorted(found) == sorted(new.tags):
             store.abilities.prove(kept)
-        return completed(lost)
+            return completed(lost)
+        if found is not None:
+            store.abilities.note(kept)
+        return _give_tags(store, key, version_id, new, lost)
 
-    def unknown(error: BaseException) -> None:
+    def unknown(error: BaseException) -> tuple[None] | None:
         if not isinstance(error, S3RequestError):
             raise error
         if error.code in NOT_PERMITTED:
             # To read the store's tags takes a permission that copies do not need otherwise: nobody need ask again.
             store.abilities.prove(kept)
+        if error.status != HTTPStatus.INTERNAL_SERVER_ERROR or store.abilities.has_proved(TAGS):
+            return None
+        # So some servers answer what they don't know, for as long as they are asked.
+        store.abilities.note(TAGS_READ)
+        return (None,)
 
     return store.abilities.try_out(
         kept,
-        lambda: follow(recover(read_tags(store, key), unknown), judge),
+        lambda: follow(recover(then(read_tags(store, key), lambda tags: (tags,)), unknown), judge),
         lambda: _confirm_tags(store, key, version_id, new, lost, operation),
     )
 

@@ -83,21 +83,31 @@ _TRANSIENT_CODES = {
     "BadGateway",
     "ConditionalRequestConflict",
     "GatewayTimeout",
+    "IncompleteBody",
     "InternalError",
     "OperationAborted",
     "RequestTimeout",
+}
+_TRANSIENT_STATUSES = {408, 425, 429}
+
+# All other failures of a server may pass: some edges, proxies and providers have statuses of their own for them, see
+# https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+_LASTING_FAILURES = {501, 505, 507, 508, 510, 511, 530}
+
+# With these codes a server throttles: there are too many requests.
+_THROTTLING_CODES = {
+    "BandwidthLimitExceeded",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
     "ServiceUnavailable",
     "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequests",
 }
-# The last five are those of an edge that has not reached the server behind it, see
-# https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
-_TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
-
-# With these codes a server throttles: there are too many requests.
-_THROTTLING_CODES = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
+_THROTTLING_STATUSES = {429, 503, 509, 529}
 
 # Codes of refusals for a missing permission; that of a locked object is another. An answer to HEAD has only its status.
 NOT_PERMITTED = {"AccessDenied", FORBIDDEN}
@@ -129,7 +139,11 @@ def refined_code(code: str, message: str) -> str:
 
 def is_transient_code(code: str) -> bool:
     """Whether a request that failed with this code may succeed later."""
-    return code in _TRANSIENT_CODES
+    return code in _TRANSIENT_CODES or code in _THROTTLING_CODES
+
+
+def _is_transient_status(status: int) -> bool:
+    return status in _TRANSIENT_STATUSES or (500 <= status < 600 and status not in _LASTING_FAILURES)
 
 
 class S3RequestError(Exception):
@@ -186,12 +200,12 @@ class S3RequestError(Exception):
         """Whether the same request may succeed later."""
         # Some servers answer 500 to a request that they don't support.
         is_unknown = self.code in ("NotImplemented", "MethodNotAllowed")
-        return not is_unknown and (is_transient_code(self.code) or self.status in _TRANSIENT_STATUSES)
+        return not is_unknown and (is_transient_code(self.code) or _is_transient_status(self.status or 0))
 
     @property
     def is_throttled(self) -> bool:
         """Whether the server throttled the request."""
-        return self.code in _THROTTLING_CODES or self.status in (429, 503)
+        return self.code in _THROTTLING_CODES or self.status in _THROTTLING_STATUSES
 
     def __str__(self) -> str:
         where = self.bucket if self.key is None else f"{self.bucket} key {self.key!r}"
@@ -300,7 +314,9 @@ def _bucket_reason(error: S3RequestError, place: Place) -> str:
     reason = f"{error.message} (status {error.status})"
     if error.is_throttled:
         return f"{server} throttles requests: try again later, or set options.requests_per_second: {reason}"
-    return f"{server} has trouble that may pass, try again later: {reason}" if error.is_transient else reason
+    if error.is_transient:
+        return f"{server} has trouble that may pass, try again later: {reason}"
+    return f"{server} refuses this: {reason}"
 
 
 def _permission(operation: str) -> str:

@@ -7,13 +7,22 @@ import pytest
 from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.core.settings.places import BucketSettings, Place
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
-from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
+from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status, send_probe
 from hyve_pipeline.s3.listing.walk import MOST_DAMAGED, RESTORE_STATUS
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE, MakePlace
 from hyve_pipeline_tests.s3.conftest import Connect
-from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer, listing_of, scripted_server
+from hyve_pipeline_tests.s3.listing.walking import walked
+from hyve_pipeline_tests.s3.scripted import (
+    Answer,
+    Received,
+    error_answer,
+    listing,
+    listing_entry,
+    listing_of,
+    scripted_server,
+)
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID
 
 
@@ -47,12 +56,37 @@ def test_a_server_that_refuses_the_question_is_listed_without_it(status: int, co
         assert len(server.received) == 2
 
 
-@pytest.mark.parametrize(("status", "code", "requests"), [(403, "AccessDenied", 1), (400, "ExpiredToken", 2)])
+@pytest.mark.parametrize(
+    ("status", "code", "requests"), [(403, "AccessDenied", 1), (400, "ExpiredToken", 1), (400, "InvalidArgument", 5)]
+)
 def test_a_bucket_that_can_not_be_listed_either_way(status: int, code: str, requests: int, connect: Connect) -> None:
     with scripted_server([error_answer(status, code)]) as server:
         with pytest.raises(BucketError, match=code):
             probe_restore_status(connect(server.place()))
         assert len(server.received) == requests
+
+
+@pytest.mark.parametrize("refused", [{"encoding-type"}, {"list-type"}, {"encoding-type", "list-type"}])
+@pytest.mark.parametrize(("status", "code"), [(501, "NotImplemented"), (400, "InvalidArgument")])
+def test_a_bucket_is_listed_without_the_parameters_that_its_server_refuses(
+    status: int, code: str, refused: set[str], connect: Connect
+) -> None:
+    keys = [f"k{number}" for number in range(8)]
+
+    def script(received: Received) -> Answer:
+        if not refused.isdisjoint(received.query):
+            return error_answer(status, code)
+        left = [key for key in keys if key > received.query.get("marker", received.query.get("start-after", ""))]
+        encoding = "url" if "encoding-type" in received.query else None
+        return Answer(listing(map(listing_entry, left[:3]), truncated=len(left) > 3, encoding=encoding))
+
+    with scripted_server(script) as server:
+        connection = connect(server.place())
+        probe_restore_status(connection)
+        server.received.clear()
+        assert walked(connection)[0] == keys
+        send_probe(connection).result()
+        assert all(refused.isdisjoint(received.query) for received in server.received)
 
 
 def test_missing_bucket(make_place: MakePlace, connect: Connect) -> None:

@@ -3,12 +3,15 @@
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.settings.places import BucketSettings
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.whole import put_whole, read_by_one_request
@@ -16,7 +19,7 @@ from hyve_pipeline.s3.wire.checksums import checksum
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, S3RequestError
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.digests import DigestStore
-from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.faults import Fault, FaultyServer
 from hyve_pipeline_tests.s3.conftest import Connect
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.servers import client_for, put_objects, read_bucket
@@ -211,3 +214,62 @@ def test_a_server_that_refuses_the_md5_gets_checked_objects(pair: Pair, hashed: 
     pair.copy()
     assert hashed == {"MD5": len(BODY)}
     assert "content-md5" not in pair.puts()[0].headers
+
+
+_AboutTags = Callable[[Received], Answer | None]
+
+
+def _forgetting(faulty: FaultyServer, about_tags: _AboutTags) -> Fault:
+    """A server that forgets the tags of each write, and answers `about_tags` to what is asked about them."""
+
+    def fault(received: Received) -> Answer | None:
+        if "tagging" in received.query:
+            return about_tags(received)
+        if received.method != "PUT":
+            return None
+        kept = {name: value for name, value in received.headers.items() if name != "x-amz-tagging"}
+        return faulty.forward(replace(received, headers=kept))
+
+    return fault
+
+
+def _tagged(make_place: MakePlace, connect: Connect, faulty: FaultyServer, about_tags: _AboutTags) -> tuple[Any, ...]:
+    """What three copies lack, and the tags that they have, where the store forgets those of a PutObject."""
+    source, store = make_place("source"), make_place("store")
+    client = client_for(str(source.endpoint_url))
+    faulty.fault = _forgetting(faulty, about_tags)
+    to = connect(store.model_copy(update={"endpoint_url": faulty.endpoint_url}), policy=RetryPolicy(most_sends=1))
+    from_ = connect(source)
+    lost: list[tuple[str, ...]] = []
+    for key in ("one", "two", "three"):
+        client.put_object(Bucket=source.bucket, Key=key, Body=BODY, Tagging="team=a%20b")
+        task = CopyTask(key, key, len(BODY), ETAG, store_etag=NO_OBJECT)
+        lost.append(put_whole(from_, to, task, read_by_one_request(from_, task).result()).result().lost)
+    tags = [client.get_object_tagging(Bucket=store.bucket, Key=key)["TagSet"] for key in ("one", "two", "three")]
+    about = [received.method for received in faulty.received if "tagging" in received.query]
+    assert all(body == BODY for body in read_bucket(client, store.bucket).values())
+    return lost, tags, about, [one.lack for one in to.abilities.met]
+
+
+def test_tags_that_a_store_forgets_are_put_afterwards(
+    make_place: MakePlace, connect: Connect, faulty: FaultyServer
+) -> None:
+    lost, tags, about, _ = _tagged(make_place, connect, faulty, lambda _: None)
+    assert lost == [()] * 3
+    assert tags == [[{"Key": "team", "Value": "a b"}]] * 3
+    # It is found out once.
+    assert about == ["GET", "PUT", "PUT", "PUT"]
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(b"the object itself", headers={"ETag": '"e"'}), Answer(b"", 500), Answer(b"", 501)]
+)
+def test_a_store_that_has_no_tags_and_accepts_them_all_the_same_is_named(
+    make_place: MakePlace, connect: Connect, faulty: FaultyServer, answer: Answer
+) -> None:
+    lost, tags, about, lacks = _tagged(make_place, connect, faulty, lambda _: answer)
+    assert lost == [("tags",)] * 3
+    assert tags == [[]] * 3
+    # Such a server may take a request about tags for one about the object, and overwrite it.
+    assert set(about) == {"GET"}
+    assert lacks == ["does not support object tags"]

@@ -59,10 +59,28 @@ def test_any_other_status(status: int) -> None:
     assert is_error(Response(status, (), b""))
 
 
-@pytest.mark.parametrize(("status", "may_pass"), [(429, True), (501, False), (520, True), (522, True), (530, False)])
-def test_an_edge_that_has_not_reached_its_server_may_later(status: int, may_pass: bool) -> None:
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 509, 520, 522, 525, 529, 598, 599])
+def test_an_edge_or_server_that_has_trouble_may_answer_later(status: int) -> None:
     error = S3RequestError("b", Request("GetObject", "GET", "k"), code_of_status(status), "", status=status)
-    assert error.is_transient is may_pass
+    assert error.is_transient
+    assert error.is_throttled is (status in (429, 509, 529))
+
+
+@pytest.mark.parametrize("status", [400, 404, 501, 505, 507, 530])
+def test_other_failures_do_not_pass(status: int) -> None:
+    error = S3RequestError("b", Request("GetObject", "GET", "k"), code_of_status(status), "", status=status)
+    assert not error.is_transient
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "BandwidthLimitExceeded", "RequestThrottled"])
+def test_a_server_may_throttle_by_a_code_alone(code: str) -> None:
+    error = S3RequestError("b", Request("GetObject", "GET", "k"), code, "", status=400)
+    assert error.is_throttled
+    assert error.is_transient
+
+
+def test_a_body_that_was_cut_on_its_way_is_sent_again() -> None:
+    assert S3RequestError("b", Request("PutObject", "PUT", "k"), "IncompleteBody", "", status=400).is_transient
 
 
 @pytest.mark.parametrize(("code", "may_pass"), [("NotImplemented", False), ("InternalError", True), ("HTTP500", True)])
