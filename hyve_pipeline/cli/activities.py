@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from threading import RLock
 
+from hyve_pipeline.core.base.counts import noun
 from hyve_pipeline.core.base.sizes import readable_bytes
 from hyve_pipeline.core.runtime.progress import Listener
 
@@ -45,8 +46,7 @@ class Activity:
     @property
     def unit(self) -> str:
         """What its objects are called, behind their number."""
-        word = _UNITS.get(self.name, "object")
-        return word if self.objects == 1 and not self.total else f"{word}s"
+        return noun(self.total or self.objects, _UNITS.get(self.name, "object"))
 
     @property
     def seconds(self) -> float:

@@ -45,8 +45,9 @@ def dryrun(
     from hyve_pipeline.cli.chosen_sync import opened
     from hyve_pipeline.cli.interrupted import making_plan
     from hyve_pipeline.cli.key_list import take_plan_of_list
-    from hyve_pipeline.cli.output import list_files, plan_document, print_json, printing_refusal, say
+    from hyve_pipeline.cli.output import list_files, plan_document, print_json, printing_refusal
     from hyve_pipeline.cli.plan_text import (
+        describe_lists,
         describe_next,
         describe_plan,
         describe_refusals,
@@ -64,7 +65,7 @@ def dryrun(
         warn_of_loss(plan)
     else:
         describe_plan(plan, sync, keys=keys.shown)
-        say("lists: " + ", ".join(list_files(sync, plan).values()))
+        describe_lists(list_files(sync, plan))
         warn_of_loss(plan)
         describe_refusals(plan.refusals)
         describe_totals(plan)

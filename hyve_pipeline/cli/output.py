@@ -200,10 +200,13 @@ def planned_objects(plan: Plan, action: Action) -> int:
 def describe_status(status: PlanStatus) -> None:
     """Print the progress of a plan as text."""
     say(f"state: {status.state}" + (" (nothing to do)" if status.state == "empty" else ""))
+    planned = {action: planned_objects(status.plan, action) for action in ACTIONS}
+    width = max(len(counted(objects)) for objects in planned.values())
     for action, word in zip(ACTIONS, ("copied", "deleted"), strict=True):
-        planned, tally = planned_objects(status.plan, action), status.tally(action)
-        if planned:
-            line = f"  {word:<10}{tally.done:>12,} of {planned:,} objects  {readable_bytes(tally.bytes):>10}"
+        tally = status.tally(action)
+        if planned[action]:
+            line = f"  {word:<10}{tally.done:>12,} of {counted(planned[action]):<{width}}"
+            line += f"  {readable_bytes(tally.bytes):>10}"
             line += f", {tally.skipped:,} skipped" if tally.skipped else ""
             say(line + (f", {tally.failed:,} failed" if tally.failed else ""))
     for code, objects in sorted(status.reasons().items()):
@@ -282,7 +285,7 @@ def _whole(objects: int) -> str:
     """All objects of the store, and the verb."""
     if objects == 0:
         return "the store is empty,"
-    return "its 1 object is" if objects == 1 else f"all {objects:,} objects of the store are"
+    return "the only object of the store is" if objects == 1 else f"all {objects:,} objects of the store are"
 
 
 def describe_verified(outcome: Verification) -> None:

@@ -1,6 +1,6 @@
 """A plan as text: its sets with their first keys, the totals in one line, and the command to type next."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from hyve_pipeline.cli.options import ALL_KEYS
@@ -21,6 +21,7 @@ from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, plan_status
 from hyve_pipeline.operations.plan.listed_rows import listed_rows
+from hyve_pipeline.operations.verify.read import is_verified, latest_verification
 
 # The sign and the colour of each set whose keys are shown.
 _SIGNS = {
@@ -221,15 +222,21 @@ def _totals(plan: Plan) -> Iterator[str]:
     yield f"{plan.count(ChangeSet.UNCHANGED).objects:,} unchanged"
 
 
+def describe_lists(files: Mapping[str, str]) -> None:
+    """Print where the lists of a plan are, by the paths of `list_files`."""
+    paths = [path.rpartition("/") for path in files.values()]
+    say(f"lists in {paths[0][0]}: {', '.join(name for _, _, name in paths)}")
+
+
 def describe_next(
     sync: SyncContext,
     status: PlanStatus,
     *,
     is_undone: bool,
     has_failed: bool = False,
-    verification: Verification | None = None,
 ) -> None:
     """Print the command to type next, if there is one, and the one that continues the last plan of all keys."""
+    verification = latest_verification(sync, status.plan) if is_verified(sync, status) else None
     command = next_command(status, is_undone=is_undone, has_failed=has_failed, verification=verification)
     if command is not None:
         say(f"next: {typed(of_plan(sync, command, status.plan))}")

@@ -149,7 +149,7 @@ def show(
     warn_of_loss(plan, [action for action in ACTIONS if status.unfinished(action)])
     describe_refusals(status.refusals)
     describe_totals(plan)
-    describe_next(sync, status, is_undone=is_undone, verification=verification)
+    describe_next(sync, status, is_undone=is_undone)
     return 0
 
 

@@ -109,7 +109,8 @@ def _describe(plan: "Plan", summary: "UndoSummary") -> None:
 
     say(f"plan {plan.id}: {counted(summary.restored)} of {plan.store.uri} put back as before it")
     if summary.left:
-        say(f"  {counted(summary.left)} that it copied where nothing was stay as they are")
+        stay = "stays as it is" if summary.left == 1 else "stay as they are"
+        say(f"  {counted(summary.left)} that it copied where nothing was {stay}")
     for code, objects in summary.reasons.items():
         warn(f"  not put back: {counted(objects)}, {in_words(code)}")
 

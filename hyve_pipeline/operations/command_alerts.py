@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from hyve_pipeline.core.base.codes import in_words
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.errors import HyveError, InterruptedRunError, RefusedError
 from hyve_pipeline.core.model.alerts import AlertEvent, AlertRun, Finding
 from hyve_pipeline.core.model.event import Event, EventKind
@@ -90,7 +91,7 @@ def _judge(sync: SyncContext, plan: Plan, event: Event) -> tuple[AlertEvent, str
         shard, summary = ended_attempt(sync, plan, event.shard or 0, event.attempt or 0)
         reasons = ", ".join(f"{count} {in_words(code)}" for code, count in sorted(summary.failures.items()))
         if summary.tally.failed:
-            return "failed", f"{summary.tally.failed} of {shard.objects} objects failed ({reasons})"
+            return "failed", f"{summary.tally.failed:,} of {counted(shard.objects)} failed ({reasons})"
     if event.kind is EventKind.PLAN_VERIFIED:
         verification = read_verification(sync, plan.id, event.verification or "")
         if not verification.verified and not is_explained(plan_status(sync, plan), verification):

@@ -35,6 +35,15 @@ def test_the_end_has_the_last_word_on_the_figures() -> None:
     assert (listing.objects, listing.size, listing.total, listing.is_done) == (302, 3020, 0, True)
 
 
+def test_one_object_is_not_called_objects() -> None:
+    activities = Activities()
+    activities.expect("copy", 1, 3)
+    copy = _only(activities)
+    assert (copy.objects, copy.total, copy.unit) == (0, 1, "object")
+    activities.advance("copy", 1, 3)
+    assert (copy.objects, copy.unit) == (1, "object")
+
+
 def test_a_wrong_estimate_is_no_total() -> None:
     activities = Activities()
     activities.estimate("compare", 10)

@@ -148,6 +148,10 @@ def test_plans_and_show(filled: Pair, hyve: Hyve) -> None:
     assert "copied 8 of 8, deleted 0 of 1" in lines[0]
     text = hyve("show", first).out
     assert "state: copied" in text
+    assert re.findall("  (?:copied|deleted) .*", text) == [
+        "  copied               8 of 8 objects        36 B",
+        "  deleted              0 of 1 object          0 B",
+    ]
     assert f"{first}-0003" in text
     assert "odd\\x0a☃" in text
     failed = hyve("show", first, "--failed")
@@ -172,7 +176,7 @@ def test_plans_fit_a_terminal_of_80_columns(filled: Pair, hyve: Hyve, monkeypatc
     ("objects", "shown"),
     [
         (0, "verified: the store is empty, as plan {} has it"),
-        (1, "verified: its 1 object is as plan {} has it"),
+        (1, "verified: the only object of the store is as plan {} has it"),
         (1_500, "verified: all 1,500 objects of the store are as plan {} has them"),
     ],
 )

@@ -54,8 +54,7 @@ def test_a_dryrun_ends_as_a_plan_of_terraform_does(filled: Pair, hyve: Hyve) -> 
         "    !      1 B  arch  (archived as GLACIER, missing in store)",
         "    unchanged             1 object          1 B",
         "copies by the server: both buckets are on one server",
-        "lists: "
-        + ", ".join(f"{filled.home}/out/images/{name}.txt" for name in ("new", "modified", "duplicate_stores")),
+        f"lists in {filled.home}/out/images: new.txt, modified.txt, duplicate_stores.txt",
         f"estimate: 43 requests, 27 B within the region; no prices for {filled.store.place.endpoint_url}",
         "Plan: 13 to copy (25 B), 1 to overwrite, 2 to delete, 1 skipped, 1 unchanged",
         "next: hyve copy",

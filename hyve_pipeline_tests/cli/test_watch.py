@@ -87,6 +87,15 @@ def test_the_copies_of_another_process_are_followed_to_their_end(
     ]
 
 
+def test_nothing_is_next_for_a_plan_that_is_verified(pair: Pair, hyve: Hyve) -> None:
+    _filled(pair)
+    assert [hyve(command).code for command in ("dryrun", "copy", "delete")] == [0, 0, 0]
+    shown = (("show", "--watch", "0.1"), ("show",), ("copy",), ("delete",))
+    assert [hyve(*arguments).out.splitlines()[-1] for arguments in shown] == ["next: hyve verify"] * 4
+    assert hyve("verify").code == 0
+    assert [arguments for arguments in shown if "next: " in hyve(*arguments).out] == []
+
+
 def test_an_interrupt_ends_the_watch_alone(make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = make_pair(through=faulty, concurrency=2)
     plan = _filled(pair)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.base.manifest import Frozen
 from hyve_pipeline.core.model.journal import Outcome
 
@@ -32,7 +33,7 @@ class UndoPreview:
         """One line for the user."""
         rest = self.objects - self.kept
         return (
-            f"{self.kept:,} of {self.objects:,} objects can be put back; "
+            f"{self.kept:,} of {counted(self.objects)} can be put back; "
             f"of {rest:,} neither the trash nor a version was kept"
         )
 

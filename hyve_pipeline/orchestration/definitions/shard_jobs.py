@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from hyve_pipeline.core.base.counts import noun
+from hyve_pipeline.core.base.counts import counted, noun
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.model.journal import AttemptSummary
 from hyve_pipeline.core.model.plan import Plan
@@ -116,7 +116,7 @@ def _failure_of(plan: Plan, failed: list[_Ended]) -> dg.Failure:
     shard, summary = failed[0]
     metadata = shard_metadata(plan, shard, summary) if len(failed) == 1 else {FAILED_OBJECTS: objects}
     return dg.Failure(
-        f"{objects} of {sum(shard.objects for shard, _ in failed)} objects failed ({listed}); 'hyve show {plan.id} "
+        f"{objects:,} of {counted(sum(shard.objects for shard, _ in failed))} failed ({listed}); 'hyve show {plan.id} "
         f"--failed' lists them; retry the {noun(len(keys), 'partition')} {named}, which does only what is left",
         metadata={**metadata, "partitions to retry": dg.MetadataValue.json(keys)},
         allow_retries=False,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from hyve_pipeline.core.base.counts import counted
 from hyve_pipeline.core.model.diff import planned_sets
 from hyve_pipeline.core.model.event import Actor, Event, EventKind
 from hyve_pipeline.core.model.journal import AttemptSummary
@@ -89,7 +90,7 @@ def shard_event(
     metadata = {**shard_metadata(plan, shard, summary), **(by or {})}
     if not summary.tally.failed:
         return dg.AssetMaterialization(key, partition=partition, metadata=metadata)
-    description = f"{summary.tally.failed} of {shard.objects} objects failed"
+    description = f"{summary.tally.failed:,} of {counted(shard.objects)} failed"
     return dg.AssetObservation(key, partition=partition, description=description, metadata=metadata)
 
 
