@@ -24,6 +24,9 @@ from hyve_pipeline.s3.objects.delete import UNMENTIONED, DeleteFailure, delete_o
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.wire.errors import INVALID_RESPONSE, ObjectChangedError, S3RequestError, is_transient_code
 
+# With these codes nothing says that a key is there still: some servers answer so where there is none to delete.
+_MAY_BE_GONE = {UNMENTIONED, "NoSuchKey", "NotFound"}
+
 # The error codes for a key whose condition fails, or for a condition that the server does not support.
 _CONDITION_FAILED = {
     "PreconditionFailed",
@@ -264,7 +267,7 @@ class ObjectDeleter:
                 rows.append(one.row(Outcome.DONE, None, None, tries, marker))
             elif result.is_conditional and failure.code in _CONDITION_FAILED:
                 doubtful.append(one)
-            elif failure.code == UNMENTIONED:
+            elif failure.code in _MAY_BE_GONE:
                 unproved.append(self._look(one, failure))
             elif is_transient_code(failure.code) and sends < _MOST_SENDS:
                 passing.append(one)

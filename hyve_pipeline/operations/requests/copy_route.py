@@ -8,20 +8,24 @@ from http import HTTPStatus
 from threading import Lock
 from types import TracebackType
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
+from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported
 from hyve_pipeline.s3.connection.request_window import Window
-from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES
+from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES, SOME_COPIES, Ability
 from hyve_pipeline.s3.copying.copy_object import OnCopied, begin_copy
 from hyve_pipeline.s3.copying.rewrite import rewrite_object
+from hyve_pipeline.s3.objects.head import ObjectHead, head_object
+from hyve_pipeline.s3.objects.pinned_write import StoreChangedError
 from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts
 from hyve_pipeline.s3.objects.source_responses import CopyResult
 from hyve_pipeline.s3.streaming.streamer import Streamer
-from hyve_pipeline.s3.wire.errors import S3RequestError
+from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError
 from hyve_pipeline.s3.wire.futures import deliver
 
 # Rewrites an object of the store in place with new properties, see `s3.copying.rewrite.rewrite_object`.
@@ -143,25 +147,45 @@ class ServerCopier:
         )
 
     def _end(self, task: CopyTask, on_end: OnCopied, ended: CopyResult | BaseException) -> None:
-        """Hand over the result of a copy, or stream the object if the server does not implement the operation."""
-        lacking = (
-            _UNKNOWN.get(ended.operation) if isinstance(ended, S3RequestError) and is_unknown_operation(ended) else None
-        )
-        if lacking is None:
+        """Hand over the result of a copy, or stream the object if the server can't copy it."""
+        if not isinstance(ended, S3RequestError) or ended.operation not in _UNKNOWN:
             on_end(ended)
-            return
+        elif is_unknown_operation(ended):
+            if ended.written is not None:
+                # It took the request for the upload of nothing.
+                task = task._replace(store_etag=ended.written)
+            self._stream_instead(task, _UNKNOWN[ended.operation], on_end)
+        elif _may_be_wrong(ended):
+            self._stream_what_is_there(task, ended, on_end)
+        else:
+            on_end(ended)
 
+    def _stream_what_is_there(self, task: CopyTask, error: S3RequestError, on_end: OnCopied) -> None:
+        """Stream the object if the source still has it as planned, so that an error which says otherwise is wrong.
+
+        Some servers decode the key of the source in another way, or compare its ETag by other rules.
+        """
+
+        def judge(head: ObjectHead | BaseException | None) -> None:
+            if isinstance(head, ObjectHead) and same_etag(head.etag, task.source_etag):
+                self._stream_instead(task, SOME_COPIES, on_end)
+            else:
+                on_end(error)
+
+        try:
+            deliver(head_object(self._source, task.source_key), judge)
+        except Exception:  # noqa: BLE001 - closed just now, say; the copy must come to an end
+            on_end(error)
+
+    def _stream_instead(self, task: CopyTask, lacking: Ability, on_end: OnCopied) -> None:
         def learn(streamed: CopyResult | BaseException) -> None:
             if not isinstance(streamed, BaseException):
                 self._store.abilities.note(lacking)
             on_end(streamed)
 
-        if isinstance(ended, S3RequestError) and ended.written is not None:
-            # It took the request for the upload of nothing.
-            task = task._replace(store_etag=ended.written)
         try:
             self._stream(task, learn)
-        except Exception as error:  # noqa: BLE001 - closed just now, say; the copy must come to an end
+        except Exception as error:  # noqa: BLE001 - as above
             on_end(error)
 
     def _stream(self, task: CopyTask, on_end: OnCopied) -> None:
@@ -182,6 +206,12 @@ class ServerCopier:
 
 # The ability that a server lacks if it does not implement an operation.
 _UNKNOWN = {"CopyObject": COPIES, "UploadPartCopy": PART_COPIES}
+
+
+def _may_be_wrong(error: S3RequestError) -> bool:
+    """Whether a copy failed by an error that says that the source's object is not there, not the planned one, or so."""
+    is_source_lacking = isinstance(error, ObjectChangedError) and not isinstance(error, StoreChangedError)
+    return is_source_lacking or (error.status == HTTPStatus.BAD_REQUEST and may_be_unsupported(error))
 
 
 def is_unknown_operation(error: S3RequestError) -> bool:

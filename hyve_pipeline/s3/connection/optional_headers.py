@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Generic, TypeVar
 
+from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.s3.connection.connection import Connection, itself
-from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, Ability
+from hyve_pipeline.s3.connection.server_abilities import CHECKSUMS, CONTENT_MD5, READ_CONDITIONS, Ability
 from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.wire.errors import S3RequestError, needs_customer_key
 from hyve_pipeline.s3.wire.futures import LightFuture, complete
 from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.wire.xml import unquote_etag
 
 T = TypeVar("T")
 
@@ -185,8 +188,36 @@ class _Search(Generic[T]):
             self._end(ended)
         elif self._sent and may_be_unsupported(ended):
             self._suspect(ended)
+        elif ended.status == HTTPStatus.PRECONDITION_FAILED and (condition := self._condition_of_a_read()) is not None:
+            self._look(condition, ended)
         else:
             self._end(ended)
+
+    def _condition_of_a_read(self) -> Optional | None:
+        return next((one for one in self._sent if one.ability is READ_CONDITIONS), None)
+
+    def _look(self, condition: Optional, error: S3RequestError) -> None:
+        """Send a read without its condition if the object has the ETag all the same, as a HEAD shows.
+
+        Some servers compare ETags with their quotes, or in another letter case than they list them.
+        """
+        wanted = next(value for name, value in self._request.headers if name == "if-match")
+
+        def judge(ended: Response | BaseException) -> None:
+            found = ended.header("etag") if isinstance(ended, Response) else None
+            if found is None or not same_etag(unquote_etag(found), unquote_etag(wanted)):
+                self._end(error)
+                return
+            self._leave_out((condition,))
+            try:
+                self._send((), self._judge_first)
+            except Exception:  # noqa: BLE001 - closed just now, say; whatever it is, the request must come to an end
+                self._end(error)
+
+        try:
+            self._connection.exchange(Request("HeadObject", "HEAD", self._request.key), judge)
+        except Exception:  # noqa: BLE001 - as above
+            self._end(error)
 
     def _send_once_more(self, error: S3RequestError, check_content: Callable[[], S3RequestError | None]) -> None:
         self._check_content = None

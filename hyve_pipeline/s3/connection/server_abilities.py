@@ -42,7 +42,7 @@ CONTENT_MD5 = Ability("refuses Content-MD5", "what is written is proved by ETag"
 # Only ever proved: a server that ignores it costs an MD5 of each object here, and nothing is lost.
 CHECKED_MD5 = Ability("ignores Content-MD5", "")
 READ_CONDITIONS = Ability(
-    "refuses If-Match when an object is read", "the ETag of each answer is compared with the planned one"
+    "refuses a matching If-Match when an object is read", "the ETag of each answer is compared with the planned one"
 )
 ORIGINAL_CODING = Ability("packs objects with gzip on the way", "they are asked for with Accept-Encoding: identity")
 _MEND_LISTING = (
@@ -78,10 +78,15 @@ LOCKS_IN_WRITES = Ability(
 LOCKS_READ = Ability("does not return the locks of objects", "")
 REDIRECTS = Ability("does not support website redirects", "objects arrive without theirs", "website redirect")
 MANY_DELETES = Ability("has no DeleteObjects", "objects are deleted one by one")
+# Only ever proved: a failure of a server that has it is about the keys.
+TOGETHER = Ability("has not deleted several objects by one request yet", "")
 DELETE_CONDITIONS = Ability(
     "does not support conditions on deletes", "each object is checked right before its batch is deleted"
 )
 COPIES = Ability("has no CopyObject", "objects are read and written through this process")
+SOME_COPIES = Ability(
+    "does not copy objects that it has, by their keys or ETags", "those are read and written through this process"
+)
 PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
 
 

@@ -15,6 +15,7 @@ from hyve_pipeline.s3.connection.transport import ResponseOrError
 from hyve_pipeline.s3.connection.version_pins import pinned_source
 from hyve_pipeline.s3.copying.multipart_upload import (
     PARTS_IN_FLIGHT,
+    MadeObject,
     PartedObject,
     PartRange,
     make_of_parts,
@@ -107,7 +108,18 @@ def copy_in_parts(
         made = make_of_parts(store, planned, send, window or Window(PARTS_IN_FLIGHT), log)
     except S3RequestError as error:
         raise source_error(error) from None
+    if made.size not in (None, task.size):
+        raise _ignored_ranges(store, task, made)
     return CopyResult(made.etag, made.version_id, properties.version_id, task.size, lost=made.lost)
+
+
+def _ignored_ranges(store: Connection, task: CopyTask, made: MadeObject) -> S3RequestError:
+    """The error of a copy to which each part has added other bytes than its own; another attempt would not help."""
+    reason = f"the copy has {made.size} bytes instead of {task.size}, as if the server ignored the range of each part"
+    request = Request("UploadPartCopy", "PUT", task.store_key)
+    error = S3RequestError(store.bucket, request, "NotImplemented", reason)
+    error.written = made.etag
+    return error
 
 
 def _copy_part(

@@ -103,11 +103,13 @@ class MadeObject:
         etag: without quotes.
         version_id: its version, or None without versioning.
         lost: what it lacks, because the server refuses it.
+        size: its bytes; None where the server was not asked.
     """
 
     etag: str
     version_id: str | None
     lost: tuple[str, ...] = ()
+    size: int | None = None
 
 
 def part_sizes(store: Connection, task: CopyTask, part_size: int) -> tuple[int, ...]:
@@ -242,7 +244,9 @@ def _complete(
     head = None if etag and store.place.server == "aws" else head_object(store, upload.key).result()
     if not etag and (head is None or head.size not in (None, sum(upload.sizes)) or _is_other(head.etag, parts)):
         raise invalid_response(store.bucket, request, answer, "the answer has no ETag, and the object is not there")
-    return MadeObject(etag if head is None else head.etag, version_of(answer))
+    if head is None:
+        return MadeObject(etag, version_of(answer))
+    return MadeObject(head.etag, version_of(answer), size=head.size)
 
 
 def _is_other(etag: str, parts: Sequence[Part]) -> bool:

@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with, may_be_unsupported
-from hyve_pipeline.s3.connection.server_abilities import DELETE_CONDITIONS, MANY_DELETES, Ability
+from hyve_pipeline.s3.connection.server_abilities import DELETE_CONDITIONS, MANY_DELETES, TOGETHER, Ability
 from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.read_headers import condition_headers
@@ -128,15 +129,27 @@ def _delete_together(connection: Connection, keys: Sequence[str], etags: Mapping
             connection.abilities.note(MANY_DELETES)
         return result
 
+    def after_first(first: DeleteResult, error: S3RequestError) -> "Future[DeleteResult]":
+        """Delete all others one by one if that has worked for the first, so that the server refuses DeleteObjects."""
+        if not first.deleted:
+            raise error
+        return then(one_by_one(keys[1:]), lambda others: _joined([learn(first), others]))
+
     def send(etags: Mapping[str, str]) -> "Future[DeleteResult]":
         def refused(error: BaseException) -> "Future[DeleteResult]":
-            if not isinstance(error, S3RequestError) or not _may_be_unsupported(error):
+            if not isinstance(error, S3RequestError):
                 raise error
-            return send({}) if etags else one_by_one(keys)
+            if _may_be_unsupported(error):
+                return send({}) if etags else one_by_one(keys)
+            if connection.place.server == AWS or connection.abilities.has_proved(TOGETHER) or not _is_answer(error):
+                raise error
+            return follow(_OneByOne(connection, keys[:1], conditions).begin(), lambda first: after_first(first, error))
 
         return retry(then(_send_together(connection, keys, etags), ended), refused)
 
     def ended(result: DeleteResult) -> DeleteResult:
+        if result.deleted:
+            connection.abilities.prove(TOGETHER)
         if conditions and not result.is_conditional and result.deleted:
             connection.abilities.note(DELETE_CONDITIONS)
         return result
@@ -161,6 +174,11 @@ def _may_be_unsupported(error: S3RequestError) -> bool:
     """Whether a server may not support DeleteObjects, or not in this form."""
     is_missing = error.status in (404, 411, 413) and error.code != "NoSuchBucket"
     return is_missing or may_be_unsupported(error) or error.code == "MalformedXML"
+
+
+def _is_answer(error: S3RequestError) -> bool:
+    """Whether a server that does not support DeleteObjects may have answered so: some take it for a POST of a form."""
+    return error.status is not None and not error.is_throttled
 
 
 def _send_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":
@@ -190,6 +208,8 @@ class _OneByOne:
 
     def begin(self) -> "Future[DeleteResult]":
         """Begin; the future gives the result for each key, and raises nothing."""
+        if not self._waiting:
+            return completed(DeleteResult({}, {}))
         for _ in range(min(_AT_ONCE, len(self._waiting))):
             self._send_next()
         return self._outcome

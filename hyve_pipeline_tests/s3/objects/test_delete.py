@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
 from hyve_pipeline.s3.objects.delete import (
     UNMENTIONED,
     DeletedObject,
@@ -220,3 +221,42 @@ def test_second_server(rclone_endpoint: str, make_place: MakePlace, connect: Con
     result = delete_objects(connect(place), RCLONE_KEYS).result()
     assert (set(result.deleted), result.errors) == (set(RCLONE_KEYS), {})
     assert list_keys(client, place.bucket) == ["kept.txt"]
+
+
+_REFUSALS = {
+    "a form": error_answer(412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data"),
+    "a trouble": error_answer(500, "InternalError"),
+    "a permission": error_answer(403, "AccessDenied"),
+}
+
+
+@pytest.mark.parametrize("refusal", _REFUSALS)
+def test_a_server_whose_answers_do_not_say_that_it_lacks_deletes_of_many(connect: Connect, refusal: str) -> None:
+    def script(received: Received) -> Answer:
+        return _REFUSALS[refusal] if received.method == "POST" else Answer(status=204)
+
+    policy = RetryPolicy(patience=0, first_delay=0.001, most_sends=1)
+    with scripted_server(script) as server:
+        connection = connect(server.place(), policy=policy)
+        for keys in (["a", "b", "c"], ["d", "e"]):
+            assert set(delete_objects(connection, keys).result().deleted) == set(keys)
+        sent = [received.path.rpartition("/")[2] for received in server.received if received.method == "DELETE"]
+        assert sorted(sent) == ["a", "b", "c", "d", "e"]
+        assert [lack.lack for lack in connection.abilities.met] == ["has no DeleteObjects"]
+
+
+def test_keys_that_may_not_be_deleted_are_not_all_tried_alone(connect: Connect) -> None:
+    with scripted_server([error_answer(403, "AccessDenied", "no way")]) as server:
+        with pytest.raises(S3RequestError, match="AccessDenied"):
+            delete_objects(connect(server.place()), ["a", "b", "c"]).result()
+        assert [received.method for received in server.received] == ["POST", "DELETE"]
+
+
+def test_a_failure_of_a_server_that_deletes_many_is_about_the_keys(connect: Connect) -> None:
+    answers = [_answer("<Deleted><Key>a</Key></Deleted>"), error_answer(403, "AccessDenied")]
+    with scripted_server(answers) as server:
+        connection = connect(server.place())
+        delete_objects(connection, ["a"]).result()
+        with pytest.raises(S3RequestError, match="AccessDenied"):
+            delete_objects(connection, ["b", "c"]).result()
+        assert [received.method for received in server.received] == ["POST", "POST"]

@@ -127,3 +127,41 @@ def test_without_condition_and_etag_nothing_is_believed(connect: Connect) -> Non
 
     with scripted_server(script) as server, pytest.raises(S3RequestError, match="nothing shows which object it is"):
         read_object(connect(server.place()), "k", etag_of(PLAIN), len(PLAIN)).result()
+
+
+def _by_other_rules(received: Received) -> Answer:
+    """A server that compares If-Match by rules of its own, so that no ETag matches."""
+    if "if-match" in received.headers:
+        return error_answer(412, "PreconditionFailed")
+    return stored(PLAIN)
+
+
+def test_a_condition_that_holds_and_that_the_server_refuses_is_left_out(connect: Connect) -> None:
+    with scripted_server(_by_other_rules) as server:
+        connection = connect(server.place())
+        for _ in range(2):
+            assert read_object(connection, "k", etag_of(PLAIN).upper(), len(PLAIN)).result().body == PLAIN
+        read_checksums(connection, "k", etag_of(PLAIN)).result()
+        assert [lack.lack for lack in connection.abilities.met] == [
+            "refuses a matching If-Match when an object is read"
+        ]
+        # Found out once.
+        assert [received.method for received in server.received] == ["GET", "HEAD", "GET", "GET", "HEAD"]
+
+
+def test_a_condition_that_does_not_hold_stays_one(connect: Connect) -> None:
+    with scripted_server(_by_other_rules) as server:
+        connection = connect(server.place())
+        with pytest.raises(ObjectChangedError):
+            read_object(connection, "k", etag_of(PACKED), len(PACKED)).result()
+        assert connection.abilities.met == ()
+
+
+def test_a_proxy_that_packs_and_marks_the_etag(connect: Connect) -> None:
+    def script(received: Received) -> Answer:
+        if "gzip" not in received.headers.get("accept-encoding", ""):
+            return stored(PLAIN)
+        return stored(PLAIN, PACKED, is_chunked=True, Content_Encoding="gzip", ETag=f'"{etag_of(PLAIN)}-gzip"')
+
+    with scripted_server(script) as server:
+        assert read_object(connect(server.place()), "k", etag_of(PLAIN), len(PLAIN)).result().body == PLAIN
