@@ -4,8 +4,8 @@ import re
 from typing import Any
 from urllib.parse import SplitResult
 
-from pydantic import AfterValidator, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
@@ -17,17 +17,6 @@ def names_host(url: SplitResult) -> bool:
         ValueError: its port is no number.
     """
     return _HOST.fullmatch(url.netloc.removesuffix(f":{url.port}")) is not None
-
-
-def matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
-    """Checks that the whole text matches a pattern; `expected` completes the message "'x' is …"."""
-
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(f"{text!r} is {expected}")
-        return text
-
-    return AfterValidator(check)
 
 
 class JsonSchema:
@@ -43,3 +32,26 @@ class JsonSchema:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), **self._keywords}
+
+
+class Matching(JsonSchema):
+    """Checks that the whole text matches a pattern, which the JSON Schema of the type has too.
+
+    Args:
+        pattern: the pattern.
+        expected: completes the message "'x' is …".
+        more: other keywords of the JSON Schema.
+    """
+
+    def __init__(self, pattern: re.Pattern[str], expected: str, **more: Any) -> None:
+        super().__init__(pattern, **more)
+        self._pattern = pattern
+        self._expected = expected
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, text: str) -> str:
+        if not self._pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is {self._expected}")
+        return text

@@ -13,7 +13,7 @@ from hyve_pipeline.core.base.durations import parse_duration
 from hyve_pipeline.core.base.sizes import parse_size
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.settings.cron import NICKNAMES, check_cron
-from hyve_pipeline.core.settings.field_checks import JsonSchema, matching, names_host
+from hyve_pipeline.core.settings.field_checks import JsonSchema, Matching, names_host
 
 SYNC_NAME_RULE = "a letter, then letters, digits and _, at most 63"
 _SYNC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -126,9 +126,7 @@ _SIZE = re.compile(r"\s*[0-9]{1,18}(\.[0-9]{1,18})?\s*([kmgtpKMGTP][iI]?)?[bB]?\
 _DURATION = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*(m|min|minutes?|h|hours?|d|days?)\s*")
 _ANY_OWNER = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 
-SyncName = Annotated[
-    str, matching(_SYNC_NAME, f"not a sync name: {SYNC_NAME_RULE}"), JsonSchema(_SYNC_NAME, examples=["images"])
-]
+SyncName = Annotated[str, Matching(_SYNC_NAME, f"not a sync name: {SYNC_NAME_RULE}", examples=["images"])]
 _Glob = Annotated[str, AfterValidator(_valid_glob), JsonSchema(minLength=1, examples=["*.jpg", "albums/*"])]
 # Not strict, so that the list of a TOML file becomes a tuple; its items must still be strings.
 Globs = Annotated[tuple[_Glob, ...], Field(strict=False)]
@@ -166,30 +164,18 @@ TimezoneName = Annotated[str, AfterValidator(_valid_timezone), JsonSchema(minLen
 WebhookUrl = Annotated[
     str, AfterValidator(_valid_webhook), JsonSchema(_WEBHOOK, examples=["https://alerts.example.org/hyve"])
 ]
-VariableName = Annotated[
-    str,
-    matching(_VARIABLE, "not the name of an environment variable"),
-    JsonSchema(_VARIABLE, examples=["HYVE_WEBHOOK"]),
-]
-SecretFile = Annotated[
-    str,
-    matching(_PATH, "not the absolute path of a file"),
-    JsonSchema(_PATH, examples=["/run/secrets/slack_url"]),
-]
+VariableName = Annotated[str, Matching(_VARIABLE, "not the name of an environment variable", examples=["HYVE_WEBHOOK"])]
+SecretFile = Annotated[str, Matching(_PATH, "not the absolute path of a file", examples=["/run/secrets/slack_url"])]
 ShellWords = Annotated[str, AfterValidator(_valid_command), JsonSchema(minLength=1, examples=["sendmail -t"])]
-MailAddress = Annotated[
-    str, matching(_MAIL_ADDRESS, "not a mail address"), JsonSchema(_MAIL_ADDRESS, examples=["ops@example.org"])
-]
+MailAddress = Annotated[str, Matching(_MAIL_ADDRESS, "not a mail address", examples=["ops@example.org"])]
 ResourceName = Annotated[
-    str,
-    matching(_RESOURCE, "not the key of a Dagster resource: a letter, then letters, digits and _"),
-    JsonSchema(_RESOURCE, examples=["s3"]),
+    str, Matching(_RESOURCE, "not the key of a Dagster resource: a letter, then letters, digits and _", examples=["s3"])
 ]
 Owner = Annotated[
     str,
-    matching(_OWNER, "neither a mail address nor a team such as 'team:data'"),
+    Matching(_OWNER, "neither a mail address nor a team such as 'team:data'"),
     JsonSchema(_ANY_OWNER, examples=["team:archive", "me@example.org"]),
 ]
-TagKey = Annotated[str, matching(_TAG_KEY, "not the key of a tag: letters, digits, '_', '-' and '.', at most 63")]
-TagValue = Annotated[str, matching(_TAG_VALUE, "not the value of a tag: letters, digits, '_', '-' and '.', at most 63")]
+TagKey = Annotated[str, Matching(_TAG_KEY, "not the key of a tag: letters, digits, '_', '-' and '.', at most 63")]
+TagValue = Annotated[str, Matching(_TAG_VALUE, "not the value of a tag: letters, digits, '_', '-' and '.', at most 63")]
 Tags = Annotated[dict[TagKey, TagValue], JsonSchema(examples=[{"domain": "images"}])]

@@ -14,6 +14,8 @@ from hyve_pipeline.core.settings.place_fields import (
 from hyve_pipeline.core.settings.places import AddressingStyle, BucketSettings, check_credentials
 from hyve_pipeline.core.settings.table import SettingsTable, contradiction
 
+_AS_FOR_A_SIDE = "How to reach it, as for a side of a sync."
+
 
 class HomeSettings(SettingsTable):
     """The table ``[home]``: where the state is, if that is a bucket."""
@@ -22,13 +24,13 @@ class HomeSettings(SettingsTable):
         default=None,
         description="`s3://bucket/prefix/` that holds the state; left out, a folder of the home holds it.",
     )
-    profile: ProfileName | None = Field(default=None, description="How to reach it, as for a side of a sync.")
-    role_arn: RoleArn | None = Field(default=None, description="How to reach it, as for a side of a sync.")
-    external_id: ExternalId | None = Field(default=None, description="How to reach it, as for a side of a sync.")
-    anonymous: bool = Field(default=False, description="How to reach it, as for a side of a sync.")
-    region: Region | None = Field(default=None, description="How to reach it, as for a side of a sync.")
-    endpoint_url: EndpointUrl | None = Field(default=None, description="How to reach it, as for a side of a sync.")
-    addressing_style: AddressingStyle = Field(default="auto", description="How to reach it, as for a side of a sync.")
+    profile: ProfileName | None = Field(default=None, description=_AS_FOR_A_SIDE)
+    role_arn: RoleArn | None = Field(default=None, description=_AS_FOR_A_SIDE)
+    external_id: ExternalId | None = Field(default=None, description=_AS_FOR_A_SIDE)
+    anonymous: bool = Field(default=False, description=_AS_FOR_A_SIDE)
+    region: Region | None = Field(default=None, description=_AS_FOR_A_SIDE)
+    endpoint_url: EndpointUrl | None = Field(default=None, description=_AS_FOR_A_SIDE)
+    addressing_style: AddressingStyle = Field(default="auto", description=_AS_FOR_A_SIDE)
 
     @model_validator(mode="after")
     def _check_state(self) -> "HomeSettings":

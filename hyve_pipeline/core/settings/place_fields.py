@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from hyve_pipeline.core.settings.field_checks import JsonSchema, matching, names_host
+from hyve_pipeline.core.settings.field_checks import JsonSchema, Matching, names_host
 
 # The longest key of S3, in UTF-8; a prefix must leave room for at least one more byte.
 MAX_KEY_BYTES = 1024
@@ -153,32 +153,23 @@ _ANY_CLASS = re.compile(rf"source|default|{_STORAGE_CLASS.pattern}")
 BucketName = Annotated[str, AfterValidator(_valid_bucket), JsonSchema(_BUCKET_NAME, examples=["hyve-rootwork"])]
 Prefix = Annotated[str, AfterValidator(_as_folder), JsonSchema(examples=["images/"])]
 ProfileName = Annotated[str, AfterValidator(_valid_profile), JsonSchema(minLength=1, examples=["hyve"])]
-Region = Annotated[
-    str,
-    matching(_REGION, "not a region such as 'eu-central-1'"),
-    JsonSchema(_REGION, examples=["eu-central-1"]),
-]
+Region = Annotated[str, Matching(_REGION, "not a region such as 'eu-central-1'", examples=["eu-central-1"])]
 RoleArn = Annotated[
     str,
-    matching(_ROLE_ARN, "not the ARN of a role such as 'arn:aws:iam::123456789012:role/hyve'"),
-    JsonSchema(_ROLE_ARN, examples=["arn:aws:iam::123456789012:role/hyve"]),
+    Matching(
+        _ROLE_ARN,
+        "not the ARN of a role such as 'arn:aws:iam::123456789012:role/hyve'",
+        examples=["arn:aws:iam::123456789012:role/hyve"],
+    ),
 ]
-AccountId = Annotated[
-    str, matching(_ACCOUNT_ID, "not an AWS account: 12 digits"), JsonSchema(_ACCOUNT_ID, examples=["123456789012"])
-]
+AccountId = Annotated[str, Matching(_ACCOUNT_ID, "not an AWS account: 12 digits", examples=["123456789012"])]
 ExternalId = Annotated[
-    str,
-    matching(_EXTERNAL_ID, "not an external id: 2 to 1224 letters, digits and _+=,.@:/-"),
-    JsonSchema(_EXTERNAL_ID, examples=["hyve-4711"]),
+    str, Matching(_EXTERNAL_ID, "not an external id: 2 to 1224 letters, digits and _+=,.@:/-", examples=["hyve-4711"])
 ]
 EndpointUrl = Annotated[
     str, AfterValidator(_valid_endpoint), JsonSchema(_ENDPOINT, examples=["https://s3.example.org:9000"])
 ]
-KeyId = Annotated[
-    str,
-    matching(_KEY_ID, "not the id, alias or ARN of a KMS key"),
-    JsonSchema(_KEY_ID, examples=["alias/hyve"]),
-]
+KeyId = Annotated[str, Matching(_KEY_ID, "not the id, alias or ARN of a KMS key", examples=["alias/hyve"])]
 StorageClass = Annotated[
     str, AfterValidator(_valid_storage_class), JsonSchema(_ANY_CLASS, examples=["default", "STANDARD_IA"])
 ]
