@@ -1,7 +1,7 @@
 """The rule ``content``: compares the objects that ETags can't decide by checksum, else by reading both."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -21,15 +21,6 @@ from hyve_pipeline.s3.wire.errors import ObjectChangedError, ObjectUnreadableErr
 _DIFFERS = "content differs"
 _UNREADABLE = "content can't be read now"
 _CHANGED = "changed since it was listed"
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """The result for one pair: the reason why it is modified, None if it is not, or what failed for good."""
-
-    pair: ContentPair
-    reason: str | None = None
-    failure: BucketError | None = None
 
 
 class ContentRule:
@@ -54,7 +45,6 @@ class ContentRule:
     ) -> None:
         self._source = connect_source(context, source, stack)
         self._contents = Contents(self._source, stack.enter_context(context.connect(store.place)), reads=reads)
-        self._failure: BucketError | None = None
 
     def refine(self, found: RangeDiff) -> RangeDiff:
         """Move the objects of equal content from the modified ones to the unchanged ones, and say why others are not.
@@ -67,34 +57,31 @@ class ContentRule:
             return found
         reasons: dict[str, str | None] = {}
 
-        def take(verdict: _Verdict) -> None:
-            report(COMPARE_CONTENT, 1, verdict.pair.size)
-            self._failure = self._failure or verdict.failure
-            reasons[verdict.pair.key] = verdict.reason
+        def take(judged: tuple[ContentPair, str | None]) -> None:
+            pair, reason = judged
+            report(COMPARE_CONTENT, 1, pair.size)
+            reasons[pair.key] = reason
 
         expect(COMPARE_CONTENT, open_rows.num_rows, total(open_rows.column("size")))
         columns = (open_rows.column(name).to_pylist() for name in ("key", "size", "source_etag", "store_etag"))
-        pairs = map(ContentPair, *columns)
-        # After one failure there will be no plan: no more requests are sent.
-        works = (self._judge(pair) for pair in pairs if self._failure is None)
-        run_in_flight(works, self._contents.window, take)
-        if self._failure is not None:
-            raise self._failure
+        # One failure ends it: there will be no plan.
+        run_in_flight((self._judge(pair) for pair in map(ContentPair, *columns)), self._contents.window, take)
         return _decided(found, open_rows, reasons)
 
-    async def _judge(self, pair: ContentPair) -> _Verdict:
+    async def _judge(self, pair: ContentPair) -> tuple[ContentPair, str | None]:
+        """The pair, and why it is modified; None if it is not."""
         try:
             found = await self._contents.compare(pair)
         except ObjectChangedError:
-            return _Verdict(pair, _CHANGED)
+            return pair, _CHANGED
         except ObjectUnreadableError:
-            return _Verdict(pair, _UNREADABLE)
+            return pair, _UNREADABLE
         except S3RequestError as error:
             reason = f"the content of {displayed(pair.key)} is not known, so no plan was made: run it again"
-            return _Verdict(pair, failure=BucketError(f"{bucket_error(error, self._source.place)}; {reason}"))
+            raise BucketError(f"{bucket_error(error, self._source.place)}; {reason}") from error
         if found is None:
-            return _Verdict(pair, CONTENT_UNKNOWN)
-        return _Verdict(pair, None if found.is_equal else _DIFFERS)
+            return pair, CONTENT_UNKNOWN
+        return pair, None if found.is_equal else _DIFFERS
 
 
 def _decided(found: RangeDiff, open_rows: pa.Table, reasons: dict[str, str | None]) -> RangeDiff:

@@ -1,7 +1,8 @@
 """Finds objects of equal content that differ in headers, metadata, tags, annotations or storage class."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ from hyve_pipeline.core.runtime.progress import expect, report
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import connect_source
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
-from hyve_pipeline.operations.requests.in_flight import Work, run_in_flight
+from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.operations.requests.object_properties import ignored_by, read_carried
 from hyve_pipeline.operations.requests.retry import Tries
 from hyve_pipeline.s3.connection.request_window import Window
@@ -52,12 +53,11 @@ class _Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """The result for one pair: the differences, why it could not be compared, or what failed for good."""
+    """The result for one pair: the differences, or why it could not be compared."""
 
     pair: _Pair
     names: tuple[str, ...] = ()
     uncompared: str | None = None
-    failure: BucketError | None = None
 
 
 class PropertyComparer:
@@ -80,7 +80,6 @@ class PropertyComparer:
         self._window = Window(
             context.settings.options.concurrency, lambda: self._source.throttled + self._store.throttled
         )
-        self._failure: BucketError | None = None
         self.uncompared: Counter[str] = Counter()
 
     def refine(self, found: RangeDiff) -> RangeDiff:
@@ -99,25 +98,17 @@ class PropertyComparer:
 
         def take(verdict: _Verdict) -> None:
             report(COMPARE_PROPERTIES, 1, 0)
-            self._failure = self._failure or verdict.failure
             if verdict.uncompared is not None:
                 self.uncompared[verdict.uncompared] += 1
             if verdict.names:
                 names[verdict.pair.number] = verdict.names
 
         expect(COMPARE_PROPERTIES, rows.num_rows, 0)
-        run_in_flight(self._works(rows), self._window, take)
-        if self._failure is not None:
-            raise self._failure
-        return _with_drifted(found, names)
-
-    def _works(self, rows: pa.Table) -> Iterator[Work[_Verdict]]:
         columns = (rows.column(name).to_pylist() for name in ("key", "source_etag", "store_etag"))
-        for number, (key, source_etag, store_etag) in enumerate(zip(*columns, strict=True)):
-            # After one failure there will be no plan: no more requests are sent.
-            if self._failure is not None:
-                return
-            yield self._judge(_Pair(number, key, source_etag, store_etag))
+        # One failure ends it: there will be no plan.
+        works = (self._judge(pair) for pair in map(_Pair, itertools.count(), *columns))
+        run_in_flight(works, self._window, take)
+        return _with_drifted(found, names)
 
     async def _judge(self, pair: _Pair) -> _Verdict:
         if not pair.source_etag or not pair.store_etag:
@@ -136,7 +127,7 @@ class PropertyComparer:
                 return _Verdict(pair, uncompared=_ARCHIVED)
             except S3RequestError as error:
                 reason = f"the properties of {displayed(key)} are not known, so no plan was made: run it again"
-                return _Verdict(pair, failure=BucketError(f"{bucket_error(error, bucket.place)}; {reason}"))
+                raise BucketError(f"{bucket_error(error, bucket.place)}; {reason}") from error
         return _Verdict(pair, drift(carried[0], carried[1], ignored_by(self._rules)))
 
 

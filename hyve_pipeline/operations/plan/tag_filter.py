@@ -5,12 +5,11 @@ No listing has tags, so those of each object are read that would be copied, dele
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import rows_with, rows_without, total
-from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import LISTED_SETS, ChangeSet, RangeDiff, rows_of_set
@@ -20,7 +19,6 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.as_of import connect_source
 from hyve_pipeline.operations.requests.in_flight import run_in_flight
 from hyve_pipeline.operations.requests.retry import Tries
-from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.objects.tags import read_tags
 from hyve_pipeline.s3.wire.errors import ObjectChangedError, S3RequestError, bucket_error
@@ -30,15 +28,6 @@ READ_TAGS = "read tags"
 
 # Why an object is left out.
 _OTHER_TAGS = "has other tags than filter.tag"
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """The result for one object: whether it takes part, or what failed for good."""
-
-    key: str
-    takes_part: bool = False
-    failure: HyveError | None = None
 
 
 class TagFilter:
@@ -60,7 +49,6 @@ class TagFilter:
         self._source = connect_source(context, source, stack)
         self._store = stack.enter_context(context.connect(store.place))
         self._window = Window(options.concurrency, lambda: self._source.throttled + self._store.throttled)
-        self._failure: HyveError | None = None
 
     def refine(self, found: RangeDiff, sets: Collection[ChangeSet] = LISTED_SETS) -> RangeDiff:
         """Move the objects without these tags from some sets to the excluded ones; their rows are kept.
@@ -74,47 +62,36 @@ class TagFilter:
             return found
         left_out: set[str] = set()
 
-        def take(verdict: _Verdict) -> None:
+        def take(key: str | None) -> None:
             report(READ_TAGS, 1, 0)
-            self._failure = self._failure or verdict.failure
-            if not verdict.takes_part:
-                left_out.add(verdict.key)
+            if key is not None:
+                left_out.add(key)
 
         expect(READ_TAGS, rows.num_rows, 0)
         columns = (rows.column(name).to_pylist() for name in ("key", "source_last_modified"))
-        # After one failure there will be no plan: no more requests are sent.
-        works = (
-            self._judge(key, is_in_source=written is not None)
-            for key, written in zip(*columns, strict=True)
-            if self._failure is None
-        )
+        # One failure ends it: there will be no plan.
+        works = (self._judge(key, is_in_source=written is not None) for key, written in zip(*columns, strict=True))
         run_in_flight(works, self._window, take)
-        if self._failure is not None:
-            raise self._failure
         return _without(found, rows, left_out)
 
-    async def _judge(self, key: str, *, is_in_source: bool) -> _Verdict:
+    async def _judge(self, key: str, *, is_in_source: bool) -> str | None:
+        """The key if its object is left out, else None."""
         if not is_in_source and not self._copies_have_tags:
-            return _Verdict(key, takes_part=True)
+            return None
         bucket = self._source if is_in_source else self._store
         whole = bucket.place.key_of(key)
         try:
             tags = await Tries().answer(lambda: read_tags(bucket, whole))
         except ObjectChangedError:
             # It is gone: the next plan has it.
-            return _Verdict(key)
+            return key
         except S3RequestError as error:
             reason = f"the tags of {displayed(whole)} are not known, so no plan was made: run it again"
-            return _Verdict(key, failure=BucketError(f"{bucket_error(error, bucket.place)}; {reason}"))
+            raise BucketError(f"{bucket_error(error, bucket.place)}; {reason}") from error
         if tags is None and is_in_source:
-            return _Verdict(key, failure=_no_tags(bucket))
-        return _Verdict(key, takes_part=tags is None or self._wanted <= set(tags))
-
-
-def _no_tags(bucket: Connection) -> ConfigurationError:
-    return ConfigurationError(
-        f"options.filter.tag: the server of {bucket.place.uri} has no tags, so no object could take part: remove it"
-    )
+            reason = "has no tags, so no object could take part: remove it"
+            raise ConfigurationError(f"options.filter.tag: the server of {bucket.place.uri} {reason}")
+        return None if tags is None or self._wanted <= set(tags) else key
 
 
 def _without(found: RangeDiff, rows: pa.Table, left_out: set[str]) -> RangeDiff:
