@@ -1,7 +1,7 @@
 """What a command says when it is interrupted: which plan, how far it came, and which command goes on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from hyve_pipeline.cli.activities import Activities
 from hyve_pipeline.cli.plan_text import next_command, of_plan
@@ -75,16 +75,13 @@ def _step(describe: Callable[[], str], describe_at_once: Callable[[Activities], 
             raise InterruptedRunError(message) from interrupt
 
 
-@contextmanager
-def adopting() -> Iterator[None]:
+def adopting() -> AbstractContextManager[None]:
     """A block that remembers what is equal already, at its end."""
     message = f"interrupted: nothing was remembered; run '{typed('adopt')}' again"
-    with _step(lambda: message):
-        yield
+    return _step(lambda: message)
 
 
-@contextmanager
-def making_plan(sync: SyncContext) -> Iterator[None]:
+def making_plan(sync: SyncContext) -> AbstractContextManager[None]:
     """A block that makes a plan."""
     before = sync.plans.newest_id()
     none_made = f"interrupted: no plan was made; run '{typed(f'{sync.actor.command}')}' again"
@@ -93,20 +90,16 @@ def making_plan(sync: SyncContext) -> Iterator[None]:
         made = sync.plans.newest_id()
         return none_made if made == before else f"interrupted: plan {made} was made; '{typed('copy')}' applies it"
 
-    with _step(describe, lambda _: none_made):
-        yield
+    return _step(describe, lambda _: none_made)
 
 
-@contextmanager
-def helping_to_plan(sync: SyncContext) -> Iterator[None]:
+def helping_to_plan(sync: SyncContext) -> AbstractContextManager[None]:
     """A block that does parts of the plan that another process makes."""
     line = f"interrupted while a plan was being made; '{typed(f'{sync.actor.command}')}' continues"
-    with _step(lambda: line):
-        yield
+    return _step(lambda: line)
 
 
-@contextmanager
-def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[None]:
+def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> AbstractContextManager[None]:
     """A block that does the copies or deletes of a plan."""
     planned = plan.total(action).objects
     command = sync.actor.command
@@ -129,20 +122,16 @@ def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> Iterator[Non
     def line(done: str, rest: str) -> str:
         return f"interrupted: plan {plan.id}: {done} of {planned:,} {_DONE[action]}; {rest}"
 
-    with _step(describe, describe_at_once):
-        yield
+    return _step(describe, describe_at_once)
 
 
-@contextmanager
-def verifying_plan(plan: Plan) -> Iterator[None]:
+def verifying_plan(plan: Plan) -> AbstractContextManager[None]:
     """A block that verifies a plan."""
     line = f"interrupted: plan {plan.id} was not verified; run '{typed(f'verify --plan {plan.id}')}' again"
-    with _step(lambda: line):
-        yield
+    return _step(lambda: line)
 
 
-@contextmanager
-def undoing(what: str, arguments: str, count_restored: Callable[[], int]) -> Iterator[None]:
+def undoing(what: str, arguments: str, count_restored: Callable[[], int]) -> AbstractContextManager[None]:
     """A block that undoes a plan, or several.
 
     Args:
@@ -155,5 +144,4 @@ def undoing(what: str, arguments: str, count_restored: Callable[[], int]) -> Ite
     def line(about: str) -> str:
         return f"interrupted: undo of {what}: {about}{count_restored():,} put back; '{again}' continues"
 
-    with _step(lambda: line(""), lambda _: line("about ")):
-        yield
+    return _step(lambda: line(""), lambda _: line("about "))

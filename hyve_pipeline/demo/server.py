@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import IO, Any, Self
 from urllib.parse import unquote_to_bytes
 
@@ -90,9 +89,7 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

@@ -28,7 +28,9 @@ def findings_of(sync: SyncContext, events: Sequence[Event]) -> Iterator[Finding]
     for event in events:
         if event.actor.command is None or event.plan is None or not sync.plans.exists(event.plan):
             continue
-        job, partition = _job_of(sync, event), None
+        # The job that does the same in Dagster.
+        job = f"{sync.name}_{'verify' if event.kind is EventKind.PLAN_VERIFIED else 'dryrun'}"
+        partition = None
         try:
             plan = sync.plans.load(event.plan)
             found = _judge(sync, plan, event)
@@ -97,8 +99,3 @@ def _judge(sync: SyncContext, plan: Plan, event: Event) -> tuple[AlertEvent, str
         if not verification.verified and not is_explained(plan_status(sync, plan), verification):
             return "differs", verification.described
     return None
-
-
-def _job_of(sync: SyncContext, event: Event) -> str:
-    """The job that does the same in Dagster."""
-    return f"{sync.name}_{'verify' if event.kind is EventKind.PLAN_VERIFIED else 'dryrun'}"

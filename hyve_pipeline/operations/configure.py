@@ -211,7 +211,7 @@ class Draft:
                 trash overlap on the servers that requests go to.
         """
         typed = {each.profile for each in keys}
-        sides = _sides(sync)
+        sides = {"source": sync.source, "store": sync.store}
         named = [(("sync", sync.name, side), place.profile) for side, place in sides.items()]
         for mistake in unknown_profiles([(table, profile) for table, profile in named if profile not in typed]):
             raise ConfigurationError(self._said(mistake))
@@ -247,10 +247,6 @@ def _changed(place: BucketSettings | None, answers: Mapping[str, str | None]) ->
     values: dict[str, Any] = {} if place is None else place.model_dump(exclude_defaults=True)
     values |= {name: value for name, value in answers.items() if value is not None}
     return {name: value for name, value in values.items() if value}
-
-
-def _sides(sync: SyncSettings) -> dict[str, BucketSettings]:
-    return {"source": sync.source, "store": sync.store}
 
 
 def _tried_place(place: BucketSettings, keys: Sequence[Keys], transport: TransportName) -> tuple[BucketSettings, Place]:

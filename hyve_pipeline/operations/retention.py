@@ -21,7 +21,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.settings.model import Automation
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.metrics import count_dropped
-from hyve_pipeline.operations.restore.asked import FOLDER, is_over, summaries
+from hyve_pipeline.operations.restore.asked import FOLDER, summaries
 from hyve_pipeline.operations.stored_tables import drop_lost_tables
 from hyve_pipeline.state.batch_rounds import open_round
 from hyve_pipeline.state.events import EventLog
@@ -185,7 +185,7 @@ def drop_plans(context: SyncContext, dropped: Sequence[str]) -> Dropped:
         sweep.remove_older(f"inventories/{side}", min(needed, key=order_of), keep)
     for summary in summaries(context):
         # One that is not over keeps the next plans from asking again.
-        if is_older(summary.id, kept[0].id) and is_over(summary, datetime.now(UTC)):
+        if is_older(summary.id, kept[0].id) and summary.is_over(datetime.now(UTC)):
             sweep.remove(f"{FOLDER}/{summary.id}.json")
             sweep.remove(summary.file)
     drop_lost_tables(context.state)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.state.files import Folder
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _check_footer(file: pa.NativeFile) -> None:
         raise ValueError("its footer does not have the checksum it was written with")
 
 
-class ParquetReader:
+class ParquetReader(Closing):
     """Reads row groups of one Parquet file, verifying page checksums.
 
     Args:

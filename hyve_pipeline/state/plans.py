@@ -12,7 +12,7 @@ highest number; clocks do not count.
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -149,7 +149,7 @@ class _ShardFile:
     rows: int
 
     def __call__(self) -> pa.Table:
-        with closing(ParquetReader(self.state, self.name)) as reader:
+        with ParquetReader(self.state, self.name) as reader:
             # A file can be whole and yet not this plan's.
             if reader.rows != self.rows:
                 uri = self.state.uri_of(self.name)

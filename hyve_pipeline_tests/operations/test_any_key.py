@@ -48,18 +48,14 @@ def test_every_engine_orders_keys_by_their_bytes(keys: set[str]) -> None:
     expected = _by_bytes(keys)
     assert sorted(keys) == expected
     table = pa.table({"key": pa.array(list(keys), pa.string())})
-    database = RangeDatabase()
-    try:
-        with database.showing({"listed": table}) as connection:
-            found = connection.sql("SELECT key FROM listed ORDER BY key").to_arrow_table().column("key").to_pylist()
-            assert found == expected
-            for bound in expected[::7]:
-                query = "SELECT count(*) FILTER (key < $bound), count(*) FILTER (key = $bound) FROM listed"
-                below, equal = connection.execute(query, {"bound": bound}).fetchall()[0]
-                assert (below, equal) == (expected.index(bound), 1)
-                assert count_up_to(table.column("key"), bound) == expected.index(bound) + 1
-    finally:
-        database.close()
+    with RangeDatabase() as database, database.showing({"listed": table}) as connection:
+        found = connection.sql("SELECT key FROM listed ORDER BY key").to_arrow_table().column("key").to_pylist()
+        assert found == expected
+        for bound in expected[::7]:
+            query = "SELECT count(*) FILTER (key < $bound), count(*) FILTER (key = $bound) FROM listed"
+            below, equal = connection.execute(query, {"bound": bound}).fetchall()[0]
+            assert (below, equal) == (expected.index(bound), 1)
+            assert count_up_to(table.column("key"), bound) == expected.index(bound) + 1
     ordered = pa.chunked_array([pa.array(expected, pa.string())])
     assert is_ascending(ordered)
     assert len(expected) < 2 or not is_ascending(pa.chunked_array([pa.array(expected[::-1], pa.string())]))

@@ -149,11 +149,8 @@ def _that_counts(earlier: JournalRow | None, later: JournalRow) -> JournalRow:
 
 def to_table(rows: Sequence[JournalRow]) -> pa.Table:
     """The rows as an Arrow table with the columns of `JOURNAL_SCHEMA`."""
-    places = [JournalRow._fields.index(name) for name in JOURNAL_SCHEMA.names]
-    columns = [
-        pa.array([row[place] for row in rows], kind) for place, kind in zip(places, JOURNAL_SCHEMA.types, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, schema=JOURNAL_SCHEMA)
+    places = {name: JournalRow._fields.index(name) for name in JOURNAL_SCHEMA.names}
+    return pa.table({name: [row[place] for row in rows] for name, place in places.items()}, JOURNAL_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)

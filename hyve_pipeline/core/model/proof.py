@@ -261,12 +261,8 @@ class Proof(Frozen):
 
 def canonical(proof: Proof) -> bytes:
     """What is hashed and signed: the document as canonical JSON (RFC 8785), without ``sha256`` and ``signature``."""
-    return _compact(proof.model_dump(mode="json"))
-
-
-def _compact(members: dict[str, Any]) -> bytes:
     # All names of members are ASCII, and all numbers are integers.
-    return json.dumps(members, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(proof.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def write_document(proof: Proof, signature: str | None) -> bytes:

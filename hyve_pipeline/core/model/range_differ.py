@@ -14,6 +14,7 @@ from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.diff import CHANGE_SCHEMA, LISTED_SETS, UNDONE_SCHEMA, ChangeSet, RangeDiff
 from hyve_pipeline.core.model.memory import MEMORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+from hyve_pipeline.core.runtime.closing import Closing
 
 # The reason of a key of which it is not known how far its last copy came.
 LAST_INTERRUPTED = "its last copy was interrupted"
@@ -50,7 +51,7 @@ def side_ranges(prefixes: Mapping[str, str], columns: str = "*") -> str:
     )
 
 
-class RangeDiffer:
+class RangeDiffer(Closing):
     """Compares ranges of two inventories by a query that puts each key into a set.
 
     Args:

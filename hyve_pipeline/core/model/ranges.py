@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts
 from hyve_pipeline.core.runtime.startup import return_freed_memory
 
@@ -52,7 +53,7 @@ def cut_ranges(
     yield RelativeRange(first, whole.end)
 
 
-class RangeDatabase:
+class RangeDatabase(Closing):
     """DuckDB, in memory, for the rows of one range after another.
 
     What exceeds its memory goes into a folder of its own. Without one, DuckDB would make one in the working directory.

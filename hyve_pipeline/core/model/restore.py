@@ -60,9 +60,9 @@ class RestoreSummary(Frozen):
         """How many requests failed."""
         return self.outcomes.get(FAILED, 0)
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether what it asked for must have come back by now."""
-        return now > self.at + LONGEST
+    def is_over(self, now: datetime) -> bool:
+        """Whether nothing that was asked for then can still come back, or be there to be copied."""
+        return now > self.at + LONGEST + timedelta(days=self.days)
 
 
 class RestoreStatus(Frozen):

@@ -76,8 +76,7 @@ _FIELDS = [field.name for field in fields(Shard)]
 def shard_table(shards: Iterable[Shard]) -> pa.Table:
     """Shards as an Arrow table with the columns of `SHARD_SCHEMA`."""
     listed = list(shards)
-    columns = [pa.array([getattr(shard, field.name) for shard in listed], field.type) for field in SHARD_SCHEMA]
-    return pa.Table.from_arrays(columns, schema=SHARD_SCHEMA)
+    return pa.table({name: [getattr(shard, name) for shard in listed] for name in SHARD_SCHEMA.names}, SHARD_SCHEMA)
 
 
 class StoredShards:

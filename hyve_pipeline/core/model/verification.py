@@ -17,6 +17,7 @@ from hyve_pipeline.core.base.manifest import Frozen, InventoryId, StateName
 from hyve_pipeline.core.model.diff import PLAIN_MD5_PATTERN
 from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below
+from hyve_pipeline.core.runtime.closing import Closing
 
 
 class Difference(StrEnum):
@@ -159,7 +160,7 @@ class Verification(Frozen):
         return f"the store differs from plan {self.plan} ({figures})"
 
 
-class Verifier:
+class Verifier(Closing):
     """Compares ranges of a listing with ranges of a plan.
 
     Args:

@@ -4,7 +4,6 @@ The store's object must be the planned one, and is proved to have the content of
 properties of the source's object, not those of the store's. Where any of that fails, the object is copied as any other.
 """
 
-from contextlib import closing
 from dataclasses import replace
 
 from hyve_pipeline.core.base.etags import same_etag
@@ -52,7 +51,7 @@ class Moves:
         # By whole key of the source: the store's whole key, and its ETag.
         self._from: dict[str, tuple[str, str]] = {}
         self._made: set[str] = set()
-        with closing(SortedRows(context.state, plan.moves)) as rows:
+        with SortedRows(context.state, plan.moves) as rows:
             found = rows.read(RelativeRange(shard.first_key, shard.last_key + "\0"))
         for key, store_key, etag in zip(*(column.to_pylist() for column in found.columns), strict=True):
             if shard.first_key <= key <= shard.last_key:

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from types import TracebackType
 
 from hyve_pipeline.core.base.errors import HyveError, RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
@@ -22,6 +21,7 @@ from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.model.server_lack import ServerLack, merged
 from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.status import PlanStatus
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.operations.apply.copy import ObjectCopier
 from hyve_pipeline.operations.apply.delete import ObjectDeleter
 from hyve_pipeline.operations.apply.history import WRITES, HistoryCopier
@@ -111,7 +111,7 @@ def apply_shard(context: SyncContext, plan: Plan, shard: Shard, run_id: str) -> 
             return applier.apply(shard, journal, claim)
 
 
-class ShardApplier:
+class ShardApplier(Closing):
     """Applies shards of one plan, one after the other, over the same connections. Use it as a context manager.
 
     Args:
@@ -132,12 +132,8 @@ class ShardApplier:
         self._stack = ExitStack()
         self._buckets: _Buckets | None = None
 
-    def __enter__(self) -> "ShardApplier":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connections and the files."""
         self._stack.close()
 
     def apply(self, shard: Shard, journal: ShardJournal, claim: Claim) -> AttemptSummary:

@@ -2,11 +2,11 @@
 
 from functools import partial
 from http import HTTPStatus
-from types import TracebackType
 
 from hyve_pipeline.core.model.copy_task import NO_OBJECT, CopyTask
 from hyve_pipeline.core.model.diff import ARCHIVED_CLASSES
 from hyve_pipeline.core.model.planned_object import PlannedObject
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_route import ServerCopier
 from hyve_pipeline.operations.requests.copy_rules import trash_rules
@@ -17,7 +17,7 @@ from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.wire.errors import S3RequestError
 
 
-class Trash:
+class Trash(Closing):
     """The trash of one sync: copies of the store's objects under the same keys, below the trash's prefix.
 
     Use it as a context manager.
@@ -38,14 +38,10 @@ class Trash:
             self._rules = trash_rules(options, store)
             self._copier = ServerCopier(options, store, trash, window)
 
-    def __enter__(self) -> "Trash":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connections."""
         if self._trash is not None:
-            self._copier.__exit__(kind, error, trace)
+            self._copier.close()
 
     @property
     def keeps(self) -> bool:

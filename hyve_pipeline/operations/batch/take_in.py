@@ -6,7 +6,6 @@ not mention gets no row, and is left to Hyve.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
@@ -91,12 +90,12 @@ def take_in(
     counts: dict[str, Counter[str]] = {job.storage_class: Counter() for job in jobs}
     checker = _Checker(places, asked, ids)
     with (
-        closing(SortedRows(context.state, [folder.manifest])) as manifest,
-        closing(SortedRows(context.state, [folder.report])) as reports,
+        SortedRows(context.state, [folder.manifest]) as manifest,
+        SortedRows(context.state, [folder.report]) as reports,
     ):
         for shard in plan.shards_of("copy"):
             epoch.check()
-            wanted = _by_key(manifest, shard, "storage_class")
+            wanted = {row["key"]: row["storage_class"] for row in _rows_of(manifest, shard)}
             if not wanted:
                 continue
             said = _said(reports, shard, wanted, counts)
@@ -116,10 +115,6 @@ def _rows_of(rows: SortedRows, shard: Shard) -> Iterator[dict[str, Any]]:
     for row in rows.read(RelativeRange(shard.first_key, f"{shard.last_key}\0")).to_pylist():
         if shard.first_key <= row["key"] <= shard.last_key:
             yield row
-
-
-def _by_key(rows: SortedRows, shard: Shard, column: str) -> dict[str, str]:
-    return {row["key"]: row[column] for row in _rows_of(rows, shard)}
 
 
 def _said(

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import pyarrow as pa
 
@@ -73,7 +73,7 @@ class DeleteRequests:
     def _open(self) -> "tuple[_Keys, _Keys]":
         if self._keys is None:
             source, store = (
-                _Keys(self._stack.enter_context(closing(open_inventory(self._state, inventory, ["key"]))), len(prefix))
+                _Keys(self._stack.enter_context(open_inventory(self._state, inventory, ["key"])), len(prefix))
                 for inventory, prefix in ((one, one.place.prefix) for one in self._inventories)
             )
             self._keys = source, store

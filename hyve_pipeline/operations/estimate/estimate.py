@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, closing
-from types import TracebackType
+from contextlib import ExitStack
 
 import pyarrow as pa
 
@@ -25,6 +24,7 @@ from hyve_pipeline.core.model.plan import Transfer
 from hyve_pipeline.core.model.prices import STANDARD, Way
 from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.safety_rules import ACTIONS, Action
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.places import AWS, BucketSettings, Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.estimate.copy_requests import BucketServer, CopyRequests, Requests
@@ -40,7 +40,7 @@ from hyve_pipeline.s3.connection.regions import find_region
 from hyve_pipeline.s3.listing.walk import MAX_KEYS
 
 
-class PlanEstimate:
+class PlanEstimate(Closing):
     """Estimates one plan. Use it as a context manager: give it all shards in order, then take `result`.
 
     Args:
@@ -65,14 +65,10 @@ class PlanEstimate:
         self._estimator = self._open(source, store)
         # The objects that jobs may copy, by storage class; None where the sync has no jobs.
         self._for_jobs = None if context.settings.batch is None else Counter[str]()
-        self._moves = self._stack.enter_context(closing(SortedRows(context.state, moves))) if moves else None
+        self._moves = self._stack.enter_context(SortedRows(context.state, moves)) if moves else None
 
-    def __enter__(self) -> "PlanEstimate":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connections and the files."""
         self._stack.close()
 
     def _open(self, source: Place, store: Place) -> Estimator:

@@ -1,6 +1,6 @@
 """What the copies of a plan of all versions take, by the rules that `apply.history` follows."""
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -52,10 +52,10 @@ class HistoryRequests:
     def __init__(self, state: Folder, source: Inventory, store: Inventory, stack: ExitStack) -> None:
         columns = ["key", "history", "storage_class"]
         self._listed = {
-            side: stack.enter_context(closing(open_inventory(state, inventory, columns)))
+            side: stack.enter_context(open_inventory(state, inventory, columns))
             for side, inventory in (("source", source), ("store", store))
         }
-        self._database = stack.enter_context(closing(RangeDatabase()))
+        self._database = stack.enter_context(RangeDatabase())
         self._keys = _keys_of({"source": source.place.prefix, "store": store.place.prefix})
 
     def of(self, rows: pa.Table) -> HistoryWork:

@@ -6,7 +6,6 @@ A message is deleted only when nothing is left to do for its keys. Whatever happ
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -238,7 +237,7 @@ def _plan(context: SyncContext, keys: set[str]) -> tuple[Plan | None, int]:
 def _keys_of(context: SyncContext, diff: Diff, name: ChangeSet) -> set[str]:
     keys: set[str] = set()
     for file in diff.files[name]:
-        with closing(ParquetReader(context.state, file)) as reader:
+        with ParquetReader(context.state, file) as reader:
             for table in reader.tables():
                 keys.update(table.column("key").to_pylist())
     return keys

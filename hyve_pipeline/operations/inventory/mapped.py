@@ -7,7 +7,6 @@ and before anything is compared.
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -113,7 +112,7 @@ class _Rewriting:
         prefix = self._whole.place.prefix
         length = len(prefix)
         for file in self._whole.files:
-            with closing(ParquetReader(context.state, file)) as reader:
+            with ParquetReader(context.state, file) as reader:
                 for table in reader.tables():
                     raise_if_interrupted()
                     report(self.activity, table.num_rows, 0)

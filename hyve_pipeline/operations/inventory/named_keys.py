@@ -7,7 +7,6 @@ With a mapping the keys are those that plans have, of the store. The source is a
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -109,7 +108,7 @@ def _look(context: SyncContext, side: Side, connection: Connection, named: Named
     looked_at = 0
     with (
         writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
-        closing(ParquetReader(context.state, named.file)) as keys,
+        ParquetReader(context.state, named.file) as keys,
     ):
         rows = RowGroups(writer, place.uri, context.bounds)
         for table in keys.tables():

@@ -1,7 +1,5 @@
 """Inventories that are restricted to some keys, made by listing the whole bucket, where that is cheaper than HEADs."""
 
-from contextlib import closing
-
 from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, RangeEnd
 from hyve_pipeline.core.model.named_keys import NamedKeys
@@ -46,8 +44,8 @@ def restrict(context: SyncContext, whole: Inventory, named: NamedKeys) -> Invent
     file = shelf.named_file_name(inventory_id)
     prefix = whole.place.prefix
     with (
-        closing(SortedRows(context.state, [named.file])) as keys,
-        closing(open_inventory(context.state, whole)) as listed,
+        SortedRows(context.state, [named.file]) as keys,
+        open_inventory(context.state, whole) as listed,
         writing_parquet(context.state, file, INVENTORY_SCHEMA, repetitive=["storage_class"]) as writer,
     ):
         rows = RowGroups(writer, whole.place.uri, context.bounds)

@@ -8,11 +8,12 @@ import pyarrow as pa
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.parquet import ParquetReader
 
 
-class SortedRows:
+class SortedRows(Closing):
     """The rows of some files by key range; only the row groups that a range needs are read.
 
     Args:

@@ -4,7 +4,7 @@ Dryruns read a report of S3 Inventory instead where the settings name one, see `
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -92,7 +92,7 @@ def _processes(context: SyncContext, sides: Sequence[Side]) -> Iterator[dict[Sid
     if len(sides) < 2 or not is_worth_two_processes(options, expected):
         yield {}
         return
-    with closing(WorkerProcess(__name__)) as worker:
+    with WorkerProcess(__name__) as worker:
         yield {sides[1]: worker}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
-from types import TracebackType
 
 import pyarrow as pa
 
@@ -11,6 +10,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RangeDatabase
 from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.undo_summary import WAS_NEW, UndoSummary
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import last_undo, undo_folder
 from hyve_pipeline.state.journals import begun_shards
@@ -65,7 +65,7 @@ def is_undone_in_order(context: SyncContext, plan: Plan) -> bool:
     return summary is not None and summary.in_order and not summary.failed
 
 
-class LeftByUndos:
+class LeftByUndos(Closing):
     """The ETags of the objects that undos of some plans put back or let stay in the store. Use it as a context manager.
 
     An object that was put back can have another ETag than it had: that of a multipart object follows from its parts.
@@ -85,12 +85,8 @@ class LeftByUndos:
             for rows in _left_by_undo(context, plan):
                 self._add(rows)
 
-    def __enter__(self) -> "LeftByUndos":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the database."""
         if self._database is not None:
             self._database.close()
 

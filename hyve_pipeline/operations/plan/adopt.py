@@ -1,7 +1,7 @@
 """Takes two buckets that are equal into the memory, so that a first plan copies nothing needlessly."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -73,7 +73,7 @@ def _compared(
     context: SyncContext, source: Inventory, store: Inventory, stack: ExitStack, *, reads: bool
 ) -> Iterator[RangeDiff]:
     options = context.settings.options
-    readers = [stack.enter_context(closing(open_inventory(context.state, one))) for one in (source, store)]
+    readers = [stack.enter_context(open_inventory(context.state, one)) for one in (source, store)]
     contents = ContentRule(context, source, store, stack, reads=reads)
     differ = Differ(
         "content",

@@ -211,7 +211,7 @@ def _range_diffs(
             gives_unchanged=options.compare_properties,
             overwrites_altered=options.altered == "overwrite",
         )
-    try:
+    with differ, readers[0], readers[1], remembered:
         for key_range in cut_ranges(chunks, context.bounds.range_rows, whole):
             # No name keeps the rows of this range while those of the next one are read.
             found = differ.diff(
@@ -223,16 +223,6 @@ def _range_diffs(
             )
             report(COMPARE, sum(count.objects for count in found.counts.values()), 0)
             yield found
-    finally:
-        differ.close()
-        for reader in (*readers, remembered):
-            reader.close()
-
-
-def _count_ends(texts: pa.ChunkedArray, end: str) -> int:
-    """How many texts end so."""
-    ends = pc.call_function("ends_with", [texts], pc.MatchSubstringOptions(end))
-    return pc.call_function("sum", [ends]).as_py() or 0
 
 
 class _Skipped:
@@ -246,7 +236,8 @@ class _Skipped:
 
     def add(self, found: pa.Table) -> None:
         modified = rows_with(found, "set", [ChangeSet.MODIFIED.value]).column("reason")
-        self.hidden += _count_ends(modified, HIDDEN)
+        are_hidden = pc.call_function("ends_with", [modified], pc.MatchSubstringOptions(HIDDEN))
+        self.hidden += pc.call_function("sum", [are_hidden]).as_py() or 0
         rows = rows_with(found, "set", [ChangeSet.SKIPPED.value])
         reasons = rows.column("reason").to_pylist()
         self.unpinned += sum(reason.startswith(NO_ETAG) for reason in reasons)

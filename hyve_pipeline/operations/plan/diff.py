@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from hyve_pipeline.core.base.arrow_columns import with_prefix
@@ -166,8 +166,8 @@ def _compare(
     """Compare all keys; many of them together with other processes."""
     if context.state.local_path is None and source.objects + store.objects >= 2 * shared_rows:
         with (
-            closing(open_inventory(context.state, source)) as one,
-            closing(open_inventory(context.state, store)) as two,
+            open_inventory(context.state, source) as one,
+            open_inventory(context.state, store) as two,
         ):
             ranges = tuple(cut_ranges([*one.chunks, *two.chunks], shared_rows))
         order = ComparisonOrder(
@@ -191,7 +191,7 @@ def _write_lists(context: SyncContext, files: Mapping[ChangeSet, Sequence[str]])
             prefix = context.place("store" if is_of_store else "source").prefix
             stream = stack.enter_context(context.lists.writing(f"{LIST_NAMES[name]}.txt"))
             for part in parts:
-                with closing(ParquetReader(context.state, part)) as reader:
+                with ParquetReader(context.state, part) as reader:
                     for number in range(reader.row_groups):
                         keys = reader.read([number], ["key"]).column("key")
                         write_list(stream, [with_prefix(prefix, keys)])

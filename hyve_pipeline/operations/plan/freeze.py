@@ -268,7 +268,7 @@ def read_shard(context: SyncContext, plan: Plan, shard: Shard) -> pa.Table:
         StateError: the plan's file is damaged or can't be read.
     """
     name = plan.files[shard.action][shard.file]
-    with closing(ParquetReader(context.state, name)) as reader:
+    with ParquetReader(context.state, name) as reader:
         rows = reader.read([shard.row_group])
     # A file can be intact and still belong to another plan.
     keys = rows.column("key")
@@ -373,7 +373,7 @@ def _write_shards(
 def _rows_of(state: Folder, diff: Diff, action: Action) -> Generator[pa.Table]:
     wanted = [name.value for name in _SETS_OF[action]]
     for file in diff.changes:
-        with closing(ParquetReader(state, file)) as reader:
+        with ParquetReader(state, file) as reader:
             for table in reader.tables():
                 rows = rows_with(table, "set", wanted)
                 if rows.num_rows:

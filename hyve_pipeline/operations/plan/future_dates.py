@@ -3,7 +3,6 @@
 Those that are not remembered as copies are modified in each plan until then.
 """
 
-from contextlib import closing
 from datetime import datetime, timedelta
 
 import pyarrow.compute as pc
@@ -30,7 +29,7 @@ def find_future_dates(state: Folder, inventory: Inventory, now: datetime) -> Fut
         return None
     objects = 0
     first: tuple[str, datetime] | None = None
-    with closing(open_inventory(state, inventory, ["key", "last_modified"])) as reader:
+    with open_inventory(state, inventory, ["key", "last_modified"]) as reader:
         ends = [*(key for key, _ in reader.chunks[1:]), None]
         for (begin, _), end in zip(reader.chunks, ends, strict=True):
             rows = reader.read(RelativeRange(begin, end))

@@ -1,7 +1,6 @@
 """Reads the objects of one set of a plan, no more of its files than is needed."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.base.errors import StateError
@@ -52,7 +51,7 @@ def listed_rows(state: Folder, plan: Plan, name: ChangeSet, most: int | None = N
 
 
 def _rows_of_file(state: Folder, file: str, name: ChangeSet) -> Iterator[ListedRow]:
-    with closing(ParquetReader(state, file)) as reader:
+    with ParquetReader(state, file) as reader:
         for row_group in reader.row_groups_with("set", name.value):
             for table in reader.batches(row_group, _COLUMNS, _BATCH_ROWS):
                 for row in rows_with(table, "set", [name.value]).to_pylist():

@@ -6,7 +6,7 @@ interrupted: their objects may be incomplete, so the next plan copies them again
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -21,6 +21,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, cut_ranges
 from hyve_pipeline.core.model.shards import Shard
 from hyve_pipeline.core.model.verification import PROVED_SCHEMA, Verification
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows
@@ -66,7 +67,7 @@ _DELETED = """
     FROM journaled WHERE outcome = 'done' GROUP BY key"""
 
 
-class MemoryRows:
+class MemoryRows(Closing):
     """What is remembered, by key range.
 
     Args:
@@ -132,7 +133,7 @@ def update_memory(context: SyncContext, source: Place, store: Place, *, number: 
         return newest
     memory = _new_memory(context, source, store, number) if newest is None else _following(context, newest, number)
     memory = memory.model_copy(update={"event": last, "interrupted": tuple(sorted(found.interrupted))})
-    with closing(_Writer(context, memory)) as writer:
+    with _Writer(context, memory) as writer:
         for plan, done in found.steps:
             if isinstance(done, str):
                 writer.add(_proved(context.state, done))
@@ -157,7 +158,7 @@ def add_to_memory(context: SyncContext, source: Place, store: Place, pairs: Iter
     """
     before = update_memory(context, source, store)
     memory = _new_memory(context, source, store) if before is None else _following(context, before)
-    with closing(_Writer(context, memory)) as writer:
+    with _Writer(context, memory) as writer:
         writer.add(pairs)
         memory = memory.model_copy(update={"segments": writer.segments()})
     context.memories.save(memory)
@@ -259,7 +260,7 @@ class _Found:
         return self._plans[plan_id]
 
 
-class _Writer:
+class _Writer(Closing):
     """Writes the segments that a memory has more than the one before."""
 
     def __init__(self, context: SyncContext, memory: Memory) -> None:
@@ -271,6 +272,7 @@ class _Writer:
         self._database = RangeDatabase()
 
     def close(self) -> None:
+        """Close the database."""
         self._database.close()
 
     def add_plan(self, plan: Plan, shards: Iterable[Shard]) -> None:
@@ -336,7 +338,7 @@ def _proved(state: Folder, file: str) -> Iterator[pa.Table]:
 
     If its file is damaged, that must not prevent the next plan: what is missing is compared as before.
     """
-    with suppress(StateError), closing(SortedRows(state, [file], schema=PROVED_SCHEMA)) as rows:
+    with suppress(StateError), SortedRows(state, [file], schema=PROVED_SCHEMA) as rows:
         for key_range in cut_ranges(rows.chunks, _GROUP_ROWS):
             known = rows.read(key_range)
             # What is remembered of a key with versions is of its whole history.
@@ -348,8 +350,8 @@ def _merged(state: Folder, memory: Memory, *, keeps_deleted: bool) -> Iterator[p
     """The rows of all segments in key order; with the keys that were deleted where an earlier segment may have them."""
     condition = "true" if keeps_deleted else "source_etag IS NOT NULL"
     with ExitStack() as stack:
-        rows = stack.enter_context(closing(MemoryRows(state, memory)))
-        database = stack.enter_context(closing(RangeDatabase()))
+        rows = stack.enter_context(MemoryRows(state, memory))
+        database = stack.enter_context(RangeDatabase())
         for key_range in cut_ranges(rows.chunks, _GROUP_ROWS):
             bounds = {"first": key_range.first, "end": key_range.end}
             with database.showing({"remembered": rows.read(key_range)}) as connection:

@@ -1,7 +1,6 @@
 """Finds the new objects of a plan whose bytes the store has at a key that the plan deletes."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import pyarrow as pa
 
@@ -61,7 +60,7 @@ def find_moves(context: SyncContext, diff: Diff, file: str) -> FoundMoves:
 
 
 def _match(context: SyncContext, diff: Diff, file: str) -> FoundMoves:
-    with closing(RangeDatabase()) as database:
+    with RangeDatabase() as database:
         for name in _SIDES:
             with database.showing({}) as connection:
                 connection.execute(f"CREATE TEMP TABLE {name.value}_objects (key VARCHAR, etag VARCHAR, size BIGINT)")
@@ -97,6 +96,6 @@ _MATCH = """
 
 def _changes(context: SyncContext, diff: Diff) -> Iterator[pa.Table]:
     for file in diff.changes:
-        with closing(ParquetReader(context.state, file)) as reader:
+        with ParquetReader(context.state, file) as reader:
             for number in reader.filled_groups:
                 yield reader.read([number], _COLUMNS)

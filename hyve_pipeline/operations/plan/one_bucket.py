@@ -8,7 +8,6 @@ their objects are looked at in the other bucket, too, under the name that they h
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from hyve_pipeline.core.model.filters import Filters
 from hyve_pipeline.core.model.inventory import Inventory
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below, cut_ranges
 from hyve_pipeline.core.model.safety_rules import SharedKeys
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.mapping import MappingRule, key_mapping
 from hyve_pipeline.core.settings.places import AWS, Place
 from hyve_pipeline.operations.context import SyncContext
@@ -66,7 +66,7 @@ def find_shared_keys(context: SyncContext, source: Inventory, store: Inventory) 
     if source.named is not None and (rules or ours.prefix != theirs.prefix):
         keys, same, planned, example = _looked_at(context, source, store, longer, filters)
     else:
-        with closing(_Comparison(context.state, source, store, longer, filters, rules)) as comparison:
+        with _Comparison(context.state, source, store, longer, filters, rules) as comparison:
             keys, same, planned, example = comparison.counted(context.bounds.range_rows)
     found = SharedKeys(
         keys=keys,
@@ -124,7 +124,7 @@ def _looked_at(
 def _keys_in_bucket(context: SyncContext, inventory: Inventory) -> Iterator[str]:
     """The whole keys that the objects of an inventory have in their bucket."""
     prefix = inventory.place.prefix
-    with closing(open_inventory(context.state, inventory, ["key"])) as rows:
+    with open_inventory(context.state, inventory, ["key"]) as rows:
         for key_range in cut_ranges(rows.chunks, context.bounds.range_rows):
             for key in rows.read(key_range).column("key").to_pylist():
                 yield inventory.place.key_of(key[len(prefix) :])
@@ -166,7 +166,7 @@ def _are_two(context: SyncContext, source: Place, store: Place, key: str) -> boo
         return are_two_objects(one, other, key)
 
 
-class _Comparison:
+class _Comparison(Closing):
     """Compares two inventories by whole keys, of those that can be in both.
 
     Args:

@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Iterable
-from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -25,7 +24,7 @@ def prefix_sizes(state: Folder, inventory: Inventory, most: int = 20) -> list[Pr
     offset = len(inventory.place.prefix)
     totals = PrefixTotals(most)
     for file in inventory.files:
-        with closing(ParquetReader(state, file)) as reader:
+        with ParquetReader(state, file) as reader:
             groups = reader.first_keys()
             first_prefixes = [prefix_of(key[offset:]) for key, _ in groups]
             for number in range(len(groups)):
@@ -142,7 +141,7 @@ def first_rows(state: Folder, files: Iterable[str], most: int = 10) -> list[dict
     """The first rows of some Parquet files."""
     found: list[dict[str, Any]] = []
     for file in files:
-        with closing(ParquetReader(state, file)) as reader:
+        with ParquetReader(state, file) as reader:
             rows = (row for table in reader.tables() for row in table.slice(0, most).to_pylist())
             found += islice(rows, most - len(found))
         if len(found) == most:

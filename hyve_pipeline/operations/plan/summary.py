@@ -6,7 +6,6 @@ where they matter.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -62,7 +61,7 @@ def summarize_plan(
         date = _DATE_OF[action]
         totals = {name: _SetTotals(plan.created, date, most_prefixes, most_rows) for name in names}
         for file in plan.files[action]:
-            with closing(ParquetReader(state, file)) as reader:
+            with ParquetReader(state, file) as reader:
                 for rows in _batches(reader, batch_rows):
                     for name in names:
                         totals[name].add(rows if len(names) == 1 else _RowsOfSet(rows, name))

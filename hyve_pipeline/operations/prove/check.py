@@ -1,7 +1,6 @@
 """Checks a proof against the state, or against the buckets."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -214,9 +213,9 @@ def _changed_keys(context: SyncContext, proof: Proof, side: Side, taken: Mapping
     lines: list[str] = []
     columns = ["key", "size", "etag"]
     with (
-        closing(open_inventory(context.state, before, columns)) as was,
-        closing(open_inventory(context.state, taken[side], columns)) as now,
-        closing(RangeDatabase()) as database,
+        open_inventory(context.state, before, columns) as was,
+        open_inventory(context.state, taken[side], columns) as now,
+        RangeDatabase() as database,
     ):
         for key_range in cut_ranges([*was.chunks, *now.chunks], context.bounds.range_rows):
             tables = {"was_rows": was.read(key_range), "now_rows": now.read(key_range)}

@@ -6,7 +6,7 @@ what is remembered of earlier copies.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -102,7 +102,7 @@ def read_pairs(context: SyncContext, evidence: Evidence, counts: PairCounts) -> 
     """
     with ExitStack() as stack:
         files = _Files(context, evidence, stack)
-        database = stack.enter_context(closing(RangeDatabase()))
+        database = stack.enter_context(RangeDatabase())
         of_versions = evidence.plan.has_histories
         classified = (version_pairs.classification if of_versions else _classification)(evidence.plan)
         ordered = _pairs_of(version_pairs.LEAF, "key, place") if of_versions else _pairs_of(_LEAF, "key")

@@ -3,8 +3,6 @@
 A pair is what both histories of a key have in one place: two versions, or two delete markers.
 """
 
-from collections.abc import Sequence
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,12 +33,9 @@ def before_copies(copies: pa.Table, listed: pa.Table, prefix: str) -> pa.Table:
     wanted = pa.array([prefix + key for key in digests], pa.string())
     rows = listed.filter(pc.field("key").isin(wanted)).select(["key", "history"]) if digests else listed.slice(0, 0)
     keys = [key[len(prefix) :] for key in rows.column("key").to_pylist()]
-    lengths = _lengths(rows.column("history").to_pylist(), [digests[key] for key in keys])
+    histories = zip(keys, rows.column("history").to_pylist(), strict=True)
+    lengths = [length_of(history, digests[key]) for key, history in histories]
     return pa.table({"key": keys, "length": lengths}, BEFORE_SCHEMA)
-
-
-def _lengths(histories: Sequence[Sequence[str]], digests: Sequence[str]) -> list[int | None]:
-    return [length_of(history, digest) for history, digest in zip(histories, digests, strict=True)]
 
 
 def classification(plan: Plan) -> str:

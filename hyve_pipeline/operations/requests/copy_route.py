@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from http import HTTPStatus
 from threading import Lock
-from types import TracebackType
 
 from hyve_pipeline.core.base.etags import same_etag
 from hyve_pipeline.core.model.copy_task import CopyRules, CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
 from hyve_pipeline.core.model.plan import Plan
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
@@ -92,7 +92,7 @@ def open_copy_route(
         yield CopyRoute(rules, lambda task, on_end: deliver(streamer.copy(task), on_end), rewrite)
 
 
-class ServerCopier:
+class ServerCopier(Closing):
     """Lets the server copy from one of its buckets to another. Use it as a context manager.
 
     If the server does not implement CopyObject or UploadPartCopy, objects go through this process, unless the options
@@ -118,13 +118,9 @@ class ServerCopier:
         self._stack = ExitStack()
         self._streamer: Streamer | None = None
 
-    def __enter__(self) -> "ServerCopier":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Close the other way, if it was opened."""
+        self._stack.close()
 
     def copy(self, task: CopyTask, on_end: OnCopied) -> None:
         """Copy an object, see `begin_copy`."""

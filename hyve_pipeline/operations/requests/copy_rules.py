@@ -6,7 +6,7 @@ from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
 from hyve_pipeline.s3.objects.object_lock import has_object_lock
 from hyve_pipeline.s3.objects.website import may_be_website
-from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryption_headers, has_canned_acl
+from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryption_headers
 from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
 
@@ -28,7 +28,7 @@ def copy_rules(options: Options, source: Connection, store: Connection | None) -
 def rules_of_copies(options: Options, *, keeps_redirect: bool, keeps_locks: bool = False) -> CopyRules:
     """The same, where it is known whether redirects and locks are copied."""
     return CopyRules(
-        headers=(*_encryption(options), *_canned_acl(options)),
+        headers=(*_encryption(options), *canned_acl_headers(options.acl)),
         keeps_parts=options.keep_parts,
         copies_grants=options.acl == "source",
         keeps_redirect=keeps_redirect,
@@ -57,7 +57,7 @@ def rules_of_trash(options: Options, *, keeps_redirect: bool) -> CopyRules:
 def restored_rules(options: Options, store: Connection) -> CopyRules:
     """How objects are copied from the trash back to the store."""
     return CopyRules(
-        headers=(*_encryption(options), *_canned_acl(options)),
+        headers=(*_encryption(options), *canned_acl_headers(options.acl)),
         keeps_parts=options.keep_parts,
         keeps_redirect=_keeps_redirects(options, store),
         annotations=options.annotations,
@@ -66,10 +66,6 @@ def restored_rules(options: Options, store: Connection) -> CopyRules:
 
 def _encryption(options: Options) -> tuple[tuple[str, str], ...]:
     return encryption_headers(options.encryption, options.kms_key_id, options.bucket_key)
-
-
-def _canned_acl(options: Options) -> tuple[tuple[str, str], ...]:
-    return canned_acl_headers(options.acl) if has_canned_acl(options.acl) else ()
 
 
 def _keeps_redirects(options: Options, bucket: Connection) -> bool:

@@ -1,7 +1,6 @@
 """What was asked for of archived objects, and what the source's newest listing says of it."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -41,7 +40,7 @@ def archived_rows(state: Folder, changes: tuple[str, ...]) -> Iterator[pa.Table]
         StateError: a file is damaged.
     """
     for file in changes:
-        with closing(ParquetReader(state, file)) as reader:
+        with ParquetReader(state, file) as reader:
             for table in reader.tables():
                 skipped = rows_with(table, "set", [ChangeSet.SKIPPED.value])
                 rows = rows_with(skipped, "storage_class", ARCHIVED_CLASSES)
@@ -57,11 +56,6 @@ def summaries(context: SyncContext) -> list[RestoreSummary]:
     """
     folder = context.state.below(FOLDER)
     return [folder.read_manifest(name, RestoreSummary) for name in newest_manifests(folder.names())]
-
-
-def is_over(summary: RestoreSummary, now: datetime) -> bool:
-    """Whether nothing that was asked for then can still come back, or be there to be copied."""
-    return summary.is_due(now - timedelta(days=summary.days))
 
 
 def restore_summary(context: SyncContext, restore_id: str) -> RestoreSummary | None:
@@ -94,7 +88,7 @@ def _asks(context: SyncContext) -> dict[str, _Ask]:
     """The newest request for each object, by its whole key."""
     found: dict[str, _Ask] = {}
     for summary in summaries(context):
-        with closing(ParquetReader(context.state, summary.file)) as reader:
+        with ParquetReader(context.state, summary.file) as reader:
             for table in reader.tables():
                 for row in table.select(["key", "etag", "outcome", "at"]).to_pylist():
                     if row["outcome"] not in _ENDED:
@@ -129,7 +123,7 @@ def restore_status(context: SyncContext) -> RestoreStatus:
     listed: set[str] = set()
     keys = list(asks)
     columns = ["key", "etag", "storage_class", "restored_until"]
-    with closing(open_inventory(context.state, inventory, columns)) as reader:
+    with open_inventory(context.state, inventory, columns) as reader:
         for key_range in cut_ranges(reader.chunks, context.bounds.range_rows):
             for row in rows_with(reader.read(key_range), "key", keys).to_pylist():
                 # A chunk may be read for two ranges.

@@ -1,6 +1,6 @@
 """What plans of some keys have done to the store since a plan of it was made: that is no difference from the plan."""
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import pyarrow as pa
 
@@ -42,7 +42,7 @@ class LaterPlans:
         if not differences.num_rows:
             return []
         if self._database is None:
-            self._database = self._stack.enter_context(closing(RangeDatabase()))
+            self._database = self._stack.enter_context(RangeDatabase())
             self._read(self._database)
         with self._database.showing({"differences": differences.select(["key", "store_etag"])}) as connection:
             # Of a key that several plans did, what the last of them left.

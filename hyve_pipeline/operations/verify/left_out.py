@@ -1,6 +1,6 @@
 """The keys that filters on objects left out of a plan: what becomes of them in the store is not compared."""
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import pyarrow as pa
 
@@ -38,12 +38,10 @@ class LeftOutKeys:
             before = context.inventories("source").load(plan.source_inventory)
             self._source = SortedRows(context.state, before.files, plan.source.prefix, [*FILTERED_COLUMNS])
             stack.callback(self._source.close)
-            self._database = stack.enter_context(closing(RangeDatabase()))
+            self._database = stack.enter_context(RangeDatabase())
             self._query = _query(filters, plan)
         if filters.properties.tag and plan.count(ChangeSet.EXCLUDED).objects and plan.changes:
-            self._changes = stack.enter_context(
-                closing(SortedRows(context.state, plan.changes, columns=["key", "set"]))
-            )
+            self._changes = stack.enter_context(SortedRows(context.state, plan.changes, columns=["key", "set"]))
 
     def read(self, key_range: RelativeRange, listed: pa.Table) -> set[str]:
         """The keys of a range, and perhaps some before and after it.

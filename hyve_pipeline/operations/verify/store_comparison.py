@@ -1,7 +1,7 @@
 """Compares what the store has now with what a plan requires of it, range by range."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -69,18 +69,16 @@ class StoreComparison:
         self._plan = plan
         self._report = before.report
         state, prefix = context.state, plan.store.prefix
-        listed = stack.enter_context(closing(open_inventory(state, now, [*_COMPARED, *_LOOKED_AT])))
+        listed = stack.enter_context(open_inventory(state, now, [*_COMPARED, *_LOOKED_AT]))
         is_same = now.id == before.id
-        planned = (
-            listed if is_same else stack.enter_context(closing(SortedRows(state, before.files, prefix, _COMPARED)))
-        )
+        planned = listed if is_same else stack.enter_context(SortedRows(state, before.files, prefix, _COMPARED))
         self._files = {
             "listed": listed,
             "planned": planned,
-            "copies": stack.enter_context(closing(SortedRows(state, plan.files["copy"]))),
-            "deletes": stack.enter_context(closing(SortedRows(state, plan.files["delete"]))),
+            "copies": stack.enter_context(SortedRows(state, plan.files["copy"])),
+            "deletes": stack.enter_context(SortedRows(state, plan.files["delete"])),
         }
-        self._verifier = stack.enter_context(closing(Verifier(Filters.of(plan.options), prefix)))
+        self._verifier = stack.enter_context(Verifier(Filters.of(plan.options), prefix))
         self._journaled = JournaledCopies(context, plan)
         self._left_out = LeftOutKeys(context, plan, stack)
         self._later = LaterPlans(context, plan, stack)

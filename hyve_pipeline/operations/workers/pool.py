@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any, TypeVar, TypeVarTuple, cast
@@ -21,6 +21,7 @@ from hyve_pipeline.core.base.errors import HyveError
 from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.shards import Shard
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.runtime.cpu_profile import running_profile
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts, raise_if_interrupted
 from hyve_pipeline.core.runtime.log import shown_level
@@ -86,7 +87,7 @@ def is_worth_two_processes(options: Options, objects: int) -> bool:
     return usable_cores() >= _CORES_FOR_TWO_LISTINGS and objects >= _OBJECTS_WORTH_A_PROCESS
 
 
-class WorkerProcess:
+class WorkerProcess(Closing):
     """A worker process that does one task at a time. It ends when this process ends, even if that is killed.
 
     Args:
@@ -164,7 +165,7 @@ def run_in_processes(
         BaseException: what the function raised in one of them; the others were interrupted.
     """
     with ExitStack() as stack:
-        workers = [stack.enter_context(closing(WorkerProcess(function.__module__))) for _ in range(count)]
+        workers = [stack.enter_context(WorkerProcess(function.__module__)) for _ in range(count)]
         _run(workers, Task(function, tuple(arguments)), on_note)
 
 

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.times import parse_time
-from hyve_pipeline.core.model.safety_rules import Action
 from hyve_pipeline.core.settings.limits import Limit
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import LATEST
@@ -245,14 +244,9 @@ class VerifyConfig(PlanConfig):
         return None if self.content == _NO_SAMPLE else self.content
 
 
-def verification_config(names: Names, **config: object) -> dict[str, object]:
-    """The run configuration of a verification; `config` as in `VerifyConfig`."""
-    return {"ops": {names.op("verification"): {"config": config}}}
-
-
-def shard_config(names: Names, action: Action, **config: object) -> dict[str, object]:
-    """The run configuration of a run of an action; `config` as in `ShardConfig`."""
-    return {"ops": {names.op(action): {"config": config}}}
+def op_config(names: Names, op: str, **config: object) -> dict[str, object]:
+    """The run configuration of a run with one op; `config` as in the op's class of this module."""
+    return {"ops": {names.op(op): {"config": config}}}
 
 
 class UndoConfig(dg.Config):

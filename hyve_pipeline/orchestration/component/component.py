@@ -184,7 +184,8 @@ class BucketSync(dg.Component, dg.Model, dg.Resolvable):
         custom = Customization(self._translated, self.execute, self.op)
         settings, home = self._settings(self._name(context.path)), self._home(context.project_root)
         _check_home(home, settings)
-        return build_sync(home, settings, _location(context), custom)
+        location = loading_location() or context.component_tree.code_location_name
+        return build_sync(home, settings, location, custom)
 
     def get_asset_spec(self, asset: SyncAsset) -> dg.AssetSpec:
         """The spec of an asset of the sync. Override it in a subclass to change keys, groups, metadata and more.
@@ -242,8 +243,3 @@ def _check_home(home: Home, sync: SyncSettings) -> None:
             SyncContext(home, sync).check_pair()
         except ConfigurationError as error:
             raise dg.DagsterInvalidDefinitionError(str(error)) from None
-
-
-def _location(context: dg.ComponentLoadContext) -> str | None:
-    """The name of the project's code location; None if it is unknown."""
-    return loading_location() or context.component_tree.code_location_name

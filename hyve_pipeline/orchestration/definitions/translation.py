@@ -25,7 +25,8 @@ def translated_specs(
     Raises:
         dg.DagsterInvalidDefinitionError: two assets get the same key, or one gets what can't be changed.
     """
-    specs = {spec.key: spec for spec in _specs_of(assets)}
+    own = (spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs))
+    specs = {spec.key: spec for spec in own}
     translated: dict[dg.AssetKey, dg.AssetSpec] = {}
     owners: dict[dg.AssetKey, dg.AssetKey] = {}
     for key, spec in specs.items():
@@ -76,10 +77,6 @@ def with_translation(assets: Sequence[AnyAsset], translated: Mapping[dg.AssetKey
         )
 
     return list(dg.map_asset_specs(translate, assets))
-
-
-def _specs_of(assets: Sequence[AnyAsset]) -> list[dg.AssetSpec]:
-    return [spec for asset in assets for spec in ([asset] if isinstance(asset, dg.AssetSpec) else asset.specs)]
 
 
 def _shown(key: dg.AssetKey) -> str:

@@ -309,12 +309,8 @@ def change_lineage(names: Names) -> dg.TableColumnLineage:
 
 def table_of(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
     """Rows as Dagster shows them; a column whose first value is a number is one of numbers."""
-    types = {column: _column_type(rows, column) for column in columns}
+    types = {column: "int" if rows and isinstance(rows[0][column], int) else "string" for column in columns}
     return dg.MetadataValue.table(
         records=[dg.TableRecord(row) for row in rows],
         schema=dg.TableSchema([dg.TableColumn(column, types[column]) for column in columns]),
     )
-
-
-def _column_type(rows: list[dict[str, Any]], column: str) -> str:
-    return "int" if rows and isinstance(rows[0][column], int) else "string"

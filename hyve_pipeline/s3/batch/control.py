@@ -7,12 +7,12 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_AWS_S3_Control.ht
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 
 from hyve_pipeline.core.base.errors import BucketError, HyveError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.model.batch import GONE
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.batch import BatchSettings
 from hyve_pipeline.core.settings.options import Options
@@ -121,7 +121,7 @@ def job_parameters(
     }
 
 
-class JobControl:
+class JobControl(Closing):
     """Creates and describes jobs. Use it as a context manager.
 
     Args:
@@ -143,12 +143,8 @@ class JobControl:
             self._client.meta.events.register("before-sign.s3-control", self._without_account)
         self._where = f"S3 Batch Operations of account {self._account} in {region}"
 
-    def __enter__(self) -> "JobControl":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connections."""
         self._client.close()
         self._session.close()
 

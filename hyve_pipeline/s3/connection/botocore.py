@@ -236,18 +236,6 @@ class BotocoreTransport:
 class _Exchange:
     """One request, and the thread that waits for its answer."""
 
-    __slots__ = (
-        "_lock",
-        "_on_end",
-        "_transport",
-        "begun",
-        "is_long",
-        "known_bytes",
-        "request",
-        "seconds",
-        "size_then",
-    )
-
     def __init__(self, transport: BotocoreTransport, request: Request, on_end: OnEnd, *, is_long: bool) -> None:
         self._transport = transport
         self.request = request

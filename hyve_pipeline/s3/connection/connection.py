@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.core.settings.places import Place
 from hyve_pipeline.s3.connection.bounds import Bounds
@@ -48,7 +49,7 @@ def itself(response: Response) -> Any:
     return response
 
 
-class Connection:
+class Connection(Closing):
     """A way to one bucket with one set of credentials. Thread-safe; use it as a context manager.
 
     Attributes:
@@ -255,27 +256,9 @@ class Connection:
             self._patient.close()
         self._session.close()
 
-    def __enter__(self) -> "Connection":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class _Pending(Generic[T]):
     """One request until it has succeeded, or failed for good."""
-
-    __slots__ = (
-        "_connection",
-        "_is_slow",
-        "_is_trial",
-        "_on_end",
-        "_read",
-        "_transport",
-        "failed_at",
-        "request",
-        "sends",
-    )
 
     def __init__(
         self,

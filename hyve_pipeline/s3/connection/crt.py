@@ -181,21 +181,6 @@ class CrtTransport:
 class _Exchange:
     """One request and the answer to it as it comes in, on the CRT's threads."""
 
-    __slots__ = (
-        "_body",
-        "_failed",
-        "_headers",
-        "_is_done",
-        "_native",
-        "_on_end",
-        "_request",
-        "_size",
-        "_status",
-        "_transport",
-        "begun",
-        "size_then",
-    )
-
     def __init__(self, transport: CrtTransport, request: Request, on_end: OnEnd) -> None:
         self._on_end = on_end
         self._transport = transport

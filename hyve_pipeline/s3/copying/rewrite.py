@@ -73,7 +73,9 @@ def rewrite_object(
             sizes = read_part_sizes(store, task) if has_parts else None
         except S3RequestError as error:
             raise source_error(error) from None
-        annotated = _count_annotations(store, task) if keeps_annotations else 0
+        annotated = 0
+        if keeps_annotations:
+            annotated = len(list_annotations(store, task.store_key, is_large=task.size > MIB).result() or ())
         if task.size <= MAX_SINGLE_COPY and (sizes is None or annotated):
             return _rewrite_whole(store, task, carried).result()
         if annotated:
@@ -85,10 +87,6 @@ def rewrite_object(
         return copy_in_parts(store, store, task, sizes or part_sizes(store, task, part_size), window, log, carried)
 
     return store.workers.submit(rewrite)
-
-
-def _count_annotations(store: Connection, task: CopyTask) -> int:
-    return len(list_annotations(store, task.store_key, is_large=task.size > MIB).result() or ())
 
 
 # A result, and what the server lacks.

@@ -61,7 +61,7 @@ class HistoryWalk(VersionPagesWalk):
     """A walk through all versions of a range that gives a row for each key, columns as in `HISTORY_SCHEMA`."""
 
     def __init__(self, *of_walk: Any) -> None:
-        """Describe the walk, with the arguments of `VersionPagesWalk`."""
+        """Describe the walk, with the arguments of `Walk`."""
         super().__init__(*of_walk)
         # Of the last key, which may have more on the next page.
         self._held: list[ListedVersion] = []
@@ -88,14 +88,7 @@ class KeyWalk(VersionPagesWalk):
         listed: what was found so far, as the server has it.
     """
 
-    def __init__(
-        self,
-        place: Place,
-        key: str,
-        headers: Pairs = (),
-        dialect: ListingDialect | None = None,
-        max_keys: int = MAX_KEYS,
-    ) -> None:
+    def __init__(self, place: Place, key: str, headers: Pairs, dialect: ListingDialect) -> None:
         """Describe the walk.
 
         Args:
@@ -103,9 +96,8 @@ class KeyWalk(VersionPagesWalk):
             key: the whole key.
             headers: headers of each request.
             dialect: how the server lists, as far as it is known.
-            max_keys: versions and delete markers requested in one page, at most 1,000.
         """
-        super().__init__(place.model_copy(update={"prefix": key}), KeyRange(), max_keys, headers, dialect)
+        super().__init__(place.model_copy(update={"prefix": key}), KeyRange(), MAX_KEYS, headers, dialect)
         self.listed: list[ListedVersion] = []
         self._key = key
 
@@ -144,6 +136,4 @@ def _table_of(keys: Sequence[tuple[list[ListedVersion], list[ListedVersion] | No
         columns["version_id"].append(example.version_id)
         columns["history"].append(history)
         columns["archived"].append([place for place, version in enumerate(versions, start=1) if is_archived(version)])
-    return pa.Table.from_arrays(
-        [pa.array(columns[field.name], field.type) for field in HISTORY_SCHEMA], schema=HISTORY_SCHEMA
-    )
+    return pa.table(columns, HISTORY_SCHEMA)

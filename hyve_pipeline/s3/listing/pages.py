@@ -141,9 +141,7 @@ def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
         "storage_class": [_text(entry, "StorageClass") or "STANDARD" for entry in objects],
         "restored_until": [restored_until(entry) for entry in objects],
     }
-    table = pa.Table.from_arrays(
-        [pa.array(arrays[field.name], field.type) for field in INVENTORY_SCHEMA], schema=INVENTORY_SCHEMA
-    )
+    table = pa.table(arrays, INVENTORY_SCHEMA)
     check_table(table)
     return ListingAnswer(Page(table), envelope)
 

@@ -10,15 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from hyve_pipeline.core.model.inventory import VERSION_SCHEMA, KeyRange, RangeEnd
-from hyve_pipeline.core.settings.places import AWS, Place
-from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
+from hyve_pipeline.core.model.inventory import VERSION_SCHEMA, RangeEnd
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.listing.key_encoding import AmbiguousPlusError, forms_of, in_one_line
 from hyve_pipeline.s3.listing.malformed import ADVICE, MalformedPageError, shown
 from hyve_pipeline.s3.listing.pages import Page
 from hyve_pipeline.s3.listing.version_pages import NULL_VERSION, ListedVersion, VersionPage, read_version_page
-from hyve_pipeline.s3.listing.walk import MAX_KEYS, DamagedPageError, Walk, check_bucket, check_length
-from hyve_pipeline.s3.wire.messages import Pairs, Request, Response
+from hyve_pipeline.s3.listing.walk import DamagedPageError, Walk, check_bucket, check_length
+from hyve_pipeline.s3.wire.messages import Request, Response
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -31,24 +30,9 @@ class VersionPagesWalk(Walk):
     right after a key.
     """
 
-    def __init__(
-        self,
-        place: Place,
-        key_range: KeyRange,
-        max_keys: int = MAX_KEYS,
-        headers: Pairs = (),
-        dialect: ListingDialect | None = None,
-    ) -> None:
-        """Describe the walk.
-
-        Args:
-            place: the bucket and prefix.
-            key_range: in whole keys, prefix included.
-            max_keys: versions and delete markers requested in one page, at most 1,000.
-            headers: headers of each request.
-            dialect: how the server lists, as far as it is known.
-        """
-        super().__init__(place, key_range, max_keys, headers, dialect)
+    def __init__(self, *of_walk: Any) -> None:
+        """Describe the walk, with the arguments of `Walk`; a page has versions and delete markers in place of keys."""
+        super().__init__(*of_walk)
         # The version after which the next page begins, and the ids of the versions of its key that were listed.
         self._marker: tuple[str, str] | None = None
         self._ids: set[str] = set()
@@ -175,7 +159,7 @@ class VersionWalk(VersionPagesWalk):
         """Describe the walk.
 
         Args:
-            of_walk: the arguments of `VersionPagesWalk`.
+            of_walk: the arguments of `Walk`.
             time: the time; what was written later does not count.
         """
         super().__init__(*of_walk)
@@ -224,6 +208,4 @@ def _table_of(found: list[ListedVersion]) -> pa.Table:
         "restored_until": [None] * len(found),
         "version_id": [version.version_id for version in found],
     }
-    return pa.Table.from_arrays(
-        [pa.array(columns[field.name], field.type) for field in VERSION_SCHEMA], schema=VERSION_SCHEMA
-    )
+    return pa.table(columns, VERSION_SCHEMA)

@@ -136,21 +136,6 @@ class StoreChangedError(ObjectChangedError):
 
 
 class _PinnedWrite(Generic[T]):
-    __slots__ = (
-        "_condition",
-        "_has_repeated",
-        "_header",
-        "_is_source_same",
-        "_key",
-        "_on_end",
-        "_operation",
-        "_optional",
-        "_send",
-        "_size",
-        "_store",
-        "_store_etag",
-    )
-
     def __init__(
         self,
         store: Connection,

@@ -52,8 +52,8 @@ def document_headers(body: bytes) -> Pairs:
 
 
 def canned_acl_headers(acl: str) -> Pairs:
-    """The header that gives a new object a canned ACL, such as ``public-read``."""
-    return (("x-amz-acl", acl),)
+    """The header that gives a new object a canned ACL, such as ``public-read``; none where the option asks for none."""
+    return (("x-amz-acl", acl),) if has_canned_acl(acl) else ()
 
 
 def has_canned_acl(acl: str) -> bool:

@@ -5,11 +5,11 @@ checks. What was read is checked against the source's checksum, or its MD5 if th
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 
 from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.copy_task import CopyTask
 from hyve_pipeline.core.model.open_upload import UploadLog
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
@@ -47,7 +47,7 @@ def most_in_one(memory: int) -> int:
     return min(_MAX_WHOLE, memory // 4)
 
 
-class Streamer:
+class Streamer(Closing):
     """Copies objects from one bucket to another through this process. Use it as a context manager.
 
     Args:
@@ -82,12 +82,8 @@ class Streamer:
         self._parts = ThreadPoolExecutor(part_threads, thread_name_prefix="stream-part")
         self._ways = Ways(source, store, self._budget, self._parts)
 
-    def __enter__(self) -> "Streamer":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Give up what has not begun, and wait a while for the rest."""
         self._budget.close()
         self._objects.shutdown(wait=False, cancel_futures=True)
         # Parts that were not started notice that the budget is closed. Cancelled ones would leave their object waiting.

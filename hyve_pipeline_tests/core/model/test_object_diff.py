@@ -131,14 +131,11 @@ def test_every_key_is_in_the_set_that_the_contract_puts_it_in(
 ) -> None:
     filters = Filters(include, exclude)
     undone = {*others, *data.draw(st.lists(st.sampled_from(sorted(source.keys() | store.keys()) or [""])))}
-    differ = Differ(
+    with Differ(
         rule, filters, source_prefix=source_prefix, store_prefix=store_prefix, compared=NOW, gives_unchanged=True
-    )
-    try:
+    ) as differ:
         rows = pa.table({"key": sorted(undone)}, UNDONE_SCHEMA)
         found = differ.diff(inventory(source, source_prefix), inventory(store, store_prefix), EVERYTHING, rows)
-    finally:
-        differ.close()
     expected = {
         key: expected_set(rule, filters, key, source.get(key), store.get(key), is_undone=key in undone)
         for key in source.keys() | store.keys()
@@ -167,15 +164,12 @@ def test_ranges_together_find_what_one_comparison_finds(
     source: dict[str, Listed], store: dict[str, Listed], cuts: list[str], many_rows: int
 ) -> None:
     """Whether or not the rows of a range are counted first."""
-    differ = Differ("last_modified", Filters())
     tables = inventory(source), inventory(store)
     bounds = ["", *sorted(set(cuts)), None]
     ranges = [RelativeRange(first or "", end) for first, end in itertools.pairwise(bounds)]
-    try:
+    with Differ("last_modified", Filters()) as differ:
         whole = differ.diff(*tables, EVERYTHING)
         parts = [differ.diff(*tables, key_range, many_rows=many_rows) for key_range in ranges]
-    finally:
-        differ.close()
     assert pa.concat_tables([part.rows for part in parts]).to_pylist() == whole.rows.to_pylist()
     for name in ChangeSet:
         counts = [part.counts[name] for part in parts if name in part.counts]
@@ -185,10 +179,9 @@ def test_ranges_together_find_what_one_comparison_finds(
 
 
 def test_a_row_has_what_users_and_copies_need() -> None:
-    differ = Differ("last_modified", Filters())
     source = inventory({"k": Listed(size=7, second=9, etag=MD5[1], storage_class="STANDARD_IA")})
-    found = differ.diff(source, inventory({"k": Listed(size=7, second=3)}), EVERYTHING)
-    differ.close()
+    with Differ("last_modified", Filters()) as differ:
+        found = differ.diff(source, inventory({"k": Listed(size=7, second=3)}), EVERYTHING)
     assert found.rows.to_pylist() == [
         {
             "key": "k",
@@ -225,10 +218,9 @@ def test_a_row_has_what_users_and_copies_need() -> None:
     ],
 )
 def test_the_reason_is_said_in_words(source: Listed | None, store: Listed | None, reason: str) -> None:
-    differ = Differ("last_modified", Filters(), compared=NOW)
     sides = [inventory({} if side is None else {"k": side}) for side in (source, store)]
-    found = differ.diff(sides[0], sides[1], EVERYTHING)
-    differ.close()
+    with Differ("last_modified", Filters(), compared=NOW) as differ:
+        found = differ.diff(sides[0], sides[1], EVERYTHING)
     assert found.rows.column("reason").to_pylist() == [reason]
 
 
@@ -283,13 +275,10 @@ def test_what_is_remembered_goes_before_the_rule(
     found_pairs = zip(sorted(source.keys() & store.keys()), pairs, strict=False)
     memory = others | {key: pair for key, pair in found_pairs if pair is not None}
     rows = [{"key": key, **vars(pair)} for key, pair in memory.items()]
-    differ = Differ(rule, Filters(), compared=NOW, overwrites_altered=choice == "overwrite")
-    try:
+    with Differ(rule, Filters(), compared=NOW, overwrites_altered=choice == "overwrite") as differ:
         found = differ.diff(
             inventory(source), inventory(store), EVERYTHING, memory=pa.Table.from_pylist(rows, MEMORY_SCHEMA)
         )
-    finally:
-        differ.close()
     expected: dict[str, str] = {}
     for key in source.keys() | store.keys():
         one, other = source.get(key), store.get(key)
@@ -360,11 +349,8 @@ def test_a_filter_never_makes_a_duplicate_of_what_the_source_has(
         store[key] = data.draw(st.sampled_from([*source.values(), *store.values(), Listed()]))
     options = Options(compare=rule, include=include, exclude=exclude, filter=found, storage_class=storage_class)
     filters = Filters.of(options, NOW)
-    differ = Differ(rule, filters, compared=NOW)
-    try:
+    with Differ(rule, filters, compared=NOW) as differ:
         rows = differ.diff(inventory(source), inventory(store), EVERYTHING)
-    finally:
-        differ.close()
     sets = dict(zip(*(rows.rows.column(name).to_pylist() for name in ("key", "set")), strict=True))
     assert not {key for key, name in sets.items() if name == "duplicate"} & source.keys()
     expected: dict[str, str] = {}

@@ -3,7 +3,6 @@
 import itertools
 import shutil
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def test_what_exceeds_the_memory_goes_into_a_folder_that_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with closing(RangeDatabase(memory="20MB")) as database:
+    with RangeDatabase(memory="20MB") as database:
         folder = Path(database.folder)
         assert folder.parent == Path(tempfile.gettempdir())
         assert _sorted(database) == _ROWS.num_rows
@@ -52,7 +51,7 @@ def test_an_interrupt_counts_when_a_range_is_done() -> None:
         found.append(connection.sql("SELECT * FROM rows").to_arrow_table().num_rows)
 
     with (
-        closing(RangeDatabase()) as database,
+        RangeDatabase() as database,
         pytest.raises(KeyboardInterrupt),
         database.showing({"rows": _ROWS}) as connection,
     ):
@@ -61,7 +60,7 @@ def test_an_interrupt_counts_when_a_range_is_done() -> None:
 
 
 def test_a_folder_that_takes_no_more_is_named() -> None:
-    with closing(RangeDatabase(memory="20MB")) as database:
+    with RangeDatabase(memory="20MB") as database:
         # As a full disk, only that no test fills one.
         shutil.rmtree(database.folder)
         Path(database.folder).touch()

@@ -1,6 +1,5 @@
 """Rows by key range, of files that are whole and of files that are not."""
 
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 def _read(path: Path) -> list[int]:
     """The sizes of all rows, read range by range."""
     found = []
-    with closing(SortedRows(Folder.local(path.parent), [path.name], "below/")) as rows:
+    with SortedRows(Folder.local(path.parent), [path.name], "below/") as rows:
         for first, end in pairwise(_BOUNDS):
             for row in rows.read(RelativeRange(first or "", end)).to_pylist():
                 key = row["key"].removeprefix("below/")
@@ -47,7 +46,7 @@ def test_ranges_that_tile_have_all_rows(path: Path) -> None:
 
 
 def test_a_range_reads_only_the_row_groups_it_touches(path: Path) -> None:
-    with closing(SortedRows(Folder.local(path.parent), [path.name], "below/")) as rows:
+    with SortedRows(Folder.local(path.parent), [path.name], "below/") as rows:
         assert rows.read(RelativeRange("00041", "00042")).num_rows == 20
         assert rows.read(RelativeRange("00039", "00041")).num_rows == 40
 

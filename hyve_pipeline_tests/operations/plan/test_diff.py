@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,9 +130,9 @@ def test_inventories_of_earlier_versions_are_compared(tmp_path: Path) -> None:
     for store_of_now in (store, written_inventory(context, "store", sides["store"])):
         counts = diff_inventories(context, source, store_of_now).counts
         assert {name.value for name, count in counts.items() if count.objects} == {"new", "duplicate", "skipped"}
-    with closing(open_inventory(context.state, source)) as rows:
+    with open_inventory(context.state, source) as rows:
         assert rows.read(RelativeRange("", None)).schema.equals(INVENTORY_SCHEMA)
-    with closing(open_inventory(context.state, source, ["key", "size"])) as rows:
+    with open_inventory(context.state, source, ["key", "size"]) as rows:
         assert rows.read(RelativeRange("", None)).column_names == ["key", "size"]
 
 

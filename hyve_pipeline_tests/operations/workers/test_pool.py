@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -170,7 +169,7 @@ def test_a_worker_has_the_import_path_of_its_parent(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(tmp_path))
     import somewhere_else  # pyright: ignore[reportMissingImports]
 
-    with closing(WorkerProcess("somewhere_else")) as worker:
+    with WorkerProcess("somewhere_else") as worker:
         assert worker.run(somewhere_else.three) == 3
 
 

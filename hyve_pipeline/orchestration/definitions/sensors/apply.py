@@ -26,7 +26,7 @@ from hyve_pipeline.operations.verify.read import is_verified
 from hyve_pipeline.orchestration.common.liveness import GOING_ON, close_dead_runs
 from hyve_pipeline.orchestration.common.names import ATTEMPT_TAG, GIVEN_UP_TAG, PARTITION_TAG, PLAN_TAG, Names
 from hyve_pipeline.orchestration.common.partitions import register_shards
-from hyve_pipeline.orchestration.common.run_config import shard_config, verification_config
+from hyve_pipeline.orchestration.common.run_config import op_config
 from hyve_pipeline.orchestration.common.runs import find_runs
 from hyve_pipeline.orchestration.definitions.asset_jobs import AnyJob
 from hyve_pipeline.orchestration.definitions.sensors.switch import sensor_status
@@ -275,9 +275,11 @@ def _register(instance: dg.DagsterInstance, names: Names, status: PlanStatus, re
 
 def _restore_request(names: Names, plan: Plan) -> dg.RunRequest:
     """Once a plan: what fails is asked for again with the next plan."""
-    config = {"ops": {names.op("ask_restores"): {"config": {"plan": plan.id}}}}
     return dg.RunRequest(
-        run_key=f"{plan.id}:restore", job_name=names.restore_job, run_config=config, tags={PLAN_TAG: plan.id}
+        run_key=f"{plan.id}:restore",
+        job_name=names.restore_job,
+        run_config=op_config(names, "ask_restores", plan=plan.id),
+        tags={PLAN_TAG: plan.id},
     )
 
 
@@ -286,10 +288,10 @@ def _run_request(names: Names, plan: Plan, request: Request) -> dg.RunRequest:
     config: dict[str, object] = {}
     if request.step == "verify":
         # A plan with nothing to do is verified by the listing that it was made from.
-        config = verification_config(names, plan=plan.id, list_again=not plan.is_empty)
+        config = op_config(names, "verification", plan=plan.id, list_again=not plan.is_empty)
         job, target = names.verify_job, f"{plan.id}:{request.name}"
     elif request.name == LOOP:
-        config = shard_config(names, request.step, plan=plan.id)
+        config = op_config(names, request.step, plan=plan.id)
         job, target = names.shard_job(request.step), f"{plan.id}:{request.step}"
     else:
         job, target = names.shard_job(request.step), request.name
