@@ -30,6 +30,9 @@ _ALWAYS = (*_DERIVED, "state")
 # Numbers of bytes, which the file may have as text with a unit.
 _SIZES = ("shard_bytes", "multipart_threshold", "multipart_part_size", "stream_memory")
 
+# These numbers are seconds, likewise.
+_DURATIONS = ("inventory_max_age", "max_duration")
+
 
 @click.command()
 @click.argument("what", type=Choice(["show", "check", "schema"]), default="show")
@@ -114,8 +117,12 @@ def _describe(table: "SettingsInForce", *, is_first: bool) -> None:
 
 
 def _value(setting: "Setting") -> str:
+    from hyve_pipeline.core.base.durations import parse_duration, readable_duration
+
     if setting.value is None:
         return "none"
+    if setting.name in _DURATIONS and parse_duration(readable_duration(setting.value)) == setting.value:
+        return f'"{readable_duration(setting.value)}"'
     if setting.name in _SIZES and setting.value % 1024**2 == 0:
         mebibytes = setting.value // 1024**2
         return f'"{mebibytes // 1024} GiB"' if mebibytes % 1024 == 0 else f'"{mebibytes} MiB"'

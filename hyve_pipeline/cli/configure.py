@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyve_pipeline.cli.first_sign import with_sign
 from hyve_pipeline.cli.options import home_option, json_option
 from hyve_pipeline.cli.questions import Questions
 
@@ -55,6 +56,7 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
     envvar="HYVE_NO_INPUT",
     help="Never ask: use the options, and what the configuration has.",
 )
+@with_sign
 def configure(
     home: Path,
     as_json: bool,

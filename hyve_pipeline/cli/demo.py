@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hyve_pipeline.cli.extras import require_extra
+from hyve_pipeline.cli.first_sign import hide_sign, with_sign
 from hyve_pipeline.cli.modes import is_quiet, verbosity
 from hyve_pipeline.cli.options import Folder
 from hyve_pipeline.cli.signals import ending_signals_interrupt
@@ -34,6 +35,7 @@ _STOP_SECONDS = 30
 @click.option("--ui", "with_ui", is_flag=True, help="Open the web UI at the end, with the S3 server still running.")
 @port_option
 @browser_option
+@with_sign
 def demo(home: Path, with_ui: bool, port: int, browser: bool | None) -> int:
     """Try dryrun, copy, delete and verify on an embedded S3 server with made-up images.
 
@@ -149,6 +151,7 @@ def _shown(path: Path) -> str:
 
 def _say(line: str = "") -> None:
     if not is_quiet():
+        hide_sign()
         click.echo(line)
 
 

@@ -179,7 +179,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = hyve.main(args=arguments, prog_name="hyve", standalone_mode=False)
     except click.UsageError as error:
-        return _say(_usage(error), 2)
+        return _say(_usage(error, sys.argv[1:] if arguments is None else arguments), 2)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
     except click.ClickException as error:
@@ -194,12 +194,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _usage(error: click.UsageError) -> str:
+# How click calls what is not of a type, and what to say.
+_TYPES = {"a valid integer range": "a whole number", "a valid float range": "a number"}
+
+
+def _usage(error: click.UsageError, arguments: Sequence[str]) -> str:
     """What is wrong with the arguments, in one line that begins with the command."""
     context = error.ctx
-    command = context.command_path if context is not None else "hyve"
+    # Of an option whose value is missing, click does not say to what command it was given.
+    named = next((f"hyve {argument}" for argument in arguments if argument in COMMANDS), "hyve")
+    command = context.command_path if context is not None else named
     subject = command.removeprefix("hyve").strip()
     message = error.format_message().rstrip(".")
+    for name, ours in _TYPES.items():
+        message = message.replace(name, ours)
     owners = _owners(context, error.option_name) if isinstance(error, click.NoSuchOption) and context else []
     if isinstance(error, click.NoSuchOption) and owners:
         message = f"{error.option_name} stands after its command, as in 'hyve {owners[0]} {error.option_name}'"
@@ -221,6 +229,8 @@ def _usage(error: click.UsageError) -> str:
         message += "; " + (", ".join(hints) or f"'{command} --help' shows what there is")
     elif isinstance(error, click.MissingParameter):
         message += f"; '{command} --help' shows an example"
+    elif isinstance(error, click.BadOptionUsage):
+        message += f"; '{command} --help' shows what it takes"
     elif isinstance(error, click.BadParameter) and context is not None and error.param is not None:
         variable = error.param.envvar
         is_flag = isinstance(error.param.type, click.types.BoolParamType)

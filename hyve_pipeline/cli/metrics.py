@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from hyve_pipeline.cli.candidates import complete_sync
+from hyve_pipeline.cli.first_sign import hide_sign, with_sign
 from hyve_pipeline.cli.options import home_option, json_option
 from hyve_pipeline.cli.output_file import write_output
 
@@ -29,6 +30,7 @@ _FILE_MODE = 0o644
     help="Replace this file instead of printing, such as a .prom file of node_exporter's textfile collector.",
 )
 @json_option
+@with_sign
 def metrics(home: Path, sync_name: str | None, output: Path | None, as_json: bool) -> int:
     """Print figures of all syncs for Prometheus: objects, bytes, requests, retries, seconds, lag, and the last plan.
 
@@ -47,6 +49,7 @@ def metrics(home: Path, sync_name: str | None, output: Path | None, as_json: boo
     if as_json:
         print_json({"syncs": [document(one) for one in found]})
     elif output is None:
+        hide_sign()
         click.echo(exposition(found, __version__), nl=False)
     else:
         write_output(output, exposition(found, __version__).encode(), _FILE_MODE)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 
+from hyve_pipeline.cli.first_sign import hide_sign
 from hyve_pipeline.core.base.errors import ConfigurationError
 from hyve_pipeline.core.base.keys import displayed, printable
 
@@ -30,6 +31,7 @@ class Questions:
     def note(self, text: str) -> None:
         """Show a message to the user at the terminal."""
         if self.is_terminal:
+            hide_sign()
             click.echo(displayed(text), err=True)
 
     def ask(self, question: str, *, option: str, default: str | None = None, check: Check = _anything) -> str:
@@ -140,6 +142,7 @@ def _is_yes(question: str, *, default: bool) -> bool:
 
 def _typed(question: str, *, is_hidden: bool = False) -> str:
     """What the user types at the terminal; what follows a Ctrl-C begins on a line of its own."""
+    hide_sign()
     try:
         return click.prompt(displayed(question), default="", show_default=False, hide_input=is_hidden, err=True)
     except click.Abort:

@@ -15,6 +15,7 @@ import click
 
 from hyve_pipeline.cli.browser import has_display
 from hyve_pipeline.cli.extras import require_extra
+from hyve_pipeline.cli.first_sign import hide_sign, with_sign
 from hyve_pipeline.cli.options import home_option
 from hyve_pipeline.cli.signals import ending_signals_interrupt
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
@@ -69,6 +70,7 @@ metrics_address_option = click.option(
 @browser_option
 @metrics_option
 @metrics_address_option
+@with_sign
 def ui(home: Path, port: int, browser: bool | None, metrics_port: int | None, metrics_address: str) -> int:
     """Open the Dagster web UI for this configuration, with the daemon for runs, schedules and sensors.
 
@@ -101,6 +103,7 @@ def run_ui(home: "Home", port: int, *, browser: bool | None, metrics: tuple[str,
     from hyve_pipeline.operations.context import load_configuration
 
     load_configuration(home)
+    hide_sign()
     # The lock before the port: a second UI is refused for what it is, and not because its port is taken.
     with (
         _only_ui(home),

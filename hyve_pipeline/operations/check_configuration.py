@@ -68,7 +68,8 @@ def check_configuration(home: Home, sync_name: str | None = None) -> tuple[list[
             others += _of_places(home, sync)
     known = document.get("sync")
     if sync_name is not None and isinstance(known, Mapping) and known and sync_name not in known:
-        mistakes.append(Mistake((), None, f"has no sync {shortened(sync_name)}{hint_for(sync_name, known)}"))
+        names = f"known: {', '.join(map(displayed, known))}{hint_for(sync_name, known)}"
+        mistakes.append(Mistake((), None, f"has no sync {shortened(sync_name)} ({names})"))
     lines = key_lines(text)
     found = [_of_file(home, mistake, lines) for mistake in mistakes]
     # What is wrong with the state is wrong for each sync.

@@ -91,6 +91,12 @@ def test_the_state_of_the_variable_and_of_the_file(hyve: Hyve, home: Path, monke
     assert found["region"] == {"value": "eu-west-2", "from": "hyve.toml", "line": 20}
 
 
+def test_values_with_a_unit_are_shown_as_the_file_has_them(hyve: Hyve, home: Path) -> None:
+    text = " ".join(hyve("config").out.split())
+    for shown_as in ('shard_bytes "1 GiB"', 'multipart_part_size = "256 MiB"', 'inventory_max_age = "48 h"'):
+        assert shown_as in text
+
+
 def test_no_secret_is_shown(hyve: Hyve, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
@@ -126,7 +132,7 @@ def test_a_right_configuration_is_ok(hyve: Hyve, home: Path) -> None:
     assert hyve("config", "check", "--sync", "images").code == 0
     unknown = hyve("config", "check", "--sync", "imags")
     assert (unknown.code, unknown.out) == (2, "")
-    assert unknown.only_line == f"hyve: {home / 'hyve.toml'}: has no sync 'imags'; did you mean images?"
+    assert unknown.only_line == f"hyve: {home / 'hyve.toml'}: has no sync 'imags' (known: images; did you mean images?)"
     document = hyve("config", "check", "--json").document
     assert document == {"ok": True, "file": str(home / "hyve.toml"), "syncs": ["images"], "mistakes": []}
 

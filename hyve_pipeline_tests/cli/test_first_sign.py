@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from hyve_pipeline.cli import first_sign
+from hyve_pipeline.cli.commands import COMMANDS
 from hyve_pipeline.cli.first_sign import hide_sign, with_sign
+from hyve_pipeline.core.base.errors import HyveError
+from hyve_pipeline_tests.syncs import Hyve
 
 
 class _Stream(io.StringIO):
@@ -50,6 +53,17 @@ def test_it_goes_when_the_command_fails(monkeypatch: pytest.MonkeyPatch) -> None
         with_sign(lambda: 1 / 0)()
     assert stream.getvalue().endswith("\r\x1b[K")
     assert not first_sign._is_shown
+
+
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - {"help", "completion"}))
+def test_every_command_that_loads_something_shows_a_sign_first(
+    command: str, hyve: Hyve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> None:
+        raise HyveError("the sign is shown")
+
+    monkeypatch.setattr(first_sign, "_show_sign", shown)
+    assert hyve(command).only_line == "hyve: the sign is shown"
 
 
 def test_a_command_shows_something_before_it_has_loaded_what_it_needs() -> None:
