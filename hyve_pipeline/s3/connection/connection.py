@@ -18,12 +18,18 @@ from hyve_pipeline.s3.connection.listing_dialect import ListingDialect
 from hyve_pipeline.s3.connection.log import log_answer, log_failure
 from hyve_pipeline.s3.connection.rate_limit import RateLimits
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
-from hyve_pipeline.s3.connection.server_abilities import ServerAbilities
+from hyve_pipeline.s3.connection.server_abilities import PATIENT_ALONE, ServerAbilities
 from hyve_pipeline.s3.connection.session import Session
 from hyve_pipeline.s3.connection.transport import Endpoint, ResponseOrError, Transport, answer_of
 from hyve_pipeline.s3.connection.transport_choice import make_transport
 from hyve_pipeline.s3.connection.version_pins import VersionPins
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, FOR_THE_PATIENT, UNREADABLE_BODY, S3RequestError
+from hyve_pipeline.s3.wire.errors import (
+    CONNECTION_ERROR,
+    FOR_THE_PATIENT,
+    UNBOUNDED_ANSWER,
+    UNREADABLE_BODY,
+    S3RequestError,
+)
 from hyve_pipeline.s3.wire.futures import LightFuture, finish_reading
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import error_of, is_error, unpacked
@@ -103,7 +109,7 @@ class Connection(Closing):
         self._lock = threading.Lock()
         self._workers: ThreadPoolExecutor | None = None
         self._patient: Transport | None = None
-        self._needs_patient = False  # for every request
+        self._needs_patient = self.abilities.has_proved(PATIENT_ALONE)  # for every request
         self._later = Later()
         self.listing_dialect = ListingDialect()
         self.throttled = 0
@@ -172,7 +178,10 @@ class Connection(Closing):
             return False
         pause: float | None = 0.0
         if transport.is_impatient and error.code in FOR_THE_PATIENT:
-            self._needs_patient |= error.code == UNREADABLE_BODY
+            if error.code == UNREADABLE_BODY or (error.code != UNBOUNDED_ANSWER and not self.is_reached):
+                # No answer of such a server is read by the other one; to find that out anew may take a minute.
+                self.abilities.prove(PATIENT_ALONE)
+                self._needs_patient = True
             transport = self._patient_transport()
         else:
             pause = self._policy.pause(

@@ -36,6 +36,8 @@ class Ability(NamedTuple):
     is_minor: bool = False
 
 
+# Only ever proved: its answers, such as those with bare line feeds in their heads, are read by the other transport.
+PATIENT_ALONE = Ability("is read by the fast transport", "")
 CHECKSUM_MODE = Ability("refuses x-amz-checksum-mode", "the checksums that it keeps are not compared")
 CHECKSUMS = Ability("refuses checksums other than Content-MD5", "what is written is proved by MD5 and ETag")
 CONTENT_MD5 = Ability("refuses Content-MD5", "what is written is proved by ETag")

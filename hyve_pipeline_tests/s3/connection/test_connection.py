@@ -10,6 +10,7 @@ from hyve_pipeline.core.settings.options import TransportName
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.s3.connection.open_connection import open_connection
 from hyve_pipeline.s3.connection.retry_policy import RetryPolicy
+from hyve_pipeline.s3.connection.server_abilities import forget_all
 from hyve_pipeline.s3.connection.transport import OnEnd
 from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, RESPONSE_TIMEOUT, S3RequestError
 from hyve_pipeline.s3.wire.messages import Request
@@ -198,6 +199,11 @@ class _Impatient:
         pass
 
 
+class _Unused(_Impatient):
+    def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
+        raise AssertionError("the fast one")
+
+
 def test_silent_server_is_waited_for_by_the_other_transport() -> None:
     with scripted_server([listing_of("a")]) as server:
         place = server.place().model_copy(update={"profile": PROFILE})
@@ -205,9 +211,45 @@ def test_silent_server_is_waited_for_by_the_other_transport() -> None:
             connection.transport.close()
             connection.transport = _Impatient()
             assert b"<Key>a</Key>" in connection.send(LIST).result().body
+        forget_all()
+        with open_connection(place) as connection:
+            connection.transport.close()
+            connection.transport = _Impatient()
         with pytest.raises(S3RequestError, match="silence"):
             # Closed meanwhile: the failure that led here is told.
             connection.send(LIST).result()
+
+
+def test_what_the_fast_transport_never_reads_is_learnt_once_for_all_connections() -> None:
+    asked: list[Request] = []
+
+    class Deaf(_Impatient):
+        def send(self, request: Request, on_end: OnEnd, *, is_slow: bool = False) -> None:
+            asked.append(request)
+            super().send(request, on_end, is_slow=is_slow)
+
+    with scripted_server([listing_of("a")]) as server:
+        place = server.place().model_copy(update={"profile": PROFILE})
+        for _ in range(2):
+            with open_connection(place) as connection:
+                connection.transport.close()
+                connection.transport = Deaf()
+                for _ in range(2):
+                    assert b"<Key>a</Key>" in connection.send(LIST).result().body
+    assert len(asked) == 1
+
+
+def test_a_server_that_has_answered_before_may_be_slow_once() -> None:
+    with scripted_server([listing_of("a")]) as server:
+        place = server.place().model_copy(update={"profile": PROFILE})
+        with open_connection(place) as connection:
+            connection.is_reached = True
+            connection.transport.close()
+            connection.transport = _Impatient()
+            assert b"<Key>a</Key>" in connection.send(LIST).result().body
+            connection.transport = _Unused()
+            with pytest.raises(AssertionError, match="the fast one"):
+                connection.send(LIST)
 
 
 def test_close_gives_up_what_is_in_flight(connect: Connect) -> None:
