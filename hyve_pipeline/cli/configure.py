@@ -9,6 +9,7 @@ import click
 from hyve_pipeline.cli.first_sign import with_sign
 from hyve_pipeline.cli.options import home_option, json_option
 from hyve_pipeline.cli.questions import Questions
+from hyve_pipeline.cli.typed import naming_commands
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.settings.model import SyncSettings
@@ -56,6 +57,7 @@ _SHOWN = {"bucket", "prefix", "profile", "region", "endpoint_url"}
     envvar="HYVE_NO_INPUT",
     help="Never ask: use the options, and what the configuration has.",
 )
+@naming_commands
 @with_sign
 def configure(
     home: Path,

@@ -6,6 +6,7 @@ import click
 
 from hyve_pipeline.cli.first_sign import with_sign
 from hyve_pipeline.cli.options import Choice, home_option, sync_option
+from hyve_pipeline.cli.typed import naming_commands
 
 
 @click.command("iam-policy")
@@ -23,6 +24,7 @@ from hyve_pipeline.cli.options import Choice, home_option, sync_option
     help="Let the store's policy deny writes without If-Match or If-None-Match.",
 )
 @click.option("--as-of", is_flag=True, help="Include what 'hyve dryrun --as-of' needs: the versions of the source.")
+@naming_commands
 @with_sign
 def iam_policy(home: Path, sync_name: str | None, side: str | None, only_conditional: bool, as_of: bool) -> int:
     """Print the least policy that each side needs, as JSON; also that of a state in a bucket, and of a queue of events.

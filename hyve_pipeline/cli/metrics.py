@@ -8,6 +8,7 @@ from hyve_pipeline.cli.candidates import complete_sync
 from hyve_pipeline.cli.first_sign import hide_sign, with_sign
 from hyve_pipeline.cli.options import home_option, json_option
 from hyve_pipeline.cli.output_file import write_output
+from hyve_pipeline.cli.typed import naming_commands
 
 # A collector of another user reads it, and it has no keys.
 _FILE_MODE = 0o644
@@ -30,6 +31,7 @@ _FILE_MODE = 0o644
     help="Replace this file instead of printing, such as a .prom file of node_exporter's textfile collector.",
 )
 @json_option
+@naming_commands
 @with_sign
 def metrics(home: Path, sync_name: str | None, output: Path | None, as_json: bool) -> int:
     """Print figures of all syncs for Prometheus: objects, bytes, requests, retries, seconds, lag, and the last plan.

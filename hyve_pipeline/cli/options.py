@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from hyve_pipeline.cli.candidates import complete_plan, complete_sync
 from hyve_pipeline.cli.first_sign import with_sign
+from hyve_pipeline.cli.typed import naming_commands
 
 Command = Callable[..., Any]
 
@@ -240,4 +241,4 @@ def _check_limit(_context: click.Context, parameter: click.Parameter, value: str
 
 def sync_options(command: Command) -> Command:
     """The options of every command that works on a sync."""
-    return home_option(sync_option(json_option(with_sign(command))))
+    return home_option(sync_option(json_option(naming_commands(with_sign(command)))))

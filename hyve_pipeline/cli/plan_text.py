@@ -5,7 +5,7 @@ from itertools import islice
 
 from hyve_pipeline.cli.options import ALL_KEYS
 from hyve_pipeline.cli.output import fitting, say, say_lines, warn
-from hyve_pipeline.cli.typed import typed
+from hyve_pipeline.cli.typed import retyped, typed
 from hyve_pipeline.core.base.counts import counted, noun
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.money import in_dollars
@@ -190,7 +190,7 @@ def describe_refusals(refusals: Iterable[Refusal]) -> None:
     """Print as text what the safety rules forbid, and what overrides them."""
     # One rule may refuse both actions.
     for line in dict.fromkeys(refusal.described for refusal in refusals):
-        warn(f"! {line}", "red")
+        warn(f"! {retyped(line)}", "red")
 
 
 def describe_totals(plan: Plan) -> None:

@@ -18,6 +18,7 @@ from hyve_pipeline.cli.extras import require_extra
 from hyve_pipeline.cli.first_sign import hide_sign, with_sign
 from hyve_pipeline.cli.options import home_option
 from hyve_pipeline.cli.signals import ending_signals_interrupt
+from hyve_pipeline.cli.typed import naming_commands
 from hyve_pipeline.core.base.errors import ConfigurationError, HyveError
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, replace_file
@@ -70,6 +71,7 @@ metrics_address_option = click.option(
 @browser_option
 @metrics_option
 @metrics_address_option
+@naming_commands
 @with_sign
 def ui(home: Path, port: int, browser: bool | None, metrics_port: int | None, metrics_address: str) -> int:
     """Open the Dagster web UI for this configuration, with the daemon for runs, schedules and sensors.
