@@ -26,7 +26,9 @@ from hyve_pipeline_tests.forks import fork_python
 from hyve_pipeline_tests.moto_server import MotoServer
 from hyve_pipeline_tests.places import MakeBucket, MakePlace
 from hyve_pipeline_tests.queues import OwnQueue, make_queue
+from hyve_pipeline_tests.receivers import Webhook
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, client_for, rclone_server
+from hyve_pipeline_tests.sts import Sts, sts_server
 from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair, Pair, new_pair
 from hyve_pipeline_tests.tally import counts
 
@@ -315,3 +317,18 @@ def faulty(moto_endpoint: str) -> Iterator[FaultyServer]:
     """A proxy before moto's server."""
     with faulty_server(moto_endpoint) as server:
         yield server
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A receiver of alerts."""
+    webhook = Webhook()
+    yield webhook
+    webhook.stop()
+
+
+@pytest.fixture
+def sts() -> Iterator[Sts]:
+    """A server that lets roles be assumed."""
+    with sts_server() as script:
+        yield script

@@ -37,7 +37,7 @@ def follow(home: Path, sync_name: str | None, as_json: bool, once: bool) -> int:
     worst = 0
     follower = Follower(sync, queue)
     try:
-        with ending_signals_interrupt():
+        with queue, ending_signals_interrupt():
             startup.finish()
             if once:
                 done = follow_once(sync, queue)
@@ -56,8 +56,6 @@ def follow(home: Path, sync_name: str | None, as_json: bool, once: bool) -> int:
         return worst
     except Exception as error:
         raise known_error(error) from error
-    finally:
-        queue.close()
     return worst
 
 

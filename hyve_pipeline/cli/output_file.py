@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyve_pipeline.cli.options import is_given
-from hyve_pipeline.core.base.errors import ConfigurationError
-from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.base.errors import naming_file
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
 
 if TYPE_CHECKING:
@@ -52,10 +51,8 @@ def write_output(output: Path, content: bytes, mode: int = FILE_MODE, *, folder:
         ConfigurationError: it can't be written.
     """
     path = output.expanduser().absolute()
-    try:
+    with naming_file(path, "written"):
         if folder is not None:
             make_folder(folder)
         replace_file(path, content, mode)
-    except OSError as error:
-        raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror or error}") from None
     return path

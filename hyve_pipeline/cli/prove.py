@@ -7,6 +7,7 @@ import click
 
 from hyve_pipeline.cli.options import plan_argument, sync_options
 from hyve_pipeline.cli.output_file import is_standard_output, write_beside_lists
+from hyve_pipeline.core.base.errors import naming_file
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.proof import Proof
@@ -116,7 +117,6 @@ def _check(
 ) -> int:
     from hyve_pipeline.cli.chosen_sync import opened, working
     from hyve_pipeline.cli.output import print_json, say, warn
-    from hyve_pipeline.core.base.errors import ConfigurationError
     from hyve_pipeline.core.base.keys import displayed
     from hyve_pipeline.core.model.proof import read_document
     from hyve_pipeline.core.runtime.named_files import read_named
@@ -124,10 +124,8 @@ def _check(
     from hyve_pipeline.operations.prove.check import check_buckets, check_state
 
     name = displayed(str(file))
-    try:
+    with naming_file(file, "read"):
         content = read_named(file.expanduser(), _MOST_PROOF_BYTES)
-    except OSError as error:
-        raise ConfigurationError(f"{name}: can't be read: {error.strerror or error}") from None
     proof, signature = read_document(name, content)
     problem = _wrong_signature(proof, signature, signed_by)
     sync_name = sync_name or proof.sync

@@ -1,7 +1,7 @@
 """Small images with made-up names: the same ones every time, and no two alike."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,9 +52,9 @@ def make_album(folder: str, image_format: ImageFormat, count: int, *, edition: i
         yield make_image(f"{folder}/{number:04d}.{_SUFFIXES[image_format]}", image_format, number, edition=edition)
 
 
-def make_odd_images(keys: Sequence[str] = ODD_KEYS) -> Iterator[DemoImage]:
-    """Make one image for each of the keys."""
-    for number, key in enumerate(keys, 1):
+def make_odd_images() -> Iterator[DemoImage]:
+    """Make one image for each of `ODD_KEYS`."""
+    for number, key in enumerate(ODD_KEYS, 1):
         yield make_image(key, "PNG", number)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError
+from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, naming_file
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.json_schema import settings_schema
@@ -229,10 +229,8 @@ class Draft:
             ConfigurationError: one of the files can't be written or changed; that file is unchanged.
         """
         path = self.home.settings_file
-        try:
+        with naming_file(path.parent, "created"):
             make_folder(path.parent)
-        except OSError as error:
-            raise ConfigurationError(f"{displayed(str(path.parent))}: can't be created: {error.strerror}") from None
         # Keys first: a configuration that names a missing profile stops every command.
         written = None
         for each in keys:

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.errors import ConfigurationError, naming_file
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
@@ -142,12 +142,10 @@ def write_profile(profile: str, access_key_id: str, secret_access_key: str, regi
     _check_source(profile, before)
     new_text = put_options(text, profile, values, remove=_SESSION_TOKENS)
     _check_only_change(path, before, _parse(path, new_text), profile, values)
-    try:
+    with naming_file(path, "written"):
         make_folder(path.parent)
         mode = path.stat().st_mode & 0o600 if path.exists() else 0o600
         replace_file(path, new_text.encode("utf-8", "surrogateescape"), mode)
-    except OSError as error:
-        raise ConfigurationError(f"{_shown(path)}: can't be written: {error.strerror}") from None
     return path
 
 
@@ -161,14 +159,12 @@ def _shown(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    try:
+    with naming_file(path, "read"):
         # botocore ignores files that are not regular, such as /dev/null.
         if not path.is_file():
             return ""
         # All other bytes of the file are kept, whatever their encoding.
         return path.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise ConfigurationError(f"{_shown(path)}: can't be read: {error.strerror}") from None
 
 
 def _parsed(path: Path) -> configparser.RawConfigParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO
 
-from hyve_pipeline.core.base.errors import StateError
+from hyve_pipeline.core.base.errors import StateError, naming_file
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, open_private
 from hyve_pipeline.state.files import Folder
 from hyve_pipeline.state.heartbeat import ClaimTimes, Heartbeat, elapsed_time
@@ -114,15 +114,13 @@ class _Locked:
         self._file: IO[str] | None = None
 
     def begin(self) -> None:
-        try:
+        with naming_file(self._path, "written", StateError):
             make_folder(self._path.parent)
             self._file = open_private(self._path, "w")
             # Shared: the steps of one run can be several processes. A reader holds the lock for a moment.
             fcntl.flock(self._file, fcntl.LOCK_SH)
             self._file.write(f"{_system() or ''}\n")
             self._file.flush()
-        except OSError as error:
-            raise StateError(f"{self._path}: can't be written: {error.strerror or error}") from error
         self._thread.start()
 
     def end(self) -> None:

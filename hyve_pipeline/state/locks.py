@@ -16,7 +16,7 @@ from typing import IO
 
 from filelock import FileLock
 
-from hyve_pipeline.core.base.errors import RefusedError, StateError
+from hyve_pipeline.core.base.errors import RefusedError, StateError, naming_file
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, open_private
 from hyve_pipeline.core.runtime.pid import is_running, pid_system
 from hyve_pipeline.state.files import Folder
@@ -43,13 +43,11 @@ def locking(state: Folder, sync: str, plan_id: str, *, alone: bool = False) -> I
         StateError: the lock can't be created.
     """
     folder = _folder(state)
-    try:
+    with naming_file(folder, "locked", StateError):
         make_folder(folder)
         with FileLock(folder / _LOOKING, mode=FILE_MODE):
             _refuse_beside_others(folder, sync, plan_id)
             held = _hold(folder / f"{plan_id}{_SUFFIX}", sync, alone=alone)
-    except OSError as error:
-        raise StateError(f"{folder}: can't be locked: {error.strerror or error}") from error
     with closing(held):
         yield
 
@@ -61,13 +59,11 @@ def locked_beside(state: Folder, plan_id: str | None = None) -> str | None:
         StateError: the locks can't be read.
     """
     folder = _folder(state)
-    try:
+    with naming_file(folder, "read", StateError):
         if not folder.is_dir():
             return None
         with FileLock(folder / _LOOKING, mode=FILE_MODE):
             return next((path.stem for path in _others(folder, plan_id) if _is_held(path)), None)
-    except OSError as error:
-        raise StateError(f"{folder}: can't be read: {error.strerror or error}") from error
 
 
 def _folder(state: Folder) -> Path:

@@ -68,10 +68,8 @@ class UndoneKeys:
             if self._folder.exists(name):
                 raise
             return []
-        try:
+        with reader:
             return [key for table in reader.tables() for key in table.column("key").to_pylist()]
-        finally:
-            reader.close()
 
     def replace(self, name: str, keys: list[str]) -> None:
         """Replace a file by these sorted keys; without keys, remove it.

@@ -1,7 +1,5 @@
 """Commands send alerts by themselves, so that cron needs no Dagster."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer
@@ -9,13 +7,6 @@ from hyve_pipeline_tests.operations.applying import is_copy_of
 from hyve_pipeline_tests.receivers import Webhook
 from hyve_pipeline_tests.s3.scripted import Answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    webhook = Webhook()
-    yield webhook
-    webhook.stop()
 
 
 @pytest.mark.both_states

@@ -8,7 +8,11 @@ import pytest
 
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
-from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
+from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair
+
+
+def deny_listing(bucket: Bucket, faulty: FaultyServer) -> None:
+    faulty.fault = lambda received: error_answer(403, "AccessDenied") if received.path == f"/{bucket.name}" else None
 
 
 def _is_copy_of(received: Received, *names: str) -> bool:
@@ -147,9 +151,7 @@ def test_a_failed_listing_leaves_the_last_plan_and_its_lists(broken: Pair, fault
     plan = hyve("dryrun", "--json").document["plan"]
     lists = [broken.lines(name) for name in ("new", "modified", "duplicate_stores")]
     broken.source.put({"later": b"1"})
-    faulty.fault = lambda received: (
-        error_answer(403, "AccessDenied") if received.path == f"/{broken.store.name}" else None
-    )
+    deny_listing(broken.store, faulty)
     failed = hyve("dryrun")
     assert failed.code == 4
     assert "AccessDenied" in failed.err.splitlines()[-1]
@@ -185,9 +187,7 @@ def test_a_bucket_that_can_not_be_reached_before_the_first_copy_is_no_change(
     broken: Pair, faulty: FaultyServer, hyve: Hyve
 ) -> None:
     assert hyve("dryrun").code == 0
-    faulty.fault = lambda received: (
-        error_answer(403, "AccessDenied") if received.path == f"/{broken.store.name}" else None
-    )
+    deny_listing(broken.store, faulty)
     copied = hyve("copy", "--json")
     assert (copied.code, copied.out) == (4, "")
     assert f"s3://{broken.store.name}" in copied.err.splitlines()[-1]
@@ -197,9 +197,7 @@ def test_a_bucket_that_can_not_be_reached_before_the_first_copy_is_no_change(
 
 def test_a_store_that_can_not_be_listed_again_is_not_verified(broken: Pair, faulty: FaultyServer, hyve: Hyve) -> None:
     assert hyve("sync").code == 0
-    faulty.fault = lambda received: (
-        error_answer(403, "AccessDenied") if received.path == f"/{broken.store.name}" else None
-    )
+    deny_listing(broken.store, faulty)
     assert hyve("verify", "--json").code == 4
 
 

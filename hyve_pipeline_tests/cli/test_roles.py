@@ -1,6 +1,5 @@
 """Whole commands with a public source and a store that is reached as a role."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,14 +8,8 @@ from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.operations.plan.transfer import as_reader, have_same_credentials
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID
-from hyve_pipeline_tests.sts import ROLE, Sts, sts_server
+from hyve_pipeline_tests.sts import ROLE, Sts
 from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair
-
-
-@pytest.fixture
-def sts() -> Iterator[Sts]:
-    with sts_server() as script:
-        yield script
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
+from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.core.model.journal import AttemptSummary, JournalRow
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
@@ -13,7 +14,7 @@ from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline_tests.s3.scripted import Received
-from hyve_pipeline_tests.syncs import Bucket
+from hyve_pipeline_tests.syncs import Bucket, Pair
 
 # What objects in parts are made of.
 CONTENT = bytes(range(256)) * (22 * 1024**2 // 256)
@@ -40,8 +41,22 @@ def planned(context: SyncContext) -> Plan:
     return freeze_plan(context, diff_inventories(context, taken["source"], taken["store"]))
 
 
-def apply(context: SyncContext, plan: Plan, action: Action) -> list[AttemptSummary]:
-    return [apply_shard(context, plan, shard, f"run of {shard.number}") for shard in plan.shards_of(action)]
+def apply(context: SyncContext, plan: Plan, *actions: Action) -> list[AttemptSummary]:
+    shards = [shard for action in actions for shard in plan.shards_of(action)]
+    return [apply_shard(context, plan, shard, f"run of {shard.number}") for shard in shards]
+
+
+def copied_plan(context: SyncContext) -> Plan:
+    """A new plan whose copies are done."""
+    plan = planned(context)
+    apply(context, plan, "copy")
+    return plan
+
+
+def copied(pair: Pair, way: str, **options: Any) -> tuple[Plan, SyncContext]:
+    """Copy everything by the server or through this process, which streams in parts from 8 MiB on."""
+    context = pair.context(transfer=way, stream_memory=32 * MIB, multipart_threshold=8 * MIB, **options)
+    return copied_plan(context), context
 
 
 def rows_of(context: SyncContext, plan: Plan) -> dict[str, JournalRow]:

@@ -23,7 +23,7 @@ from hyve_pipeline.operations.plan.diff import diff_inventories
 from hyve_pipeline.operations.plan.dryrun import take_plan
 from hyve_pipeline.operations.retention import drop_plans
 from hyve_pipeline.operations.verify.verify import verify_plan
-from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, rows_of
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, outcomes, planned, rows_of
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.reports import Report
 from hyve_pipeline_tests.reports import rows_of as rows_of_bucket
@@ -98,8 +98,7 @@ def test_what_came_back_is_not_deleted(make_pair: MakePair) -> None:
     pair.source.put({"raw/2025/stays": b"1"})
     gone = ["archive/2025/a", *(f"photos/n{number}-{number}" for number in range(30))]
     pair.store.put(dict.fromkeys(gone, b"g"))
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     pair.source.put({"raw/2025/a": b"new", "incoming/7/n7": b"new", "photos/n8-8": b"another's"})
     apply(context, plan, "delete")
     back = {"archive/2025/a", "photos/n7-7"}
@@ -133,8 +132,7 @@ def test_moves_and_properties_are_those_of_the_renamed_source(make_pair: MakePai
     pair.store.put({"out/photos/same-1": b"same", "out/archive/2025/drifted": b"d"}, ContentType="text/old")
     plan = planned(context)
     assert plan.moved.objects == 1
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert rows_of(context, plan)["photos/same-2"].detail == "copied within the store, from out/photos/same-1"
     carried = pair.store.carried(["out/photos/same-2", "out/archive/2025/drifted"])
     assert {one["ContentType"] for one in carried.values()} == {"text/new"}
@@ -162,8 +160,7 @@ def test_reports_and_old_plans(make_pair: MakePair, make_place: MakePlace) -> No
     assert [plan.source_inventory in str(context.state.names("mapped_inventories")) for plan in plans] == [True, True]
     drop_plans(context, [plans[0].id])
     assert [plan.source_inventory in str(context.state.names("mapped_inventories")) for plan in plans] == [False, True]
-    apply(context, plans[1], "copy")
-    apply(context, plans[1], "delete")
+    apply(context, plans[1], "copy", "delete")
     assert pair.store.keys() == ["archive/2025/a b", "foreign", "photos/b+c-7"]
     assert verify_plan(context, plans[1]).verified
 
@@ -274,8 +271,7 @@ def test_the_store_is_the_mapped_source(
         assert pair.store.read() == before
         return
     assert len(set(mapped.values())) == len(mapped)
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     foreign = {key: content for key, content in before.items() if key not in becoming}
     assert pair.store.read() == {**foreign, **{new: key.encode() for key, new in mapped.items()}}
     assert verify_plan(context, plan).verified

@@ -13,13 +13,14 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.core.settings.mapping import KeyMapping
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.follow.follow import Follower, drain, follow_once, open_queue
+from hyve_pipeline.operations.follow.follow import Follower, drain, open_queue
 from hyve_pipeline.operations.follow.round import Round
 from hyve_pipeline.operations.plan.dryrun import take_plan, take_plan_of_keys
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.state.parquet import ParquetReader
 from hyve_pipeline_tests.operations.applying import apply, planned
+from hyve_pipeline_tests.operations.follow.rounds import one_round
 from hyve_pipeline_tests.operations.test_mapping import (
     KEYS,
     RULES,
@@ -167,8 +168,7 @@ def test_many_keys_are_taken_from_listings(make_pair: MakePair) -> None:
     plan = take_plan_of_keys(replace(context, bounds=Bounds(keys_by_head=0)), keys, "list")
     assert context.inventories("source").load(plan.source_inventory).proof[0].pages == 1
     assert _changes(context, plan) == _changes(context, by_head)
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert verify_plan(context, plan).verified
     assert pair.store.read() == {
         "archive/2025/a": b"1",
@@ -220,8 +220,7 @@ def test_a_plan_of_all_keys_by_a_list_is_that_by_listings(
     assert _changes(elsewhere, plan) == _changes(context, whole)
     assert plan.named is not None
     assert plan.named.left_out == sum(mapping.to_store(key) is None for key in source)
-    apply(elsewhere, plan, "copy")
-    apply(elsewhere, plan, "delete")
+    apply(elsewhere, plan, "copy", "delete")
     assert verify_plan(elsewhere, plan).verified
     assert planned(context).is_empty
 
@@ -232,14 +231,6 @@ def pair(make_pair: MakePair, queue_endpoint: str) -> Pair:
     return make_pair(endpoint_url=queue_endpoint, versioned=True)
 
 
-def _once(context: SyncContext) -> Round:
-    queue = open_queue(context)
-    try:
-        return follow_once(context, queue, settle_seconds=0)
-    finally:
-        queue.close()
-
-
 def test_events_of_the_source_change_the_keys_that_theirs_become(pair: Pair, queue: OwnQueue) -> None:
     context = following(with_rules(pair, *RULES), queue)
     pair.source.put({"raw/2025/gone": b"g", "raw/2025/stays": b"s"})
@@ -248,7 +239,7 @@ def test_events_of_the_source_change_the_keys_that_theirs_become(pair: Pair, que
     pair.source.put({"incoming/7/a b+c%/é": b"new", "notes": b"-"})
     pair.source.delete("raw/2025/gone")
     queue.send(event_of(pair.source.name, "raw/2025/gone", "ObjectRemoved:DeleteMarkerCreated"))
-    done = _once(context)
+    done = one_round(context)
     assert (done.keys, done.copied, done.deleted, done.verified, done.exit_code) == (2, 1, 1, True, 0)
     # The message of notes is settled too: no rule is about it.
     assert queue.counts() == (0, 0)
@@ -265,7 +256,7 @@ def test_events_are_left_while_two_keys_would_become_one(pair: Pair, queue: OwnQ
     pair.store.put({"archive/y": b"raw/y's"})
     send_of = lambda *keys: queue.send(*(event_of(pair.source.name, key) for key in keys))  # noqa: E731
     send_of("raw/x", "archive/y")
-    done = _once(context)
+    done = one_round(context)
     assert (done.plan, done.settled, done.exit_code) == (None, 0, 3)
     assert {refusal.rule for refusal in done.refused} == {"mapping"}
     assert pair.store.read() == {"archive/y": b"raw/y's"}
@@ -304,7 +295,7 @@ def test_lost_doubled_and_late_events_end_in_the_same_store(seed: int, pair: Pai
                 pair.source.delete(key)
                 queue.send(event_of(pair.source.name, key, "ObjectRemoved:Delete"))
         late = queue.disturb(chosen, late)
-        _once(context)
+        one_round(context)
         store = pair.store.read()
         assert foreign.items() <= store.items()
         assert all(mapping.to_source(key) is not None for key in store.keys() - foreign.keys())
@@ -312,10 +303,9 @@ def test_lost_doubled_and_late_events_end_in_the_same_store(seed: int, pair: Pai
     wanted = {name: content for key, content in source.items() if (name := mapping.to_store(key)) is not None}
     plan = take_plan(context)
     assert plan.refusals == ()
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert pair.store.read() == foreign | wanted
     assert verify_plan(context, plan).verified
     queue.send(*late)
-    assert _once(context).plan is None
+    assert one_round(context).plan is None
     assert pair.store.read() == foreign | wanted

@@ -1,6 +1,5 @@
 """An undo of a plan of all versions removes what the plan added, and nothing else."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,15 @@ from hypothesis import strategies as st
 
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.operations.undo import undo_plan
-from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.histories import Histories, contents, histories, put_in_a_part
-from hyve_pipeline_tests.operations.applying import apply, planned, rows_of
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, planned, rows_of
 from hyve_pipeline_tests.places import MakePlace
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair, new_pair
 from hyve_pipeline_tests.tally import THOROUGHNESS, counts
 
 pytestmark = pytest.mark.xdist_group("versions")
-
-
-@pytest.fixture
-def through(version_endpoint: str) -> Iterator[FaultyServer]:
-    with faulty_server(version_endpoint) as server:
-        yield server
 
 
 def synced(hyve: Hyve) -> str:
@@ -152,7 +145,7 @@ def test_only_what_the_journal_names_is_removed(
     pair = new_pair(make_place, home, endpoint_url=version_endpoint, through=through, versioned=True)
     context = pair.context(versions="all", patience_seconds=0, concurrency=1)
     _edit(pair.source, first)
-    apply(context, planned(context), "copy")
+    copied_plan(context)
     _edit(pair.source, second)
     plan = planned(context)
     writes = [0]
@@ -196,7 +189,7 @@ def test_only_what_the_journal_names_is_removed(
 def _settle(context: Any, pair: Pair, *, is_disturbed: bool) -> None:
     """A sync after an undo copies again what was removed."""
     if not is_disturbed:
-        apply(context, planned(context), "copy")
+        copied_plan(context)
         assert contents(pair.store) == contents(pair.source)
 
 

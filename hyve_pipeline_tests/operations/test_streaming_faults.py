@@ -15,7 +15,7 @@ from hyve_pipeline.s3.streaming.streamer import Streamer
 from hyve_pipeline.s3.wire.checksums import checksum
 from hyve_pipeline_tests.digests import DigestStore
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import CONTENT, apply, outcomes, planned, put_in_parts
+from hyve_pipeline_tests.operations.applying import CONTENT, apply, copied_plan, outcomes, planned, put_in_parts
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -31,8 +31,7 @@ class TestFaults:
 
     def copied(self, pair: Pair, **options: Any) -> dict[str, tuple[str, str | None]]:
         context = pair.context(transfer="stream", **options)
-        plan = planned(context)
-        apply(context, plan, "copy")
+        plan = copied_plan(context)
         return outcomes(context, plan)
 
     def spoil(self, faulty: FaultyServer, method: str, times: int) -> None:
@@ -195,8 +194,7 @@ class TestFaults:
 
         faulty.fault = fault
         context = pair.context(transfer=transfer)
-        plan = planned(context)
-        apply(context, plan, "copy")
+        plan = copied_plan(context)
         assert outcomes(context, plan) == {"k": ("skipped", CUSTOMER_KEY)}
         assert pair.store.keys() == []
 

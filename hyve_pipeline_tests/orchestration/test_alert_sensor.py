@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -20,13 +20,6 @@ from hyve_pipeline_tests.s3.scripted import Answer
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
 
 MakeDaemon = Callable[[Pair], Daemon]
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    webhook = Webhook()
-    yield webhook
-    webhook.stop()
 
 
 def test_a_refusal_is_told_once(

@@ -26,6 +26,14 @@ def plan_of(hyve: Hyve) -> str:
     return hyve("dryrun", "--json").document["plan"]
 
 
+def automated(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon, **automation: object) -> tuple[str, Daemon]:
+    """A plan of filled buckets, and the daemon whose sensor is to apply it."""
+    fill(pair)
+    plan = plan_of(hyve)
+    pair.automate("all", **automation)
+    return plan, make_daemon(pair)
+
+
 def deny(*names: str) -> Callable[[Received], Answer | None]:
     """Denies copies of some keys: no request is tried again for that."""
 
@@ -51,10 +59,7 @@ def test_there_is_nothing_to_do_without_a_plan(pair: Pair, make_daemon: MakeDaem
 
 
 def test_copies_then_deletes_then_verification(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all")
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon)
     keys, _ = daemon.tick()
     assert keys == [f"{plan}:copy:1"]
     assert "gone" in pair.store.read()
@@ -118,11 +123,8 @@ def test_a_failed_shard_holds_up_deletes_and_nothing_else(
     make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:
     pair = make_pair(through=faulty, shard_objects=5)
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all", retry_seconds=0, shard_attempts=3)
+    plan, daemon = automated(pair, hyve, make_daemon, retry_seconds=0, shard_attempts=3)
     faulty.fault = deny("02")
-    daemon = make_daemon(pair)
     assert daemon.tick()[0] == [f"{plan}:copy:1"]
     assert len(pair.store.keys()) == 12, "all but one of twelve, and the one that is to go"
     assert daemon.tick()[0] == [f"{plan}-0001:2"]
@@ -144,11 +146,8 @@ def test_a_failed_shard_waits_longer_each_time(
     make_pair: MakePair, faulty: FaultyServer, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:
     pair = make_pair(through=faulty, shard_objects=5)
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all", retry_seconds=3600)
+    plan, daemon = automated(pair, hyve, make_daemon, retry_seconds=3600)
     faulty.fault = deny("11")
-    daemon = make_daemon(pair)
     daemon.tick()
     keys, reason = daemon.tick()
     assert not keys
@@ -210,10 +209,7 @@ def test_an_older_plan_that_is_being_applied_is_waited_for(pair: Pair, hyve: Hyv
 
 
 def test_runs_that_wait_or_go_on_are_not_asked_for_again(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all")
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon)
     run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
     assert daemon.evaluate("apply") == ([], f"plan {plan}, 3 copy shards: 3 running")
     # Of an older plan, or of one that is not known yet, it is waited for.
@@ -238,10 +234,7 @@ def test_the_verification_of_an_older_plan_is_waited_for(pair: Pair, hyve: Hyve,
 
 
 def test_a_plan_that_was_undone_is_left_alone(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all")
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon)
     daemon.tick()
     assert hyve("undo", plan).code == 0
     assert daemon.tick() == ([], f"plan {plan} was undone: the next dryrun makes another one")
@@ -259,11 +252,8 @@ def test_a_run_that_was_deleted_still_counts(
 ) -> None:
     """Dagster makes no second run for a key, so that its number must not come again."""
     pair = make_pair(through=faulty)
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all", retry_seconds=0)
+    plan, daemon = automated(pair, hyve, make_daemon, retry_seconds=0)
     faulty.fault = deny("02")
-    daemon = make_daemon(pair)
     daemon.tick()
     assert [daemon.tick()[0], daemon.tick()[0]] == [[f"{plan}-0001:2"], [f"{plan}-0001:3"]]
     (first,) = daemon.instance.get_runs(dg.RunsFilter(tags={"hyve/plan": plan, "hyve/attempt": "2"}))
@@ -272,10 +262,7 @@ def test_a_run_that_was_deleted_still_counts(
 
 
 def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all")
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon)
     for made_up in ("test", f"{plan}-1"):
         daemon.instance.add_dynamic_partitions(daemon.names.shard_set("copy"), [made_up])
         assert not daemon.run("images_copy", made_up).success
@@ -288,10 +275,7 @@ def test_a_made_up_partition_is_no_obstacle(pair: Pair, hyve: Hyve, make_daemon:
 
 
 def test_a_run_whose_process_is_gone_is_made_good(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all", retry_seconds=0)
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon, retry_seconds=0)
     run = daemon.begin("images_copy", **{"hyve/plan": plan, "hyve/attempt": "1"})
     assert daemon.evaluate("apply")[0] == [], "it may have begun on a machine that starts slowly"
     sign = daemon.sign_of(run)
@@ -303,10 +287,7 @@ def test_a_run_whose_process_is_gone_is_made_good(pair: Pair, hyve: Hyve, make_d
 
 
 def test_several_runs_do_one_plan_where_that_is_asked_for(pair: Pair, hyve: Hyve, make_daemon: MakeDaemon) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all", runs=2)
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon, runs=2)
     requests, _ = daemon.evaluate("apply")
     assert [request.run_key for request in requests] == [f"{plan}:copy:1", f"{plan}:copy:2"]
     one = daemon.begin("images_copy", **requests[0].tags)
@@ -386,10 +367,7 @@ def test_a_plan_of_a_list_waits_for_one_that_goes_on_and_not_for_one_that_can_no
 def test_nothing_is_launched_while_jobs_of_batch_operations_copy(
     pair: Pair, hyve: Hyve, make_daemon: MakeDaemon
 ) -> None:
-    fill(pair)
-    plan = plan_of(hyve)
-    pair.automate("all")
-    daemon = make_daemon(pair)
+    plan, daemon = automated(pair, hyve, make_daemon)
     daemon.sync.state.write_manifest("batch/open.json", OpenRound(plan=plan, number=1))
     assert daemon.tick() == ([], f"plan {plan} waits: jobs of S3 Batch Operations copy for plan {plan}")
     daemon.sync.state.remove("batch/open.json")

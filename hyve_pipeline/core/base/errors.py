@@ -6,6 +6,9 @@ safety rule, 4 an inventory could not be completed or a bucket not reached, 130 
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hyve_pipeline.core.base.codes import in_words
@@ -84,6 +87,15 @@ def error_of_system(error: OSError) -> HyveError:
     return ConfigurationError(text) if error.errno in _WRONG_PATH else StateError(text)
 
 
+@contextmanager
+def naming_file(path: Path | str, doing: str, kind: type[HyveError] = ConfigurationError) -> Iterator[None]:
+    """A block that works on a file: an `OSError` of it becomes an error that says that it can't be ``written``, say."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{displayed(str(path))}: can't be {doing}: {error.strerror or error}") from error
+
+
 def spill_error(folder: str, error: Exception) -> StateError:
     """The error for a folder of temporary files that takes no more of what exceeds the memory."""
     lines = str(error).splitlines() or [type(error).__name__]
@@ -91,6 +103,15 @@ def spill_error(folder: str, error: Exception) -> StateError:
         f"{displayed(folder)}: temporary data can't be written there: {lines[0]}; "
         "free space there, or set TMPDIR to a folder that has it"
     )
+
+
+@contextmanager
+def spilling_to(folder: str) -> Iterator[None]:
+    """A block that writes to a folder of temporary files: an `OSError` of it becomes the error of `spill_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise spill_error(folder, error) from error
 
 
 class InterruptedRunError(HyveError):

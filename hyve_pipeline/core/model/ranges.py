@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.base.errors import spill_error, spilling_to
 from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.runtime.interruption import deferring_interrupts
 from hyve_pipeline.core.runtime.startup import return_freed_memory
@@ -72,10 +72,8 @@ class RangeDatabase(Closing):
         # Imported late: reading plans and copying require no database.
         import duckdb
 
-        try:
+        with spilling_to(tempfile.gettempdir()):
             self._temporary = tempfile.TemporaryDirectory(prefix="hyve-ranges-")
-        except OSError as error:
-            raise spill_error(tempfile.gettempdir(), error) from error
         self.folder = self._temporary.name
         self._connection = duckdb.connect()
         self._connection.execute(f"SET memory_limit = '{memory}'")

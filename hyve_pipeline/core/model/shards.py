@@ -3,8 +3,8 @@
 They are in a table beside the plan's manifest, so that the manifest is small, however many there are.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.base.manifest import Frozen
+from hyve_pipeline.core.model.ranges import RelativeRange
 from hyve_pipeline.core.model.safety_rules import Action
 
 
@@ -77,6 +78,14 @@ def shard_table(shards: Iterable[Shard]) -> pa.Table:
     """Shards as an Arrow table with the columns of `SHARD_SCHEMA`."""
     listed = list(shards)
     return pa.table({name: [getattr(shard, name) for shard in listed] for name in SHARD_SCHEMA.names}, SHARD_SCHEMA)
+
+
+def shards_with_keys(shards: Sequence[Shard], key_range: RelativeRange) -> Sequence[Shard]:
+    """Those of some shards, all of one action and in order, that may have keys of a range."""
+    begin = bisect_left(shards, key_range.first, key=lambda shard: shard.last_key)
+    if key_range.end is None:
+        return shards[begin:]
+    return shards[begin : bisect_left(shards, key_range.end, begin, key=lambda shard: shard.first_key)]
 
 
 class StoredShards:

@@ -9,7 +9,7 @@ import tomlkit
 from pydantic import BaseModel, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
-from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.errors import ConfigurationError, naming_file
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.atomic_write import make_folder, replace_file
 from hyve_pipeline.core.settings.load import parse_settings, parse_toml, read_text
@@ -48,11 +48,9 @@ def write_sync(path: Path, sync: SyncSettings) -> None:
             f"automatically: write it as tables [sync.{sync.name}.source] and [sync.{sync.name}.store]"
         )
     parse_settings(new_text, path)
-    try:
+    with naming_file(path, "written"):
         make_folder(path.parent)
         replace_file(path, new_text.encode())
-    except OSError as error:
-        raise ConfigurationError(f"{displayed(str(path))}: can't be written: {error.strerror}") from None
 
 
 def _with_new(text: str, document: Mapping[str, Any], sync: SyncSettings) -> str | None:

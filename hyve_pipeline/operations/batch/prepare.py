@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, spill_error
+from hyve_pipeline.core.base.errors import ConfigurationError, RefusedError, spilling_to
 from hyve_pipeline.core.model.batch import (
     MANIFEST_SCHEMA,
     Chooser,
@@ -37,7 +37,7 @@ from hyve_pipeline.s3.batch.manifest import manifest_line, put_manifest
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.objects.head import head_object
 from hyve_pipeline.s3.objects.versions import versioning_state
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 from hyve_pipeline.state.batch_rounds import RoundFolder
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.parquet import writing_parquet
@@ -77,10 +77,8 @@ def check_possible(plan: Plan, settings: BatchSettings, places: JobPlaces) -> No
         raise ConfigurationError(
             f"plan {plan.id} can't be copied by S3 Batch Operations: {reason}; run 'hyve copy' without --by"
         )
-    try:
+    with naming_bucket(store.place):
         state = versioning_state(store)
-    except S3RequestError as error:
-        raise bucket_error(error, store.place) from error
     if state != "Enabled":
         raise RefusedError(
             "unversioned_store",
@@ -130,14 +128,12 @@ def prepare_round(
                 continue
             columns = [[row[place] for row in chosen] for place in range(len(Chosen._fields))]
             writer.write_table(pa.table(columns, schema=MANIFEST_SCHEMA))
-            for key, storage_class in chosen:
-                if storage_class not in files:
-                    files[storage_class] = stack.enter_context(tempfile.TemporaryFile())
-                try:
+            with spilling_to(tempfile.gettempdir()):
+                for key, storage_class in chosen:
+                    if storage_class not in files:
+                        files[storage_class] = stack.enter_context(tempfile.TemporaryFile())
                     files[storage_class].write(manifest_line(plan.source.bucket, plan.source.key_of(key)))
-                except OSError as error:
-                    raise spill_error(tempfile.gettempdir(), error) from error
-                objects[storage_class] = objects.get(storage_class, 0) + 1
+                    objects[storage_class] = objects.get(storage_class, 0) + 1
         end(_CHOOSE)
         location = places.location.place
         jobs: list[JobRequest] = []
@@ -185,10 +181,8 @@ def _choose(context: SyncContext, plan: Plan, entry: ShardStatus, chooser: Choos
             candidates.append(Chosen(row.key, storage_class))
     found: set[str] = set()
     works = (_found(places.store, batch) for batch in batches(candidates))
-    try:
+    with naming_bucket(places.store.place):
         run_in_flight(works, places.window, found.update, at_once=BATCHES_IN_FLIGHT)
-    except S3RequestError as error:
-        raise bucket_error(error, places.store.place) from error
     chooser.left_out[_IN_STORE] += len(found)
     return [candidate for candidate in candidates if candidate.key not in found]
 

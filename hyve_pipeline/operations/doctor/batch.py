@@ -8,7 +8,7 @@ from hyve_pipeline.operations.batch.places import location_of, open_control
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.listing.probe import probe_bucket
 from hyve_pipeline.s3.objects.versions import versioning_state
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 
 _WHOSE = "batch"
 
@@ -32,11 +32,8 @@ def examine_batch(sync: SyncContext) -> Iterator[Finding]:
     except HyveError as error:
         yield failed("job files", _WHOSE, error)
     try:
-        with sync.connect(sync.settings.store) as store:
-            try:
-                state = versioning_state(store)
-            except S3RequestError as error:
-                raise bucket_error(error, store.place) from error
+        with sync.connect(sync.settings.store) as store, naming_bucket(store.place):
+            state = versioning_state(store)
         is_kept = state == "Enabled"
         detail = (
             "keeps versions" if is_kept else "keeps no versions, so that no job may copy into it: enable versioning"

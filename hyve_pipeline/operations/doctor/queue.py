@@ -18,11 +18,8 @@ def examine_queue(sync: SyncContext) -> Iterator[Finding]:
     if events is None:
         return
     try:
-        queue = open_queue(sync)
-        try:
+        with open_queue(sync) as queue:
             waiting, redrive = queue.waiting(), queue.redrive_policy()
-        finally:
-            queue.close()
     except HyveError as error:
         yield failed("events", "queue", error)
         return

@@ -12,7 +12,7 @@ from hyve_pipeline.core.model.inventory import Side
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.report_folder import find_report
 from hyve_pipeline.s3.objects.get import read_first_byte
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 
 
 def examine_reports(sync: SyncContext, side: Side) -> Iterator[Finding]:
@@ -23,13 +23,10 @@ def examine_reports(sync: SyncContext, side: Side) -> Iterator[Finding]:
     name = f"{side} report"
     max_age = timedelta(seconds=sync.settings.options.inventory_max_age)
     try:
-        with sync.connect(place.reports) as connection:
-            try:
-                found = find_report(connection, place.bucket, None, max_age)
-                if found.manifest.files:
-                    read_first_byte(connection, found.manifest.files[0].key).result()
-            except S3RequestError as error:
-                raise bucket_error(error, connection.place) from error
+        with sync.connect(place.reports) as connection, naming_bucket(connection.place):
+            found = find_report(connection, place.bucket, None, max_age)
+            if found.manifest.files:
+                read_first_byte(connection, found.manifest.files[0].key).result()
     except HyveError as error:
         yield failed("inventory", name, error)
         return

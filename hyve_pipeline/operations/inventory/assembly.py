@@ -6,13 +6,12 @@ up to a limit, and then in a file, so that memory does not grow with the bucket.
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import ipc
 
-from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.base.errors import spilling_to
 
 _COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
 
@@ -92,19 +91,12 @@ class _HeldRows:
         Raises:
             StateError: the file can't be written.
         """
-        with self._spilling():
+        with spilling_to(str(self._path.parent)):
             if self._file is None:
                 self._file = ipc.new_file(str(self._path), self._schema, options=_COMPRESSED)
             self._file.write_table(pa.concat_tables(self._tables).combine_chunks())
         self._tables = []
         self.rows = 0
-
-    @contextmanager
-    def _spilling(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise spill_error(str(self._path.parent), error) from error
 
     def tables(self) -> Iterator[pa.Table]:
         """All rows in order; the file is removed.
@@ -113,7 +105,7 @@ class _HeldRows:
             StateError: the file can't be written to its end.
         """
         if self._file is not None:
-            with self._spilling():
+            with spilling_to(str(self._path.parent)):
                 self._file.close()
             with pa.memory_map(str(self._path)) as source:
                 reader = ipc.open_file(source)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import is_ascending, run_ends, total
-from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.base.errors import spilling_to
 from hyve_pipeline.core.model.inventory import (
     INVENTORY_SCHEMA,
     Inventory,
@@ -126,22 +126,19 @@ class _Reading:
 
     def _sorted(self, activity: str) -> Iterator[pa.Table]:
         """The objects of all files in key order; none twice."""
-        try:
-            with tempfile.TemporaryDirectory(prefix="hyve-report-") as name:
-                folder = Path(name)
-                runs = SortedRuns(folder)
-                for file, path in fetched_files(self._connection, self._found, folder):
-                    for table in self._rows.read(file, path):
-                        raise_if_interrupted()
-                        if table.num_rows:
-                            report(activity, table.num_rows, total(table.column("size")))
-                            runs.add(table)
-                for table in runs.tables():
+        with spilling_to(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="hyve-report-") as name:
+            folder = Path(name)
+            runs = SortedRuns(folder)
+            for file, path in fetched_files(self._connection, self._found, folder):
+                for table in self._rows.read(file, path):
                     raise_if_interrupted()
-                    self._check_once(table)
-                    yield table
-        except OSError as error:
-            raise spill_error(tempfile.gettempdir(), error) from error
+                    if table.num_rows:
+                        report(activity, table.num_rows, total(table.column("size")))
+                        runs.add(table)
+            for table in runs.tables():
+                raise_if_interrupted()
+                self._check_once(table)
+                yield table
 
     def _check_once(self, table: pa.Table) -> None:
         keys = table.column("key")

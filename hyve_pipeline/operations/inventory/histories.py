@@ -10,7 +10,7 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.history_walk import HistoryWalk
 from hyve_pipeline.s3.objects.versions import versioning_state
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 
 
 class HistoryListing:
@@ -44,11 +44,8 @@ def check_buckets(context: SyncContext, sides: Iterable[Side]) -> None:
         BucketError: one can't be reached.
     """
     for side in sides:
-        with context.connect(context.place(side)) as connection:
-            try:
-                check_keeps_versions(connection)
-            except S3RequestError as error:
-                raise bucket_error(error, connection.place) from error
+        with context.connect(context.place(side)) as connection, naming_bucket(connection.place):
+            check_keeps_versions(connection)
 
 
 def check_keeps_versions(connection: Connection) -> None:

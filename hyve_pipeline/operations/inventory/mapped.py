@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from hyve_pipeline.core.base.arrow_columns import total
-from hyve_pipeline.core.base.errors import IncompleteInventoryError, RefusedError, spill_error
+from hyve_pipeline.core.base.errors import IncompleteInventoryError, RefusedError, spilling_to
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.base.manifest import Count
 from hyve_pipeline.core.model.inventory import (
@@ -133,16 +133,13 @@ class _Rewriting:
         Raises:
             StateError: a file is missing or damaged, or temporary data can't be written.
         """
-        try:
-            with tempfile.TemporaryDirectory(prefix="hyve-mapping-") as folder:
-                runs = SortedRuns(Path(folder))
-                for table in self.tables(context):
-                    runs.add(table)
-                for table in runs.tables():
-                    raise_if_interrupted()
-                    yield table
-        except OSError as error:
-            raise spill_error(tempfile.gettempdir(), error) from error
+        with spilling_to(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="hyve-mapping-") as folder:
+            runs = SortedRuns(Path(folder))
+            for table in self.tables(context):
+                runs.add(table)
+            for table in runs.tables():
+                raise_if_interrupted()
+                yield table
 
 
 def _belonging(mapping: KeyMapping) -> _Way:

@@ -32,7 +32,7 @@ from hyve_pipeline.operations.inventory.take import take_inventory
 from hyve_pipeline.operations.inventory.versioning import versioning_of
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import probe_bucket
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 from hyve_pipeline.state.parquet import ParquetReader, digest, writing_parquet
 from hyve_pipeline.state.plans import named_keys_file, next_id
 
@@ -85,11 +85,8 @@ def take_named_inventories(context: SyncContext, sides: Sequence[Side], named: N
 def _take(context: SyncContext, side: Side, named: NamedKeys) -> Inventory:
     if is_cheaper_by_listing(named.keys, _known_objects(context, side), context.bounds.keys_by_head):
         return restrict(context, map_inventory(context, take_inventory(context, side), context.settings.mapping), named)
-    with context.connect(context.place(side)) as connection:
-        try:
-            return _look(context, side, connection, named)
-        except S3RequestError as error:
-            raise bucket_error(error, connection.place) from error
+    with context.connect(context.place(side)) as connection, naming_bucket(connection.place):
+        return _look(context, side, connection, named)
 
 
 def _look(context: SyncContext, side: Side, connection: Connection, named: NamedKeys) -> Inventory:

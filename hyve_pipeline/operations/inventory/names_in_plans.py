@@ -7,7 +7,7 @@ from hyve_pipeline.core.settings.mapping import key_mapping
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.mapped import CheckedNames
 from hyve_pipeline.operations.inventory.object_rows import rows_of_keys
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 
 
 def names_in_plans(context: SyncContext, keys: Iterable[str]) -> dict[str, str | None]:
@@ -40,11 +40,8 @@ def names_in_plans(context: SyncContext, keys: Iterable[str]) -> dict[str, str |
             names[key] = None
             refused[prefix + key] = error
     if refused:
-        with context.connect(source) as connection:
-            try:
-                found = rows_of_keys(connection, [*refused], context.settings.options.concurrency)
-            except S3RequestError as error:
-                raise bucket_error(error, connection.place) from error
+        with context.connect(source) as connection, naming_bucket(connection.place):
+            found = rows_of_keys(connection, [*refused], context.settings.options.concurrency)
         for key, error in refused.items():
             if found[key] is not None:
                 raise error

@@ -47,9 +47,7 @@ class FoundReport:
     manifest: ReportManifest
 
 
-def find_report(
-    connection: Connection, source_bucket: str, date: str | None, max_age: timedelta, now: datetime | None = None
-) -> FoundReport:
+def find_report(connection: Connection, source_bucket: str, date: str | None, max_age: timedelta) -> FoundReport:
     """The newest complete report, or the newest one of a date.
 
     Args:
@@ -57,7 +55,6 @@ def find_report(
         source_bucket: the bucket that the report must be of.
         date: the beginning of the report's name, such as ``2026-11-28``; None for the newest.
         max_age: an older report is refused.
-        now: the time; by default the present.
 
     Raises:
         IncompleteInventoryError: there is no such report, or it is damaged, of another bucket, lacks a column, or is
@@ -77,7 +74,7 @@ def find_report(
         if size is None:
             _logger.info("report %s%s is not complete yet, an earlier one is looked for", place.uri, name)
             continue
-        return _read(connection, folder, size, source_bucket, max_age, now or datetime.now(UTC))
+        return _read(connection, folder, size, source_bucket, max_age)
     raise _none_found(place.uri, names, wanted, date)
 
 
@@ -103,9 +100,7 @@ def _size_of_complete(connection: Connection, folder: str) -> int | None:
     return sizes.get(MANIFEST) if CHECKSUM in sizes else None
 
 
-def _read(
-    connection: Connection, folder: str, size: int, source_bucket: str, max_age: timedelta, now: datetime
-) -> FoundReport:
+def _read(connection: Connection, folder: str, size: int, source_bucket: str, max_age: timedelta) -> FoundReport:
     uri = f"s3://{connection.bucket}/{folder}{MANIFEST}"
     refuse = refuser(uri)
     if size > _MOST_BYTES:
@@ -122,7 +117,7 @@ def _read(
             "report by --inventory-date, or wait for the next"
         )
     manifest = read_manifest(content, uri, connection.bucket, source_bucket)
-    age = now - manifest.as_of
+    age = datetime.now(UTC) - manifest.as_of
     if age > max_age:
         raise refuse(
             f"it is too old: as of {manifest.as_of:%Y-%m-%d %H:%M} UTC, {readable_duration(age.total_seconds())} ago, "

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from hyve_pipeline.core.base.arrow_columns import is_ascending
-from hyve_pipeline.core.base.errors import spill_error
+from hyve_pipeline.core.base.errors import spilling_to
 from hyve_pipeline.core.model.ranges import cut_ranges
 
 # Rows that are sorted in memory; about 150 bytes each, twice while they are sorted.
@@ -68,22 +68,18 @@ class SortedRuns:
             self._write_run()
         chunks = ((chunk.first_key, chunk.rows) for run in self._runs for chunk in run.chunks)
         for key_range in cut_ranges(chunks, range_rows):
-            try:
+            with spilling_to(str(self._folder)):
                 parts = [part for run in self._runs for part in run.take_below(key_range.end)]
-            except OSError as error:
-                raise spill_error(str(self._folder), error) from error
             if parts:
                 yield _sorted(pa.concat_tables(parts))
 
     def _write_run(self) -> None:
         table = _sorted(pa.concat_tables(self._waiting))
         self._waiting, self._rows = [], 0
-        try:
+        with spilling_to(str(self._folder)):
             if self._spool is None:
                 self._spool = _Spool(self._folder)
             self._runs.append(_Run(self._spool, table, self._batch_rows))
-        except OSError as error:
-            raise spill_error(str(self._folder), error) from error
 
 
 class _Spool:

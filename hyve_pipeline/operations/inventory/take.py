@@ -26,7 +26,7 @@ from hyve_pipeline.operations.inventory.versioning import versioning_of
 from hyve_pipeline.operations.workers.pool import WorkerProcess, is_worth_two_processes
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.listing.probe import probe_bucket, probe_restore_status
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 from hyve_pipeline.s3.wire.messages import Pairs
 from hyve_pipeline.state.plans import next_id
 
@@ -127,7 +127,7 @@ def take_inventory(
     """
     with context.connect(context.place(side)) as connection:
         headers = _headers_for(connection, side)
-        try:
+        with naming_bucket(connection.place):
             versions: EarlierListing | HistoryListing | None = None
             if context.settings.options.versions == "all":
                 versions = HistoryListing(connection)
@@ -135,8 +135,6 @@ def take_inventory(
                 versions = EarlierListing(connection, as_of)
             activity = activity or f"list {side}"
             return _list_bucket(context, side, connection, headers, activity, shared_objects, versions)
-        except S3RequestError as error:
-            raise bucket_error(error, connection.place) from error
 
 
 def _headers_for(connection: Connection, side: Side) -> Pairs:

@@ -23,6 +23,7 @@ from hyve_pipeline.core.settings.mapping import MappingRule, key_mapping
 from hyve_pipeline.core.settings.places import AWS, Place
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
+from hyve_pipeline.s3.wire.errors import naming_bucket
 from hyve_pipeline.state.files import Folder
 
 # So many keys in both listings suffice, where none of them can be planned to be deleted.
@@ -92,7 +93,6 @@ def _looked_at(
     """
     # Imported late: commands that only read plans need no S3 library.
     from hyve_pipeline.operations.inventory.object_rows import rows_of_keys
-    from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
     below_store = len(store.place.prefix)
     # By whole keys, whether the plan could delete or overwrite them though the source has them for another object.
@@ -110,11 +110,8 @@ def _looked_at(
                     chosen[key] = could_be_planned
     found: list[dict[str, dict[str, Any] | None]] = []
     for place in (source.place, store.place):
-        with context.connect(place) as connection:
-            try:
-                found.append(rows_of_keys(connection, sorted(chosen), context.settings.options.concurrency))
-            except S3RequestError as error:
-                raise bucket_error(error, place) from error
+        with context.connect(place) as connection, naming_bucket(place):
+            found.append(rows_of_keys(connection, sorted(chosen), context.settings.options.concurrency))
     ours, theirs = found
     there = [key for key, row in ours.items() if row is not None or theirs[key] is not None]
     same = [key for key in there if _identity(ours[key]) == _identity(theirs[key])]

@@ -4,7 +4,6 @@ Everything is from the state: the two listings, the plan and its journal, what v
 what is remembered of earlier copies.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from hyve_pipeline.core.model.memory import Memory
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.proof import How, Unlike
 from hyve_pipeline.core.model.ranges import RangeDatabase, RelativeRange, below, cut_ranges
-from hyve_pipeline.core.model.shards import Shard
+from hyve_pipeline.core.model.shards import Shard, shards_with_keys
 from hyve_pipeline.core.model.verification import PROVED_SCHEMA, Verification
 from hyve_pipeline.operations.context import Folder, SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
@@ -182,9 +181,7 @@ class _DoneCopies:
 
     def read(self, key_range: RelativeRange) -> pa.Table:
         """The rows, as in `_DONE_SCHEMA`, of all shards that may have keys of the range, with their numbers."""
-        begin = bisect_left(self._shards, key_range.first, key=_last_key)
-        end = None if key_range.end is None else bisect_left(self._shards, key_range.end, begin, key=_first_key)
-        wanted = self._shards[begin:end]
+        wanted = shards_with_keys(self._shards, key_range)
         self._tables = {shard.number: self._tables.get(shard.number) or self._of_shard(shard) for shard in wanted}
         return _numbered(pa.concat_tables([_DONE_SCHEMA.empty_table(), *self._tables.values()]))
 
@@ -203,14 +200,6 @@ class _DoneCopies:
 def _numbered(rows: pa.Table) -> pa.Table:
     """The rows with their numbers in their order, as the column ``number``."""
     return rows.append_column("number", pa.array(range(rows.num_rows), pa.int64()))
-
-
-def _first_key(shard: Shard) -> str:
-    return shard.first_key
-
-
-def _last_key(shard: Shard) -> str:
-    return shard.last_key
 
 
 def _same(left: str, right: str) -> str:

@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hyve_pipeline.core.base.errors import ConfigurationError
+from hyve_pipeline.core.base.errors import ConfigurationError, naming_file
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.core.runtime.named_files import open_named
 
@@ -92,8 +92,5 @@ def _read_private_key(path: Path) -> "Ed25519PrivateKey":
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with open_named(path) as stream:
-            return stream.read(_MOST_BYTES)
-    except OSError as error:
-        raise ConfigurationError(f"{displayed(str(path))}: can't be read: {error.strerror or error}") from None
+    with naming_file(path, "read"), open_named(path) as stream:
+        return stream.read(_MOST_BYTES)

@@ -7,7 +7,7 @@ from hyve_pipeline.s3.connection.server_abilities import OBJECT_LOCKS
 from hyve_pipeline.s3.objects.object_lock import has_object_lock
 from hyve_pipeline.s3.objects.website import may_be_website
 from hyve_pipeline.s3.objects.write_headers import canned_acl_headers, encryption_headers
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 
 
 def copy_rules(options: Options, source: Connection, store: Connection | None) -> CopyRules:
@@ -77,10 +77,8 @@ def _have_locks(source: Connection, store: Connection | None) -> bool:
     """Whether both buckets have Object Lock; that only the source has it is a lack of the store."""
     found: list[bool] = []
     for bucket in (source, *((store,) if store is not None else ())):
-        try:
+        with naming_bucket(bucket.place):
             found.append(has_object_lock(bucket))
-        except S3RequestError as error:
-            raise bucket_error(error, bucket.place) from None
     if found == [True, False] and store is not None:
         store.abilities.note(OBJECT_LOCKS)
     return all(found)

@@ -1,13 +1,11 @@
 """What the journal says of a plan's copies, range by range."""
 
-from bisect import bisect_left
-
 import pyarrow as pa
 
 from hyve_pipeline.core.model.journal import UNREADABLE, JournalRow, Outcome
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.ranges import RelativeRange
-from hyve_pipeline.core.model.shards import Shard
+from hyve_pipeline.core.model.shards import shards_with_keys
 from hyve_pipeline.core.model.verification import COPIED_SCHEMA
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.journals import ShardJournal
@@ -33,23 +31,12 @@ class JournaledCopies:
         Raises:
             StateError: the journal is damaged.
         """
-        begin = bisect_left(self._shards, key_range.first, key=_last_key)
-        end = None if key_range.end is None else bisect_left(self._shards, key_range.end, begin, key=_first_key)
-        shards = self._shards[begin:end]
         self._rows = {
             shard.number: self._rows.get(shard.number)
             or [*ShardJournal(self._state, self._plan, shard).last_rows().values()]
-            for shard in shards
+            for shard in shards_with_keys(self._shards, key_range)
         }
         rows = [row for found in self._rows.values() for row in found]
         done = [row for row in rows if row.outcome is Outcome.DONE and row.etag_after is not None]
         copied = pa.table({"key": [row.key for row in done], "etag": [row.etag_after for row in done]}, COPIED_SCHEMA)
         return copied, [row.key for row in rows if row.outcome is Outcome.SKIPPED and row.code in UNREADABLE]
-
-
-def _first_key(shard: Shard) -> str:
-    return shard.first_key
-
-
-def _last_key(shard: Shard) -> str:
-    return shard.last_key

@@ -28,12 +28,8 @@ def build_events_job(names: Names, steps: Steps, settings: SyncSettings) -> dg.J
 
     def follow(context: dg.OpExecutionContext) -> None:
         sync = _following(sync_of_run(context, names), settings)
-        with as_failure():
-            queue = open_queue(sync)
-            try:
-                rounds = drain(sync, queue)
-            finally:
-                queue.close()
+        with as_failure(), open_queue(sync) as queue:
+            rounds = drain(sync, queue)
         for note in (note for done in rounds for note in done.notes):
             context.log.warning(note)
         metadata = _metadata(rounds)

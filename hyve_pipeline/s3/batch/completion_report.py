@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from hyve_pipeline.core.base.errors import HyveError, spill_error
+from hyve_pipeline.core.base.errors import HyveError, spilling_to
 from hyve_pipeline.core.base.keys import displayed
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.files.download import download
 from hyve_pipeline.s3.files.state_objects import get_object
 from hyve_pipeline.s3.objects.head import head_object
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 
 _FORMAT = "Report_CSV_20180820"
 
@@ -69,14 +69,12 @@ def read_report(connection: Connection, prefix: str, job_id: str, source_bucket:
     """
     folder = f"{prefix}/job-{job_id}/"
     uri = f"s3://{connection.bucket}/{folder}manifest.json"
-    try:
+    with naming_bucket(connection.place):
         body = get_object(connection, f"{folder}manifest.json")
         if body is None:
             raise ReportError(f"{displayed(uri)} does not exist")
         for result in _results(body, uri):
             yield from _rows(connection, result, folder, source_bucket)
-    except S3RequestError as error:
-        raise bucket_error(error, connection.place) from error
 
 
 def _results(body: bytes, uri: str) -> list[dict[str, Any]]:
@@ -106,12 +104,9 @@ def _rows(connection: Connection, result: dict[str, Any], folder: str, source_bu
     with tempfile.TemporaryDirectory(prefix="hyve-batch-") as temporary:
         path = Path(temporary) / "report.csv"
         md5 = hashlib.md5(usedforsecurity=False)
-        try:
-            with path.open("wb") as file:
-                for part in download(connection, key, head.etag, head.size, file):
-                    md5.update(part)
-        except OSError as error:
-            raise spill_error(temporary, error) from error
+        with spilling_to(temporary), path.open("wb") as file:
+            for part in download(connection, key, head.etag, head.size, file):
+                md5.update(part)
         if md5.hexdigest() != result["MD5Checksum"].lower():
             raise ReportError(f"{uri} is damaged: its MD5 is not the one that the manifest says")
         try:

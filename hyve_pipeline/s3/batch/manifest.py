@@ -9,7 +9,7 @@ from hyve_pipeline.core.base.errors import BucketError
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.files.state_objects import put_file
 from hyve_pipeline.s3.objects.head import head_object
-from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
+from hyve_pipeline.s3.wire.errors import naming_bucket
 from hyve_pipeline.s3.wire.messages import encode_key
 
 
@@ -34,11 +34,9 @@ def put_manifest(connection: Connection, key: str, file: BinaryIO) -> str:
     """
     size = file.seek(0, 2)
     file.seek(0)
-    try:
+    with naming_bucket(connection.place):
         put_file(connection, key, file, size)
         head = head_object(connection, key).result()
-    except S3RequestError as error:
-        raise bucket_error(error, connection.place) from error
     if head is None:
         raise BucketError(f"{connection.place.uri}: the manifest {key!r} is gone as soon as it was written")
     return head.etag

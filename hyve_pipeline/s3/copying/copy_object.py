@@ -52,7 +52,6 @@ def copy_object(
     multipart_threshold: int = MAX_SINGLE_COPY,
     part_size: int = 256 * MIB,
     window: Window | None = None,
-    log: UploadLog | None = None,
 ) -> "Future[CopyResult]":
     """Like `begin_copy`, with a future that gives the result or raises the error."""
     outcome: Future[CopyResult] = LightFuture()
@@ -64,7 +63,6 @@ def copy_object(
         multipart_threshold=multipart_threshold,
         part_size=part_size,
         window=window,
-        log=log,
     )
     return outcome
 

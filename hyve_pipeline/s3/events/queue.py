@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hyve_pipeline.core.base.errors import BucketError
+from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.events import EventSettings
 from hyve_pipeline.core.settings.places import BucketSettings
@@ -40,7 +41,7 @@ class Message:
     body: str
 
 
-class Queue:
+class Queue(Closing):
     """A queue.
 
     Args:

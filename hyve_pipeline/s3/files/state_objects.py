@@ -73,26 +73,25 @@ def create_object(connection: Connection, key: str, body: bytes) -> bool:
     return True
 
 
-def put_file(connection: Connection, key: str, file: BinaryIO, size: int, part_bytes: int = PART_BYTES) -> None:
+def put_file(connection: Connection, key: str, file: BinaryIO, size: int) -> None:
     """Write an object from a file, replacing one of that key; it appears whole or not at all.
 
     Args:
         connection: the bucket.
         key: the whole key.
         file: the content, from where the file stands.
-        size: its bytes.
-        part_bytes: a larger file is written in parts of this size.
+        size: its bytes; a larger file than `PART_BYTES` is written in parts.
 
     Raises:
         S3RequestError: a request failed; an upload that was begun is aborted.
     """
-    if size <= part_bytes:
+    if size <= PART_BYTES:
         _put(connection, "PutObject", key, file.read())
         return
     upload_id, _ = create_upload(connection, key, ())
     try:
         parts: list[Part] = []
-        while data := file.read(part_bytes):
+        while data := file.read(PART_BYTES):
             query = (("partNumber", str(len(parts) + 1)), ("uploadId", upload_id))
             parts.append(_put(connection, "UploadPart", key, data, query=query, with_checksum=False))
         complete_upload(connection, key, upload_id, parts, None).result()

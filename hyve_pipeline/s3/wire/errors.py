@@ -8,6 +8,8 @@
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from hyve_pipeline.core.base.errors import BucketError
@@ -256,6 +258,15 @@ def bucket_error(error: S3RequestError, place: Place) -> BucketError:
     """The error that says in one line why a bucket cannot be used, and what to do about it."""
     reason = _bucket_reason(error, place)
     return BucketError(f"{place.uri}: {reason} [{error.operation}: {error.code}]")
+
+
+@contextmanager
+def naming_bucket(place: Place) -> Iterator[None]:
+    """A block that sends requests to one bucket: an `S3RequestError` of it becomes the error of `bucket_error`."""
+    try:
+        yield
+    except S3RequestError as error:
+        raise bucket_error(error, place) from error
 
 
 def faulty_setting(error: S3RequestError) -> Literal["keys", "region", "endpoint_url", "bucket"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 
-from hyve_pipeline.core.base.errors import ConfigurationError, StateError
+from hyve_pipeline.core.base.errors import ConfigurationError, StateError, naming_file
 from hyve_pipeline.core.settings.places import BucketSettings
 from hyve_pipeline.state.storage.file_cache import FileCache
 from hyve_pipeline.state.storage.storage import Entry, MissingFileError
@@ -72,7 +72,7 @@ class BucketStorage:
 
         self.check_conditions()
         with (
-            self._reporting_disk(name, "written"),
+            naming_file(f"{self.uri}/{name}", "written", StateError),
             tempfile.SpooledTemporaryFile(_SPOOL_BYTES, prefix="hyve-") as spool,
         ):
             stream = cast(BinaryIO, spool)
@@ -200,20 +200,13 @@ class BucketStorage:
         from hyve_pipeline.s3.wire.errors import S3RequestError, bucket_error
 
         try:
-            with self._reporting_disk(name, doing):
+            # On the disk: the temporary file of what is written, or the cache.
+            with naming_file(f"{self.uri}/{name}", doing, StateError):
                 yield
         except S3RequestError as error:
             problem = str(bucket_error(error, self._connection.place)).removeprefix(f"{self._connection.place.uri}: ")
             uri = f"{self.uri}/{name}".rstrip("/")
             raise StateError(f"{uri}: can't be {doing}: {problem}") from error
-
-    @contextmanager
-    def _reporting_disk(self, name: str, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            # The temporary file of what is written, or the cache.
-            raise StateError(f"{self.uri}/{name}: can't be {doing}: {error.strerror or error}") from error
 
 
 class _RangeReader(io.RawIOBase):

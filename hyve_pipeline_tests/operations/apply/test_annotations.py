@@ -6,13 +6,20 @@ from typing import Any
 import pytest
 
 from hyve_pipeline.core.base.sizes import MIB
-from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline_tests.annotating import AnnotatingServer
 from hyve_pipeline_tests.ceph.cluster import CEPH
 from hyve_pipeline_tests.faults import FaultyServer, faulty_server
-from hyve_pipeline_tests.operations.applying import CONTENT, apply, outcomes, planned, put_in_parts, rows_of
+from hyve_pipeline_tests.operations.applying import (
+    CONTENT,
+    apply,
+    copied,
+    copied_plan,
+    outcomes,
+    planned,
+    put_in_parts,
+    rows_of,
+)
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -40,13 +47,6 @@ def aws(faulty: FaultyServer, pair: Pair) -> AnnotatingServer:
     return server
 
 
-def _copy(pair: Pair, way: str, **options: Any) -> tuple[Plan, SyncContext]:
-    context = pair.context(transfer=way, stream_memory=32 * MIB, multipart_threshold=8 * MIB, **options)
-    plan = planned(context)
-    apply(context, plan, "copy")
-    return plan, context
-
-
 def _puts(received: list[Received]) -> list[str]:
     return [one.target for one in received if one.method == "PUT" and "annotation" in one.target]
 
@@ -54,7 +54,7 @@ def _puts(received: list[Received]) -> list[str]:
 @WAYS
 def test_every_copy_has_the_annotations_of_its_source(pair: Pair, aws: AnnotatingServer, way: str) -> None:
     aws.page = 2
-    plan, context = _copy(pair, way)
+    plan, context = copied(pair, way)
     assert outcomes(context, plan) == dict.fromkeys(KEYS, ("done", None))
     assert {key: aws.of(pair.store.name, key) for key in KEYS} == {**dict.fromkeys(KEYS[:-1], TEXTS), "plain": {}}
     assert pair.store.read() == pair.source.read()
@@ -66,7 +66,7 @@ def test_every_copy_has_the_annotations_of_its_source(pair: Pair, aws: Annotatin
 
 @WAYS
 def test_none_is_copied_that_is_excluded(pair: Pair, aws: AnnotatingServer, way: str) -> None:
-    plan, context = _copy(pair, way, annotations="exclude")
+    plan, context = copied(pair, way, annotations="exclude")
     assert outcomes(context, plan) == dict.fromkeys(KEYS, ("done", None))
     assert {key: aws.of(pair.store.name, key) for key in KEYS} == {key: {} for key in KEYS}
 
@@ -119,7 +119,7 @@ def test_none_is_put_where_a_server_might_take_it_for_the_object(
         return store_does(received) if in_store else aws(received)
 
     faulty.fault = fault
-    plan, context = _copy(pair, way)
+    plan, context = copied(pair, way)
     assert _puts(faulty.received) == []
     assert pair.store.read() == pair.source.read()
     rows = rows_of(context, plan)
@@ -145,7 +145,7 @@ def test_an_object_that_looks_like_a_list_of_annotations_is_none(
     ).encode()
     pair.source.put({"trap": body})
     aws.annotate(pair.source.name, "trap", **TEXTS)
-    _copy(pair, way)
+    copied(pair, way)
     assert _puts(faulty.received) == []
     assert pair.store.read() == pair.source.read()
 
@@ -166,7 +166,7 @@ def test_servers_without_annotations_get_none_and_are_asked_once(
     with faulty_server(endpoint_url) as proxy:
         pair = make_pair(endpoint_url=endpoint_url, through=proxy)
         pair.source.put({"small": b"x", "large": LARGE, "plain": b"y"})
-        plan, context = _copy(pair, way)
+        plan, context = copied(pair, way)
         assert {code for code, _ in outcomes(context, plan).values()} == {"done"}
         assert _puts(proxy.received) == []
         assert pair.store.read() == pair.source.read()
@@ -182,7 +182,7 @@ def test_a_missing_permission_fails_the_object_and_says_what_to_do(
     pair: Pair, aws: AnnotatingServer, way: str, denied: str
 ) -> None:
     aws.denied = {denied}
-    plan, context = _copy(pair, way)
+    plan, context = copied(pair, way)
     row = rows_of(context, plan)["in parts"]
     assert (row.outcome.value, row.code) == ("failed", "AccessDenied")
     assert row.detail is not None
@@ -199,12 +199,11 @@ def test_a_copy_that_ended_before_its_annotations_is_not_done(
 ) -> None:
     """Neither for the next attempt at its plan nor for the next plan."""
     faulty.fault = _failing_puts(aws, "etl-status")
-    plan, context = _copy(pair, way)
+    plan, context = copied(pair, way)
     assert rows_of(context, plan)["in parts"].outcome.value == "failed"
     assert "etl-status" not in aws.of(pair.store.name, "in parts")
     faulty.fault = aws
-    again = planned(context)
-    apply(context, again, "copy")
+    again = copied_plan(context)
     assert outcomes(context, again)["in parts"] == ("done", None)
     assert aws.of(pair.store.name, "in parts") == TEXTS
     apply(context, plan, "copy")
@@ -231,7 +230,7 @@ def test_an_object_that_is_replaced_before_its_annotations_gets_none(pair: Pair,
             pair.store.put({"large": theirs})
 
     aws.before = replace
-    plan, context = _copy(pair, "stream")
+    plan, context = copied(pair, "stream")
     row = rows_of(context, plan)["large"]
     assert (row.outcome.value, row.code) == ("skipped", "ChangedSincePlan")
     assert "the store's object was replaced before it had its annotations" in (row.detail or "")
@@ -240,12 +239,12 @@ def test_an_object_that_is_replaced_before_its_annotations_gets_none(pair: Pair,
 
 
 def test_what_differs_in_annotations_is_found_and_repaired(pair: Pair, aws: AnnotatingServer) -> None:
-    _copy(pair, "server")
+    copied(pair, "server")
     aws.kept[f"{pair.store.name}/small"]["etl-status"] = b"other text", {}
     del aws.kept[f"{pair.store.name}/large"]["big"]
     aws.annotate(pair.store.name, "in parts", more=b"that the source lacks")
     content = pair.store.read()
-    plan, context = _copy(pair, "server", compare_properties=True)
+    plan, context = copied(pair, "server", compare_properties=True)
     assert outcomes(context, plan) == dict.fromkeys(KEYS[:-1], ("done", None))
     assert {key: aws.of(pair.store.name, key) for key in KEYS[:-1]} == dict.fromkeys(KEYS[:-1], TEXTS)
     assert pair.store.read() == content
@@ -253,7 +252,7 @@ def test_what_differs_in_annotations_is_found_and_repaired(pair: Pair, aws: Anno
 
 
 def test_annotations_that_are_excluded_are_no_difference(pair: Pair, aws: AnnotatingServer) -> None:
-    _copy(pair, "server", annotations="exclude")
+    copied(pair, "server", annotations="exclude")
     context = pair.context(compare_properties=True, annotations="exclude")
     assert not planned(context).shards
 

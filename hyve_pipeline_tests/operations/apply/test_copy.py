@@ -1,16 +1,14 @@
 """Copies into stores that lack something of S3: what arrives, what is said of it, and what the options decide."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from hyve_pipeline.core.base.sizes import MIB
-from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline_tests.conftest import MakePlace
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import CONTENT, apply, planned, put_in_parts, rows_of
+from hyve_pipeline_tests.operations.applying import CONTENT, apply, copied, copied_plan, planned, put_in_parts, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -22,14 +20,6 @@ WAYS = pytest.mark.parametrize("way", ["stream", "server"])
 def pair(faulty: FaultyServer, make_pair: MakePair) -> Pair:
     """A sync through the proxy; parts are streamed from 8 MiB on."""
     return make_pair(through=faulty)
-
-
-def copied(pair: Pair, way: str, **options: Any) -> tuple[Plan, Any]:
-    """Copy everything, and give the plan and the sync."""
-    context = pair.context(transfer=way, stream_memory=32 * MIB, multipart_threshold=8 * MIB, **options)
-    plan = planned(context)
-    apply(context, plan, "copy")
-    return plan, context
 
 
 def tags_of(pair: Pair, key: str) -> dict[str, str]:
@@ -309,8 +299,7 @@ def test_the_trash_of_a_server_without_copies_is_filled_by_this_process(
     pair.store.put({"k": b"old content"})
     faulty.fault = lambda received: NO_TAGS if "x-amz-copy-source" in received.headers else None
     context = pair.context(trash=f"s3://{trash.bucket}/kept/")
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert rows_of(context, plan)["k"].trashed
     kept = pair.store.client.get_object(Bucket=trash.bucket, Key="kept/k")["Body"].read()
     assert (kept, pair.store.read()) == (b"old content", {"k": b"new"})

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.s3.listing.version_pages import ListedVersion
 from hyve_pipeline.s3.objects import pinned_write
 from hyve_pipeline_tests.conditions import ConditionalStore
-from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.histories import contents, histories, put_in_a_part
 from hyve_pipeline_tests.operations.applying import apply, planned, rows_of
 from hyve_pipeline_tests.places import MakePlace
@@ -31,12 +30,6 @@ from hyve_pipeline_tests.syncs import Bucket, Hyve, MakePair, Pair, new_pair
 from hyve_pipeline_tests.tally import THOROUGHNESS, counts
 
 pytestmark = pytest.mark.xdist_group("versions")
-
-
-@pytest.fixture
-def through(version_endpoint: str) -> Iterator[FaultyServer]:
-    with faulty_server(version_endpoint) as server:
-        yield server
 
 
 class _KilledError(Exception):

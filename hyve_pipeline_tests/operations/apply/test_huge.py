@@ -8,7 +8,7 @@ import pytest
 from hyve_pipeline.core.base.sizes import GIB
 from hyve_pipeline.s3.objects.multipart_api import MAX_OBJECT_SIZE, MAX_PART_SIZE
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, rows_of
+from hyve_pipeline_tests.operations.applying import copied_plan, outcomes, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import MakePair
 
@@ -55,8 +55,7 @@ def test_a_huge_object_is_copied_in_parts_that_s3_takes(faulty: FaultyServer, ma
     pair.source.put({"huge": HUGE})
     enlarged = Enlarging(faulty, size)
     context = pair.context(transfer="server", multipart_part_size=MAX_PART_SIZE)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert outcomes(context, plan) == {"huge": ("done", None)}
     parts = [enlarged.ranges[number] for number in sorted(enlarged.ranges)]
     assert sorted(enlarged.ranges) == list(range(1, len(parts) + 1))
@@ -73,8 +72,7 @@ def test_a_larger_one_is_refused_alone_with_one_line(faulty: FaultyServer, make_
     pair.source.put({"huge": HUGE, "small": b"x", "other": b"y"})
     Enlarging(faulty, MAX_OBJECT_SIZE + 1)
     context = pair.context(transfer=way)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert outcomes(context, plan) == {
         "huge": ("failed", "EntityTooLarge"),
         "small": ("done", None),

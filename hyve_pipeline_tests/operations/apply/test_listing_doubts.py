@@ -6,7 +6,7 @@ import pytest
 
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, planned, rows_of
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, planned, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -41,8 +41,7 @@ def _lists_other_etags(pair: Pair, faulty: FaultyServer) -> None:
 def test_other_etags_in_the_listing_are_said(pair: Pair, faulty: FaultyServer, way: str) -> None:
     _lists_other_etags(pair, faulty)
     context = pair.context(transfer=way)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     status = plan_status(context, plan)
     assert status.reasons() == {"ChangedSincePlan": len(_KEYS)}
     assert [lack.described for lack in status.lacks if not lack.is_minor] == [
@@ -65,8 +64,7 @@ def test_keys_that_have_no_object_are_said(pair: Pair, faulty: FaultyServer) -> 
 
     faulty.fault = fault
     context = pair.context(transfer="stream")
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     status = plan_status(context, plan)
     assert (status.tally("copy").done, status.reasons()) == (2, {"ChangedSincePlan": 1})
     assert [lack.lack for lack in status.lacks if not lack.is_minor] == ["has no object for keys that it lists"]

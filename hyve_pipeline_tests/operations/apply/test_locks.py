@@ -12,7 +12,14 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.journal.status import plan_status
 from hyve_pipeline_tests.annotating import AnnotatingServer
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import CONTENT, apply, outcomes, planned, put_in_parts, rows_of
+from hyve_pipeline_tests.operations.applying import (
+    CONTENT,
+    copied,
+    outcomes,
+    planned,
+    put_in_parts,
+    rows_of,
+)
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import Bucket, MakePair, Pair
 
@@ -53,11 +60,7 @@ def pair(faulty: FaultyServer, make_pair: MakePair) -> Pair:
 
 
 def _copy(pair: Pair, way: str, **options: Any) -> tuple[Plan, SyncContext]:
-    options = {"locks": "copy"} | options
-    context = pair.context(transfer=way, stream_memory=32 * MIB, multipart_threshold=8 * MIB, **options)
-    plan = planned(context)
-    apply(context, plan, "copy")
-    return plan, context
+    return copied(pair, way, **{"locks": "copy"} | options)
 
 
 @WAYS

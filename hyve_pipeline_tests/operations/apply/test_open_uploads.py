@@ -10,7 +10,7 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.state.uploads import uploads_left_by_others
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, put_in_parts
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, outcomes, planned, put_in_parts
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair, next_second
 
@@ -110,8 +110,7 @@ def test_the_next_plan_aborts_what_the_last_one_left(pair: Pair, faulty: FaultyS
     pair.source.delete("large")
     pair.source.put({"other": b"x"})
     next_second()
-    newer = planned(context)
-    apply(context, newer, "copy")
+    newer = copied_plan(context)
     assert outcomes(context, newer) == {"other": ("done", None)}
     assert open_uploads(pair) == []
     assert list(uploads_left_by_others(context.state, newer.id)) == []
@@ -169,8 +168,7 @@ def test_an_upload_whose_last_answer_was_lost_is_done(pair: Pair, faulty: Faulty
 
     faulty.fault = fault
     context = pair.context(**IN_PARTS)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert outcomes(context, plan) == {"large": ("done", None)}
     assert pair.store.read() == pair.source.read()
     assert lost

@@ -13,7 +13,15 @@ from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline_tests.conditions import ConditionalStore, operation_of
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import CONTENT, apply, outcomes, planned, put_in_parts, rows_of
+from hyve_pipeline_tests.operations.applying import (
+    CONTENT,
+    apply,
+    copied_plan,
+    outcomes,
+    planned,
+    put_in_parts,
+    rows_of,
+)
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair, next_second
 
@@ -199,8 +207,7 @@ def test_a_bucket_whose_policy_demands_conditions(make_pair: MakePair, faulty: F
         put_in_parts(pair.source, key, [5 * MIB, 4 * MIB])
     plan = planned(context)
     assert plan.count("drifted").objects == 1  # pyright: ignore[reportArgumentType]
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert {row.outcome.value for row in rows_of(context, plan).values()} == {"done"}
     written = pair.store.read()
     assert {key[5:]: body for key, body in written.items() if key.startswith("live/")} == pair.source.read()
@@ -217,14 +224,19 @@ def test_a_bucket_whose_policy_demands_conditions(make_pair: MakePair, faulty: F
     assert 0 < len(refused) == sum("/trash/" in path for path in refused)
 
 
-def test_an_undo_does_not_overwrite_what_came_in_the_last_moment(pair: Pair, aws: ConditionalStore) -> None:
+def _overwritten(pair: Pair) -> tuple[SyncContext, Plan]:
+    """An object that a plan has overwritten, and that is in the trash."""
     context = _context(pair, "server", trash=f"s3://{pair.source.name}-trash/")
     pair.source.client.create_bucket(Bucket=f"{pair.source.name}-trash")
     pair.store.put({"k": b"old"})
     next_second()
     pair.source.put({"k": SMALL})
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
+    return context, plan
+
+
+def test_an_undo_does_not_overwrite_what_came_in_the_last_moment(pair: Pair, aws: ConditionalStore) -> None:
+    context, plan = _overwritten(pair)
     aws.before = lambda _: pair.store.put({"k": b"theirs"})
     summary = undo_plan(context, plan, "an undo")
     assert summary.restored == 0
@@ -232,13 +244,7 @@ def test_an_undo_does_not_overwrite_what_came_in_the_last_moment(pair: Pair, aws
 
 
 def test_an_undo_whose_answer_is_lost_is_done(pair: Pair, aws: ConditionalStore) -> None:
-    context = _context(pair, "server", trash=f"s3://{pair.source.name}-trash/")
-    pair.source.client.create_bucket(Bucket=f"{pair.source.name}-trash")
-    pair.store.put({"k": b"old"})
-    next_second()
-    pair.source.put({"k": SMALL})
-    plan = planned(context)
-    apply(context, plan, "copy")
+    context, plan = _overwritten(pair)
     aws.lost = 1
     summary = undo_plan(context, plan, "an undo")
     assert (summary.restored, aws.lost) == (1, 0)

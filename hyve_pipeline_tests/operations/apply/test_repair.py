@@ -8,7 +8,7 @@ from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline.s3.copying import rewrite
 from hyve_pipeline_tests.annotating import AnnotatingServer
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, put_in_parts, rows_of
+from hyve_pipeline_tests.operations.applying import copied_plan, outcomes, planned, put_in_parts, rows_of
 from hyve_pipeline_tests.syncs import Bucket, MakePair, Pair
 
 KEYS = ("small", "in parts")
@@ -36,8 +36,7 @@ def aws(faulty: FaultyServer, pair: Pair) -> AnnotatingServer:
 
 def _repair(pair: Pair, **options: Any) -> dict[str, tuple[str, str | None]]:
     context = pair.context(compare_properties=True, **options)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     return outcomes(context, plan)
 
 
@@ -72,8 +71,7 @@ def test_an_object_that_would_lose_annotations_is_left_as_it_is(
     aws.buckets = {pair.store.name}
     monkeypatch.setattr(rewrite, "MAX_SINGLE_COPY", 5 * MIB)
     context = pair.context(compare_properties=True)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     row = rows_of(context, plan)["in parts"]
     assert (row.outcome.value, row.code) == ("failed", "EntityTooLarge")
     assert "it has 2 annotations, which would be lost" in (row.detail or "")

@@ -84,8 +84,7 @@ def test_what_changed_or_vanished_since_the_plan_is_skipped(pair: Pair) -> None:
     pair.source.delete("vanished")
     pair.store.put({"replaced": b"22"})
     pair.store.delete("deleted")
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert outcomes(context, plan) == {
         "changed": ("skipped", "ChangedSincePlan"),
         "vanished": ("skipped", "ChangedSincePlan"),

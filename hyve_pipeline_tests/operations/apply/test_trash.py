@@ -26,8 +26,7 @@ def test_what_is_overwritten_or_deleted_is_in_the_trash(trash: tuple[Pair, Bucke
     before = pair.store.carried(["changed", "gone ☃"])
     context = pair.context(trash=f"s3://{bucket.name}/images/")
     plan = planned(context)
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert pair.store.read() == pair.source.read()
     assert bucket.carried(bucket.keys()) == {f"images/{key}": carried for key, carried in before.items()}
     assert {key: row.trashed for key, row in rows_of(context, plan).items()} == {

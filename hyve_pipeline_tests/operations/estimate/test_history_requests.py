@@ -1,12 +1,12 @@
 """What a plan of all versions is estimated to take, against what is counted when it is applied."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.histories import put_in_a_part
 from hyve_pipeline_tests.operations.estimate.counted import agreeing_estimate
 from hyve_pipeline_tests.syncs import Hyve, MakePair, Pair
@@ -15,12 +15,6 @@ pytestmark = pytest.mark.xdist_group("versions")
 
 _MIB = 1024**2
 _KEYS = [f"k/{number:03d}" for number in range(30)]
-
-
-@pytest.fixture
-def through(version_endpoint: str) -> Iterator[FaultyServer]:
-    with faulty_server(version_endpoint) as server:
-        yield server
 
 
 def _new(pair: Pair) -> None:

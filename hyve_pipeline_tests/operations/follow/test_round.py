@@ -16,8 +16,7 @@ from hyve_pipeline.core.model.batch import OpenRound
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.apply.loop import apply_plan
-from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.follow.follow import Follower, drain, follow_once, open_queue
+from hyve_pipeline.operations.follow.follow import Follower, drain, open_queue
 from hyve_pipeline.operations.follow.round import Round, do_round, gather
 from hyve_pipeline.operations.follow.turns import turn_of_events
 from hyve_pipeline.operations.plan.dryrun import take_plan
@@ -26,6 +25,7 @@ from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.s3.events.queue import Message, Queue
 from hyve_pipeline_tests.faults import faulty_server
+from hyve_pipeline_tests.operations.follow.rounds import one_round
 from hyve_pipeline_tests.queues import OwnQueue, event_of, following, send_events
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import MakePair, Pair
@@ -37,14 +37,6 @@ _KEYS = ["a", "a//b", "a b+c", "100%", "é\n.jpg", "dir/", *(f"{number}.jpg" for
 def pair(make_pair: MakePair, queue_endpoint: str) -> Pair:
     """A sync on the server that has queues."""
     return make_pair(endpoint_url=queue_endpoint)
-
-
-def _once(context: SyncContext) -> Round:
-    queue = open_queue(context)
-    try:
-        return follow_once(context, queue, settle_seconds=0)
-    finally:
-        queue.close()
 
 
 def test_what_is_written_and_deleted_reaches_the_store_and_can_be_undone(
@@ -59,7 +51,7 @@ def test_what_is_written_and_deleted_reaches_the_store_and_can_be_undone(
     pair.source.put({"a b+c%/é\n.jpg": b"new", "stays": b"22"})
     pair.source.delete("gone")
     queue.send(event_of(pair.source.name, "gone", "ObjectRemoved:DeleteMarkerCreated"))
-    done = _once(context)
+    done = one_round(context)
     assert pair.store.read() == pair.source.read()
     assert (done.copied, done.deleted, done.verified, done.exit_code) == (2, 1, True, 0)
     assert queue.counts() == (0, 0)
@@ -83,7 +75,7 @@ def test_lost_doubled_and_late_events_end_in_the_same_store(seed: int, pair: Pai
             else:
                 pair.source.delete(key)
         late = queue.disturb(chosen, late)
-        _once(context)
+        one_round(context)
         store = pair.store.read()
         # Nothing was spoiled: a copy is of some time, and complete.
         assert set(store.values()) <= {b"", b"1", b"22", b"333"}
@@ -96,7 +88,7 @@ def test_lost_doubled_and_late_events_end_in_the_same_store(seed: int, pair: Pai
     assert pair.store.read() == source
     assert verify_plan(context, plan).verified
     queue.send(*late)
-    assert _once(context).plan is None  # what is very late finds nothing to do
+    assert one_round(context).plan is None  # what is very late finds nothing to do
     assert pair.store.read() == source
 
 
@@ -106,12 +98,12 @@ def test_a_crash_before_messages_are_deleted_repeats_harmlessly(pair: Pair, queu
     pair.source.put({"a": b"1", "b": b"2"})
 
     with patch.object(Queue, "delete", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        _once(context)
+        one_round(context)
     written = pair.store.listing()
     assert pair.store.read() == pair.source.read()
     assert queue.counts() == (0, 3)  # with that which tries the queue; they come again when their time is over
     queue.send(event_of(pair.source.name, "a"), event_of(pair.source.name, "b"))
-    again = _once(context)
+    again = one_round(context)
     assert (again.messages, again.plan, again.settled) == (2, None, 2)
     assert pair.store.listing() == written
 
@@ -134,7 +126,7 @@ def test_messages_of_others_are_told_apart(make_pair: MakePair, queue_endpoint: 
         event_of("another-bucket", "in/a"),
         "garbage",
     )
-    done = _once(context)
+    done = one_round(context)
     assert pair.store.keys() == ["out/a+b c.jpg", "out/bridge", "out/sns"]
     assert (done.messages, done.settled, done.exit_code) == (8, 6, 0)
     assert queue.counts() == (0, 2)
@@ -149,7 +141,7 @@ def test_nothing_is_deleted_where_apply_says_copies(pair: Pair, queue: OwnQueue)
     pair.store.put({"gone": b"1"})
     pair.source.put({"other": b"1"})
     queue.send(event_of(pair.source.name, "gone", "ObjectRemoved:Delete"), event_of(pair.source.name, "other"))
-    done = _once(context)
+    done = one_round(context)
     assert (done.copied, done.deleted, done.deletes_left, done.verified) == (1, 0, 1, True)
     assert pair.store.keys() == ["gone", "other"]
     assert done.plan is not None
@@ -162,7 +154,7 @@ def test_deletes_that_a_rule_refuses_are_left_and_said(pair: Pair, queue: OwnQue
     pair.store.put({"a": b"1", "b": b"1"})
     pair.source.put({"new": b"1"})
     queue.send(*(event_of(pair.source.name, key) for key in ("a", "b", "new")))
-    done = _once(context)
+    done = one_round(context)
     assert (done.copied, done.deleted, done.deletes_left, done.exit_code) == (1, 0, 2, 3)
     assert [refusal.rule for refusal in done.refused] == ["max_deletes"]
     assert queue.counts() == (0, 0)
@@ -174,7 +166,7 @@ def test_a_round_whose_copies_are_refused_keeps_its_messages(pair: Pair, queue: 
     pair.store.put({"a": b"1"})
     pair.source.put({"a": b"22"})
     queue.send(event_of(pair.source.name, "a"))
-    assert _once(context).exit_code == 3
+    assert one_round(context).exit_code == 3
     assert queue.counts() == (0, 1)
     assert pair.store.read() == {"a": b"1"}
 
@@ -188,7 +180,7 @@ def test_the_message_of_an_object_that_failed_comes_again(
         pair.source.put({"bad": b"1", "good": b"1"})
         queue.send(event_of(pair.source.name, "bad"), event_of(pair.source.name, "good"))
         faulty.fault = lambda received: _refused(received, f"/{pair.store.name}/bad")
-        done = _once(context)
+        done = one_round(context)
     assert (done.copied, done.failed, done.settled, done.exit_code) == (1, 1, 1, 1)
     assert queue.counts() == (0, 1)
 
@@ -201,7 +193,7 @@ def test_events_wait_while_a_plan_of_all_keys_is_made_or_applied(pair: Pair, que
     context = following(pair.context(), queue)
     queue.send(event_of(pair.source.name, "a"))
     with planning(context), pytest.raises(RefusedError, match="a plan of all keys is being made"):
-        _once(context)
+        one_round(context)
     assert queue.counts() == (1, 0)
 
 
@@ -210,7 +202,7 @@ def test_the_users_plan_stays_the_newest(pair: Pair, queue: OwnQueue) -> None:
     pair.source.put({"a": b"1", "b": b"2"})
     plan = take_plan(context)
     queue.send(event_of(pair.source.name, "a"))
-    done = _once(context)
+    done = one_round(context)
     newest = context.plans.newest()
     assert newest is not None
     assert newest.id == plan.id
@@ -225,7 +217,7 @@ def test_events_wait_while_jobs_of_batch_operations_copy(pair: Pair, queue: OwnQ
     queue.send(event_of(pair.source.name, "a"))
     context.state.write_manifest("batch/open.json", OpenRound(plan="000001-20260101T000000000Z-00000000", number=1))
     with pytest.raises(RefusedError, match="jobs of S3 Batch Operations copy"):
-        _once(context)
+        one_round(context)
     assert queue.counts() == (1, 0)
     assert context.plans.ids() == []
 

@@ -63,8 +63,7 @@ def test_a_plan_of_some_keys_is_what_a_plan_of_all_says_of_these(seed: int, make
     assert sum(plan.count(name).objects for name in ChangeSet) <= len(named)
     assert _rows(context, plan) == {key: row for key, row in whole.items() if key in named}
     others = {key: content for key, content in pair.store.read().items() if key.removeprefix("out/") not in named}
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert verify_plan(context, plan).verified
     before, after = pair.source.read(), pair.store.read()
     assert {key: after.get(key) for key in others} == others

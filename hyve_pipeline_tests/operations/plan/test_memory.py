@@ -41,8 +41,7 @@ def sets_of(context: SyncContext, plan: Plan) -> dict[str, tuple[str, str]]:
 
 def synced(context: SyncContext) -> Plan:
     plan = planned(context)
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     return plan
 
 

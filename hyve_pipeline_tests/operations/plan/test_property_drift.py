@@ -9,7 +9,7 @@ from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, outcomes, planned
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, outcomes, planned
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import Bucket, MakePair
@@ -64,7 +64,7 @@ def test_grants_go_with_a_repair(make_pair: MakePair) -> None:
     pair.source.put({"a": b"1"}, ContentType="text/plain", ACL="public-read")
     pair.store.put({"a": b"1"}, ContentType="text/html")
     context = pair.context(compare_properties=True, acl="source")
-    apply(context, planned(context), "copy")
+    copied_plan(context)
     assert _head(pair.store, "a")["ContentType"] == "text/plain"
     found = pair.store.client.get_object_acl(Bucket=pair.store.name, Key="a")["Grants"]
     grants = {(grant["Grantee"].get("URI"), grant["Permission"]) for grant in found}

@@ -17,6 +17,7 @@ from hyve_pipeline_tests.operations.applying import (
     CONTENT,
     apply,
     copied_keys,
+    copied_plan,
     outcomes,
     planned,
     put_in_parts,
@@ -92,8 +93,7 @@ def test_shards_are_smaller_when_they_are_streamed(apart: Pair) -> None:
 def test_odd_keys_are_streamed(apart: Pair) -> None:
     apart.source.put(dict.fromkeys(ODD_KEYS, b"x"))
     context = apart.context()
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert set(outcomes(context, plan).values()) == {("done", None)}
     assert apart.store.keys() == apart.source.keys()
 
@@ -109,8 +109,7 @@ def test_between_two_implementations(
     pair = between(source, store, tmp_path / "home")
     pair.source.put({"small.txt": b"x", "empty": b"", "deep/large.bin": BODY}, ContentType="text/plain")
     context = pair.context()
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert set(outcomes(context, plan).values()) == {("done", None)}
     assert pair.store.read() == pair.source.read()
 
@@ -119,7 +118,7 @@ def test_between_two_implementations(
 def test_parts_that_are_not_of_one_size_are_kept(apart: Pair, sizes: list[int]) -> None:
     etag = put_in_parts(apart.source, "k", sizes)
     context = apart.context()
-    apply(context, planned(context), "copy")
+    copied_plan(context)
     assert apart.store.listing()["k"][1] == f'"{etag}"'
 
 
@@ -151,8 +150,7 @@ def test_memory_is_bounded(apart: Pair, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(streamer, "Budget", Watched)
     apart.source.put({f"{number}": BODY[: 12 * MIB] for number in range(8)})
     context = apart.context(stream_memory=32 * MIB)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert set(outcomes(context, plan).values()) == {("done", None)}
     assert 24 * MIB <= most <= 32 * MIB
 
@@ -210,14 +208,11 @@ class TestChoice:
     def test_the_server_can_be_forced_and_then_fails_openly(self, pair: Pair, faulty: FaultyServer) -> None:
         self.deny_the_store(pair, faulty)
         context = self.with_two_profiles(pair, transfer="server")
-        plan = planned(context)
-        apply(context, plan, "copy")
+        plan = copied_plan(context)
         assert set(outcomes(context, plan).values()) == {("failed", "AccessDenied")}
 
     def test_streaming_can_be_forced(self, pair: Pair, faulty: FaultyServer) -> None:
-        context = pair.context(transfer="stream")
-        plan = planned(context)
-        apply(context, plan, "copy")
+        copied_plan(pair.context(transfer="stream"))
         assert pair.store.read() == {"a": b"1", "b": b"2"}
         assert copied_keys(faulty.received) == []
 

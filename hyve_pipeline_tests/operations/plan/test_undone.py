@@ -22,7 +22,7 @@ from hyve_pipeline.operations.undo import undo_plan
 from hyve_pipeline.state.journals import ShardJournal
 from hyve_pipeline.state.undone import UndoneKeys
 from hyve_pipeline_tests.conftest import MakeBucket
-from hyve_pipeline_tests.operations.applying import apply, planned
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, planned
 from hyve_pipeline_tests.operations.listings import Entry, context_at, written_inventory
 from hyve_pipeline_tests.syncs import MakePair, Pair, next_second
 from hyve_pipeline_tests.tally import THOROUGHNESS
@@ -163,8 +163,7 @@ def test_what_an_undo_put_back_is_copied_by_the_next_plan(kept: tuple[Pair, Sync
     pair.source.put({"in/same": b"new", "in/longer": b"new", "in/new": b"new"})
     plan = planned(context)
     assert set(reasons_of(context, plan)) == {"same", "longer", "new", "gone", "back"}
-    apply(context, plan, "copy")
-    apply(context, plan, "delete")
+    apply(context, plan, "copy", "delete")
     assert pair.store.read() == {f"out/{key}": b"new" for key in ("same", "longer", "new")}
     next_second()
     pair.source.put({"in/back": b"now?"})  # before the undo: it is older than what the undo puts there
@@ -194,8 +193,7 @@ def test_an_undo_that_is_cut_short_leaves_no_key_out(pair: Pair, make_bucket: Ma
     pair.store.put(dict.fromkeys("abc", b"old"))
     next_second()
     pair.source.put(dict.fromkeys("abc", b"new"))
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     # What a process leaves that is killed while it puts the last shard's object back.
     journal = ShardJournal(context.state, plan.id, plan.shards[2])
     with journal.claimed(context.actor), pytest.raises(Exception, match="another process"):

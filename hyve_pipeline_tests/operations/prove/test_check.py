@@ -14,7 +14,7 @@ from hyve_pipeline.operations.prove.evidence import choose_verified
 from hyve_pipeline.operations.prove.prove import prove_plan
 from hyve_pipeline.operations.prove.read import newest_proof
 from hyve_pipeline.operations.verify.verify import verify_plan
-from hyve_pipeline_tests.operations.applying import apply, planned
+from hyve_pipeline_tests.operations.applying import copied_plan
 from hyve_pipeline_tests.operations.listings import Entry
 from hyve_pipeline_tests.operations.prove.proved import plan_of
 from hyve_pipeline_tests.syncs import MakePair, Pair
@@ -120,8 +120,7 @@ def test_the_buckets_are_checked(make_pair: MakePair) -> None:
     pair: Pair = make_pair(prefixes=("from/", "to/"))
     pair.source.put({f"from/{name}": name.encode() for name in ("a/1", "a/2", "b/3", "b/4", "c")})
     context = pair.context()
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     verify_plan(context, plan, content="100%")
     proof, _ = prove_plan(context, plan)
     assert proof.proved_by[How.READ].objects == 5

@@ -7,7 +7,7 @@ import pytest
 
 from hyve_pipeline.core.base.sizes import MIB
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, outcomes, planned, put_in_parts, rows_of
+from hyve_pipeline_tests.operations.applying import apply, copied_plan, outcomes, planned, put_in_parts, rows_of
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
 from hyve_pipeline_tests.syncs import Bucket, MakePair, Pair, next_second
 
@@ -18,8 +18,7 @@ WAYS = pytest.mark.parametrize("transfer", ["server", "stream"])
 
 def copied(pair: Pair, **options: Any) -> None:
     context = pair.context(**options)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert set(outcomes(context, plan).values()) == {("done", None)}
 
 
@@ -148,8 +147,7 @@ class TestLocks:
             error_answer(403, "AccessDenied", self.WORDS) if "x-amz-copy-source" in received.headers else None
         )
         context = pair.context()
-        plan = planned(context)
-        apply(context, plan, "copy")
+        plan = copied_plan(context)
         row = rows_of(context, plan)["a"]
         assert (row.outcome, row.code) == ("failed", "ObjectLocked")
         assert pair.store.name in str(row.detail)
@@ -172,8 +170,7 @@ class TestLocks:
         faulty.fault = refuse
         context = pair.context()
         plan = planned(context)
-        apply(context, plan, "copy")
-        apply(context, plan, "delete")
+        apply(context, plan, "copy", "delete")
         row = rows_of(context, plan)[key]
         assert (row.outcome, row.code) == ("failed", "ObjectLocked")
         assert pair.store.keys() == sorted([key, "kept"])
@@ -190,8 +187,7 @@ def test_the_journal_names_all_versions(make_pair: MakePair, transfer: str) -> N
         for bucket, key in [(pair.source, "a"), (pair.source, "b"), (pair.store, "a")]
     }
     context = pair.context(transfer=transfer)
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     rows = rows_of(context, plan)
     for key in ("a", "b"):
         assert rows[key].version_after == head(pair, key)["VersionId"]
@@ -209,8 +205,7 @@ def test_versions_are_named_also_where_nobody_may_ask_whether_there_are_any(
     version = head(pair, "a")["VersionId"]
     faulty.fault = lambda received: error_answer(403, "AccessDenied") if "versioning" in received.query else None
     context = pair.context()
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     assert rows_of(context, plan)["a"].version_before == version
 
 

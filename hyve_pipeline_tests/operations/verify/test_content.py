@@ -11,7 +11,7 @@ from hyve_pipeline.operations.requests import contents
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.state.parquet import ParquetReader
 from hyve_pipeline_tests.faults import FaultyServer
-from hyve_pipeline_tests.operations.applying import apply, planned
+from hyve_pipeline_tests.operations.applying import copied_plan
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
@@ -29,8 +29,7 @@ def copied(pair: Pair) -> tuple[SyncContext, Plan]:
     """A plan that is done."""
     pair.source.put(_OBJECTS)
     context = pair.context()
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     return context, plan
 
 
@@ -183,8 +182,7 @@ def test_a_share_of_them(make_pair: MakePair, monkeypatch: pytest.MonkeyPatch) -
     pair = make_pair(prefixes=("from/", "to/"))
     pair.source.put({f"from/{number:03d}": b"1" for number in range(200)} | {"from/x.tmp": b"1"})
     context = pair.context(exclude=["*.tmp"])
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     pair.store.put({"to/x.tmp": b"2"})
     found = verify_plan(context, plan, content="20%")
     assert found.verified

@@ -1,7 +1,5 @@
 """Comparing the content of all versions: each with that of its place, by checksum or by reading both."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from hyve_pipeline.core.model.diff import ChangeSet
@@ -9,19 +7,13 @@ from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.state.parquet import ParquetReader
-from hyve_pipeline_tests.faults import FaultyServer, faulty_server
+from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.histories import histories, put_in_a_part
-from hyve_pipeline_tests.operations.applying import apply, planned
+from hyve_pipeline_tests.operations.applying import copied_plan, planned
 from hyve_pipeline_tests.s3.scripted import Answer, Received
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 pytestmark = pytest.mark.xdist_group("versions")
-
-
-@pytest.fixture
-def through(version_endpoint: str) -> Iterator[FaultyServer]:
-    with faulty_server(version_endpoint) as server:
-        yield server
 
 
 @pytest.fixture
@@ -40,8 +32,7 @@ def pair(make_pair: MakePair, through: FaultyServer, version_endpoint: str) -> P
 def copied(pair: Pair) -> tuple[SyncContext, Plan]:
     """A plan that is done."""
     context = pair.context(versions="all")
-    plan = planned(context)
-    apply(context, plan, "copy")
+    plan = copied_plan(context)
     return context, plan
 
 

@@ -11,25 +11,18 @@ from hyve_pipeline.core.model.verification import Verification
 from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import SyncContext
-from hyve_pipeline.operations.inventory.take import take_inventories
-from hyve_pipeline.operations.plan.diff import diff_inventories
-from hyve_pipeline.operations.plan.freeze import freeze_plan
 from hyve_pipeline.operations.verify.read import latest_verification
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline.state.parquet import open_dataset
 from hyve_pipeline_tests.faults import FaultyServer
+from hyve_pipeline_tests.operations.applying import planned
 from hyve_pipeline_tests.s3.keys import ODD_KEYS
 from hyve_pipeline_tests.s3.scripted import error_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair, next_second
 
 
-def _planned(context: SyncContext) -> Plan:
-    taken = take_inventories(context, ["source", "store"])
-    return freeze_plan(context, diff_inventories(context, taken["source"], taken["store"]))
-
-
 def _applied(context: SyncContext) -> Plan:
-    plan = _planned(context)
+    plan = planned(context)
     for shard in plan.shards:
         apply_shard(context, plan, shard, "a run")
     return plan
@@ -95,7 +88,7 @@ def test_differences(
 
 def test_before_it_is_applied_a_plan_does_not_hold(filled: Pair) -> None:
     context = filled.context(exclude=["tmp/*"])
-    verification = verify_plan(context, _planned(context))
+    verification = verify_plan(context, planned(context))
     assert _rows(context, verification) == {("missing", "new"), ("different", "changed"), ("not_deleted", "gone")}
 
 
@@ -138,7 +131,7 @@ def test_ranges_are_compared_like_the_whole(make_pair: MakePair, faulty: FaultyS
 def test_only_the_first_differences_are_examples(pair: Pair) -> None:
     pair.source.put({f"{number:03d}": b"1" for number in range(30)})
     context = pair.context()
-    verification = verify_plan(context, _planned(context))
+    verification = verify_plan(context, planned(context))
     assert [key for _, key in verification.examples] == [f"{number:03d}" for number in range(20)]
     assert sum(verification.differences.values()) == len(_rows(context, verification)) == 30
 
@@ -163,7 +156,7 @@ def test_a_store_that_can_not_be_listed_is_not_verified(make_pair: MakePair, fau
 def test_a_plan_with_nothing_to_do_can_be_verified_by_its_own_listing(pair: Pair) -> None:
     pair.source.put({"a": b"1", "b": b"2"})
     pair.store.put({"a": b"1", "b": b"2"})
-    plan = _planned(pair.context())
+    plan = planned(pair.context())
     assert not plan.shards
     kept = verify_plan(pair.context(), plan, list_again=False)
     assert (kept.verified, kept.objects, kept.inventory) == (True, 2, plan.store_inventory)
@@ -173,7 +166,7 @@ def test_a_plan_with_nothing_to_do_can_be_verified_by_its_own_listing(pair: Pair
 
 def test_a_plan_that_does_something_is_always_verified_by_a_new_listing(pair: Pair) -> None:
     pair.source.put({"a": b"1"})
-    plan = _planned(pair.context())
+    plan = planned(pair.context())
     outcome = verify_plan(pair.context(), plan, list_again=False)
     assert outcome.inventory != plan.store_inventory
     assert outcome.differences == {"missing": 1}

@@ -18,19 +18,13 @@ from hyve_pipeline.s3.wire.messages import Request
 from hyve_pipeline_tests.conftest import PROFILE
 from hyve_pipeline_tests.s3.scripted import Answer, ScriptedServer, listing, scripted_server
 from hyve_pipeline_tests.servers import ACCESS_KEY_ID
-from hyve_pipeline_tests.sts import ROLE, Sts, sts_server
+from hyve_pipeline_tests.sts import ROLE, Sts
 
 LIST = Request("ListObjectsV2", "GET", query=(("list-type", "2"),))
 
 transports = pytest.mark.parametrize("transport", ["crt", "botocore"])
 
 pytestmark = pytest.mark.usefixtures("aws_profile")
-
-
-@pytest.fixture
-def sts() -> Iterator[Sts]:
-    with sts_server() as script:
-        yield script
 
 
 @pytest.fixture

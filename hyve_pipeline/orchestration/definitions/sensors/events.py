@@ -38,11 +38,8 @@ def build_events_sensor(sync: SyncContext, names: Names, job: AnyJob) -> dg.Sens
             busy = busy_with(sync)
             if busy is not None:
                 return dg.SkipReason(f"events wait: {busy}")
-            queue = open_queue(sync)
-            try:
+            with open_queue(sync) as queue:
                 waiting = queue.waiting()
-            finally:
-                queue.close()
         except HyveError as error:
             return dg.SkipReason(str(error))
         return dg.RunRequest() if waiting else dg.SkipReason("no message waits")
