@@ -1,16 +1,27 @@
 """``--output`` of the commands that write a file: where it goes, and what is said if it can't be written."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hyve_pipeline.cli.options import is_given
+from hyve_pipeline.cli.options import Command, is_given
 from hyve_pipeline.core.base.errors import naming_file
 from hyve_pipeline.core.runtime.atomic_write import FILE_MODE, make_folder, replace_file
 
 if TYPE_CHECKING:
     from hyve_pipeline.operations.context import SyncContext
+
+
+def output_option(what: str, name: str) -> Callable[[Command], Command]:
+    """The option of a command that writes `what`, by default to this file beside the lists."""
+    return click.option(
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+        metavar="FILE",
+        help=f"Where to write the {what}, instead of out/NAME/{name} in the home; - is standard output.",
+    )
 
 
 def is_standard_output(output: Path | None, *, as_json: bool) -> bool:

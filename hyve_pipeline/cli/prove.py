@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyve_pipeline.cli.options import plan_argument, sync_options
-from hyve_pipeline.cli.output_file import is_standard_output, write_beside_lists
+from hyve_pipeline.cli.output_file import is_standard_output, output_option, write_beside_lists
 from hyve_pipeline.core.base.errors import naming_file
 
 if TYPE_CHECKING:
@@ -20,12 +20,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @plan_argument
 @sync_options
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Where to write the proof, instead of out/NAME/PLAN.proof.json in the home; - is standard output.",
-)
+@output_option("proof", "PLAN.proof.json")
 @click.option("--sign", type=_FILE, metavar="KEYFILE", help="Sign it with the Ed25519 private key of a PEM file.")
 @click.option("--check", "checked", type=_FILE, metavar="FILE", help="Check a proof against the state.")
 @click.option("--buckets", is_flag=True, help="With --check: list both buckets again, and check against these.")

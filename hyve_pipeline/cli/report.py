@@ -5,18 +5,13 @@ from pathlib import Path
 import click
 
 from hyve_pipeline.cli.options import plan_argument, sync_options
-from hyve_pipeline.cli.output_file import is_standard_output, write_beside_lists
+from hyve_pipeline.cli.output_file import is_standard_output, output_option, write_beside_lists
 
 
 @click.command()
 @plan_argument
 @sync_options
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Where to write the page, instead of out/NAME/PLAN.html in the home; - is standard output.",
-)
+@output_option("page", "PLAN.html")
 @click.option("--open", "is_shown", is_flag=True, help="Show the page in the web browser.")
 def report(
     home: Path, sync_name: str | None, as_json: bool, plan_id: str | None, output: Path | None, is_shown: bool

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyve_pipeline.cli.candidates import complete_plan
-from hyve_pipeline.cli.options import sync_options
+from hyve_pipeline.cli.options import plan_argument, sync_options
 
 if TYPE_CHECKING:
     from hyve_pipeline.core.model.plan import Plan
@@ -18,7 +18,7 @@ _FIGURES = {"plan", "restored", "skipped", "failed", "left", "reasons"}
 
 
 @click.command()
-@click.argument("plan_id", metavar="[ID]", required=False, shell_complete=complete_plan)
+@plan_argument
 @click.option(
     "--since",
     metavar="ID",
