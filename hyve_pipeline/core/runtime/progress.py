@@ -31,42 +31,39 @@ class Listener:
         """
 
 
-_listener: Listener | None = None
+# This process's, one that ignores all where nobody listens.
+_listener = Listener()
 
 
 def expect(activity: str, objects: int, size: int) -> None:
-    """Report the total of an activity to the listener, if there is one.
+    """Report the total of an activity to the listener.
 
     Args:
         activity: what is being done, such as ``list source`` or ``copy``.
         objects: how many objects.
         size: how many bytes; 0 where they do not matter.
     """
-    if _listener is not None:
-        _listener.expect(activity, objects, size)
+    _listener.expect(activity, objects, size)
 
 
 def estimate(activity: str, objects: int) -> None:
     """Report that an activity begins, and its likely total of objects; 0 when nothing is known of it."""
-    if _listener is not None:
-        _listener.estimate(activity, objects)
+    _listener.estimate(activity, objects)
 
 
 def report(activity: str, objects: int, size: int) -> None:
-    """Report to the listener, if there is one, what was done."""
-    if _listener is not None:
-        _listener.advance(activity, objects, size)
+    """Report to the listener what was done."""
+    _listener.advance(activity, objects, size)
 
 
 def end(activity: str, objects: int | None = None, size: int | None = None, *, failed: int = 0) -> None:
     """Report that an activity is done; see `Listener.end`."""
-    if _listener is not None:
-        _listener.end(activity, objects, size, failed)
+    _listener.end(activity, objects, size, failed)
 
 
 def listener() -> Listener:
     """Who listens now; one that ignores all where nobody does."""
-    return _listener or Listener()
+    return _listener
 
 
 @contextmanager
