@@ -1,11 +1,14 @@
 """The page of a plan: complete, and safe from whatever keys contain."""
 
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import lxml.html
+import pytest
 
 from hyve_pipeline.core.base.keys import displayed
+from hyve_pipeline.core.model.estimate import Estimate, Step, StepEstimate
 from hyve_pipeline.core.model.history import HISTORY_SCHEMA
 from hyve_pipeline.core.model.plan import Approval
 from hyve_pipeline.core.model.undo_summary import UndoSummary
@@ -184,3 +187,23 @@ def test_the_proof_of_a_plan(tmp_path: Path) -> None:
     assert _cells(document, "Roots by top-level prefix") == [
         [one.prefix or "(none)", str(one.objects), f"{one.bytes} B", one.root] for one in proof.tree.prefixes
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "columns"),
+    [
+        ({}, []),
+        ({"seconds": 60}, ["seconds"]),
+        ({"cost": Decimal("0.01")}, ["cost"]),
+        ({"cost": Decimal(), "seconds": 60}, ["cost", "seconds"]),
+    ],
+)
+def test_the_estimate_has_no_column_of_what_is_not_known(
+    known: dict[str, object], columns: list[str], tmp_path: Path
+) -> None:
+    context, plan = hostile_plan(tmp_path)
+    steps = {Step.COPY: StepEstimate.model_validate(known), Step.VERIFY: StepEstimate(seconds=0)}
+    document = _parsed(render_page(context, plan.model_copy(update={"estimate": Estimate(steps=steps)})))
+    heads = document.xpath("//h2[normalize-space()='Estimate']/following::table[1]//th")
+    assert [head.text_content() for head in heads] == ["step", "requests", "by operation", *columns]
+    assert {len(row) for row in _cells(document, "Estimate")} == {len(heads)}
