@@ -145,7 +145,8 @@ def _warn_of_plan(plan: Plan) -> None:
         warn(
             f"warning: the source dates {counted(plan.future.objects)} in the future, such as "
             f"{displayed(plan.future.key)} ({plan.future.last_modified:%Y-%m-%d %H:%M} UTC): until then a copy that "
-            "Hyve does not remember counts as modified; set the clock of the source's server"
+            "Hyve does not remember counts as modified; set the clock that is wrong, this machine's or that of the "
+            "source's server"
         )
     if plan.uncompared:
         reasons = ", ".join(f"{objects:,} {reason}" for reason, objects in sorted(plan.uncompared.items()))

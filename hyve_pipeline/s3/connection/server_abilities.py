@@ -89,6 +89,9 @@ COPIES = Ability("has no CopyObject", "objects are read and written through this
 SOME_COPIES = Ability(
     "does not copy objects that it has, by their keys or ETags", "those are read and written through this process"
 )
+SOURCE_PARTS = Ability(
+    "refuses the parts that some objects have in the source", "those arrive in other parts, and so with other ETags"
+)
 PART_COPIES = Ability("has no UploadPartCopy", "large objects are read and written through this process")
 
 

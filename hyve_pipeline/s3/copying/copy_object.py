@@ -18,6 +18,7 @@ from hyve_pipeline.s3.connection.version_pins import pinned_source
 from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
+from hyve_pipeline.s3.objects.multipart_api import are_parts_refused
 from hyve_pipeline.s3.objects.new_object import confirm_lock, copied_object
 from hyve_pipeline.s3.objects.object_lock import lock_headers, prove_locks_readable
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
@@ -117,7 +118,11 @@ def _copy_keeping_parts(
     except S3RequestError as error:
         raise source_error(error) from None
     if sizes is not None:
-        return copy_in_parts(source, store, task, sizes, window, log)
+        try:
+            return copy_in_parts(source, store, task, sizes, window, log)
+        except S3RequestError as error:
+            if not are_parts_refused(store, error):
+                raise
     plain = task._replace(rules=replace(task.rules, keeps_parts=False))
     return copy_object(source, store, plain, multipart_threshold=MAX_SINGLE_COPY).result()
 

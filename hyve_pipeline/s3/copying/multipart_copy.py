@@ -21,7 +21,7 @@ from hyve_pipeline.s3.copying.multipart_upload import (
     make_of_parts,
     part_sizes,
 )
-from hyve_pipeline.s3.objects.multipart_api import Part
+from hyve_pipeline.s3.objects.multipart_api import Part, are_parts_refused
 from hyve_pipeline.s3.objects.new_object import new_object
 from hyve_pipeline.s3.objects.properties import ObjectProperties, read_all_properties, read_part_sizes, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
@@ -51,7 +51,13 @@ def submit_copy_in_parts(
             sizes = read_part_sizes(source, task) if task.rules.keeps_parts else None
         except S3RequestError as error:
             raise source_error(error) from None
-        return copy_in_parts(source, store, task, sizes or part_sizes(store, task, part_size), window, log)
+        if sizes is not None:
+            try:
+                return copy_in_parts(source, store, task, sizes, window, log)
+            except S3RequestError as error:
+                if not are_parts_refused(store, error):
+                    raise
+        return copy_in_parts(source, store, task, part_sizes(store, task, part_size), window, log)
 
     return store.workers.submit(copy)
 

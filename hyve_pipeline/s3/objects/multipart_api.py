@@ -5,9 +5,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.optional_headers import OPTIONAL_CHECKSUMS, Optional, ask_with
-from hyve_pipeline.s3.connection.server_abilities import Ability
+from hyve_pipeline.s3.connection.server_abilities import SOURCE_PARTS, Ability
 from hyve_pipeline.s3.connection.transport import answer_of
 from hyve_pipeline.s3.wire.errors import S3RequestError, invalid_response
 from hyve_pipeline.s3.wire.futures import then
@@ -42,6 +43,22 @@ class Part:
 def is_gone(error: S3RequestError) -> bool:
     """Whether the upload does not exist any more; some servers report a missing key or part instead."""
     return error.code == NO_SUCH_UPLOAD or (error.status == HTTPStatus.NOT_FOUND and error.code != "NoSuchBucket")
+
+
+def are_parts_refused(store: Connection, error: S3RequestError) -> bool:
+    """Whether a server refuses the parts of an upload, which is noted: others may do.
+
+    Some want all parts but the last to be equally large, or larger ones, or know no uploads in parts at all.
+    https://developers.cloudflare.com/r2/objects/upload-objects/
+    """
+    is_unknown = error.status in (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.METHOD_NOT_ALLOWED)
+    is_refused = (error.operation == "CreateMultipartUpload" and is_unknown) or (
+        error.operation == "CompleteMultipartUpload" and error.code in ("EntityTooSmall", "InvalidPart")
+    )
+    if not is_refused or store.place.server == AWS:
+        return False
+    store.abilities.note(SOURCE_PARTS)
+    return True
 
 
 def create_upload(

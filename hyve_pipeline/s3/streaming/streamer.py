@@ -14,6 +14,7 @@ from hyve_pipeline.core.settings.places import AWS
 from hyve_pipeline.s3.connection.connection import Connection
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.copying.multipart_upload import make_of_parts, part_sizes
+from hyve_pipeline.s3.objects.multipart_api import are_parts_refused
 from hyve_pipeline.s3.objects.part_checksums import SourceParts, read_source_parts
 from hyve_pipeline.s3.objects.properties import (
     kept_parts,
@@ -130,7 +131,11 @@ class Streamer(Closing):
         try:
             kept = self._parts_to_keep(task) if task.rules.keeps_parts else None
             if kept is not None and max(kept.sizes) <= self._max_whole:
-                return self._copy_parts(task, kept, are_kept=True)
+                try:
+                    return self._copy_parts(task, kept, are_kept=True)
+                except S3RequestError as error:
+                    if not are_parts_refused(self._store, error):
+                        raise
             if task.size <= self._max_whole:
                 with self._budget.holding(memory_of(task.size)):
                     return put_whole(self._source, self._store, task, read_whole(self._source, task)).result()
