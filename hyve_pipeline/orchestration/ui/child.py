@@ -6,6 +6,7 @@ runs the console script of a package. The parent holds the other end of the stan
 ends for any reason, the server ends as after Ctrl-C.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -14,9 +15,17 @@ from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import IO
 
+# Some megabytes, if all of them are garbage.
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
-def end_with_parent() -> None:
-    """Let the end of standard input interrupt this process."""
+
+def begin_server() -> None:
+    """Let the end of standard input interrupt this process, and make it load sooner.
+
+    To load Dagster makes a million objects, and hardly any garbage: to look through them every 700 takes a seventh of
+    the time.
+    """
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     # A script's background processes ignore this signal, and so would their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_interrupt_at_end_of, args=(sys.stdin,), daemon=True).start()
@@ -30,7 +39,7 @@ def _interrupt_at_end_of(parent: IO[str]) -> None:
 
 def main() -> None:
     """Run the console script that the arguments name."""
-    end_with_parent()
+    begin_server()
     # Not by its path: the folder of the scripts may be unknown.
     (script,) = entry_points(group="console_scripts", name=sys.argv[1])
     del sys.argv[0]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hyve_pipeline.orchestration.ui.access_token import access_token
-from hyve_pipeline.orchestration.ui.child import end_with_parent
+from hyve_pipeline.orchestration.ui.child import begin_server
 from hyve_pipeline.orchestration.ui.code_server import await_code_server
 from hyve_pipeline.orchestration.ui.gate import Gate
 
@@ -19,7 +19,7 @@ _CLOSING_SECONDS = 2
 
 def main() -> None:
     """Serve until standard input ends."""
-    end_with_parent()
+    begin_server()
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--workspace", type=Path, required=True)
