@@ -61,8 +61,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of rules and types last: all are short, so that no worker has much left when others are done."""
-    rules = Path(__file__).parent / "core"
-    items.sort(key=lambda item: rules in item.path.parents)
+    rules = f"{Path(__file__).parent / 'core'}{os.sep}"
+    items.sort(key=lambda item: str(item.path).startswith(rules))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

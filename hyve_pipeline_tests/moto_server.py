@@ -111,8 +111,10 @@ _VERBS: dict[str, Callable[..., Any]] = {"put": _put, "read": _read, "drop": _dr
 
 def _hurry() -> None:
     """Let moto find out only once what it finds out again for each answer: half of the time that a copy takes."""
+    import werkzeug.utils
     from botocore.utils import parse_to_aware_datetime
     from moto.core import responses, serialize
+    from moto.core.request import Request
     from moto.s3 import models
 
     # Each entry of a listing has its date parsed.
@@ -150,6 +152,9 @@ def _hurry() -> None:
     # To look for the source of each copy takes half as long again as the copy.
     server.etag_of = etag_of
 
+    # The URL of a request is made three times.
+    Request.raw_url = werkzeug.utils.cached_property(Request.raw_url.fget, "raw_url")  # type: ignore[assignment]
+
 
 # Options of mallopt, from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -172,6 +177,8 @@ def _keep_memory() -> None:
 def _make() -> Any:
     """Moto's application, with the path of its own before it."""
     inner = make_application()
+    # Flask makes a class for each request otherwise, to say in it what is missing.
+    inner.debug = False
     _hurry()
 
     def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:

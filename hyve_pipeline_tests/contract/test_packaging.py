@@ -24,9 +24,12 @@ _EXTRAS = _SETUP["options.extras_require"]
 # The extra that brings what the modules of a folder import beyond the base; the deepest folder counts.
 _EXTRA_OF = {"orchestration": "dagster", "orchestration/ui": "ui", "demo": "demo", "definitions.py": "dagster"}
 _PARTS = sorted(path.name for path in _PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
-_DISTRIBUTIONS = {
-    module: {canonicalize_name(name) for name in names} for module, names in packages_distributions().items()
-}
+
+
+@cache
+def _distributions() -> dict[str, set[str]]:
+    """The distributions that bring each module: to look through all that is installed takes a fifth of a second."""
+    return {module: {canonicalize_name(name) for name in names} for module, names in packages_distributions().items()}
 
 
 def _listed(lines: str) -> list[str]:
@@ -81,7 +84,7 @@ def test_what_is_imported_is_installed(part: str) -> None:
         f"{path.relative_to(_ROOT)}: {name}"
         for path in _modules(part)
         for name in _imported(ast.parse(path.read_text()))
-        if not _brought_for(path) & _DISTRIBUTIONS[name] and name not in _asked_for()
+        if not _brought_for(path) & _distributions()[name] and name not in _asked_for()
     }
     assert not missing
 
@@ -101,7 +104,7 @@ def _asked_for() -> frozenset[str]:
     assert {extra for extra, _ in asked} == {"demo", "ui", "sign"}
     named = {(extra, name) for extra, modules in asked for name in re.findall(r'"(\w+)"', modules)}
     for extra, name in named:
-        assert _brought_by(_EXTRAS[extra]) & _DISTRIBUTIONS[name], (extra, name)
+        assert _brought_by(_EXTRAS[extra]) & _distributions()[name], (extra, name)
     return frozenset(name for _, name in named)
 
 

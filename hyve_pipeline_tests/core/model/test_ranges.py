@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from hyve_pipeline.core.base.errors import StateError
 from hyve_pipeline.core.model.ranges import RangeDatabase, cut_ranges
 from hyve_pipeline.core.runtime.interruption import interrupt
 
-_ROWS = pa.table({"key": [f"{number * 7919 % 300_007:040}" for number in range(300_000)]})
 _KEYS = st.text("ab/\n\x00é😀", min_size=1, max_size=4) | st.text(min_size=1, max_size=6)
 
 
@@ -24,8 +24,13 @@ def hasty_database() -> None:
     """Each of these tests has a database of its own, and fills its memory."""
 
 
+@cache
+def _rows() -> pa.Table:
+    return pa.table({"key": [f"{number * 7919 % 300_007:040}" for number in range(300_000)]})
+
+
 def _sorted(database: RangeDatabase) -> int:
-    with database.showing({"rows": _ROWS}) as connection:
+    with database.showing({"rows": _rows()}) as connection:
         return connection.sql("SELECT * FROM rows ORDER BY key").to_arrow_table().num_rows
 
 
@@ -36,7 +41,7 @@ def test_what_exceeds_the_memory_goes_into_a_folder_that_is_removed(
     with RangeDatabase(memory="20MB") as database:
         folder = Path(database.folder)
         assert folder.parent == Path(tempfile.gettempdir())
-        assert _sorted(database) == _ROWS.num_rows
+        assert _sorted(database) == _rows().num_rows
         assert list(folder.iterdir()) != []
     assert not folder.exists()
     assert list(tmp_path.iterdir()) == []
@@ -53,10 +58,10 @@ def test_an_interrupt_counts_when_a_range_is_done() -> None:
     with (
         RangeDatabase() as database,
         pytest.raises(KeyboardInterrupt),
-        database.showing({"rows": _ROWS}) as connection,
+        database.showing({"rows": _rows()}) as connection,
     ):
         count(connection)
-    assert found == [_ROWS.num_rows]
+    assert found == [_rows().num_rows]
 
 
 def test_a_folder_that_takes_no_more_is_named() -> None:
