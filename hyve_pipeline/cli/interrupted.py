@@ -104,13 +104,18 @@ def applying_plan(sync: SyncContext, plan: Plan, action: Action) -> AbstractCont
     planned = plan.total(action).objects
     command = sync.actor.command
     own = action if command is None or command == "sync" else command
-    continues = f"'{typed(of_plan(sync, own, plan))}' continues"
+    again = f"'{typed(of_plan(sync, own, plan))}'"
+    continues = f"{again} continues"
 
     def describe() -> str:
         status = plan_status(sync, plan)
         following = None if status.unfinished(action) else next_command(status, is_undone=False)
-        rest = continues if following is None else f"'{typed(of_plan(sync, following, plan))}' is next"
-        return line(f"{status.tally(action).done:,}", rest)
+        tally = status.tally(action)
+        # An attempt that was cut short after its last object still has to be ended.
+        rest = continues if tally.done + tally.skipped < planned else f"{again} ends it"
+        if following is not None:
+            rest = f"'{typed(of_plan(sync, following, plan))}' is next"
+        return line(f"{tally.done:,}", rest)
 
     def describe_at_once(activities: Activities) -> str:
         found = activities.find(action)

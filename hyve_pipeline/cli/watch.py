@@ -66,16 +66,18 @@ def _ending(status: PlanStatus) -> str:
     plan = status.plan
     if status.state in ("finished", "empty"):
         return f"plan {plan.id} is done"
-    left = [f"{counted(_left(status, action))} to {action}" for action in ACTIONS if status.unfinished(action)]
+    left = [_left(status, action) for action in ACTIONS if status.unfinished(action)]
     failed = sum(status.tally(action).failed for action in ACTIONS)
     more = f", {failed:,} failed: '{typed(f'show {plan.id} --failed')}' says why" if failed else ""
     return f"nobody works at plan {plan.id}; left: {', '.join(left)}{more}"
 
 
-def _left(status: PlanStatus, action: Action) -> int:
-    """How many objects are not settled."""
+def _left(status: PlanStatus, action: Action) -> str:
+    """The objects that are not settled, or the shards of which only the end is missing."""
     tally = status.tally(action)
-    return status.plan.total(action).objects - tally.done - tally.skipped
+    objects = status.plan.total(action).objects - tally.done - tally.skipped
+    shards = counted(len(status.unfinished(action)), "shard")
+    return f"{counted(objects)} to {action}" if objects else f"the end of {shards} to {action}"
 
 
 class _View:

@@ -6,7 +6,9 @@ from hyve_pipeline.cli.interrupted import LastWords, adopting, applying_plan
 from hyve_pipeline.cli.plans import plans
 from hyve_pipeline.core.base.errors import InterruptedRunError
 from hyve_pipeline.core.model.event import Actor
+from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import Action
+from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline_tests.syncs import Hyve, Pair
 
 
@@ -36,8 +38,20 @@ def test_after_the_last_object_the_next_command_is_named_and_not_one_that_has_no
     sync = pair.context().acting_as(Actor.of_command(action))
     plan = sync.plans.newest()
     assert plan is not None
-    given = plans.make_context("plans", [])
-    with given, pytest.raises(InterruptedRunError) as caught, applying_plan(sync, plan, action):
-        raise KeyboardInterrupt
     done = {"copy": "copied", "delete": "deleted"}[action]
-    assert str(caught.value) == f"interrupted: plan {plan.id}: 1 of 1 {done}; 'hyve {command}' is next"
+    assert _said_of(sync, plan, action) == f"interrupted: plan {plan.id}: 1 of 1 {done}; 'hyve {command}' is next"
+    # As an interrupt leaves it before the attempt has ended.
+    for name in pair.state_files(f"journals/{plan.id}"):
+        if name.startswith("ended/") or name.endswith("summary.json"):
+            pair.state.remove(f"journals/{plan.id}/{name}")
+    assert _said_of(sync, plan, action) == f"interrupted: plan {plan.id}: 1 of 1 {done}; 'hyve {action}' ends it"
+
+
+def _said_of(sync: SyncContext, plan: Plan, action: Action) -> str:
+    with (
+        plans.make_context("plans", []),
+        pytest.raises(InterruptedRunError) as caught,
+        applying_plan(sync, plan, action),
+    ):
+        raise KeyboardInterrupt
+    return str(caught.value)

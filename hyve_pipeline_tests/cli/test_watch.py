@@ -53,6 +53,22 @@ def test_a_plan_that_nobody_works_at_is_not_waited_for(pair: Pair, hyve: Hyve) -
     assert f"plan {plan} is done" in hyve("show", plan, "--watch", "0.1").out.splitlines()
 
 
+def test_a_shard_of_which_only_the_end_is_missing_is_not_called_no_objects(pair: Pair, hyve: Hyve) -> None:
+    plan = _filled(pair)
+    assert hyve("copy").code == 0
+    # As a kill leaves it right after the last object.
+    for name in pair.state_files(f"journals/{plan}"):
+        if name.startswith("ended/") or name.endswith("summary.json"):
+            pair.state.remove(f"journals/{plan}/{name}")
+    lines = hyve("show", "--watch", "0.1").out.splitlines()
+    assert lines[-2:] == [
+        f"nobody works at plan {plan}; left: the end of 1 shard to copy, 1 object to delete",
+        "next: hyve copy",
+    ]
+    assert hyve("copy").code == 0
+    assert hyve("show", "--watch", "0.1").out.splitlines()[-1] == "next: hyve delete"
+
+
 def test_what_was_skipped_is_counted(pair: Pair, hyve: Hyve) -> None:
     plan = _filled(pair)
     pair.source.client.delete_object(Bucket=pair.source.name, Key="03")
