@@ -14,7 +14,7 @@ from hyve_pipeline.s3.connection.transport import ResponseOrError, answer_of
 from hyve_pipeline.s3.objects.head import version_of
 from hyve_pipeline.s3.objects.read_headers import condition_headers
 from hyve_pipeline.s3.objects.write_headers import document_headers
-from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, S3RequestError, refined_code, shortened
+from hyve_pipeline.s3.wire.errors import CONNECTION_ERROR, NOT_PERMITTED, S3RequestError, refined_code, shortened
 from hyve_pipeline.s3.wire.futures import LightFuture, both, completed, follow, retry, then
 from hyve_pipeline.s3.wire.messages import Request, Response
 from hyve_pipeline.s3.wire.responses import parse_response
@@ -177,8 +177,11 @@ def _may_be_unsupported(error: S3RequestError) -> bool:
 
 
 def _is_answer(error: S3RequestError) -> bool:
-    """Whether a server that does not support DeleteObjects may have answered so: some take it for a POST of a form."""
-    return error.status is not None and not error.is_throttled
+    """Whether a server that does not support DeleteObjects may have answered so: some take it for a POST of a form.
+
+    A missing permission is about the keys, and for who applies the plan to see.
+    """
+    return error.status is not None and not error.is_throttled and error.code not in NOT_PERMITTED
 
 
 def _send_together(connection: Connection, keys: Sequence[str], etags: Mapping[str, str]) -> "Future[DeleteResult]":

@@ -30,7 +30,7 @@ def _kept(pair: Pair, side: Side = "source") -> list[str]:
 
 
 def _is_second_page(received: Received) -> bool:
-    return bool({"continuation-token", "start-after"} & set(received.query))
+    return bool({"continuation-token", "start-after", "marker"} & set(received.query))
 
 
 def test_an_inventory_is_what_the_bucket_lists(pair: Pair) -> None:
