@@ -14,7 +14,8 @@ from hyve_pipeline.cli.typed import naming_commands
 
 Command = Callable[..., Any]
 
-_HOME_HELP = "The folder that holds the configuration and all state."
+# Click would put the words of a default into parentheses.
+_HOME_HELP = "The folder that holds the configuration and all state.  [default: $HYVE_HOME or ~/.hyve]"
 _SYNC_HELP = "Which sync; needed when there are several."
 _JSON_HELP = "Print one JSON document on standard output."
 
@@ -48,7 +49,6 @@ home_option = click.option(
     type=Folder(file_okay=False, path_type=Path),
     envvar="HYVE_HOME",
     default="~/.hyve",
-    show_default="$HYVE_HOME or ~/.hyve",
     help=_HOME_HELP,
 )
 
@@ -73,7 +73,7 @@ plan_argument = click.argument("plan_id", metavar="[ID]", required=False, shell_
 def global_options() -> list[click.Option]:
     """The options that may stand before the command, too; each is passed on to the command, which checks its value."""
     return [
-        click.Option(["--home"], type=click.UNPROCESSED, metavar="DIRECTORY", help=f"{_HOME_HELP}  [default: ~/.hyve]"),
+        click.Option(["--home"], type=click.UNPROCESSED, metavar="DIRECTORY", help=_HOME_HELP),
         click.Option(["--sync"], metavar="NAME", help=_SYNC_HELP, shell_complete=complete_sync),
         click.Option(["--json"], is_flag=True, help=_JSON_HELP),
         click.Option(["-v", "--verbose"], count=True, help="Say what is chosen and sent again; twice: every request."),

@@ -72,6 +72,11 @@ def test_the_module_can_be_run_too() -> None:
     assert out.startswith("Usage: hyve ")
 
 
+def test_the_default_of_the_home_is_the_same_wherever_it_is_said(hyve: Hyve) -> None:
+    for arguments in ((), ("copy",), ("configure",), ("ui",)):
+        assert "[default: $HYVE_HOME or ~/.hyve]" in " ".join(hyve("help", *arguments).out.split())
+
+
 def test_help_of_a_command_of_two_words(hyve: Hyve) -> None:
     for words in (("config", "check"), ("config", "schema"), ("completion", "zsh"), ("show", "latest")):
         explained = hyve("help", *words)
