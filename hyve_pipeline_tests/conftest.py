@@ -235,10 +235,13 @@ def make_bucket(request: pytest.FixtureRequest) -> Iterator[MakeBucket]:
     def make(label: str = "bucket", *, endpoint_url: str | None = None, versioned: bool = False) -> str:
         name = f"{label}-{os.getpid()}-{next(_bucket_numbers)}"
         endpoint_url = endpoint_url or str(request.getfixturevalue("moto_endpoint"))
-        client = client_for(endpoint_url)
-        client.create_bucket(Bucket=name)
-        if versioned:
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        if moto_server.is_running(endpoint_url):
+            moto_server.make_bucket(endpoint_url, name, REGION, versioned=versioned)
+        else:
+            client = client_for(endpoint_url)
+            client.create_bucket(Bucket=name)
+            if versioned:
+                client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         made.setdefault(endpoint_url, []).append(name)
         return name
 

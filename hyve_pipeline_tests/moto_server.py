@@ -1,6 +1,6 @@
-"""The embedded server as tests have it: what fills a bucket, and what reads all of it, is one request.
+"""The embedded server as tests have it: what makes and fills a bucket, and what reads all of it, is one request.
 
-Tests fill and read buckets all the time. Object by object, boto3 and moto take some four milliseconds of a core for
+Tests make, fill and read buckets all the time. Object by object, boto3 and moto take some four milliseconds of a core for
 each, which is more than what is tested takes.
 """
 
@@ -43,6 +43,11 @@ def is_running(endpoint_url: str) -> bool:
     return endpoint_url in _running
 
 
+def make_bucket(endpoint_url: str, bucket: str, region: str, *, versioned: bool) -> None:
+    """Make a bucket as boto3 does, which keeps versions if it is to."""
+    _ask(endpoint_url, "make", bucket, region, versioned)
+
+
 def put_all(endpoint_url: str, bucket: str, objects: Sequence[tuple[Any, bytes]]) -> None:
     """Put objects as boto3 does that is given no more than key and body."""
     _ask(endpoint_url, "put", bucket, objects)
@@ -68,6 +73,12 @@ def _ask(endpoint_url: str, *request: Any) -> Any:
         connection.close()
     assert answer.status == 200, body.decode(errors="replace")
     return pickle.loads(body)
+
+
+def _make_bucket(bucket: str, region: str, versioned: bool) -> None:
+    made = _backend().create_bucket(bucket, region)
+    if versioned:
+        made.versioning_status = "Enabled"
 
 
 def _put(bucket: str, objects: list[tuple[str, bytes]]) -> None:
@@ -106,7 +117,7 @@ def _backend() -> Any:
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 
 
-_VERBS: dict[str, Callable[..., Any]] = {"put": _put, "read": _read, "drop": _drop}
+_VERBS: dict[str, Callable[..., Any]] = {"make": _make_bucket, "put": _put, "read": _read, "drop": _drop}
 
 
 def _hurry() -> None:
