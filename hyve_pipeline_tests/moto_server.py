@@ -1,7 +1,7 @@
 """The embedded server as tests have it: what makes and fills a bucket, and what reads all of it, is one request.
 
-Tests make, fill and read buckets all the time. Object by object, boto3 and moto take some four milliseconds of a core for
-each, which is more than what is tested takes.
+Tests make, fill and read buckets all the time. Object by object, boto3 and moto take some four milliseconds of a core
+for each, which is more than what is tested takes.
 """
 
 import ctypes
