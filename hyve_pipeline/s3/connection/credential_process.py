@@ -40,9 +40,12 @@ class BoundedProcess(subprocess.Popen[bytes]):
         super().__init__(command, **options)
 
     def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002
-        """Wait until it has ended, see `subprocess.Popen.communicate`."""
+        """Wait until it has ended, see `subprocess.Popen.communicate`; one that failed in silence says how at least."""
         try:
-            return super().communicate(input, self._seconds if timeout is None else timeout)
+            output, message = super().communicate(input, self._seconds if timeout is None else timeout)
+            if self.returncode and not message.strip():
+                message = f"credential_process {self._program} failed without a message, {self._ending}".encode()
+            return output, message
         except subprocess.TimeoutExpired:
             self.kill()
             self.wait()
@@ -52,6 +55,10 @@ class BoundedProcess(subprocess.Popen[bytes]):
                     pipe.close()
             _not_before[self._program] = monotonic() + self._seconds
             raise self._error() from None
+
+    @property
+    def _ending(self) -> str:
+        return f"exit code {self.returncode}" if self.returncode > 0 else f"killed by signal {-self.returncode}"
 
     def _error(self) -> CredentialRetrievalError:
         # Without the arguments: there may be a password among them.

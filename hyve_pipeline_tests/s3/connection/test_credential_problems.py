@@ -32,12 +32,16 @@ PROFILES = {
     "loop2": (ROLE + "source_profile = loop\n", "nfinite loop"),
     "both": (ROLE + "source_profile = fails\ncredential_source = Environment\n", "both"),
     "no-variables": (ROLE + "credential_source = Environment\n", "Environment"),
+    "silent": ("credential_process = {folder}/silent\n", "silent failed without a message, exit code 4"),
+    "killed": ("credential_process = {folder}/killed\n", "killed failed without a message, killed by signal 9"),
     "chain": (ROLE + "source_profile = fails\n", "vault is sealed"),
 }
 
 SCRIPTS = {
     "fails": "echo 'vault is sealed\n\n  second line' >&2; exit 3",
     "talks": f'{sys.executable} -c \'print("y" * 3_000_000, file=__import__("sys").stderr)\'; exit 1',
+    "silent": "echo >&2; exit 4",
+    "killed": "kill -9 $$",
     "no-json": "echo 'please log in'",
     "no-text": "printf '\\377\\376'",
     "list": "echo '[]'",
