@@ -42,7 +42,7 @@ _PASSING: dict[str, Breaks] = {
 _DAMAGED_PAGES: dict[str, Breaks] = {
     "not XML": _PASSING["not XML"],
     "half a page": lambda answer: Answer(answer.body[: len(answer.body) // 2], 200, {}),
-    "no sizes": lambda answer: Answer(re.sub(rb"<Size>[0-9]+</Size>", b"", answer.body), 200, {}),
+    "no keys": lambda answer: Answer(re.sub(rb"<Key>[^<]*</Key>", b"", answer.body), 200, {}),
     "a lost object": lambda answer: Answer(re.sub(rb"<Contents>.*?</Contents>", b"", answer.body, count=1), 200, {}),
 }
 
@@ -151,7 +151,9 @@ def test_a_listing_that_fails_changes_nothing(pair: Pair, faulty: FaultyServer) 
     before = pair.store.listing()
     for number, (fault, breaks) in enumerate(_LISTING_FAULTS.items()):
         for position in _positions(number):
-            once = faulty.fault = _Once(faulty, "list", position, breaks, lasting=fault in _DAMAGED_PAGES)
+            # A page that is refused by 400 once is requested in another way.
+            lasts = fault in _DAMAGED_PAGES or fault == "400"
+            once = faulty.fault = _Once(faulty, "list", position, breaks, lasting=lasts)
             with pytest.raises((BucketError, IncompleteInventoryError)) as caught:
                 _sync(pair)
             assert once.is_done, fault

@@ -356,7 +356,11 @@ def test_another_request_is_serialized_as_by_botocore(
     connection = connect(server.place())
     ours(connection)
     ours(connection)  # see above
-    mine = next(received for received in reversed(server.received) if received.method != "HEAD")
+    # Whether the server has kept the tags of a write is asked once afterwards.
+    asked = [received for received in server.received if received.method != "HEAD"]
+    mine = next(
+        one for one in reversed(asked) if method.startswith("get") or (one.method, *one.query) != ("GET", "tagging")
+    )
     parameters = {} if method == "get_object_lock_configuration" else {"Key": KEY, **parameters}
     if method in ("put_object_retention", "put_object_legal_hold"):
         parameters["ContentMD5"] = mine.headers["content-md5"]

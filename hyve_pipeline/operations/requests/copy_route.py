@@ -15,7 +15,6 @@ from hyve_pipeline.core.runtime.closing import Closing
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.requests.copy_rules import copy_rules
 from hyve_pipeline.s3.connection.connection import Connection
-from hyve_pipeline.s3.connection.optional_headers import may_be_unsupported
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import COPIES, PART_COPIES, SOME_COPIES, Ability
 from hyve_pipeline.s3.copying.copy_object import OnCopied, begin_copy
@@ -200,6 +199,9 @@ class ServerCopier(Closing):
         deliver(self._streamer.copy(task), on_end)
 
 
+# So servers answer that do not understand how a request names its source.
+_MISREAD = {"InvalidArgument", "InvalidRequest"}
+
 # The ability that a server lacks if it does not implement an operation.
 _UNKNOWN = {"CopyObject": COPIES, "UploadPartCopy": PART_COPIES}
 
@@ -207,7 +209,7 @@ _UNKNOWN = {"CopyObject": COPIES, "UploadPartCopy": PART_COPIES}
 def _may_be_wrong(error: S3RequestError) -> bool:
     """Whether a copy failed by an error that says that the source's object is not there, not the planned one, or so."""
     is_source_lacking = isinstance(error, ObjectChangedError) and not isinstance(error, StoreChangedError)
-    return is_source_lacking or (error.status == HTTPStatus.BAD_REQUEST and may_be_unsupported(error))
+    return is_source_lacking or (error.status == HTTPStatus.BAD_REQUEST and error.code in _MISREAD)
 
 
 def is_unknown_operation(error: S3RequestError) -> bool:

@@ -25,9 +25,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _DIGITS = re.compile("[0-9]{1,19}")
 _LARGEST = 2**63 - 1
 
-# The elements of an object: the required ones, and those that it has at most once.
-_REQUIRED = ("Key", "Size", "LastModified")
-_TEXTS = (*_REQUIRED, "ETag", "StorageClass")
+# The elements of an object: those that each must have for its row, and those that it has at most once.
+_WANTED = ("Size", "LastModified")
+_TEXTS = ("Key", *_WANTED, "ETag", "StorageClass")
 _FIELDS = {*_TEXTS, "RestoreStatus"}
 
 # The characters of an ETag (RFC 9110). Anything else can't be sent as a condition.
@@ -38,7 +38,8 @@ MAX_KEY_BYTES = 8 * 1024
 _MAX_CLASS_BYTES = 256
 
 # Times that every program can write as a date. The first is what servers written in Go give for an unknown time.
-_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+UNKNOWN_TIME = _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_UNKNOWN_DATE = "0001-01-01T00:00:00Z"
 _LAST = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
@@ -130,13 +131,18 @@ def read_any_page(body: bytes, plus: Plus | None = None) -> ListingAnswer:
         raise MalformedPageError(problem)
     objects = [_fields_of(entry) for entry in root.iterchildren() if local_name_of(entry) == "Contents"]
     check_count(envelope, len(objects))
-    columns = {name: [entry[name].text or "" for entry in objects] for name in _REQUIRED}
-    written = columns["Key"]
+    written = [_text(entry, "Key") for entry in objects]
+    # Of an object that lacks one of them nothing is taken but its key: it can be asked for by HEAD.
+    whole = [all(_text(entry, name) for name in _WANTED) for entry in objects]
+    sizes, dates, etags = (
+        [_text(entry, name) if is_whole else unknown for entry, is_whole in zip(objects, whole, strict=True)]
+        for name, unknown in (("Size", "0"), ("LastModified", _UNKNOWN_DATE), ("ETag", ""))
+    )
     arrays: dict[str, Sequence[object]] = {
         "key": decode_keys(written, plus) if envelope.is_encoded else written,
-        "size": parse_sizes(columns["Size"], written),
-        "last_modified": parse_dates(columns["LastModified"], written),
-        "etag": [_usable(_text(entry, "ETag")) for entry in objects],
+        "size": parse_sizes(sizes, written),
+        "last_modified": parse_dates(dates, written),
+        "etag": [_usable(etag) for etag in etags],
         # Servers without storage classes leave it out.
         "storage_class": [_text(entry, "StorageClass") or "STANDARD" for entry in objects],
         "restored_until": [restored_until(entry) for entry in objects],
@@ -178,7 +184,7 @@ def _fields_of(entry: Element) -> dict[str, Element]:
     """The elements of one object by name.
 
     Raises:
-        MalformedPageError: one is missing, occurs twice, or is not a plain text.
+        MalformedPageError: one occurs twice, or is not a plain text, or there is no key.
     """
     fields: dict[str, Element] = {}
     for child in entry:
@@ -188,11 +194,10 @@ def _fields_of(entry: Element) -> dict[str, Element]:
         if not name or (name in _TEXTS and len(child)) or (child.tail and child.tail.strip()):
             raise MalformedPageError(f"an object has a field that is no text{_named(fields)}")
         fields[name] = child
-    for name in _REQUIRED:
-        if name not in fields:
-            raise MalformedPageError(f"an object has no {name}{_named(fields)}")
-        if not fields[name].text:
-            raise MalformedPageError(f"an object has an empty {name}{_named(fields)}")
+    if "Key" not in fields:
+        raise MalformedPageError("an object has no Key")
+    if not fields["Key"].text:
+        raise MalformedPageError("an object has an empty Key")
     if entry.text and entry.text.strip():
         raise MalformedPageError(f"an object has text beside its fields{_named(fields)}")
     return fields

@@ -204,7 +204,8 @@ class Walk:
         try:
             check_length(response)
             answer = parse_answer(response.body, self._dialect.plus)
-            if self._goes_on_by_marker(answer):
+            if self._is_version_1(answer):
+                # Whatever start-after is, it lists the first keys: the page is requested again, by marker.
                 return Page(INVENTORY_SCHEMA.empty_table())
             self._check_echo(answer.envelope)
             page = answer.page
@@ -280,18 +281,17 @@ class Walk:
     def _described(self, problem: str) -> str:
         return f"the listing of {self._place.uri} is not complete, page {self.pages + 1}: {problem}"
 
-    def _goes_on_by_marker(self, answer: ListingAnswer) -> bool:
-        """Whether the server ignored the parameter that selects the page, which is to be requested by marker then.
+    def _is_version_1(self, answer: ListingAnswer) -> bool:
+        """Whether the server ignored the parameters of ListObjectsV2, as it has only ListObjects (version 1).
 
-        A server that has only ListObjects (version 1) sends the first page whatever the parameters are. Some answer
-        with their `Marker`; others, and those that know ListObjectsV2 in part, are recognised by a page that begins
-        before the keys that were asked for.
+        Such a server sends the first page whatever the parameters are. Some answer with their `Marker`; others are
+        recognised by a page that begins before `start-after`.
         """
         asked, envelope, page = self._asked, answer.envelope, answer.page
-        if asked.parameter != "start-after":
+        if asked.parameter != "start-after" or envelope.is_version_2:
             return False
-        is_first_page = bool(asked.value) and len(page) > 0 and page.first_key <= asked.value
-        if not is_first_page and (envelope.is_version_2 or envelope.marker is None):
+        is_first_page = len(page) > 0 and page.first_key <= asked.value
+        if envelope.marker is None and not is_first_page:
             return False
         self._dialect.by_marker = True
         return bool(asked.value)

@@ -14,8 +14,10 @@ from hyve_pipeline_tests.s3.scripted import Answer, Received, head_answer
 from hyve_pipeline_tests.syncs import MakePair, Pair
 
 
-def _without_etags(faulty: FaultyServer, bucket: str, keys: str = "[^<]*", head: Answer | None = None) -> Fault:
-    """Leaves out ETags of a bucket's listings, and answers HEAD in another way."""
+def _without_etags(
+    faulty: FaultyServer, bucket: str, keys: str = "[^<]*", head: Answer | None = None, name: str = "ETag"
+) -> Fault:
+    """Leaves out ETags of a bucket's listings, or another element, and answers HEAD in another way."""
 
     def fault(received: Received) -> Answer | None:
         if not received.path.startswith(f"/{bucket}"):
@@ -25,7 +27,7 @@ def _without_etags(faulty: FaultyServer, bucket: str, keys: str = "[^<]*", head:
             return head if re.fullmatch(keys, received.path.rpartition("/")[2]) else None
         if "list-type" not in received.query:
             return None
-        pattern = rf"(<Key>(?:{keys})</Key>(?:(?!<Key>).)*?)<ETag>[^<]*</ETag>"
+        pattern = rf"(<Key>(?:{keys})</Key>(?:(?!<Key>).)*?)<{name}>[^<]*</{name}>"
         return Answer(re.sub(pattern.encode(), rb"\1", faulty.forward(received).body, flags=re.DOTALL))
 
     return fault
@@ -39,10 +41,11 @@ def _pair(make_pair: MakePair, faulty: FaultyServer) -> Pair:
     return pair
 
 
+@pytest.mark.parametrize("name", ["ETag", "LastModified", "Size"])
 @pytest.mark.parametrize("side", ["source", "store"])
-def test_head_says_what_a_listing_lacks(side: str, make_pair: MakePair, faulty: FaultyServer) -> None:
+def test_head_says_what_a_listing_lacks(side: str, name: str, make_pair: MakePair, faulty: FaultyServer) -> None:
     pair = _pair(make_pair, faulty)
-    faulty.fault = _without_etags(faulty, getattr(pair, side).name)
+    faulty.fault = _without_etags(faulty, getattr(pair, side).name, name=name)
     context = pair.context(max_deletes="100%")
     plan = planned(context)
     assert (plan.unpinned, plan.skipped_examples) == (0, ())
@@ -53,6 +56,14 @@ def test_head_says_what_a_listing_lacks(side: str, make_pair: MakePair, faulty: 
 
 
 _NOTHING = Answer(headers={"Content-Length": "1", "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT"})
+
+
+def test_an_object_without_size_that_can_not_be_asked_for_is_skipped(make_pair: MakePair, faulty: FaultyServer) -> None:
+    pair = _pair(make_pair, faulty)
+    faulty.fault = _without_etags(faulty, pair.source.name, "new", Answer(status=403), "Size")
+    plan = planned(pair.context(max_deletes="100%"))
+    assert (plan.unpinned, plan.count(ChangeSet.SKIPPED).objects, plan.count(ChangeSet.NEW).objects) == (1, 1, 0)
+    assert plan.count(ChangeSet.MODIFIED).objects == 1
 
 
 @pytest.mark.parametrize("head", [_NOTHING, Answer(status=403), head_answer(1)], ids=["no ETag", "refused", "another"])

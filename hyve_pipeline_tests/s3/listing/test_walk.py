@@ -243,23 +243,6 @@ def test_a_range_of_a_server_that_knows_only_the_first_version(says_marker: bool
     assert (keys, proof.pages) == (_PLAIN[4:12], 3)
 
 
-def test_a_server_that_ignores_start_after_alone_is_listed_by_marker(connect: Connect) -> None:
-    def script(received: Received) -> Answer:
-        query = received.query
-        if "list-type" not in query:
-            return _by_marker(received, says_marker=True)
-        left = [key for key in _PLAIN if key > query.get("continuation-token", "")]
-        return Answer(
-            listing(map(listing_entry, left[:3]), truncated=len(left) > 3, token=left[2] if left[3:] else None)
-        )
-
-    with scripted_server(script) as server:
-        connection = connect(server.place())
-        assert walked(connection)[0] == _PLAIN
-        assert walked(connection, after="k03", until="k11")[0] == _PLAIN[4:12]
-        assert connection.listing_dialect.by_marker
-
-
 def test_a_server_that_goes_on_from_nothing_says_what_is_missing(connect: Connect) -> None:
     problem = r"supports neither start-after \(ListObjectsV2\) nor marker \(ListObjects\), .*'a', .* not after 'b'$"
     with (
