@@ -122,8 +122,12 @@ def test_extras_that_need_dagster_bring_it(extra: str) -> None:
 def test_an_interrupt_while_the_installed_command_is_loaded_ends_it_in_order(number: signal.Signals) -> None:
     name, _, entry = _SETUP["options.entry_points"]["console_scripts"].strip().partition(" = ")
     module, _, function = entry.partition(":")
+    # Whoever runs the tests in the background may ignore signals.
     script = f"""
-import os, sys
+import os, signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 class Interrupted:
     def find_spec(self, name, *others):
