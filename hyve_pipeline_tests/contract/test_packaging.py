@@ -15,6 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from hyve_pipeline_tests.heeding import heed_signals
+
 _ROOT = Path(__file__).parents[2]
 _PACKAGE = _ROOT / "hyve_pipeline"
 _SETUP = ConfigParser()
@@ -122,12 +124,8 @@ def test_extras_that_need_dagster_bring_it(extra: str) -> None:
 def test_an_interrupt_while_the_installed_command_is_loaded_ends_it_in_order(number: signal.Signals) -> None:
     name, _, entry = _SETUP["options.entry_points"]["console_scripts"].strip().partition(" = ")
     module, _, function = entry.partition(":")
-    # Whoever runs the tests in the background may ignore signals.
     script = f"""
-import os, signal, sys
-
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+import os, sys
 
 class Interrupted:
     def find_spec(self, name, *others):
@@ -138,5 +136,7 @@ sys.meta_path.insert(0, Interrupted())
 from {module} import {function}
 sys.exit({function}())
 """
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, preexec_fn=heed_signals
+    )
     assert (name, ended.returncode, ended.stderr) == ("hyve", 130, "")
