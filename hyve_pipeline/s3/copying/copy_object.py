@@ -15,14 +15,13 @@ from hyve_pipeline.s3.connection.optional_headers import Optional, exchange_with
 from hyve_pipeline.s3.connection.request_window import Window
 from hyve_pipeline.s3.connection.server_abilities import Ability
 from hyve_pipeline.s3.connection.version_pins import pinned_source
-from hyve_pipeline.s3.copying.multipart_copy import copy_in_parts, submit_copy_in_parts
+from hyve_pipeline.s3.copying.multipart_copy import copy_in_source_parts, submit_copy_in_parts
 from hyve_pipeline.s3.objects.acl import read_grants
 from hyve_pipeline.s3.objects.head import ObjectHead, head_object, version_of
-from hyve_pipeline.s3.objects.multipart_api import are_parts_refused
 from hyve_pipeline.s3.objects.new_object import confirm_lock, copied_object
 from hyve_pipeline.s3.objects.object_lock import lock_headers, prove_locks_readable
 from hyve_pipeline.s3.objects.pinned_write import OnEnd, write_pinned
-from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts, read_part_sizes, read_properties
+from hyve_pipeline.s3.objects.properties import ObjectProperties, kept_parts, read_properties
 from hyve_pipeline.s3.objects.source_responses import (
     SLOW_COPY,
     CopyResult,
@@ -112,17 +111,10 @@ def begin_copy(
 def _copy_keeping_parts(
     source: Connection, store: Connection, task: CopyTask, window: Window | None, log: UploadLog | None
 ) -> CopyResult:
-    """Copy an object in the parts of the source, or, if they are unknown, by one CopyObject."""
-    try:
-        sizes = read_part_sizes(source, task)
-    except S3RequestError as error:
-        raise source_error(error) from None
-    if sizes is not None:
-        try:
-            return copy_in_parts(source, store, task, sizes, window, log)
-        except S3RequestError as error:
-            if not are_parts_refused(store, error):
-                raise
+    """Copy an object in the parts of the source, or, if they are unknown or refused, by one CopyObject."""
+    copied = copy_in_source_parts(source, store, task, window, log)
+    if copied is not None:
+        return copied
     plain = task._replace(rules=replace(task.rules, keeps_parts=False))
     return copy_object(source, store, plain, multipart_threshold=MAX_SINGLE_COPY).result()
 

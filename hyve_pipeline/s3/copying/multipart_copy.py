@@ -47,19 +47,33 @@ def submit_copy_in_parts(
     """Copy an object in parts on a worker thread of the store's connection, see `copy_object.copy_object`."""
 
     def copy() -> CopyResult:
-        try:
-            sizes = read_part_sizes(source, task) if task.rules.keeps_parts else None
-        except S3RequestError as error:
-            raise source_error(error) from None
-        if sizes is not None:
-            try:
-                return copy_in_parts(source, store, task, sizes, window, log)
-            except S3RequestError as error:
-                if not are_parts_refused(store, error):
-                    raise
-        return copy_in_parts(source, store, task, part_sizes(store, task, part_size), window, log)
+        copied = copy_in_source_parts(source, store, task, window, log) if task.rules.keeps_parts else None
+        return copied or copy_in_parts(source, store, task, part_sizes(store, task, part_size), window, log)
 
     return store.workers.submit(copy)
+
+
+def copy_in_source_parts(
+    source: Connection, store: Connection, task: CopyTask, window: Window | None, log: UploadLog | None
+) -> CopyResult | None:
+    """Copy an object in the parts that it has in the source; None if these are unknown, or the store refuses them.
+
+    Raises:
+        ObjectChangedError: the source's object was overwritten or deleted.
+        S3RequestError: a request failed.
+    """
+    try:
+        sizes = read_part_sizes(source, task)
+    except S3RequestError as error:
+        raise source_error(error) from None
+    if sizes is None:
+        return None
+    try:
+        return copy_in_parts(source, store, task, sizes, window, log)
+    except S3RequestError as error:
+        if are_parts_refused(store, error):
+            return None
+        raise
 
 
 def copy_in_parts(
