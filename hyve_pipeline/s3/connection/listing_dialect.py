@@ -27,11 +27,6 @@ class ListingDialect:
     is_one_order: bool = False
     refused: frozenset[str] = frozenset()
 
-    def leave_out(self, refused: frozenset[str]) -> None:
-        """Send listings without these parameters from now on."""
-        self.refused = refused
-        self.by_marker |= VERSION_2 in refused
-
     def spoken(self, request: Request) -> Request:
         """A request to the bucket, without what the server refuses."""
         if not self.refused:

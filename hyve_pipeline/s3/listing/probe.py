@@ -92,7 +92,7 @@ def _probe_in_other_ways(connection: Connection) -> Probe | None:
             found = send_probe(connection).result()
         except S3RequestError:
             continue
-        dialect.leave_out(way)
+        dialect.by_marker |= VERSION_2 in way
         return found
     dialect.refused = before
     return None
