@@ -11,7 +11,7 @@ SOURCES := setup.cfg pyproject.toml constraints.txt
 ARGS ?=
 
 # Many tests wait for processes and delays, so there are three workers a core: on two cores, three workers took 559 s,
-# four 536, six 488 and eight 503. More than eight S3 servers and Dagsters at once only get in each other's way.
+# six 488 and eight 503. More than eight S3 servers and Dagsters at once only get in each other's way.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) * 3))' 2>/dev/null || echo 2)
 PYTEST_OPTIONS := -n $(WORKERS) --dist loadgroup
 

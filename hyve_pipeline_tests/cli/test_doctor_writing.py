@@ -10,7 +10,7 @@ from hyve_pipeline_tests.conditions import ConditionalStore, operation_of
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.histories import contents
 from hyve_pipeline_tests.s3.scripted import Answer, Received, error_answer
-from hyve_pipeline_tests.syncs import Hyve, MakePair
+from hyve_pipeline_tests.syncs import Finished, Hyve, MakePair
 
 
 @pytest.mark.parametrize("objects", [{}, {"a\nb": b"1"}], ids=["empty source", "copy"])
@@ -58,12 +58,18 @@ def test_names_the_permission_that_is_missing(
     assert permission in detail(finished, check, place)
 
 
+def _succeeded(hyve: Hyve) -> Finished:
+    """Doctor's document, after it has found nothing wrong with a write of each kind."""
+    finished = hyve("doctor", "--json", "--write")
+    assert finished.code == 0, finished.out
+    return finished
+
+
 @pytest.mark.parametrize("versioned", [True, False])
 def test_says_which_writes_keep_conditions(make_pair: MakePair, hyve: Hyve, versioned: bool) -> None:
     pair = make_pair(versioned=versioned)
     pair.source.put({"a": b"1"})
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0, finished.out
+    finished = _succeeded(hyve)
     expected = (
         "If-Match and If-None-Match are kept by PutObject; not by CopyObject, CompleteMultipartUpload: "
         "a HEAD is sent for the store's object right before"
@@ -80,8 +86,7 @@ def test_says_that_a_policy_demands_conditions(
     pair = make_pair(through=faulty)
     pair.source.put({"a": b"1"})
     ConditionalStore(faulty, pair.store.name, demands=demands)
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0, finished.out
+    finished = _succeeded(hyve)
     found = detail(finished, "conditions", "store")
     assert found.startswith("If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload")
     assert ("a policy (s3:if-match, s3:if-none-match) demands them" in found) == demands
@@ -100,8 +105,7 @@ def test_says_which_writes_refuse_a_condition_that_holds(make_pair: MakePair, hy
         return kept(received)
 
     faulty.fault = fault
-    finished = hyve("doctor", "--json", "--write")
-    assert finished.code == 0, finished.out
+    finished = _succeeded(hyve)
     expected = (
         "If-Match and If-None-Match are kept by PutObject, CopyObject, CompleteMultipartUpload; "
         "a matching If-Match is refused by PutObject: a HEAD is sent right before it, and no condition"

@@ -6,15 +6,15 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from hyve_pipeline.core.base.sizes import MIB
+
 # What a shell names its pipes by, as for `<(command)`: these have a writer, or the end of one.
 _STREAMS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 _KINDS = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
 
-_MEBIBYTE = 1024**2
-
 # More than any settings have.
-_MOST_OF_SETTINGS = 16 * _MEBIBYTE
+_MOST_OF_SETTINGS = 16 * MIB
 
 
 def open_named(path: Path) -> BinaryIO:
@@ -53,5 +53,5 @@ def read_named(path: Path, most_bytes: int = _MOST_OF_SETTINGS) -> bytes:
     with open_named(path) as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"is larger than {most_bytes // _MEBIBYTE} MiB", os.fspath(path))
+        raise OSError(errno.EFBIG, f"is larger than {most_bytes // MIB} MiB", os.fspath(path))
     return content
