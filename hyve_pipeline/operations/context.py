@@ -14,7 +14,7 @@ from hyve_pipeline.core.base.keys import shortened
 from hyve_pipeline.core.base.suggestions import hint_for
 from hyve_pipeline.core.model.event import Actor, EventKind
 from hyve_pipeline.core.model.inventory import Side
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.core.settings.access_keys import AccessKeys
 from hyve_pipeline.core.settings.load import load_settings, select_sync
 from hyve_pipeline.core.settings.mapping import MappingRule
@@ -82,7 +82,7 @@ class SyncContext:
     keys: Mapping[str, AccessKeys | None] = field(default_factory=dict, repr=False, compare=False)
     actor: Actor = field(default_factory=lambda: Actor.of_command("python"), compare=False)
     claim_times: ClaimTimes = field(default_factory=ClaimTimes, compare=False)
-    bounds: Bounds = field(default_factory=Bounds, compare=False)
+    bounds: WorkBounds = field(default_factory=WorkBounds, compare=False)
     rates: RateShares = field(default_factory=RateShares, repr=False, compare=False)
     inventory_date: str | None = None
     has_turn: bool = field(default=False, compare=False)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.core.settings.mapping import KeyMapping
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.follow.follow import Follower, drain, open_queue
@@ -165,7 +165,7 @@ def test_many_keys_are_taken_from_listings(make_pair: MakePair) -> None:
     keys = ["raw/2025/a", "incoming/7/b", "raw/2025/gone", "notes"]
     by_head = take_plan_of_keys(context, keys, "list")
     planned(context)
-    plan = take_plan_of_keys(replace(context, bounds=Bounds(keys_by_head=0)), keys, "list")
+    plan = take_plan_of_keys(replace(context, bounds=WorkBounds(keys_by_head=0)), keys, "list")
     assert context.inventories("source").load(plan.source_inventory).proof[0].pages == 1
     assert _changes(context, plan) == _changes(context, by_head)
     apply(context, plan, "copy", "delete")

@@ -16,7 +16,7 @@ from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.prices import STANDARD, PriceTable, Way
 from hyve_pipeline.core.model.property_drift import TAGS
 from hyve_pipeline.core.model.safety_rules import Action
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.estimate.copy_requests import SOME_ETAG, CopyRequests, Requests
 from hyve_pipeline.operations.estimate.delete_requests import DeleteRequests
@@ -246,8 +246,8 @@ class Estimator:
     def _add_deletes(self, rows: pa.Table) -> None:
         sums = self._sums["delete"]
         keys = rows.column("key")
-        for first in range(0, len(keys), Bounds.keys_a_delete):
-            sums.add(self._deletes.of(keys.slice(first, Bounds.keys_a_delete).to_pylist()), {})
+        for first in range(0, len(keys), WorkBounds.keys_a_delete):
+            sums.add(self._deletes.of(keys.slice(first, WorkBounds.keys_a_delete).to_pylist()), {})
         self._add_trash(sums, rows)
         self._add_early(sums, rows)
 

@@ -20,10 +20,10 @@ from hyve_pipeline.core.model.inventory import (
     RangeProof,
     check_proof,
 )
-from hyve_pipeline.core.runtime.bounds import Bounds
 from hyve_pipeline.core.runtime.interruption import stop_event
 from hyve_pipeline.core.runtime.progress import report
 from hyve_pipeline.core.runtime.startup import return_freed_memory
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.assembly import SortedAssembly
 from hyve_pipeline.operations.inventory.missing_etags import MissingEtags
@@ -158,7 +158,7 @@ class RowGroups:
         first_key, last_key: the first and the last key that was written; None as long as there is none.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, place: str, bounds: Bounds) -> None:
+    def __init__(self, writer: pq.ParquetWriter, place: str, bounds: WorkBounds) -> None:
         self.objects = 0
         self.bytes = 0
         self.oldest: datetime | None = None

@@ -4,7 +4,7 @@ from hyve_pipeline.core.base.arrow_columns import rows_with
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, RangeEnd
 from hyve_pipeline.core.model.named_keys import NamedKeys
 from hyve_pipeline.core.model.ranges import cut_ranges
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.list_range import RowGroups, derived_inventory
 from hyve_pipeline.operations.inventory.sorted_rows import SortedRows, open_inventory
@@ -17,7 +17,7 @@ _HEADS_A_PAGE = 12.5
 _PAGE_KEYS = 1_000
 
 
-def is_cheaper_by_listing(keys: int, objects: int, always_by_head: int = Bounds.keys_by_head) -> bool:
+def is_cheaper_by_listing(keys: int, objects: int, always_by_head: int = WorkBounds.keys_by_head) -> bool:
     """Whether listing a bucket costs less than a HeadObject for each of some keys.
 
     Args:

@@ -8,7 +8,7 @@ import pytest
 
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.plan import Plan
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.apply.source_sample import SAMPLE
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.s3.wire.xml import child_text, parse_xml
@@ -40,7 +40,7 @@ def test_many_deletes_go_in_batches(make_pair: MakePair, faulty: FaultyServer) -
     pair = make_pair(through=faulty)
     pair.source.put({"kept": b"1"})
     pair.store.put({"kept": b"1", **{f"gone/{number:02d}": b"22" for number in range(25)}})
-    context = replace(pair.context(concurrency=8), bounds=Bounds(keys_a_delete=10))
+    context = replace(pair.context(concurrency=8), bounds=WorkBounds(keys_a_delete=10))
     plan = planned(context)
     faulty.received.clear()
     (summary,) = apply(context, plan, "delete")

@@ -14,7 +14,7 @@ import pytest
 from hyve_pipeline.core.base.errors import RefusedError
 from hyve_pipeline.core.model.batch import OpenRound
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.apply.loop import apply_plan
 from hyve_pipeline.operations.follow.follow import Follower, drain, open_queue
 from hyve_pipeline.operations.follow.round import Round, do_round, gather
@@ -292,7 +292,7 @@ def test_what_can_not_be_reached_is_tried_again_with_the_same_messages(
 
         faulty.fault = fault
         lines: list[str] = []
-        for found in Follower(replace(context, bounds=Bounds(retry_seconds=0.0)), own):
+        for found in Follower(replace(context, bounds=WorkBounds(retry_seconds=0.0)), own):
             if isinstance(found, Round):
                 break
             lines.append(found)

@@ -7,7 +7,7 @@ import pytest
 
 from hyve_pipeline.core.model.inventory import SIDES, Inventory
 from hyve_pipeline.core.model.ranges import RelativeRange
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.named_keys import keep_named_keys, take_named_inventories
 from hyve_pipeline.operations.inventory.restricted import is_cheaper_by_listing
@@ -41,7 +41,7 @@ def _rows(context: SyncContext, inventory: Inventory) -> list[dict[str, Any]]:
 
 
 def test_a_listing_finds_what_heads_find(make_pair: MakePair, faulty: FaultyServer) -> None:
-    bounds = Bounds(range_rows=5, row_group_rows=3, keys_looked_at=4)
+    bounds = WorkBounds(range_rows=5, row_group_rows=3, keys_looked_at=4)
     pair = make_pair(through=faulty, prefixes=("in/", ""))
     pair.source.put({f"in/{key}": b"1" for key in ODD_KEYS[::2]})
     pair.store.put(dict.fromkeys(ODD_KEYS[::3], b"22"))

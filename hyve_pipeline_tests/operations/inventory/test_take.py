@@ -8,7 +8,7 @@ import pytest
 
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError, HyveError, IncompleteInventoryError
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA, Inventory, Side, check_proof
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.take import take_inventories, take_inventory
 from hyve_pipeline.state.parquet import ParquetReader, open_dataset
@@ -119,7 +119,7 @@ def test_pages_become_row_groups_without_loss(make_pair: MakePair, faulty: Fault
     faulty.page_keys = 3
     keys = [f"{number:02d}" for number in range(25)]
     pair.source.put(dict.fromkeys(keys, b"1"))
-    inventory = take_inventory(replace(pair.context(), bounds=Bounds(row_group_rows=7)), "source")
+    inventory = take_inventory(replace(pair.context(), bounds=WorkBounds(row_group_rows=7)), "source")
     assert [row["key"] for row in _rows(pair.context(), inventory)] == keys
     assert sum(walk.pages for walk in inventory.proof) >= 9
     assert sum(walk.keys for walk in inventory.proof) == inventory.objects == 25

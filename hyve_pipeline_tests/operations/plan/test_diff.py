@@ -15,7 +15,7 @@ from hyve_pipeline.core.base.keys import parse_list_line
 from hyve_pipeline.core.model.diff import ChangeSet, Diff, sets_of
 from hyve_pipeline.core.model.inventory import INVENTORY_SCHEMA
 from hyve_pipeline.core.model.ranges import RelativeRange
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.core.settings.options import Options
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.inventory.sorted_rows import open_inventory
@@ -269,7 +269,7 @@ def test_any_two_listings_in_any_ranges(
 ) -> None:
     with tempfile.TemporaryDirectory() as home:
         context = context_at(Path(home), prefixes=("in/", ""), exclude=["a*"])
-        context = replace(context, bounds=Bounds(range_rows=range_rows))
+        context = replace(context, bounds=WorkBounds(range_rows=range_rows))
         diff = _diff(context, {f"in/{key}": entry for key, entry in source.items()}, store, row_group_rows)
         sets: dict[ChangeSet, list[str]] = {name: [] for name in sets_of(Options())}
         for key in sorted({*source, *store}, key=str.encode):

@@ -9,7 +9,7 @@ import pytest
 from hyve_pipeline.core.model.inventory import SIDES
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.safety_rules import SharedKeys
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.core.settings.mapping import MappingRule
 from hyve_pipeline.core.settings.model import SyncSettings
 from hyve_pipeline.core.settings.options import Options
@@ -83,7 +83,7 @@ def test_a_bucket_under_two_names(source_prefix: str, store_prefix: str, range_r
     shared = plan.figures.shared
     assert shared is not None
     inventories = [sync.inventories(side).newest() for side in SIDES]
-    in_ranges = replace(sync, bounds=Bounds(range_rows=range_rows))
+    in_ranges = replace(sync, bounds=WorkBounds(range_rows=range_rows))
     assert shared == find_shared_keys(in_ranges, inventories[0], inventories[1])  # pyright: ignore
     assert shared.keys == shared.same == sum(key.startswith(longer) for key in whole)
     assert (shared.planned > 0) == (source_prefix != store_prefix)

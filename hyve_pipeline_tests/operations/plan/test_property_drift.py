@@ -6,7 +6,7 @@ import pytest
 
 from hyve_pipeline.core.base.keys import list_line
 from hyve_pipeline.core.model.diff import ChangeSet
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.verify.verify import verify_plan
 from hyve_pipeline_tests.faults import FaultyServer
 from hyve_pipeline_tests.operations.applying import apply, copied_plan, outcomes, planned
@@ -28,7 +28,7 @@ def test_odd_keys_below_prefixes_in_small_ranges(make_pair: MakePair, faulty: Fa
     pair.store.put({f"deep/out/{key}": b"1" for key in plain}, ContentType="text/html")
     pair.store.put({f"deep/out/{key}": b"1" for key in [*tagged, *same]})
     context = pair.context(compare_properties=True, shard_objects=7)
-    context = replace(context, bounds=Bounds(range_rows=6, row_group_rows=3))
+    context = replace(context, bounds=WorkBounds(range_rows=6, row_group_rows=3))
     plan = planned(context)
     drifted = sorted([f"in/{key}" for key in [*plain, *tagged]], key=str.encode)
     assert pair.lines("drifted") == list(map(list_line, drifted))

@@ -7,7 +7,7 @@ import pytest
 from hyve_pipeline.core.base.errors import BucketError, ConfigurationError
 from hyve_pipeline.core.model.diff import ChangeSet
 from hyve_pipeline.core.model.proof import Unlike
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.apply.loop import apply_plan
 from hyve_pipeline.operations.plan.listed_rows import listed_rows
 from hyve_pipeline.operations.prove.prove import prove_plan
@@ -35,7 +35,7 @@ def test_the_tags_of_the_source_decide_on_both_sides(make_pair: MakePair) -> Non
     pair.source.put({"private": b"1", "changed": b"was tagged"}, **no)
     pair.source.put({"without": b"1"})
     pair.store.take_from(pair.source, ["same"])
-    context = replace(pair.context(**_PUBLIC, max_deletes=5), bounds=Bounds(range_rows=2))
+    context = replace(pair.context(**_PUBLIC, max_deletes=5), bounds=WorkBounds(range_rows=2))
     plan = planned(context)
     assert [row.key for row in listed_rows(context.state, plan, ChangeSet.NEW)] == ["new"]
     assert [row.key for row in listed_rows(context.state, plan, ChangeSet.DUPLICATE)] == ["gone"]

@@ -8,7 +8,7 @@ import pytest
 from hyve_pipeline.core.base.errors import BucketError, IncompleteInventoryError
 from hyve_pipeline.core.model.plan import Plan
 from hyve_pipeline.core.model.verification import Verification
-from hyve_pipeline.core.runtime.bounds import Bounds
+from hyve_pipeline.core.runtime.work_bounds import WorkBounds
 from hyve_pipeline.operations.apply.shard import apply_shard
 from hyve_pipeline.operations.context import SyncContext
 from hyve_pipeline.operations.verify.read import latest_verification
@@ -117,7 +117,7 @@ def test_ranges_are_compared_like_the_whole(make_pair: MakePair, faulty: FaultyS
     pair.source.put(dict.fromkeys(ODD_KEYS, b"1"))
     pair.store.put({f"{key}!": b"2" for key in ODD_KEYS[::2]} | dict.fromkeys(ODD_KEYS[::5], b"33"))
     context = pair.context(shard_objects=4, max_deletes="100%")
-    context = replace(context, bounds=Bounds(range_rows=5, row_group_rows=3))
+    context = replace(context, bounds=WorkBounds(range_rows=5, row_group_rows=3))
     plan = _applied(context)
     verification = verify_plan(context, plan)
     assert (verification.verified, verification.objects) == (True, len(ODD_KEYS))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Bounds:
+class WorkBounds:
     """How much an operation has in memory, or does, at a time.
 
     No settings: these are right for any bucket. Tests have smaller ones, so that a few objects go beyond them.
